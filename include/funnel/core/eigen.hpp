@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The only header of core/ that includes Eigen: solvers ask for it, nothing else pays for it.
+#include <funnel/core/matrix_view.hpp>
+
+#include <Eigen/Core>
+
+#include <cstddef>
+#include <span>
+#include <type_traits>
+
+namespace funnel::inline FUNNEL_ABI {
+
+/// Sizes are signed in Eigen.
+[[nodiscard]] constexpr Eigen::Index eigen_index(std::size_t size) noexcept {
+    return static_cast<Eigen::Index>(size);
+}
+
+namespace detail {
+
+// Map<const Matrix> where T is const.
+template <class T, class Plain>
+using MaybeConst = std::conditional_t<std::is_const_v<T>, const Plain, Plain>;
+
+template <class T>
+using RowMajorMatrix =
+    MaybeConst<T, Eigen::Matrix<std::remove_const_t<T>, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
+
+template <class T>
+using ColumnVector = MaybeConst<T, Eigen::Matrix<std::remove_const_t<T>, Eigen::Dynamic, 1>>;
+
+}  // namespace detail
+
+/// The same elements as an Eigen matrix, without a copy; the way back is MatrixView's own constructor.
+///
+///     as_eigen(c).noalias() = as_eigen(a) * as_eigen(b).transpose();
+template <class T>
+[[nodiscard]] auto as_eigen(MatrixView<T> matrix) noexcept {
+    using Map = Eigen::Map<detail::RowMajorMatrix<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
+    return Map(matrix.data(), eigen_index(matrix.rows()), eigen_index(matrix.cols()),
+               Eigen::OuterStride<>(eigen_index(matrix.stride())));
+}
+
+/// The same elements as an Eigen column vector, without a copy.
+template <class T>
+[[nodiscard]] auto as_eigen(std::span<T> vector) noexcept {
+    return Eigen::Map<detail::ColumnVector<T>>(vector.data(), eigen_index(vector.size()));
+}
+
+}  // namespace funnel::inline FUNNEL_ABI

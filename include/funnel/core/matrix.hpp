@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/matrix_view.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <new>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI {
+
+/// Rows of our own matrices start at multiples of this: one cache line, one AVX-512 register.
+inline constexpr std::size_t row_alignment = 64;
+
+namespace detail {
+
+template <class T>
+struct RowAllocator {
+    using value_type = T;
+
+    RowAllocator() noexcept = default;
+    template <class U>
+    RowAllocator(const RowAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor): the standard asks for it
+
+    [[nodiscard]] T* allocate(std::size_t n) {
+        return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(row_alignment)));
+    }
+    void deallocate(T* p, std::size_t) noexcept { ::operator delete(p, std::align_val_t(row_alignment)); }
+
+    template <class U>
+    friend bool operator==(const RowAllocator&, const RowAllocator<U>&) noexcept {
+        return true;
+    }
+};
+
+}  // namespace detail
+
+/// A row-major matrix that owns its elements. Starts as zeros; each row is padded with zeros to whole cache lines.
+///
+/// The padding is what lets a kernel read whole vectors up to the end of a row: see padded_row.
+///
+/// Cost      rows * stride() elements, where stride() is cols rounded up to a multiple of 64 bytes
+/// Errors    InvalidArgument if that number overflows
+template <class T>
+requires(std::is_trivially_copyable_v<T>&& row_alignment % sizeof(T) == 0) class Matrix {
+public:
+    Matrix() noexcept = default;
+
+    Matrix(std::size_t rows, std::size_t cols) : rows_(rows), cols_(cols), stride_(padded(cols)) {
+        require(stride_ == 0 || rows <= std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T) / stride_,
+                "Matrix: rows x cols is more than a machine can address");
+        elements_.resize(rows * stride_);
+    }
+
+    /// A copy of someone else's rows.
+    explicit Matrix(MatrixView<const T> other) : Matrix(other.rows(), other.cols()) {
+        for (std::size_t i = 0; i < rows_; ++i) {
+            std::ranges::copy(other.row(i), row(i).begin());
+        }
+    }
+
+    [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
+    [[nodiscard]] std::size_t cols() const noexcept { return cols_; }
+    [[nodiscard]] std::size_t stride() const noexcept { return stride_; }
+
+    /// Row i < rows() (not checked).
+    [[nodiscard]] std::span<T> row(std::size_t i) noexcept { return {elements_.data() + i * stride_, cols_}; }
+    [[nodiscard]] std::span<const T> row(std::size_t i) const noexcept {
+        return {elements_.data() + i * stride_, cols_};
+    }
+    [[nodiscard]] T& operator()(std::size_t i, std::size_t j) noexcept { return elements_[i * stride_ + j]; }
+    [[nodiscard]] const T& operator()(std::size_t i, std::size_t j) const noexcept {
+        return elements_[i * stride_ + j];
+    }
+
+    /// Row i with its padding: stride() elements, zeros from cols() on.
+    [[nodiscard]] std::span<const T> padded_row(std::size_t i) const noexcept {
+        return {elements_.data() + i * stride_, stride_};
+    }
+
+    [[nodiscard]] MatrixView<T> view() noexcept { return {elements_, rows_, cols_, stride_}; }
+    [[nodiscard]] MatrixView<const T> view() const noexcept { return {elements_, rows_, cols_, stride_}; }
+    operator MatrixView<T>() noexcept { return view(); }              // NOLINT(google-explicit-constructor)
+    operator MatrixView<const T>() const noexcept { return view(); }  // NOLINT(google-explicit-constructor)
+
+    /// Adds rows of zeros at the end, or takes rows away.
+    void resize_rows(std::size_t rows) {
+        require(stride_ == 0 || rows <= std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T) / stride_,
+                "Matrix: rows x cols is more than a machine can address");
+        elements_.resize(rows * stride_);
+        rows_ = rows;
+    }
+
+private:
+    static std::size_t padded(std::size_t cols) {
+        constexpr std::size_t step = row_alignment / sizeof(T);
+        require(cols <= std::numeric_limits<std::size_t>::max() - step, "Matrix: cols is too large");
+        return (cols + step - 1) / step * step;
+    }
+
+    std::size_t rows_ = 0;
+    std::size_t cols_ = 0;
+    std::size_t stride_ = 0;
+    std::vector<T, detail::RowAllocator<T>> elements_;
+};
+
+}  // namespace funnel::inline FUNNEL_ABI

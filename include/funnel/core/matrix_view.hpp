@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <type_traits>
+
+namespace funnel::inline FUNNEL_ABI {
+
+namespace detail {
+
+// A row-major Eigen matrix, Map or Ref, recognised by its shape so that Eigen is not included here.
+template <class M>
+concept RowMajorEigen = requires(M& m) {
+    m.data();
+    { m.rows() } -> std::convertible_to<std::ptrdiff_t>;
+    { m.cols() } -> std::convertible_to<std::ptrdiff_t>;
+    { m.outerStride() } -> std::convertible_to<std::ptrdiff_t>;
+    requires static_cast<bool>(std::remove_cvref_t<M>::IsRowMajor);
+    requires std::remove_cvref_t<M>::InnerStrideAtCompileTime == 1;
+};
+
+}  // namespace detail
+
+/// A row-major matrix that someone else owns. A pointer and three sizes: pass it by value.
+///
+/// Rows may lie apart: row i starts stride() elements after row i - 1. Matrix<T> pads its rows in this way.
+///
+/// Errors    InvalidArgument if the data does not hold exactly rows x cols elements, or too few for a stride
+template <class T>
+class MatrixView {
+public:
+    constexpr MatrixView() noexcept = default;
+
+    constexpr MatrixView(std::span<T> data, std::size_t rows, std::size_t cols)
+        : data_(data.data()), rows_(rows), cols_(cols), stride_(cols) {
+        require(cols == 0 || rows <= std::numeric_limits<std::size_t>::max() / cols,
+                "MatrixView: rows x cols overflows");
+        require(data.size() == rows * cols, "MatrixView: data must hold rows x cols elements");
+    }
+
+    constexpr MatrixView(std::span<T> data, std::size_t rows, std::size_t cols, std::size_t stride)
+        : data_(data.data()), rows_(rows), cols_(cols), stride_(stride) {
+        require(stride >= cols, "MatrixView: stride must be at least cols");
+        require(rows == 0 || (cols <= data.size() && (stride == 0 || rows - 1 <= (data.size() - cols) / stride)),
+                "MatrixView: data must hold all rows, stride elements apart");
+    }
+
+    /// Read-only from writable.
+    template <class U>
+    requires(std::is_const_v<T>&& std::same_as<U, std::remove_const_t<T>>) constexpr MatrixView(
+        MatrixView<U> other) noexcept  // NOLINT(google-explicit-constructor): as for std::span
+        : data_(other.data()), rows_(other.rows()), cols_(other.cols()), stride_(other.stride()) {}
+
+    /// From a row-major Eigen matrix, Map or Ref, without a copy; it must outlive the view.
+    template <detail::RowMajorEigen M>
+    requires std::convertible_to<decltype(std::declval<M&>().data()), T*>
+    constexpr MatrixView(M&& matrix)  // NOLINT(google-explicit-constructor): as for std::span
+        : data_(matrix.data()),
+          rows_(static_cast<std::size_t>(matrix.rows())),
+          cols_(static_cast<std::size_t>(matrix.cols())),
+          stride_(static_cast<std::size_t>(matrix.outerStride())) {}
+
+    [[nodiscard]] constexpr T* data() const noexcept { return data_; }
+    [[nodiscard]] constexpr std::size_t rows() const noexcept { return rows_; }
+    [[nodiscard]] constexpr std::size_t cols() const noexcept { return cols_; }
+    [[nodiscard]] constexpr std::size_t stride() const noexcept { return stride_; }
+
+    /// Row i < rows() (not checked).
+    [[nodiscard]] constexpr std::span<T> row(std::size_t i) const noexcept { return {data_ + i * stride_, cols_}; }
+    [[nodiscard]] constexpr T& operator()(std::size_t i, std::size_t j) const noexcept {
+        return data_[i * stride_ + j];
+    }
+
+    /// Rows first .. first + count - 1.
+    [[nodiscard]] constexpr MatrixView rows_from(std::size_t first, std::size_t count) const {
+        require(first <= rows_ && count <= rows_ - first, "MatrixView: rows_from reaches past the last row");
+        MatrixView part = *this;
+        part.data_ += first * stride_;
+        part.rows_ = count;
+        return part;
+    }
+
+private:
+    T* data_ = nullptr;
+    std::size_t rows_ = 0;
+    std::size_t cols_ = 0;
+    std::size_t stride_ = 0;
+};
+
+}  // namespace funnel::inline FUNNEL_ABI

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI {
+
+/// The entries of one sparse row: columns[i] holds values[i]. Columns ascend, each occurs once.
+template <class T>
+struct SparseRow {
+    std::span<const std::uint32_t> columns;
+    std::span<const T> values;
+
+    [[nodiscard]] std::size_t size() const noexcept { return columns.size(); }
+};
+
+/// One entry of a sparse matrix on its way in.
+template <class T>
+struct Triplet {
+    std::uint32_t row;
+    std::uint32_t column;
+    T value;
+};
+
+/// A sparse matrix in compressed-row form, read-only once it is made.
+///
+/// Cost      8 bytes a row, 4 + sizeof(T) an entry
+template <class T>
+class CSRMatrix {
+public:
+    CSRMatrix() = default;
+
+    /// From entries in any order. Of two entries at the same place, the later one counts.
+    ///
+    /// Cost      O(rows + columns + entries) time and memory
+    /// Errors    InvalidArgument if an entry lies outside the matrix, or a size exceeds 2^32 - 1
+    CSRMatrix(std::span<const Triplet<T>> entries, std::size_t rows, std::size_t cols) : cols_(cols) {
+        constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max();
+        require(rows <= most && cols <= most, "CSRMatrix: at most 2^32 - 1 rows and columns");
+
+        // Sorted by column first and then, keeping that order, by row: two counting passes.
+        for (const Triplet<T>& entry : entries) {
+            require(entry.row < rows && entry.column < cols, "CSRMatrix: every entry must lie inside the matrix");
+        }
+        const std::vector<std::size_t> by_column = counting_order(entries, cols, &Triplet<T>::column);
+        std::vector<Triplet<T>> sorted(entries.size());
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            sorted[i] = entries[by_column[i]];
+        }
+        const std::vector<std::size_t> by_row =
+            counting_order(std::span<const Triplet<T>>(sorted), rows, &Triplet<T>::row);
+
+        offsets_.assign(rows + 1, 0);
+        columns_.reserve(entries.size());
+        values_.reserve(entries.size());
+        const Triplet<T>* last = nullptr;
+        for (const std::size_t i : by_row) {
+            const Triplet<T>& entry = sorted[i];
+            if (last != nullptr && last->row == entry.row && last->column == entry.column) {
+                values_.back() = entry.value;
+            } else {
+                columns_.push_back(entry.column);
+                values_.push_back(entry.value);
+                ++offsets_[entry.row + 1];
+            }
+            last = &entry;
+        }
+        for (std::size_t i = 0; i < rows; ++i) {
+            offsets_[i + 1] += offsets_[i];
+        }
+    }
+
+    /// From the three arrays themselves, as a file holds them.
+    ///
+    /// Shapes    offsets: rows + 1, from 0 to the number of entries, never falling;  columns, values: one for each
+    /// entry Errors    InvalidArgument if the arrays do not fit together, or a row's columns do not ascend within [0,
+    /// cols)
+    static CSRMatrix from_parts(std::vector<std::size_t> offsets, std::vector<std::uint32_t> columns,
+                                std::vector<T> values, std::size_t cols) {
+        require(!offsets.empty() && offsets.front() == 0 && offsets.back() == columns.size() &&
+                    columns.size() == values.size() && std::is_sorted(offsets.begin(), offsets.end()),
+                "CSRMatrix: offsets, columns and values must fit together");
+        for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
+            for (std::size_t at = offsets[i]; at < offsets[i + 1]; ++at) {
+                require(columns[at] < cols && (at == offsets[i] || columns[at - 1] < columns[at]),
+                        "CSRMatrix: the columns of a row must ascend and lie inside the matrix");
+            }
+        }
+        CSRMatrix matrix;
+        matrix.cols_ = cols;
+        matrix.offsets_ = std::move(offsets);
+        matrix.columns_ = std::move(columns);
+        matrix.values_ = std::move(values);
+        return matrix;
+    }
+
+    [[nodiscard]] std::size_t rows() const noexcept { return offsets_.size() - 1; }
+    [[nodiscard]] std::size_t cols() const noexcept { return cols_; }
+    [[nodiscard]] std::size_t nonzeros() const noexcept { return columns_.size(); }
+
+    /// Row i < rows() (not checked).
+    [[nodiscard]] SparseRow<T> row(std::size_t i) const noexcept {
+        const std::size_t begin = offsets_[i];
+        const std::size_t count = offsets_[i + 1] - begin;
+        return {std::span(columns_).subspan(begin, count), std::span(values_).subspan(begin, count)};
+    }
+
+    [[nodiscard]] std::span<const std::size_t> offsets() const noexcept { return offsets_; }
+    [[nodiscard]] std::span<const std::uint32_t> columns() const noexcept { return columns_; }
+    [[nodiscard]] std::span<const T> values() const noexcept { return values_; }
+
+    /// Rows become columns. O(rows + cols + entries).
+    [[nodiscard]] CSRMatrix transposed() const {
+        CSRMatrix result;
+        result.cols_ = rows();
+        result.offsets_.assign(cols_ + 1, 0);
+        result.columns_.resize(nonzeros());
+        result.values_.resize(nonzeros());
+        for (const std::uint32_t column : columns_) {
+            ++result.offsets_[column + 1];
+        }
+        for (std::size_t j = 0; j < cols_; ++j) {
+            result.offsets_[j + 1] += result.offsets_[j];
+        }
+        std::vector<std::size_t> next(result.offsets_.begin(), result.offsets_.end() - 1);
+        for (std::size_t i = 0; i < rows(); ++i) {
+            for (std::size_t at = offsets_[i]; at < offsets_[i + 1]; ++at) {
+                const std::size_t place = next[columns_[at]]++;
+                result.columns_[place] = static_cast<std::uint32_t>(i);
+                result.values_[place] = values_[at];
+            }
+        }
+        return result;
+    }
+
+private:
+    // Positions of the entries, ordered by one of their two indices; equal ones keep their order.
+    static std::vector<std::size_t> counting_order(std::span<const Triplet<T>> entries, std::size_t buckets,
+                                                   std::uint32_t Triplet<T>::*index) {
+        std::vector<std::size_t> next(buckets + 1, 0);
+        for (const Triplet<T>& entry : entries) {
+            ++next[entry.*index + 1];
+        }
+        for (std::size_t b = 0; b < buckets; ++b) {
+            next[b + 1] += next[b];
+        }
+        std::vector<std::size_t> order(entries.size());
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            order[next[entries[i].*index]++] = i;
+        }
+        return order;
+    }
+
+    std::size_t cols_ = 0;
+    std::vector<std::size_t> offsets_ = {0};
+    std::vector<std::uint32_t> columns_;
+    std::vector<T> values_;
+};
+
+}  // namespace funnel::inline FUNNEL_ABI

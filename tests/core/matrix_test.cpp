@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/core/matrix.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <utility>
+#include <vector>
+
+using funnel::InvalidArgument;
+using funnel::Matrix;
+using funnel::MatrixView;
+
+TEST_CASE("Matrix: starts as zeros") {
+    const Matrix<float> matrix(3, 5);
+    CHECK(matrix.rows() == 3);
+    CHECK(matrix.cols() == 5);
+    for (std::size_t i = 0; i < 3; ++i) {
+        CHECK(std::ranges::all_of(matrix.padded_row(i), [](float x) { return x == 0.0F; }));
+    }
+}
+
+TEST_CASE_TEMPLATE("Matrix: each row starts a cache line, and fills whole ones", T, float, double, std::uint8_t,
+                   std::int32_t) {
+    for (const std::size_t cols : {1U, 7U, 16U, 17U, 64U, 65U}) {
+        const Matrix<T> matrix(3, cols);
+        CHECK(matrix.stride() * sizeof(T) % 64 == 0);
+        CHECK(matrix.stride() >= cols);
+        CHECK((matrix.stride() - cols) * sizeof(T) < 64);
+        for (std::size_t i = 0; i < 3; ++i) {
+            CHECK(reinterpret_cast<std::uintptr_t>(matrix.row(i).data()) % 64 == 0);
+            CHECK(matrix.row(i).size() == cols);
+            CHECK(matrix.padded_row(i).size() == matrix.stride());
+        }
+    }
+}
+
+TEST_CASE("Matrix: what is written to a row stays in it, and the padding stays zero") {
+    Matrix<int> matrix(4, 3);
+    for (std::size_t i = 0; i < 4; ++i) {
+        std::ranges::fill(matrix.row(i), static_cast<int>(i) + 1);
+    }
+    for (std::size_t i = 0; i < 4; ++i) {
+        CHECK(std::ranges::count(matrix.row(i), static_cast<int>(i) + 1) == 3);
+        CHECK(std::ranges::count(matrix.padded_row(i).subspan(3), 0) ==
+              static_cast<std::ptrdiff_t>(matrix.stride() - 3));
+    }
+    CHECK(matrix(2, 1) == 3);
+    matrix(2, 1) = 30;
+    CHECK(std::as_const(matrix)(2, 1) == 30);
+}
+
+TEST_CASE("Matrix: is a MatrixView wherever one is asked for") {
+    Matrix<float> matrix(2, 3);
+    matrix(1, 2) = 5.0F;
+
+    const auto last = [](MatrixView<const float> view) { return view(view.rows() - 1, view.cols() - 1); };
+    CHECK(last(matrix) == 5.0F);
+    CHECK(last(std::as_const(matrix)) == 5.0F);
+
+    const MatrixView<float> writable = matrix;
+    writable(0, 0) = 1.0F;
+    CHECK(matrix(0, 0) == 1.0F);
+}
+
+TEST_CASE("Matrix: copies rows of any stride") {
+    const std::vector<int> data{1, 2, 99, 3, 4, 99};
+    const Matrix<int> copy(MatrixView<const int>(data, 2, 2, 3));
+    CHECK(copy(0, 1) == 2);
+    CHECK(copy(1, 0) == 3);
+    CHECK(copy.padded_row(0)[2] == 0);
+}
+
+TEST_CASE("Matrix: a copy is independent, a moved matrix takes its rows along") {
+    Matrix<int> a(1, 1);
+    a(0, 0) = 1;
+    Matrix<int> b = a;
+    b(0, 0) = 2;
+    CHECK(a(0, 0) == 1);
+    const int* before = b.row(0).data();
+    const Matrix<int> c = std::move(b);
+    CHECK(c.row(0).data() == before);
+}
+
+TEST_CASE("Matrix: grows by rows of zeros") {
+    Matrix<int> matrix(1, 2);
+    matrix(0, 1) = 7;
+    matrix.resize_rows(3);
+    CHECK(matrix.rows() == 3);
+    CHECK(matrix(0, 1) == 7);
+    CHECK(matrix(2, 0) == 0);
+    matrix.resize_rows(1);
+    CHECK(matrix.view().rows() == 1);
+}
+
+TEST_CASE("Matrix: empty in either direction") {
+    CHECK(Matrix<float>().rows() == 0);
+    CHECK(Matrix<float>(0, 8).view().cols() == 8);
+    CHECK(Matrix<float>(8, 0).row(7).empty());
+}
+
+TEST_CASE("Matrix: a size that no machine can address is an error, not a small allocation") {
+    constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+    CHECK_THROWS_AS(Matrix<float>(most / 64 + 2, 16), InvalidArgument);
+    CHECK_THROWS_AS(Matrix<float>(1, most), InvalidArgument);
+    CHECK_THROWS_AS(Matrix<float>(most, 1), InvalidArgument);
+    Matrix<float> matrix(1, 16);
+    CHECK_THROWS_AS(matrix.resize_rows(most), InvalidArgument);
+    CHECK(matrix.rows() == 1);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/core/parallel.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <mutex>
+#include <set>
+#include <stdexcept>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+using funnel::Executor;
+using funnel::InvalidArgument;
+using funnel::parallel_for;
+using funnel::Serial;
+using funnel::Threads;
+
+static_assert(Executor<Serial>);
+static_assert(Executor<const Serial&>);
+static_assert(Executor<Threads&>);
+static_assert(!Executor<int>);
+
+namespace {
+
+using Chunk = std::tuple<std::size_t, std::size_t>;
+
+template <Executor E>
+std::vector<Chunk> chunks_of(E&& executor, std::size_t n, std::size_t grain) {
+    std::vector<Chunk> chunks;
+    std::mutex mutex;
+    executor.for_range(n, grain, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+        const std::lock_guard lock(mutex);
+        CHECK(worker < executor.concurrency());
+        chunks.emplace_back(begin, end);
+    });
+    std::sort(chunks.begin(), chunks.end());
+    return chunks;
+}
+
+}  // namespace
+
+TEST_CASE("Serial: first chunk first, in the calling thread") {
+    std::vector<std::size_t> begins;
+    Serial{}.for_range(10, 4, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+        begins.push_back(begin);
+        CHECK(worker == 0);
+        CHECK(end == std::min<std::size_t>(begin + 4, 10));
+    });
+    CHECK(begins == std::vector<std::size_t>{0, 4, 8});
+}
+
+TEST_CASE("for_range: the cut is the same for any number of threads") {
+    for (const std::size_t threads : {1U, 2U, 4U, 7U}) {
+        Threads pool(threads);
+        CHECK(pool.concurrency() == threads);
+        for (const std::size_t n : {0U, 1U, 5U, 64U, 1000U}) {
+            for (const std::size_t grain : {1U, 3U, 64U, 5000U}) {
+                CHECK(chunks_of(pool, n, grain) == chunks_of(Serial{}, n, grain));
+            }
+        }
+    }
+}
+
+TEST_CASE("for_range: the last chunk does not overflow near the largest size") {
+    constexpr std::size_t most = static_cast<std::size_t>(-1);
+    CHECK(chunks_of(Serial{}, most, most / 2 + 1) == std::vector<Chunk>{{0, most / 2 + 1}, {most / 2 + 1, most}});
+    Threads pool(2);
+    CHECK(chunks_of(pool, most, most / 2 + 1) == std::vector<Chunk>{{0, most / 2 + 1}, {most / 2 + 1, most}});
+}
+
+TEST_CASE("Threads: really works in several threads") {
+    Threads pool(2);
+    std::set<std::thread::id> ids;
+    std::mutex mutex;
+    std::atomic<int> inside{0};
+    pool.for_range(2, 1, [&](std::size_t, std::size_t, std::size_t) {
+        ++inside;
+        while (inside.load() < 2) {  // each chunk waits for the other: one thread alone would never get out
+            std::this_thread::yield();
+        }
+        const std::lock_guard lock(mutex);
+        ids.insert(std::this_thread::get_id());
+    });
+    CHECK(ids.size() == 2);
+}
+
+TEST_CASE("Threads: scratch memory of a worker is never shared") {
+    Threads pool(4);
+    std::vector<int> in_use(pool.concurrency(), 0);  // plain ints: a sanitizer sees it if two threads touch one
+    std::vector<int> done(pool.concurrency(), 0);
+    pool.for_range(10'000, 7, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+        ++in_use[worker];
+        done[worker] += static_cast<int>(end - begin);
+        --in_use[worker];
+    });
+    int sum = 0;
+    for (std::size_t worker = 0; worker < pool.concurrency(); ++worker) {
+        CHECK(in_use[worker] == 0);
+        sum += done[worker];
+    }
+    CHECK(sum == 10'000);
+}
+
+TEST_CASE("Threads: a call inside a call runs where it is, without a deadlock") {
+    Threads pool(3);
+    Threads other(2);
+    std::vector<int> counts(100, 0);
+    pool.for_range(10, 1, [&](std::size_t outer, std::size_t, std::size_t) {
+        other.for_range(10, 1, [&](std::size_t inner, std::size_t, std::size_t worker) {
+            CHECK(worker == 0);
+            pool.for_range(1, 1, [&](std::size_t, std::size_t, std::size_t) { ++counts[outer * 10 + inner]; });
+        });
+    });
+    CHECK(std::all_of(counts.begin(), counts.end(), [](int count) { return count == 1; }));
+}
+
+TEST_CASE("Threads: an exception comes back to the caller, and the pool lives on") {
+    Threads pool(3);
+    for (int round = 0; round < 20; ++round) {
+        std::atomic<int> calls{0};
+        CHECK_THROWS_WITH_AS(pool.for_range(1000, 1,
+                                            [&](std::size_t begin, std::size_t, std::size_t) {
+                                                ++calls;
+                                                if (begin == 5) {
+                                                    throw std::runtime_error("five");
+                                                }
+                                            }),
+                             "five", std::runtime_error);
+        CHECK(calls.load() <= 1000);
+
+        std::atomic<int> after{0};
+        pool.for_range(100, 1, [&](std::size_t, std::size_t, std::size_t) { ++after; });
+        CHECK(after.load() == 100);
+    }
+}
+
+TEST_CASE("Threads: an exception of a nested call leaves the outer one in order") {
+    Threads pool(2);
+    CHECK_THROWS_AS(pool.for_range(4, 1,
+                                   [&](std::size_t, std::size_t, std::size_t) {
+                                       pool.for_range(4, 1, [](std::size_t, std::size_t, std::size_t) {
+                                           throw std::runtime_error("inner");
+                                       });
+                                   }),
+                    std::runtime_error);
+    CHECK(chunks_of(pool, 8, 1).size() == 8);
+}
+
+TEST_CASE("Threads: several callers take turns") {
+    Threads pool(2);
+    std::vector<long> sums(4, 0);
+    {
+        std::vector<std::jthread> callers;
+        for (std::size_t caller = 0; caller < sums.size(); ++caller) {
+            callers.emplace_back([&, caller] {
+                for (int round = 0; round < 50; ++round) {
+                    std::vector<long> values(200);
+                    parallel_for(pool, values.size(), 8, [&](std::size_t i) { values[i] = static_cast<long>(i); });
+                    for (const long value : values) {
+                        sums[caller] += value;
+                    }
+                }
+            });
+        }
+    }
+    CHECK(sums == std::vector<long>(4, 50 * 199 * 100));
+}
+
+TEST_CASE("Threads: many short calls, and pools that are never used") {
+    for (int i = 0; i < 20; ++i) {
+        const Threads idle(3);
+    }
+    Threads pool(2);
+    std::atomic<int> calls{0};
+    for (int i = 0; i < 2000; ++i) {
+        pool.for_range(2, 1, [&](std::size_t, std::size_t, std::size_t) { ++calls; });
+    }
+    CHECK(calls.load() == 4000);
+}
+
+TEST_CASE("parallel_for: each index once, with lvalue and temporary executors and bodies") {
+    std::vector<int> counts(1000, 0);
+    const auto count = [&](std::size_t i) { ++counts[i]; };
+    Threads pool(2);
+    parallel_for(pool, counts.size(), 16, count);
+    parallel_for(Serial{}, counts.size(), 16, [&](std::size_t i) { ++counts[i]; });
+    CHECK(std::all_of(counts.begin(), counts.end(), [](int c) { return c == 2; }));
+}
+
+TEST_CASE("executors: reject a grain or a thread count of zero") {
+    CHECK_THROWS_AS(Threads(0), InvalidArgument);
+    Threads pool(2);
+    const auto body = [](std::size_t, std::size_t, std::size_t) {};
+    CHECK_THROWS_AS(pool.for_range(5, 0, body), InvalidArgument);
+    CHECK_THROWS_AS(Serial{}.for_range(5, 0, body), InvalidArgument);
+}

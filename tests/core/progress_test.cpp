@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/core/progress.hpp>
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstddef>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+using funnel::Cancelled;
+using funnel::Executor;
+using funnel::Monitored;
+using funnel::Progress;
+using funnel::report_progress;
+using funnel::Serial;
+using funnel::Threads;
+
+namespace {
+
+// What a long algorithm looks like from outside.
+template <Executor E = Serial>
+int long_work(E&& executor = E{}) {
+    std::atomic<int> done{0};
+    for (std::size_t step = 0; step < 3; ++step) {
+        executor.for_range(
+            10, 2, [&](std::size_t begin, std::size_t end, std::size_t) { done += static_cast<int>(end - begin); });
+        report_progress(executor, "working", step + 1, 3);
+    }
+    return done.load();
+}
+
+}  // namespace
+
+TEST_CASE("Monitored: reports each step, and changes nothing else") {
+    Threads pool(2);
+    std::vector<std::string> seen;
+    const auto note = [&](const Progress& progress) {
+        seen.push_back(std::string(progress.stage) + " " + std::to_string(progress.done) + "/" +
+                       std::to_string(progress.total));
+    };
+    CHECK(long_work(Monitored(pool, note)) == 30);
+    CHECK(seen == std::vector<std::string>{"working 1/3", "working 2/3", "working 3/3"});
+    CHECK(Monitored(pool, note).concurrency() == 2);
+}
+
+TEST_CASE("report_progress: an executor that does not listen is not asked to") {
+    CHECK(long_work() == 30);
+    Threads pool(2);
+    CHECK(long_work(pool) == 30);
+}
+
+TEST_CASE("Monitored: a stop token ends the work with Cancelled") {
+    Threads pool(2);
+    std::stop_source stop;
+    int steps = 0;
+    const auto stop_after_two = [&](const Progress& progress) {
+        ++steps;
+        if (progress.done == 2) {
+            stop.request_stop();
+        }
+    };
+    CHECK_THROWS_AS(long_work(Monitored(pool, stop_after_two, stop.get_token())), Cancelled);
+    CHECK(steps == 2);
+}
+
+TEST_CASE("Monitored: a token that was set before stops before the first chunk") {
+    Serial serial;
+    std::stop_source stop;
+    stop.request_stop();
+    bool has_run = false;
+    Monitored monitored(
+        serial, [](const Progress&) {}, stop.get_token());
+    CHECK_THROWS_AS(monitored.for_range(5, 1, [&](std::size_t, std::size_t, std::size_t) { has_run = true; }),
+                    Cancelled);
+    CHECK_FALSE(has_run);
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/core/rng.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <numeric>
+#include <random>
+#include <span>
+#include <vector>
+
+using doctest::Approx;
+using funnel::InvalidArgument;
+using funnel::philox4x32;
+using funnel::Random;
+
+using Block = std::array<std::uint32_t, 4>;
+
+static_assert(std::uniform_random_bit_generator<Random>);
+
+TEST_CASE("philox4x32: known answers of the authors' library (Random123)") {
+    static_assert(philox4x32({0, 0, 0, 0}, {0, 0}) == Block{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+    constexpr std::uint32_t ones = 0xffffffff;
+    CHECK(philox4x32({ones, ones, ones, ones}, {ones, ones}) == Block{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
+    CHECK(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
+          Block{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+    CHECK(philox4x32({7, 42, 0, 0}, {123, 0}) == Block{0xe3c832e7, 0xe05acb16, 0xd5e815b9, 0xdd78a925});
+}
+
+TEST_CASE("Random: draws the blocks of its stream, one after the other") {
+    const std::uint64_t seed = 0x0123456789abcdef;
+    const std::uint64_t stream = 0xfedcba9876543210;
+    Random random(seed, stream);
+    for (std::uint32_t position = 0; position < 3; ++position) {
+        for (const std::uint32_t expected :
+             philox4x32({position, 0, 0x76543210, 0xfedcba98}, {0x89abcdef, 0x01234567})) {
+            CHECK(random() == expected);
+        }
+    }
+}
+
+TEST_CASE("Random: seeds and streams differ from each other, the same ones repeat") {
+    CHECK(Random(1, 2)() == Random(1, 2)());
+    CHECK(Random(1, 2)() != Random(1, 3)());
+    CHECK(Random(1, 2)() != Random(2, 2)());
+    CHECK(Random(std::uint64_t{1} << 32)() != Random(0)());
+    CHECK(Random(0, std::uint64_t{1} << 32)() != Random(0)());
+}
+
+TEST_CASE("uniform: has the moments and the bins of the uniform distribution") {
+    Random random(11);
+    constexpr int n = 200'000;
+    double sum = 0.0;
+    double squares = 0.0;
+    std::array<int, 20> bins{};
+    for (int i = 0; i < n; ++i) {
+        const double u = random.uniform();
+        REQUIRE(u > 0.0);
+        REQUIRE(u < 1.0);
+        sum += u;
+        squares += u * u;
+        ++bins[static_cast<std::size_t>(u * 20.0)];
+    }
+    // Five standard errors: 1 / sqrt(12 n) for the mean, 0.298 / sqrt(n) for the mean of squares.
+    CHECK(std::abs(sum / n - 0.5) < 5.0 / std::sqrt(12.0 * n));
+    CHECK(std::abs(squares / n - 1.0 / 3.0) < 5.0 * 0.298 / std::sqrt(n));
+    double chi_squared = 0.0;
+    for (const int count : bins) {
+        chi_squared += (count - n / 20.0) * (count - n / 20.0) / (n / 20.0);
+    }
+    CHECK(chi_squared < 50.0);  // 19 degrees of freedom: exceeded once in 8,000 seeds
+}
+
+TEST_CASE("normal: quantiles of the tables, to their last digit") {
+    CHECK(funnel::detail::normal_quantile(0.5) == 0.0);
+    CHECK(funnel::detail::normal_quantile(0.975) == Approx(1.959963984540054).epsilon(1e-14));
+    CHECK(funnel::detail::normal_quantile(0.9) == Approx(1.2815515655446004).epsilon(1e-14));
+    CHECK(funnel::detail::normal_quantile(1e-20) == Approx(-9.262340089798408).epsilon(1e-14));  // Wichura's own check
+    CHECK(funnel::detail::normal_quantile(0.25) == Approx(-0.6744897501960817).epsilon(1e-14));  // Wichura's own check
+    CHECK(funnel::detail::normal_quantile(0.001) == Approx(-3.090232306167814).epsilon(1e-14));  // Wichura's own check
+}
+
+TEST_CASE("normal: quantiles invert the distribution function everywhere") {
+    for (double p = 0x1p-53; p < 0.5; p *= 1.37) {
+        const double x = funnel::detail::normal_quantile(p);
+        CHECK(0.5 * std::erfc(-x / std::sqrt(2.0)) == Approx(p).epsilon(1e-12));
+        if (p > 1e-10) {  // below, 1 - p keeps too few digits of p
+            CHECK(funnel::detail::normal_quantile(1.0 - p) == Approx(-x).epsilon(1e-5));
+        }
+    }
+}
+
+TEST_CASE("normal: the logarithm in it agrees with the C library's") {
+    for (double x = 1e-300; x < 1e300; x *= 3.7) {
+        CHECK(funnel::detail::portable_log(x) == Approx(std::log(x)).epsilon(1e-15));
+    }
+    CHECK(funnel::detail::portable_log(1.0) == 0.0);
+}
+
+TEST_CASE("normal: mean 0, variance 1, no skew, the tails of a normal distribution") {
+    Random random(12);
+    constexpr int n = 200'000;
+    std::array<double, 5> moments{};
+    for (int i = 0; i < n; ++i) {
+        const double x = random.normal();
+        double power = 1.0;
+        for (double& moment : moments) {
+            moment += power / n;
+            power *= x;
+        }
+    }
+    // Five standard errors; the variance of x^k is E x^2k - (E x^k)^2: 1, 2, 15, 96.
+    CHECK(std::abs(moments[1]) < 5.0 * std::sqrt(1.0 / n));
+    CHECK(std::abs(moments[2] - 1.0) < 5.0 * std::sqrt(2.0 / n));
+    CHECK(std::abs(moments[3]) < 5.0 * std::sqrt(15.0 / n));
+    CHECK(std::abs(moments[4] - 3.0) < 5.0 * std::sqrt(96.0 / n));
+}
+
+TEST_CASE("Random: the same bits on every machine") {
+    // Written down on x86-64 (g++ 12, clang 14, clang 19; with and without FMA instructions): any other machine must
+    // agree.
+    Random random(2024, 7);
+    std::uint64_t hash = 0;
+    for (int i = 0; i < 1000; ++i) {
+        hash = hash * 31 + std::bit_cast<std::uint64_t>(random.uniform());
+        hash = hash * 31 + std::bit_cast<std::uint64_t>(random.normal());
+        hash = hash * 31 + random.below(1000 + static_cast<std::uint64_t>(i));
+    }
+    CHECK(hash == 438869212856138892U);
+}
+
+TEST_CASE("below: each number is equally likely, also when 2^32 is no multiple of n") {
+    // For n = 3 * 2^30 a draw without the repair of the bias would hit the numbers 0 mod 3 twice as often as the
+    // others.
+    Random random(13);
+    constexpr std::uint64_t n = std::uint64_t{3} << 30;
+    std::array<int, 3> counts{};
+    constexpr int draws = 30'000;
+    for (int i = 0; i < draws; ++i) {
+        const std::uint64_t draw = random.below(n);
+        REQUIRE(draw < n);
+        ++counts[draw % 3];
+    }
+    for (const int count : counts) {
+        CHECK(std::abs(count - draws / 3) < 5.0 * std::sqrt(draws * 2.0 / 9.0));
+    }
+}
+
+TEST_CASE("below: small, large and largest bounds") {
+    Random random(14);
+    std::map<std::uint64_t, int> counts;
+    for (int i = 0; i < 6000; ++i) {
+        ++counts[random.below(6)];
+    }
+    CHECK(counts.size() == 6);
+    for (const auto& [face, count] : counts) {
+        CHECK(face < 6);
+        CHECK(std::abs(count - 1000) < 5.0 * std::sqrt(6000.0 * 5.0 / 36.0));
+    }
+    CHECK(random.below(1) == 0);
+    CHECK(random.below(std::uint64_t{1} << 32) < (std::uint64_t{1} << 32));
+    constexpr std::uint64_t large = (std::uint64_t{1} << 40) + 12345;
+    std::uint64_t highest = 0;
+    for (int i = 0; i < 1000; ++i) {
+        const std::uint64_t draw = random.below(large);
+        REQUIRE(draw < large);
+        highest = std::max(highest, draw);
+    }
+    CHECK(highest > large / 100 * 98);
+    CHECK_THROWS_AS((void)random.below(0), InvalidArgument);
+}
+
+TEST_CASE("shuffle: every order of four is equally likely, and nothing gets lost") {
+    std::map<std::vector<int>, int> counts;
+    constexpr int n = 24'000;
+    for (int i = 0; i < n; ++i) {
+        std::vector<int> cards{1, 2, 3, 4};
+        Random(15, static_cast<std::uint64_t>(i)).shuffle(std::span(cards));
+        ++counts[cards];
+    }
+    CHECK(counts.size() == 24);
+    for (const auto& [order, count] : counts) {
+        CHECK(std::accumulate(order.begin(), order.end(), 0) == 10);
+        CHECK(std::abs(count - 1000) < 5.0 * std::sqrt(1000.0));
+    }
+    std::vector<int> nothing;
+    Random(1).shuffle(std::span(nothing));
+    std::vector<int> one{7};
+    Random(1).shuffle(std::span(one));
+    CHECK(one.front() == 7);
+}
