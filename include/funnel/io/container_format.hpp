@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The layout of our own files, .fnl, version 1.0. What ContainerWriter and ContainerReader share; include
+// container.hpp.
+//
+//     offset  size
+//     0       8     magic: 89 'F' 'N' 'L' CR LF 1A LF, so that transfers as text or with 7 bits show
+//     8       2     format, major: another one is refused
+//     10      2     format, minor: a newer one only adds element types
+//     12      4     0x01020304
+//     16      8     length of the whole file
+//     24      4     number of sections
+//     28      4     layout version of the kind
+//     32      24    kind ("cf.EASE"), filled up with zeros
+//     56      4     CRC-32C of the section table
+//     60      4     CRC-32C of bytes 0 .. 59
+//     64      64 n  section table, one entry a section:
+//                     0   32  name, filled up with zeros
+//                     32  4   element type
+//                     36  4   CRC-32C of the section
+//                     40  8   offset in the file, a multiple of 64
+//                     48  8   length in bytes
+//                     56  8   columns: 1, or for a matrix the length of a row
+//     then          the sections, in the order of the table, without gaps but for zeros up to the next multiple of 64
+//
+// All numbers are little-endian. Bytes 0 .. 63 keep this layout in every version of the format.
+// A section of strings holds: count (u64), count + 1 offsets (u64, from 0 up), and the characters one after another.
+
+#include <funnel/core/config.hpp>
+#include <funnel/io/little_endian.hpp>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace funnel::inline FUNNEL_ABI::io {
+
+namespace detail {
+
+inline constexpr std::string_view container_magic =
+    "\x89"
+    "FNL\r\n\x1a\n";
+inline constexpr std::uint16_t container_major = 1;
+inline constexpr std::uint16_t container_minor = 0;
+inline constexpr std::uint32_t container_endian_mark = 0x01020304;
+inline constexpr std::size_t container_head_size = 64;
+inline constexpr std::size_t container_entry_size = 64;
+inline constexpr std::size_t container_alignment = 64;
+inline constexpr std::size_t container_kind_size = 24;
+inline constexpr std::size_t container_name_size = 32;
+inline constexpr std::uint32_t container_max_sections = 4096;
+inline constexpr std::uint64_t container_max_columns = std::uint64_t{1} << 40;
+
+// In files, hence numbered for ever.
+enum class ElementType : std::uint32_t {
+    u8 = 1,
+    i8 = 2,
+    u16 = 3,
+    i16 = 4,
+    u32 = 5,
+    i32 = 6,
+    u64 = 7,
+    i64 = 8,
+    f32 = 9,
+    f64 = 10,
+    strings = 11
+};
+
+template <Number T>
+[[nodiscard]] constexpr ElementType element_type_of() noexcept {
+    if constexpr (std::floating_point<T>) {
+        return sizeof(T) == 4 ? ElementType::f32 : ElementType::f64;
+    } else {
+        constexpr std::uint32_t width = sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3;
+        return static_cast<ElementType>(1 + 2 * width + (std::signed_integral<T> ? 1 : 0));
+    }
+}
+
+[[nodiscard]] inline std::string element_type_name(std::uint32_t type) {
+    constexpr std::array names{"u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "strings"};
+    return type >= 1 && type <= names.size() ? names[type - 1] : "type " + std::to_string(type);
+}
+
+// Kinds and section names: 1 .. size - 1 printable ASCII characters.
+[[nodiscard]] constexpr bool is_container_name(std::string_view name, std::size_t size) noexcept {
+    return !name.empty() && name.size() < size &&
+           std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+[[nodiscard]] constexpr std::uint64_t container_padding(std::uint64_t length) noexcept {
+    return (container_alignment - length % container_alignment) % container_alignment;
+}
+
+}  // namespace detail
+
+}  // namespace funnel::inline FUNNEL_ABI::io

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/io/byte_reader.hpp>
+#include <funnel/io/container_format.hpp>
+#include <funnel/io/crc32c.hpp>
+#include <funnel/io/file.hpp>
+#include <funnel/io/little_endian.hpp>
+#include <funnel/io/recognise.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::io {
+
+/// Opens a .fnl file and hands out its sections, each fully checked.
+///
+///     const io::ContainerReader file(path, "cf.EASE", 1);
+///     const auto items = file.value<std::uint32_t>("items");
+///     Matrix<float> weights = file.matrix<float>("weights", items, items);
+///     file.check(all_finite(weights), "weights", "must be finite");
+///
+/// The constructor proves that the file is complete and undamaged: any changed, missing or added byte is found. What
+/// the sections mean, such as ids that must lie below a count, is for the caller to check().
+/// Sections that nobody asks for are skipped.
+///
+/// Cost      reads the file once into memory; each section handed out is a copy
+/// Errors    IOError if the file cannot be read;  CorruptData, with the place, what was expected and what was found, if
+///           it is damaged, of another kind or from a newer version, or has no such section of that type and size
+class ContainerReader {
+public:
+    /// layout_version is the newest that the caller understands; see the member of that name.
+    ContainerReader(const std::filesystem::path& path, std::string_view kind, std::uint32_t layout_version)
+        : file_(read_file(path)), bytes_(file_), source_(path.string()) {
+        open(kind, layout_version);
+    }
+
+    /// From bytes in memory, which must outlive the reader; source is the name that errors give.
+    ContainerReader(std::span<const std::byte> bytes, std::string_view kind, std::uint32_t layout_version,
+                    std::string source = "container in memory")
+        : bytes_(bytes), source_(std::move(source)) {
+        open(kind, layout_version);
+    }
+
+    ContainerReader(ContainerReader&&) noexcept = default;  // a copy would look into the bytes of its original
+    ContainerReader& operator=(ContainerReader&&) noexcept = default;
+
+    /// The layout version of the file: at least 1, at most the one asked for.
+    [[nodiscard]] std::uint32_t layout_version() const noexcept { return version_; }
+
+    [[nodiscard]] bool has(std::string_view name) const noexcept { return find(name) != nullptr; }
+
+    /// A section of one number.
+    template <Number T>
+    [[nodiscard]] T value(std::string_view name) const {
+        const Section& section = typed<T>(name, 1);
+        expect_count(section, section.bytes.size() / sizeof(T), 1, "numbers");
+        return load_number<T>(section.bytes.template first<sizeof(T)>());
+    }
+
+    /// A section of numbers, of any count or exactly the expected one.
+    template <Number T>
+    [[nodiscard]] std::vector<T> array(std::string_view name, std::optional<std::uint64_t> expected_count = {}) const {
+        const Section& section = typed<T>(name, 1);
+        const std::size_t count = section.bytes.size() / sizeof(T);
+        expect_count(section, count, expected_count.value_or(count), "numbers");
+        std::vector<T> numbers(count);
+        load_numbers<T>(section.bytes, std::span(numbers));
+        return numbers;
+    }
+
+    /// A section of rows of numbers, of any shape or exactly the expected one.
+    template <Number T>
+    [[nodiscard]] Matrix<T> matrix(std::string_view name, std::optional<std::uint64_t> expected_rows = {},
+                                   std::optional<std::uint64_t> expected_cols = {}) const {
+        const Section& section = typed<T>(name, {});
+        const auto cols = static_cast<std::size_t>(section.columns);
+        const std::size_t rows = cols == 0 ? 0 : section.bytes.size() / sizeof(T) / cols;
+        expect_count(section, rows, expected_rows.value_or(rows), "rows");
+        expect_count(section, cols, expected_cols.value_or(cols), "columns");
+        Matrix<T> numbers(rows, cols);
+        for (std::size_t i = 0; i < rows; ++i) {
+            load_numbers<T>(section.bytes.subspan(i * cols * sizeof(T)), numbers.row(i));
+        }
+        return numbers;
+    }
+
+    /// A section of texts, of any count or exactly the expected one.
+    [[nodiscard]] std::vector<std::string> strings(std::string_view name,
+                                                   std::optional<std::uint64_t> expected_count = {}) const {
+        const Section& section = named(name);
+        expect_type(section, detail::ElementType::strings);
+        ByteReader reader(section.bytes, source_ + ": section \"" + std::string(name) + "\"");
+        const auto count = reader.number<std::uint64_t>("number of texts");
+        expect_count(section, count, expected_count.value_or(count), "texts");
+        if (count >= reader.remaining() / sizeof(std::uint64_t)) {
+            reader.fail("offsets of the texts", "room for one more than there are texts", std::to_string(count));
+        }
+        const auto offsets = reader.numbers<std::uint64_t>(count + 1, "offsets of the texts");
+        if (offsets.front() != 0 || offsets.back() != reader.remaining() ||
+            !std::is_sorted(offsets.begin(), offsets.end())) {
+            reader.fail_at(sizeof(count), "offsets of the texts",
+                           "numbers that rise from 0 to " + std::to_string(reader.remaining()), "others");
+        }
+        std::vector<std::string> texts;
+        texts.reserve(static_cast<std::size_t>(count));
+        for (std::size_t i = 1; i < offsets.size(); ++i) {
+            texts.push_back(reader.text(offsets[i] - offsets[i - 1], "characters"));
+        }
+        return texts;
+    }
+
+    /// For what only the caller can know about a section: CorruptData, naming file, section and what must hold.
+    void check(bool holds, std::string_view name, std::string_view what_must_hold) const {
+        if (!holds) [[unlikely]] {
+            const Section* section = find(name);
+            const std::string place = section == nullptr ? "" : " (byte " + std::to_string(section->offset) + ")";
+            raise<CorruptData>(source_ + ": section \"" + std::string(name) + "\"" + place + ": " +
+                               std::string(what_must_hold));
+        }
+    }
+
+private:
+    struct Section {
+        std::string name;
+        std::uint32_t type;
+        std::uint32_t checksum;
+        std::uint64_t offset;
+        std::uint64_t length;
+        std::uint64_t columns;
+        std::span<const std::byte> bytes = {};
+    };
+
+    [[nodiscard]] const Section* find(std::string_view name) const noexcept {
+        const auto found =
+            std::find_if(sections_.begin(), sections_.end(), [&](const Section& s) { return s.name == name; });
+        return found == sections_.end() ? nullptr : &*found;
+    }
+
+    [[nodiscard]] const Section& named(std::string_view name) const {
+        const Section* section = find(name);
+        if (section == nullptr) {
+            raise<CorruptData>(source_ + ": expected a section \"" + std::string(name) + "\", found none");
+        }
+        return *section;
+    }
+
+    template <Number T>
+    [[nodiscard]] const Section& typed(std::string_view name, std::optional<std::uint64_t> columns) const {
+        const Section& section = named(name);
+        expect_type(section, detail::element_type_of<T>());
+        expect_count(section, section.columns, columns.value_or(section.columns), "columns");
+        const std::uint64_t numbers = section.length / sizeof(T);
+        const bool fills_rows = section.columns == 0 ? numbers == 0 : numbers % section.columns == 0;
+        check(section.columns <= detail::container_max_columns, name, "its rows are too long");
+        check(section.length % sizeof(T) == 0 && fills_rows, name, "its length must be that of whole rows of numbers");
+        return section;
+    }
+
+    void expect_type(const Section& section, detail::ElementType type) const {
+        if (section.type != static_cast<std::uint32_t>(type)) {
+            check(false, section.name,
+                  "expected " + detail::element_type_name(static_cast<std::uint32_t>(type)) + ", found " +
+                      detail::element_type_name(section.type));
+        }
+    }
+
+    void expect_count(const Section& section, std::uint64_t found, std::uint64_t expected, const char* what) const {
+        if (found != expected) {
+            check(false, section.name,
+                  "expected " + std::to_string(expected) + " " + what + ", found " + std::to_string(found));
+        }
+    }
+
+    static void expect_checksum([[maybe_unused]] const ByteReader& reader, [[maybe_unused]] std::uint64_t position,
+                                [[maybe_unused]] std::string_view what,
+                                [[maybe_unused]] std::span<const std::byte> bytes,
+                                [[maybe_unused]] std::uint32_t expected) {
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // else a fuzzer never gets past the checksums
+        const std::uint32_t found = crc32c(bytes);
+        if (found != expected) {
+            reader.fail_at(position, what, "CRC-32C " + std::to_string(expected), std::to_string(found));
+        }
+#endif
+    }
+
+    // A text in a field of fixed size: printable, not empty, zeros after it.
+    static std::string text(ByteReader& reader, std::size_t size, std::string_view what) {
+        const std::uint64_t position = reader.position();
+        const std::string field = reader.text(size, what);
+        const std::string name = field.substr(0, field.find('\0'));
+        if (!detail::is_container_name(name, size) || field.find_first_not_of('\0', name.size()) != std::string::npos) {
+            reader.fail_at(position, what, "printable characters and zeros after them", "others");
+        }
+        return name;
+    }
+
+    void open(std::string_view kind, std::uint32_t layout_version);
+    void read_table(ByteReader& reader, std::uint32_t count);
+
+    std::vector<std::byte> file_;  // empty if the bytes are someone else's
+    std::span<const std::byte> bytes_;
+    std::string source_;
+    std::uint32_t version_ = 0;
+    std::vector<Section> sections_;
+};
+
+inline void ContainerReader::open(std::string_view kind, std::uint32_t layout_version) {
+    ByteReader reader(bytes_, source_);
+    const auto expect = [&](std::uint64_t found, std::uint64_t expected, std::uint64_t position, const char* what) {
+        if (found != expected) {
+            reader.fail_at(position, what, std::to_string(expected), std::to_string(found));
+        }
+    };
+
+    const auto magic = std::as_bytes(std::span(detail::container_magic));
+    if (bytes_.size() < magic.size() || !std::equal(magic.begin(), magic.end(), bytes_.begin())) {
+        reader.fail("magic", "a funnel container", recognise(bytes_));
+    }
+    reader.bytes(magic.size(), "magic");
+    const auto major = reader.number<std::uint16_t>("format");
+    const auto minor = reader.number<std::uint16_t>("format");
+    const auto mark = reader.number<std::uint32_t>("byte order");
+    const auto length = reader.number<std::uint64_t>("length of the file");
+    const auto count = reader.number<std::uint32_t>("number of sections");
+    version_ = reader.number<std::uint32_t>("layout version");
+    const auto kind_position = reader.position();
+    reader.bytes(detail::container_kind_size, "kind");
+    const auto table_checksum = reader.number<std::uint32_t>("checksum of the section table");
+    const auto head_checksum = reader.number<std::uint32_t>("checksum of the head");
+
+    constexpr std::size_t head_size = detail::container_head_size;
+    expect_checksum(reader, head_size - 4, "checksum of the head", bytes_.first(head_size - 4), head_checksum);
+    if (major != detail::container_major) {
+        reader.fail_at(8, "format", "version 1.x", "version " + std::to_string(major) + "." + std::to_string(minor));
+    }
+    expect(mark, detail::container_endian_mark, 12, "byte order");
+    ByteReader kind_reader(bytes_.first(head_size), source_);  // decoded only now that the checksum is right
+    kind_reader.bytes(kind_position, "kind");
+    const std::string found_kind = text(kind_reader, detail::container_kind_size, "kind");
+    if (found_kind != kind) {
+        reader.fail_at(kind_position, "kind", "\"" + std::string(kind) + "\"", "\"" + found_kind + "\"");
+    }
+    if (version_ == 0 || version_ > layout_version) {
+        reader.fail_at(28, "layout version of \"" + found_kind + "\"", "1 to " + std::to_string(layout_version),
+                       std::to_string(version_) + (version_ == 0 ? "" : ": it was written by a newer funnel"));
+    }
+    expect(bytes_.size(), length, 16, "length of the file");
+    if (count > detail::container_max_sections) {
+        reader.fail_at(24, "number of sections", "at most 4096", std::to_string(count));
+    }
+    const std::uint64_t table_size = std::uint64_t{count} * detail::container_entry_size;
+    if (table_size > reader.remaining()) {
+        reader.fail_at(24, "number of sections", "as many as fit into the file", std::to_string(count));
+    }
+    expect_checksum(reader, 56, "checksum of the section table", bytes_.subspan(head_size, table_size), table_checksum);
+    read_table(reader, count);
+}
+
+inline void ContainerReader::read_table(ByteReader& reader, std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const std::uint64_t position = reader.position();
+        Section section{.name = text(reader, detail::container_name_size, "section name"),
+                        .type = reader.number<std::uint32_t>("element type"),
+                        .checksum = reader.number<std::uint32_t>("checksum of the section"),
+                        .offset = reader.number<std::uint64_t>("offset of the section"),
+                        .length = reader.number<std::uint64_t>("length of the section"),
+                        .columns = reader.number<std::uint64_t>("columns of the section")};
+        if (has(section.name)) {
+            reader.fail_at(position, "section name", "names that differ", "\"" + section.name + "\" twice");
+        }
+        sections_.push_back(std::move(section));
+    }
+    for (Section& section : sections_) {
+        const std::string what = "section \"" + section.name + "\"";
+        if (section.offset != reader.position()) {
+            reader.fail(what, "its start here, without a gap", "byte " + std::to_string(section.offset));
+        }
+        section.bytes = reader.bytes(section.length, what);
+        expect_checksum(reader, section.offset, what, section.bytes, section.checksum);
+        for (const std::byte byte : reader.bytes(detail::container_padding(section.length), what)) {
+            if (byte != std::byte{0}) {
+                reader.fail(what, "zeros up to a multiple of 64 bytes", "others");
+            }
+        }
+    }
+    reader.expect_end();
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::io

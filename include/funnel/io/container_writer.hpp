@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/io/byte_writer.hpp>
+#include <funnel/io/container_format.hpp>
+#include <funnel/io/crc32c.hpp>
+#include <funnel/io/file.hpp>
+#include <funnel/io/little_endian.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::io {
+
+/// Collects named sections and saves them as one .fnl file. ContainerReader is the other side.
+///
+///     io::ContainerWriter file("cf.EASE", 1);
+///     file.value("lambda", lambda_);
+///     file.matrix("weights", weights_);
+///     file.save(path);
+///
+/// Arrays and matrices are remembered, not copied: they must live, unchanged, until the last save() or bytes().
+/// The same sections give the same bytes, on every machine.
+///
+/// Errors    InvalidArgument if a kind or name is not 1 to 23 (31) printable characters without spaces, if a name comes
+///           twice, or if there are more than 4096 sections
+class ContainerWriter {
+public:
+    /// kind says what the file holds, layout_version (from 1) which sections belong to it and what they mean.
+    ContainerWriter(std::string_view kind, std::uint32_t layout_version) : kind_(kind), version_(layout_version) {
+        require(detail::is_container_name(kind, detail::container_kind_size),
+                "ContainerWriter: kind must be 1 to 23 printable characters without spaces");
+        require(layout_version > 0, "ContainerWriter: layout versions start at 1");
+    }
+
+    /// One number.
+    template <Number T>
+    void value(std::string_view name, T number) {
+        add<T>(name, 1).own(number_bytes(number));
+    }
+
+    /// Numbers in a row.
+    template <Number T>
+    void array(std::string_view name, std::span<const T> numbers) {
+        matrix(name, MatrixView<const T>(numbers, numbers.size(), 1));
+    }
+
+    /// As above, for what converts to a span and outlives the call: no temporary vectors.
+    template <class Numbers>
+    requires(std::is_lvalue_reference_v<Numbers>) void array(std::string_view name, Numbers&& numbers) {
+        const std::span view(numbers);
+        array(name, std::span<const typename decltype(view)::value_type>(view));
+    }
+
+    /// Rows of numbers, without the padding between them.
+    ///
+    /// Errors    InvalidArgument if there are rows without columns, which would be lost
+    template <class T>
+    requires Number<std::remove_const_t<T>>
+    void matrix(std::string_view name, MatrixView<T> numbers) {
+        require(numbers.cols() > 0 || numbers.rows() == 0, "ContainerWriter: a matrix with rows must have columns");
+        require(numbers.cols() <= detail::container_max_columns, "ContainerWriter: the rows of a matrix are too long");
+        Section& section = add<std::remove_const_t<T>>(name, numbers.cols());
+        if constexpr (std::endian::native == std::endian::little) {
+            section.data = reinterpret_cast<const std::byte*>(numbers.data());
+            section.rows = numbers.rows();
+            section.row_bytes = numbers.cols() * sizeof(T);
+            section.stride_bytes = numbers.stride() * sizeof(T);
+            if (section.row_bytes == section.stride_bytes) {
+                section.row_bytes *= std::exchange(section.rows, std::size_t{1});
+            }
+        } else {
+            ByteWriter converted;
+            for (std::size_t i = 0; i < numbers.rows(); ++i) {
+                converted.numbers(std::span<const std::remove_const_t<T>>(numbers.row(i)));
+            }
+            section.own(converted.bytes());
+        }
+    }
+
+    template <Number T>
+    void matrix(std::string_view name, const Matrix<T>& numbers) {
+        matrix(name, numbers.view());
+    }
+    template <Number T>
+    void matrix(std::string_view name, const Matrix<T>&& numbers) = delete;  // would not live until save()
+
+    /// Texts of any bytes. These are copied.
+    void strings(std::string_view name, std::span<const std::string> texts) {
+        ByteWriter packed;
+        packed.number<std::uint64_t>(texts.size());
+        std::uint64_t offset = 0;
+        packed.number(offset);
+        for (const std::string& text : texts) {
+            offset += text.size();
+            packed.number(offset);
+        }
+        for (const std::string& text : texts) {
+            packed.text(text);
+        }
+        add(name, detail::ElementType::strings, 1).own(packed.bytes());
+    }
+
+    /// Writes the file, completely or not at all; an old one stays as it is until then.
+    ///
+    /// Errors    IOError, with the path and the reason
+    void save(const std::filesystem::path& path) const {
+        AtomicFile file(path);
+        write_to(file);
+        file.commit();
+    }
+
+    /// What save() would write.
+    [[nodiscard]] std::vector<std::byte> bytes() const {
+        ByteWriter out;
+        write_to(out);
+        return out.bytes();
+    }
+
+private:
+    // Rows of bytes, equally far apart, of the caller's; or our own.
+    struct Section {
+        std::string name;
+        detail::ElementType type;
+        std::uint64_t columns;
+        std::vector<std::byte> owned = {};
+        const std::byte* data = nullptr;
+        std::size_t rows = 0;
+        std::size_t row_bytes = 0;
+        std::size_t stride_bytes = 0;
+
+        void own(std::span<const std::byte> bytes) { owned.assign(bytes.begin(), bytes.end()); }
+
+        [[nodiscard]] std::uint64_t size() const { return owned.size() + std::uint64_t{rows} * row_bytes; }
+
+        template <class Visit>
+        void for_each_part(Visit&& visit) const {
+            visit(std::span<const std::byte>(owned));
+            for (std::size_t i = 0; i < rows; ++i) {
+                visit(std::span<const std::byte>(data + i * stride_bytes, row_bytes));
+            }
+        }
+    };
+
+    template <Number T>
+    Section& add(std::string_view name, std::uint64_t columns) {
+        return add(name, detail::element_type_of<T>(), columns);
+    }
+
+    Section& add(std::string_view name, detail::ElementType type, std::uint64_t columns) {
+        require(detail::is_container_name(name, detail::container_name_size),
+                "ContainerWriter: a section name must be 1 to 31 printable characters without spaces");
+        require(std::none_of(sections_.begin(), sections_.end(), [&](const Section& s) { return s.name == name; }),
+                "ContainerWriter: two sections of the same name");
+        require(sections_.size() < detail::container_max_sections, "ContainerWriter: more than 4096 sections");
+        return sections_.emplace_back(Section{.name = std::string(name), .type = type, .columns = columns});
+    }
+
+    // Where everything lies follows from the sizes, so the head is known before the first section is written.
+    [[nodiscard]] std::vector<std::byte> head() const {
+        ByteWriter table;
+        std::uint64_t offset = detail::container_head_size + sections_.size() * detail::container_entry_size;
+        for (const Section& section : sections_) {
+            std::uint32_t checksum = 0;
+            section.for_each_part([&](std::span<const std::byte> part) { checksum = crc32c(part, checksum); });
+            table.text(section.name, detail::container_name_size);
+            table.number(static_cast<std::uint32_t>(section.type));
+            table.number(checksum);
+            table.number(offset);
+            table.number(section.size());
+            table.number(section.columns);
+            offset += section.size() + detail::container_padding(section.size());
+        }
+
+        ByteWriter head;
+        head.text(detail::container_magic);
+        head.number(detail::container_major);
+        head.number(detail::container_minor);
+        head.number(detail::container_endian_mark);
+        head.number(offset);
+        head.number(static_cast<std::uint32_t>(sections_.size()));
+        head.number(version_);
+        head.text(kind_, detail::container_kind_size);
+        head.number(crc32c(table.bytes()));
+        head.number(crc32c(head.bytes()));
+        head.write(table.bytes());
+        return head.bytes();
+    }
+
+    template <class Sink>
+    void write_to(Sink& sink) const {
+        constexpr std::array<std::byte, detail::container_alignment> zeros{};
+        sink.write(head());
+        for (const Section& section : sections_) {
+            section.for_each_part([&](std::span<const std::byte> part) { sink.write(part); });
+            sink.write(std::span(zeros).first(detail::container_padding(section.size())));
+        }
+    }
+
+    std::string kind_;
+    std::uint32_t version_;
+    std::vector<Section> sections_;
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::io

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/io/byte_reader.hpp>
+#include <funnel/io/file.hpp>
+#include <funnel/io/little_endian.hpp>
+#include <funnel/io/raw_matrix.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace funnel::inline FUNNEL_ABI::io {
+
+/// The true nearest neighbours of each query, nearest first, with distances as the file defines them.
+struct GroundTruth {
+    Matrix<std::uint32_t> ids;  ///< a row a query
+    Matrix<float> distances;    ///< of the same shape
+};
+
+namespace detail {
+
+template <Number T>
+[[nodiscard]] Matrix<T> parse_bin(std::span<const std::byte> bytes, std::string source) {
+    ByteReader reader(bytes, std::move(source));
+    const auto rows = reader.number<std::uint32_t>("number of rows");
+    const auto cols = reader.number<std::uint32_t>("number of columns");
+    expect_payload<T>(reader, rows, cols);
+    return read_rows<T>(reader, rows, cols);
+}
+
+[[nodiscard]] inline GroundTruth parse_ground_truth(std::span<const std::byte> bytes, std::string source) {
+    ByteReader reader(bytes, std::move(source));
+    const auto rows = reader.number<std::uint32_t>("number of queries");
+    const auto k = reader.number<std::uint32_t>("neighbours a query");
+    expect_payload<std::uint64_t>(reader, rows, k);  // an id and a distance take 8 bytes
+    Matrix<std::uint32_t> ids = read_rows<std::uint32_t>(reader, rows, k);
+    return {.ids = std::move(ids), .distances = read_rows<float>(reader, rows, k)};
+}
+
+template <Number T>
+void write_bin(const std::filesystem::path& path, MatrixView<const T> matrix) {
+    constexpr std::uint32_t max = std::numeric_limits<std::uint32_t>::max();
+    require(matrix.rows() <= max && matrix.cols() <= max, "write_bin: more than 2^32 - 1 rows or columns");
+    require(matrix.cols() > 0 || matrix.rows() == 0, "write_bin: a matrix with rows must have columns");
+    AtomicFile file(path);
+    file.write(number_bytes(static_cast<std::uint32_t>(matrix.rows())));
+    file.write(number_bytes(static_cast<std::uint32_t>(matrix.cols())));
+    for (std::size_t i = 0; i < matrix.rows(); ++i) {
+        write_row(file, matrix.row(i));
+    }
+    file.commit();
+}
+
+}  // namespace detail
+
+/// Matrices in the format of the billion-scale benchmarks: rows and columns (uint32 each), then the numbers row by row.
+/// .fbin holds float, .u8bin and .i8bin bytes, .ibin int32.
+///
+/// Numbers come as they stand in the file, NaN included: what is built from them decides.
+///
+/// Errors    IOError if the file cannot be read;  CorruptData if the numbers do not fill it exactly, or if there are
+///           rows without columns
+/// Source    Simhadri et al., "Results of the NeurIPS'21 challenge on billion-scale approximate nearest neighbor
+///           search", 2022
+[[nodiscard]] inline Matrix<float> read_fbin(const std::filesystem::path& path) {
+    return detail::parse_bin<float>(read_file(path), path.native());
+}
+[[nodiscard]] inline Matrix<std::uint8_t> read_u8bin(const std::filesystem::path& path) {
+    return detail::parse_bin<std::uint8_t>(read_file(path), path.native());
+}
+[[nodiscard]] inline Matrix<std::int8_t> read_i8bin(const std::filesystem::path& path) {
+    return detail::parse_bin<std::int8_t>(read_file(path), path.native());
+}
+[[nodiscard]] inline Matrix<std::int32_t> read_ibin(const std::filesystem::path& path) {
+    return detail::parse_bin<std::int32_t>(read_file(path), path.native());
+}
+
+/// The other direction. The file appears completely or not at all.
+///
+/// Errors    InvalidArgument if there are rows without columns, or too many of either;  IOError
+inline void write_fbin(const std::filesystem::path& path, MatrixView<const float> matrix) {
+    detail::write_bin(path, matrix);
+}
+inline void write_u8bin(const std::filesystem::path& path, MatrixView<const std::uint8_t> matrix) {
+    detail::write_bin(path, matrix);
+}
+inline void write_i8bin(const std::filesystem::path& path, MatrixView<const std::int8_t> matrix) {
+    detail::write_bin(path, matrix);
+}
+inline void write_ibin(const std::filesystem::path& path, MatrixView<const std::int32_t> matrix) {
+    detail::write_bin(path, matrix);
+}
+
+/// True neighbours from the same benchmarks: queries and k (uint32 each), all ids (uint32), then all distances (float).
+///
+/// Errors    as for read_fbin
+[[nodiscard]] inline GroundTruth read_ground_truth(const std::filesystem::path& path) {
+    return detail::parse_ground_truth(read_file(path), path.native());
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::io

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace funnel::inline FUNNEL_ABI::io {
+
+namespace detail {
+
+// "model.fnl: cannot open: No such file or directory"
+[[noreturn]] inline void raise_io_error(const std::string& path, const std::string& what, int error) {
+    raise<IOError>(path + ": " + what + ": " + std::generic_category().message(error));
+}
+
+// An open file that closes itself.
+class FileDescriptor {
+public:
+    explicit FileDescriptor(int descriptor = -1) noexcept : descriptor_(descriptor) {}
+    FileDescriptor(FileDescriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+    FileDescriptor& operator=(FileDescriptor&& other) noexcept {
+        std::swap(descriptor_, other.descriptor_);
+        return *this;
+    }
+    ~FileDescriptor() {
+        if (descriptor_ >= 0) {
+            ::close(descriptor_);
+        }
+    }
+
+    [[nodiscard]] bool is_open() const noexcept { return descriptor_ >= 0; }
+    [[nodiscard]] int get() const noexcept { return descriptor_; }
+
+private:
+    int descriptor_;
+};
+
+// Repeats a system call that a signal cut short.
+template <class Call>
+[[nodiscard]] auto uninterrupted(Call call) {
+    auto result = call();
+    while (result < 0 && errno == EINTR) {
+        result = call();
+    }
+    return result;
+}
+
+}  // namespace detail
+
+struct ReadFileOptions {
+    std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max();  ///< larger files are refused unread
+};
+
+/// All bytes of a regular file.
+///
+/// Errors    IOError, with the path and the reason, if it is missing, not a regular file, not readable, larger than
+///           max_bytes or than memory, or changes its size meanwhile
+[[nodiscard]] inline std::vector<std::byte> read_file(const std::filesystem::path& path,
+                                                      const ReadFileOptions& options = {}) {
+    // O_NONBLOCK: opening a pipe must end in an error, not in waiting for a writer. Regular files do not mind.
+    const detail::FileDescriptor file(
+        detail::uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+    if (!file.is_open()) {
+        detail::raise_io_error(path.native(), "cannot open", errno);
+    }
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) {
+        detail::raise_io_error(path.native(), "cannot tell its size", errno);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        raise<IOError>(path.native() + (S_ISDIR(status.st_mode) ? ": is a directory" : ": is not a regular file"));
+    }
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    if (size > options.max_bytes) {
+        raise<IOError>(path.native() + ": has " + std::to_string(size) + " bytes, allowed are " +
+                       std::to_string(options.max_bytes));
+    }
+
+    std::vector<std::byte> bytes;
+    if (funnel::detail::exception_of([&] { bytes.resize(static_cast<std::size_t>(size)); })) {
+        raise<IOError>(path.native() + ": has " + std::to_string(size) + " bytes, more than fit into memory");
+    }
+    constexpr std::size_t max_block = std::size_t{1} << 30;  // some systems refuse 2 GiB at once
+    std::size_t done = 0;
+    std::byte beyond{};
+    while (true) {
+        const std::span<std::byte> rest = std::span(bytes).subspan(done);
+        const ssize_t count = detail::uninterrupted([&] {
+            return rest.empty() ? ::read(file.get(), &beyond, 1)
+                                : ::read(file.get(), rest.data(), std::min(rest.size(), max_block));
+        });
+        if (count < 0) {
+            detail::raise_io_error(path.native(), "cannot read", errno);
+        }
+        if ((count == 0) != rest.empty()) {
+            raise<IOError>(path.native() + ": changed its size while it was read");
+        }
+        if (count == 0) {
+            return bytes;
+        }
+        done += static_cast<std::size_t>(count);
+    }
+}
+
+/// A file that appears under its name complete or not at all, whatever ends the program or the machine meanwhile.
+///
+/// Bytes go to a temporary file in the same folder; commit() brings it to the disk and puts it in place of the old one,
+/// whose permissions it takes over. Without commit() nothing remains but the old file.
+///
+/// The temporary file, ".<name>.tmp<n>", is locked while it is written. One without a lock was left behind by a save
+/// that was killed, and the next save removes it. A link is followed: what it points to is replaced.
+///
+/// Errors    IOError, with the path and the reason, if anything fails or the path is a directory or a device
+class AtomicFile {
+public:
+    explicit AtomicFile(const std::filesystem::path& path) : target_(path.native()) {
+        std::error_code is_new;
+        const std::filesystem::path real = std::filesystem::canonical(path, is_new);  // follows links
+        if (!is_new) {
+            target_ = real.native();
+        }
+        name_at_ = target_.rfind('/') + 1;  // 0 if there is none
+        if (name_at_ == target_.size()) {
+            raise<IOError>(target_ + ": names no file to write");
+        }
+        struct stat old {};
+        if (::stat(target_.c_str(), &old) == 0) {
+            if (!S_ISREG(old.st_mode)) {
+                raise<IOError>(target_ + (S_ISDIR(old.st_mode) ? ": is a directory" : ": is not a regular file"));
+            }
+            replaces_ = true;
+            mode_ = old.st_mode & 07777;
+        }
+        buffer_.reserve(block_size);
+        open_temporary();
+    }
+
+    AtomicFile(const AtomicFile&) = delete;
+    AtomicFile& operator=(const AtomicFile&) = delete;
+
+    ~AtomicFile() {
+        if (!committed_) {
+            ::unlink(temporary_.c_str());
+        }
+    }
+
+    /// Adds bytes at the end.
+    void write(std::span<const std::byte> bytes) {
+        while (!bytes.empty()) {
+            const std::size_t count = std::min(bytes.size(), block_size - buffer_.size());
+            buffer_.insert(buffer_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
+            bytes = bytes.subspan(count);
+            if (buffer_.size() == block_size) {
+                flush();
+            }
+        }
+    }
+
+    /// Puts the file in its place. Call it once, last.
+    void commit() {
+        flush();
+        if (replaces_ && ::fchmod(file_.get(), mode_) != 0) {
+            detail::raise_io_error(target_, "cannot set permissions", errno);
+        }
+        if (detail::uninterrupted([&] { return ::fsync(file_.get()); }) != 0) {
+            detail::raise_io_error(target_, "cannot bring to the disk", errno);
+        }
+        if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
+            detail::raise_io_error(target_, "cannot put in place", errno);
+        }
+        committed_ = true;
+
+        // The rename itself is on the disk once the folder is. Some file systems cannot tell (EINVAL).
+        const detail::FileDescriptor opened(::open(folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (opened.is_open() && detail::uninterrupted([&] { return ::fsync(opened.get()); }) != 0 && errno != EINVAL) {
+            detail::raise_io_error(target_, "written, but cannot bring its folder to the disk", errno);
+        }
+    }
+
+private:
+    static constexpr std::size_t block_size = std::size_t{1} << 20;
+
+    [[nodiscard]] std::string folder() const { return name_at_ == 0 ? "./" : target_.substr(0, name_at_); }
+
+    // Who holds the lock of a temporary file owns it: the first to create it, or the one who is about to remove it.
+    // Names count up from 0, so there are never more of them than saves that ran at the same time.
+    void open_temporary() {
+        std::size_t n = 0;
+        for (int attempt = 0; attempt < 1000; ++attempt) {
+            temporary_ = folder() + "." + target_.substr(name_at_) + ".tmp" + std::to_string(n);
+            file_ = detail::FileDescriptor(
+                ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
+            if (file_.is_open()) {
+                // Without locks on this file system (an error other than EWOULDBLOCK), nobody takes it from us either.
+                const bool is_ours = ::flock(file_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+                if (is_ours && is_still_there(file_)) {
+                    return;
+                }
+                ++n;
+            } else if (errno != EEXIST) {
+                detail::raise_io_error(target_, "cannot create a temporary file beside it", errno);
+            } else if (!remove_if_stale()) {
+                ++n;
+            }
+        }
+        raise<IOError>(target_ + ": too many temporary files beside it");
+    }
+
+    [[nodiscard]] bool remove_if_stale() const {
+        const detail::FileDescriptor stale(::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+        return stale.is_open() && ::flock(stale.get(), LOCK_EX | LOCK_NB) == 0 && is_still_there(stale) &&
+               ::unlink(temporary_.c_str()) == 0;
+    }
+
+    // Between open and lock, another save may have removed the file or put it in place.
+    [[nodiscard]] bool is_still_there(const detail::FileDescriptor& file) const {
+        struct stat opened {};
+        struct stat named {};
+        return ::fstat(file.get(), &opened) == 0 && ::lstat(temporary_.c_str(), &named) == 0 &&
+               S_ISREG(opened.st_mode) && opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+    }
+
+    void flush() {
+        for (std::span<const std::byte> rest = buffer_; !rest.empty();) {
+            const ssize_t count = detail::uninterrupted([&] { return ::write(file_.get(), rest.data(), rest.size()); });
+            if (count <= 0) {
+                detail::raise_io_error(target_, "cannot write", count == 0 ? ENOSPC : errno);
+            }
+            rest = rest.subspan(static_cast<std::size_t>(count));
+        }
+        buffer_.clear();
+    }
+
+    std::string target_;
+    std::size_t name_at_ = 0;
+    std::string temporary_;
+    detail::FileDescriptor file_;
+    std::vector<std::byte> buffer_;
+    mode_t mode_ = 0;
+    bool replaces_ = false;
+    bool committed_ = false;
+};
+
+/// Writes all bytes to a file, completely or not at all (see AtomicFile).
+///
+/// Errors    IOError, with the path and the reason
+inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+    AtomicFile file(path);
+    file.write(bytes);
+    file.commit();
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::io

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/config.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstring>
+#include <span>
+
+namespace funnel::inline FUNNEL_ABI::io {
+
+/// A number that means the same on every machine: whole, of 8 to 64 bits, or IEEE float or double. No bool, no
+/// characters (whether char has a sign differs), no long double.
+template <class T>
+concept Number = std::same_as<T, float> || std::same_as<T, double> ||
+    (std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
+     !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>);
+
+/// The number whose bytes these are, lowest first unless another order is asked for. Any alignment will do.
+template <Number T, std::endian Order = std::endian::little>
+[[nodiscard]] constexpr T load_number(std::span<const std::byte, sizeof(T)> bytes) noexcept {
+    std::array<std::byte, sizeof(T)> raw{};
+    std::copy(bytes.begin(), bytes.end(), raw.begin());
+    if constexpr (Order != std::endian::native) {
+        std::reverse(raw.begin(), raw.end());
+    }
+    return std::bit_cast<T>(raw);
+}
+
+/// The bytes of a number, lowest first unless another order is asked for.
+template <Number T, std::endian Order = std::endian::little>
+[[nodiscard]] constexpr std::array<std::byte, sizeof(T)> number_bytes(T number) noexcept {
+    auto raw = std::bit_cast<std::array<std::byte, sizeof(T)>>(number);
+    if constexpr (Order != std::endian::native) {
+        std::reverse(raw.begin(), raw.end());
+    }
+    return raw;
+}
+
+/// Fills out with numbers from bytes that lie side by side: one memcpy where the machine's order is the file's.
+///
+/// Shapes    bytes: out.size() * sizeof(T) (not checked)
+template <Number T, std::endian Order = std::endian::little>
+void load_numbers(std::span<const std::byte> bytes, std::span<T> out) noexcept {
+    if constexpr (Order == std::endian::native || sizeof(T) == 1) {
+        if (!out.empty()) {
+            std::memcpy(out.data(), bytes.data(), out.size_bytes());
+        }
+    } else {
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            out[i] = load_number<T, Order>(bytes.subspan(i * sizeof(T)).template first<sizeof(T)>());
+        }
+    }
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::io

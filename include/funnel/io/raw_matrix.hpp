@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/io/byte_reader.hpp>
+#include <funnel/io/byte_writer.hpp>
+#include <funnel/io/file.hpp>
+#include <funnel/io/little_endian.hpp>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+// What the readers and writers of plain matrix files share: rows of numbers without anything between them.
+
+namespace funnel::inline FUNNEL_ABI::io::detail {
+
+// rows x cols numbers that must fill the rest of the file: proven before memory is taken. Rows without columns are
+// refused: any number of them would fit into a file of any size.
+template <Number T>
+void expect_payload(const ByteReader& reader, std::uint64_t rows, std::uint64_t cols) {
+    const std::string shape = std::to_string(rows) + " x " + std::to_string(cols);
+    const std::uint64_t size = reader.product(reader.product(rows, cols, "shape"), sizeof(T), "shape");
+    if (size != reader.remaining()) {
+        reader.fail("numbers", std::to_string(size) + " bytes for " + shape, std::to_string(reader.remaining()));
+    }
+    if (rows > 0 && cols == 0) {
+        reader.fail("shape", "rows with columns", shape);
+    }
+    if (cols > std::uint64_t{1} << 40) {  // only without rows, else the file would be as large
+        reader.fail("shape", "rows that a machine can address", shape);
+    }
+}
+
+template <Number T, std::endian Order = std::endian::little>
+[[nodiscard]] Matrix<T> read_rows(ByteReader& reader, std::uint64_t rows, std::uint64_t cols) {
+    Matrix<T> matrix(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols));
+    for (std::size_t i = 0; i < matrix.rows(); ++i) {
+        load_numbers<T, Order>(reader.bytes(cols * sizeof(T), "numbers"), matrix.row(i));
+    }
+    return matrix;
+}
+
+template <Number T>
+void write_row(AtomicFile& file, std::span<const T> row) {
+    if constexpr (std::endian::native == std::endian::little) {
+        file.write(std::as_bytes(row));
+    } else {
+        ByteWriter converted;
+        converted.numbers(row);
+        file.write(converted.bytes());
+    }
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::io::detail
