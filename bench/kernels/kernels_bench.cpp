@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Every kernel in the default backend against the Scalar one, the loop a user would write, and Eigen; in the
+// first-level cache, and for scans also in memory.
+
+#include <funnel/kernels/axpy.hpp>
+#include <funnel/kernels/distance.hpp>
+#include <funnel/kernels/dot.hpp>
+#include <funnel/kernels/gemv.hpp>
+#include <funnel/kernels/one_to_many.hpp>
+#include <funnel/kernels/reduce.hpp>
+#include <funnel/kernels/scale.hpp>
+#include <funnel/kernels/sigmoid.hpp>
+#include <funnel/kernels/softmax.hpp>
+
+#include "support/bench.hpp"
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/rng.hpp>
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace kernels = funnel::kernels;
+using funnel::Matrix;
+using funnel::MatrixView;
+using funnel::bench::Clock;
+using funnel::bench::compare;
+using funnel::bench::keep;
+using funnel::bench::rate;
+using funnel::bench::Report;
+using funnel::bench::TimingOptions;
+using kernels::DefaultBackend;
+using kernels::InnerProduct;
+using kernels::L2;
+using kernels::Scalar;
+
+using EigenVector = Eigen::Map<const Eigen::VectorXf>;
+using EigenRows = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>,
+                             Eigen::Aligned64, Eigen::OuterStride<>>;
+
+constexpr TimingOptions quick{.samples = 7, .sample_seconds = 0.003, .clock = Clock::ThreadCPU};
+
+Matrix<float> random_rows(std::size_t rows, std::size_t cols) {
+    funnel::Random random(1);
+    Matrix<float> matrix(rows, cols);
+    for (std::size_t i = 0; i < rows; ++i) {
+        for (float& element : matrix.row(i)) {
+            element = static_cast<float>(random() >> 8) * 0x1p-23F - 1.0F;
+        }
+    }
+    return matrix;
+}
+
+std::string label(const char* kernel, std::size_t dim) {
+    return std::string(kernel) + " " + std::to_string(dim);
+}
+
+EigenVector mapped(std::span<const float> x) {
+    return {x.data(), static_cast<Eigen::Index>(x.size())};
+}
+
+// A kernel of two vectors, over rows that fit the first-level cache.
+template <class Ours, class Theirs>
+void pairs(Report& report, const char* kernel, const char* peer, std::size_t dim, double flops, Ours ours,
+           Theirs theirs) {
+    const Matrix<float> rows = random_rows(std::max<std::size_t>(2, 6144 / dim), dim);
+    const auto over_rows = [&](auto&& score) {
+        return [&rows, score] {
+            const auto query = rows.row(0);
+            float sum = 0.0F;
+            for (std::size_t i = 1; i < rows.rows(); ++i) {
+                sum += score(query, rows.row(i));
+            }
+            keep(sum);
+        };
+    };
+    const float a = ours(rows.row(0), rows.row(1));
+    const float b = theirs(rows.row(0), rows.row(1));
+    const auto times = compare(over_rows(ours), over_rows(theirs), quick);
+    const auto per = static_cast<double>(rows.rows() - 1);
+    report.add({.name = label(kernel, dim),
+                .peer = peer,
+                .same_result = std::abs(a - b) <= 1.0e-4F * static_cast<float>(dim),
+                .setup = "rows in L1",
+                .rate = rate(flops * static_cast<double>(dim), times.ours.median / per, "GFLOP/s")},
+               times, per);
+}
+
+template <std::size_t Dim>
+void all_pairs(Report& report) {
+    using Span = std::span<const float>;
+    const auto dot = [](Span a, Span b) { return kernels::dot(a, b); };
+    const auto squared_l2 = [](Span a, Span b) { return kernels::squared_l2(a, b); };
+    const auto cosine = [](Span a, Span b) { return kernels::cosine(a, b); };
+
+    pairs(report, "dot", "Scalar", Dim, 2.0, dot, [](Span a, Span b) { return kernels::dot<Scalar>(a, b); });
+    pairs(report, "dot", "plain loop", Dim, 2.0, dot, [](Span a, Span b) {
+        float sum = 0.0F;
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            sum += a[i] * b[i];
+        }
+        return sum;
+    });
+    pairs(report, "dot", "Eigen", Dim, 2.0, dot, [](Span a, Span b) { return mapped(a).dot(mapped(b)); });
+    pairs(
+        report, "dot, fixed", "Eigen, fixed", Dim, 2.0,
+        [](Span a, Span b) {
+            return kernels::dot(std::span<const float, Dim>(a.data(), Dim), std::span<const float, Dim>(b.data(), Dim));
+        },
+        [](Span a, Span b) {
+            using Fixed = Eigen::Map<const Eigen::Matrix<float, static_cast<int>(Dim), 1>>;
+            return Fixed(a.data()).dot(Fixed(b.data()));
+        });
+    pairs(report, "squared_l2", "Scalar", Dim, 3.0, squared_l2,
+          [](Span a, Span b) { return kernels::squared_l2<Scalar>(a, b); });
+    pairs(report, "squared_l2", "Eigen", Dim, 3.0, squared_l2,
+          [](Span a, Span b) { return (mapped(a) - mapped(b)).squaredNorm(); });
+    pairs(report, "cosine", "Scalar", Dim, 6.0, cosine, [](Span a, Span b) { return kernels::cosine<Scalar>(a, b); });
+    pairs(report, "cosine", "Eigen", Dim, 6.0, cosine, [](Span a, Span b) {
+        return mapped(a).dot(mapped(b)) / std::sqrt(mapped(a).squaredNorm() * mapped(b).squaredNorm());
+    });
+}
+
+// score_rows and gemv: bytes of all rows a call.
+void scans(Report& report, std::size_t dim, std::size_t bytes, const char* where) {
+    const std::size_t n = std::max<std::size_t>(2, bytes / 4 / dim);
+    const Matrix<float> matrix = random_rows(n, dim);
+    const MatrixView<const float> rows = matrix;
+    const Matrix<float> queries = random_rows(1, dim);
+    const auto query = queries.row(0);
+    std::vector<float> out(n);
+    std::vector<std::uint32_t> ids(std::min<std::size_t>(n, 4096));
+    funnel::Random random(2);
+    for (auto& id : ids) {
+        id = static_cast<std::uint32_t>(random.below(n));
+    }
+    const EigenRows eigen(rows.data(), static_cast<Eigen::Index>(n), static_cast<Eigen::Index>(dim),
+                          Eigen::OuterStride<>(static_cast<Eigen::Index>(rows.stride())));
+    Eigen::Map<Eigen::VectorXf> eigen_out(out.data(), static_cast<Eigen::Index>(n));
+
+    const auto add = [&](const char* kernel, const char* peer, std::size_t count, auto ours, auto theirs) {
+        ours();
+        const float a = out[count / 2];
+        theirs();
+        const float b = out[count / 2];
+        const auto times = compare(ours, theirs, quick);
+        const auto per = static_cast<double>(count);
+        report.add({.name = label(kernel, dim),
+                    .peer = peer,
+                    .same_result = std::abs(a - b) <= 1.0e-4F * static_cast<float>(dim),
+                    .setup = where,
+                    .rate = rate(4.0 * static_cast<double>(dim), times.ours.median / per, "GB/s")},
+                   times, per);
+    };
+    const auto inner = [&] {
+        kernels::score_rows<InnerProduct>(query, rows, out);
+        keep(out[0]);
+    };
+    add("score_rows, dot", "one by one", n, inner, [&] {
+        for (std::size_t i = 0; i < n; ++i) {
+            out[i] = kernels::dot(query, rows.row(i));
+        }
+        keep(out[0]);
+    });
+    add("score_rows, dot", "Scalar", n, inner, [&] {
+        kernels::score_rows<InnerProduct, Scalar>(query, rows, out);
+        keep(out[0]);
+    });
+    add(
+        "gemv", "Eigen", n,
+        [&] {
+            kernels::gemv(rows, query, out);
+            keep(out[0]);
+        },
+        [&] {
+            eigen_out.noalias() = eigen * mapped(query);
+            keep(out[0]);
+        });
+    add(
+        "score_rows, L2", "one by one", n,
+        [&] {
+            kernels::score_rows<L2>(query, rows, out);
+            keep(out[0]);
+        },
+        [&] {
+            for (std::size_t i = 0; i < n; ++i) {
+                out[i] = L2::score(query, rows.row(i));
+            }
+            keep(out[0]);
+        });
+    add(
+        "score_rows, dot, by id", "one by one", ids.size(),
+        [&] {
+            kernels::score_rows<InnerProduct>(query, rows, ids, out);
+            keep(out[0]);
+        },
+        [&] {
+            for (std::size_t i = 0; i < ids.size(); ++i) {
+                out[i] = kernels::dot(query, rows.row(ids[i]));
+            }
+            keep(out[0]);
+        });
+}
+
+// Kernels that pass over one vector or two.
+void passes(Report& report, std::size_t n) {
+    const Matrix<float> input = random_rows(1, n);
+    const auto x = input.row(0);
+    std::vector<float> out(x.begin(), x.end());
+    Eigen::Map<Eigen::VectorXf> eigen_out(out.data(), static_cast<Eigen::Index>(n));
+
+    const auto add = [&](const char* kernel, const char* peer, auto ours, auto theirs) {
+        const auto kept = [&out](auto work) {
+            return [work, &out] {
+                const auto value = work();
+                keep(value);
+                keep(out[0]);
+            };
+        };
+        std::copy(x.begin(), x.end(), out.begin());
+        const float a = ours() + out[n / 2];
+        std::copy(x.begin(), x.end(), out.begin());
+        const float b = theirs() + out[n / 2];
+        const auto times = compare(kept(ours), kept(theirs), quick);
+        report.add({.name = label(kernel, n),
+                    .peer = peer,
+                    .same_result = std::abs(a - b) <= 1.0e-5F * static_cast<float>(n),
+                    .setup = "in L1",
+                    .rate = rate(static_cast<double>(n), times.ours.median, "G elements/s")},
+                   times);
+    };
+    const auto both = [&](const char* kernel, auto run) {
+        add(
+            kernel, "Scalar", [run] { return run(DefaultBackend{}); }, [run] { return run(Scalar{}); });
+    };
+    both("axpy", [&](auto backend) { return kernels::axpy<decltype(backend)>(1.0e-9F, x, out), 0.0F; });
+    both("scale", [&](auto backend) { return kernels::scale<decltype(backend)>(-1.0F, out), 0.0F; });
+    both("sum", [&](auto backend) { return kernels::sum<decltype(backend)>(x); });
+    both("max", [&](auto backend) { return kernels::max<decltype(backend)>(x); });
+    both("argmax", [&](auto backend) { return static_cast<float>(kernels::argmax<decltype(backend)>(x)); });
+    both("softmax", [&](auto backend) { return kernels::softmax<decltype(backend)>(x, out), 0.0F; });
+    both("log_sum_exp", [&](auto backend) { return kernels::log_sum_exp<decltype(backend)>(x); });
+    both("sigmoid", [&](auto backend) { return kernels::sigmoid<decltype(backend)>(x, out), 0.0F; });
+    add(
+        "axpy", "Eigen", [&] { return kernels::axpy(1.0e-9F, x, out), 0.0F; },
+        [&] {
+            eigen_out += 1.0e-9F * mapped(x);
+            return 0.0F;
+        });
+    add(
+        "softmax", "Eigen", [&] { return kernels::softmax(x, out), 0.0F; },
+        [&] {
+            eigen_out.array() = (mapped(x).array() - mapped(x).maxCoeff()).exp();
+            eigen_out /= eigen_out.sum();
+            return 0.0F;
+        });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Report report("kernels", argc, argv);
+    all_pairs<16>(report);
+    all_pairs<64>(report);
+    all_pairs<128>(report);
+    all_pairs<768>(report);
+    for (const std::size_t dim : {16U, 64U, 128U, 768U}) {
+        scans(report, dim, 24 << 10, "rows in L1");
+    }
+    for (const std::size_t dim : {64U, 768U}) {
+        scans(report, dim, 200 << 20, "rows in memory, 200 MB");
+    }
+    for (const std::size_t n : {16U, 100U, 1024U}) {
+        passes(report, n);
+    }
+    return report.finish();
+}

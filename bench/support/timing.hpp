@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <ctime>
+#include <vector>
+
+namespace funnel::bench {
+
+/// Makes the compiler believe that someone looks at the value, and that memory has changed.
+template <class T>
+inline void keep(const T& value) {
+    asm volatile("" : : "g"(&value) : "memory");
+}
+
+enum class Clock {
+    Wall,       // what a person waits: for work in several threads
+    ThreadCPU,  // what this thread computes: on a busy machine, for work in one thread
+};
+
+struct TimingOptions {
+    std::size_t samples = 7;       ///< the median of so many samples is reported
+    double sample_seconds = 0.02;  ///< a sample repeats the work for at least so long
+    Clock clock = Clock::Wall;
+};
+
+/// Nanoseconds a call: the median of the samples, and the fastest and slowest of them.
+struct Timing {
+    double median = 0.0;
+    double fastest = 0.0;
+    double slowest = 0.0;
+};
+
+/// Two ways to do the same work, timed in turns so that both meet the same noise.
+struct Comparison {
+    Timing ours;
+    Timing theirs;
+    double ratio = 0.0;  ///< median over the turns of theirs / ours: above 1, ours is faster
+};
+
+namespace detail {
+
+[[nodiscard]] inline double now_ns(Clock clock) {
+    std::timespec now{};
+    clock_gettime(clock == Clock::Wall ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) * 1.0e9 + static_cast<double>(now.tv_nsec);
+}
+
+template <class Work>
+[[nodiscard]] double ns_of(Work& work, std::size_t calls, Clock clock) {
+    const double begin = now_ns(clock);
+    for (std::size_t i = 0; i < calls; ++i) {
+        work();
+    }
+    return now_ns(clock) - begin;
+}
+
+// How many calls fill a sample. These calls also warm up caches and branch prediction.
+template <class Work>
+[[nodiscard]] std::size_t calls_per_sample(Work& work, const TimingOptions& options) {
+    const double wanted = options.sample_seconds * 1.0e9;
+    std::size_t calls = 1;
+    for (double ns = ns_of(work, calls, options.clock); ns < wanted; ns = ns_of(work, calls, options.clock)) {
+        const double growth = ns > 0.0 ? std::clamp(1.2 * wanted / ns, 1.5, 10.0) : 10.0;
+        calls = static_cast<std::size_t>(static_cast<double>(calls) * growth) + 1;
+    }
+    return calls;
+}
+
+[[nodiscard]] inline double median_of(std::vector<double> values) {
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+}
+
+[[nodiscard]] inline Timing summary_of(const std::vector<double>& samples) {
+    const auto [fastest, slowest] = std::minmax_element(samples.begin(), samples.end());
+    return {median_of(samples), *fastest, *slowest};
+}
+
+}  // namespace detail
+
+/// Times work(), which must keep() what it computes.
+template <class Work>
+[[nodiscard]] Timing time_ns(Work&& work, const TimingOptions& options = {}) {
+    const std::size_t calls = detail::calls_per_sample(work, options);
+    std::vector<double> samples;
+    for (std::size_t i = 0; i < options.samples; ++i) {
+        samples.push_back(detail::ns_of(work, calls, options.clock) / static_cast<double>(calls));
+    }
+    return detail::summary_of(samples);
+}
+
+/// Times two pieces of work in turns.
+template <class Ours, class Theirs>
+[[nodiscard]] Comparison compare(Ours&& ours, Theirs&& theirs, const TimingOptions& options = {}) {
+    const std::size_t our_calls = detail::calls_per_sample(ours, options);
+    const std::size_t their_calls = detail::calls_per_sample(theirs, options);
+    std::vector<double> our_samples;
+    std::vector<double> their_samples;
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < options.samples; ++i) {
+        our_samples.push_back(detail::ns_of(ours, our_calls, options.clock) / static_cast<double>(our_calls));
+        their_samples.push_back(detail::ns_of(theirs, their_calls, options.clock) / static_cast<double>(their_calls));
+        ratios.push_back(their_samples.back() / our_samples.back());
+    }
+    return {detail::summary_of(our_samples), detail::summary_of(their_samples), detail::median_of(ratios)};
+}
+
+/// Seconds that one call takes: for work too long to repeat.
+template <class Work>
+[[nodiscard]] double time_once_s(Work&& work) {
+    return detail::ns_of(work, 1, Clock::Wall) * 1.0e-9;
+}
+
+}  // namespace funnel::bench

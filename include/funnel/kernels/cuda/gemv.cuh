@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/kernels/cuda/one_to_many.cuh>
+#include <funnel/kernels/cuda/system.cuh>
+#include <funnel/kernels/metric.hpp>
+
+namespace funnel::inline FUNNEL_ABI::kernels {
+
+/// gemv of kernels/gemv.hpp in the memory of a system: y = A x, one thread a row.
+///
+/// Shapes    a: n x d;  x: d;  y: n (not checked)
+template <class System>
+void gemv(Device<System> backend, DeviceRows a, DeviceSpan<const float> x, DeviceSpan<float> y) {
+    score_rows(backend, InnerProduct{}, x, a, y);
+}
+
+}  // namespace funnel::kernels

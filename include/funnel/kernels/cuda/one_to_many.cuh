@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/config.hpp>
+#include <funnel/kernels/cuda/system.cuh>
+#include <funnel/kernels/metric.hpp>
+
+#include <thrust/tabulate.h>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+namespace funnel::inline FUNNEL_ABI::kernels {
+
+namespace cuda {
+
+// The metrics once more, on pointers: a device function may call nothing that is not one itself.
+FUNNEL_HOST_DEVICE inline float score(InnerProduct, const float* a, const float* b, std::size_t n) noexcept {
+    float sum = 0.0F;
+    for (std::size_t i = 0; i < n; ++i) {
+        sum += a[i] * b[i];
+    }
+    return sum;
+}
+
+FUNNEL_HOST_DEVICE inline float score(L2, const float* a, const float* b, std::size_t n) noexcept {
+    float sum = 0.0F;
+    for (std::size_t i = 0; i < n; ++i) {
+        sum += (a[i] - b[i]) * (a[i] - b[i]);
+    }
+    return 0.0F - sum;
+}
+
+FUNNEL_HOST_DEVICE inline float score(Cosine, const float* a, const float* b, std::size_t n) noexcept {
+    const float squares = score(InnerProduct{}, a, a, n) * score(InnerProduct{}, b, b, n);
+    return squares > 0.0F ? score(InnerProduct{}, a, b, n) / std::sqrt(squares) : 0.0F;
+}
+
+// A functor, not a lambda: lambdas in device code are an extension of nvcc.
+template <class M>
+struct ScoreOfRow {
+    const float* query;
+    DeviceRows rows;
+    const std::uint32_t* ids;  // null: row i itself
+
+    FUNNEL_HOST_DEVICE float operator()(std::size_t i) const noexcept {
+        const std::size_t row = ids == nullptr ? i : ids[i];
+        return score(M{}, query, rows.data + row * rows.cols, rows.cols);
+    }
+};
+
+}  // namespace cuda
+
+/// score_rows of kernels/one_to_many.hpp in the memory of a system, one thread a row.
+///
+/// Shapes    query: d;  rows: n x d;  out: n (not checked)
+template <Metric M, class System>
+void score_rows(Device<System>, M, DeviceSpan<const float> query, DeviceRows rows, DeviceSpan<float> out) {
+    thrust::tabulate(System::policy(), out.begin(), out.end(), cuda::ScoreOfRow<M>{query.data, rows, nullptr});
+}
+
+/// The rows with the given ids.
+///
+/// Shapes    ids: m, each < n;  out: m (not checked)
+template <Metric M, class System>
+void score_rows(Device<System>, M, DeviceSpan<const float> query, DeviceRows rows, DeviceSpan<const std::uint32_t> ids,
+                DeviceSpan<float> out) {
+    thrust::tabulate(System::policy(), out.begin(), out.end(), cuda::ScoreOfRow<M>{query.data, rows, ids.data});
+}
+
+}  // namespace funnel::kernels

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/config.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/kernels/cuda/system.cuh>
+
+#include <thrust/copy.h>
+#include <thrust/sort.h>
+#include <thrust/tabulate.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::kernels {
+
+namespace cuda {
+
+// A score and its position as one number, so that ascending numbers are the order of every result: score down, then
+// position up. The bits of a positive float ascend with it, those of a negative one descend.
+FUNNEL_HOST_DEVICE inline std::uint64_t key_of(float score, std::uint32_t position) noexcept {
+    score += 0.0F;  // -0 becomes 0, which it is equal to
+    std::uint32_t bits = 0;
+    memcpy(&bits, &score, sizeof bits);
+    const std::uint32_t ascending = (bits >> 31) != 0 ? ~bits : bits | 0x80000000U;
+    return static_cast<std::uint64_t>(~ascending) << 32 | position;
+}
+
+inline Scored<> scored_of(std::uint64_t key) noexcept {
+    const std::uint32_t ascending = ~static_cast<std::uint32_t>(key >> 32);
+    const std::uint32_t bits = (ascending >> 31) != 0 ? ascending & 0x7FFFFFFFU : ~ascending;
+    float score = 0.0F;
+    memcpy(&score, &bits, sizeof score);
+    return {static_cast<std::uint32_t>(key), score};
+}
+
+inline constexpr std::uint64_t no_key = ~std::uint64_t{0};
+
+struct KeyOfScore {
+    const float* scores;
+    const unsigned char* passes;  // null: all of them
+
+    FUNNEL_HOST_DEVICE std::uint64_t operator()(std::size_t i) const noexcept {
+        const bool counts = (passes == nullptr || passes[i] != 0) && scores[i] == scores[i];  // no NaN
+        return counts ? key_of(scores[i], static_cast<std::uint32_t>(i)) : no_key;
+    }
+};
+
+}  // namespace cuda
+
+/// top_k of core/top_k.hpp in the memory of a system: sorts keys of 64 bits.
+///
+/// Shapes    scores: n < 2^32 - 1;  passes: n flags, or none: those that are 0 are left out
+/// Returns   the filled part of out, best first; ties go to the smaller position, a NaN is never taken
+/// Cost      O(n) with the radix sort of CUDA, O(n log n) on the host; 8 n bytes in the memory of the system
+template <class System>
+std::span<Scored<>> top_k(Device<System>, DeviceSpan<const float> scores, DeviceSpan<const unsigned char> passes,
+                          std::span<Scored<>> out) {
+    DeviceBuffer<std::uint64_t, System> keys(scores.size);
+    const auto span = keys.span();
+    thrust::tabulate(System::policy(), span.begin(), span.end(), cuda::KeyOfScore{scores.data, passes.data});
+    thrust::sort(System::policy(), span.begin(), span.end());
+
+    std::vector<std::uint64_t> best(std::min(out.size(), scores.size));
+    keys.copy_to(best);
+    std::size_t count = 0;
+    while (count < best.size() && best[count] != cuda::no_key) {
+        out[count] = cuda::scored_of(best[count]);
+        ++count;
+    }
+    return out.first(count);
+}
+
+}  // namespace funnel::kernels

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/metric.hpp>
+#include <funnel/kernels/scalar/one_to_many.hpp>
+#if FUNNEL_HAS_SIMD
+#include <funnel/kernels/simd/one_to_many.hpp>
+#endif
+
+#include <cstdint>
+#include <span>
+
+namespace funnel::inline FUNNEL_ABI::kernels {
+
+/// Scores every row against one query.
+///
+///     out[i] = M::score(query, row i)
+///
+/// Shapes    query: d;  rows: n x d;  out: n (not checked)
+/// Cost      O(n d), no allocation; each out[i] has the same bits as the score of that row alone
+template <Metric M, HostBackend Backend = DefaultBackend>
+void score_rows(std::span<const float> query, MatrixView<const float> rows, std::span<float> out) noexcept {
+    score_rows(Backend{}, M{}, query, rows, out);
+}
+
+/// Scores the rows with the given ids against one query.
+///
+///     out[i] = M::score(query, row ids[i])
+///
+/// Shapes    query: d;  rows: n x d;  ids: m, each < n;  out: m (not checked)
+/// Cost      O(m d), no allocation; each out[i] has the same bits as the score of that row alone
+template <Metric M, HostBackend Backend = DefaultBackend>
+void score_rows(std::span<const float> query, MatrixView<const float> rows, std::span<const std::uint32_t> ids,
+                std::span<float> out) noexcept {
+    score_rows(Backend{}, M{}, query, rows, ids, out);
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::kernels

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/scalar/reduce.hpp>
+#if FUNNEL_HAS_SIMD
+#include <funnel/kernels/simd/reduce.hpp>
+#endif
+
+#include <cstddef>
+#include <span>
+
+namespace funnel::inline FUNNEL_ABI::kernels {
+
+/// Sum of the elements; 0 if there are none.
+///
+/// Cost      O(n), no allocation; backends round differently, because they add in a different order
+template <HostBackend Backend = DefaultBackend>
+[[nodiscard]] constexpr float sum(std::span<const float> x) noexcept {
+    return sum(Backend{}, x);
+}
+
+/// The largest element; minus infinity if there are none.
+///
+/// Shapes    x: n, no NaN (not checked)
+/// Cost      O(n), no allocation
+template <HostBackend Backend = DefaultBackend>
+[[nodiscard]] constexpr float max(std::span<const float> x) noexcept {
+    return max(Backend{}, x);
+}
+
+/// Where the largest element is.
+///
+/// Shapes    x: n, no NaN (not checked)
+/// Returns   its position, of several the smallest; 0, which is x.size(), if there are no elements
+/// Cost      O(n), no allocation
+template <HostBackend Backend = DefaultBackend>
+[[nodiscard]] constexpr std::size_t argmax(std::span<const float> x) noexcept {
+    return argmax(Backend{}, x);
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::kernels

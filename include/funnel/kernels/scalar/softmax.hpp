@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/scalar/reduce.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+
+namespace funnel::inline FUNNEL_ABI::kernels {
+
+inline void softmax(Scalar, std::span<const float> x, std::span<float> out) noexcept {
+    const float largest = max(Scalar{}, x);
+    if (largest == -std::numeric_limits<float>::infinity()) {
+        for (float& element : out) {
+            element = 1.0F / static_cast<float>(out.size());
+        }
+        return;
+    }
+    float total = 0.0F;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        out[i] = std::exp(x[i] - largest);
+        total += out[i];
+    }
+    for (float& element : out) {
+        element /= total;
+    }
+}
+
+[[nodiscard]] inline float log_sum_exp(Scalar, std::span<const float> x) noexcept {
+    const float largest = max(Scalar{}, x);
+    if (std::isinf(largest)) {
+        return largest;
+    }
+    float total = 0.0F;
+    for (const float element : x) {
+        total += std::exp(element - largest);
+    }
+    return largest + std::log(total);
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::kernels

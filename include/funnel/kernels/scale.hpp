@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/scalar/scale.hpp>
+#if FUNNEL_HAS_SIMD
+#include <funnel/kernels/simd/scale.hpp>
+#endif
+
+#include <span>
+
+namespace funnel::inline FUNNEL_ABI::kernels {
+
+/// Multiplies a vector by a number.
+///
+///     x *= alpha
+///
+/// Cost      O(n), no allocation
+template <HostBackend Backend = DefaultBackend>
+constexpr void scale(float alpha, std::span<float> x) noexcept {
+    scale(Backend{}, alpha, x);
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::kernels

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/scalar/sigmoid.hpp>
+#if FUNNEL_HAS_SIMD
+#include <funnel/kernels/simd/sigmoid.hpp>
+#endif
+
+#include <span>
+
+namespace funnel::inline FUNNEL_ABI::kernels {
+
+/// The logistic function of each element, exact to a few roundings at both ends.
+///
+///     out[i] = 1 / (1 + exp(-x[i]))
+///
+/// Shapes    x: n;  out: n (not checked), x itself or apart from it
+/// Cost      O(n), no allocation
+template <HostBackend Backend = DefaultBackend>
+void sigmoid(std::span<const float> x, std::span<float> out) noexcept {
+    sigmoid(Backend{}, x, out);
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::kernels

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/config.hpp>
+
+#include <xsimd/xsimd.hpp>
+
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+// The one file that knows what xsimd calls things between its versions 8.1 and 14, and what it does not have. The
+// kernels use these functions, arithmetic operators, and the parts of xsimd that never changed: load_unaligned,
+// store_unaligned, abs, select, any.
+
+// g++ 12 takes its own AVX-512 intrinsics for uses of uninitialised registers (GCC bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+namespace funnel::inline FUNNEL_ABI::kernels::simd {
+
+template <class Arch>
+using Batch = xsimd::batch<float, Arch>;
+
+// Which native register a batch is: 512 bits, 256 bits.
+template <class Arch>
+inline constexpr bool is_avx512 = std::derived_from<Arch, xsimd::avx512f>;
+template <class Arch>
+inline constexpr bool is_avx = std::derived_from<Arch, xsimd::avx>;
+
+/// Sum of the lanes. hadd became reduce_add in 9.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline float sum_of_lanes(const Batch<Arch>& batch) noexcept {
+#if XSIMD_VERSION_MAJOR >= 9
+    return xsimd::reduce_add(batch);
+#else
+    return xsimd::hadd(batch);
+#endif
+}
+
+/// Largest lane. reduce_max came with 9.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline float max_of_lanes(const Batch<Arch>& batch) noexcept {
+#if XSIMD_VERSION_MAJOR >= 9
+    return xsimd::reduce_max(batch);
+#else
+    alignas(64) std::array<float, Batch<Arch>::size> lanes;
+    batch.store_aligned(lanes.data());
+    for (std::size_t half = lanes.size() / 2; half > 0; half /= 2) {
+        for (std::size_t i = 0; i < half; ++i) {
+            lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+        }
+    }
+    return lanes[0];
+#endif
+}
+
+/// a * b + c. Up to 10, fma for AVX-512 is a multiplication and an addition, which clang leaves apart.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline Batch<Arch> fma(const Batch<Arch>& a, const Batch<Arch>& b,
+                                                         const Batch<Arch>& c) noexcept {
+#if XSIMD_VERSION_MAJOR < 11 && defined(__AVX512F__)
+    if constexpr (is_avx512<Arch>) {
+        return Batch<Arch>(_mm512_fmadd_ps(a, b, c));
+    }
+#endif
+    return xsimd::fma(a, b, c);
+}
+
+/// The larger of each pair of lanes.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline Batch<Arch> max(const Batch<Arch>& a, const Batch<Arch>& b) noexcept {
+    return xsimd::max(a, b);
+}
+
+/// e to the power of each lane, to one unit in the last place.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline Batch<Arch> exp(const Batch<Arch>& x) noexcept {
+    return xsimd::exp(x);
+}
+
+#if defined(__AVX__)
+namespace detail {
+
+// Eight lanes from position 8 - count on: the first count are on.
+alignas(64) inline constexpr std::array<std::int32_t, 16> lanes_on{-1, -1, -1, -1, -1, -1, -1, -1};
+
+[[nodiscard, gnu::always_inline]] inline __m256i first_of_eight(std::size_t count) noexcept {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes_on.data() + 8 - count));
+}
+
+}  // namespace detail
+#endif
+
+/// The first count elements at p, count <= lanes, and zeros. Reads nothing behind them.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline Batch<Arch> load_first(const float* p, std::size_t count) noexcept {
+#if defined(__AVX512F__)
+    if constexpr (is_avx512<Arch>) {
+        return Batch<Arch>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1U), p));
+    }
+#endif
+#if defined(__AVX__)
+    if constexpr (is_avx<Arch>) {
+        return Batch<Arch>(_mm256_maskload_ps(p, detail::first_of_eight(count)));
+    }
+#endif
+    alignas(64) std::array<float, Batch<Arch>::size> lanes{};
+    for (std::size_t i = 0; i < count; ++i) {
+        lanes[i] = p[i];
+    }
+    return Batch<Arch>::load_aligned(lanes.data());
+}
+
+/// Writes the first count lanes, count <= lanes, and nothing behind them.
+template <class Arch>
+[[gnu::always_inline]] inline void store_first(const Batch<Arch>& batch, float* p, std::size_t count) noexcept {
+#if defined(__AVX512F__)
+    if constexpr (is_avx512<Arch>) {
+        return _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << count) - 1U), batch);
+    }
+#endif
+#if defined(__AVX__)
+    if constexpr (is_avx<Arch>) {
+        return _mm256_maskstore_ps(p, detail::first_of_eight(count), batch);
+    }
+#endif
+    alignas(64) std::array<float, Batch<Arch>::size> lanes;
+    batch.store_aligned(lanes.data());
+    for (std::size_t i = 0; i < count; ++i) {
+        p[i] = lanes[i];
+    }
+}
+
+/// Calls body(0), ..., body(N - 1), each with its number as a constant. The body must be always_inline itself, or
+/// clang may put it out of line and its batches into memory.
+template <std::size_t N, class Body>
+[[gnu::always_inline]] inline void unroll(Body&& body) noexcept {
+    [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
+        (body(std::integral_constant<std::size_t, I>{}), ...);
+    }
+    (std::make_index_sequence<N>{});
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::kernels::simd
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif

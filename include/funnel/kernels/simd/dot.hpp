@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/simd/sums.hpp>
+
+#include <cstddef>
+#include <span>
+
+namespace funnel::inline FUNNEL_ABI::kernels {
+
+template <class Arch, std::size_t Dim>
+[[nodiscard]] inline float dot(Simd<Arch>, std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
+    return simd::sums_of<simd::Products, Arch, Dim, 1>(a.data(), {b.data()}, a.size())[0];
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::kernels

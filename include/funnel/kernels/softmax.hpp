@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/scalar/softmax.hpp>
+#if FUNNEL_HAS_SIMD
+#include <funnel/kernels/simd/softmax.hpp>
+#endif
+
+#include <span>
+
+namespace funnel::inline FUNNEL_ABI::kernels {
+
+/// Turns scores into probabilities. The largest score is taken off first, so no size of score overflows.
+///
+///     out[i] = exp(x[i]) / sum over j of exp(x[j])
+///
+/// Minus infinity gets probability 0; if every score is minus infinity, all are equally likely.
+///
+/// Shapes    x: n, below infinity, no NaN (not checked);  out: n (not checked), x itself or apart from it
+/// Cost      O(n), no allocation
+template <HostBackend Backend = DefaultBackend>
+void softmax(std::span<const float> x, std::span<float> out) noexcept {
+    softmax(Backend{}, x, out);
+}
+
+/// The same in place.
+template <HostBackend Backend = DefaultBackend>
+void softmax(std::span<float> x) noexcept {
+    softmax(Backend{}, x, x);
+}
+
+/// Logarithm of a sum of exponentials, without overflow.
+///
+///     log(sum over i of exp(x[i]))
+///
+/// Shapes    x: n, no NaN (not checked)
+/// Returns   minus infinity if there are no elements or all of them are; infinity if one of them is
+/// Cost      O(n), no allocation
+template <HostBackend Backend = DefaultBackend>
+[[nodiscard]] float log_sum_exp(std::span<const float> x) noexcept {
+    return log_sum_exp(Backend{}, x);
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::kernels
