@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/sparse.hpp>
+#include <funnel/data/interactions.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::data {
+
+/// What check_leakage found. All zero: the parts share nothing that flatters a model, and nobody is cold.
+struct LeakageReport {
+    std::size_t shared_pairs = 0;       ///< test rows whose user did something with the same item in training too
+    std::size_t train_from_future = 0;  ///< training rows that are not before the first test row: fine after a random
+                                        ///< split, a leak after a split by time
+    std::size_t cold_users = 0;         ///< users with a test row, but without a training row
+    std::size_t cold_items = 0;         ///< items with a test row, but without a training row
+};
+
+/// Looks for what makes the measured quality of a split better, or harder to reach, than it will be in use.
+///
+/// Errors    InvalidArgument if the parts are not of one log: different users or items
+[[nodiscard]] inline LeakageReport check_leakage(const Interactions& train, const Interactions& test) {
+    const auto is_same = [](const auto& a, const auto& b) {
+        return a == b || std::equal(a->keys().begin(), a->keys().end(), b->keys().begin(), b->keys().end());
+    };
+    require(is_same(train.user_keys(), test.user_keys()) && is_same(train.item_keys(), test.item_keys()),
+            "check_leakage: train and test must be parts of one log");
+
+    const CSRMatrix<float> trained = user_item_matrix(train);
+    std::vector<bool> is_trained_item(train.items(), false);
+    for (const Interaction& row : train) {
+        is_trained_item[row.item] = true;
+    }
+    LeakageReport report;
+    std::vector<bool> is_cold_user(train.users(), false);
+    std::vector<bool> is_cold_item(train.items(), false);
+    double test_start = std::numeric_limits<double>::infinity();
+    for (const Interaction& row : test) {
+        const std::span<const std::uint32_t> history = trained.row(row.user).columns;
+        report.shared_pairs += std::binary_search(history.begin(), history.end(), row.item) ? 1 : 0;
+        is_cold_user[row.user] = history.empty();
+        is_cold_item[row.item] = !is_trained_item[row.item];
+        test_start = std::min(test_start, row.time);
+    }
+    const auto count = [](const std::vector<bool>& flags) {
+        return static_cast<std::size_t>(std::count(flags.begin(), flags.end(), true));
+    };
+    report.cold_users = count(is_cold_user);
+    report.cold_items = count(is_cold_item);
+    report.train_from_future = static_cast<std::size_t>(
+        std::count_if(train.begin(), train.end(), [&](const Interaction& row) { return row.time >= test_start; }));
+    return report;
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::data

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/data/delimited.hpp>
+#include <funnel/data/interactions.hpp>
+#include <funnel/data/item_metadata.hpp>
+#include <funnel/data/recbole.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::data {
+
+namespace detail {
+
+// Four digits are a year, everything else is none.
+[[nodiscard]] inline std::optional<int> year_of(std::string_view text) {
+    int year = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), year);
+    const bool is_year = text.size() == 4 && error == std::errc{} && end == text.data() + 4 && year >= 0;
+    return is_year ? std::optional(year) : std::nullopt;
+}
+
+// Gathers the rows of a file for the items of a log.
+class ItemInfoGatherer {
+public:
+    explicit ItemInfoGatherer(const Interactions& log)
+        : log_(log), items_(log.items()), genres_(log.items()), is_known_(log.items(), false) {}
+
+    // Title as "Heat (1995)" or "Heat"; year as "1995" or anything that is no year.
+    void add(const DelimitedRows& rows, std::size_t id_column, std::string_view title, std::string_view year,
+             std::vector<std::string> genres) {
+        for (const std::string& name : genres) {
+            const auto at = std::lower_bound(names_.begin(), names_.end(), name);
+            if (at == names_.end() || *at != name) {
+                names_.insert(at, name);
+            }
+        }
+        if (names_.size() > std::numeric_limits<std::uint16_t>::max()) {
+            rows.reject("at most 65535 genres", "more");
+        }
+        const std::string_view key = rows.key(id_column, "an item id");
+        const std::optional<std::uint32_t> item = log_.find_item(key);
+        if (!item) {
+            return;
+        }
+        if (is_known_[*item]) {
+            rows.reject("each item once", Text::quote(key) + " twice");
+        }
+        is_known_[*item] = true;
+        genres_[*item] = std::move(genres);
+
+        ItemInfo& info = items_[*item];
+        const std::string_view trimmed = title.substr(0, title.find_last_not_of(' ') + 1);
+        if (trimmed.size() > 6 && trimmed.ends_with(')') && trimmed[trimmed.size() - 6] == '(') {
+            info.year = year_of(trimmed.substr(trimmed.size() - 5, 4));
+        }
+        info.title = info.year ? trimmed.substr(0, trimmed.find_last_not_of(' ', trimmed.size() - 7) + 1) : title;
+        info.year = info.year ? info.year : year_of(year);
+    }
+
+    [[nodiscard]] const std::vector<std::string>& names() const noexcept { return names_; }
+
+    [[nodiscard]] ItemMetadata finish(std::vector<std::string> names) && {
+        for (std::size_t item = 0; item < items_.size(); ++item) {
+            for (std::uint16_t genre = 0; genre < names.size(); ++genre) {
+                const auto& own = genres_[item];
+                if (std::find(own.begin(), own.end(), names[genre]) != own.end()) {
+                    items_[item].genres.push_back(genre);
+                }
+            }
+        }
+        return {std::move(items_), std::move(names)};
+    }
+
+private:
+    const Interactions& log_;
+    std::vector<ItemInfo> items_;
+    std::vector<std::vector<std::string>> genres_;
+    std::vector<bool> is_known_;
+    std::vector<std::string> names_;  // all that occurred, sorted
+};
+
+[[nodiscard]] inline std::vector<std::string> split_genres(std::string_view list, char separator) {
+    std::vector<std::string> genres;
+    while (!list.empty()) {
+        const std::size_t stop = std::min(list.find(separator), list.size());
+        if (stop > 0) {
+            genres.emplace_back(list.substr(0, stop));
+        }
+        list.remove_prefix(std::min(stop + 1, list.size()));
+    }
+    return genres;
+}
+
+// u.item: id | title (year) | release date | video date | address | 19 flags
+[[nodiscard]] inline ItemMetadata read_u_item(DelimitedRows& rows, ItemInfoGatherer gatherer) {
+    const std::vector<std::string> names{"unknown", "Action",    "Adventure",   "Animation", "Children's",
+                                         "Comedy",  "Crime",     "Documentary", "Drama",  //
+                                         "Fantasy", "Film-Noir", "Horror",      "Musical",   "Mystery",
+                                         "Romance", "Sci-Fi",    "Thriller",    "War",       "Western"};
+    rows.expect_columns(5 + names.size());
+    while (rows.next()) {
+        std::vector<std::string> genres;
+        for (std::size_t genre = 0; genre < names.size(); ++genre) {
+            const std::string_view flag = rows.fields()[5 + genre];
+            if (flag != "0" && flag != "1") {
+                rows.reject("a genre as 0 or 1", Text::quote(flag));
+            }
+            if (flag == "1") {
+                genres.push_back(names[genre]);
+            }
+        }
+        const std::string_view date = rows.fields()[2];  // 01-Jan-1995
+        const std::string_view year = date.substr(date.size() - std::min<std::size_t>(date.size(), 4));
+        gatherer.add(rows, 0, rows.fields()[1], year, std::move(genres));
+    }
+    return std::move(gatherer).finish(names);
+}
+
+}  // namespace detail
+
+/// Titles, years and genres for the items of a log. The kind of file is told by its first line:
+///
+///     u.item (MovieLens 100K)    movies.dat (1M, 10M)    movies.csv (latest, 20M and up)    *.item (RecBole)
+///
+/// From "Heat (1995)" the year is taken out of the title. Of a RecBole file these columns are used, if there:
+/// movie_title, title or name; release_year or year; class, genre, genres or categories, with spaces between them.
+///
+/// Returns   one entry for each item of the log; those without a row stay empty, rows of other items are passed over.
+///           Genre names: the 19 of u.item in their own order; else all in the file, sorted bytewise
+/// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is none of these or an item occurs
+///           twice
+[[nodiscard]] inline ItemMetadata read_item_metadata(const std::filesystem::path& path, const Interactions& log) {
+    Text text = Text::read(path);
+    detail::ItemInfoGatherer gatherer(log);
+    const std::string_view first = text.first_line();
+    if (std::count(first.begin(), first.end(), '|') == 23) {
+        DelimitedRows rows(std::move(text), "|");
+        return detail::read_u_item(rows, std::move(gatherer));
+    }
+
+    if (first.find(":token") != std::string_view::npos) {
+        RecBoleRows rows(std::move(text));
+        const std::size_t id = rows.column("item_id");
+        const auto first_of = [&](std::initializer_list<std::string_view> names) {
+            std::optional<std::size_t> found;
+            for (const std::string_view name : names) {
+                found = found ? found : rows.find_column(name);
+            }
+            return found;
+        };
+        const auto title = first_of({"movie_title", "title", "name"});
+        const auto year = first_of({"release_year", "year"});
+        const auto genres = first_of({"class", "genre", "genres", "categories"});
+        while (rows.next()) {
+            const auto field = [&](std::optional<std::size_t> at) { return at ? rows.fields()[*at] : ""; };
+            gatherer.add(rows, id, field(title), field(year), detail::split_genres(field(genres), ' '));
+        }
+    } else {
+        const bool has_header = first.find("movieId") != std::string_view::npos;
+        if (!has_header && first.find("::") == std::string_view::npos) {
+            text.reject(1, "items of MovieLens (u.item, movies.dat, movies.csv) or RecBole", Text::quote(first));
+        }
+        DelimitedRows rows(std::move(text), has_header ? "," : "::", has_header ? Quotes::Allowed : Quotes::None);
+        std::array<std::size_t, 3> columns{0, 1, 2};
+        if (has_header) {
+            rows.read_header();
+            columns = {rows.column("movieId"), rows.column("title"), rows.column("genres")};
+        } else {
+            rows.expect_columns(3);
+        }
+        while (rows.next()) {
+            const std::string_view genres = rows.fields()[columns[2]];
+            gatherer.add(rows, columns[0], rows.fields()[columns[1]], "",
+                         detail::split_genres(genres == "(no genres listed)" ? "" : genres, '|'));
+        }
+    }
+    std::vector<std::string> names = gatherer.names();
+    return std::move(gatherer).finish(std::move(names));
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::data

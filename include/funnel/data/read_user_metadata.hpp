@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/data/delimited.hpp>
+#include <funnel/data/interactions.hpp>
+#include <funnel/data/recbole.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::data {
+
+/// What is known about a user, as the source writes it (the ages of MovieLens 1M are codes of age groups, for example).
+/// Empty where it is not known.
+struct UserInfo {
+    std::string age{};
+    std::string gender{};
+    std::string occupation{};
+
+    friend bool operator==(const UserInfo&, const UserInfo&) = default;
+};
+
+/// Age, gender and occupation of the users of a log. The kind of file is told by its first line:
+///
+///     u.user (MovieLens 100K)    users.dat (1M)    *.user (RecBole; columns user_id, age, gender, occupation)
+///
+/// Returns   one entry for each user of the log, by dense id; rows of other users are passed over
+/// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is none of these or a user occurs
+///           twice
+[[nodiscard]] inline std::vector<UserInfo> read_user_metadata(const std::filesystem::path& path,
+                                                              const Interactions& log) {
+    std::vector<UserInfo> users(log.users());
+    std::vector<bool> is_known(log.users(), false);
+    using Place = std::optional<std::size_t>;
+    const auto gather = [&](DelimitedRows& rows, std::size_t id, Place age, Place gender, Place occupation) {
+        while (rows.next()) {
+            const auto field = [&](Place at) { return std::string(at ? rows.fields()[*at] : ""); };
+            const std::string_view key = rows.key(id, "a user id");
+            const std::optional<std::uint32_t> user = log.find_user(key);
+            if (!user) {
+                continue;
+            }
+            if (is_known[*user]) {
+                rows.reject("each user once", Text::quote(key) + " twice");
+            }
+            is_known[*user] = true;
+            users[*user] = {field(age), field(gender), field(occupation)};
+        }
+    };
+
+    Text text = Text::read(path);
+    const std::string_view first = text.first_line();
+    if (first.find(":token") != std::string_view::npos) {
+        RecBoleRows rows(std::move(text));
+        gather(rows, rows.column("user_id"), rows.find_column("age"), rows.find_column("gender"),
+               rows.find_column("occupation"));
+    } else if (std::count(first.begin(), first.end(), '|') == 4) {  // id | age | gender | occupation | zip
+        DelimitedRows rows(std::move(text), "|");
+        rows.expect_columns(5);
+        gather(rows, 0, 1, 2, 3);
+    } else if (first.find("::") != std::string_view::npos) {  // id :: gender :: age :: occupation :: zip
+        DelimitedRows rows(std::move(text), "::");
+        rows.expect_columns(5);
+        gather(rows, 0, 2, 1, 3);
+    } else {
+        text.reject(1, "users of MovieLens (u.user, users.dat) or RecBole", Text::quote(first));
+    }
+    return users;
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::data

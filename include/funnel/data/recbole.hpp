@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/data/delimited.hpp>
+#include <funnel/data/interactions.hpp>
+#include <funnel/data/interactions_builder.hpp>
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::data {
+
+/// The rows of an atomic file of RecBole (.inter, .item, .user): tab-separated below a header of name:type fields.
+/// After this, a column goes by its name alone.
+class RecBoleRows : public DelimitedRows {
+public:
+    /// Errors    CorruptData if the header is not of that form, with the types token, float, token_seq and float_seq
+    explicit RecBoleRows(Text text) : DelimitedRows(std::move(text), "\t") {
+        next();
+        std::vector<std::string> names;
+        for (const std::string_view field : fields()) {
+            const std::size_t colon = field.rfind(':');
+            const std::string_view type = colon == std::string_view::npos ? "" : field.substr(colon + 1);
+            if (colon == 0 || (type != "token" && type != "float" && type != "token_seq" && type != "float_seq")) {
+                reject("a column as name:type, of type token, float, token_seq or float_seq", Text::quote(field));
+            }
+            names.emplace_back(field.substr(0, colon));
+            types_.emplace_back(type);
+        }
+        set_header(std::move(names));
+    }
+
+    /// The place of a column, if there is one.
+    ///
+    /// Errors    CorruptData if it has another type
+    [[nodiscard]] std::optional<std::size_t> find_column_of(std::string_view name, std::string_view type) const {
+        const std::optional<std::size_t> found = find_column(name);
+        if (found && types_[*found] != type) {
+            text().reject(1, Text::quote(name) + " of type " + std::string(type), types_[*found]);
+        }
+        return found;
+    }
+
+private:
+    std::vector<std::string> types_;
+};
+
+/// A log of RecBole: an atomic file with the columns user_id:token and item_id:token and, if there, rating:float and
+/// timestamp:float. Other columns are passed over.
+///
+/// Returns   the rows in the order of the file; without ratings the values are 1, without timestamps the times are 0
+/// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is no such file or has no row
+/// Source    RecBole, "Atomic files" (recbole.io/docs/user_guide/data/atomic_files.html)
+[[nodiscard]] inline Interactions read_recbole(const std::filesystem::path& path) {
+    RecBoleRows rows(Text::read(path));
+    const std::size_t user = rows.column("user_id");
+    const std::size_t item = rows.column("item_id");
+    static_cast<void>(rows.find_column_of("user_id", "token"));
+    static_cast<void>(rows.find_column_of("item_id", "token"));
+    const std::optional<std::size_t> rating = rows.find_column_of("rating", "float");
+    const std::optional<std::size_t> timestamp = rows.find_column_of("timestamp", "float");
+
+    InteractionsBuilder log;
+    while (rows.next()) {
+        log.add(rows.key(user, "a user_id"), rows.key(item, "an item_id"),
+                rating ? rows.number<float>(*rating, "rating") : 1.0F,
+                timestamp ? rows.number<double>(*timestamp, "timestamp") : 0.0);
+    }
+    if (log.size() == 0) {
+        rows.reject_end("an interaction");
+    }
+    return std::move(log).build();
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::data

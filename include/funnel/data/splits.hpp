@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/data/interactions.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::data {
+
+/// Two parts of one log, each in the order of the log. Both know all its users and items, by the same ids.
+struct Split {
+    Interactions train;
+    Interactions test;
+};
+
+/// Rows for which is_test(row) is true, and the others.
+template <std::predicate<std::size_t> IsTest>
+[[nodiscard]] Split split_where(const Interactions& log, IsTest&& is_test) {
+    std::vector<Interaction> train;
+    std::vector<Interaction> test;
+    for (std::size_t row = 0; row < log.size(); ++row) {
+        (is_test(row) ? test : train).push_back(log[row]);
+    }
+    return {{std::move(train), log.user_keys(), log.item_keys()}, {std::move(test), log.user_keys(), log.item_keys()}};
+}
+
+struct RandomSplitOptions {
+    double test_fraction = 0.2;  ///< share of the rows, in (0, 1)
+    std::uint64_t seed = 1;
+};
+
+/// A test part of exactly round(test_fraction * rows) rows, each set of that size equally likely. The future leaks into
+/// the training part: for a model that will serve tomorrow's users, split_by_time tells more.
+///
+/// Returns   the same parts on every machine
+/// Errors    InvalidArgument if test_fraction is not in (0, 1)
+[[nodiscard]] inline Split split_random(const Interactions& log, const RandomSplitOptions& options = {}) {
+    require(options.test_fraction > 0.0 && options.test_fraction < 1.0,
+            "split_random: test_fraction must lie in (0, 1)");
+    std::vector<std::size_t> order(log.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    Random(options.seed).shuffle(std::span(order));
+
+    const double test_rows = std::round(options.test_fraction * static_cast<double>(log.size()));
+    std::vector<bool> is_test(log.size(), false);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(test_rows); ++i) {
+        is_test[order[i]] = true;
+    }
+    return split_where(log, [&](std::size_t row) { return is_test[row]; });
+}
+
+struct TimeSplitOptions {
+    std::optional<double> test_fraction{};  ///< least share of the rows, in (0, 1); 0.2 if there is no cut either
+    std::optional<double> cut{};            ///< the first time of the test part; give this or a fraction, not both
+};
+
+/// One cut for everybody: what happened before it is for training, what happened at or after it for the test.
+///
+/// With a fraction, the cut is the time of the row that has round(test_fraction * rows) rows from itself to the end of
+/// time. Rows of the same time are never divided, so the test part may be larger.
+///
+/// Errors    InvalidArgument if both or a fraction outside (0, 1) or a NaN are given, or if a fraction is asked of a
+///           log whose rows are all of one time
+[[nodiscard]] inline Split split_by_time(const Interactions& log, const TimeSplitOptions& options = {}) {
+    require(!options.test_fraction || !options.cut, "split_by_time: give test_fraction or cut, not both");
+    const double fraction = options.test_fraction.value_or(0.2);
+    require(fraction > 0.0 && fraction < 1.0, "split_by_time: test_fraction must lie in (0, 1)");
+    require(!options.cut || !std::isnan(*options.cut), "split_by_time: cut must not be NaN");
+    if (options.cut) {
+        return split_where(log, [&](std::size_t row) { return log[row].time >= *options.cut; });
+    }
+
+    const auto test_rows = static_cast<std::size_t>(std::round(fraction * static_cast<double>(log.size())));
+    if (test_rows == 0) {
+        return split_where(log, [](std::size_t) { return false; });
+    }
+    std::vector<double> times;
+    times.reserve(log.size());
+    for (const Interaction& row : log) {
+        times.push_back(row.time);
+    }
+    const auto [first, last] = std::minmax_element(times.begin(), times.end());
+    require(*first < *last, "split_by_time: the rows are all of one time, which no cut divides");
+    const auto cut = times.end() - static_cast<std::ptrdiff_t>(test_rows);
+    std::nth_element(times.begin(), cut, times.end());
+    return split_where(log, [&](std::size_t row) { return log[row].time >= *cut; });
+}
+
+struct LastOutSplitOptions {
+    std::size_t holdout = 1;  ///< rows of each user that go to the test part
+};
+
+/// Leave-last-out: of each user the last rows by (time, item), and of equal ones the later in the log, are the test
+/// part. Users with no more than holdout rows stay in the training part as a whole.
+///
+/// Cost      O(n log n) time for n rows
+[[nodiscard]] inline Split split_last_out(const Interactions& log, const LastOutSplitOptions& options = {}) {
+    std::vector<std::size_t> order(log.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    const auto key = [&](std::size_t row) { return std::tuple(log[row].user, log[row].time, log[row].item, row); };
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
+
+    std::vector<bool> is_test(log.size(), false);
+    for (std::size_t begin = 0; begin < order.size();) {
+        std::size_t end = begin;
+        while (end < order.size() && log[order[end]].user == log[order[begin]].user) {
+            ++end;
+        }
+        if (end - begin > options.holdout) {
+            for (std::size_t i = end - options.holdout; i < end; ++i) {
+                is_test[order[i]] = true;
+            }
+        }
+        begin = end;
+    }
+    return split_where(log, [&](std::size_t row) { return is_test[row]; });
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::data

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/core/sparse.hpp>
+#include <funnel/core/top_k.hpp>
+#include <funnel/data/interactions.hpp>
+#include <funnel/data/portable_exp.hpp>
+#include <funnel/data/synthetic.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::data {
+
+struct OracleOptions {
+    std::size_t k = 10;      ///< length of the list
+    bool keep_seen = false;  ///< whether items of the training history may be recommended
+};
+
+/// The recommender that knows the truth of a synthetic world: what it reaches on a test part is the most that any model
+/// can reach there, up to chance. It is to be evaluated like a model.
+///
+/// It knows when each user will come, though not what for: an item's score is the mean, over the times of the user's
+/// test rows, of the chance that a pick at that time is this item. Users without a test row are taken in the last era.
+///
+/// Cost      a list: O(eras of the user's test rows * items * factors)
+class SyntheticOracle {
+public:
+    /// The world must outlive the oracle; train and test are parts of its log.
+    ///
+    /// Errors    InvalidArgument if train or test have other numbers of users or items than the world
+    SyntheticOracle(const SyntheticWorld& world, const Interactions& train, const Interactions& test)
+        : world_(world), history_(user_item_matrix(train)), visits_(world.users() * SyntheticWorld::eras, 0) {
+        require(train.users() == world.users() && train.items() == world.items() && test.users() == world.users() &&
+                    test.items() == world.items(),
+                "SyntheticOracle: train and test must be parts of the world's log");
+        for (const Interaction& row : test) {
+            ++visits_[row.user * SyntheticWorld::eras + SyntheticWorld::era(row.time)];
+        }
+    }
+
+    /// Errors    InvalidArgument if there is no such user
+    [[nodiscard]] std::vector<Scored<>> recommend(std::size_t user, const OracleOptions& options = {}) const {
+        require(user < world_.users(), "SyntheticOracle: user must be below users()");
+        constexpr std::size_t eras = SyntheticWorld::eras;
+        std::vector<std::uint32_t> visits(visits_.begin() + static_cast<std::ptrdiff_t>(user * eras),
+                                          visits_.begin() + static_cast<std::ptrdiff_t>((user + 1) * eras));
+        if (std::count(visits.begin(), visits.end(), 0U) == static_cast<std::ptrdiff_t>(eras)) {
+            visits.back() = 1;
+        }
+        std::vector<bool> is_seen(world_.items(), false);
+        if (!options.keep_seen) {
+            for (const std::uint32_t item : history_.row(user).columns) {
+                is_seen[item] = true;
+            }
+        }
+
+        const double rows = std::accumulate(visits.begin(), visits.end(), 0.0);
+        std::vector<double> chances(world_.items(), 0.0);
+        for (std::size_t era = 0; era < eras; ++era) {
+            if (visits[era] == 0) {
+                continue;
+            }
+            std::vector<double> weights = world_.affinities(user, era);
+            double total = 0.0;
+            for (std::size_t item = 0; item < weights.size(); ++item) {
+                weights[item] = is_seen[item] ? 0.0 : detail::portable_exp(weights[item]);
+                total += weights[item];
+            }
+            for (std::size_t item = 0; item < weights.size() && total > 0.0; ++item) {
+                chances[item] = std::fma(visits[era] / rows, weights[item] / total, chances[item]);
+            }
+        }
+        std::vector<float> scores(chances.size());
+        for (std::size_t item = 0; item < scores.size(); ++item) {
+            scores[item] = is_seen[item] ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(chances[item]);
+        }
+        return top_k(scores, options.k);
+    }
+
+private:
+    const SyntheticWorld& world_;
+    CSRMatrix<float> history_;
+    std::vector<std::uint32_t> visits_;  // users x eras: test rows
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::data

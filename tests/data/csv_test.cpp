@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/data/csv.hpp>
+
+#include "data/text_file.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string_view>
+
+using funnel::CorruptData;
+using funnel::InvalidArgument;
+using funnel::IOError;
+using funnel::data::CSVOptions;
+using funnel::data::Interaction;
+using funnel::data::Interactions;
+using funnel::data::read_csv;
+using funnel::testing::TempDir;
+using funnel::testing::TextFile;
+
+namespace {
+
+void check_rejected(std::string_view text, const CSVOptions& options, std::string_view message) {
+    CAPTURE(text);
+    const TextFile file(text, "x.csv");
+    CHECK_THROWS_WITH_AS(static_cast<void>(read_csv(file.path(), options)), file.at(message).c_str(), CorruptData);
+}
+
+}  // namespace
+
+TEST_CASE("read_csv: takes columns by name and guesses the delimiter") {
+    for (const char* text : {"note,sku,when,customer,stars\n\"a, b\",X,7,ann,4\n,Y,8.5,bob,2\n",
+                             "note;sku;when;customer;stars\n\"a; b, c\";X;7;ann;4\n;Y;8.5;bob;2\n",
+                             "note\tsku\twhen\tcustomer\tstars\n\"a, b\"\tX\t7\tann\t4\n\tY\t8.5\tbob\t2\n"}) {
+        CAPTURE(text);
+        const TextFile file(text);
+        const Interactions log =
+            read_csv(file.path(), {.user = "customer", .item = "sku", .value = "stars", .time = "when"});
+
+        REQUIRE(log.size() == 2);
+        CHECK(log[0] == Interaction{0, 0, 4.0F, 7.0});
+        CHECK(log[1] == Interaction{1, 1, 2.0F, 8.5});
+        CHECK(log.user_key(1) == "bob");
+        CHECK(log.item_key(0) == "X");
+    }
+}
+
+TEST_CASE("read_csv: value and time are optional, the delimiter can be given") {
+    const TextFile file("user|item|x\n1|2|9\n");
+    const Interactions log = read_csv(file.path(), {.delimiter = '|'});
+
+    CHECK(log[0] == Interaction{0, 0, 1.0F, 0.0});
+}
+
+TEST_CASE("read_csv: says in which line what is wrong, and which columns there are") {
+    check_rejected("customer,sku\n1,2\n", {.user = "customer"},
+                   "1: expected a column \"item\", found the columns \"customer\", \"sku\"");
+    check_rejected("user,item\n1,2\n", {.time = "t"},
+                   "1: expected a column \"t\", found the columns \"user\", \"item\"");
+    check_rejected("user;item;v,w\n1;2;3\n", {.delimiter = ','},
+                   "1: expected a column \"user\", found the columns \"user;item;v\", \"w\"");
+    check_rejected("user,item\n1,2\n3\n", {}, "3: expected 2 columns, found 1");
+    check_rejected("user,item\n1,2\n3,\n", {}, "3: expected a key in \"item\", found an empty field");
+    check_rejected("user,item,v\n1,2,abc\n", {.value = "v"}, "2: expected a finite number as v, found \"abc\"");
+    check_rejected("user,item\n", {}, "2: expected a row, found the end of the file");
+    check_rejected("user,item,user\n1,2,3\n", {}, "1: expected each column once, found \"user\" twice");
+    check_rejected("", {}, "1: expected a row, found an empty file");
+}
+
+TEST_CASE("read_csv: refuses a delimiter that cannot be one, missing files and folders") {
+    const TextFile file("user,item\n1,2\n");
+    const TempDir dir;
+
+    CHECK_THROWS_AS(static_cast<void>(read_csv(file.path(), {.delimiter = '"'})), InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(read_csv(file.path(), {.delimiter = '\n'})), InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(read_csv(dir / "x.csv")), IOError);
+    CHECK_THROWS_AS(static_cast<void>(read_csv(dir.path())), IOError);
+}

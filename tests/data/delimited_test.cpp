@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/data/delimited.hpp>
+
+#include <funnel/core/rng.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using funnel::CorruptData;
+using funnel::InvalidArgument;
+using funnel::Random;
+using funnel::data::DelimitedRows;
+using funnel::data::Quotes;
+using funnel::data::Text;
+
+namespace {
+
+using Table = std::vector<std::vector<std::string>>;
+
+Table parse(std::string content, std::string_view delimiter = ",", Quotes quotes = Quotes::Allowed) {
+    DelimitedRows rows(Text("t.csv", std::move(content)), delimiter, quotes);
+    Table table;
+    while (rows.next()) {
+        table.emplace_back(rows.fields().begin(), rows.fields().end());
+    }
+    return table;
+}
+
+// The first field of the first row as a number.
+double number(std::string field) {
+    DelimitedRows rows(Text("t.csv", std::move(field)), ",");
+    rows.next();
+    return rows.number<double>(0, "rating");
+}
+
+}  // namespace
+
+TEST_CASE("DelimitedRows: splits by tab, comma, semicolon and two colons") {
+    const Table expected{{"1", "b c", ""}, {"", "2", "x"}};
+
+    CHECK(parse("1\tb c\t\n\t2\tx\n", "\t") == expected);
+    CHECK(parse("1,b c,\n,2,x\n", ",") == expected);
+    CHECK(parse("1;b c;\n;2;x\n", ";") == expected);
+    CHECK(parse("1::b c::\n::2::x\n", "::", Quotes::None) == expected);
+    CHECK(parse("Star Wars: Episode IV::a:b", "::", Quotes::None) == Table{{"Star Wars: Episode IV", "a:b"}});
+}
+
+TEST_CASE("DelimitedRows: line ends are LF or CRLF, the last may be missing or repeated") {
+    const Table expected{{"a", "b"}, {"c", "d"}};
+
+    for (const char* text : {"a,b\nc,d\n", "a,b\nc,d", "a,b\r\nc,d\r\n", "a,b\r\nc,d", "a,b\nc,d\r\n",
+                             "a,b\nc,d\n\n\r\n", "\"a\",b\r\nc,\"d\"\r\n", "a,\"b\"\n\"c\",d",
+                             "\xEF\xBB\xBF"
+                             "a,b\nc,d\n"}) {
+        CAPTURE(text);
+        CHECK(parse(text) == expected);
+    }
+    CHECK(parse("a\n\nb") == Table{{"a"}, {""}, {"b"}});
+}
+
+TEST_CASE("DelimitedRows: a quoted field may hold delimiters, line ends and doubled quotes") {
+    CHECK(parse("1,\"Good, the Bad\",x") == Table{{"1", "Good, the Bad", "x"}});
+    CHECK(parse("\"say \"\"hi\"\"\",\"\"\"\",\"\"\n2,3,4") == Table{{"say \"hi\"", "\"", ""}, {"2", "3", "4"}});
+    CHECK(parse("\"two\nlines\",b\nc,d") == Table{{"two\nlines", "b"}, {"c", "d"}});
+    CHECK(parse("a,\"\"\"b\"\"c\"\"\"") == Table{{"a", "\"b\"c\""}});
+    CHECK(parse("5'4\"\t\"x", "\t", Quotes::None) == Table{{"5'4\"", "\"x"}});
+}
+
+TEST_CASE("DelimitedRows: reads back what a writer of RFC 4180 wrote") {
+    Random random(4);
+    constexpr std::string_view alphabet = "ab,;\"\n\r\t \xE9";
+    for (int round = 0; round < 300; ++round) {
+        const std::size_t columns = 2 + random.below(3);
+        Table table(1 + random.below(5));
+        std::string text;
+        for (auto& row : table) {
+            row.resize(columns);
+            for (std::size_t column = 0; column < columns; ++column) {
+                for (std::size_t length = random.below(6); length > 0; --length) {
+                    row[column] += alphabet[random.below(alphabet.size())];
+                }
+                std::string quoted = row[column];
+                for (std::size_t at = quoted.find('"'); at != std::string::npos; at = quoted.find('"', at + 2)) {
+                    quoted.insert(at, 1, '"');
+                }
+                const bool is_plain = quoted.find_first_of(",\"\n\r") == std::string::npos && random.below(2) == 0;
+                text += (column > 0 ? "," : "") + (is_plain ? quoted : '"' + quoted + '"');
+            }
+            text += random.below(2) == 0 ? "\n" : "\r\n";
+        }
+        CAPTURE(text);
+        CHECK(parse(text) == table);
+    }
+}
+
+TEST_CASE("DelimitedRows: bytes of other encodings pass unchanged") {
+    CHECK(parse("1::Mis\xE9rables, Les (1995)::Drama", "::", Quotes::None) ==
+          Table{{"1", "Mis\xE9rables, Les (1995)", "Drama"}});
+    CHECK(parse("1,Mis\xC3\xA9rables") == Table{{"1", "Mis\xC3\xA9rables"}});
+}
+
+TEST_CASE("DelimitedRows: numbers are whole fields, finite, with a point") {
+    CHECK(number("4") == 4.0);
+    CHECK(number("-0.5") == -0.5);
+    CHECK(number("8.8e8") == 8.8e8);
+    CHECK(number(".5") == 0.5);
+    for (const char* field : {"abc", "nan", "NaN", "inf", "-inf", "infinity", ",", "1e999", "4x", " 4", "4 ", "+4",
+                              "0x1p3", "1.5.2", "--1", "1e", "4\xC2\xBD"}) {
+        CAPTURE(field);
+        CHECK_THROWS_AS(number(field), CorruptData);
+    }
+    CHECK_THROWS_WITH(number("abc"), "t.csv:1: expected a finite number as rating, found \"abc\"");
+    CHECK_THROWS_WITH(number(","), "t.csv:1: expected a finite number as rating, found \"\"");
+}
+
+TEST_CASE("DelimitedRows: columns are found by name") {
+    DelimitedRows rows(Text("t.csv", "user,\"item id\"\n1,2\n"), ",", Quotes::Allowed);
+    rows.read_header();
+
+    CHECK(rows.column("item id") == 1);
+    CHECK(rows.find_column("user") == 0);
+    CHECK_FALSE(rows.find_column("item"));
+    CHECK_THROWS_WITH_AS(static_cast<void>(rows.column("item")),
+                         "t.csv:1: expected a column \"item\", found the columns \"user\", \"item id\"", CorruptData);
+    CHECK(rows.next());
+    CHECK(rows.key(1, "an item") == "2");
+    CHECK_FALSE(rows.next());
+    CHECK_FALSE(rows.next());
+}
+
+TEST_CASE("DelimitedRows: errors name the line") {
+    const auto walk = [](std::string text, std::size_t columns) {
+        DelimitedRows rows(Text("t.csv", std::move(text)), ",", Quotes::Allowed);
+        rows.expect_columns(columns);
+        while (rows.next()) {
+            static_cast<void>(rows.key(0, "a name"));
+        }
+    };
+    CHECK_THROWS_WITH_AS(walk("1,2\n3,4\n5\n", 2), "t.csv:3: expected 2 columns, found 1", CorruptData);
+    CHECK_THROWS_WITH_AS(walk("1,2\n\n3,4\n", 2), "t.csv:2: expected 2 columns, found 1", CorruptData);
+    CHECK_THROWS_WITH_AS(walk("1,2\n3,4,5", 2), "t.csv:2: expected 2 columns, found 3", CorruptData);
+    CHECK_THROWS_WITH_AS(walk("\"a\nb\",2\n\"c\",3\n4", 2), "t.csv:4: expected 2 columns, found 1", CorruptData);
+    CHECK_THROWS_WITH_AS(walk("1,2\n,4", 2), "t.csv:2: expected a name, found an empty field", CorruptData);
+    CHECK_THROWS_WITH_AS(walk("1,2\n3,\"4\n5,6\n", 2), "t.csv:2: expected a closing quote, found the end of the file",
+                         CorruptData);
+    CHECK_THROWS_WITH_AS(walk("\"1\"x,2", 2), "t.csv:1: expected a delimiter after the closing quote, found \"x\"",
+                         CorruptData);
+    CHECK_THROWS_WITH_AS(walk("1\"x\",2", 2),
+                         "t.csv:1: expected a field quoted from end to end or not at all, found \"1\"x\"\"",
+                         CorruptData);
+
+    DelimitedRows twice(Text("t.csv", "a,b,a\n"), ",");
+    CHECK_THROWS_WITH_AS(twice.read_header(), "t.csv:1: expected each column once, found \"a\" twice", CorruptData);
+}
+
+TEST_CASE("Text: empty and binary files are refused") {
+    using namespace std::string_literals;
+    CHECK_THROWS_WITH_AS(Text("f", ""), "f:1: expected a row, found an empty file", CorruptData);
+    CHECK_THROWS_WITH_AS(Text("f", "\n\r\n"), "f:1: expected a row, found an empty file", CorruptData);
+    CHECK_THROWS_WITH_AS(Text("f", "\xEF\xBB\xBF"), "f:1: expected a row, found an empty file", CorruptData);
+    CHECK_THROWS_WITH_AS(Text("f", "a\nb\0c"s), "f:2: expected text, found a NUL byte", CorruptData);
+}
+
+TEST_CASE("Text: quotes pieces for messages shortly and without control characters") {
+    CHECK(Text::quote("a\tb\x01") == "\"a?b?\"");
+    CHECK(Text::quote(std::string(100, 'x')) == '"' + std::string(60, 'x') + "...\"");
+}
+
+TEST_CASE("DelimitedRows: refuses a delimiter that cannot be one") {
+    for (const char* delimiter : {"", "\"", "\n", ":\r"}) {
+        CHECK_THROWS_AS(DelimitedRows(Text("f", "a"), delimiter), InvalidArgument);
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/data/item_metadata.hpp>
+
+#include <funnel/core/error.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+using funnel::InvalidArgument;
+using funnel::data::ItemInfo;
+using funnel::data::ItemMetadata;
+
+TEST_CASE("ItemMetadata: gives back what it was made of") {
+    const ItemMetadata metadata({{"Heat", 1995, {0, 2}}, {}}, {"Action", "Comedy", "Crime"});
+
+    CHECK(metadata.size() == 2);
+    CHECK(metadata[0].title == "Heat");
+    CHECK(metadata[0].year == 1995);
+    CHECK(metadata.genre_names()[metadata[0].genres[1]] == "Crime");
+    CHECK(metadata[1].title.empty());
+    CHECK_FALSE(metadata[1].year);
+    CHECK(ItemMetadata().size() == 0);
+}
+
+TEST_CASE("ItemMetadata: refuses genres without a name, and genres that do not ascend") {
+    const std::vector<std::string> names{"Action", "Comedy"};
+
+    CHECK_THROWS_AS(ItemMetadata({{"a", {}, {2}}}, names), InvalidArgument);
+    CHECK_THROWS_AS(ItemMetadata({{"a", {}, {1, 0}}}, names), InvalidArgument);
+    CHECK_THROWS_AS(ItemMetadata({{"a", {}, {1, 1}}}, names), InvalidArgument);
+}

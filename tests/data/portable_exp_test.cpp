@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/data/portable_exp.hpp>
+
+#include <funnel/core/rng.hpp>
+
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+using funnel::Random;
+using funnel::data::detail::portable_exp;
+
+TEST_CASE("portable_exp: agrees with the library's function to the last bits") {
+    Random random(6);
+    for (int i = 0; i < 20'000; ++i) {
+        const double x = (random.uniform() - 0.5) * (i % 2 == 0 ? 4.0 : 1400.0);
+        const double exact = std::exp(x);
+        CAPTURE(x);
+        CHECK(std::abs(portable_exp(x) - exact) <= 4e-16 * exact);
+    }
+}
+
+TEST_CASE("portable_exp: known values") {
+    CHECK(portable_exp(0.0) == 1.0);
+    CHECK(portable_exp(1.0) == doctest::Approx(2.718281828459045).epsilon(1e-15));
+    CHECK(portable_exp(700.0) == doctest::Approx(std::exp(700.0)).epsilon(1e-15));
+    CHECK(portable_exp(-700.0) > 0.0);
+    CHECK(portable_exp(-701.0) == 0.0);
+    CHECK(portable_exp(-INFINITY) == 0.0);
+}
