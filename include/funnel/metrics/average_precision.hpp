@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/metrics/labels.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+namespace funnel::inline FUNNEL_ABI::metrics {
+
+/// What average precision is divided by. Toolkits disagree, and none of them says so in the metric's name.
+enum class APDenominator {
+    Possible,  ///< min(R, k), the hits that k places allow: a perfect list scores 1
+    Relevant,  ///< R, as trec_eval does
+    Cutoff,    ///< k
+    Hits,      ///< the hits in the first k: does not punish a miss, for comparison only
+};
+
+struct AveragePrecisionOptions {
+    std::size_t k = 10;                                   ///< how many ranks count
+    APDenominator denominator = APDenominator::Possible;  ///< what the sum is divided by
+    double if_nothing_relevant = 0.0;                     ///< the value for a user without any relevant item
+};
+
+/// Average precision: the mean of the precision at the ranks of the hits. Its mean over users is MAP.
+///
+///     average_precision = sum over ranks r <= k that hold a hit of (hits in the first r / r) / min(R, k)
+///
+/// Shapes    shown: n labels in the order shown;  judged: m labels, of all judged items
+/// Returns   a value in [0, 1]; 0 without a hit
+/// Cost      O(n + m)
+/// Errors    InvalidArgument if a label is negative, infinite or NaN, or if more relevant items are shown than judged
+/// Source    Manning, Raghavan & Schutze, "Introduction to information retrieval", 2008 (section 8.4)
+[[nodiscard]] inline double average_precision(std::span<const float> shown, std::span<const float> judged,
+                                              const AveragePrecisionOptions& options = {}) {
+    const std::size_t relevant = detail::checked_relevant(shown, judged, "average_precision");
+    if (relevant == 0) {
+        return options.if_nothing_relevant;
+    }
+    std::size_t hits = 0;
+    double precisions = 0.0;
+    for (std::size_t i = 0; i < std::min(options.k, shown.size()); ++i) {
+        if (detail::is_relevant(shown[i])) {
+            ++hits;
+            precisions += detail::ratio(hits, i + 1);
+        }
+    }
+    if (hits == 0) {
+        return 0.0;
+    }
+    switch (options.denominator) {
+        case APDenominator::Possible:
+            return precisions / static_cast<double>(std::min(relevant, options.k));
+        case APDenominator::Relevant:
+            return precisions / static_cast<double>(relevant);
+        case APDenominator::Cutoff:
+            return precisions / static_cast<double>(options.k);
+        case APDenominator::Hits:
+            return precisions / static_cast<double>(hits);
+    }
+    raise<InvalidArgument>("average_precision: denominator must be one of APDenominator");
+}
+
+/// One over the rank of the first relevant item, 0 if the first k hold none. Its mean over users is MRR.
+///
+/// Shapes    shown: n labels in the order shown;  judged: m labels, of all judged items
+/// Returns   a value in [0, 1]
+/// Cost      O(n + m)
+/// Errors    InvalidArgument if a label is negative, infinite or NaN, or if more relevant items are shown than judged
+/// Source    Voorhees, "The TREC-8 question answering track report", TREC 1999
+[[nodiscard]] inline double reciprocal_rank(std::span<const float> shown, std::span<const float> judged,
+                                            const RankingOptions& options = {}) {
+    if (detail::checked_relevant(shown, judged, "reciprocal_rank") == 0) {
+        return options.if_nothing_relevant;
+    }
+    const auto first_hit = std::find_if(shown.begin(), shown.end(), detail::is_relevant);
+    const auto position = static_cast<std::size_t>(first_hit - shown.begin());
+    return position < std::min(options.k, shown.size()) ? detail::ratio(1, position + 1) : 0.0;
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::metrics

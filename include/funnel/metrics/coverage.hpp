@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/metrics/item_list.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::metrics {
+
+/// What was shown to many users: a range of lists.
+template <class L>
+concept ItemLists = requires(const L& lists) {
+    { *std::begin(lists) } -> ItemList;
+    std::end(lists);
+};
+
+/// How often each item of the catalogue was shown: what coverage, gini and entropy are computed from.
+///
+/// Shapes    lists: item ids below `items`, or results of recommend()
+/// Returns   one count for each item, 0 for one that was never shown
+/// Errors    InvalidArgument if an id is outside the catalogue
+template <ItemLists Lists>
+[[nodiscard]] std::vector<std::uint64_t> count_shown(const Lists& lists, std::size_t items) {
+    std::vector<std::uint64_t> counts(items, 0);
+    for (const auto& list : lists) {
+        for (const auto& entry : list) {
+            ++counts[detail::checked_id(entry, items, "count_shown")];
+        }
+    }
+    return counts;
+}
+
+/// The share of the catalogue that was shown at least once.
+///
+/// Shapes    counts: how often each item was shown, one for each item of the catalogue
+/// Returns   a value in [0, 1]; NaN for an empty catalogue
+[[nodiscard]] inline double coverage(std::span<const std::uint64_t> counts) {
+    const auto never = std::count(counts.begin(), counts.end(), std::uint64_t{0});
+    return static_cast<double>(counts.size() - static_cast<std::size_t>(never)) / static_cast<double>(counts.size());
+}
+
+/// Gini index: how unevenly the places went to the items. 0: each item was shown equally often; towards 1: one item
+/// took them all.
+///
+///     gini = sum over i = 1 .. n of (2 i - n - 1) x_i / (n sum of x),    x: the counts in ascending order
+///
+/// Items that were never shown count: without them, a recommender that knows two items looks fair.
+///
+/// Shapes    counts: how often each item was shown, one for each item of the catalogue
+/// Returns   a value in [0, 1); NaN if nothing was shown
+/// Cost      O(n log n) time, O(n) memory
+/// Source    Fleder & Hosanagar, "Blockbuster culture's next rise or fall", Management Science 2009
+[[nodiscard]] inline double gini(std::span<const std::uint64_t> counts) {
+    std::vector<std::uint64_t> ascending(counts.begin(), counts.end());
+    std::sort(ascending.begin(), ascending.end());
+
+    const auto n = static_cast<double>(ascending.size());
+    double weighted = 0.0;
+    double total = 0.0;
+    double weight = 1.0 - n;
+    for (const std::uint64_t count : ascending) {
+        weighted += weight * static_cast<double>(count);
+        total += static_cast<double>(count);
+        weight += 2.0;
+    }
+    return weighted / (n * total);
+}
+
+/// Shannon entropy of what is shown, in bits: the length of a yes-no game that guesses the item in a random place.
+///
+///     entropy = - sum over items of p log2(p),    p = count / sum of the counts
+///
+/// Shapes    counts: how often each item was shown, one for each item of the catalogue
+/// Returns   a value in [0, log2(n)], the upper end when all are shown equally often; NaN if nothing was shown
+[[nodiscard]] inline double entropy(std::span<const std::uint64_t> counts) {
+    const std::uint64_t total = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+    if (total == 0) {
+        return std::numeric_limits<double>::quiet_NaN();
+    }
+    double bits = 0.0;
+    for (const std::uint64_t count : counts) {
+        if (count > 0) {
+            const double share = static_cast<double>(count) / static_cast<double>(total);
+            bits += share * -std::log2(share);
+        }
+    }
+    return bits;
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::metrics

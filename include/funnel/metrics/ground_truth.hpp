@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/data/interactions.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::metrics {
+
+namespace detail {
+
+// The distinct items of each user, in the order in which the log first names them.
+class ItemsByUser {
+public:
+    explicit ItemsByUser(const data::Interactions& log) : ends_(log.users() + 1, 0), items_(log.size()) {
+        // Grouped by user: ends_[u] is where the rows of u begin until they are placed, and where they end afterwards.
+        for (const data::Interaction& row : log) {
+            ++ends_[row.user + std::size_t{1}];
+        }
+        for (std::size_t user = 0; user < log.users(); ++user) {
+            ends_[user + 1] += ends_[user];
+        }
+        for (const data::Interaction& row : log) {
+            items_[ends_[row.user]++] = row.item;
+        }
+
+        // Repeats taken out, in place: last_user[i] - 1 is the last user who was seen with item i.
+        std::vector<std::uint32_t> last_user(log.items(), 0);
+        std::size_t kept = 0;
+        std::size_t at = 0;
+        for (std::uint32_t user = 0; user < log.users(); ++user) {
+            for (; at < ends_[user]; ++at) {
+                const std::uint32_t item = items_[at];
+                if (last_user[item] != user + 1) {
+                    last_user[item] = user + 1;
+                    items_[kept++] = item;
+                }
+            }
+            ends_[user] = kept;
+        }
+        items_.resize(kept);
+    }
+
+    [[nodiscard]] std::span<const std::uint32_t> of(std::size_t user) const noexcept {
+        const std::size_t begin = user > 0 ? ends_[user - 1] : 0;
+        return std::span(items_).subspan(begin, ends_[user] - begin);
+    }
+    [[nodiscard]] std::span<const std::uint32_t> all() const noexcept { return items_; }
+
+private:
+    std::vector<std::size_t> ends_;
+    std::vector<std::uint32_t> items_;
+};
+
+}  // namespace detail
+
+/// Who is evaluated, and on what: the users with a test row, and for each the distinct items of those rows.
+///
+/// An item that the user has in the training part already is not relevant any more, unless repeats count: models do not
+/// recommend what a user has seen, so it must not be missed either. A user who has no relevant item left is skipped.
+///
+/// Cost      O(rows + users + items) time and memory
+/// Errors    InvalidArgument if the two logs do not share their users and items
+class GroundTruth {
+public:
+    GroundTruth(const data::Interactions& train, const data::Interactions& test, bool count_repeats = false)
+        : users_of_item_(train.items(), 0) {
+        require(share_keys(train.user_keys(), test.user_keys()) && share_keys(train.item_keys(), test.item_keys()),
+                "evaluate: train and test must be parts of one log, with the same users and items");
+        const detail::ItemsByUser seen(train);
+        const detail::ItemsByUser wanted(test);
+
+        std::vector<std::uint32_t> last_user(train.items(), 0);
+        for (std::uint32_t user = 0; user < train.users(); ++user) {
+            const bool is_warm = !seen.of(user).empty();
+            train_users_ += is_warm ? 1 : 0;
+            if (wanted.of(user).empty()) {
+                continue;
+            }
+            for (const std::uint32_t item : seen.of(user)) {
+                last_user[item] = user + 1;
+            }
+            for (const std::uint32_t item : wanted.of(user)) {
+                if (count_repeats || last_user[item] != user + 1) {
+                    relevant_.push_back(item);
+                }
+            }
+            if (relevant_.size() > begins_.back()) {
+                users_.push_back(user);
+                is_warm_.push_back(is_warm ? 1 : 0);
+                begins_.push_back(relevant_.size());
+            } else {
+                ++skipped_users_;
+            }
+        }
+        for (const std::uint32_t item : seen.all()) {
+            ++users_of_item_[item];
+        }
+    }
+
+    /// How many users are evaluated.
+    [[nodiscard]] std::size_t size() const noexcept { return users_.size(); }
+    /// Their ids, ascending.
+    [[nodiscard]] std::span<const std::uint32_t> user_ids() const noexcept { return users_; }
+    /// The relevant items of user_ids()[position], position < size() (not checked); never empty, no item twice.
+    [[nodiscard]] std::span<const std::uint32_t> relevant(std::size_t position) const noexcept {
+        return std::span(relevant_).subspan(begins_[position], begins_[position + 1] - begins_[position]);
+    }
+    /// Whether user_ids()[position] has a training row.
+    [[nodiscard]] bool is_warm(std::size_t position) const noexcept { return is_warm_[position] != 0; }
+    /// Users whose test rows only repeat what they have in the training part.
+    [[nodiscard]] std::size_t skipped_users() const noexcept { return skipped_users_; }
+
+    [[nodiscard]] std::size_t items() const noexcept { return users_of_item_.size(); }
+    /// How many users have each item in the training part.
+    [[nodiscard]] std::span<const std::uint32_t> users_of_item() const noexcept { return users_of_item_; }
+    /// How many users have a training row.
+    [[nodiscard]] std::size_t train_users() const noexcept { return train_users_; }
+
+private:
+    template <class Keys>
+    static bool share_keys(const Keys& a, const Keys& b) {
+        return a == b || std::equal(a->keys().begin(), a->keys().end(), b->keys().begin(), b->keys().end());
+    }
+
+    std::vector<std::uint32_t> users_;
+    std::vector<char> is_warm_;
+    std::vector<std::size_t> begins_ = {0};
+    std::vector<std::uint32_t> relevant_;
+    std::vector<std::uint32_t> users_of_item_;
+    std::size_t train_users_ = 0;
+    std::size_t skipped_users_ = 0;
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::metrics

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/metrics/item_list.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <limits>
+#include <span>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::metrics {
+
+/// How far apart two items are, given by id: 0 for twins, the same both ways. Whatever is a matrix holds embeddings,
+/// not distances; wrap a matrix of distances in a lambda.
+template <class D>
+concept Distance = !std::convertible_to<const D&, MatrixView<const float>> &&
+                   requires(const D& distance, std::uint32_t a, std::uint32_t b) {
+    { distance(a, b) } -> std::convertible_to<double>;
+};
+
+/// Intra-list distance: how far apart the items of one list are on average. The larger, the more diverse the list.
+///
+///     intra_list_distance = mean over the n (n - 1) / 2 pairs of shown items of distance(a, b)
+///
+/// Shapes    shown: n item ids, or a result of recommend();  distance: callable on pairs of them
+/// Returns   NaN if there is no pair (n < 2): such a list is neither diverse nor uniform, leave it out of means
+/// Cost      n (n - 1) / 2 calls of distance
+/// Errors    InvalidArgument if a distance is NaN
+/// Source    Ziegler et al., "Improving recommendation lists through topic diversification", WWW 2005 (as a mean)
+template <ItemList L, Distance D>
+[[nodiscard]] double intra_list_distance(const L& shown, const D& distance) {
+    double sum = 0.0;
+    std::size_t pairs = 0;
+    for (auto a = std::begin(shown); a != std::end(shown); ++a) {
+        for (auto b = std::next(a); b != std::end(shown); ++b, ++pairs) {
+            sum += static_cast<double>(distance(detail::id_of(*a), detail::id_of(*b)));
+        }
+    }
+    require(!std::isnan(sum), "intra_list_distance: a distance must not be NaN");
+    return pairs > 0 ? sum / static_cast<double>(pairs) : std::numeric_limits<double>::quiet_NaN();
+}
+
+/// The same with cosine distance between embeddings.
+///
+///     intra_list_distance = 1 - mean over pairs of cos(a, b) = 1 - (|sum of unit vectors|^2 - n) / (n (n - 1))
+///
+/// The right-hand side needs no pairs. A zero vector has cosine 0 with everything.
+///
+/// Shapes    shown: n item ids, or a result of recommend();  embeddings: one row for each item of the catalogue
+/// Returns   a value in [0, n / (n - 1)]; NaN if n < 2
+/// Cost      O(n d) time, O(d) memory
+/// Errors    InvalidArgument if an id has no row, or a row of a shown item is not finite
+template <ItemList L>
+[[nodiscard]] double intra_list_distance(const L& shown, MatrixView<const float> embeddings) {
+    std::vector<double> sum(embeddings.cols(), 0.0);
+    std::size_t count = 0;
+    double units = 0.0;  // the squared lengths of the unit vectors: 1, or 0 for a zero vector
+    for (const auto& entry : shown) {
+        const std::uint32_t item = detail::checked_id(entry, embeddings.rows(), "intra_list_distance");
+        const std::span<const float> embedding = embeddings.row(item);
+        ++count;
+        double squared_length = 0.0;
+        for (const float x : embedding) {
+            squared_length += static_cast<double>(x) * static_cast<double>(x);
+        }
+        require(std::isfinite(squared_length), "intra_list_distance: embeddings must be finite");
+        if (squared_length > 0.0) {
+            const double scale = 1.0 / std::sqrt(squared_length);
+            for (std::size_t d = 0; d < sum.size(); ++d) {
+                sum[d] += scale * static_cast<double>(embedding[d]);
+            }
+            units += 1.0;
+        }
+    }
+    double squared_sum = 0.0;
+    for (const double x : sum) {
+        squared_sum += x * x;
+    }
+    const auto n = static_cast<double>(count);
+    return count < 2 ? std::numeric_limits<double>::quiet_NaN()
+                     : std::max(0.0, 1.0 - (squared_sum - units) / (n * (n - 1.0)));  // rounding may go below 0
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::metrics

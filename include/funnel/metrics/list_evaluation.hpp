@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/metrics/coverage.hpp>
+#include <funnel/metrics/ground_truth.hpp>
+#include <funnel/metrics/labels.hpp>
+#include <funnel/metrics/ndcg.hpp>
+#include <funnel/metrics/novelty.hpp>
+#include <funnel/metrics/recommender.hpp>
+#include <funnel/metrics/report.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::metrics {
+
+namespace detail {
+
+// The figures at each cut-off: those with a value for each user, then those of all lists together.
+inline constexpr std::array user_metrics{"ndcg",     "precision", "recall", "capped_recall",
+                                         "hit_rate", "mrr",       "map",    "novelty"};
+inline constexpr std::array catalogue_metrics{"coverage", "gini", "entropy"};
+
+// Takes the users' lists, in any order and from several threads, each once. One walk over a list gives all metrics at
+// all cut-offs.
+class ListEvaluation {
+public:
+    ListEvaluation(const GroundTruth& truth, std::vector<std::size_t> cutoffs)
+        : truth_(truth), cutoffs_(std::move(cutoffs)), ideal_dcg_{0.0} {
+        require(!cutoffs_.empty(), "evaluate: there must be a cutoff");
+        std::sort(cutoffs_.begin(), cutoffs_.end());
+        cutoffs_.erase(std::unique(cutoffs_.begin(), cutoffs_.end()), cutoffs_.end());
+
+        for (std::size_t rank = 1; rank <= std::min(cutoffs_.back(), truth_.items()); ++rank) {
+            discounts_.push_back(discount(rank));
+            ideal_dcg_.push_back(ideal_dcg_.back() + discounts_.back());
+        }
+        for (const std::uint32_t users : truth_.users_of_item()) {
+            information_.push_back(truth_.train_users() > 0 ? self_information(users, truth_.train_users())
+                                                            : std::numeric_limits<double>::quiet_NaN());
+        }
+        values_.assign(cutoffs_.size() * user_metrics.size(), std::vector<double>(truth_.size()));
+        shown_.assign(2 * cutoffs_.size() * truth_.items(), 0);
+    }
+
+    [[nodiscard]] std::size_t longest() const noexcept { return cutoffs_.back(); }
+
+    // The list of the user at this position. marks: a byte for each item, all zero, and so again afterwards.
+    template <ScoredList L>
+    void add(std::size_t position, const L& list, std::span<unsigned char> marks) {
+        constexpr unsigned char relevant_mark = 1;
+        constexpr unsigned char shown_mark = 2;
+        const std::span<const std::uint32_t> relevant = truth_.relevant(position);
+        for (const std::uint32_t item : relevant) {
+            marks[item] = relevant_mark;
+        }
+
+        Walk walk;
+        std::size_t cutoff = 0;
+        for (const auto& entry : list) {
+            if (walk.rank == longest()) {
+                reject(position, "more than k = " + std::to_string(longest()) + " items");
+            }
+            while (cutoffs_[cutoff] == walk.rank) {
+                write(position, cutoff++, walk, relevant.size());
+            }
+            if (static_cast<std::uint64_t>(entry.id) >= marks.size()) {
+                reject(position, "item " + std::to_string(entry.id) + ", which is not in the catalogue");
+            }
+            if (std::isnan(static_cast<double>(entry.score))) {
+                reject(position, "item " + std::to_string(entry.id) + " with the score NaN");
+            }
+            const auto item = static_cast<std::uint32_t>(entry.id);
+            if ((marks[item] & shown_mark) != 0) {
+                reject(position, "item " + std::to_string(item) + " twice");
+            }
+            walk.step((marks[item] & relevant_mark) != 0, discounts_[walk.rank], information_[item]);
+            marks[item] |= shown_mark;
+            // In the first cut-off that holds this rank; the larger ones are summed up at the end. A count has the same
+            // value whoever adds first.
+            std::atomic_ref(shown_[row_of(truth_.is_warm(position), cutoff) + item])
+                .fetch_add(1, std::memory_order_relaxed);
+        }
+        for (; cutoff < cutoffs_.size(); ++cutoff) {
+            write(position, cutoff, walk, relevant.size());
+        }
+
+        for (const auto& entry : list) {
+            marks[static_cast<std::size_t>(entry.id)] = 0;
+        }
+        for (const std::uint32_t item : relevant) {
+            marks[item] = 0;
+        }
+    }
+
+    [[nodiscard]] Report report() && {
+        const auto everybody = [](std::size_t) { return true; };
+        const auto is_warm = [&](std::size_t position) { return truth_.is_warm(position); };
+        const auto is_cold = [&](std::size_t position) { return !truth_.is_warm(position); };
+        std::size_t warm = 0;
+        for (std::size_t position = 0; position < truth_.size(); ++position) {
+            warm += is_warm(position) ? 1 : 0;
+        }
+
+        Summary all_users = summary(truth_.size(), everybody, {true, false});
+        Summary warm_users = summary(warm, is_warm, {true});
+        Summary cold_users = summary(truth_.size() - warm, is_cold, {false});
+
+        std::vector<std::vector<double>> columns;  // with an empty one for each figure of all lists together
+        for (std::size_t i = 0; i < values_.size(); ++i) {
+            columns.push_back(std::move(values_[i]));
+            if ((i + 1) % user_metrics.size() == 0) {
+                columns.resize(columns.size() + catalogue_metrics.size());
+            }
+        }
+        return {std::move(all_users),  std::move(warm_users),
+                std::move(cold_users), {truth_.user_ids().begin(), truth_.user_ids().end()},
+                std::move(columns),    truth_.skipped_users()};
+    }
+
+private:
+    // What has been seen of a list up to some rank.
+    struct Walk {
+        std::size_t rank = 0;
+        std::size_t hits = 0;
+        double dcg = 0.0;
+        double precisions = 0.0;  // at the ranks of the hits
+        double reciprocal_rank = 0.0;
+        double information = 0.0;
+
+        void step(bool is_hit, double discount_here, double information_here) {
+            ++rank;
+            information += information_here;
+            if (is_hit) {
+                ++hits;
+                dcg += discount_here;
+                precisions += ratio(hits, rank);
+                reciprocal_rank = hits == 1 ? ratio(1, rank) : reciprocal_rank;
+            }
+        }
+    };
+
+    void write(std::size_t position, std::size_t cutoff, const Walk& walk, std::size_t relevant) {
+        const std::size_t possible = std::min(relevant, cutoffs_[cutoff]);  // hits of a perfect list
+        const bool is_hit = walk.hits > 0;
+        const std::array<double, user_metrics.size()> values{
+            is_hit ? walk.dcg / ideal_dcg_[possible] : 0.0,
+            ratio(walk.hits, cutoffs_[cutoff]),
+            ratio(walk.hits, relevant),
+            ratio(walk.hits, possible),
+            is_hit ? 1.0 : 0.0,
+            walk.reciprocal_rank,
+            is_hit ? walk.precisions / static_cast<double>(possible) : 0.0,
+            walk.information / static_cast<double>(walk.rank),  // NaN for an empty list
+        };
+        for (std::size_t metric = 0; metric < values.size(); ++metric) {
+            values_[cutoff * values.size() + metric][position] = values[metric];
+        }
+    }
+
+    template <class IsMember>
+    [[nodiscard]] Summary summary(std::size_t users, const IsMember& is_member,
+                                  std::initializer_list<bool> groups) const {
+        std::vector<Figure> figures;
+        std::vector<std::uint64_t> counts(truth_.items(), 0);
+        for (std::size_t cutoff = 0; cutoff < cutoffs_.size(); ++cutoff) {
+            const std::string at = '@' + std::to_string(cutoffs_[cutoff]);
+            for (std::size_t metric = 0; metric < user_metrics.size(); ++metric) {
+                const Mean mean = mean_of(values_[cutoff * user_metrics.size() + metric], is_member);
+                figures.push_back({user_metrics[metric] + at, mean.value, mean.standard_error});
+            }
+            for (const bool is_warm : groups) {
+                for (std::size_t item = 0; item < counts.size(); ++item) {
+                    counts[item] += shown_[row_of(is_warm, cutoff) + item];
+                }
+            }
+            constexpr double none = std::numeric_limits<double>::quiet_NaN();
+            figures.push_back({catalogue_metrics[0] + at, users > 0 ? coverage(counts) : none, none});
+            figures.push_back({catalogue_metrics[1] + at, gini(counts), none});
+            figures.push_back({catalogue_metrics[2] + at, entropy(counts), none});
+        }
+        return {users, std::move(figures)};
+    }
+
+    [[nodiscard]] std::size_t row_of(bool is_warm, std::size_t cutoff) const noexcept {
+        return ((is_warm ? 1 : 0) * cutoffs_.size() + cutoff) * truth_.items();
+    }
+
+    [[noreturn]] void reject(std::size_t position, const std::string& what) const {
+        raise<InvalidArgument>("evaluate: recommend(user " + std::to_string(truth_.user_ids()[position]) +
+                               ") returned " + what);
+    }
+
+    const GroundTruth& truth_;
+    std::vector<std::size_t> cutoffs_;         // ascending
+    std::vector<double> discounts_;            // by rank - 1
+    std::vector<double> ideal_dcg_;            // by number of hits, all on top
+    std::vector<double> information_;          // of an item
+    std::vector<std::vector<double>> values_;  // (cut-off, metric): one for each user
+    std::vector<std::uint32_t> shown_;         // (warm or cold, cut-off, item): how often
+};
+
+}  // namespace detail
+
+}  // namespace funnel::inline FUNNEL_ABI::metrics

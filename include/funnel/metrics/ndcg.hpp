@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/metrics/labels.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::metrics {
+
+/// What a relevance label is worth. The worth must not fall as the label grows (not checked).
+template <class G>
+concept Gain = requires(const G& gain, float label) {
+    { gain(label) } -> std::convertible_to<double>;
+};
+
+/// The label itself (Jarvelin & Kekalainen, TOIS 2002).
+struct LinearGain {
+    [[nodiscard]] double operator()(float label) const noexcept { return label; }
+};
+
+/// 2^label - 1, which stresses the best labels (Burges et al., ICML 2005). The same as LinearGain on labels 0 and 1.
+struct ExponentialGain {
+    [[nodiscard]] double operator()(float label) const noexcept { return std::exp2(static_cast<double>(label)) - 1.0; }
+};
+
+/// What an item at this rank keeps of its worth; the first rank is 1.
+[[nodiscard]] inline double discount(std::size_t rank) noexcept {
+    return 1.0 / std::log2(static_cast<double>(rank) + 1.0);
+}
+
+/// Discounted cumulative gain: the worth of the first k items, less the further down they stand.
+///
+///     dcg = sum over ranks r = 1 .. min(k, n) of gain(label at r) / log2(r + 1)
+///
+/// Shapes    shown: n labels in the order shown, best rank first
+/// Cost      O(n)
+/// Errors    InvalidArgument if a label is negative, infinite or NaN
+template <Gain G = LinearGain>
+[[nodiscard]] double dcg(std::span<const float> shown, std::size_t k, const G& gain = {}) {
+    detail::require_labels(shown, "dcg");
+    double sum = 0.0;
+    for (std::size_t i = 0; i < std::min(k, shown.size()); ++i) {
+        sum += gain(shown[i]) * discount(i + 1);
+    }
+    return sum;
+}
+
+/// Normalised DCG: the DCG of what was shown over the DCG of the best order possible.
+///
+///     ndcg = dcg(shown, k) / dcg(judged from the largest label down, k)
+///
+/// The best order is taken over every judged item, shown or not, and is cut at k as well. Leaving out the items that
+/// were missed is a common mistake: it lets a recommender score 1 by showing little. Not cutting it is another: then a
+/// perfect list scores less than 1.
+///
+/// Shapes    shown: n labels in the order shown, 0 where nobody judged;  judged: m labels, of all judged items
+/// Returns   a value in [0, 1], provided that every shown item is judged with the same label
+/// Cost      O(n + m log k) time, O(min(k, m)) memory
+/// Errors    InvalidArgument if a label is negative, infinite or NaN, or if more relevant items are shown than judged
+/// Source    Jarvelin & Kekalainen, "Cumulated gain-based evaluation of IR techniques", TOIS 2002
+template <Gain G = LinearGain>
+[[nodiscard]] double ndcg(std::span<const float> shown, std::span<const float> judged,
+                          const RankingOptions& options = {}, const G& gain = {}) {
+    if (detail::checked_relevant(shown, judged, "ndcg") == 0) {
+        return options.if_nothing_relevant;
+    }
+    std::vector<float> best(std::min(options.k, judged.size()));
+    std::partial_sort_copy(judged.begin(), judged.end(), best.begin(), best.end(), std::greater<>{});
+
+    const double best_dcg = dcg(best, options.k, gain);
+    return best_dcg > 0.0 ? dcg(shown, options.k, gain) / best_dcg : 0.0;  // 0: no rank counts
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::metrics

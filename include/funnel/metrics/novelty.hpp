@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/metrics/item_list.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+namespace funnel::inline FUNNEL_ABI::metrics {
+
+/// How surprising it is, in bits, that a random user knows an item.
+///
+///     self_information = -log2(users who know the item / users)
+///
+/// An item that nobody knows counts as known by one user: it is as novel as can be, yet finite.
+///
+/// Errors    InvalidArgument unless known_by <= users and users > 0
+[[nodiscard]] inline double self_information(std::size_t known_by, std::size_t users) {
+    require(users > 0 && known_by <= users, "self_information: needs known_by <= users, and users > 0");
+    return std::log2(static_cast<double>(users) / static_cast<double>(std::max<std::size_t>(1, known_by)));
+}
+
+/// Novelty of a list: the mean self-information of its items, also called mean inverse user frequency.
+///
+///     novelty = mean over shown items i of -log2(users(i) / users)
+///
+/// It counts users, not interactions: many clicks of one user make an item no better known.
+///
+/// Shapes    shown: item ids, or a result of recommend();  users_of_item: how many users know each item, one for each
+/// item of the catalogue Returns   bits, from 0 (everybody knows everything shown) to log2(users); NaN for an empty
+/// list Cost      O(n) Errors    InvalidArgument if an id is outside the catalogue, users is 0, or an item is known by
+/// more than users Source    Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender systems",
+/// PNAS 2010
+template <ItemList L>
+[[nodiscard]] double novelty(const L& shown, std::span<const std::uint32_t> users_of_item, std::size_t users) {
+    double sum = 0.0;
+    std::size_t n = 0;
+    for (const auto& entry : shown) {
+        sum += self_information(users_of_item[detail::checked_id(entry, users_of_item.size(), "novelty")], users);
+        ++n;
+    }
+    return n > 0 ? sum / static_cast<double>(n) : std::numeric_limits<double>::quiet_NaN();
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::metrics

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::metrics {
+
+/// One line of a report, such as ndcg@10.
+struct Figure {
+    std::string name;
+    double value;           ///< over a group of users; NaN if there was nothing to compute it from
+    double standard_error;  ///< of the mean over users; NaN for coverage, gini, entropy and for less than two users
+};
+
+/// The figures of one group of users.
+class Summary {
+public:
+    Summary() = default;
+    Summary(std::size_t users, std::vector<Figure> figures) : users_(users), figures_(std::move(figures)) {}
+
+    /// How many users the group has. Without any, every figure is NaN.
+    [[nodiscard]] std::size_t users() const noexcept { return users_; }
+
+    /// Everything there is, one cut-off after the other.
+    [[nodiscard]] std::span<const Figure> figures() const noexcept { return figures_; }
+
+    /// The value with this name, such as "ndcg@10".
+    ///
+    /// Errors    InvalidArgument if there is no such figure; the message lists those that exist
+    [[nodiscard]] double at(std::string_view name) const { return figures_[find(name)].value; }
+
+    /// How far the value may be off by the luck of which users were in the test: the standard deviation of the users'
+    /// values over the square root of their number.
+    ///
+    /// Errors    InvalidArgument if there is no such figure
+    [[nodiscard]] double standard_error(std::string_view name) const { return figures_[find(name)].standard_error; }
+
+protected:
+    [[nodiscard]] std::size_t find(std::string_view name) const {
+        for (std::size_t i = 0; i < figures_.size(); ++i) {
+            if (figures_[i].name == name) {
+                return i;
+            }
+        }
+        std::string message = "Report: there is no \"" + std::string(name) + "\"; there are";
+        for (const Figure& figure : figures_) {
+            message += ' ' + figure.name;
+        }
+        raise<InvalidArgument>(message);
+    }
+
+private:
+    std::size_t users_ = 0;
+    std::vector<Figure> figures_;
+};
+
+/// What evaluate() found: the figures over all evaluated users, apart for those with and without a training history,
+/// and for each single user.
+///
+///     report.at("ndcg@10")                report.standard_error("ndcg@10")
+///     report.warm().at("recall@20")       report.cold().users()
+class Report : public Summary {
+public:
+    Report() = default;
+
+    /// From the figures of all users and of the two groups, which have the same names in the same order; and one column
+    /// for each of them.
+    Report(Summary all, Summary warm, Summary cold, std::vector<std::uint32_t> user_ids,
+           std::vector<std::vector<double>> columns, std::size_t skipped_users)
+        : Summary(std::move(all)),
+          warm_(std::move(warm)),
+          cold_(std::move(cold)),
+          user_ids_(std::move(user_ids)),
+          columns_(std::move(columns)),
+          skipped_users_(skipped_users) {}
+
+    /// Users with a training row.
+    [[nodiscard]] const Summary& warm() const noexcept { return warm_; }
+    /// Users without one: only what needs no history of theirs can serve them.
+    [[nodiscard]] const Summary& cold() const noexcept { return cold_; }
+    [[nodiscard]] std::size_t warm_users() const noexcept { return warm_.users(); }
+    [[nodiscard]] std::size_t cold_users() const noexcept { return cold_.users(); }
+
+    /// Users left out because their test rows only repeat their training rows.
+    [[nodiscard]] std::size_t skipped_users() const noexcept { return skipped_users_; }
+
+    /// The evaluated users, ascending.
+    [[nodiscard]] std::span<const std::uint32_t> user_ids() const noexcept { return user_ids_; }
+
+    /// One value for each of user_ids(), for paired tests. Two reports on the same parts have the same users.
+    ///
+    /// Returns   NaN for the novelty of an empty list
+    /// Errors    InvalidArgument if there is no such figure, or it is one of all lists together, such as coverage@10
+    [[nodiscard]] std::span<const double> per_user(std::string_view name) const {
+        const std::vector<double>& column = columns_[find(name)];
+        if (column.size() != user_ids_.size()) {
+            raise<InvalidArgument>("Report: \"" + std::string(name) + "\" has no value for a single user");
+        }
+        return column;
+    }
+
+private:
+    Summary warm_;
+    Summary cold_;
+    std::vector<std::uint32_t> user_ids_;
+    std::vector<std::vector<double>> columns_;
+    std::size_t skipped_users_ = 0;
+};
+
+namespace detail {
+
+struct Mean {
+    double value = std::numeric_limits<double>::quiet_NaN();
+    double standard_error = std::numeric_limits<double>::quiet_NaN();
+};
+
+// Over the values for which is_member(position) is true, without the NaNs among them.
+template <class IsMember>
+[[nodiscard]] Mean mean_of(std::span<const double> values, const IsMember& is_member) {
+    const auto sum_over = [&](const auto& term) {
+        double sum = 0.0;
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            sum += is_member(i) && !std::isnan(values[i]) ? term(values[i]) : 0.0;
+        }
+        return sum;
+    };
+    const double n = sum_over([](double) { return 1.0; });
+    Mean mean;
+    if (n > 0.0) {
+        mean.value = sum_over([](double x) { return x; }) / n;
+    }
+    if (n > 1.0) {
+        const double squares = sum_over([&](double x) { return (x - mean.value) * (x - mean.value); });
+        mean.standard_error = std::sqrt(squares / (n - 1.0) / n);
+    }
+    return mean;
+}
+
+}  // namespace detail
+
+}  // namespace funnel::inline FUNNEL_ABI::metrics
