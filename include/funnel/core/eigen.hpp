@@ -4,7 +4,16 @@
 // The only header of core/ that includes Eigen: solvers ask for it, nothing else pays for it.
 #include <funnel/core/matrix_view.hpp>
 
+// With AVX-512, g++ 12 takes "undefined" registers in its own intrinsics for a mistake of Eigen (GCC bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 #include <Eigen/Core>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 #include <cstddef>
 #include <span>

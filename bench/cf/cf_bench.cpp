@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// How long the models of cf/ take to learn and to recommend.
+//
+//   cf_bench [JSON]          a synthetic log of the size of MovieLens-100K
+//   cf_bench JSON LOG        any log that read_interactions knows
+//   cf_bench --oracle LOG    figures on MovieLens-100K beside those of an independent implementation
+#include "cf/oracle.hpp"
+#include "support/bench.hpp"
+
+#include <funnel/cf/ease.hpp>
+#include <funnel/cf/implicit_als.hpp>
+#include <funnel/cf/item_knn.hpp>
+#include <funnel/cf/popularity.hpp>
+#include <funnel/data/read_interactions.hpp>
+#include <funnel/data/synthetic.hpp>
+
+#include <cstddef>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace funnel;
+
+namespace {
+
+// One core, by the CPU time of this thread: the figures hold on a busy machine as well.
+template <class Fit>
+void measure(bench::Report& report, const std::string& name, const std::string& setup, const Fit& fit) {
+    const bench::TimingOptions once{.samples = 3, .sample_seconds = 0.0, .clock = bench::Clock::ThreadCPU};
+    report.add({.name = name + " fit",
+                .peer = "-",
+                .ours = bench::time_ns([&] { bench::keep(fit()); }, once).median * 1.0e-6,
+                .unit = "ms",
+                .setup = setup,
+                .rate = "ms"});
+
+    const auto model = fit();
+    std::vector<float> scratch(model.items());
+    std::vector<Scored<>> out(10);
+    const auto all_users = [&] {
+        for (std::size_t user = 0; user < model.users(); ++user) {
+            bench::keep(model.recommend(user, {.k = 10}, scratch, out));
+        }
+    };
+    const double ns = bench::time_ns(all_users, {.clock = bench::Clock::ThreadCPU}).median;
+    report.add({.name = name + " recommend, k = 10",
+                .peer = "-",
+                .ours = ns * 1.0e-3 / static_cast<double>(model.users()),
+                .unit = "us a user",
+                .setup = setup,
+                .rate = "us a user"});
+}
+
+// Nanoseconds of one core for each observed pair and half sweep: what ALS implementations are compared by.
+void measure_als(bench::Report& report, const data::Interactions& train, const std::string& setup, std::size_t factors,
+                 cf::ALSSolver solver) {
+    const auto seconds = [&](std::size_t iterations) {
+        const cf::ImplicitALSOptions options{.factors = factors, .iterations = iterations, .solver = solver};
+        const bench::TimingOptions once{.samples = 3, .sample_seconds = 0.0, .clock = bench::Clock::ThreadCPU};
+        return bench::time_ns([&] { bench::keep(cf::ImplicitALS::fit(train, options)); }, once).fastest;
+    };
+    const auto pairs = static_cast<double>(data::user_item_matrix(train).nonzeros());
+    report.add({.name = std::string("ImplicitALS ") + (solver == cf::ALSSolver::Cholesky ? "Cholesky" : "CG-3") +
+                        ", factors = " + std::to_string(factors),
+                .peer = "-",
+                .ours = (seconds(4) - seconds(1)) / (3.0 * 2.0 * pairs),
+                .unit = "ns a pair and half sweep",
+                .setup = setup,
+                .rate = "ns a pair and half sweep"});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc > 2 && std::string_view(argv[1]) == "--oracle") {
+        Threads pool;
+        return bench::print_oracle(argv[2], pool) ? 0 : 1;
+    }
+    const data::Interactions train = argc > 2 ? data::read_interactions(argv[2]) : data::SyntheticWorld().log();
+    const std::string setup = (argc > 2 ? std::string(argv[2]) : "synthetic") + ": " + std::to_string(train.size()) +
+                              " rows, " + std::to_string(train.users()) + " users, " + std::to_string(train.items()) +
+                              " items; 1 thread";
+    bench::Report report("cf", argc, argv);
+    measure(report, "Popularity", setup, [&] { return cf::Popularity::fit(train); });
+    measure(report, "ItemKNN neighbours = 200", setup, [&] { return cf::ItemKNN::fit(train); });
+    measure(report, "EASE", setup, [&] { return cf::EASE::fit(train); });
+    measure(report, "ImplicitALS factors = 64, CG-3", setup,
+            [&] { return cf::ImplicitALS::fit(train, {.solver = cf::ALSSolver::ConjugateGradient}); });
+    for (const std::size_t factors : {32U, 64U, 128U}) {
+        measure_als(report, train, setup, factors, cf::ALSSolver::ConjugateGradient);
+        measure_als(report, train, setup, factors, cf::ALSSolver::Cholesky);
+    }
+    return report.finish();
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/io/container.hpp>
+#include <funnel/kernels/axpy.hpp>
+#include <funnel/kernels/backend.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::cf {
+
+/// Item x item weights of which hardly any is 0: row j holds what j says about every item.
+///
+/// Cost      4 n^2 bytes
+template <kernels::HostBackend Backend = kernels::DefaultBackend>
+class DenseWeights {
+public:
+    DenseWeights() = default;
+
+    /// Row-major, n x n.
+    ///
+    /// Errors    InvalidArgument unless there are items x items weights
+    DenseWeights(std::vector<float> weights, std::size_t items) : weights_(std::move(weights)), items_(items) {
+        require(items == 0 ? weights_.empty() : weights_.size() / items == items && weights_.size() % items == 0,
+                "DenseWeights: must hold items x items weights");
+    }
+
+    [[nodiscard]] std::size_t items() const noexcept { return items_; }
+    [[nodiscard]] MatrixView<const float> matrix() const noexcept { return {weights_, items_, items_}; }
+
+    [[nodiscard]] float weight(std::uint32_t from, std::uint32_t to) const noexcept { return row(from)[to]; }
+
+    void add_row(std::uint32_t from, std::span<float> scores) const noexcept {
+        kernels::axpy<Backend>(1.0F, row(from), scores);
+    }
+
+    /// Puts the section into a file that is being written; this object must outlive its save.
+    void write(io::ContainerWriter& file) const { file.array("weights", std::span<const float>(weights_)); }
+
+    /// Takes the section out of a file.
+    ///
+    /// Errors    CorruptData unless it is what write wrote
+    static DenseWeights read(const io::ContainerReader& file, std::size_t items) {
+        auto weights = file.array<float>("weights", items * items);
+        file.check(std::all_of(weights.begin(), weights.end(), [](float weight) { return std::isfinite(weight); }),
+                   "weights", "must be finite");
+        return {std::move(weights), items};
+    }
+
+private:
+    [[nodiscard]] std::span<const float> row(std::uint32_t from) const noexcept {
+        return std::span(weights_).subspan(from * items_, items_);
+    }
+
+    std::vector<float> weights_;
+    std::size_t items_ = 0;
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::cf

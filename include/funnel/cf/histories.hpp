@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/sparse.hpp>
+#include <funnel/io/container.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::cf {
+
+/// Which items each user had to do with in training: what recommend() removes, and what linear models score by.
+///
+/// Cost      8 bytes a user, 4 bytes an item of a history
+class Histories {
+public:
+    Histories() = default;
+
+    /// From users x items; the values do not matter.
+    template <class T>
+    explicit Histories(const CSRMatrix<T>& user_item)
+        : offsets_(user_item.offsets().begin(), user_item.offsets().end()),
+          items_(user_item.columns().begin(), user_item.columns().end()),
+          catalogue_(user_item.cols()) {}
+
+    [[nodiscard]] std::size_t users() const noexcept { return offsets_.size() - 1; }
+    [[nodiscard]] std::size_t items() const noexcept { return catalogue_; }
+
+    /// The user's items, ascending.
+    ///
+    /// Errors    InvalidArgument if there is no such user
+    [[nodiscard]] std::span<const std::uint32_t> of(std::size_t user) const {
+        require(user < users(), "user must be below users()");
+        return of_known(user);
+    }
+
+    /// The same for a user < users() (not checked).
+    [[nodiscard]] std::span<const std::uint32_t> of_known(std::size_t user) const noexcept {
+        return std::span(items_).subspan(offsets_[user], offsets_[user + 1] - offsets_[user]);
+    }
+
+    /// Puts the sections into a file that is being written; this object must outlive its save.
+    void write(io::ContainerWriter& file) const {
+        file.value("items", std::uint64_t{catalogue_});
+        file.array("history_offsets", std::span<const std::uint64_t>(offsets_));
+        file.array("history_items", std::span<const std::uint32_t>(items_));
+    }
+
+    /// Takes the sections out of a file.
+    ///
+    /// Errors    CorruptData unless they are what write wrote
+    static Histories read(const io::ContainerReader& file) {
+        Histories result;
+        const auto items = file.value<std::uint64_t>("items");
+        file.check(items <= 0xFFFFFFFF, "items", "must be at most 2^32 - 1");
+        result.catalogue_ = items;
+        result.offsets_ = file.array<std::uint64_t>("history_offsets");
+        result.items_ = file.array<std::uint32_t>("history_items");
+
+        const std::vector<std::uint64_t>& offsets = result.offsets_;
+        file.check(!offsets.empty() && offsets.front() == 0 && offsets.back() == result.items_.size(),
+                   "history_offsets", "must lead from 0 to the number of history items");
+        for (std::size_t user = 0; user + 1 < offsets.size(); ++user) {
+            file.check(offsets[user] <= offsets[user + 1] && offsets[user + 1] <= result.items_.size(),
+                       "history_offsets", "must never fall");
+            const std::span<const std::uint32_t> history = result.of_known(user);
+            for (std::size_t i = 0; i < history.size(); ++i) {
+                file.check(history[i] < items && (i == 0 || history[i - 1] < history[i]), "history_items",
+                           "must ascend for each user and be below the number of items");
+            }
+        }
+        return result;
+    }
+
+private:
+    std::vector<std::uint64_t> offsets_ = {0};
+    std::vector<std::uint32_t> items_;
+    std::size_t catalogue_ = 0;
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::cf

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/cf/histories.hpp>
+#include <funnel/cf/linear_model.hpp>
+#include <funnel/cf/similarity.hpp>
+#include <funnel/cf/sparse_weights.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/core/progress.hpp>
+#include <funnel/core/sparse.hpp>
+#include <funnel/core/top_k.hpp>
+#include <funnel/data/interactions.hpp>
+#include <funnel/io/container.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::cf {
+
+struct ItemKNNOptions {
+    std::size_t neighbours = 200;                ///< how many similar items each item keeps
+    Similarity similarity = Similarity::Cosine;  ///< Cosine or Jaccard
+    float shrinkage = 0.0F;                      ///< added to the denominator: distrusts items with few users
+};
+
+/// Nearest neighbours among items: an item is as good as its similarity to what the user already took.
+///
+///     score(u, i) = sum over items j of u's history, j among the neighbours of i, of similarity(i, j)
+///
+/// Items are compared as sets of users: values and repetitions in the log do not matter. The neighbours of i are the
+/// `neighbours` other items most similar to it, ties to the smaller id; items that share no user are no neighbours. The
+/// neighbourhood is that of the item to be scored: so j may speak for i though i is not among the neighbours of j.
+///
+/// Cost      fit: sum over users of |history|^2 in time, O(items x neighbours) memory, and O(items) for each thread;
+///           recommend: |history| sparse rows, O(items)
+/// Source    Deshpande & Karypis, "Item-based top-N recommendation algorithms", TOIS 2004
+class ItemKNN : public LinearModel<SparseWeights> {
+public:
+    /// Errors    InvalidArgument if neighbours is 0 or shrinkage is negative or not finite
+    template <Executor E = Serial>
+    static ItemKNN fit(const data::Interactions& train, const ItemKNNOptions& options = {}, E&& executor = E{}) {
+        require(options.neighbours > 0, "ItemKNN: neighbours must be positive");
+        require(std::isfinite(options.shrinkage) && options.shrinkage >= 0.0F,
+                "ItemKNN: shrinkage must be finite and not negative");
+        require(options.similarity == Similarity::Cosine || options.similarity == Similarity::Jaccard,
+                "ItemKNN: similarity must be Cosine or Jaccard");
+
+        const CSRMatrix<float> user_item = data::user_item_matrix(train);
+        const CSRMatrix<float> item_user = user_item.transposed();
+        const std::size_t items = user_item.cols();
+        std::vector<std::vector<Scored<>>> neighbours(items);
+
+        struct Scratch {
+            std::vector<std::uint32_t> shared;  // users that each item shares with the one at hand; zeros in between
+            std::vector<std::uint32_t> touched;
+            std::vector<Scored<>> best;
+        };
+        std::vector<Scratch> scratch(executor.concurrency());
+
+        report_progress(executor, "ItemKNN: neighbours", 0, items);
+        executor.for_range(items, 16, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+            auto& [shared, touched, best] = scratch[worker];
+            shared.resize(items);
+            best.resize(std::min(options.neighbours, items));
+            for (std::size_t item = begin; item < end; ++item) {
+                const SparseRow<float> users = item_user.row(item);
+                touched.clear();
+                for (const std::uint32_t user : users.columns) {
+                    for (const std::uint32_t other : user_item.row(user).columns) {
+                        if (shared[other]++ == 0) {
+                            touched.push_back(other);
+                        }
+                    }
+                }
+                TopK<> nearest(best);
+                for (const std::uint32_t other : touched) {
+                    if (other != item) {
+                        nearest.push(other, static_cast<float>(similarity(
+                                                options.similarity, shared[other], static_cast<double>(users.size()),
+                                                static_cast<double>(item_user.row(other).size()), options.shrinkage)));
+                    }
+                    shared[other] = 0;
+                }
+                const std::span<Scored<>> found = nearest.finish();
+                neighbours[item].assign(found.begin(), found.end());
+            }
+        });
+        report_progress(executor, "ItemKNN: neighbours", items, items);
+
+        // Scores start from the history, so row j holds the items that have j for a neighbour.
+        std::vector<Triplet<float>> entries;
+        for (std::size_t item = 0; item < items; ++item) {
+            for (const Scored<>& neighbour : neighbours[item]) {
+                entries.push_back({neighbour.id, static_cast<std::uint32_t>(item), neighbour.score});
+            }
+        }
+        return {SparseWeights(CSRMatrix<float>(entries, items, items)), Histories(user_item)};
+    }
+
+    /// Errors    IOError
+    void save(const std::filesystem::path& path) const {
+        io::ContainerWriter file("cf.ItemKNN", 1);
+        histories().write(file);
+        weights().write(file);
+        file.save(path);
+    }
+
+    /// Errors    IOError;  CorruptData if the file is not what save wrote
+    static ItemKNN load(const std::filesystem::path& path) {
+        const io::ContainerReader file(path, "cf.ItemKNN", 1);
+        Histories histories = Histories::read(file);
+        SparseWeights weights = SparseWeights::read(file, histories.items());
+        return {std::move(weights), std::move(histories)};
+    }
+
+private:
+    ItemKNN(SparseWeights weights, Histories histories) : LinearModel(std::move(weights), std::move(histories)) {}
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::cf

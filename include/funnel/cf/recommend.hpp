@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/core/top_k.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::cf {
+
+struct RecommendOptions {
+    std::size_t k = 10;      ///< length of the list
+    bool keep_seen = false;  ///< true: items of the user's own history may come back
+};
+
+/// Says which items may be shown: filter(item) -> bool.
+template <class F>
+concept ItemFilter = std::predicate<const F&, std::uint32_t>;
+
+/// Lets every item through.
+struct AllItems {
+    [[nodiscard]] constexpr bool operator()(std::uint32_t) const noexcept { return true; }
+};
+
+/// Whether a list can be made without an exception: all else on the way is noexcept.
+template <class Filter>
+inline constexpr bool filters_quietly = std::is_nothrow_invocable_v<const Filter&, std::uint32_t>;
+
+/// What a model goes by when it scores items for a user; each model reads the part it needs.
+struct Profile {
+    std::span<const std::uint32_t> history;  ///< ids of the items the user had to do with, ascending
+    std::span<const float> factors = {};     ///< the user's row of a factor model
+};
+
+/// A model of this folder: scores all items for a profile, whoever the user is.
+/// needs_history: whether it has nothing to say about a user without a history.
+template <class M>
+concept ProfileModel = requires(const M& model, const Profile& profile, std::span<float> scores, std::uint32_t item) {
+    { model.items() } -> std::convertible_to<std::size_t>;
+    { M::needs_history } -> std::convertible_to<bool>;
+    { model.score_all(profile, scores) }
+    noexcept;
+    { model.score_one(profile, item) }
+    noexcept->std::convertible_to<float>;
+};
+
+/// The best items by dense scores, without those that were seen or that the filter rejects.
+///
+/// A seen item is taken out, not marked down: it cannot come back where good items are few, and neither can it where
+/// the scores of all others are negative.
+///
+/// Shapes    scores: one for each item;  seen: item ids, ascending (not checked);  out: room for k
+/// Returns   the filled part of out, best first, ties to the smaller id; shorter than k if fewer items are left
+/// Cost      O(n + seen) and the heap of TopK; allocates nothing. The filter is asked only about items that would enter
+template <ItemFilter Filter = AllItems>
+std::span<Scored<>> best_unseen(std::span<const float> scores, std::span<const std::uint32_t> seen,
+                                std::span<Scored<>> out, const Filter& filter = {}) noexcept(filters_quietly<Filter>) {
+    TopK<> best(out);
+    const auto offer = [&](std::size_t begin, std::size_t end) {
+        for (std::size_t item = begin; item < end; ++item) {
+            // Ids ascend, so an equal score comes too late once the list is full.
+            if (scores[item] > best.threshold() || !best.is_full()) {
+                const auto id = static_cast<std::uint32_t>(item);
+                if (filter(id)) {
+                    best.push(id, scores[item]);
+                }
+            }
+        }
+    };
+    std::size_t begin = 0;
+    for (const std::uint32_t item : seen) {
+        offer(begin, item);
+        begin = std::size_t{item} + 1;
+    }
+    offer(begin, scores.size());
+    return best.finish();
+}
+
+/// recommend() of every model: the list for a profile, in memory of the caller.
+///
+/// Shapes    scratch: one element for each item;  out: at most options.k of its elements are filled
+/// Returns   the filled part of out; empty for a profile without a history if the model needs one
+template <ProfileModel Model, ItemFilter Filter = AllItems>
+std::span<Scored<>> recommend_for(const Model& model, const Profile& profile, const RecommendOptions& options,
+                                  const Filter& filter, std::span<float> scratch,
+                                  std::span<Scored<>> out) noexcept(filters_quietly<Filter>) {
+    FUNNEL_ASSERT(scratch.size() == model.items());
+    out = out.first(std::min(options.k, out.size()));
+    if (out.empty() || (Model::needs_history && profile.history.empty())) {
+        return {};
+    }
+    model.score_all(profile, scratch);
+    return best_unseen(std::span<const float>(scratch),
+                       options.keep_seen ? std::span<const std::uint32_t>{} : profile.history, out, filter);
+}
+
+/// The same with memory of its own.
+template <ProfileModel Model, ItemFilter Filter = AllItems>
+[[nodiscard]] std::vector<Scored<>> recommend_for(const Model& model, const Profile& profile,
+                                                  const RecommendOptions& options, const Filter& filter) {
+    if (Model::needs_history && profile.history.empty()) {
+        return {};
+    }
+    std::vector<float> scratch(model.items());
+    std::vector<Scored<>> out(std::min(options.k, scratch.size()));
+    out.resize(recommend_for(model, profile, options, filter, scratch, out).size());
+    return out;
+}
+
+/// score() of every model: one score for each of the given items, in their order.
+///
+/// Errors    InvalidArgument if an item is unknown
+template <ProfileModel Model>
+[[nodiscard]] std::vector<float> score_for(const Model& model, const Profile& profile,
+                                           std::span<const std::uint32_t> items) {
+    std::vector<float> scores;
+    scores.reserve(items.size());
+    for (const std::uint32_t item : items) {
+        require(item < model.items(), "score: every item must be below items()");
+        scores.push_back(model.score_one(profile, item));
+    }
+    return scores;
+}
+
+/// A history as the models keep it: ascending.
+///
+/// Errors    InvalidArgument if an item is unknown or named twice
+[[nodiscard]] inline std::vector<std::uint32_t> checked_history(std::span<const std::uint32_t> history,
+                                                                std::size_t items) {
+    std::vector<std::uint32_t> sorted(history.begin(), history.end());
+    std::sort(sorted.begin(), sorted.end());
+    require(sorted.empty() || sorted.back() < items, "fold_in: every item of the history must be below items()");
+    require(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(),
+            "fold_in: an item may be in the history only once");
+    return sorted;
+}
+
+/// A user who was not there in training: what fold_in returns. Refers to its model, which must outlive it.
+/// Model is a ProfileModel, which cannot be asked for up here: models name this type while they are being declared.
+template <class Model>
+class FoldedUser {
+public:
+    FoldedUser(const Model& model, std::vector<std::uint32_t> history, std::vector<float> factors = {})
+        : model_(&model), history_(std::move(history)), factors_(std::move(factors)) {
+        static_assert(ProfileModel<Model>);
+    }
+
+    [[nodiscard]] Profile profile() const noexcept { return {history_, factors_}; }
+
+    template <ItemFilter Filter = AllItems>
+    [[nodiscard]] std::vector<Scored<>> recommend(const RecommendOptions& options = {},
+                                                  const Filter& filter = {}) const {
+        return recommend_for(*model_, profile(), options, filter);
+    }
+
+    [[nodiscard]] std::vector<float> score(std::span<const std::uint32_t> items) const {
+        return score_for(*model_, profile(), items);
+    }
+
+    /// As the model's own explain, where it has one.
+    [[nodiscard]] std::vector<Scored<>> explain(std::uint32_t item, std::size_t k) const requires
+        requires(const Model& model, const Profile& profile) {
+        model.explain_for(profile, item, k);
+    }
+    { return model_->explain_for(profile(), item, k); }
+
+private:
+    const Model* model_;
+    std::vector<std::uint32_t> history_;
+    std::vector<float> factors_;
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::cf

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/sparse.hpp>
+#include <funnel/io/container.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::cf {
+
+/// Item x item weights of which few are not 0: row j holds what j says about other items.
+class SparseWeights {
+public:
+    SparseWeights() = default;
+
+    /// Errors    InvalidArgument unless the matrix is square
+    explicit SparseWeights(CSRMatrix<float> weights) : weights_(std::move(weights)) {
+        require(weights_.rows() == weights_.cols(), "SparseWeights: must have as many rows as columns");
+    }
+
+    [[nodiscard]] std::size_t items() const noexcept { return weights_.cols(); }
+    [[nodiscard]] const CSRMatrix<float>& matrix() const noexcept { return weights_; }
+
+    [[nodiscard]] float weight(std::uint32_t from, std::uint32_t to) const noexcept {
+        const SparseRow<float> row = weights_.row(from);
+        const auto at = std::lower_bound(row.columns.begin(), row.columns.end(), to);
+        if (at == row.columns.end() || *at != to) {
+            return 0.0F;
+        }
+        return row.values[static_cast<std::size_t>(at - row.columns.begin())];
+    }
+
+    void add_row(std::uint32_t from, std::span<float> scores) const noexcept {
+        const SparseRow<float> row = weights_.row(from);
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            scores[row.columns[i]] += row.values[i];
+        }
+    }
+
+    /// Puts the sections into a file that is being written; this object must outlive its save.
+    void write(io::ContainerWriter& file) const {
+        file.array("weight_offsets", weights_.offsets());
+        file.array("weight_columns", weights_.columns());
+        file.array("weights", weights_.values());
+    }
+
+    /// Takes the sections out of a file.
+    ///
+    /// Errors    CorruptData unless they are what write wrote
+    static SparseWeights read(const io::ContainerReader& file, std::size_t items) {
+        auto offsets = file.array<std::uint64_t>("weight_offsets", items + 1);
+        auto columns = file.array<std::uint32_t>("weight_columns");
+        auto values = file.array<float>("weights", columns.size());
+        file.check(
+            offsets.front() == 0 && offsets.back() == columns.size() && std::is_sorted(offsets.begin(), offsets.end()),
+            "weight_offsets", "must lead from 0 to the number of weights and never fall");
+        for (std::size_t row = 0; row < items; ++row) {
+            for (std::size_t at = offsets[row]; at < offsets[row + 1]; ++at) {
+                file.check(columns[at] < items && (at == offsets[row] || columns[at - 1] < columns[at]),
+                           "weight_columns", "must ascend in each row and be below the number of items");
+            }
+        }
+        file.check(std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }),
+                   "weights", "must be finite");
+        return SparseWeights(CSRMatrix<float>::from_parts(std::vector<std::size_t>(offsets.begin(), offsets.end()),
+                                                          std::move(columns), std::move(values), items));
+    }
+
+private:
+    CSRMatrix<float> weights_;
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::cf

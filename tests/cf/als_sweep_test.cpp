@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/cf/als_sweep.hpp>
+
+#include "cf/random_log.hpp"
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/core/sparse.hpp>
+#include <funnel/data/interactions.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+using funnel::CSRMatrix;
+using funnel::InvalidArgument;
+using funnel::Matrix;
+using funnel::MatrixView;
+using funnel::Threads;
+using namespace funnel::cf;
+namespace testing = funnel::testing;
+
+namespace {
+
+using Ids = std::vector<std::uint32_t>;
+
+Matrix<float> random_rows(std::size_t rows, std::size_t cols, std::uint64_t seed) {
+    funnel::Random random(seed);
+    Matrix<float> matrix(rows, cols);
+    for (std::size_t i = 0; i < rows; ++i) {
+        for (float& x : matrix.row(i)) {
+            x = static_cast<float>(0.3 * random.normal());
+        }
+    }
+    return matrix;
+}
+
+double product(std::span<const float> a, std::span<const float> b) {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    }
+    return sum;
+}
+
+// What one row costs, word for word.
+double row_loss(std::span<const float> x, const Ids& observed, const Matrix<float>& y,
+                const ImplicitALSOptions& options) {
+    double loss = 0.0;
+    for (std::size_t i = 0; i < y.rows(); ++i) {
+        const double score = product(x, y.row(i));
+        loss += static_cast<double>(options.alpha0) * score * score;
+        if (std::find(observed.begin(), observed.end(), i) != observed.end()) {
+            loss += (1.0 - score) * (1.0 - score);
+        }
+    }
+    const double weight =
+        static_cast<double>(observed.size()) + static_cast<double>(options.alpha0) * static_cast<double>(y.rows());
+    return loss +
+           static_cast<double>(options.lambda) * std::pow(weight, static_cast<double>(options.nu)) * product(x, x);
+}
+
+// The whole objective.
+double total_loss(const CSRMatrix<float>& user_item, const Matrix<float>& w, const Matrix<float>& h,
+                  const ImplicitALSOptions& options) {
+    double loss = 0.0;
+    const auto item_user = user_item.transposed();
+    const auto alpha0 = static_cast<double>(options.alpha0);
+    const auto penalty = [&](std::size_t count, std::size_t others) {
+        return static_cast<double>(options.lambda) *
+               std::pow(static_cast<double>(count) + alpha0 * static_cast<double>(others),
+                        static_cast<double>(options.nu));
+    };
+    for (std::size_t u = 0; u < w.rows(); ++u) {
+        for (std::size_t i = 0; i < h.rows(); ++i) {
+            const double score = product(w.row(u), h.row(i));
+            loss += alpha0 * score * score;
+        }
+        for (const std::uint32_t i : user_item.row(u).columns) {
+            const double miss = 1.0 - product(w.row(u), h.row(i));
+            loss += miss * miss;
+        }
+        loss += penalty(user_item.row(u).size(), h.rows()) * product(w.row(u), w.row(u));
+    }
+    for (std::size_t i = 0; i < h.rows(); ++i) {
+        loss += penalty(item_user.row(i).size(), w.rows()) * product(h.row(i), h.row(i));
+    }
+    return loss;
+}
+
+std::vector<float> solved(const Ids& observed, const Matrix<float>& y, const ImplicitALSOptions& options,
+                          std::vector<float> start) {
+    const Eigen::MatrixXf gram = als_gram(y.view(), options.alpha0);
+    ALSRowSolver<float>(y.view(), gram, options).solve(observed, start);
+    return start;
+}
+
+}  // namespace
+
+TEST_CASE("ALSRowSolver: worked by hand") {
+    // d = 1, y = (1, 2), S = {1}, alpha0 = 0.5, lambda = 1, nu = 1. Loss: (1 - 2x)^2 + 0.5 (x^2 + 4 x^2) + (1 + 1) x^2,
+    // least at x = 2 / (4 + 2.5 + 2) = 4 / 17.
+    Matrix<float> y(2, 1);
+    y(0, 0) = 1.0F;
+    y(1, 0) = 2.0F;
+    const ImplicitALSOptions options{.factors = 1, .lambda = 1.0F, .alpha0 = 0.5F};
+    CHECK(solved({1}, y, options, {0.0F})[0] == doctest::Approx(4.0 / 17));
+    // nu = 0: the penalty is lambda alone, so 2 / (4 + 2.5 + 1).
+    CHECK(solved({1}, y, {.factors = 1, .lambda = 1.0F, .alpha0 = 0.5F, .nu = 0.0F}, {0.0F})[0] ==
+          doctest::Approx(2.0 / 7.5));
+    // In one dimension one step of conjugate gradients is exact.
+    CHECK(solved({1}, y,
+                 {.factors = 1, .lambda = 1.0F, .alpha0 = 0.5F, .solver = ALSSolver::ConjugateGradient, .cg_steps = 1},
+                 {5.0F})[0] == doctest::Approx(4.0 / 17));
+}
+
+TEST_CASE("ALSRowSolver: the gradient of the loss vanishes at the solved row") {
+    const Matrix<float> y = random_rows(150, 7, 2);
+    funnel::Random random(5);
+    for (const std::size_t count : {1U, 5U, 64U, 65U, 140U}) {  // around the rows of a panel
+        Ids all(150);
+        for (std::uint32_t i = 0; i < 150; ++i) {
+            all[i] = i;
+        }
+        random.shuffle(std::span(all));
+        Ids observed(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
+        std::sort(observed.begin(), observed.end());
+        for (const float nu : {0.0F, 0.5F, 1.0F}) {
+            const ImplicitALSOptions options{.factors = 7, .lambda = 0.05F, .alpha0 = 0.2F, .nu = nu};
+            const std::vector<float> x = solved(observed, y, options, std::vector<float>(7));
+            CAPTURE(count);
+            CAPTURE(nu);
+            for (std::size_t k = 0; k < 7; ++k) {
+                constexpr float h = 1.0F / 64;  // the loss is quadratic: central differences are exact up to rounding
+                std::vector<float> up = x;
+                std::vector<float> down = x;
+                up[k] += h;
+                down[k] -= h;
+                const double slope = (row_loss(up, observed, y, options) - row_loss(down, observed, y, options)) /
+                                     (static_cast<double>(up[k]) - static_cast<double>(down[k]));
+                // Second derivatives are about 2 (count + 30) 0.09; a float's relative error of 1e-6 times that.
+                CHECK(std::abs(slope) < 1e-3);
+            }
+        }
+    }
+}
+
+TEST_CASE("ALSRowSolver: conjugate gradients come closer with each step, and arrive") {
+    const Matrix<float> y = random_rows(90, 8, 3);
+    const Ids observed{1, 2, 30, 44, 45, 60, 89};
+    ImplicitALSOptions options{.factors = 8};
+    const std::vector<float> exact = solved(observed, y, options, std::vector<float>(8));
+    options.solver = ALSSolver::ConjugateGradient;
+    const std::vector<float> start(8, 0.5F);
+    double before = row_loss(start, observed, y, options);
+    for (options.cg_steps = 1; options.cg_steps <= 8; ++options.cg_steps) {
+        const double loss = row_loss(solved(observed, y, options, start), observed, y, options);
+        CHECK(loss <= before + 1e-6);
+        before = loss;
+    }
+    options.cg_steps = 40;
+    const std::vector<float> last = solved(observed, y, options, start);
+    for (std::size_t k = 0; k < 8; ++k) {
+        CHECK(last[k] == doctest::Approx(exact[k]).epsilon(1e-3));
+    }
+    options.cg_steps = 0;
+    CHECK(solved(observed, y, options, start) == start);
+    options.cg_steps = 3;
+    CHECK(solved(observed, y, options, exact)[0] == doctest::Approx(exact[0]).epsilon(1e-3));  // stays where it is good
+}
+
+TEST_CASE("als_half_sweep: no half sweep raises the loss") {
+    const auto log = testing::random_log(40, 30, 0.15, 6);
+    const auto user_item = funnel::data::user_item_matrix(log);
+    const auto item_user = user_item.transposed();
+    for (const ALSSolver solver : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient}) {
+        const ImplicitALSOptions options{.factors = 6, .solver = solver};
+        Matrix<float> w = random_rows(40, 6, 1);
+        Matrix<float> h = random_rows(30, 6, 2);
+        double before = total_loss(user_item, w, h, options);
+        for (int sweep = 0; sweep < 6; ++sweep) {
+            als_half_sweep([&](std::size_t i) { return item_user.row(i).columns; }, w.view(), h.view(), options);
+            const double between = total_loss(user_item, w, h, options);
+            CHECK(between < before);
+            als_half_sweep([&](std::size_t u) { return user_item.row(u).columns; }, h.view(), w.view(), options);
+            before = total_loss(user_item, w, h, options);
+            CHECK(before < between);
+        }
+    }
+}
+
+TEST_CASE("als_half_sweep: any number of threads gives the same bits") {
+    const auto user_item = funnel::data::user_item_matrix(testing::random_log(700, 40, 0.1, 6));
+    const Matrix<float> y = random_rows(40, 6, 2);
+    for (const ALSSolver solver : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient}) {
+        const ImplicitALSOptions options{.factors = 6, .solver = solver};
+        const auto observed = [&](std::size_t u) { return user_item.row(u).columns; };
+        Matrix<float> serial = random_rows(700, 6, 1);
+        als_half_sweep(observed, y.view(), serial.view(), options);
+        for (const std::size_t count : {2U, 4U}) {
+            Threads pool(count);
+            Matrix<float> parallel = random_rows(700, 6, 1);
+            als_half_sweep(observed, y.view(), parallel.view(), options, pool);
+            for (std::size_t u = 0; u < 700; ++u) {
+                CHECK(std::equal(serial.row(u).begin(), serial.row(u).end(), parallel.row(u).begin()));
+            }
+        }
+    }
+}
+
+TEST_CASE("als_gram: agrees with the definition over several chunks, and with itself for any number of threads") {
+    const Matrix<float> y = random_rows(600, 5, 2);
+    const Eigen::MatrixXf gram = als_gram(y.view(), 0.25F);
+    for (Eigen::Index i = 0; i < 5; ++i) {
+        for (Eigen::Index j = 0; j <= i; ++j) {
+            double sum = 0.0;
+            for (std::size_t row = 0; row < 600; ++row) {
+                sum += 0.25 * static_cast<double>(y(row, static_cast<std::size_t>(i))) *
+                       static_cast<double>(y(row, static_cast<std::size_t>(j)));
+            }
+            CHECK(static_cast<double>(gram(i, j)) == doctest::Approx(sum).epsilon(1e-4));
+        }
+    }
+    Threads pool(4);
+    CHECK(als_gram(y.view(), 0.25F, pool) == gram);
+    CHECK(als_gram(MatrixView<const float>{}, 1.0F).size() == 0);
+}
+
+TEST_CASE("ALSRowSolver: a row without observations is zero") {
+    const Matrix<float> y = random_rows(4, 3, 2);
+    CHECK(solved({}, y, {.factors = 3}, {1.0F, 2.0F, 3.0F}) == std::vector<float>(3));
+    CHECK(solved({}, y, {.factors = 3, .solver = ALSSolver::ConjugateGradient}, {1.0F, 2.0F, 3.0F}) ==
+          std::vector<float>(3));
+}
+
+TEST_CASE("ALSRowSolver: says so if there is no solution") {
+    const Matrix<float> zeros(4, 3);
+    CHECK_THROWS_AS((void)solved({1}, zeros, {.factors = 3, .lambda = 0.0F}, std::vector<float>(3)), InvalidArgument);
+}

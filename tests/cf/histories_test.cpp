@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/cf/histories.hpp>
+
+#include "cf/random_log.hpp"
+#include "support/temp_dir.hpp"
+
+#include <funnel/data/interactions.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+using funnel::CorruptData;
+using funnel::InvalidArgument;
+using funnel::cf::Histories;
+namespace testing = funnel::testing;
+
+namespace {
+
+using Ids = std::vector<std::uint32_t>;
+
+Ids ids(std::span<const std::uint32_t> history) {
+    return {history.begin(), history.end()};
+}
+
+// Writes the three sections as given, right or wrong, and reads them.
+Histories read_back(std::uint64_t items, const std::vector<std::uint64_t>& offsets, const Ids& history) {
+    const testing::TempDir dir;
+    funnel::io::ContainerWriter file("test", 1);
+    file.value("items", items);
+    file.array("history_offsets", std::span(offsets));
+    file.array("history_items", std::span(history));
+    file.save(dir / "x.fnl");
+    return Histories::read(funnel::io::ContainerReader(dir / "x.fnl", "test", 1));
+}
+
+}  // namespace
+
+TEST_CASE("Histories: each user's items, ascending and once, whatever the order of the log") {
+    const auto log = testing::log_of({{3, 1, 3}, {}, {0}}, 5);
+    const Histories histories(funnel::data::user_item_matrix(log));
+    CHECK(histories.users() == 3);
+    CHECK(histories.items() == 5);
+    CHECK(ids(histories.of(0)) == Ids{1, 3});
+    CHECK(histories.of(1).empty());
+    CHECK(ids(histories.of_known(2)) == Ids{0});
+}
+
+TEST_CASE("Histories: come back from a file") {
+    const Histories histories = read_back(5, {0, 2, 2, 3}, {1, 3, 0});
+    CHECK(histories.users() == 3);
+    CHECK(histories.items() == 5);
+    CHECK(ids(histories.of(0)) == Ids{1, 3});
+    CHECK(ids(histories.of(2)) == Ids{0});
+    CHECK(read_back(0, {0}, {}).users() == 0);
+}
+
+TEST_CASE("Histories: unknown users are rejected") {
+    CHECK_THROWS_AS((void)Histories().of(0), InvalidArgument);
+    CHECK_THROWS_AS((void)read_back(5, {0, 1}, {1}).of(1), InvalidArgument);
+}
+
+TEST_CASE("Histories: sections that do not fit together are rejected") {
+    CHECK_THROWS_AS((void)read_back(5, {}, {}), CorruptData);
+    CHECK_THROWS_AS((void)read_back(5, {1, 1}, {1}), CorruptData);           // does not start at 0
+    CHECK_THROWS_AS((void)read_back(5, {0, 1}, {1, 2}), CorruptData);        // does not end at the end
+    CHECK_THROWS_AS((void)read_back(5, {0, 2, 1, 2}, {1, 2}), CorruptData);  // falls
+    CHECK_THROWS_AS((void)read_back(5, {0, 9, 2}, {1, 2}), CorruptData);     // leaves the items
+    CHECK_THROWS_AS((void)read_back(5, {0, 2}, {2, 1}), CorruptData);        // not ascending
+    CHECK_THROWS_AS((void)read_back(5, {0, 2}, {1, 1}), CorruptData);        // twice
+    CHECK_THROWS_AS((void)read_back(5, {0, 1}, {5}), CorruptData);           // no such item
+    CHECK_THROWS_AS((void)read_back(std::uint64_t{1} << 32, {0}, {}), CorruptData);
+}

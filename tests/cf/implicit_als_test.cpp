@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/cf/implicit_als.hpp>
+
+#include "cf/random_log.hpp"
+#include "support/damage.hpp"
+#include "support/temp_dir.hpp"
+
+#include <funnel/core/parallel.hpp>
+#include <funnel/data/interactions.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+using funnel::CorruptData;
+using funnel::InvalidArgument;
+using funnel::Scored;
+using funnel::Threads;
+using namespace funnel::cf;
+namespace testing = funnel::testing;
+
+namespace {
+
+using List = std::vector<Scored<>>;
+using Ids = std::vector<std::uint32_t>;
+
+bool is_zero(std::span<const float> row) {
+    return std::all_of(row.begin(), row.end(), [](float x) { return x == 0.0F; });
+}
+
+}  // namespace
+
+TEST_CASE("ImplicitALS: worked by hand") {
+    // One user, one item, one factor: the loss (1 - wh)^2 + a (wh)^2 + l (1 + a)(w^2 + h^2) is least where w = h up to
+    // sign and 1 - wh = a wh + l (1 + a), so wh = (1 - l (1 + a)) / (1 + a) = 1 / 1.25 - 0.1 = 0.7.
+    const auto log = testing::log_of({{0}}, 1);
+    const auto model = ImplicitALS::fit(log, {.factors = 1, .lambda = 0.1F, .alpha0 = 0.25F, .iterations = 100});
+    CHECK(model.score(0, Ids{0})[0] == doctest::Approx(0.7).epsilon(1e-4));
+    CHECK(std::abs(model.user_factors()(0, 0)) == doctest::Approx(std::sqrt(0.7)).epsilon(1e-3));
+}
+
+TEST_CASE("ImplicitALS: finds two groups of users and items") {
+    // Users 0-4 take items 0-4, users 5-9 items 5-9, each without one of them.
+    std::vector<Ids> histories(10);
+    for (std::uint32_t user = 0; user < 10; ++user) {
+        for (std::uint32_t item = 0; item < 10; ++item) {
+            if (user / 5 == item / 5 && user != item) {
+                histories[user].push_back(item);
+            }
+        }
+    }
+    const auto log = testing::log_of(histories, 10);
+    for (const ALSSolver solver : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient}) {
+        const auto model = ImplicitALS::fit(log, {.factors = 4, .iterations = 8, .solver = solver});
+        for (std::uint32_t user = 0; user < 10; ++user) {
+            CHECK(model.recommend(user, {.k = 1}).at(0).id == user);
+        }
+    }
+}
+
+TEST_CASE("ImplicitALS: scores are inner products of the factors; lists are sorted by them") {
+    const auto log = testing::random_log(30, 40, 0.15, 4);
+    const auto model = ImplicitALS::fit(log, {.factors = 5, .iterations = 3});
+    std::vector<float> scratch(model.items());
+    List out(40);
+    for (std::uint32_t user = 0; user < 30; ++user) {
+        const List list = model.recommend(user, {.k = 40, .keep_seen = true});
+        REQUIRE(list.size() == 40);
+        CHECK(std::is_sorted(list.begin(), list.end(), funnel::ranks_before));
+        for (const Scored<>& item : list) {
+            double sum = 0.0;
+            for (std::size_t k = 0; k < 5; ++k) {
+                sum += static_cast<double>(model.user_factors()(user, k)) *
+                       static_cast<double>(model.item_factors()(item.id, k));
+            }
+            CHECK(static_cast<double>(item.score) == doctest::Approx(sum).epsilon(1e-5));
+            CHECK(model.score(user, Ids{item.id})[0] == item.score);
+        }
+        const auto same = model.recommend(user, {.k = 40}, scratch, out);
+        CHECK(List(same.begin(), same.end()) == model.recommend(user, {.k = 40}));
+        CHECK(same.size() == 40 - Histories(funnel::data::user_item_matrix(log)).of(user).size());
+    }
+}
+
+TEST_CASE("ImplicitALS: folding in a training user's history gives the training user's list") {
+    const auto log = testing::random_log(30, 40, 0.15, 4);
+    const auto model = ImplicitALS::fit(log, {.factors = 5, .iterations = 3});
+    const Histories histories(funnel::data::user_item_matrix(log));
+    for (std::size_t user = 0; user < 30; ++user) {
+        CHECK(model.fold_in(histories.of(user)).recommend() == model.recommend(user));
+    }
+    Ids all(40);
+    for (std::uint32_t i = 0; i < 40; ++i) {
+        all[i] = 39 - i;
+    }
+    CHECK(model.fold_in(all).recommend().empty());
+    CHECK(model.fold_in({}).recommend().empty());
+    CHECK(model.fold_in(Ids{3}).score(Ids{5, 6}).size() == 2);
+    CHECK_THROWS_AS((void)model.fold_in(Ids{40}), InvalidArgument);
+    CHECK_THROWS_AS((void)model.fold_in(Ids{1, 1}), InvalidArgument);
+}
+
+TEST_CASE("ImplicitALS: the seed decides, the number of threads does not; files come back, if undamaged") {
+    const testing::TempDir dir;
+    const auto log = testing::random_log(50, 60, 0.1, 4);
+    for (const ALSSolver solver : {ALSSolver::ConjugateGradient, ALSSolver::Cholesky}) {
+        const ImplicitALSOptions options{.factors = 5, .iterations = 3, .solver = solver};
+        const auto model = ImplicitALS::fit(log, options);
+        model.save(dir / "a.fnl");
+        const auto bytes = testing::bytes_of(dir / "a.fnl");
+        for (const std::size_t count : {1U, 2U, 4U}) {
+            Threads pool(count);
+            ImplicitALS::fit(log, options, pool).save(dir / "b.fnl");
+            CHECK(testing::bytes_of(dir / "b.fnl") == bytes);
+        }
+        ImplicitALSOptions other = options;
+        other.seed = 2;
+        ImplicitALS::fit(log, other).save(dir / "b.fnl");
+        CHECK(testing::bytes_of(dir / "b.fnl") != bytes);
+
+        const auto loaded = ImplicitALS::load(dir / "a.fnl");
+        for (std::size_t user = 0; user < log.users(); ++user) {
+            CHECK(loaded.recommend(user) == model.recommend(user));
+        }
+        CHECK(loaded.fold_in(Ids{1, 4}).recommend() == model.fold_in(Ids{4, 1}).recommend());
+        loaded.save(dir / "b.fnl");
+        CHECK(testing::bytes_of(dir / "b.fnl") == bytes);
+    }
+    testing::check_damage(testing::bytes_of(dir / "a.fnl"),
+                          [](const auto& path) { return ImplicitALS::load(path).recommend(3); });
+}
+
+TEST_CASE("ImplicitALS: whole files with contents that cannot be are rejected") {
+    const testing::TempDir dir;
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    const auto load_with = [&](float lambda, float alpha0, float nu, std::vector<float> users,
+                               std::vector<float> items) {
+        funnel::io::ContainerWriter file("cf.ImplicitALS", 1);
+        const std::vector<std::uint64_t> offsets{0, 1};
+        const Ids history{1};
+        file.value("items", std::uint64_t{2});
+        file.array("history_offsets", std::span(offsets));
+        file.array("history_items", std::span(history));
+        file.value("lambda", lambda);
+        file.value("alpha0", alpha0);
+        file.value("nu", nu);
+        file.matrix("user_factors", funnel::MatrixView<const float>(users, 1, users.size()));
+        file.matrix("item_factors", funnel::MatrixView<const float>(items, 2, items.size() / 2));
+        file.save(dir / "x.fnl");
+        return ImplicitALS::load(dir / "x.fnl").recommend(0);
+    };
+    CHECK(load_with(1, 1, 1, {1, 2}, {1, 0, 0, 1}) == List{{0, 1.0F}});
+    CHECK_THROWS_AS((void)load_with(0, 1, 1, {1, 2}, {1, 0, 0, 1}), CorruptData);
+    CHECK_THROWS_AS((void)load_with(1, -1, 1, {1, 2}, {1, 0, 0, 1}), CorruptData);
+    CHECK_THROWS_AS((void)load_with(1, 1, infinity, {1, 2}, {1, 0, 0, 1}), CorruptData);
+    CHECK_THROWS_AS((void)load_with(1, 1, 1, {1, infinity}, {1, 0, 0, 1}), CorruptData);
+    CHECK_THROWS_AS((void)load_with(1, 1, 1, {1, 2}, {1, 0, 0, infinity}), CorruptData);
+    CHECK_THROWS_AS((void)load_with(1, 1, 1, {1, 2, 3}, {1, 0, 0, 1}), CorruptData);
+}
+
+TEST_CASE("ImplicitALS: edges of the log") {
+    CHECK(ImplicitALS::fit({}).items() == 0);
+    CHECK(ImplicitALS::fit({}).fold_in({}).recommend().empty());
+    const auto silent = ImplicitALS::fit(funnel::data::Interactions::from_ids({}, 2, 3));
+    CHECK(silent.recommend(1).empty());
+    CHECK(is_zero(silent.user_factors().row(1)));
+
+    for (const ALSSolver solver : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient}) {
+        const auto model =
+            ImplicitALS::fit(testing::log_of({{0, 1}, {0, 1, 2}, {}}, 4), {.factors = 2, .solver = solver});
+        CHECK(model.recommend(2).empty());
+        CHECK(is_zero(model.user_factors().row(2)));
+        CHECK(is_zero(model.item_factors().row(3)));
+        CHECK(model.recommend(1) == List{{3, 0.0F}});  // an item without rows is a candidate with score 0
+    }
+    const auto unlearned = ImplicitALS::fit(testing::log_of({{0}}, 2), {.factors = 2, .iterations = 0});
+    CHECK(!is_zero(unlearned.user_factors().row(0)));
+}
+
+TEST_CASE("ImplicitALS: values and repetitions in the log do not matter") {
+    const auto once = testing::log_of({{0, 1}, {1, 2}, {0, 2}}, 3);
+    const auto often = funnel::data::Interactions::from_ids(
+        {{0, 0, 5.0F}, {0, 1, -1.0F}, {0, 0, 2.0F}, {1, 1}, {1, 2, 0.0F}, {2, 0}, {2, 2}, {2, 2}}, 3, 3);
+    CHECK(ImplicitALS::fit(once, {.factors = 2}).recommend(0) == ImplicitALS::fit(often, {.factors = 2}).recommend(0));
+}
+
+TEST_CASE("ImplicitALS: rejects what cannot work") {
+    const auto log = testing::log_of({{0, 1}}, 2);
+    constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    for (const float bad : {0.0F, -1.0F, not_a_number, infinity}) {
+        CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.lambda = bad}), InvalidArgument);
+        CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.alpha0 = bad}), InvalidArgument);
+        CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.stddev = bad}), InvalidArgument);
+    }
+    CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.nu = not_a_number}), InvalidArgument);
+    CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.factors = 0}), InvalidArgument);
+    CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.solver = static_cast<ALSSolver>(7)}), InvalidArgument);
+    const auto model = ImplicitALS::fit(log, {.factors = 2});
+    CHECK_THROWS_AS((void)model.recommend(1), InvalidArgument);
+    CHECK_THROWS_AS((void)model.score(0, Ids{2}), InvalidArgument);
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/cf/linear_model.hpp>
+
+#include "cf/random_log.hpp"
+#include "support/temp_dir.hpp"
+
+#include <funnel/cf/dense_weights.hpp>
+#include <funnel/cf/sparse_weights.hpp>
+#include <funnel/core/sparse.hpp>
+#include <funnel/data/interactions.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+using funnel::CorruptData;
+using funnel::CSRMatrix;
+using funnel::InvalidArgument;
+using funnel::Scored;
+using namespace funnel::cf;
+namespace testing = funnel::testing;
+
+namespace {
+
+using List = std::vector<Scored<>>;
+using Ids = std::vector<std::uint32_t>;
+
+// Any weights, without learning.
+template <class Weights>
+struct Given : LinearModel<Weights> {
+    Given(Weights weights, const funnel::data::Interactions& log)
+        : LinearModel<Weights>(std::move(weights), Histories(funnel::data::user_item_matrix(log))) {}
+};
+
+// weight(from, to), 4 x 4:  item 2 speaks against 3, nothing speaks for 0.
+const std::vector<float> table{0.0F, 0.5F, 0.25F, 0.0F,    //
+                               0.0F, 0.0F, 0.0F,  0.25F,   //
+                               0.0F, 1.0F, 0.0F,  -0.75F,  //
+                               0.0F, 0.0F, 0.0F,  0.0F};
+
+SparseWeights sparse_table() {
+    std::vector<funnel::Triplet<float>> entries;
+    for (std::uint32_t i = 0; i < table.size(); ++i) {
+        if (table[i] != 0.0F) {
+            entries.push_back({i / 4, i % 4, table[i]});
+        }
+    }
+    return SparseWeights(CSRMatrix<float>(entries, 4, 4));
+}
+
+const auto log_of_three = testing::log_of({{0, 2}, {}, {1, 2}}, 4);
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("LinearModel: worked by hand, with dense and with sparse weights", Weights, SparseWeights,
+                   DenseWeights<>) {
+    const auto weights = [] {
+        if constexpr (std::is_same_v<Weights, SparseWeights>) {
+            return sparse_table();
+        } else {
+            return DenseWeights<>(table, 4);
+        }
+    };
+    const Given<Weights> model(weights(), log_of_three);
+    CHECK(model.users() == 3);
+    CHECK(model.items() == 4);
+
+    // User 0 has items 0 and 2: item 1 scores 0.5 + 1, item 3 scores 0 - 0.75.
+    CHECK(model.recommend(0) == List{{1, 1.5F}, {3, -0.75F}});
+    CHECK(model.recommend(0, {.k = 2, .keep_seen = true}) == List{{1, 1.5F}, {2, 0.25F}});
+    CHECK(model.recommend(0, {}, [](std::uint32_t item) { return item == 3; }) == List{{3, -0.75F}});
+    // User 2 has items 1 and 2; nothing speaks for item 0, which is a candidate all the same.
+    CHECK(model.recommend(2) == List{{0, 0.0F}, {3, -0.5F}});
+    CHECK(model.score(2, Ids{3, 1, 0}) == std::vector<float>{-0.5F, 1.0F, 0.0F});
+    CHECK(model.recommend(1).empty());
+    CHECK(model.score(1, Ids{1}) == std::vector<float>{0.0F});
+
+    CHECK(model.explain(0, 1, 5) == List{{2, 1.0F}, {0, 0.5F}});
+    CHECK(model.explain(0, 1, 1) == List{{2, 1.0F}});
+    CHECK(model.explain(2, 3, 5) == List{{1, 0.25F}, {2, -0.75F}});
+    CHECK(model.explain(0, 0, 5).empty());
+    CHECK(model.explain(0, 1, 0).empty());
+    CHECK(model.explain(1, 1, 5).empty());
+
+    const auto folded = model.fold_in(Ids{2, 0});
+    CHECK(folded.recommend() == model.recommend(0));
+    CHECK(folded.score(Ids{1, 3}) == model.score(0, Ids{1, 3}));
+    CHECK(folded.explain(1, 5) == model.explain(0, 1, 5));
+    CHECK(model.fold_in({}).recommend().empty());
+
+    std::vector<float> scratch(4);
+    List out(2);
+    const auto list = model.recommend(0, {.k = 2}, scratch, out);
+    CHECK(List(list.begin(), list.end()) == model.recommend(0));
+
+    CHECK_THROWS_AS((void)model.recommend(3), InvalidArgument);
+    CHECK_THROWS_AS((void)model.score(3, Ids{0}), InvalidArgument);
+    CHECK_THROWS_AS((void)model.score(0, Ids{4}), InvalidArgument);
+    CHECK_THROWS_AS((void)model.explain(3, 0, 1), InvalidArgument);
+    CHECK_THROWS_AS((void)model.explain(0, 4, 1), InvalidArgument);
+    CHECK_THROWS_AS((void)model.fold_in(Ids{0, 0}), InvalidArgument);
+    CHECK_THROWS_AS((void)model.fold_in(Ids{4}), InvalidArgument);
+    CHECK_THROWS_AS((void)folded.explain(4, 1), InvalidArgument);
+}
+
+TEST_CASE("DenseWeights: must be square") {
+    CHECK_THROWS_AS(DenseWeights<>({1.0F, 2.0F}, 2), InvalidArgument);
+    CHECK_THROWS_AS(DenseWeights<>({1.0F}, 0), InvalidArgument);
+    CHECK(DenseWeights<>({}, 0).items() == 0);
+    CHECK(DenseWeights<>(table, 4).matrix()(2, 3) == -0.75F);
+}
+
+TEST_CASE("SparseWeights: must be square") {
+    CHECK_THROWS_AS(SparseWeights(CSRMatrix<float>({}, 2, 3)), InvalidArgument);
+    CHECK(sparse_table().matrix().nonzeros() == 5);
+    CHECK(sparse_table().weight(0, 3) == 0.0F);
+    CHECK(sparse_table().weight(1, 3) == 0.25F);
+}
+
+TEST_CASE("SparseWeights: sections that do not fit together are rejected") {
+    const testing::TempDir dir;
+    const auto read_back = [&](const std::vector<std::uint64_t>& offsets, const Ids& columns,
+                               const std::vector<float>& values) {
+        funnel::io::ContainerWriter file("test", 1);
+        file.array("weight_offsets", std::span(offsets));
+        file.array("weight_columns", std::span(columns));
+        file.array("weights", std::span(values));
+        file.save(dir / "x.fnl");
+        return SparseWeights::read(funnel::io::ContainerReader(dir / "x.fnl", "test", 1), 2);
+    };
+    CHECK(read_back({0, 2, 2}, {0, 1}, {1.0F, 2.0F}).weight(0, 1) == 2.0F);
+    CHECK_THROWS_AS((void)read_back({0, 2}, {0, 1}, {1, 2}), CorruptData);     // one row for two items
+    CHECK_THROWS_AS((void)read_back({1, 2, 2}, {0, 1}, {1, 2}), CorruptData);  // does not start at 0
+    CHECK_THROWS_AS((void)read_back({0, 1, 1}, {0, 1}, {1, 2}), CorruptData);  // does not end at the end
+    CHECK_THROWS_AS((void)read_back({0, 3, 2}, {0, 1}, {1, 2}), CorruptData);  // falls
+    CHECK_THROWS_AS((void)read_back({0, 2, 2}, {1, 0}, {1, 2}), CorruptData);  // not ascending
+    CHECK_THROWS_AS((void)read_back({0, 2, 2}, {0, 2}, {1, 2}), CorruptData);  // no such item
+    CHECK_THROWS_AS((void)read_back({0, 2, 2}, {0, 1}, {1}), CorruptData);     // a weight is missing
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    CHECK_THROWS_AS((void)read_back({0, 2, 2}, {0, 1}, {1, infinity}), CorruptData);
+}
+
+TEST_CASE("DenseWeights: sections of the wrong size or with NaN are rejected") {
+    const testing::TempDir dir;
+    const auto read_back = [&](const std::vector<float>& values) {
+        funnel::io::ContainerWriter file("test", 1);
+        file.array("weights", std::span(values));
+        file.save(dir / "x.fnl");
+        return DenseWeights<>::read(funnel::io::ContainerReader(dir / "x.fnl", "test", 1), 2);
+    };
+    CHECK(read_back({0, 1, 2, 3}).weight(1, 0) == 2.0F);
+    CHECK_THROWS_AS((void)read_back({0, 1, 2}), CorruptData);
+    CHECK_THROWS_AS((void)read_back({0, 1, 2, std::numeric_limits<float>::quiet_NaN()}), CorruptData);
+}

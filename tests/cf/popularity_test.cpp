@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/cf/popularity.hpp>
+
+#include "cf/random_log.hpp"
+#include "support/damage.hpp"
+#include "support/temp_dir.hpp"
+
+#include <funnel/data/interactions.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+using funnel::CorruptData;
+using funnel::InvalidArgument;
+using funnel::Scored;
+using funnel::cf::Popularity;
+using funnel::data::Interaction;
+using funnel::data::Interactions;
+namespace testing = funnel::testing;
+
+namespace {
+
+using List = std::vector<Scored<>>;
+using Ids = std::vector<std::uint32_t>;
+
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+std::vector<float> scores(const Popularity& model) {
+    return {model.scores().begin(), model.scores().end()};
+}
+
+}  // namespace
+
+TEST_CASE("Popularity: worked by hand") {
+    // Item 0: 3 rows, two of them by one user; item 1: 1; item 2: 2; item 3: none. User 2 has no row.
+    const auto log = testing::log_of({{0, 0, 2}, {0, 1, 2}, {}}, 4);
+    const auto model = Popularity::fit(log);
+    CHECK(scores(model) == std::vector<float>{3, 1, 2, 0});
+    CHECK(model.recommend(0) == List{{1, 1}, {3, 0}});
+    CHECK(model.recommend(2, {.k = 2}) == List{{0, 3}, {2, 2}});
+    CHECK(model.recommend(0, {.k = 1, .keep_seen = true}) == List{{0, 3}});
+    CHECK(model.score(1, Ids{3, 0}) == std::vector<float>{0, 3});
+}
+
+TEST_CASE("Popularity: with a half-life, rows lose weight with age") {
+    // Ages 30, 20, 10 and 0 at half-life 10: 1/8 + 1/4 + 1/2 + 1 = 1.875. Item 1, at age 5: sqrt(1/2).
+    const auto log =
+        Interactions::from_ids({{0, 0, 5, 70}, {1, 0, 1, 80}, {0, 1, 1, 95}, {2, 0, 2, 90}, {3, 0, 3, 100}}, 4, 2);
+    const auto model = Popularity::fit(log, {.half_life = 10.0});
+    CHECK(model.scores()[0] == 1.875F);
+    CHECK(model.scores()[1] == doctest::Approx(std::sqrt(0.5)));
+    CHECK(Popularity::fit(log, {.half_life = 10.0, .now = 110.0}).scores()[0] == 0.9375F);
+    CHECK(Popularity::fit(log, {.now = 3.0}).scores()[0] == 4.0F);  // no half-life: age does not matter
+}
+
+TEST_CASE("Popularity: agrees with a count on random input") {
+    const auto log = testing::random_log(40, 30, 0.2, 11);
+    const auto model = Popularity::fit(log);
+    std::vector<float> count(30, 0.0F);
+    for (const Interaction& row : log) {
+        ++count[row.item];
+    }
+    CHECK(scores(model) == count);
+}
+
+TEST_CASE("Popularity: fold_in takes the history out of the list") {
+    const auto model = Popularity::fit(testing::log_of({{0, 0, 2}, {0, 1, 2}}, 4));
+    CHECK(model.fold_in(Ids{2, 0}).recommend() == List{{1, 1}, {3, 0}});
+    CHECK(model.fold_in({}).recommend({.k = 1}) == List{{0, 3}});
+    CHECK_THROWS_AS((void)model.fold_in(Ids{4}), InvalidArgument);
+    CHECK_THROWS_AS((void)model.fold_in(Ids{1, 1}), InvalidArgument);
+}
+
+TEST_CASE("Popularity: the form without allocation agrees") {
+    const auto log = testing::random_log(20, 30, 0.2, 5);
+    const auto model = Popularity::fit(log);
+    std::vector<float> scratch(model.items());
+    List out(7);
+    for (std::size_t user = 0; user < model.users(); ++user) {
+        const auto list = model.recommend(user, {.k = 7}, scratch, out);
+        CHECK(List(list.begin(), list.end()) == model.recommend(user, {.k = 7}));
+    }
+}
+
+TEST_CASE("Popularity: an empty log") {
+    const auto model = Popularity::fit({}, {.half_life = 1.0});
+    CHECK(model.users() == 0);
+    CHECK(model.items() == 0);
+    CHECK(model.fold_in({}).recommend().empty());
+    const auto silent = Popularity::fit(Interactions::from_ids({}, 2, 2), {.half_life = 1.0});
+    CHECK(silent.recommend(1) == List{{0, 0}, {1, 0}});
+}
+
+TEST_CASE("Popularity: comes back from a file, and only from an undamaged one") {
+    const testing::TempDir dir;
+    const auto log = testing::random_log(15, 12, 0.3, 3);
+    const auto model = Popularity::fit(log, {.half_life = 100.0});
+    model.save(dir / "a.fnl");
+    const auto loaded = Popularity::load(dir / "a.fnl");
+    CHECK(scores(loaded) == scores(model));
+    CHECK(loaded.recommend(3) == model.recommend(3));
+    loaded.save(dir / "b.fnl");
+    const auto bytes = testing::bytes_of(dir / "a.fnl");
+    CHECK(bytes == testing::bytes_of(dir / "b.fnl"));
+    testing::check_damage(bytes, [](const auto& path) { return Popularity::load(path).recommend(3); });
+
+    const auto save_with = [&](const std::vector<float>& values) {
+        funnel::io::ContainerWriter file("cf.Popularity", 1);
+        const std::vector<std::uint64_t> offsets{0};
+        const Ids history;
+        file.value("items", std::uint64_t{2});
+        file.array("history_offsets", std::span(offsets));
+        file.array("history_items", std::span(history));
+        file.array("scores", std::span(values));
+        file.save(dir / "b.fnl");
+    };
+    save_with({1.0F, 2.0F});
+    CHECK(Popularity::load(dir / "b.fnl").items() == 2);
+    save_with({1.0F});
+    CHECK_THROWS_AS((void)Popularity::load(dir / "b.fnl"), CorruptData);
+    save_with({1.0F, static_cast<float>(not_a_number)});
+    CHECK_THROWS_AS((void)Popularity::load(dir / "b.fnl"), CorruptData);
+    save_with({1.0F, -1.0F});
+    CHECK_THROWS_AS((void)Popularity::load(dir / "b.fnl"), CorruptData);
+}
+
+TEST_CASE("Popularity: rejects what cannot work") {
+    const auto log = Interactions::from_ids({{0, 0, 1, 50}}, 1, 1);
+    for (const double bad : {0.0, -1.0, not_a_number, infinity}) {
+        CHECK_THROWS_AS((void)Popularity::fit(log, {.half_life = bad}), InvalidArgument);
+    }
+    CHECK_THROWS_AS((void)Popularity::fit(log, {.now = infinity}), InvalidArgument);
+    CHECK_THROWS_AS((void)Popularity::fit(log, {.half_life = 1.0, .now = 49.0}), InvalidArgument);
+    const auto model = Popularity::fit(log);
+    CHECK_THROWS_AS((void)model.recommend(1), InvalidArgument);
+    CHECK_THROWS_AS((void)model.score(1, Ids{0}), InvalidArgument);
+    CHECK_THROWS_AS((void)model.score(0, Ids{1}), InvalidArgument);
+}
