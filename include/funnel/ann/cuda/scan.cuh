@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/filter.hpp>
+#include <funnel/ann/scan.hpp>
+#include <funnel/ann/vectors.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/kernels/cuda/one_to_many.cuh>
+#include <funnel/kernels/cuda/system.cuh>
+#include <funnel/kernels/cuda/top_k.cuh>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::ann::detail {
+
+/// A copy of the rows in the memory of a system, scanned there as a whole: include this header to use
+/// Flat<M, kernels::Device<System>>.
+///
+/// Cost      a search: one pass over the rows, a sort of n keys; the filter is asked on the host about every row, and
+///           n bytes travel to the system
+template <Metric M, class System>
+class ScanRows<M, kernels::Device<System>> {
+public:
+    void append(MatrixView<const float> rows) {
+        std::vector<float> packed;  // without padding, to travel at once
+        packed.reserve(rows.rows() * rows.cols());
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            packed.insert(packed.end(), rows.row(i).begin(), rows.row(i).end());
+        }
+        elements_.append(packed);
+        count_ += rows.rows();
+        cols_ = rows.cols();
+    }
+
+    template <Filter Passes>
+    std::span<Scored<>> search(std::span<const float> query, MatrixView<const float>, const Passes& passes,
+                               std::span<Scored<>> out) const {
+        using Backend = kernels::Device<System>;
+        std::vector<unsigned char> flags(count_);
+        for (std::size_t i = 0; i < count_; ++i) {
+            flags[i] = passes(static_cast<std::uint32_t>(i)) ? 1 : 0;
+        }
+        const kernels::DeviceBuffer<unsigned char, System> flags_there{std::span<const unsigned char>(flags)};
+        const kernels::DeviceBuffer<float, System> query_there{query};
+        kernels::DeviceBuffer<float, System> scores(count_);
+        kernels::score_rows(Backend{}, typename M::Stored{}, query_there.span(),
+                            kernels::DeviceRows{elements_.span().data, count_, cols_}, scores.span());
+        const auto filled = kernels::top_k(Backend{}, {scores.span().data, count_}, flags_there.span(), out);
+        for (Scored<>& hit : filled) {
+            hit.score = bounded<M>(hit.score);
+        }
+        std::sort(filled.begin(), filled.end(), ranks_before);  // what was bounded may be a tie now
+        return filled;
+    }
+
+private:
+    kernels::DeviceBuffer<float, System> elements_;
+    std::size_t count_ = 0;
+    std::size_t cols_ = 0;
+};
+
+}  // namespace funnel::ann::detail

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/filter.hpp>
+#include <funnel/ann/scan.hpp>
+#include <funnel/ann/vectors.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/io/container.hpp>
+#include <funnel/kernels/backend.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::ann {
+
+struct FlatSearchOptions {
+    std::size_t k = 10;  ///< hits wanted
+};
+
+/// Exact nearest neighbours: compares the query with every vector.
+///
+///     auto index = Flat<Cosine>::build(vectors);
+///     for (auto [id, score] : index.search(query, {.k = 10})) { ... }
+///
+/// Under Cosine vectors are stored with length 1, and scores lie in [-1, 1].
+///
+/// add() hands out the next id. remove() hides a vector from results; it keeps its memory, and its id is never used
+/// again: build anew when many are removed. Searches may run at the same time, each with a scratch of its own; add and
+/// remove need the index for themselves.
+///
+/// Cost      search: O(n d);  memory 4 d + 1 bytes a vector, with d rounded up to a multiple of 16
+template <Metric M, kernels::HostBackend Backend = kernels::DefaultBackend>
+class Flat {
+public:
+    /// Memory of one search at a time, used again by the next; an empty one serves any index.
+    class Scratch {
+        friend class Flat;
+        std::vector<float> query_;
+    };
+
+    /// Ids are the numbers of the rows.
+    ///
+    /// Shapes    vectors: n x d
+    /// Errors    InvalidArgument if a row is not finite, or is zero under Cosine
+    template <Executor E = Serial>
+    [[nodiscard]] static Flat build(MatrixView<const float> vectors, E&& = E{}) {
+        Flat index;
+        index.vectors_ = detail::Vectors<M>(vectors, "Flat::build");
+        return index;
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return vectors_.live(); }
+    [[nodiscard]] std::size_t dimension() const noexcept { return vectors_.dimension(); }
+    /// Bytes that the vectors take, without what std::vector keeps in reserve.
+    [[nodiscard]] std::size_t memory_bytes() const noexcept { return vectors_.memory_bytes(); }
+
+    /// The nearest vectors, best first.
+    ///
+    /// Shapes    query: d
+    /// Returns   min(k, size()) hits; ties go to the smaller id
+    /// Errors    InvalidArgument if the query has another dimension, is not finite, or is zero under Cosine
+    [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query,
+                                               const FlatSearchOptions& options = {}) const {
+        return search(query, options, AcceptAll{});
+    }
+
+    /// The nearest vectors that pass a filter: k hits if so many do. Vectors that do not pass are not scored.
+    template <Filter F>
+    [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query, const FlatSearchOptions& options,
+                                               const F& filter) const {
+        vectors_.check(query, "the query", "Flat::search");
+        Scratch scratch;
+        std::vector<Scored<>> out(std::min(options.k, size()));
+        out.resize(find(query, options, filter, scratch, out));
+        return out;
+    }
+
+    /// The same for hot paths: allocates nothing once the scratch has served a search of this index.
+    ///
+    /// Returns   the number of hits in out, at most its size; 0 also for a query that the forms above reject
+    std::size_t search(std::span<const float> query, const FlatSearchOptions& options, Scratch& scratch,
+                       std::span<Scored<>> out) const noexcept {
+        return search(query, options, AcceptAll{}, scratch, out);
+    }
+    template <Filter F>
+    std::size_t search(std::span<const float> query, const FlatSearchOptions& options, const F& filter,
+                       Scratch& scratch, std::span<Scored<>> out) const noexcept {
+        return vectors_.accepts(query) ? find(query, options, filter, scratch, out) : 0;
+    }
+
+    /// One search for each row, in parallel.
+    ///
+    /// Returns   one sorted list a query
+    template <Executor E = Serial>
+    [[nodiscard]] std::vector<std::vector<Scored<>>> search_batch(MatrixView<const float> queries,
+                                                                  const FlatSearchOptions& options = {},
+                                                                  E&& executor = E{}) const {
+        for (std::size_t i = 0; i < queries.rows(); ++i) {
+            vectors_.check(queries.row(i), "query " + std::to_string(i), "Flat::search_batch");
+        }
+        std::vector<std::vector<Scored<>>> results(queries.rows());
+        std::vector<Scratch> scratch(executor.concurrency());
+        executor.for_range(queries.rows(), 1, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+            for (std::size_t i = begin; i < end; ++i) {
+                results[i].resize(std::min(options.k, size()));
+                results[i].resize(find(queries.row(i), options, AcceptAll{}, scratch[worker], results[i]));
+            }
+        });
+        return results;
+    }
+
+    /// Takes one more vector in and returns its id: the number of vectors ever added before it.
+    ///
+    /// Errors    as build
+    std::uint32_t add(std::span<const float> vector) { return vectors_.append(vector, "Flat::add"); }
+
+    /// Hides a vector from all results; false if it was removed before.
+    ///
+    /// Errors    InvalidArgument if there never was such an id
+    bool remove(std::uint32_t id) { return vectors_.remove(id, "Flat::remove"); }
+
+    /// Errors    IOError
+    void save(const std::filesystem::path& path) const {
+        io::ContainerWriter file("ann.Flat", 1);
+        vectors_.write(file);
+        file.save(path);
+    }
+
+    /// Errors    IOError; CorruptData if the file is damaged or was saved under another metric
+    [[nodiscard]] static Flat load(const std::filesystem::path& path) {
+        const io::ContainerReader file(path, "ann.Flat", 1);
+        Flat index;
+        index.vectors_ = detail::Vectors<M>::read(file);
+        return index;
+    }
+
+private:
+    Flat() = default;
+
+    template <Filter F>
+    std::size_t find(std::span<const float> query, const FlatSearchOptions& options, const F& filter, Scratch& scratch,
+                     std::span<Scored<>> out) const {
+        out = out.first(std::min({options.k, out.size(), size()}));
+        if (out.empty()) {
+            return 0;
+        }
+        scratch.query_.resize(dimension());
+        detail::prepare<M>(query, scratch.query_);
+        const auto passes = [&](std::uint32_t id) { return vectors_.is_live(id) && filter(id); };
+        return detail::scan<M, Backend>(std::span<const float>(scratch.query_), vectors_.rows(), passes, out).size();
+    }
+
+    detail::Vectors<M> vectors_;
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::ann

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/filter.hpp>
+#include <funnel/ann/hnsw_build.hpp>
+#include <funnel/ann/hnsw_graph.hpp>
+#include <funnel/ann/hnsw_links.hpp>
+#include <funnel/ann/hnsw_search.hpp>
+#include <funnel/ann/scan.hpp>
+#include <funnel/ann/vectors.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/io/container.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/one_to_many.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::ann {
+
+struct HNSWOptions {
+    std::size_t M = 16;                 ///< links that a new vector gets on each level, 2 to 4096
+    std::size_t ef_construction = 200;  ///< candidates for them, at least 1; more makes a better graph, slower
+    std::uint64_t seed = 1;             ///< of the levels and the order of insertion
+};
+
+struct HNSWSearchOptions {
+    std::size_t k = 10;   ///< hits wanted
+    std::size_t ef = 64;  ///< candidates kept on the way, at least 1; the walk keeps max(ef, k)
+};
+
+/// Approximate nearest neighbours by a walk through a graph of the vectors, coarse levels first.
+///
+///     auto index = HNSW<Cosine>::build(vectors, {.M = 16, .ef_construction = 200, .seed = 1}, pool);
+///     for (auto [id, score] : index.search(query, {.k = 10, .ef = 64})) { ... }
+///
+/// A search returns min(k, size()) hits; with a filter, k hits if so many vectors pass it, however few do. More ef
+/// finds more of the true neighbours; with ef of at least the number of vectors the result is exact. The graph is the
+/// same, bit for bit, for any number of threads.
+///
+/// Under Cosine vectors are stored with length 1, and scores lie in [-1, 1]. Under InnerProduct the links are chosen in
+/// a space in which all vectors are equally long, so that short ones are found as well; add() of a vector longer than
+/// all that were there at the build is fine, but many of them are better served by a new build.
+///
+/// add() hands out the next id. remove() hides a vector from results; it still leads to others, keeps its memory, and
+/// its id is never used again: build anew when many are removed. Searches may run at the same time, each with a scratch
+/// of its own; add and remove need the index for themselves.
+///
+/// Cost      build: O(n log n) distances in practice, memory 4 (d + 2 M) + about 5 bytes a vector;  search: some
+///           15 ef distances
+/// Source    Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
+///           small world graphs", TPAMI 2020
+template <Metric M, kernels::HostBackend Backend = kernels::DefaultBackend>
+class HNSW {
+public:
+    /// Memory of one search at a time, used again by the next; an empty one serves any index.
+    class Scratch {
+        friend class HNSW;
+        std::vector<float> query_;
+        detail::WalkScratch walk_;
+    };
+
+    /// Ids are the numbers of the rows.
+    ///
+    /// Shapes    vectors: n x d
+    /// Errors    InvalidArgument if a row is not finite, or is zero under Cosine, or if options are out of range
+    template <Executor E = Serial>
+    [[nodiscard]] static HNSW build(MatrixView<const float> vectors, const HNSWOptions& options = {},
+                                    E&& executor = E{}) {
+        require(options.M >= 2 && options.M <= detail::HNSWGraph::max_M, "HNSW::build: M must lie in [2, 4096]");
+        require(options.ef_construction >= 1, "HNSW::build: ef_construction must be at least 1");
+        HNSW index;
+        index.options_ = options;
+        index.vectors_ = detail::Vectors<M>(vectors, "HNSW::build");
+        index.slack_ = detail::Slack<M>(index.vectors_.rows());
+        std::vector<std::uint8_t> levels(vectors.rows());
+        for (std::size_t id = 0; id < levels.size(); ++id) {
+            levels[id] = static_cast<std::uint8_t>(detail::HNSWGraph::draw_level(options.M, options.seed, id));
+        }
+        index.graph_ = detail::HNSWGraph(options.M, std::move(levels));
+        detail::build_links(index.graph_, options.ef_construction, options.seed, index.similarity(), executor);
+        return index;
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return vectors_.live(); }
+    [[nodiscard]] std::size_t dimension() const noexcept { return vectors_.dimension(); }
+    [[nodiscard]] const HNSWOptions& options() const noexcept { return options_; }
+
+    /// Bytes that the vectors and links take, without what std::vector keeps in reserve.
+    [[nodiscard]] std::size_t memory_bytes() const noexcept {
+        return vectors_.memory_bytes() + graph_.memory_bytes() + slack_.memory_bytes() +
+               parents_.size() * sizeof(std::uint32_t);
+    }
+
+    /// How many vectors no search can reach: 0, always. For tests of this promise.
+    [[nodiscard]] std::size_t unreachable() const {
+        const auto parents = graph_.spanning_tree();
+        return static_cast<std::size_t>(std::count(parents.begin(), parents.end(), detail::no_node));
+    }
+
+    /// The nearest vectors, best first.
+    ///
+    /// Shapes    query: d
+    /// Returns   min(k, size()) hits; ties among those found go to the smaller id
+    /// Errors    InvalidArgument if the query has another dimension, is not finite, or is zero under Cosine; if ef is 0
+    [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query,
+                                               const HNSWSearchOptions& options = {}) const {
+        return search(query, options, AcceptAll{});
+    }
+
+    /// The nearest vectors that pass a filter. Where few pass, it scores all of those instead of walking.
+    template <Filter F>
+    [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query, const HNSWSearchOptions& options,
+                                               const F& filter) const {
+        require(options.ef >= 1, "HNSW::search: ef must be at least 1");
+        vectors_.check(query, "the query", "HNSW::search");
+        Scratch scratch;
+        std::vector<Scored<>> out(std::min(options.k, size()));
+        out.resize(find(query, options, filter, scratch, out));
+        return out;
+    }
+
+    /// The same for hot paths: allocates nothing once the scratch has served as large a search of this index.
+    ///
+    /// Returns   the number of hits in out, at most its size; 0 also for arguments that the forms above reject
+    std::size_t search(std::span<const float> query, const HNSWSearchOptions& options, Scratch& scratch,
+                       std::span<Scored<>> out) const noexcept {
+        return search(query, options, AcceptAll{}, scratch, out);
+    }
+    template <Filter F>
+    std::size_t search(std::span<const float> query, const HNSWSearchOptions& options, const F& filter,
+                       Scratch& scratch, std::span<Scored<>> out) const noexcept {
+        const bool is_valid = options.ef >= 1 && vectors_.accepts(query);
+        return is_valid ? find(query, options, filter, scratch, out) : 0;
+    }
+
+    /// One search for each row, in parallel.
+    ///
+    /// Returns   one sorted list a query
+    template <Executor E = Serial>
+    [[nodiscard]] std::vector<std::vector<Scored<>>> search_batch(MatrixView<const float> queries,
+                                                                  const HNSWSearchOptions& options = {},
+                                                                  E&& executor = E{}) const {
+        require(options.ef >= 1, "HNSW::search_batch: ef must be at least 1");
+        for (std::size_t i = 0; i < queries.rows(); ++i) {
+            vectors_.check(queries.row(i), "query " + std::to_string(i), "HNSW::search_batch");
+        }
+        std::vector<std::vector<Scored<>>> results(queries.rows());
+        std::vector<Scratch> scratch(executor.concurrency());
+        executor.for_range(queries.rows(), 8, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+            for (std::size_t i = begin; i < end; ++i) {
+                results[i].resize(std::min(options.k, size()));
+                results[i].resize(find(queries.row(i), options, AcceptAll{}, scratch[worker], results[i]));
+            }
+        });
+        return results;
+    }
+
+    /// Takes one more vector in and returns its id: the number of vectors ever added before it.
+    ///
+    /// Cost      as one insertion of the build; the first call after build or load also goes once through all links
+    /// Errors    as build
+    std::uint32_t add(std::span<const float> vector) {
+        if (parents_.size() != graph_.size()) {
+            parents_ = graph_.spanning_tree();
+        }
+        const std::uint32_t id = vectors_.append(vector, "HNSW::add");
+        slack_.extend(vectors_.rows());
+        detail::insert_node(graph_, detail::HNSWGraph::draw_level(options_.M, options_.seed, id), parents_,
+                            options_.ef_construction, similarity());
+        return id;
+    }
+
+    /// Hides a vector from all results; false if it was removed before.
+    ///
+    /// Errors    InvalidArgument if there never was such an id
+    bool remove(std::uint32_t id) { return vectors_.remove(id, "HNSW::remove"); }
+
+    /// Errors    IOError
+    void save(const std::filesystem::path& path) const {
+        io::ContainerWriter file("ann.HNSW", 1);
+        vectors_.write(file);
+        file.value("longest_squared", slack_.longest_squared());
+        file.value("ef_construction", std::uint64_t{options_.ef_construction});
+        file.value("seed", options_.seed);
+        graph_.write(file);
+        file.save(path);
+    }
+
+    /// Errors    IOError; CorruptData if the file is damaged or was saved under another metric
+    [[nodiscard]] static HNSW load(const std::filesystem::path& path) {
+        const io::ContainerReader file(path, "ann.HNSW", 1);
+        HNSW index;
+        index.vectors_ = detail::Vectors<M>::read(file);
+        const auto longest_squared = file.value<double>("longest_squared");
+        file.check(std::isfinite(longest_squared) && longest_squared >= 0.0, "longest_squared",
+                   "must be finite and not negative");
+        index.slack_ = detail::Slack<M>(index.vectors_.rows(), longest_squared);
+        index.graph_ = detail::HNSWGraph::read(file, index.vectors_.count());
+        index.options_.M = index.graph_.M();
+        index.options_.ef_construction = static_cast<std::size_t>(file.value<std::uint64_t>("ef_construction"));
+        index.options_.seed = file.value<std::uint64_t>("seed");
+        file.check(index.options_.ef_construction >= 1, "ef_construction", "must be at least 1");
+        return index;
+    }
+
+private:
+    HNSW() = default;
+
+    [[nodiscard]] detail::Similarity<M, Backend> similarity() const noexcept { return {vectors_.rows(), slack_}; }
+
+    // The share of the vectors that can be hits, from a sample if there is a filter.
+    template <Filter Passes>
+    [[nodiscard]] double passing_share(const Passes& passes) const {
+        constexpr std::uint32_t draws = 128;
+        std::uint32_t passed = 0;
+        for (std::uint32_t i = 0; i < draws; ++i) {
+            // Multiples of the golden ratio: evenly spread, and in step with no pattern of the ids.
+            const std::uint64_t fraction = i * 0x9E3779B9U;
+            passed += passes(static_cast<std::uint32_t>(fraction * vectors_.count() >> 32)) ? 1U : 0U;
+        }
+        return static_cast<double>(passed) / draws;
+    }
+
+    template <Filter F>
+    std::size_t find(std::span<const float> query, const HNSWSearchOptions& options, const F& filter, Scratch& scratch,
+                     std::span<Scored<>> out) const {
+        constexpr bool has_filter = !std::same_as<F, AcceptAll>;
+        out = out.first(std::min({options.k, out.size(), size()}));
+        if (out.empty()) {
+            return 0;
+        }
+        const auto passes = [&](std::uint32_t id) { return vectors_.is_live(id) && filter(id); };
+        const auto rows = vectors_.rows();
+        scratch.query_.resize(dimension());
+        detail::prepare<M>(query, scratch.query_);
+        const std::span<const float> prepared(scratch.query_);
+
+        const std::size_t n = vectors_.count();
+        std::size_t ef = std::min(std::max(options.ef, options.k), n);
+        if (has_filter || size() < n) {
+            // A pool that holds about ef hits holds ef / share nodes. The walk looks at some M vectors for each, from
+            // all over memory; the scan looks at the hits only, in order, and asks for each id whether it is one.
+            const double share =
+                has_filter ? passing_share(passes) : static_cast<double>(size()) / static_cast<double>(n);
+            const double wanted = static_cast<double>(ef) / std::max(share, 1e-9);
+            if ((share + 0.125) * static_cast<double>(n) < 2.0 * static_cast<double>(graph_.M()) * wanted) {
+                return detail::scan<M, Backend>(prepared, rows, passes, out).size();
+            }
+            ef = std::min(n, static_cast<std::size_t>(wanted) + 1);
+        }
+
+        const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> scores) {
+            kernels::score_rows<typename M::Stored, Backend>(prepared, rows, ids, scores);
+        };
+        const auto prefetch = [&](std::uint32_t id) { detail::prefetch_row(rows, id); };
+        scratch.walk_.reserve(graph_, ef);
+        Scored<> from = detail::scored_by(score, graph_.entry());
+        for (std::size_t level = graph_.top_level(); level > 0; --level) {
+            from = detail::descend(graph_, level, from, scratch.walk_, score);
+        }
+        detail::walk_from(graph_, from, 0, ef, scratch.walk_, score, prefetch);
+
+        std::size_t hits = 0;
+        for (std::size_t i = 0; i < scratch.walk_.pool.size() && hits < out.size(); ++i) {
+            const Scored<> node = scratch.walk_.pool[i];
+            if (passes(node.id)) {
+                out[hits++] = {node.id, detail::bounded<M>(node.score)};
+            }
+        }
+        if (hits < out.size()) {  // those that pass lie far from the query
+            return detail::scan<M, Backend>(prepared, rows, passes, out).size();
+        }
+        std::sort(out.begin(), out.end(), ranks_before);  // bounds may have made scores equal
+        return hits;
+    }
+
+    HNSWOptions options_;
+    detail::Vectors<M> vectors_;
+    detail::Slack<M> slack_;
+    detail::HNSWGraph graph_;
+    std::vector<std::uint32_t> parents_;  // spanning tree of level 0, once add() needs it
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::ann

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/hnsw_graph.hpp>
+#include <funnel/ann/hnsw_links.hpp>
+#include <funnel/ann/hnsw_search.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/core/progress.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/core/scored.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::ann::detail {
+
+/// Memory of one thread that puts nodes into a graph.
+struct InsertScratch {
+    WalkScratch walk;
+    std::vector<Scored<>> candidates;
+    LinkSelection selection;  // of the last level looked at
+};
+
+/// Finds the neighbours of a node that nothing links to yet, writes its links and appends what it offers them in
+/// return. Reads the links of other nodes and writes none of those: several threads may do this at a time.
+template <class Similar>
+void link_node(HNSWGraph& graph, std::uint32_t node, std::size_t ef, const Similar& similarity, InsertScratch& scratch,
+               std::vector<Offer>& offers) {
+    const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> out) { similarity(node, ids, out); };
+    const auto prefetch = [&](std::uint32_t id) { prefetch_row(similarity.rows, id); };
+    scratch.walk.reserve(graph, ef);
+
+    Scored<> from = scored_by(score, graph.entry());
+    const std::size_t top = graph.top_level();
+    const std::size_t first = std::min(graph.level(node), top);
+    for (std::size_t level = top; level > first; --level) {
+        from = descend(graph, level, from, scratch.walk, score);
+    }
+    for (std::size_t level = first + 1; level-- > 0;) {
+        walk_from(graph, from, level, ef, scratch.walk, score, prefetch);
+        from = scratch.walk.pool[0];
+        scratch.candidates.clear();
+        for (std::size_t i = 0; i < scratch.walk.pool.size(); ++i) {
+            scratch.candidates.push_back(scratch.walk.pool[i]);
+        }
+        select_links(
+            scratch.candidates, graph.M(), similarity, [](std::uint32_t) { return false; }, scratch.selection);
+        const auto& neighbours = scratch.selection.taken;
+        std::copy(neighbours.begin(), neighbours.end(), graph.slots(node, level).begin());
+        for (const std::uint32_t neighbour : neighbours) {
+            const auto candidate = std::find_if(scratch.candidates.begin(), scratch.candidates.end(),
+                                                [&](const Scored<>& other) { return other.id == neighbour; });
+            offers.push_back({neighbour, static_cast<std::uint32_t>(level), node, candidate->score});
+        }
+    }
+}
+
+/// Calls body(offers) for each group of the same target and level, in parallel; groups and their order do not depend on
+/// the executor. Sorts the offers.
+template <Executor E, class Body>
+void for_each_target(E& executor, std::vector<Offer>& offers, const Body& body) {
+    const auto key = [](const Offer& offer) { return std::array{offer.level, offer.target, offer.source}; };
+    std::sort(offers.begin(), offers.end(), [&](const Offer& a, const Offer& b) { return key(a) < key(b); });
+    std::vector<std::size_t> begins;
+    for (std::size_t i = 0; i < offers.size(); ++i) {
+        if (i == 0 || offers[i].target != offers[i - 1].target || offers[i].level != offers[i - 1].level) {
+            begins.push_back(i);
+        }
+    }
+    begins.push_back(offers.size());
+    executor.for_range(begins.size() - 1, 16, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+        for (std::size_t group = begin; group < end; ++group) {
+            body(std::span<const Offer>(offers).subspan(begins[group], begins[group + 1] - begins[group]), worker);
+        }
+    });
+}
+
+/// Gives a node that is in the tree one more link on level 0, if need be instead of one that the tree does not use.
+/// False if all its links belong to the tree.
+inline bool attach(HNSWGraph& graph, std::uint32_t parent, std::uint32_t child, std::vector<std::uint32_t>& parents) {
+    const auto slots = graph.slots(parent, 0);
+    const std::size_t degree = graph.links(parent, 0).size();
+    std::size_t slot = degree;
+    if (degree == slots.size()) {
+        while (slot > 0 && parents[slots[slot - 1]] == parent) {
+            --slot;
+        }
+        if (slot == 0) {
+            return false;
+        }
+        --slot;
+    }
+    slots[slot] = child;
+    parents[child] = parent;
+    return true;
+}
+
+/// Adds links until every node can be reached from the root on level 0: from the nearest node that can take one more.
+template <class Similar>
+void connect(HNSWGraph& graph, std::size_t ef, const Similar& similarity) {
+    std::vector<std::uint32_t> parents = graph.spanning_tree();
+    std::vector<std::uint32_t> reached;
+    for (std::uint32_t node = 0; node < graph.size(); ++node) {
+        if (parents[node] != no_node) {
+            reached.push_back(node);
+        }
+    }
+    std::size_t spare =
+        0;  // reached[spare] and later ones may have room; a tree has fewer edges than nodes, so one has
+    WalkScratch scratch;
+    for (std::uint32_t node = 0; node < graph.size(); ++node) {
+        if (parents[node] != no_node) {
+            continue;
+        }
+        const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> out) {
+            similarity(node, ids, out);
+        };
+        walk_from(graph, scored_by(score, graph.root()), 0, ef, scratch, score, [](std::uint32_t) {});
+        bool is_attached = false;
+        for (std::size_t i = 0; i < scratch.pool.size() && !is_attached; ++i) {
+            is_attached = attach(graph, scratch.pool[i].id, node, parents);
+        }
+        while (!is_attached) {
+            is_attached = attach(graph, reached[spare], node, parents);
+            spare += is_attached ? 0 : 1;
+        }
+        reached.push_back(node);
+        graph.extend_tree(parents, reached, reached.size() - 1);
+    }
+}
+
+/// Links all nodes of a graph without links, the same way for any executor.
+///
+/// Nodes come in batches. Those of a batch look for neighbours in the graph as it was before the batch, all at a time;
+/// then each node that was chosen merges what it is offered, in the order of ids. Batches grow with the graph, up to
+/// 2 % of all, so what the nodes of one batch do not see of each other hardly matters.
+///
+/// Source    Manohar et al., "ParlayANN: scalable and deterministic parallel graph-based approximate nearest neighbor
+///           search algorithms", PPoPP 2024 (prefix doubling)
+template <class Similar, Executor E>
+void build_links(HNSWGraph& graph, std::size_t ef, std::uint64_t seed, const Similar& similarity, E& executor) {
+    if (graph.size() == 0) {
+        return;
+    }
+    // Nodes of high levels first: upper levels are complete before the many nodes of level 0 descend through them.
+    std::vector<std::uint32_t> order(graph.size());
+    std::iota(order.begin(), order.end(), 0U);
+    Random(seed, ~std::uint64_t{0}).shuffle(std::span(order));
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::uint32_t a, std::uint32_t b) { return graph.level(a) > graph.level(b); });
+    graph.set_entry(order[0]);
+    graph.set_root(order[0]);
+
+    struct Worker {
+        InsertScratch insert;
+        MergeScratch merge;
+        std::vector<Offer> offers;
+    };
+    std::vector<Worker> workers(executor.concurrency());
+    std::vector<Offer> offers;
+    const std::size_t largest_batch = std::max<std::size_t>(1, graph.size() / 50);
+    for (std::size_t done = 1; done < order.size();) {
+        const std::size_t size = std::min({std::max<std::size_t>(1, done / 4), largest_batch, order.size() - done});
+        executor.for_range(size, 4, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+            for (std::size_t i = begin; i < end; ++i) {
+                link_node(graph, order[done + i], ef, similarity, workers[worker].insert, workers[worker].offers);
+            }
+        });
+        offers.clear();
+        for (Worker& worker : workers) {
+            offers.insert(offers.end(), worker.offers.begin(), worker.offers.end());
+            worker.offers.clear();
+        }
+        for_each_target(executor, offers, [&](std::span<const Offer> group, std::size_t worker) {
+            merge_links(
+                graph, group, similarity, [](std::uint32_t) { return false; }, workers[worker].merge);
+        });
+        done += size;
+        report_progress(executor, "HNSW::build", done, order.size());
+    }
+    connect(graph, ef, similarity);
+}
+
+/// Adds one node of a level to a connected graph, whose spanning tree is `parents`; both stay so.
+template <class Similar>
+void insert_node(HNSWGraph& graph, std::size_t level, std::vector<std::uint32_t>& parents, std::size_t ef,
+                 const Similar& similarity) {
+    const std::uint32_t node = graph.append(level);
+    if (node == 0) {
+        graph.set_entry(node);
+        graph.set_root(node);
+        parents.assign(1, node);
+        return;
+    }
+    parents.push_back(no_node);
+
+    InsertScratch scratch;
+    MergeScratch merge;
+    std::vector<Offer> offers;
+    link_node(graph, node, ef, similarity, scratch, offers);
+    Serial serial;
+    for_each_target(serial, offers, [&](std::span<const Offer> group, std::size_t) {
+        const auto is_in_tree = [&](std::uint32_t id) { return group[0].level == 0 && parents[id] == group[0].target; };
+        merge_links(graph, group, similarity, is_in_tree, merge);
+    });
+
+    const auto& neighbours = scratch.selection.taken;
+    const auto links_back = [&](std::uint32_t neighbour) {
+        const auto links = graph.links(neighbour, 0);
+        return std::find(links.begin(), links.end(), node) != links.end();
+    };
+    const auto parent = std::find_if(neighbours.begin(), neighbours.end(), links_back);
+    if (parent != neighbours.end()) {
+        parents[node] = *parent;
+    }
+    for (std::size_t i = 0; parents[node] == no_node && i < neighbours.size(); ++i) {
+        attach(graph, neighbours[i], node, parents);
+    }
+    for (std::uint32_t other = 0; parents[node] == no_node; ++other) {  // some node always has room
+        attach(graph, other, node, parents);
+    }
+    if (level > graph.top_level()) {
+        graph.set_entry(node);
+    }
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::ann::detail

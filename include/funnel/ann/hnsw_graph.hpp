@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/io/container.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::ann::detail {
+
+inline constexpr std::uint32_t no_node = std::numeric_limits<std::uint32_t>::max();
+
+/// The links of a hierarchical graph. Every node is on level 0, with room for 2 M links; a node of level l also is on
+/// levels 1 .. l, with room for M on each. Unused room at the end of a list holds no_node.
+///
+/// Searches come in at `entry`, a node of the highest level. `root` is a node from which every other can be reached on
+/// level 0: what builds and changes the graph sees to that, and it is why a search finds k results if they exist.
+class HNSWGraph {
+public:
+    static constexpr std::size_t max_level = 31;
+    static constexpr std::size_t max_M = 4096;
+
+    HNSWGraph() : HNSWGraph(2, {}) {}
+
+    /// Nodes without links, given the level of each.
+    HNSWGraph(std::size_t M, std::vector<std::uint8_t> levels)
+        : base_(levels.size(), 2 * M), levels_(std::move(levels)), M_(M) {
+        upper_start_.reserve(size());
+        std::uint64_t upper_size = 0;
+        for (std::uint32_t node = 0; node < size(); ++node) {
+            upper_start_.push_back(upper_size);
+            upper_size += level(node) * M_;
+            std::fill(base_.row(node).begin(), base_.row(node).end(), no_node);
+        }
+        upper_.assign(upper_size, no_node);
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return levels_.size(); }
+    [[nodiscard]] std::size_t M() const noexcept { return M_; }
+    [[nodiscard]] std::uint32_t entry() const noexcept { return entry_; }
+    [[nodiscard]] std::uint32_t root() const noexcept { return root_; }
+    [[nodiscard]] std::size_t level(std::uint32_t node) const noexcept { return levels_[node]; }
+    [[nodiscard]] std::size_t top_level() const noexcept { return size() == 0 ? 0 : level(entry_); }
+    [[nodiscard]] std::size_t capacity(std::size_t level) const noexcept { return level == 0 ? 2 * M_ : M_; }
+
+    /// All of the room for the links of a node on a level that it is on.
+    [[nodiscard]] std::span<const std::uint32_t> slots(std::uint32_t node, std::size_t level) const noexcept {
+        return level == 0 ? base_.row(node) : std::span(upper_).subspan(upper_position(node, level), M_);
+    }
+    [[nodiscard]] std::span<std::uint32_t> slots(std::uint32_t node, std::size_t level) noexcept {
+        return level == 0 ? base_.row(node) : std::span(upper_).subspan(upper_position(node, level), M_);
+    }
+
+    [[nodiscard]] std::span<const std::uint32_t> links(std::uint32_t node, std::size_t level) const noexcept {
+        const auto all = slots(node, level);
+        return all.first(static_cast<std::size_t>(std::find(all.begin(), all.end(), no_node) - all.begin()));
+    }
+
+    /// The highest level of a node: l or more with probability M^-l.
+    [[nodiscard]] static std::size_t draw_level(std::size_t M, std::uint64_t seed, std::uint64_t id) {
+        Random random(seed, id);
+        std::size_t level = 0;
+        while (level < max_level && random.below(M) == 0) {
+            ++level;
+        }
+        return level;
+    }
+
+    /// Adds a node without links and returns it.
+    std::uint32_t append(std::size_t level) {
+        const auto node = static_cast<std::uint32_t>(size());
+        base_.resize_rows(node + std::size_t{1});
+        std::fill(base_.row(node).begin(), base_.row(node).end(), no_node);
+        upper_start_.push_back(upper_.size());
+        upper_.resize(upper_.size() + level * M_, no_node);
+        levels_.push_back(static_cast<std::uint8_t>(level));
+        return node;
+    }
+
+    void set_entry(std::uint32_t node) noexcept { entry_ = node; }
+    void set_root(std::uint32_t node) noexcept { root_ = node; }
+
+    /// For each node the one before it on a path from the root on level 0, itself for the root; no_node if there is no
+    /// path.
+    [[nodiscard]] std::vector<std::uint32_t> spanning_tree() const {
+        std::vector<std::uint32_t> parents(size(), no_node);
+        std::vector<std::uint32_t> reached;
+        if (size() > 0) {
+            parents[root_] = root_;
+            reached.push_back(root_);
+            extend_tree(parents, reached, 0);
+        }
+        return parents;
+    }
+
+    /// Adds to a tree what can be reached from reached[first] and those after it, and appends that to `reached`.
+    void extend_tree(std::vector<std::uint32_t>& parents, std::vector<std::uint32_t>& reached,
+                     std::size_t first) const {
+        for (std::size_t i = first; i < reached.size(); ++i) {
+            const std::uint32_t node = reached[i];
+            for (const std::uint32_t next : links(node, 0)) {
+                if (parents[next] == no_node) {
+                    parents[next] = node;
+                    reached.push_back(next);
+                }
+            }
+        }
+    }
+
+    [[nodiscard]] std::size_t memory_bytes() const noexcept {
+        return base_.rows() * base_.stride() * sizeof(std::uint32_t) + upper_.size() * sizeof(std::uint32_t) +
+               upper_start_.size() * sizeof(std::uint64_t) + levels_.size();
+    }
+
+    /// Adds its sections to a file; the graph must live until file.save.
+    void write(io::ContainerWriter& file) const {
+        file.value("M", std::uint64_t{M_});
+        file.value("entry", entry_);
+        file.value("root", root_);
+        file.array("levels", levels_);
+        file.matrix("links", base_);
+        file.array("upper_links", upper_);
+    }
+
+    /// Every id, level and link is checked, and that the root reaches all nodes.
+    [[nodiscard]] static HNSWGraph read(const io::ContainerReader& file, std::size_t nodes) {
+        const auto M = file.value<std::uint64_t>("M");
+        file.check(M >= 2 && M <= max_M, "M", "must lie in [2, 4096]");
+        auto levels = file.array<std::uint8_t>("levels", nodes);
+        std::uint64_t upper_size = 0;
+        for (const std::uint8_t level : levels) {
+            file.check(level <= max_level, "levels", "must be at most 31");
+            upper_size += level * M;
+        }
+        // Before the graph is made: files that claim large sizes without holding them go no further.
+        auto upper = file.array<std::uint32_t>("upper_links", upper_size);
+        auto base = file.matrix<std::uint32_t>("links", nodes, 2 * M);
+        HNSWGraph graph(static_cast<std::size_t>(M), std::move(levels));
+        graph.upper_ = std::move(upper);
+        graph.base_ = std::move(base);
+        graph.entry_ = file.value<std::uint32_t>("entry");
+        graph.root_ = file.value<std::uint32_t>("root");
+        if (nodes == 0) {
+            return graph;
+        }
+
+        file.check(graph.root_ < nodes, "root", "must be below the number of vectors");
+        file.check(graph.entry_ < nodes, "entry", "must be below the number of vectors");
+        file.check(graph.levels_[graph.entry_] == *std::max_element(graph.levels_.begin(), graph.levels_.end()),
+                   "entry", "must be a node of the highest level");
+        for (std::uint32_t node = 0; node < nodes; ++node) {
+            for (std::size_t level = 0; level <= graph.level(node); ++level) {
+                const char* section = level == 0 ? "links" : "upper_links";
+                const auto slots = graph.slots(node, level);
+                const auto links = graph.links(node, level);
+                for (const std::uint32_t link : links) {
+                    file.check(link < nodes && link != node, section, "must be ids of other vectors");
+                    file.check(graph.level(link) >= level, section, "must stay on the level they are on");
+                }
+                file.check(std::all_of(slots.begin() + static_cast<std::ptrdiff_t>(links.size()), slots.end(),
+                                       [](std::uint32_t link) { return link == no_node; }),
+                           section, "must come before the unused room of their list");
+            }
+        }
+        const auto parents = graph.spanning_tree();
+        file.check(std::find(parents.begin(), parents.end(), no_node) == parents.end(), "links",
+                   "must lead from the root to every vector");
+        return graph;
+    }
+
+private:
+    [[nodiscard]] std::size_t upper_position(std::uint32_t node, std::size_t level) const noexcept {
+        return static_cast<std::size_t>(upper_start_[node]) + (level - 1) * M_;
+    }
+
+    Matrix<std::uint32_t> base_;  // level 0; rows start at cache lines
+    std::vector<std::uint32_t> upper_;
+    std::vector<std::uint64_t> upper_start_;  // where the lists of a node begin in upper_
+    std::vector<std::uint8_t> levels_;
+    std::size_t M_;
+    std::uint32_t entry_ = 0;
+    std::uint32_t root_ = 0;
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::ann::detail

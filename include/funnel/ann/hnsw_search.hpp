@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/hnsw_graph.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/scored.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::ann::detail {
+
+/// The best nodes that a walk has met, in one sorted array, and which of them it has not expanded yet.
+class CandidatePool {
+public:
+    void reset(std::size_t capacity) {
+        if (entries_.size() < capacity + 1) {
+            entries_.resize(capacity + 1);  // one more, so that insert may shift before it cuts
+        }
+        capacity_ = capacity;
+        size_ = 0;
+        next_ = 0;
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] Scored<> operator[](std::size_t i) const noexcept {
+        return {entries_[i].id & ~expanded, entries_[i].score};
+    }
+
+    /// A node that is not in the pool; it stays if it is among the best.
+    void insert(std::uint32_t id, float score) noexcept {
+        const Scored<> candidate{id, score};
+        if (size_ == capacity_ && !ranks_before(candidate, (*this)[size_ - 1])) {
+            return;
+        }
+        std::size_t position = 0;
+        for (std::size_t length = size_; length > 0;) {  // without branches that a processor could mispredict
+            const std::size_t half = length / 2;
+            const bool is_after = ranks_before((*this)[position + half], candidate);
+            position = is_after ? position + half + 1 : position;
+            length = is_after ? length - half - 1 : half;
+        }
+        const auto at = entries_.begin() + static_cast<std::ptrdiff_t>(position);
+        const auto end = entries_.begin() + static_cast<std::ptrdiff_t>(size_);
+        std::copy_backward(at, end, end + 1);
+        *at = candidate;
+        size_ = std::min(size_ + 1, capacity_);
+        next_ = std::min(next_, position);
+    }
+
+    /// The best node that is not expanded yet, which from now on it is; no_node when there is none.
+    std::uint32_t expand_next() noexcept {
+        while (next_ < size_ && (entries_[next_].id & expanded) != 0) {
+            ++next_;
+        }
+        if (next_ == size_) {
+            return no_node;
+        }
+        const std::uint32_t id = entries_[next_].id;
+        entries_[next_++].id |= expanded;
+        return id;
+    }
+
+private:
+    static constexpr std::uint32_t expanded = std::uint32_t{1} << 31;
+
+    std::vector<Scored<>> entries_;
+    std::size_t capacity_ = 0;
+    std::size_t size_ = 0;
+    std::size_t next_ = 0;  // all entries before this one are expanded
+};
+
+/// Which nodes a walk has met: one bit each.
+class VisitedSet {
+public:
+    void reset(std::size_t nodes) { words_.assign((nodes + 63) / 64, 0); }
+
+    /// True the first time that it is called for a node.
+    bool insert(std::uint32_t node) noexcept {
+        std::uint64_t& word = words_[node / 64];
+        const std::uint64_t bit = std::uint64_t{1} << (node % 64);
+        const bool is_new = (word & bit) == 0;
+        word |= bit;
+        return is_new;
+    }
+
+private:
+    std::vector<std::uint64_t> words_;
+};
+
+inline void prefetch_row(MatrixView<const float> rows, std::uint32_t id) noexcept {
+    const auto row = rows.row(id);
+    for (std::size_t i = 0; i < row.size(); i += row_alignment / sizeof(float)) {
+        __builtin_prefetch(row.data() + i);
+    }
+}
+
+/// Memory of one walk at a time, used again by the next.
+struct WalkScratch {
+    CandidatePool pool;
+    VisitedSet visited;
+    std::vector<std::uint32_t> ids;  // neighbours of one node that were not met before
+    std::vector<float> scores;
+
+    void reserve(const HNSWGraph& graph, std::size_t ef) {
+        pool.reset(ef);
+        visited.reset(graph.size());
+        ids.resize(graph.capacity(0));
+        scores.resize(graph.capacity(0));
+    }
+};
+
+template <class Score>
+[[nodiscard]] Scored<> scored_by(const Score& score, std::uint32_t id) {
+    Scored<> node{id, 0.0F};
+    score(std::span<const std::uint32_t>(&node.id, 1), std::span(&node.score, 1));
+    return node;
+}
+
+/// From a node on a level to the best one that a path of ever better neighbours leads to.
+template <class Score>
+Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkScratch& scratch, const Score& score) {
+    while (true) {
+        const auto links = graph.links(from.id, level);
+        const auto scores = std::span(scratch.scores).first(links.size());
+        score(links, scores);
+        const Scored<> start = from;
+        for (std::size_t i = 0; i < links.size(); ++i) {
+            const Scored<> neighbour{links[i], scores[i]};
+            from = ranks_before(neighbour, from) ? neighbour : from;
+        }
+        if (from == start) {
+            return from;
+        }
+    }
+}
+
+/// Best-first search on one level: expands the best node of the pool that is not expanded yet until all are. The pool
+/// holds the nodes to start from, which `visited` knows, and in the end the best of all nodes met.
+///
+/// score(ids, out) fills out with the scores of the nodes; prefetch(id) says that the vector of a node is wanted soon.
+///
+/// Source    Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
+///           small world graphs", TPAMI 2020 (algorithm 2)
+template <class Score, class Prefetch>
+void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const Score& score,
+          const Prefetch& prefetch) {
+    while (true) {
+        const std::uint32_t node = scratch.pool.expand_next();
+        if (node == no_node) {
+            return;
+        }
+        // In two phases, so that the vectors travel to the cache while the other neighbours are looked up.
+        std::size_t count = 0;
+        for (const std::uint32_t neighbour : graph.slots(node, level)) {
+            if (neighbour == no_node) {
+                break;
+            }
+            if (scratch.visited.insert(neighbour)) {
+                prefetch(neighbour);
+                scratch.ids[count++] = neighbour;
+            }
+        }
+        const auto ids = std::span<const std::uint32_t>(scratch.ids).first(count);
+        const auto scores = std::span(scratch.scores).first(count);
+        score(ids, scores);
+        for (std::size_t i = 0; i < count; ++i) {
+            scratch.pool.insert(ids[i], scores[i]);
+        }
+    }
+}
+
+/// The best nodes of a level, at most ef, after the levels above it: left in scratch.pool. The graph is not empty.
+/// `entry` is where to come in, on a level not below; level 0 also starts from the root, from which all can be reached.
+template <class Score, class Prefetch>
+void walk_from(const HNSWGraph& graph, Scored<> entry, std::size_t level, std::size_t ef, WalkScratch& scratch,
+               const Score& score, const Prefetch& prefetch) {
+    scratch.reserve(graph, ef);
+    scratch.visited.insert(entry.id);
+    scratch.pool.insert(entry.id, entry.score);
+    if (level == 0 && scratch.visited.insert(graph.root())) {
+        scratch.pool.insert(graph.root(), scored_by(score, graph.root()).score);
+    }
+    walk(graph, level, scratch, score, prefetch);
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::ann::detail

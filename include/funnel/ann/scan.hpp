@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/filter.hpp>
+#include <funnel/ann/vectors.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/core/top_k.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/one_to_many.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace funnel::inline FUNNEL_ABI::ann::detail {
+
+/// The best of all rows that pass: scores them block by block and selects. Every exact search comes through here, so a
+/// backend that scans whole matrices by itself replaces this one function.
+///
+/// Shapes    query: prepared, d;  rows: n x d, prepared;  out: room for k
+/// Returns   the filled part of out, best first; ties go to the smaller id
+/// Cost      n calls of passes, one score for each row that passes; allocates nothing
+template <Metric M, kernels::HostBackend Backend, Filter Passes>
+std::span<Scored<>> scan(std::span<const float> query, MatrixView<const float> rows, const Passes& passes,
+                         std::span<Scored<>> out) {
+    constexpr std::size_t block = 256;  // scores and ids of a block stay in the first-level cache
+    std::array<std::uint32_t, block> ids;
+    std::array<float, block> scores;
+    TopK<> best(out);
+
+    for (std::size_t begin = 0; begin < rows.rows(); begin += block) {
+        const std::size_t size = std::min(block, rows.rows() - begin);
+        std::size_t count = 0;
+        for (std::size_t i = begin; i < begin + size; ++i) {
+            ids[count] = static_cast<std::uint32_t>(i);
+            count += passes(static_cast<std::uint32_t>(i)) ? 1 : 0;
+        }
+        const std::span<float> block_scores = std::span(scores).first(count);
+        if (count == size) {
+            kernels::score_rows<typename M::Stored, Backend>(query, rows.rows_from(begin, size), block_scores);
+        } else {
+            kernels::score_rows<typename M::Stored, Backend>(
+                query, rows, std::span<const std::uint32_t>(ids).first(count), block_scores);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            best.push(ids[i], bounded<M>(scores[i]));
+        }
+    }
+    return best.finish();
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::ann::detail

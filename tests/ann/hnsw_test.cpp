@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/ann/hnsw.hpp>
+
+#include "ann/sample_vectors.hpp"
+#include "support/backends.hpp"
+#include "support/damage.hpp"
+#include "support/temp_dir.hpp"
+
+#include <funnel/ann/flat.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/parallel.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <string>
+#include <vector>
+
+using funnel::InvalidArgument;
+using funnel::Matrix;
+using funnel::MatrixView;
+using funnel::Scored;
+using funnel::ann::Cosine;
+using funnel::ann::Flat;
+using funnel::ann::HNSW;
+using funnel::ann::InnerProduct;
+using funnel::ann::L2;
+using funnel::testing::Hits;
+using funnel::testing::nearest_by_definition;
+using funnel::testing::recall;
+using funnel::testing::signs;
+using funnel::testing::small_integers;
+using funnel::testing::tastes;
+
+namespace {
+
+template <class M>
+double recall_at_10(const Matrix<float>& vectors, const Matrix<float>& queries, std::size_t ef) {
+    const auto index = HNSW<M>::build(vectors, {.M = 16, .ef_construction = 60, .seed = 1});
+    return recall(index.search_batch(queries, {.k = 10, .ef = ef}),
+                  Flat<M>::build(vectors).search_batch(queries, {.k = 10}));
+}
+
+template <class M, class Backend>
+void check_exact(const Matrix<float>& vectors, const Matrix<float>& queries) {
+    const auto index = HNSW<M, Backend>::build(vectors, {.M = 5, .ef_construction = 30, .seed = 1});
+    const std::size_t n = vectors.rows();
+    for (std::size_t i = 0; i < queries.rows(); ++i) {
+        const Hits all = nearest_by_definition<M>(vectors, queries.row(i), n);
+        CHECK(index.search(queries.row(i), {.k = 10, .ef = n}) == Hits(all.begin(), all.begin() + 10));
+        CHECK(index.search(queries.row(i), {.k = n + 1, .ef = 1}) == all);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("HNSW: worked by hand") {
+    // Four corners of a square, and a query near the second: squared distances 0.5, 0.1, 0.9, 1.3 from (0.1, 0.7).
+    const std::vector<float> corners{0.0F, 0.0F, 0.0F, 1.0F, 1.0F, 1.0F, 1.0F, 0.0F};
+    const auto index = HNSW<L2>::build(MatrixView<const float>(corners, 4, 2));
+    const Hits hits = index.search(std::vector<float>{0.1F, 0.7F}, {.k = 3, .ef = 4});
+    REQUIRE(hits.size() == 3);
+    CHECK(hits[0].id == 1);
+    CHECK(hits[0].score == doctest::Approx(-0.1));
+    CHECK(hits[1].id == 0);
+    CHECK(hits[2].id == 2);
+}
+
+TEST_CASE_TEMPLATE_DEFINE("HNSW: exact, ties included, once ef is the number of vectors", Backend, hnsw_exact) {
+    check_exact<L2, Backend>(small_integers(400, 9, 1), small_integers(5, 9, 2));
+    check_exact<InnerProduct, Backend>(small_integers(400, 9, 3), small_integers(5, 9, 4));
+    check_exact<Cosine, Backend>(signs(400, 1), signs(5, 2));
+}
+TEST_CASE_TEMPLATE_APPLY(hnsw_exact, funnel::testing::HostBackends);
+
+TEST_CASE("HNSW: recall of ten at ef 64 is at least 0.95") {
+    const Matrix<float> vectors = tastes(2500, 16, 1);
+    const Matrix<float> queries = tastes(100, 16, 2);
+    CHECK(recall_at_10<Cosine>(vectors, queries, 64) >= 0.98);
+    CHECK(recall_at_10<L2>(vectors, queries, 64) >= 0.98);
+    CHECK(recall_at_10<InnerProduct>(vectors, queries, 64) >= 0.95);
+}
+
+TEST_CASE("HNSW: recall of a hundred largest inner products does not stop below 0.95") {
+    const Matrix<float> vectors = tastes(2500, 16, 1);
+    const Matrix<float> queries = tastes(50, 16, 2);
+    const auto index = HNSW<InnerProduct>::build(vectors, {.ef_construction = 60});
+    CHECK(recall(index.search_batch(queries, {.k = 100, .ef = 400}),
+                 Flat<InnerProduct>::build(vectors).search_batch(queries, {.k = 100})) >= 0.95);
+}
+
+TEST_CASE("HNSW: filters of any selectivity give k hits if they exist") {
+    const Matrix<float> vectors = tastes(2500, 8, 1);
+    const Matrix<float> queries = tastes(20, 8, 2);
+    const auto index = HNSW<Cosine>::build(vectors, {.ef_construction = 60});
+    const auto flat = Flat<Cosine>::build(vectors);
+    for (const std::uint32_t divisor : {1U, 2U, 10U, 100U, 1000U, 2500U}) {
+        CAPTURE(divisor);
+        const auto passes = [&](std::uint32_t id) { return id % divisor == divisor / 2; };
+        std::vector<Hits> found;
+        std::vector<Hits> expected;
+        for (std::size_t i = 0; i < queries.rows(); ++i) {
+            expected.push_back(flat.search(queries.row(i), {.k = 10}, passes));
+            // With few candidates it walks where half pass, and scans where one in a hundred does.
+            found.push_back(index.search(queries.row(i), {.k = 10, .ef = 20}, passes));
+            CHECK(found.back().size() == std::min(std::size_t{10}, expected.back().size()));
+            CHECK(std::all_of(found.back().begin(), found.back().end(), [&](auto hit) { return passes(hit.id); }));
+        }
+        CHECK(recall(found, expected) >= 0.9);
+    }
+    CHECK(index.search(queries.row(0), {}, [](std::uint32_t) { return false; }).empty());
+}
+
+TEST_CASE("HNSW: a filter that passes only what is far from the query still gives the best of it") {
+    const Matrix<float> vectors = tastes(2500, 8, 1);
+    const auto index = HNSW<L2>::build(vectors, {.ef_construction = 40});
+    const auto flat = Flat<L2>::build(vectors);
+    const auto query = vectors.row(5);
+    const Hits all = flat.search(query, {.k = 2500});
+    std::vector<bool> is_far(2500);
+    for (std::size_t i = 1000; i < all.size(); ++i) {
+        is_far[all[i].id] = true;
+    }
+    const auto passes = [&](std::uint32_t id) { return is_far[id]; };
+    CHECK(index.search(query, {.k = 10, .ef = 10}, passes) == flat.search(query, {.k = 10}, passes));
+}
+
+TEST_CASE("HNSW: removed vectors are no hits but still lead to others") {
+    const Matrix<float> vectors = tastes(1500, 8, 1);
+    const Matrix<float> queries = tastes(30, 8, 2);
+    auto index = HNSW<L2>::build(vectors, {.ef_construction = 60});
+    std::size_t live = 1500;
+    for (const std::uint32_t keep_one_in : {2U, 50U}) {  // a walk among the first, a scan of the second
+        CAPTURE(keep_one_in);
+        for (std::uint32_t id = 0; id < 1500; ++id) {
+            live -= id % keep_one_in != 0 && index.remove(id) ? 1 : 0;
+        }
+        CHECK(index.size() == live);
+        std::vector<Hits> expected;
+        for (std::size_t i = 0; i < queries.rows(); ++i) {
+            expected.push_back(nearest_by_definition<L2>(vectors, queries.row(i), 10,
+                                                         [&](std::uint32_t id) { return id % keep_one_in == 0; }));
+        }
+        const auto found = index.search_batch(queries, {.k = 10, .ef = 20});
+        for (const Hits& hits : found) {
+            CHECK(hits.size() == 10);
+            CHECK(std::all_of(hits.begin(), hits.end(), [&](auto hit) { return hit.id % keep_one_in == 0; }));
+        }
+        CHECK(recall(found, expected) >= 0.9);
+    }
+    CHECK(index.search(queries.row(0), {.k = 1500}).size() == live);
+    CHECK_FALSE(index.remove(1));
+    CHECK_THROWS_AS(index.remove(1500), InvalidArgument);
+    for (std::uint32_t id = 0; id < 1500; ++id) {
+        index.remove(id);
+    }
+    CHECK(index.size() == 0);
+    CHECK(index.search(queries.row(0)).empty());
+}
+
+TEST_CASE("HNSW: vectors can be added to a built, an empty and a loaded index, without a limit") {
+    const funnel::testing::TempDir dir;
+    const Matrix<float> vectors = tastes(1500, 8, 1);
+    const Matrix<float> queries = tastes(50, 8, 2);
+    const auto expected = Flat<Cosine>::build(vectors).search_batch(queries, {.k = 10});
+    for (const std::size_t built : {0U, 1U, 700U}) {
+        CAPTURE(built);
+        auto index =
+            HNSW<Cosine>::build(MatrixView<const float>(vectors).rows_from(0, built), {.M = 8, .ef_construction = 60});
+        for (std::uint32_t id = static_cast<std::uint32_t>(built); id < 1500; ++id) {
+            if (id == 1100) {
+                index.save(dir / "grown.fnl");
+                index = HNSW<Cosine>::load(dir / "grown.fnl");
+            }
+            REQUIRE(index.add(vectors.row(id)) == id);
+        }
+        CHECK(index.size() == 1500);
+        CHECK(index.unreachable() == 0);
+        CHECK(recall(index.search_batch(queries, {.k = 10, .ef = 64}), expected) >= 0.95);
+    }
+}
+
+TEST_CASE("HNSW: an added vector longer than all before is found by inner product") {
+    const Matrix<float> vectors = tastes(500, 6, 1);
+    auto index = HNSW<InnerProduct>::build(vectors, {.M = 6, .ef_construction = 40});
+    std::vector<float> longer(vectors.row(3).begin(), vectors.row(3).end());
+    for (float& x : longer) {
+        x *= 100.0F;
+    }
+    CHECK(index.add(longer) == 500);
+    CHECK(index.search(vectors.row(3), {.k = 1})[0].id == 500);
+    CHECK(index.unreachable() == 0);
+}
+
+TEST_CASE("HNSW: the form for hot paths gives the same hits, and fewer where there is less room") {
+    const Matrix<float> vectors = tastes(1000, 8, 1);
+    const auto index = HNSW<L2>::build(vectors, {.M = 8, .ef_construction = 40});
+    HNSW<L2>::Scratch scratch;
+    std::array<Scored<>, 8> out{};
+    static_assert(noexcept(index.search(vectors.row(9), {.k = 8}, scratch, out)));
+    for (std::size_t i = 0; i < 20; ++i) {
+        REQUIRE(index.search(vectors.row(i), {.k = 8, .ef = 16}, scratch, out) == 8);
+        CHECK(Hits(out.begin(), out.end()) == index.search(vectors.row(i), {.k = 8, .ef = 16}));
+    }
+    CHECK(index.search(vectors.row(9), {.k = 3}, scratch, out) == 3);
+    CHECK(index.search(vectors.row(9), {.k = 100}, scratch, out) == 8);
+    CHECK(index.search(
+              vectors.row(9), {.k = 8}, [](std::uint32_t id) { return id < 2; }, scratch, out) == 2);
+    const std::vector<float> wrong_dimension(4);
+    CHECK(index.search(wrong_dimension, {}, scratch, out) == 0);
+    CHECK(index.search(vectors.row(9), {.k = 8, .ef = 0}, scratch, out) == 0);
+}
+
+TEST_CASE("HNSW: empty index, one vector, k = 0 and k beyond the number of vectors") {
+    const auto empty = HNSW<Cosine>::build(Matrix<float>(0, 2));
+    CHECK(empty.size() == 0);
+    CHECK(empty.unreachable() == 0);
+    CHECK(empty.search(std::vector<float>{1.0F, 2.0F}).empty());
+    CHECK(empty.search(std::vector<float>{1.0F, 2.0F}, {}, [](std::uint32_t) { return true; }).empty());
+
+    const Matrix<float> vectors = signs(50, 1);
+    const auto one = HNSW<Cosine>::build(vectors.view().rows_from(0, 1));
+    CHECK(one.search(vectors.row(0)) == Hits{{0, 1.0F}});
+
+    const auto index = HNSW<Cosine>::build(vectors);
+    CHECK(index.search(vectors.row(0), {.k = 0}).empty());
+    CHECK(index.search(vectors.row(0), {.k = 51, .ef = 1}).size() == 50);
+    constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+    CHECK(index.search(vectors.row(0), {.k = most, .ef = most}).size() == 50);
+}
+
+TEST_CASE("HNSW: searches of several threads on one index do not disturb each other") {
+    const Matrix<float> vectors = tastes(1000, 8, 1);
+    const auto index = HNSW<L2>::build(vectors, {.M = 8, .ef_construction = 40});
+    funnel::Threads pool(4);
+    CHECK(index.search_batch(vectors, {.k = 5, .ef = 20}, pool) == index.search_batch(vectors, {.k = 5, .ef = 20}));
+}
+
+TEST_CASE("HNSW: a saved index answers alike after load, and saves the same bytes") {
+    const funnel::testing::TempDir dir;
+    const Matrix<float> queries = tastes(20, 7, 2);
+    const auto check = [&]<class M>(M) {
+        auto index = HNSW<M>::build(tastes(800, 7, 1), {.M = 3, .ef_construction = 30, .seed = 5});
+        index.remove(17);
+        index.save(dir / "a.fnl");
+        auto loaded = HNSW<M>::load(dir / "a.fnl");
+        CHECK(loaded.size() == 799);
+        CHECK(loaded.options().M == 3);
+        CHECK(loaded.options().ef_construction == 30);
+        CHECK(loaded.search_batch(queries, {.k = 10, .ef = 30}) == index.search_batch(queries, {.k = 10, .ef = 30}));
+        loaded.save(dir / "b.fnl");
+        CHECK(funnel::testing::bytes_of(dir / "a.fnl") == funnel::testing::bytes_of(dir / "b.fnl"));
+        index.add(queries.row(0));
+        loaded.add(queries.row(0));
+        CHECK(loaded.search_batch(queries, {.k = 10, .ef = 30}) == index.search_batch(queries, {.k = 10, .ef = 30}));
+    };
+    check(L2{});
+    check(InnerProduct{});
+    check(Cosine{});
+    HNSW<L2>::build(Matrix<float>(0, 5)).save(dir / "empty.fnl");
+    CHECK(HNSW<L2>::load(dir / "empty.fnl").dimension() == 5);
+}
+
+TEST_CASE("HNSW: any damage to a file is found") {
+    const funnel::testing::TempDir dir;
+    HNSW<L2>::build(small_integers(40, 3, 1), {.M = 3, .ef_construction = 10}).save(dir / "hnsw.fnl");
+    const auto load = [](const std::filesystem::path& path) {
+        return HNSW<L2>::load(path).search(std::vector<float>{1.0F, 2.0F, 3.0F});
+    };
+    funnel::testing::check_damage(funnel::testing::bytes_of(dir / "hnsw.fnl"), load,
+                                  {.head = 300, .bit_flips = 200, .truncations = 30});
+}
+
+TEST_CASE("HNSW: an index of another metric is refused, with the names of both") {
+    const funnel::testing::TempDir dir;
+    HNSW<Cosine>::build(signs(10, 1)).save(dir / "hnsw.fnl");
+    std::string message;
+    try {
+        (void)HNSW<InnerProduct>::load(dir / "hnsw.fnl");
+    } catch (const funnel::CorruptData& error) {
+        message = error.what();
+    }
+    CHECK(message.find("expected InnerProduct, found Cosine") != std::string::npos);
+}
+
+TEST_CASE("HNSW: M of 0 or 1 and other impossible options are rejected by name") {
+    const Matrix<float> vectors = signs(20, 1);
+    for (const std::size_t M : {std::size_t{0}, std::size_t{1}, std::size_t{4097}}) {
+        CHECK_THROWS_WITH_AS((void)HNSW<L2>::build(vectors, {.M = M}), "HNSW::build: M must lie in [2, 4096]",
+                             InvalidArgument);
+    }
+    CHECK_THROWS_WITH_AS((void)HNSW<L2>::build(vectors, {.ef_construction = 0}),
+                         "HNSW::build: ef_construction must be at least 1", InvalidArgument);
+    const auto index = HNSW<L2>::build(vectors, {.M = 2, .ef_construction = 1});
+    CHECK(index.search(vectors.row(3), {.k = 20}).size() == 20);
+    CHECK_THROWS_WITH_AS((void)index.search(vectors.row(0), {.k = 1, .ef = 0}), "HNSW::search: ef must be at least 1",
+                         InvalidArgument);
+    CHECK_THROWS_AS((void)index.search_batch(vectors, {.k = 1, .ef = 0}), InvalidArgument);
+}
+
+TEST_CASE("HNSW: NaN, zero vectors under Cosine and wrong dimensions are rejected, the row is named") {
+    Matrix<float> vectors = signs(20, 1);
+    auto index = HNSW<Cosine>::build(vectors);
+    std::vector<float> query(16, 1.0F);
+    query[3] = std::numeric_limits<float>::quiet_NaN();
+    CHECK_THROWS_WITH_AS((void)index.search(query), "HNSW::search: the query holds a NaN or an infinity",
+                         InvalidArgument);
+    CHECK_THROWS_WITH_AS(index.add(query), "HNSW::add: the vector holds a NaN or an infinity", InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)index.search(std::vector<float>(16)),
+                         "HNSW::search: the query is the zero vector, which has no direction", InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)index.search(std::vector<float>(15, 1.0F)),
+                         "HNSW::search: the query has 15 elements, the index has dimension 16", InvalidArgument);
+    CHECK_THROWS_AS(index.add(std::vector<float>(17, 1.0F)), InvalidArgument);
+    CHECK(index.size() == 20);
+
+    vectors(7, 0) = std::numeric_limits<float>::infinity();
+    CHECK_THROWS_WITH_AS((void)HNSW<L2>::build(vectors), "HNSW::build: row 7 holds a NaN or an infinity",
+                         InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)index.search_batch(vectors), "HNSW::search_batch: query 7 holds a NaN or an infinity",
+                         InvalidArgument);
+    std::fill(vectors.row(7).begin(), vectors.row(7).end(), 0.0F);
+    CHECK_THROWS_WITH_AS((void)HNSW<Cosine>::build(vectors),
+                         "HNSW::build: row 7 is the zero vector, which has no direction", InvalidArgument);
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/cuda/scan.cuh>
+#include <funnel/ann/flat.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/core/top_k.hpp>
+#include <funnel/kernels/cuda/gemv.cuh>
+#include <funnel/kernels/cuda/one_to_many.cuh>
+#include <funnel/kernels/cuda/system.cuh>
+#include <funnel/kernels/cuda/top_k.cuh>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+// The same checks for every system: on the host by the unit tests, on a device by tests/cuda/device.cu. Vectors of small
+// whole numbers make all of them exact, so that results compare with ==.
+namespace funnel::testing {
+
+/// Notes the checks that fail.
+class Failures {
+public:
+    void check(bool is_ok, const std::string& what) {
+        if (!is_ok) {
+            list_.push_back(what);
+        }
+    }
+    [[nodiscard]] const std::vector<std::string>& list() const noexcept { return list_; }
+
+private:
+    std::vector<std::string> list_;
+};
+
+inline Matrix<float> whole_numbers(std::size_t rows, std::size_t cols, std::uint64_t seed) {
+    Matrix<float> matrix(rows, cols);
+    Random random(seed);
+    for (std::size_t i = 0; i < rows; ++i) {
+        for (float& x : matrix.row(i)) {
+            x = static_cast<float>(random.below(21)) - 10.0F;
+        }
+    }
+    return matrix;
+}
+
+inline std::vector<float> packed(const Matrix<float>& matrix) {
+    std::vector<float> elements;
+    for (std::size_t i = 0; i < matrix.rows(); ++i) {
+        elements.insert(elements.end(), matrix.row(i).begin(), matrix.row(i).end());
+    }
+    return elements;
+}
+
+template <class System>
+void check_one_to_many(Failures& failures) {
+    using namespace kernels;
+    for (const std::size_t cols : {1U, 7U, 64U}) {
+        const Matrix<float> rows = whole_numbers(33, cols, cols);
+        const Matrix<float> query = whole_numbers(1, cols, 100 + cols);
+        const DeviceBuffer<float, System> rows_there{std::span<const float>(packed(rows))};
+        const DeviceBuffer<float, System> query_there{query.row(0)};
+        const DeviceRows view{rows_there.span().data, rows.rows(), cols};
+        DeviceBuffer<float, System> out(rows.rows());
+
+        const auto check = [&](auto metric, const std::string& name) {
+            score_rows(Device<System>{}, metric, query_there.span(), view, out.span());
+            std::vector<float> scores(rows.rows());
+            out.copy_to(scores);
+            for (std::size_t i = 0; i < rows.rows(); ++i) {
+                const float expected = decltype(metric)::template score<Scalar>(query.row(0), rows.row(i));
+                const float error = scores[i] - expected;  // 0 but for the division and root of Cosine
+                failures.check(error <= 1e-6F && error >= -1e-6F, name + ", row " + std::to_string(i));
+            }
+        };
+        check(L2{}, "score_rows L2");
+        check(InnerProduct{}, "score_rows InnerProduct");
+        check(Cosine{}, "score_rows Cosine");
+
+        gemv(Device<System>{}, view, query_there.span(), out.span());
+        std::vector<float> product(rows.rows());
+        out.copy_to(product);
+        failures.check(product[32] == InnerProduct::score<Scalar>(query.row(0), rows.row(32)), "gemv");
+
+        const std::vector<std::uint32_t> ids{5, 0, 32, 5};
+        const DeviceBuffer<std::uint32_t, System> ids_there{std::span<const std::uint32_t>(ids)};
+        DeviceBuffer<float, System> gathered(ids.size());
+        score_rows(Device<System>{}, L2{}, query_there.span(), view, ids_there.span(), gathered.span());
+        std::vector<float> some(ids.size());
+        gathered.copy_to(some);
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            failures.check(some[i] == L2::score<Scalar>(query.row(0), rows.row(ids[i])), "score_rows, gathered");
+        }
+    }
+}
+
+template <class System>
+void check_top_k(Failures& failures) {
+    using namespace kernels;
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+    Random random(3);
+    std::vector<float> scores(500);
+    for (float& score : scores) {
+        score = static_cast<float>(random.below(40)) - 20.0F;  // many ties, of either sign
+    }
+    scores[7] = infinity;
+    scores[8] = -infinity;
+    scores[9] = not_a_number;
+    scores[10] = -0.0F;
+    scores[11] = 0.0F;
+    scores[12] = -not_a_number;
+    const DeviceBuffer<float, System> there{std::span<const float>(scores)};
+    for (const std::size_t k : {0U, 1U, 10U, 498U, 1000U}) {
+        std::vector<Scored<>> out(k);
+        const auto found = top_k(Device<System>{}, there.span(), {}, std::span(out));
+        const std::vector<Scored<>> expected = funnel::top_k(scores, k);
+        failures.check(std::vector<Scored<>>(found.begin(), found.end()) == expected, "top_k, k = " + std::to_string(k));
+    }
+
+    std::vector<unsigned char> passes(scores.size(), 0);
+    passes[3] = passes[8] = passes[9] = 1;
+    const DeviceBuffer<unsigned char, System> passes_there{std::span<const unsigned char>(passes)};
+    std::vector<Scored<>> out(5);
+    const auto found = top_k(Device<System>{}, there.span(), passes_there.span(), std::span(out));
+    failures.check(found.size() == 2 && found[0].id == 3 && found[1].id == 8, "top_k, with flags");
+
+    const DeviceBuffer<float, System> nothing;
+    failures.check(top_k(Device<System>{}, nothing.span(), {}, std::span(out)).empty(), "top_k of nothing");
+}
+
+template <class System, class M>
+void check_flat(Failures& failures, const std::string& name) {
+    using ann::Flat;
+    const Matrix<float> vectors = whole_numbers(300, 17, 5);
+    const Matrix<float> queries = whole_numbers(8, 17, 6);
+    auto expected = Flat<M, kernels::Scalar>::build(vectors);
+    auto index = Flat<M, kernels::Device<System>>::build(vectors);
+    const auto odd = [](std::uint32_t id) { return id % 2 == 1; };
+    const auto agree = [&](const std::string& when) {
+        for (std::size_t q = 0; q < queries.rows(); ++q) {
+            for (const std::size_t k : {0U, 1U, 10U, 400U}) {
+                const auto a = expected.search(queries.row(q), {.k = k});
+                const auto b = index.search(queries.row(q), {.k = k});
+                bool is_alike = a.size() == b.size();
+                for (std::size_t i = 0; is_alike && i < a.size(); ++i) {
+                    // Cosine stores rounded unit vectors: neighbours whose scores differ by rounding may change places.
+                    const float error = a[i].score - b[i].score;
+                    is_alike = M::normalises ? error <= 1e-6F && error >= -1e-6F : a[i] == b[i];
+                }
+                failures.check(is_alike, name + " " + when + ", k = " + std::to_string(k));
+            }
+            const auto a = expected.search(queries.row(q), {.k = 20}, odd);
+            const auto b = index.search(queries.row(q), {.k = 20}, odd);
+            failures.check(a.size() == b.size() && (M::normalises || a == b), name + " filtered, " + when);
+        }
+    };
+    agree("after build");
+    for (const std::uint32_t id : {0U, 17U, 299U}) {
+        expected.remove(id);
+        index.remove(id);
+    }
+    agree("after remove");
+    expected.add(queries.row(0));
+    failures.check(index.add(queries.row(0)) == 300, name + ": add gives the next id");
+    agree("after add");
+    failures.check(index.search_batch(queries, {.k = 3}).size() == queries.rows(), name + ": search_batch");
+}
+
+template <class System>
+std::vector<std::string> check_device() {
+    Failures failures;
+    check_one_to_many<System>(failures);
+    check_top_k<System>(failures);
+    check_flat<System, kernels::L2>(failures, "Flat<L2>");
+    check_flat<System, kernels::InnerProduct>(failures, "Flat<InnerProduct>");
+    check_flat<System, kernels::Cosine>(failures, "Flat<Cosine>");
+    return failures.list();
+}
+
+}  // namespace funnel::testing
