@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/scored.hpp>
+#include <funnel/pipeline/candidates.hpp>
+#include <funnel/pipeline/fallback.hpp>
+#include <funnel/pipeline/merge.hpp>
+#include <funnel/pipeline/stage.hpp>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::pipeline {
+
+/// How many candidates a source without at_most is asked for, or k if that is more.
+inline constexpr std::size_t default_candidates = 200;
+
+/// Asks every source and merges what they find; see retrieve().
+template <class... Sources>
+struct Retrieve {
+    std::tuple<Sources...> sources;  // each a Named
+
+    template <RecommendationRequest R>
+    void run(const R& request, Candidates& candidates, Trace& trace) const {
+        static_assert((Retriever<detail::WorkOf<Sources>, R> && ...),
+                      "retrieve: a source must be a Retriever: recommend(user, {.k = n}) or callable as (request, n)");
+        const auto excluded = detail::excluded_of(request);
+        std::array<std::vector<Scored<>>, sizeof...(Sources)> found;
+        std::vector<SourceList> lists;
+        std::size_t total = 0;
+        const auto ask = [&](const auto& source) {
+            auto& items = found[lists.size()];
+            const std::size_t most =
+                source.options.at_most.value_or(std::max(default_candidates, detail::k_of(request)));
+            detail::traced(trace, source.name, 0, [&] {
+                // So many that enough are left if all that is excluded comes along.
+                items = detail::ask(source.work, request, most + excluded.size());
+                return items.size();
+            });
+            lists.push_back({.items = items, .quota = most, .name = source.name});
+            trace.sources.push_back(source.name);
+            total += items.size();
+        };
+        std::apply([&](const auto&... each) { (ask(each), ...); }, sources);
+        detail::traced(trace, "merge", total, [&] {
+            candidates = merge(lists, {.exclude = excluded});
+            return candidates.size();
+        });
+    }
+};
+
+/// Drops what may not be shown; see filter().
+template <class... Filters>
+struct FilterStage {
+    std::tuple<Filters...> filters;  // each a Named
+
+    template <RecommendationRequest R>
+    [[nodiscard]] bool keeps(const R& request, std::uint32_t id) const {
+        return std::apply([&](const auto&... each) { return (each.work(request, id) && ...); }, filters);
+    }
+
+    template <RecommendationRequest R>
+    void run(const R& request, Candidates& candidates, Trace& trace) const {
+        static_assert((Filter<detail::WorkOf<Filters>, R> && ...),
+                      "filter: a condition must be a Filter: callable as (request, id), returning true or false");
+        const auto apply = [&](const auto& keep) {
+            detail::traced(trace, keep.name, candidates.size(), [&] {
+                std::vector<std::size_t> kept;
+                for (std::size_t i = 0; i < candidates.size(); ++i) {
+                    if (keep.work(request, candidates.ids()[i])) {
+                        kept.push_back(i);
+                    }
+                }
+                candidates.arrange(kept, keep.name);
+                return candidates.size();
+            });
+        };
+        std::apply([&](const auto&... each) { (apply(each), ...); }, filters);
+    }
+};
+
+/// Gives candidates new scores and sorts them; see rank().
+template <class Model>
+struct Rank {
+    Model model;  // a Named
+
+    template <RecommendationRequest R>
+    void run(const R& request, Candidates& candidates, Trace& trace) const {
+        static_assert(Ranker<detail::WorkOf<Model>, R>,
+                      "rank: the model must be a Ranker: score(user, ids) or callable as (request, candidates)");
+        detail::traced(trace, model.name, candidates.size(), [&] {
+            if (!candidates.empty()) {
+                candidates.rescore(detail::score(model.work, request, candidates), model.name);
+                candidates.truncate(model.options.at_most.value_or(candidates.size()));
+            }
+            return candidates.size();
+        });
+    }
+};
+
+/// Puts candidates into a new order, rule by rule; see rerank().
+template <class... Rules>
+struct Rerank {
+    std::tuple<Rules...> rules;  // each a Named
+
+    template <RecommendationRequest R>
+    void run(const R& request, Candidates& candidates, Trace& trace) const {
+        static_assert((Reranker<detail::WorkOf<Rules>, R> && ...),
+                      "rerank: a rule must be a Reranker: callable as (request, candidates), returning positions");
+        const auto apply = [&](const auto& rule) {
+            detail::traced(trace, rule.name, candidates.size(), [&] {
+                if (!candidates.empty()) {
+                    std::vector<std::size_t> order;
+                    for (const auto position : rule.work(request, candidates)) {
+                        order.push_back(static_cast<std::size_t>(position));
+                    }
+                    candidates.arrange(order, rule.name);
+                    candidates.truncate(rule.options.at_most.value_or(candidates.size()));
+                }
+                return candidates.size();
+            });
+        };
+        std::apply([&](const auto&... each) { (apply(each), ...); }, rules);
+    }
+};
+
+/// Retrieval from sources (see Retriever). Each brings in at most at_most items, else as many as the others; what comes
+/// out is merged as by merge().
+template <class... Sources>
+requires(sizeof...(Sources) > 0) [[nodiscard]] Retrieve<detail::NamedFor<Sources>...> retrieve(Sources&&... sources) {
+    std::size_t number = 0;  // braces keep the order of evaluation, and so the numbers
+    return {{detail::with_name("source", number++, std::forward<Sources>(sources))...}};
+}
+
+/// Conditions (see Filter) that hold for every item of the answer, those of fallback levels included.
+template <class... Filters>
+[[nodiscard]] FilterStage<detail::NamedFor<Filters>...> filter(Filters&&... filters) {
+    std::size_t number = 0;
+    return {{detail::with_name("filter", number++, std::forward<Filters>(filters))...}};
+}
+
+/// Scoring by a model (see Ranker); at_most of the best stay.
+template <class Model>
+[[nodiscard]] Rank<detail::NamedFor<Model>> rank(Model&& model) {
+    return {detail::with_name("rank", 0, std::forward<Model>(model))};
+}
+
+/// Rules (see Reranker), applied one after the other to the whole list.
+template <class... Rules>
+[[nodiscard]] Rerank<detail::NamedFor<Rules>...> rerank(Rules&&... rules) {
+    std::size_t number = 0;
+    return {{detail::with_name("rule", number++, std::forward<Rules>(rules))...}};
+}
+
+/// The answer to a request: a list of items, and how it came about.
+struct Result {
+    std::vector<Candidate> items;  ///< at most k, none twice, in the order to show them
+    Trace trace;
+
+    [[nodiscard]] auto begin() const noexcept { return items.begin(); }
+    [[nodiscard]] auto end() const noexcept { return items.end(); }
+    [[nodiscard]] std::size_t size() const noexcept { return items.size(); }
+    [[nodiscard]] bool empty() const noexcept { return items.empty(); }
+    [[nodiscard]] const Candidate& operator[](std::size_t i) const noexcept { return items[i]; }
+};
+
+struct RecommendOptions {
+    std::size_t k = 10;  ///< length of the answer
+};
+
+namespace detail {
+
+template <class Stage>
+inline constexpr bool is_retrieve = false;
+template <class... Sources>
+inline constexpr bool is_retrieve<Retrieve<Sources...>> = true;
+template <class Stage>
+inline constexpr bool is_fallback = false;
+template <class... Levels>
+inline constexpr bool is_fallback<Fallback<Levels...>> = true;
+
+}  // namespace detail
+
+/// A recommender made of stages, put together by the compiler: no virtual calls, and a stage that is left out costs
+/// nothing.
+///
+///     Funnel funnel(retrieve(ease, popular), rank(model), rerank(diversity), fallback(popular));
+///     auto result = funnel.recommend({.user = 42, .k = 10});
+///
+/// retrieve comes first, fallback (if any) last; in between filters, rankers and rules in any order and number. An
+/// empty list is passed on without calling models and rules. What a stage throws comes out of recommend.
+template <class First, class... Rest>
+class Funnel {
+    static_assert(detail::is_retrieve<First>, "Funnel: the first stage must be retrieve(...)");
+    static_assert(!(detail::is_retrieve<Rest> || ...), "Funnel: only the first stage can be retrieve(...)");
+
+public:
+    explicit Funnel(First first, Rest... rest) : stages_(std::move(first), std::move(rest)...) {}
+
+    /// Answers a request. Safe to call from several threads if the stages' own calls are.
+    ///
+    /// Returns   at most request.k items, in the order of the last stage; of a ranker: score down, then id up
+    /// Errors    InvalidArgument, which names the stage, if it breaks its contract (NaN scores, wrong sizes, positions
+    ///           that do not exist), or request.k is negative; whatever a stage throws
+    template <RecommendationRequest R>
+    [[nodiscard]] Result recommend(const R& request) const {
+        Result result;
+        Candidates candidates;
+        const auto keep = [&](std::uint32_t id) {
+            return std::apply([&](const auto&... stage) { return (keeps(stage, request, id) && ...); }, stages_);
+        };
+        const auto run = [&](const auto& stage) {
+            if constexpr (detail::is_fallback<std::remove_cvref_t<decltype(stage)>>) {
+                take(candidates, detail::k_of(request), result.items);
+                stage.fill(result.items, request, candidates.sources(), keep, result.trace);
+            } else {
+                stage.run(request, candidates, result.trace);
+            }
+        };
+        std::apply([&](const auto&... stage) { (run(stage), ...); }, stages_);
+        if constexpr (!has_fallback) {
+            take(candidates, detail::k_of(request), result.items);
+        }
+        return result;
+    }
+
+    [[nodiscard]] Result recommend(const Request& request) const { return recommend<Request>(request); }
+
+    /// The call of every model of this library.
+    [[nodiscard]] Result recommend(std::uint32_t user, const RecommendOptions& options = {}) const {
+        return recommend(Request{.user = user, .k = options.k});
+    }
+
+private:
+    static constexpr bool has_fallback = (detail::is_fallback<Rest> || ...);
+    static_assert(!has_fallback ||
+                      detail::is_fallback<std::tuple_element_t<sizeof...(Rest), std::tuple<First, Rest...>>>,
+                  "Funnel: fallback(...) must be the last stage");
+
+    template <class Stage, class R>
+    static bool keeps(const Stage& stage, const R& request, std::uint32_t id) {
+        if constexpr (requires { stage.keeps(request, id); }) {
+            return stage.keeps(request, id);
+        } else {
+            return true;
+        }
+    }
+
+    static void take(const Candidates& candidates, std::size_t k, std::vector<Candidate>& items) {
+        items.reserve(std::min(k, candidates.size()));
+        for (std::size_t i = 0; i < candidates.size() && i < k; ++i) {
+            items.push_back(candidates[i]);
+        }
+    }
+
+    std::tuple<First, Rest...> stages_;
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::pipeline

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/pipeline/candidates.hpp>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::pipeline {
+
+/// What one source found, best first.
+struct SourceList {
+    std::span<const Scored<>> items;
+    std::optional<std::size_t> quota = {};  ///< at most this many items that no other source brought in before
+    std::string name = "source";            ///< for messages
+};
+
+struct MergeOptions {
+    std::optional<std::size_t> limit = {};        ///< at most this many candidates altogether
+    std::span<const std::uint32_t> exclude = {};  ///< items that must not come in, in any order
+    double rank_offset = 60.0;                    ///< flattens the fused score: larger cares less about the top ranks
+};
+
+namespace detail {
+
+// Numbers ids 0, 1, ... in the order of their first coming. Open addressing; room for a number of ids given in advance.
+class IdNumbers {
+public:
+    explicit IdNumbers(std::size_t capacity)
+        : slots_(std::bit_ceil(2 * capacity + 2)),
+          shift_(64U - static_cast<unsigned>(std::countr_zero(slots_.size()))) {}
+
+    // The number of an id, which is the next free one if the id is new.
+    std::size_t operator()(std::uint32_t id) noexcept {
+        // Fibonacci hashing: neighbouring ids land far apart.
+        std::size_t at = static_cast<std::size_t>(id * std::uint64_t{0x9E3779B97F4A7C15} >> shift_);
+        while (slots_[at].is_used && slots_[at].id != id) {
+            at = (at + 1) % slots_.size();
+        }
+        if (!slots_[at].is_used) {
+            slots_[at] = {size_++, id, true};
+        }
+        return slots_[at].number;
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+private:
+    struct Slot {
+        std::size_t number = 0;
+        std::uint32_t id = 0;
+        bool is_used = false;
+    };
+
+    std::vector<Slot> slots_;
+    unsigned shift_;
+    std::size_t size_ = 0;
+};
+
+}  // namespace detail
+
+/// Makes one list of candidates out of what several sources found: each item once, with all its sources remembered.
+///
+/// Sources take turns, the first one first: each brings in its best item that is not there yet, until its quota or list
+/// ends. An item that a source found but did not bring in still counts as found by it. Several sources have no common
+/// scale, so the score of a candidate is the fusion of its ranks; a single source keeps its own scores:
+///
+///     score(i) = sum over sources s that found i of 1 / (rank_offset + 1 + rank of i in s)
+///
+/// Returns   the candidates, score down, then id up
+/// Cost      O(n log n) time for n items in all lists, O(n sources) memory
+/// Errors    InvalidArgument, which names the source, if a score is NaN; if there are more than 32 sources, or
+///           rank_offset is negative or not finite
+/// Source    Cormack et al., "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods", SIGIR
+/// 2009
+[[nodiscard]] inline Candidates merge(std::span<const SourceList> lists, const MergeOptions& options = {}) {
+    require(lists.size() <= max_sources, "merge: at most 32 sources");
+    require(options.rank_offset >= 0.0 && options.rank_offset <= std::numeric_limits<double>::max(),
+            "merge: rank_offset must be finite and >= 0");
+    std::size_t total = options.exclude.size();
+    for (const SourceList& list : lists) {
+        total += list.items.size();
+        for (const Scored<>& item : list.items) {
+            if (item.score != item.score) {
+                raise<InvalidArgument>("merge: " + list.name + " gave item " + std::to_string(item.id) +
+                                       " a score that is NaN");
+            }
+        }
+    }
+
+    // Items that are excluded get the first numbers, so that everything below is simply "not new".
+    detail::IdNumbers number_of(total);
+    for (const std::uint32_t id : options.exclude) {
+        number_of(id);
+    }
+    const std::size_t excluded = number_of.size();
+    const std::size_t limit = options.limit.value_or(std::numeric_limits<std::size_t>::max());
+
+    Candidates merged(lists.size());
+    std::vector<std::size_t> next(lists.size(), 0);     // where each source goes on reading
+    std::vector<std::size_t> brought(lists.size(), 0);  // how many each source brought in
+    for (bool someone_brought = true; someone_brought && merged.size() < limit;) {
+        someone_brought = false;
+        for (std::size_t s = 0; s < lists.size(); ++s) {
+            const SourceList& list = lists[s];
+            bool has_brought = merged.size() >= limit || (list.quota && brought[s] >= *list.quota);
+            while (!has_brought && next[s] < list.items.size()) {
+                const std::uint32_t id = list.items[next[s]++].id;
+                const std::size_t known = number_of.size();
+                has_brought = number_of(id) == known;
+                if (has_brought) {
+                    merged.append(id, 0.0F);
+                    ++brought[s];
+                    someone_brought = true;
+                }
+            }
+        }
+    }
+
+    std::vector<double> fused(merged.size(), 0.0);
+    for (std::size_t s = 0; s < lists.size(); ++s) {
+        for (std::size_t rank = 0; rank < lists[s].items.size(); ++rank) {
+            const Scored<>& item = lists[s].items[rank];
+            const std::size_t i = number_of(item.id) - excluded;  // wraps around for an excluded item
+            if (i < merged.size() && !merged[i].is_from(s)) {     // of an item twice in a list, the first counts
+                merged.found_at(i, s, item.score, rank);
+                fused[i] += lists.size() == 1 ? static_cast<double>(item.score)
+                                              : 1.0 / (options.rank_offset + 1.0 + static_cast<double>(rank));
+            }
+        }
+    }
+    std::vector<float> scores(fused.begin(), fused.end());
+    merged.rescore(scores, "merge");
+    return merged;
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::pipeline

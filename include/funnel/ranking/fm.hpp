@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/core/progress.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/io/container.hpp>
+#include <funnel/ranking/binary_labels.hpp>
+#include <funnel/ranking/feature_rows.hpp>
+#include <funnel/ranking/optimiser.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::ranking {
+
+struct FMOptions {
+    std::size_t factors = 8;                   ///< length of a feature's vector; 0 leaves a linear model
+    std::size_t epochs = 20;                   ///< passes over all rows; 0 gives the starting point
+    float learning_rate = 0.05F;               ///< > 0
+    float l2 = 1e-5F;                          ///< pull towards 0 on the weights and vectors of a row's features
+    float init_scale = 0.01F;                  ///< standard deviation of the vectors at the start
+    Optimiser optimiser = Optimiser::Adagrad;  ///< how far a step goes
+    std::uint64_t seed = 1;                    ///< of the start, and of the order in which rows are seen
+};
+
+/// Factorisation machine: a linear model plus the interaction of every pair of features, for which each feature has a
+/// vector. It learns about pairs it has never seen together, which is what sparse user x item data needs.
+///
+///     logit(x) = b + sum_j w_j x_j + sum over pairs i < j of <v_i, v_j> x_i x_j
+///              = b + sum_j w_j x_j + 1/2 sum over factors f of (sum_j v_jf x_j)^2 - sum_j (v_jf x_j)^2
+///
+/// Features enter as they are: bring dense ones to a common scale, about [-1, 1].
+///
+/// Cost      O(m factors) a row for m features that are not 0; O(d factors) memory
+/// Source    Rendle, "Factorization machines", ICDM 2010 (lemma 3.1)
+class FM {
+public:
+    /// Learns from rows and labels by one step a row of
+    ///
+    ///     logloss(logit(x), y) + l2 / 2 (sum over features j of x of w_j^2 + |v_j|^2)
+    ///
+    /// Each step needs the one before, so one thread does it; executor hears of the progress and can stop it.
+    ///
+    /// Shapes    rows: n x d, a MatrixView<const float> or a CSRMatrix<float>;  labels: n, each 0 or 1
+    /// Errors    InvalidArgument if the shapes do not fit, a label is neither 0 nor 1, a feature is not finite, an
+    ///           option is out of its range, or learning diverged
+    template <Executor E = Serial>
+    [[nodiscard]] static FM fit(FeatureRows rows, std::span<const float> labels, const FMOptions& options = {},
+                                E&& executor = E{}) {
+        require(options.learning_rate > 0.0F && std::isfinite(options.learning_rate),
+                "FM::fit: learning_rate must be finite and > 0");
+        require(options.l2 >= 0.0F && std::isfinite(options.l2), "FM::fit: l2 must be finite and >= 0");
+        require(options.init_scale >= 0.0F && std::isfinite(options.init_scale),
+                "FM::fit: init_scale must be finite and >= 0");
+        detail::require_binary_labels(labels, rows.rows(), "FM::fit");
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            detail::require_finite_row(rows, i, "FM::fit");
+        }
+
+        FM model(rows.cols(), options.factors);
+        for (std::size_t j = 0; j < model.features(); ++j) {
+            Random random(options.seed, j);
+            for (float& v : model.vectors_.row(j)) {
+                v = options.init_scale * static_cast<float>(random.normal());
+            }
+        }
+
+        std::vector<std::size_t> order(rows.rows());
+        for (std::size_t i = 0; i < order.size(); ++i) {
+            order[i] = i;
+        }
+        detail::Descent descent(options.optimiser, options.learning_rate, 1 + model.features() * (1 + options.factors));
+        std::vector<double> sums(options.factors);
+        constexpr std::uint64_t shuffles = std::uint64_t{1} << 63;  // streams apart from those of the features
+        for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
+            Random(options.seed, shuffles + epoch).shuffle(std::span(order));
+            for (const std::size_t i : order) {
+                model.learn(rows, i, labels[i], static_cast<double>(options.l2), descent, sums);
+            }
+            report_progress(executor, "FM", epoch + 1, options.epochs);
+        }
+        require(model.is_finite(), "FM::fit: diverged; a smaller learning_rate may help");
+        return model;
+    }
+
+    /// The logits of n rows, higher is likelier.
+    ///
+    /// Errors    InvalidArgument if the rows have another number of features, or one that is not finite
+    [[nodiscard]] std::vector<float> score(FeatureRows rows) const {
+        return each(rows, [](double logit) { return logit; });
+    }
+
+    /// The probabilities, in [0, 1].
+    ///
+    /// Errors    as score()
+    [[nodiscard]] std::vector<float> predict(FeatureRows rows) const { return each(rows, detail::logistic); }
+
+    [[nodiscard]] std::size_t features() const noexcept { return weights_.size(); }
+    [[nodiscard]] std::size_t factors() const noexcept { return vectors_.cols(); }
+    [[nodiscard]] float bias() const noexcept { return bias_; }
+    [[nodiscard]] std::span<const float> weights() const noexcept { return weights_; }
+    /// One row a feature.
+    [[nodiscard]] MatrixView<const float> vectors() const noexcept { return vectors_; }
+
+    /// Errors    IOError
+    void save(const std::filesystem::path& path) const {
+        io::ContainerWriter file(kind, layout_version);
+        file.value("factors", static_cast<std::uint64_t>(factors()));
+        file.value("bias", bias_);
+        file.array("weights", weights_);
+        if (factors() > 0) {
+            file.matrix("vectors", vectors_);
+        }
+        file.save(path);
+    }
+
+    /// Errors    IOError;  CorruptData if the file is damaged or holds something else
+    [[nodiscard]] static FM load(const std::filesystem::path& path) {
+        const io::ContainerReader file(path, kind, layout_version);
+        const auto factors = file.value<std::uint64_t>("factors");
+        FM model(0, 0);
+        model.bias_ = file.value<float>("bias");
+        model.weights_ = file.array<float>("weights");
+        model.vectors_ = factors == 0 ? Matrix<float>(model.features(), 0)
+                                      : file.matrix<float>("vectors", model.features(), factors);
+        file.check(model.is_finite(), "vectors", "bias, weights and vectors must be finite");
+        return model;
+    }
+
+private:
+    static constexpr const char* kind = "ranking.FM";
+    static constexpr std::uint32_t layout_version = 1;
+
+    FM(std::size_t features, std::size_t factors) : weights_(features, 0.0F), vectors_(features, factors) {}
+
+    [[nodiscard]] bool is_finite() const {
+        const auto all_finite = [](std::span<const float> x) {
+            return std::all_of(x.begin(), x.end(), [](float value) { return std::isfinite(value); });
+        };
+        bool is_finite = std::isfinite(bias_) && all_finite(weights_);
+        for (std::size_t j = 0; j < features(); ++j) {
+            is_finite = is_finite && all_finite(vectors_.row(j));
+        }
+        return is_finite;
+    }
+
+    // The logit of row i; leaves sum_j v_jf x_j for each factor f in sums.
+    [[nodiscard]] double logit(const FeatureRows& rows, std::size_t i, std::span<double> sums) const {
+        std::fill(sums.begin(), sums.end(), 0.0);
+        double linear = static_cast<double>(bias_);
+        double squares = 0.0;
+        rows.for_each(i, [&](std::size_t j, float value) {
+            const auto x = static_cast<double>(value);
+            linear += static_cast<double>(weights_[j]) * x;
+            const auto vector = vectors_.row(j);
+            for (std::size_t f = 0; f < sums.size(); ++f) {
+                const double share = static_cast<double>(vector[f]) * x;
+                sums[f] += share;
+                squares += share * share;
+            }
+        });
+        double square_of_sums = 0.0;
+        for (const double sum : sums) {
+            square_of_sums += sum * sum;
+        }
+        return linear + 0.5 * (square_of_sums - squares);
+    }
+
+    // One step: d logit / d b = 1,  / d w_j = x_j,  / d v_jf = x_j (sum_f - v_jf x_j).
+    void learn(const FeatureRows& rows, std::size_t i, float label, double l2, detail::Descent& descent,
+               std::span<double> sums) {
+        const double error = detail::logistic(logit(rows, i, sums)) - static_cast<double>(label);
+        bias_ += static_cast<float>(descent.step(0, error));
+        rows.for_each(i, [&](std::size_t j, float value) {
+            const auto x = static_cast<double>(value);
+            const std::size_t parameter = 1 + j * (1 + factors());
+            const auto w = static_cast<double>(weights_[j]);
+            weights_[j] += static_cast<float>(descent.step(parameter, error * x + l2 * w));
+            const auto vector = vectors_.row(j);
+            for (std::size_t f = 0; f < sums.size(); ++f) {
+                const auto v = static_cast<double>(vector[f]);
+                vector[f] +=
+                    static_cast<float>(descent.step(parameter + 1 + f, error * x * (sums[f] - v * x) + l2 * v));
+            }
+        });
+    }
+
+    template <class Link>
+    [[nodiscard]] std::vector<float> each(const FeatureRows& rows, Link&& link) const {
+        require(rows.cols() == features(), "FM: rows must have as many features as in training");
+        std::vector<float> out(rows.rows());
+        std::vector<double> sums(factors());
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            const double z = logit(rows, i, sums);
+            if (!std::isfinite(z)) {
+                detail::require_finite_row(rows, i, "FM");
+            }
+            out[i] = static_cast<float>(link(z));
+        }
+        return out;
+    }
+
+    float bias_ = 0.0F;
+    std::vector<float> weights_;
+    Matrix<float> vectors_;  // features x factors
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::ranking

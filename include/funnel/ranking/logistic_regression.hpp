@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/core/progress.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/io/container.hpp>
+#include <funnel/ranking/binary_labels.hpp>
+#include <funnel/ranking/feature_rows.hpp>
+#include <funnel/ranking/optimiser.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::ranking {
+
+struct LogisticRegressionOptions {
+    std::size_t epochs = 100;                  ///< passes over all rows; 0 gives the starting point, all zeros
+    float learning_rate = 0.1F;                ///< > 0
+    float l2 = 1e-4F;                          ///< weight of the penalty, see the formula; keeps separable data finite
+    std::size_t batch_size = 256;              ///< rows a step; as many as there are rows: plain gradient descent
+    Optimiser optimiser = Optimiser::Adagrad;  ///< how far a step goes
+    std::uint64_t seed = 1;                    ///< of the order in which rows are seen
+};
+
+/// The probability of a click (a like, a sale) from features, as the logistic function of a weighted sum. The ranker to
+/// try first, and the one that others must beat.
+///
+///     logit(x) = b + sum over features j of w_j z_j,   z_j = (x_j - mean_j) / scale_j
+///     b, w = argmin of the mean over rows of logloss(logit(x), y) + l2 / 2 |w|^2
+///
+/// Features are standardised inside, with the mean and the standard deviation of the training rows, so their units do
+/// not matter and their weights can be compared. A feature that never varied there gets scale 1 and weight 0.
+///
+/// Cost      fit: O(epochs n d) time, O(n + d) memory
+/// Source    Hastie et al., "The elements of statistical learning", 2009 (4.4)
+class LogisticRegression {
+public:
+    /// Learns from rows and labels. The same for any number of threads.
+    ///
+    /// Shapes    rows: n x d, n > 0;  labels: n, each 0 or 1
+    /// Errors    InvalidArgument if the shapes do not fit, a label is neither 0 nor 1, a feature is not finite, or an
+    ///           option is out of its range
+    template <Executor E = Serial>
+    [[nodiscard]] static LogisticRegression fit(MatrixView<const float> rows, std::span<const float> labels,
+                                                const LogisticRegressionOptions& options = {}, E&& executor = E{}) {
+        require(options.learning_rate > 0.0F && std::isfinite(options.learning_rate),
+                "LogisticRegression::fit: learning_rate must be finite and > 0");
+        require(options.l2 >= 0.0F && std::isfinite(options.l2), "LogisticRegression::fit: l2 must be finite and >= 0");
+        require(options.batch_size > 0, "LogisticRegression::fit: batch_size must be at least 1");
+        require(rows.rows() > 0, "LogisticRegression::fit: needs at least one row");
+        detail::require_binary_labels(labels, rows.rows(), "LogisticRegression::fit");
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            detail::require_finite_row(rows, i, "LogisticRegression::fit");
+        }
+
+        LogisticRegression model;
+        model.standardise(rows);
+        model.descend(rows, labels, options, executor);
+        require(model.is_finite(), "LogisticRegression::fit: diverged; a smaller learning_rate may help");
+        return model;
+    }
+
+    /// The weighted sums: n x d features to n logits, higher is likelier.
+    ///
+    /// Errors    InvalidArgument if the rows have another number of features, or one that is not finite
+    [[nodiscard]] std::vector<float> score(MatrixView<const float> rows) const {
+        return each(rows, [](double logit) { return logit; });
+    }
+
+    /// The probabilities, in [0, 1].
+    ///
+    /// Errors    as score()
+    [[nodiscard]] std::vector<float> predict(MatrixView<const float> rows) const {
+        return each(rows, detail::logistic);
+    }
+
+    [[nodiscard]] std::size_t features() const noexcept { return weights_.size(); }
+    [[nodiscard]] float bias() const noexcept { return bias_; }
+    /// What one standard deviation more of each feature adds to the logit.
+    [[nodiscard]] std::span<const float> weights() const noexcept { return weights_; }
+    [[nodiscard]] std::span<const float> means() const noexcept { return means_; }
+    [[nodiscard]] std::span<const float> scales() const noexcept { return scales_; }
+
+    /// Errors    IOError
+    void save(const std::filesystem::path& path) const {
+        io::ContainerWriter file(kind, layout_version);
+        file.value("bias", bias_);
+        file.array("weights", weights_);
+        file.array("means", means_);
+        file.array("scales", scales_);
+        file.save(path);
+    }
+
+    /// Errors    IOError;  CorruptData if the file is damaged or holds something else
+    [[nodiscard]] static LogisticRegression load(const std::filesystem::path& path) {
+        const io::ContainerReader file(path, kind, layout_version);
+        LogisticRegression model;
+        model.bias_ = file.value<float>("bias");
+        model.weights_ = file.array<float>("weights");
+        model.means_ = file.array<float>("means", model.weights_.size());
+        model.scales_ = file.array<float>("scales", model.weights_.size());
+        file.check(model.is_finite(), "weights", "bias, weights and means must be finite");
+        file.check(std::all_of(model.scales_.begin(), model.scales_.end(),
+                               [](float x) { return std::isfinite(x) && x > 0.0F; }),
+                   "scales", "must be finite and > 0");
+        return model;
+    }
+
+private:
+    static constexpr const char* kind = "ranking.Logistic";
+    static constexpr std::uint32_t layout_version = 1;
+
+    LogisticRegression() = default;
+
+    [[nodiscard]] bool is_finite() const {
+        const auto all_finite = [](std::span<const float> x) {
+            return std::all_of(x.begin(), x.end(), [](float value) { return std::isfinite(value); });
+        };
+        return std::isfinite(bias_) && all_finite(weights_) && all_finite(means_);
+    }
+
+    [[nodiscard]] double standardised(float x, std::size_t feature) const noexcept {
+        return (static_cast<double>(x) - static_cast<double>(means_[feature])) / static_cast<double>(scales_[feature]);
+    }
+
+    void standardise(MatrixView<const float> rows) {
+        const std::size_t d = rows.cols();
+        const auto n = static_cast<double>(rows.rows());
+        weights_.assign(d, 0.0F);
+        means_.assign(d, 0.0F);
+        scales_.assign(d, 1.0F);
+        for (std::size_t j = 0; j < d; ++j) {
+            double sum = 0.0;
+            bool varies = false;
+            for (std::size_t i = 0; i < rows.rows(); ++i) {
+                sum += static_cast<double>(rows(i, j));
+                varies = varies || rows(i, j) != rows(0, j);
+            }
+            const double mean = varies ? sum / n : static_cast<double>(rows(0, j));
+            double squares = 0.0;
+            for (std::size_t i = 0; i < rows.rows(); ++i) {
+                squares += (static_cast<double>(rows(i, j)) - mean) * (static_cast<double>(rows(i, j)) - mean);
+            }
+            means_[j] = static_cast<float>(mean);
+            const auto scale = static_cast<float>(std::sqrt(squares / n));
+            scales_[j] = varies && scale > 0.0F ? scale : 1.0F;
+        }
+    }
+
+    template <class E>
+    void descend(MatrixView<const float> rows, std::span<const float> labels, const LogisticRegressionOptions& options,
+                 E& executor) {
+        constexpr std::size_t grain = 256;  // rows whose gradients are added up before threads meet
+        const std::size_t n = rows.rows();
+        const std::size_t d = rows.cols();
+
+        std::vector<std::size_t> order(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            order[i] = i;
+        }
+        std::vector<double> parameters(d + 1, 0.0);  // the weights, then the bias
+        detail::Descent descent(options.optimiser, options.learning_rate, d + 1);
+        const std::size_t largest_batch = std::min(options.batch_size, n);
+        Matrix<double> partial((largest_batch - 1) / grain + 1, d + 1);  // the gradient of each chunk of a batch
+
+        for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
+            Random(options.seed, epoch).shuffle(std::span(order));
+            for (std::size_t first = 0; first < n; first += largest_batch) {
+                const auto batch = std::span(order).subspan(first, std::min(largest_batch, n - first));
+                executor.for_range(batch.size(), grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+                    const auto gradient = partial.row(begin / grain);
+                    std::fill(gradient.begin(), gradient.end(), 0.0);
+                    for (const std::size_t i : batch.subspan(begin, end - begin)) {
+                        double logit = parameters[d];
+                        for (std::size_t j = 0; j < d; ++j) {
+                            logit += parameters[j] * standardised(rows(i, j), j);
+                        }
+                        const double error = detail::logistic(logit) - static_cast<double>(labels[i]);
+                        for (std::size_t j = 0; j < d; ++j) {
+                            gradient[j] += error * standardised(rows(i, j), j);
+                        }
+                        gradient[d] += error;
+                    }
+                });
+                for (std::size_t j = 0; j <= d; ++j) {
+                    double sum = 0.0;
+                    for (std::size_t chunk = 0; chunk * grain < batch.size(); ++chunk) {
+                        sum += partial(chunk, j);
+                    }
+                    const double penalty = j < d ? static_cast<double>(options.l2) * parameters[j] : 0.0;
+                    parameters[j] += descent.step(j, sum / static_cast<double>(batch.size()) + penalty);
+                }
+            }
+            report_progress(executor, "LogisticRegression", epoch + 1, options.epochs);
+        }
+        for (std::size_t j = 0; j < d; ++j) {
+            weights_[j] = static_cast<float>(parameters[j]);
+        }
+        bias_ = static_cast<float>(parameters[d]);
+    }
+
+    template <class Link>
+    [[nodiscard]] std::vector<float> each(MatrixView<const float> rows, Link&& link) const {
+        require(rows.cols() == features(), "LogisticRegression: rows must have as many features as in training");
+        std::vector<float> out(rows.rows());
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            double logit = static_cast<double>(bias_);
+            for (std::size_t j = 0; j < features(); ++j) {
+                logit += static_cast<double>(weights_[j]) * standardised(rows(i, j), j);
+            }
+            if (!std::isfinite(logit)) {
+                detail::require_finite_row(rows, i, "LogisticRegression");
+            }
+            out[i] = static_cast<float>(link(logit));
+        }
+        return out;
+    }
+
+    float bias_ = 0.0F;
+    std::vector<float> weights_;
+    std::vector<float> means_;
+    std::vector<float> scales_;
+};
+
+}  // namespace funnel::inline FUNNEL_ABI::ranking

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::rerank {
+
+/// How freshness enters a score.
+enum class Boost {
+    Additive,        ///< score + weight * freshness: any scores, logits too; weight is in the unit of the scores
+    Multiplicative,  ///< score * (1 + weight * freshness): scores >= 0 only, where it does not depend on their scale
+};
+
+struct FreshnessOptions {
+    float weight = 0.1F;          ///< what an item of age 0 gains; 0 changes nothing
+    double half_life = 604800.0;  ///< age at which half of the gain is left, in the unit of the ages; a week of seconds
+    Boost boost = Boost::Additive;  ///< how the gain is applied
+};
+
+/// Lifts new items: scores with a gain that halves with every half-life of age.
+///
+///     freshness(i) = 2^(-age(i) / half_life)
+///
+/// Ages below 0 count as 0: clocks disagree, and tomorrow's item must not beat today's without bound.
+///
+/// Shapes    scores: n;  ages: n, in the unit of half_life; infinity is a way to say "as old as can be"
+/// Returns   n scores, by position
+/// Cost      O(n)
+/// Errors    InvalidArgument if the sizes differ, weight is negative or not finite, half_life is not positive and
+///           finite, a score is not finite, an age is NaN, or a score is negative with Boost::Multiplicative
+[[nodiscard]] inline std::vector<float> freshness(std::span<const float> scores, std::span<const double> ages,
+                                                  const FreshnessOptions& options = {}) {
+    require(scores.size() == ages.size(), "freshness: scores and ages must be as many");
+    require(options.weight >= 0.0F && std::isfinite(options.weight), "freshness: weight must be finite and >= 0");
+    require(options.half_life > 0.0 && std::isfinite(options.half_life), "freshness: half_life must be finite and > 0");
+
+    const bool multiplies = options.boost == Boost::Multiplicative;
+    std::vector<float> boosted(scores.size());
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+        require(std::isfinite(scores[i]), "freshness: scores must be finite");
+        require(!std::isnan(ages[i]), "freshness: ages must not be NaN");
+        require(!multiplies || scores[i] >= 0.0F, "freshness: Boost::Multiplicative needs scores >= 0");
+        const double gain =
+            static_cast<double>(options.weight) * std::exp2(-std::max(ages[i], 0.0) / options.half_life);
+        const double score = scores[i];
+        boosted[i] = static_cast<float>(multiplies ? score * (1.0 + gain) : score + gain);
+    }
+    return boosted;
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::rerank

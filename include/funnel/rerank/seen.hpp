@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::rerank {
+
+struct SeenOptions {
+    std::size_t times = 1;  ///< an item goes once the history names it this often; 1 is the plain seen filter
+};
+
+/// Keeps the items that a user has not had yet, or with times > 1: not too often yet.
+///
+/// Shapes    items: n ids, best first;  history: m ids, in any order, repeated as often as they were seen
+/// Returns   the positions of the items to keep, in their order
+/// Cost      O((n + m) log m) time, O(n + m) memory
+/// Errors    InvalidArgument if times is 0
+template <std::integral Id = std::uint32_t>
+[[nodiscard]] std::vector<std::size_t> remove_seen(std::span<const Id> items, std::span<const Id> history,
+                                                   const SeenOptions& options = {}) {
+    require(options.times > 0, "remove_seen: times must be at least 1");
+
+    std::vector<Id> sorted(history.begin(), history.end());
+    std::sort(sorted.begin(), sorted.end());
+
+    std::vector<std::size_t> kept;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        const auto [first, last] = std::equal_range(sorted.begin(), sorted.end(), items[i]);
+        if (static_cast<std::size_t>(last - first) < options.times) {
+            kept.push_back(i);
+        }
+    }
+    return kept;
+}
+
+/// For vectors and arrays of the default id, from which a template cannot deduce a span.
+[[nodiscard]] inline std::vector<std::size_t> remove_seen(std::span<const std::uint32_t> items,
+                                                          std::span<const std::uint32_t> history,
+                                                          const SeenOptions& options = {}) {
+    return remove_seen<std::uint32_t>(items, history, options);
+}
+
+}  // namespace funnel::inline FUNNEL_ABI::rerank

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/pipeline/merge.hpp>
+
+#include <funnel/core/rng.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <set>
+#include <vector>
+
+using doctest::Approx;
+using funnel::InvalidArgument;
+using funnel::Random;
+using funnel::Scored;
+using funnel::pipeline::Candidate;
+using funnel::pipeline::Candidates;
+using funnel::pipeline::Found;
+using funnel::pipeline::merge;
+using funnel::pipeline::SourceList;
+
+namespace {
+
+using Ids = std::vector<std::uint32_t>;
+using List = std::vector<Scored<>>;
+using Lists = std::vector<SourceList>;
+
+Ids ids_of(const Candidates& candidates) {
+    return {candidates.ids().begin(), candidates.ids().end()};
+}
+
+}  // namespace
+
+TEST_CASE("merge: worked by hand") {
+    const List a{{7, 0.9F}, {3, 0.8F}, {5, 0.1F}};
+    const List b{{3, 40.0F}, {8, 30.0F}};
+    // With offset 60:  3 is second and first, 1/62 + 1/61;  7 is first, 1/61;  8 is second, 1/62;  5 is third, 1/63.
+    const Candidates merged = merge(Lists{{.items = a}, {.items = b}});
+    CHECK(ids_of(merged) == Ids{3, 7, 8, 5});
+    CHECK(merged[0].score == Approx(1.0 / 62.0 + 1.0 / 61.0).epsilon(1e-6));
+    CHECK(merged[1].score == Approx(1.0 / 61.0).epsilon(1e-6));
+    CHECK(merged[0].sources == 0b11);
+    CHECK(merged[1].sources == 0b01);
+    CHECK(merged[2].sources == 0b10);
+    CHECK(merged.found(0, 0) == Found{0.8F, 1});
+    CHECK(merged.found(0, 1) == Found{40.0F, 0});
+    CHECK(merged.found(2, 1) == Found{30.0F, 1});
+    CHECK_FALSE(merged.found(2, 0).has_value());
+}
+
+TEST_CASE("merge: a single source keeps its scores") {
+    const List a{{7, 0.9F}, {3, -2.0F}};
+    const Candidates merged = merge(Lists{{.items = a}});
+    CHECK(merged[0] == Candidate{7, 0.9F, 1});
+    CHECK(merged[1] == Candidate{3, -2.0F, 1});
+}
+
+TEST_CASE("merge: sources take turns, and a quota counts what a source brought in") {
+    const List a{{1, 9.0F}, {2, 8.0F}, {3, 7.0F}};
+    const List b{{1, 9.0F}, {2, 8.0F}, {4, 7.0F}, {5, 6.0F}};
+    // a brings 1, b finds 1 taken and brings 2, a finds 2 taken and brings 3, b brings 4.
+    CHECK(merge(Lists{{.items = a}, {.items = b}}, {.limit = 2}).ids().size() == 2);
+    const auto set_of = [](const Candidates& c) { return std::set<std::uint32_t>(c.ids().begin(), c.ids().end()); };
+    using Set = std::set<std::uint32_t>;
+    CHECK(set_of(merge(Lists{{.items = a}, {.items = b}}, {.limit = 3})) == Set{1, 2, 3});
+    CHECK(set_of(merge(Lists{{.items = a}, {.items = b, .quota = 1}})) == Set{1, 2, 3});
+    CHECK(set_of(merge(Lists{{.items = a, .quota = 1}, {.items = b, .quota = 2}})) == Set{1, 2, 4});
+    CHECK(set_of(merge(Lists{{.items = a, .quota = 0}, {.items = b}})) == Set{1, 2, 4, 5});
+    // Not brought in, but found: with a quota of 0, a still counts as a source of 1 and 2.
+    const Candidates merged = merge(Lists{{.items = a, .quota = 0}, {.items = b}});
+    CHECK(merged[0] == Candidate{1, merged[0].score, 0b11});
+}
+
+TEST_CASE("merge: keeps every item once, with all of its sources, on random input") {
+    Random random(9);
+    for (int round = 0; round < 100; ++round) {
+        std::vector<List> lists(1 + random.below(4));
+        std::map<std::uint32_t, std::uint32_t> sources;  // by definition
+        std::map<std::uint32_t, double> fused;
+        Ids exclude(random.below(5));
+        std::generate(exclude.begin(), exclude.end(), [&] { return static_cast<std::uint32_t>(random.below(30)); });
+        for (std::size_t s = 0; s < lists.size(); ++s) {
+            lists[s].resize(random.below(25));
+            std::set<std::uint32_t> seen;
+            for (std::size_t rank = 0; rank < lists[s].size(); ++rank) {
+                const auto id = static_cast<std::uint32_t>(random.below(30));
+                lists[s][rank] = {id, 100.0F - static_cast<float>(rank)};
+                if (std::find(exclude.begin(), exclude.end(), id) == exclude.end() && seen.insert(id).second) {
+                    sources[id] |= 1U << s;
+                    fused[id] += lists.size() == 1 ? 100.0 - static_cast<double>(rank)
+                                                   : 1.0 / (61.0 + static_cast<double>(rank));
+                }
+            }
+        }
+        Lists views;
+        for (const List& list : lists) {
+            views.push_back({.items = list});
+        }
+        const Candidates merged = merge(views, {.exclude = exclude});
+        CAPTURE(round);
+        REQUIRE(merged.size() == sources.size());
+        for (std::size_t i = 0; i < merged.size(); ++i) {
+            CHECK(sources.at(merged[i].id) == merged[i].sources);
+            CHECK(merged[i].score == Approx(fused.at(merged[i].id)).epsilon(1e-6));
+            if (i > 0) {
+                CHECK((merged[i - 1].score > merged[i].score ||
+                       (merged[i - 1].score == merged[i].score && merged[i - 1].id < merged[i].id)));
+            }
+        }
+    }
+}
+
+TEST_CASE("merge: edges of the input") {
+    CHECK(merge({}).empty());
+    CHECK(merge(Lists{{}, {}}).empty());
+    const List a{{1, 1.0F}, {2, 0.5F}};
+    CHECK(merge(Lists{{.items = a}}, {.limit = 0}).empty());
+    CHECK(merge(Lists{{.items = a}}, {.exclude = Ids{2, 1, 1}}).empty());
+    // Twice in one list: the better place counts.
+    const List twice{{4, 9.0F}, {4, 8.0F}, {5, 7.0F}};
+    const Candidates merged = merge(Lists{{.items = twice}});
+    CHECK(ids_of(merged) == Ids{4, 5});
+    CHECK(merged.found(0, 0) == Found{9.0F, 0});
+    // Ids that collide in a small table.
+    const List far_apart{{0, 3.0F}, {4294967295U, 2.0F}, {2147483648U, 1.0F}};
+    CHECK(ids_of(merge(Lists{{.items = far_apart}})) == Ids{0, 4294967295U, 2147483648U});
+}
+
+TEST_CASE("merge: rejects scores and options without a meaning") {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const List broken{{4, 9.0F}, {5, nan}};
+    CHECK_THROWS_WITH_AS((void)merge(Lists{{.items = broken, .name = "ease"}}),
+                         "merge: ease gave item 5 a score that is NaN", InvalidArgument);
+    CHECK_THROWS_AS((void)merge(Lists(33)), InvalidArgument);
+    CHECK_THROWS_AS((void)merge({}, {.rank_offset = -1.0}), InvalidArgument);
+    CHECK_THROWS_AS((void)merge({}, {.rank_offset = std::numeric_limits<double>::infinity()}), InvalidArgument);
+    CHECK_THROWS_AS((void)merge({}, {.rank_offset = std::numeric_limits<double>::quiet_NaN()}), InvalidArgument);
+}

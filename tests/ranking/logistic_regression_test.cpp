@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/ranking/logistic_regression.hpp>
+
+#include "support/damage.hpp"
+#include "support/temp_dir.hpp"
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/core/progress.hpp>
+#include <funnel/core/rng.hpp>
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <utility>
+#include <vector>
+
+using doctest::Approx;
+using funnel::InvalidArgument;
+using funnel::Matrix;
+using funnel::MatrixView;
+using funnel::Random;
+using funnel::Threads;
+using funnel::ranking::LogisticRegression;
+using funnel::ranking::LogisticRegressionOptions;
+using funnel::ranking::Optimiser;
+
+namespace {
+
+namespace testing = funnel::testing;
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+struct Problem {
+    Matrix<float> rows;
+    std::vector<float> labels;
+};
+
+// Features on very different scales; labels drawn from a true model.
+Problem random_problem(std::size_t n, std::size_t d, std::uint64_t seed) {
+    Random random(seed);
+    Problem problem{Matrix<float>(n, d), std::vector<float>(n)};
+    for (std::size_t i = 0; i < n; ++i) {
+        double logit = 0.3;
+        for (std::size_t j = 0; j < d; ++j) {
+            const double z = random.normal();
+            logit += z * (j % 2 == 0 ? 1.0 : -0.5);
+            problem.rows(i, j) = static_cast<float>(z * std::pow(10.0, static_cast<double>(j)) + 5.0);
+        }
+        problem.labels[i] = random.uniform() < 1.0 / (1.0 + std::exp(-logit)) ? 1.0F : 0.0F;
+    }
+    return problem;
+}
+
+// Rows standardised in double, with a column of ones for the bias at the end.
+std::vector<std::vector<double>> design(const Problem& problem) {
+    const std::size_t n = problem.rows.rows();
+    const std::size_t d = problem.rows.cols();
+    std::vector<std::vector<double>> z(n, std::vector<double>(d + 1, 1.0));
+    for (std::size_t j = 0; j < d; ++j) {
+        double mean = 0.0;
+        double variance = 0.0;
+        for (std::size_t i = 0; i < n; ++i) {
+            mean += static_cast<double>(problem.rows(i, j)) / static_cast<double>(n);
+        }
+        for (std::size_t i = 0; i < n; ++i) {
+            variance += std::pow(static_cast<double>(problem.rows(i, j)) - mean, 2.0) / static_cast<double>(n);
+        }
+        for (std::size_t i = 0; i < n; ++i) {
+            z[i][j] = (static_cast<double>(problem.rows(i, j)) - mean) / std::sqrt(variance);
+        }
+    }
+    return z;
+}
+
+double loss(const std::vector<std::vector<double>>& z, const std::vector<float>& labels, const std::vector<double>& w,
+            double l2) {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < z.size(); ++i) {
+        double logit = 0.0;
+        for (std::size_t j = 0; j < w.size(); ++j) {
+            logit += w[j] * z[i][j];
+        }
+        sum += std::log1p(std::exp(-std::abs(logit))) + std::max(logit, 0.0) - static_cast<double>(labels[i]) * logit;
+    }
+    double squares = 0.0;
+    for (std::size_t j = 0; j + 1 < w.size(); ++j) {
+        squares += w[j] * w[j];
+    }
+    return sum / static_cast<double>(z.size()) + 0.5 * l2 * squares;
+}
+
+// Newton's method in double: the optimum to machine precision.
+std::vector<double> optimum(const std::vector<std::vector<double>>& z, const std::vector<float>& labels, double l2) {
+    const std::size_t p = z[0].size();
+    std::vector<double> w(p, 0.0);
+    for (int step = 0; step < 50; ++step) {
+        std::vector<std::vector<double>> a(p, std::vector<double>(p + 1, 0.0));  // Hessian | gradient
+        for (std::size_t i = 0; i < z.size(); ++i) {
+            double logit = 0.0;
+            for (std::size_t j = 0; j < p; ++j) {
+                logit += w[j] * z[i][j];
+            }
+            const double probability = 1.0 / (1.0 + std::exp(-logit));
+            for (std::size_t j = 0; j < p; ++j) {
+                a[j][p] += (probability - static_cast<double>(labels[i])) * z[i][j] / static_cast<double>(z.size());
+                for (std::size_t k = 0; k < p; ++k) {
+                    a[j][k] += probability * (1.0 - probability) * z[i][j] * z[i][k] / static_cast<double>(z.size());
+                }
+            }
+        }
+        for (std::size_t j = 0; j + 1 < p; ++j) {
+            a[j][j] += l2;
+            a[j][p] += l2 * w[j];
+        }
+        for (std::size_t j = 0; j < p; ++j) {  // Gauss-Jordan; the Hessian is positive definite
+            for (std::size_t k = p + 1; k-- > j;) {
+                a[j][k] /= a[j][j];
+            }
+            for (std::size_t i = 0; i < p; ++i) {
+                const double factor = a[i][j];
+                for (std::size_t k = j; i != j && k <= p; ++k) {
+                    a[i][k] -= factor * a[j][k];
+                }
+            }
+        }
+        for (std::size_t j = 0; j < p; ++j) {
+            w[j] -= a[j][p];
+        }
+    }
+    return w;
+}
+
+std::vector<double> parameters_of(const LogisticRegression& model) {
+    std::vector<double> w(model.weights().begin(), model.weights().end());
+    w.push_back(static_cast<double>(model.bias()));
+    return w;
+}
+
+std::vector<float> floats_of(const LogisticRegression& model) {
+    std::vector<float> w(model.weights().begin(), model.weights().end());
+    w.push_back(model.bias());
+    return w;
+}
+
+}  // namespace
+
+TEST_CASE("LogisticRegression: two steps worked by hand") {
+    // x = 3 and 1 have mean 2 and scale 1: z = 1 and -1. Labels 1 and 0, learning rate 1, no penalty.
+    // Step 1: both errors are one half, (-1/2) (1) and (1/2) (-1), mean -1/2: w = 1/2.
+    // Step 2: logistic(1/2) = 0.62246, mean gradient -(1 - 0.62246): w = 0.87754. The bias stays at 0.
+    Matrix<float> rows(2, 1);
+    rows(0, 0) = 3.0F;
+    rows(1, 0) = 1.0F;
+    const std::vector<float> labels{1, 0};
+    const LogisticRegressionOptions options{
+        .epochs = 2, .learning_rate = 1.0F, .l2 = 0.0F, .optimiser = Optimiser::SGD};
+    const auto model = LogisticRegression::fit(rows, labels, options);
+    CHECK(model.means()[0] == 2.0F);
+    CHECK(model.scales()[0] == 1.0F);
+    CHECK(model.weights()[0] == Approx(0.87754067).epsilon(1e-6));
+    CHECK(model.bias() == Approx(0.0));
+    CHECK(model.score(rows)[0] == Approx(0.87754067).epsilon(1e-6));
+    CHECK(model.predict(rows)[0] == Approx(1.0 / (1.0 + std::exp(-0.87754067))).epsilon(1e-6));
+}
+
+TEST_CASE("LogisticRegression: every step follows the gradient, by central differences of the loss") {
+    const Problem problem = random_problem(300, 3, 3);
+    const auto z = design(problem);
+    const double l2 = 0.25;
+    for (const std::size_t epochs : {0U, 1U, 4U}) {
+        LogisticRegressionOptions options{.epochs = epochs,
+                                          .learning_rate = 0.5F,
+                                          .l2 = static_cast<float>(l2),
+                                          .batch_size = 300,
+                                          .optimiser = Optimiser::SGD};
+        const auto before = parameters_of(LogisticRegression::fit(problem.rows, problem.labels, options));
+        options.epochs = epochs + 1;
+        const auto after = parameters_of(LogisticRegression::fit(problem.rows, problem.labels, options));
+        for (std::size_t j = 0; j < before.size(); ++j) {
+            auto up = before;
+            auto down = before;
+            up[j] += 1e-5;
+            down[j] -= 1e-5;
+            const double gradient = (loss(z, problem.labels, up, l2) - loss(z, problem.labels, down, l2)) / 2e-5;
+            // The parameters come as floats: 1e-7 of about 1, over a learning rate of 1/2.
+            CHECK((before[j] - after[j]) / 0.5 == Approx(gradient).epsilon(1e-5).scale(1.0));
+        }
+    }
+}
+
+TEST_CASE("LogisticRegression: full batches reach the optimum that Newton's method finds") {
+    const Problem problem = random_problem(200, 3, 11);
+    const auto z = design(problem);
+    for (const float l2 : {0.01F, 0.5F}) {
+        for (const auto& [optimiser, learning_rate] : {std::pair{Optimiser::Adagrad, 0.5F}, {Optimiser::SGD, 1.0F}}) {
+            const auto model = LogisticRegression::fit(
+                problem.rows, problem.labels,
+                {.epochs = 2000, .learning_rate = learning_rate, .l2 = l2, .batch_size = 200, .optimiser = optimiser});
+            const auto best = optimum(z, problem.labels, static_cast<double>(l2));
+            for (std::size_t j = 0; j < best.size(); ++j) {
+                CHECK(parameters_of(model)[j] == Approx(best[j]).epsilon(1e-4));
+            }
+        }
+    }
+}
+
+TEST_CASE("LogisticRegression: small batches come close to the optimum") {
+    const Problem problem = random_problem(2000, 3, 12);
+    const auto z = design(problem);
+    const auto model = LogisticRegression::fit(problem.rows, problem.labels, {.batch_size = 32});
+    const double best = loss(z, problem.labels, optimum(z, problem.labels, 1e-4), 1e-4);
+    CHECK(loss(z, problem.labels, parameters_of(model), 1e-4) < best + 1e-3);
+}
+
+TEST_CASE("LogisticRegression: the unit of a feature does not matter") {
+    Problem problem = random_problem(100, 2, 5);
+    const auto model = LogisticRegression::fit(problem.rows, problem.labels);
+    const auto scores = model.score(problem.rows);
+    for (std::size_t i = 0; i < problem.rows.rows(); ++i) {
+        problem.rows(i, 0) *= 1024.0F;  // a power of two: exact
+    }
+    const auto other = LogisticRegression::fit(problem.rows, problem.labels);
+    CHECK(other.score(problem.rows) == scores);
+    CHECK(floats_of(other) == floats_of(model));
+}
+
+TEST_CASE("LogisticRegression: a feature that never varies in training has no say") {
+    Problem problem = random_problem(50, 2, 6);
+    for (std::size_t i = 0; i < 50; ++i) {
+        problem.rows(i, 1) = 0.1F;  // its sum rounds: a scale from rounding noise would blow up
+    }
+    const auto model = LogisticRegression::fit(problem.rows, problem.labels);
+    CHECK(model.weights()[1] == 0.0F);
+    CHECK(model.scales()[1] == 1.0F);
+    const auto before = model.score(problem.rows);
+    problem.rows(0, 1) = 1e6F;
+    CHECK(model.score(problem.rows) == before);
+}
+
+TEST_CASE("LogisticRegression: the penalty keeps separable data finite") {
+    Matrix<float> rows(4, 1);
+    for (std::size_t i = 0; i < 4; ++i) {
+        rows(i, 0) = static_cast<float>(i);
+    }
+    const std::vector<float> labels{0, 0, 1, 1};
+    const LogisticRegressionOptions options{.epochs = 3000, .learning_rate = 0.5F, .l2 = 0.01F};
+    const auto model = LogisticRegression::fit(rows, labels, options);
+    const auto best = optimum(design({rows, labels}), labels, 0.01);
+    CHECK(model.weights()[0] == Approx(best[0]).epsilon(1e-3));
+    CHECK(model.weights()[0] < 10.0F);
+    CHECK(model.predict(rows)[0] < 0.1F);
+    CHECK(model.predict(rows)[3] > 0.9F);
+}
+
+TEST_CASE("LogisticRegression: the seed decides; the number of threads does not") {
+    const Problem problem = random_problem(3000, 4, 7);
+    const LogisticRegressionOptions options{.epochs = 3, .batch_size = 1000};
+    const auto model = floats_of(LogisticRegression::fit(problem.rows, problem.labels, options));
+    for (const std::size_t count : {1U, 2U, 4U}) {
+        Threads pool(count);
+        CHECK(floats_of(LogisticRegression::fit(problem.rows, problem.labels, options, pool)) == model);
+    }
+    CHECK(floats_of(LogisticRegression::fit(problem.rows, problem.labels,
+                                            {.epochs = 3, .batch_size = 1000, .seed = 2})) != model);
+}
+
+TEST_CASE("LogisticRegression: tells how far it is, and stops when told to") {
+    const Problem problem = random_problem(20, 1, 8);
+    std::vector<std::size_t> done;
+    std::stop_source stop;
+    funnel::Serial serial;
+    const auto report = [&](const funnel::Progress& progress) {
+        done.push_back(progress.done);
+        if (progress.done == 3) {
+            stop.request_stop();
+        }
+    };
+    CHECK_THROWS_AS((void)LogisticRegression::fit(problem.rows, problem.labels, {.epochs = 10},
+                                                  funnel::Monitored(serial, report, stop.get_token())),
+                    funnel::Cancelled);
+    CHECK(done == std::vector<std::size_t>{1, 2, 3});
+}
+
+TEST_CASE("LogisticRegression: comes back from a file as it was; a damaged one is rejected") {
+    const testing::TempDir dir;
+    const Problem problem = random_problem(40, 3, 9);
+    const auto model = LogisticRegression::fit(problem.rows, problem.labels, {.epochs = 5});
+    model.save(dir / "model.fnl");
+    CHECK(LogisticRegression::load(dir / "model.fnl").score(problem.rows) == model.score(problem.rows));
+    testing::check_damage(testing::bytes_of(dir / "model.fnl"),
+                          [&](const auto& path) { return LogisticRegression::load(path).score(problem.rows); });
+
+    // Undamaged, but not what a model can be.
+    const auto saved = [&](std::vector<float> weights, std::vector<float> means, std::vector<float> scales) {
+        funnel::io::ContainerWriter file("ranking.Logistic", 1);
+        file.value("bias", 0.5F);
+        file.array("weights", weights);
+        file.array("means", means);
+        file.array("scales", scales);
+        file.save(dir / "other.fnl");
+        return dir / "other.fnl";
+    };
+    CHECK(LogisticRegression::load(saved({1}, {2}, {3})).features() == 1);
+    CHECK_THROWS_AS((void)LogisticRegression::load(saved({1}, {2}, {0})), funnel::CorruptData);
+    CHECK_THROWS_AS((void)LogisticRegression::load(saved({1}, {2, 2}, {3})), funnel::CorruptData);
+    CHECK_THROWS_AS((void)LogisticRegression::load(saved({1}, {2}, {3, 3})), funnel::CorruptData);
+    CHECK_THROWS_AS((void)LogisticRegression::load(saved({infinity}, {2}, {3})), funnel::CorruptData);
+    CHECK_THROWS_AS((void)LogisticRegression::load(saved({1}, {not_a_number}, {3})), funnel::CorruptData);
+    CHECK_THROWS_AS((void)LogisticRegression::load(saved({1}, {2}, {infinity})), funnel::CorruptData);
+}
+
+TEST_CASE("LogisticRegression: edges") {
+    // Without features: the log of the odds, here 3 to 1.
+    const auto bias_only = LogisticRegression::fit(Matrix<float>(4, 0), std::vector<float>{1, 1, 0, 1},
+                                                   {.epochs = 2000, .learning_rate = 0.5F});
+    CHECK(bias_only.predict(Matrix<float>(1, 0))[0] == Approx(0.75).epsilon(1e-4));
+    // One row; no epochs; no rows to score.
+    CHECK(LogisticRegression::fit(Matrix<float>(1, 2), std::vector<float>{1}).features() == 2);
+    const auto start = LogisticRegression::fit(Matrix<float>(1, 2), std::vector<float>{1}, {.epochs = 0});
+    CHECK(start.score(Matrix<float>(3, 2)) == std::vector<float>{0, 0, 0});
+    CHECK(start.predict(Matrix<float>(0, 2)).empty());
+    // All of one class: the penalty does not hold the bias, but the steps get smaller.
+    CHECK(LogisticRegression::fit(Matrix<float>(3, 1), std::vector<float>{1, 1, 1}).bias() < 20.0F);
+}
+
+TEST_CASE("LogisticRegression: rejects what it cannot learn from") {
+    Matrix<float> rows(2, 2);
+    const std::vector<float> labels{0, 1};
+    const auto fit = [&](const LogisticRegressionOptions& options) {
+        return LogisticRegression::fit(rows, labels, options);
+    };
+    CHECK_THROWS_AS((void)fit({.learning_rate = 0.0F}), InvalidArgument);
+    CHECK_THROWS_AS((void)fit({.learning_rate = infinity}), InvalidArgument);
+    CHECK_THROWS_AS((void)fit({.learning_rate = not_a_number}), InvalidArgument);
+    CHECK_THROWS_AS((void)fit({.l2 = -1.0F}), InvalidArgument);
+    CHECK_THROWS_AS((void)fit({.l2 = not_a_number}), InvalidArgument);
+    CHECK_THROWS_AS((void)fit({.batch_size = 0}), InvalidArgument);
+
+    CHECK_THROWS_AS((void)LogisticRegression::fit(Matrix<float>(0, 2), {}), InvalidArgument);
+    CHECK_THROWS_AS((void)LogisticRegression::fit(rows, std::vector<float>{1}), InvalidArgument);
+    CHECK_THROWS_AS((void)LogisticRegression::fit(rows, std::vector<float>{1, 2}), InvalidArgument);
+
+    const auto model = fit({});
+    CHECK_THROWS_AS((void)model.score(Matrix<float>(1, 3)), InvalidArgument);
+    rows(1, 0) = not_a_number;
+    CHECK_THROWS_WITH_AS((void)fit({}), "LogisticRegression::fit: the feature at row 1, column 0 must be finite",
+                         InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)model.predict(rows), "LogisticRegression: the feature at row 1, column 0 must be finite",
+                         InvalidArgument);
+
+    Matrix<float> wide(2, 1);
+    wide(0, 0) = 1.0F;
+    CHECK_THROWS_AS((void)LogisticRegression::fit(
+                        wide, labels, {.epochs = 500, .learning_rate = 1e30F, .l2 = 1e8F, .optimiser = Optimiser::SGD}),
+                    InvalidArgument);  // diverges
+}

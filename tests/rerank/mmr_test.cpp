@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/rerank/mmr.hpp>
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/rng.hpp>
+
+#include "support/backends.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <functional>
+#include <limits>
+#include <span>
+#include <vector>
+
+using funnel::InvalidArgument;
+using funnel::Matrix;
+using funnel::MatrixView;
+using funnel::Random;
+using funnel::rerank::Embeddings;
+using funnel::rerank::mmr;
+using funnel::rerank::MMROptions;
+
+namespace {
+
+using Slate = std::vector<std::size_t>;
+using AnySimilarity = std::function<float(std::size_t, std::size_t)>;
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+// The definition, read word for word: O(n k^2), and nothing shared with the code under test but the formula.
+Slate mmr_by_definition(std::span<const float> relevance, const AnySimilarity& similarity, MMROptions options) {
+    Slate slate;
+    while (slate.size() < std::min(options.k, relevance.size())) {
+        std::size_t best = relevance.size();
+        float best_score = 0.0F;
+        for (std::size_t i = 0; i < relevance.size(); ++i) {
+            if (std::find(slate.begin(), slate.end(), i) != slate.end()) {
+                continue;
+            }
+            float redundancy = std::numeric_limits<float>::lowest();
+            for (const std::size_t pick : slate) {
+                redundancy = std::max(redundancy, similarity(i, pick));
+            }
+            const float score =
+                slate.empty() ? relevance[i] : options.lambda * relevance[i] - (1.0F - options.lambda) * redundancy;
+            if (best == relevance.size() || score > best_score) {
+                best = i;
+                best_score = score;
+            }
+        }
+        slate.push_back(best);
+    }
+    return slate;
+}
+
+std::vector<float> uniform(Random& random, std::size_t n) {  // in [-1, 1)
+    std::vector<float> values(n);
+    for (float& value : values) {
+        value = static_cast<float>(random.below(1000)) / 500.0F - 1.0F;
+    }
+    return values;
+}
+
+float unrelated(std::size_t, std::size_t) {
+    return 0.0F;
+}
+
+}  // namespace
+
+TEST_CASE("mmr: worked by hand") {
+    // Candidates 0 and 1 are near twins; 2 is less relevant but different from both.
+    const std::vector<float> relevance{0.9F, 0.8F, 0.6F};
+    const std::vector<float> similarities{1.0F, 0.9F, 0.1F,  //
+                                          0.9F, 1.0F, 0.2F,  //
+                                          0.1F, 0.2F, 1.0F};
+    const MatrixView<const float> similarity(similarities, 3, 3);
+
+    // After 0:  1 scores 0.5 * 0.8 - 0.5 * 0.9 = -0.05,  2 scores 0.5 * 0.6 - 0.5 * 0.1 = 0.25.
+    CHECK(mmr(relevance, similarity, {.k = 2, .lambda = 0.5F}) == Slate{0, 2});
+    CHECK(mmr(relevance, similarity, {.k = 2, .lambda = 1.0F}) == Slate{0, 1});
+    CHECK(mmr(relevance, similarity) == Slate{0, 2, 1});
+}
+
+TEST_CASE("mmr: a candidate is charged for its closest pick, not for the newest") {
+    // After 0 and 1: 2 is a twin of 0 and scores 0.5 * 0.8 - 0.5 * 0.9 = -0.05; 3 scores 0.5 * 0.1 - 0.5 * 0.0 = 0.05.
+    const std::vector<float> relevance{1.0F, 0.9F, 0.8F, 0.1F};
+    const std::vector<float> similarities{1.0F, 0.0F, 0.9F, 0.0F,  //
+                                          0.0F, 1.0F, 0.0F, 0.0F,  //
+                                          0.9F, 0.0F, 1.0F, 0.0F,  //
+                                          0.0F, 0.0F, 0.0F, 1.0F};
+    CHECK(mmr(relevance, MatrixView<const float>(similarities, 4, 4), {.lambda = 0.5F}) == Slate{0, 1, 3, 2});
+}
+
+TEST_CASE("mmr: agrees with the definition on random similarities") {
+    Random random(20240607);
+    for (const std::size_t n : {1U, 2U, 7U, 40U}) {
+        const std::vector<float> relevance = uniform(random, n);
+        const std::vector<float> similarities = uniform(random, n * n);
+        const MatrixView<const float> similarity(similarities, n, n);
+        for (const float lambda : {0.0F, 0.3F, 0.7F, 1.0F}) {
+            const MMROptions options{.k = 12, .lambda = lambda};
+            CAPTURE(n);
+            CAPTURE(lambda);
+            const Slate expected = mmr_by_definition(relevance, similarity, options);
+            CHECK(mmr(relevance, similarity, options) == expected);
+            CHECK(mmr(
+                      relevance, [&](std::size_t i, std::size_t j) { return similarity(i, j); }, options) == expected);
+        }
+    }
+}
+
+TEST_CASE_TEMPLATE_DEFINE("mmr: agrees with the definition on random embeddings", Backend, random_embeddings) {
+    Random random(7);
+    for (const std::size_t n : {1U, 3U, 20U, 60U}) {
+        for (const std::size_t d : {1U, 2U, 5U, 33U}) {
+            const std::vector<float> relevance = uniform(random, n);
+            std::vector<float> rows = uniform(random, n * d);
+            std::fill_n(rows.begin(), d, 0.0F);  // one row of zeros
+            const MatrixView<const float> embeddings(rows, n, d);
+            const auto cosine = [&](std::size_t i, std::size_t j) {
+                double ij = 0.0;
+                double ii = 0.0;
+                double jj = 0.0;
+                for (std::size_t c = 0; c < d; ++c) {
+                    ij += static_cast<double>(embeddings(i, c)) * static_cast<double>(embeddings(j, c));
+                    ii += static_cast<double>(embeddings(i, c)) * static_cast<double>(embeddings(i, c));
+                    jj += static_cast<double>(embeddings(j, c)) * static_cast<double>(embeddings(j, c));
+                }
+                return ii > 0.0 && jj > 0.0 ? static_cast<float>(ij / std::sqrt(ii * jj)) : 0.0F;
+            };
+            for (const float lambda : {0.3F, 0.7F}) {
+                CAPTURE(n);
+                CAPTURE(d);
+                CAPTURE(lambda);
+                const MMROptions options{.k = 9, .lambda = lambda};
+                const Slate slate = mmr<Backend>(relevance, Embeddings{embeddings}, options);
+                const Slate expected = mmr_by_definition(relevance, cosine, options);
+                if (d == 1) {
+                    // Every cosine is -1, 0 or 1: candidates tie but for the last bit, and either may win.
+                    CHECK(slate.size() == expected.size());
+                } else {
+                    CHECK(slate == expected);
+                }
+            }
+        }
+    }
+}
+TEST_CASE_TEMPLATE_APPLY(random_embeddings, funnel::testing::HostBackends);
+
+TEST_CASE("mmr: five items in space, picks worked out by hand for every lambda") {
+    // Cosines to 0: .8 .8 0 0;  to 3: 0 .6 0 . .6;  2 and 4: .48;  1 and 2: .64;  1 and 4: .36.
+    const std::vector<float> rows{1.0F, 0.0F, 0.0F,  //
+                                  0.8F, 0.6F, 0.0F,  //
+                                  0.8F, 0.0F, 0.6F,  //
+                                  0.0F, 1.0F, 0.0F,  //
+                                  0.0F, 0.6F, 0.8F};
+    const std::vector<float> relevance{0.9F, 0.85F, 0.8F, 0.5F, 0.4F};
+    std::vector<float> longer = rows;  // a cosine does not see lengths
+    for (std::size_t c = 0; c < 3; ++c) {
+        longer[3 + c] *= 100.0F;
+        longer[9 + c] *= 0.01F;
+    }
+    for (const auto& data : {rows, longer}) {
+        const MatrixView<const float> items(data, 5, 3);
+        CHECK(mmr(relevance, items, {.lambda = 1.0F}) == Slate{0, 1, 2, 3, 4});
+        CHECK(mmr(relevance, items, {.lambda = 0.9F}) == Slate{0, 1, 2, 3, 4});
+        CHECK(mmr(relevance, items, {.lambda = 0.7F}) == Slate{0, 1, 2, 3, 4});
+        CHECK(mmr(relevance, items, {.lambda = 0.5F}) == Slate{0, 3, 1, 2, 4});
+        CHECK(mmr(relevance, items, {.lambda = 0.3F}) == Slate{0, 3, 4, 1, 2});
+        CHECK(mmr(relevance, items, {.lambda = 0.0F}) == Slate{0, 3, 4, 1, 2});
+    }
+}
+
+TEST_CASE("mmr: a square matrix of unit rows is embeddings, any other square matrix is similarities") {
+    const std::vector<float> relevance{0.9F, 0.8F, 0.7F};
+    const MMROptions options{.k = 3, .lambda = 0.5F};
+
+    // As vectors, 0 and 1 are twins: 0, 2, 1. As similarities, 1 would be unlike 0 and 2 its twin: 0, 1, 2.
+    const std::vector<float> unit{0.0F, 0.0F, 1.0F,  //
+                                  0.0F, 0.0F, 1.0F,  //
+                                  1.0F, 0.0F, 0.0F};
+    CHECK(mmr(relevance, MatrixView<const float>(unit, 3, 3), options) == Slate{0, 2, 1});
+
+    // Twice as long, they are read as similarities, unless one says what they are.
+    const std::vector<float> longer{0.0F, 0.0F, 2.0F,  //
+                                    0.0F, 0.0F, 2.0F,  //
+                                    2.0F, 0.0F, 0.0F};
+    const MatrixView<const float> square(longer, 3, 3);
+    CHECK(mmr(relevance, square, options) == Slate{0, 1, 2});
+    CHECK(mmr(relevance, Embeddings{square}, options) == Slate{0, 2, 1});
+
+    // One row of another length is enough; and the identity gives the same slate either way.
+    const std::vector<float> mixed{0.0F, 0.0F, 1.0F,  //
+                                   0.0F, 0.0F, 1.0F,  //
+                                   2.0F, 0.0F, 0.0F};
+    CHECK(mmr(relevance, MatrixView<const float>(mixed, 3, 3), options) == Slate{0, 1, 2});
+    const std::vector<float> identity{1, 0, 0, 0, 1, 0, 0, 0, 1};
+    CHECK(mmr(relevance, MatrixView<const float>(identity, 3, 3), options) == mmr(relevance, unrelated, options));
+}
+
+TEST_CASE("mmr: takes an owning matrix, padded rows and all, as it takes a view") {
+    Matrix<float> items(3, 2);  // 0 and 1 are twins
+    items(0, 0) = 1.0F;
+    items(1, 0) = 1.0F;
+    items(2, 1) = 1.0F;
+    const std::vector<float> relevance{0.9F, 0.8F, 0.7F};
+    CHECK(mmr(relevance, items, {.lambda = 0.5F}) == Slate{0, 2, 1});
+    CHECK(mmr(relevance, items.view(), {.lambda = 0.5F}) == Slate{0, 2, 1});
+}
+
+TEST_CASE("mmr: ties go to the smaller position") {
+    const std::vector<float> relevance(4, 0.5F);
+    const auto all_alike = [](std::size_t, std::size_t) { return 1.0F; };
+    CHECK(mmr(relevance, all_alike) == Slate{0, 1, 2, 3});
+    CHECK(mmr(relevance, Matrix<float>(4, 2)) == Slate{0, 1, 2, 3});  // rows of zeros
+}
+
+TEST_CASE("mmr: asks for each pair of candidate and pick at most once") {
+    const std::vector<float> relevance(10, 1.0F);
+    std::size_t calls = 0;
+    const auto counting = [&](std::size_t, std::size_t) {
+        ++calls;
+        return 0.0F;
+    };
+    CHECK(mmr(relevance, counting, {.k = 4}).size() == 4);
+    CHECK(calls == 9 + 8 + 7);
+}
+
+TEST_CASE("mmr: edges of the input") {
+    const std::vector<float> relevance{0.1F, 0.2F};
+
+    CHECK(mmr({}, unrelated).empty());
+    CHECK(mmr({}, MatrixView<const float>{}).empty());
+    CHECK(mmr(relevance, unrelated, {.k = 0}).empty());
+    CHECK(mmr(relevance, unrelated, {.k = 99}) == Slate{1, 0});
+    CHECK(mmr(relevance, Matrix<float>(2, 0)) == Slate{1, 0});
+    CHECK(mmr(relevance, Matrix<float>(2, 3), {.k = 1}) == Slate{1});
+}
+
+TEST_CASE("mmr: rejects what it cannot compare") {
+    const std::vector<float> relevance{1.0F};
+    CHECK_THROWS_AS((void)mmr(relevance, unrelated, {.lambda = -0.1F}), InvalidArgument);
+    CHECK_THROWS_AS((void)mmr(relevance, unrelated, {.lambda = 1.1F}), InvalidArgument);
+    CHECK_THROWS_AS((void)mmr(relevance, unrelated, {.lambda = not_a_number}), InvalidArgument);
+
+    CHECK_THROWS_AS((void)mmr(std::vector<float>{0.5F, not_a_number}, unrelated), InvalidArgument);
+    CHECK_THROWS_AS((void)mmr(std::vector<float>{0.5F, -infinity}, unrelated), InvalidArgument);
+
+    CHECK_THROWS_AS((void)mmr(relevance, Matrix<float>(2, 3)), InvalidArgument);
+    CHECK_THROWS_AS((void)mmr(relevance, Embeddings{Matrix<float>(2, 3)}), InvalidArgument);
+    const std::vector<float> broken{1.0F, not_a_number};
+    CHECK_THROWS_AS((void)mmr(relevance, MatrixView<const float>(broken, 1, 2)), InvalidArgument);
+    const std::vector<float> endless{1.0F, 1e30F};
+    CHECK_THROWS_AS((void)mmr(relevance, MatrixView<const float>(endless, 1, 2)), InvalidArgument);
+}
