@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# One program a folder of tests/, so that a change compiles little and a failure says where: cf_tests has the plain loops
+# and all checks on; cf_simd_tests, for folders that use the kernels, has xsimd and the instructions of this machine.
+find_package(doctest REQUIRED CONFIG)
+
+add_library(funnel_test_main OBJECT tests/main.cpp)
+target_link_libraries(funnel_test_main PUBLIC doctest::doctest)
+if(FUNNEL_SANITIZE)
+    target_compile_options(funnel_test_main PRIVATE ${sanitize})
+endif()
+
+funnel_read_list(tests ${PROJECT_SOURCE_DIR}/tests/tests.txt)
+list(TRANSFORM tests PREPEND ${PROJECT_SOURCE_DIR}/tests/)
+funnel_buildable(tests ${tests})
+if(FUNNEL_SANITIZE STREQUAL "thread")
+    # The rest runs in one thread and says nothing here.
+    set(threaded "")
+    foreach(test IN LISTS tests)
+        file(STRINGS ${test} uses_threads REGEX "Threads|std::j?thread" LIMIT_COUNT 1)
+        if(uses_threads)
+            list(APPEND threaded ${test})
+        endif()
+    endforeach()
+    set(tests ${threaded})
+endif()
+
+function(funnel_add_tests name own)
+    add_executable(${name} ${ARGN})
+    target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_link_libraries(${name} PRIVATE ${own} funnel_test_main)
+    funnel_link_thrust(${name} ${ARGN})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/tests)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 600)
+endfunction()
+
+# Folders whose headers may use the kernels get both programs.
+file(STRINGS ${PROJECT_SOURCE_DIR}/tests/build/layers.txt simd_folders REGEX "^kernels:|:.* kernels( |$)")
+list(TRANSFORM simd_folders REPLACE ":.*" "")
+
+# The contract includes nearly everything and computes nearly nothing.
+set_source_files_properties(tests/build/contract.cpp PROPERTIES COMPILE_OPTIONS -O0)
+
+set(folders ${tests})
+list(TRANSFORM folders REPLACE "^${PROJECT_SOURCE_DIR}/tests/([a-z_]+)/.*" "\\1")
+list(REMOVE_DUPLICATES folders)
+foreach(folder IN LISTS folders)
+    set(files ${tests})
+    list(FILTER files INCLUDE REGEX "^${PROJECT_SOURCE_DIR}/tests/${folder}/")
+    funnel_add_tests(${folder}_tests funnel_own ${files})
+    target_compile_definitions(${folder}_tests PRIVATE FUNNEL_CHECKS=1)
+    set_tests_properties(${folder}_tests PROPERTIES LABELS "unit;scalar")
+    if(with_simd AND folder IN_LIST simd_folders)
+        funnel_add_tests(${folder}_simd_tests funnel_own_simd ${files})
+        set_tests_properties(${folder}_simd_tests PROPERTIES LABELS "unit;simd")
+    endif()
+endforeach()
+
+if(FUNNEL_WITH_CUDA)
+    enable_language(CUDA)
+    file(GLOB cuda_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cuda/*.cu)
+    foreach(test IN LISTS cuda_tests)
+        cmake_path(GET test STEM name)
+        add_executable(cuda_${name} ${test})
+        target_link_libraries(cuda_${name} PRIVATE funnel::thrust)
+        target_include_directories(cuda_${name} PRIVATE tests)
+        # CMake 3.25 does not know that this nvcc has C++20.
+        target_compile_options(cuda_${name} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
+        set_target_properties(cuda_${name} PROPERTIES CUDA_ARCHITECTURES "80-real;90-real")
+        add_test(NAME cuda_${name} COMMAND cuda_${name})
+        set_tests_properties(cuda_${name} PROPERTIES LABELS cuda SKIP_RETURN_CODE 77)
+    endforeach()
+endif()
+
+# The gates: what must hold for all headers at once. Python runs them; a sanitizer adds nothing.
+if(Python3_FOUND AND NOT FUNNEL_SANITIZE)
+    set(gate_flags --compiler ${CMAKE_CXX_COMPILER})
+    foreach(name IN ITEMS eigen xsimd thrust)
+        if(TARGET funnel::${name})
+            get_target_property(includes funnel::${name} INTERFACE_INCLUDE_DIRECTORIES)
+            list(JOIN includes ":" includes)
+            list(APPEND gate_flags --${name} "${includes}")
+        endif()
+    endforeach()
+    foreach(gate IN ITEMS headers links rejected layers sources readme)
+        add_test(NAME gate_${gate} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/build/check_${gate}.py ${gate_flags})
+        set_tests_properties(gate_${gate} PROPERTIES LABELS gates TIMEOUT 900 SKIP_RETURN_CODE 77)
+    endforeach()
+    # These two use every processor, and the first one measures.
+    set_tests_properties(gate_headers gate_links PROPERTIES RUN_SERIAL ON)
+endif()

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Other compilers read every test, bench and example without a warning: check_compilers.py clang++-14 clang++-19
+
+Also all headers at once, plain and with xsimd. Nothing is built.
+"""
+
+import sys
+
+from toolchain import ROOT, WARNINGS, Toolchain, in_parallel
+
+compilers = sys.argv[1:]
+sys.argv[1:] = []
+
+
+def sources():
+    for folder, name in (("tests", "tests/tests.txt"), ("bench", "bench/benches.txt"), ("examples", "examples/examples.txt")):
+        for line in (ROOT / name).read_text().splitlines():
+            if line.strip() and not line.startswith("#"):
+                yield ROOT / folder / line.split()[0]
+
+
+def check(job):
+    toolchain, name, text, needed = job
+    flags = [*toolchain.flags(needed), f"-I{ROOT / 'tests'}", f"-I{ROOT / 'bench'}", "-fsyntax-only"]
+    succeeded, messages, _ = toolchain.run(text, *flags, *WARNINGS)
+    return "" if succeeded else f"{toolchain.compiler}, {name}:\n{messages}"
+
+
+jobs = []
+for compiler in compilers:
+    toolchain = Toolchain(__doc__)
+    toolchain.compiler = compiler
+    eigen = ("eigen",) if toolchain.has("eigen") else ()
+    for needed in (eigen, (*eigen, "xsimd")):
+        if toolchain.has(*needed):
+            text = "".join(f"#include <{header}>\n" for header in toolchain.headers(*needed))
+            jobs.append((toolchain, "all headers", text, needed))
+    for source in sources():
+        if ".cuh>" not in source.read_text():
+            jobs.append((toolchain, source.relative_to(ROOT), f'#include "{source}"\n', eigen))
+
+problems = [problem for problem in in_parallel(check, jobs) if problem]
+print("\n".join(problems) or f"compilers: {len(jobs)} files ok")
+sys.exit(bool(problems))

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What must hold for files as text: licence lines, length of headers, lists that are complete, one version."""
+
+import re
+import sys
+
+from toolchain import INCLUDE, ROOT
+
+LICENCE = "SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception"
+SUFFIXES = {".hpp", ".cpp", ".cuh", ".cu", ".py", ".cmake", ".sh"}
+NAMES = {"CMakeLists.txt", "meson.build", "meson_options.txt", "dev", "run"}
+
+problems = []
+
+
+def is_ours(path):
+    parts = path.relative_to(ROOT).parts
+    return path.is_file() and not parts[0].startswith("build") and parts[0] not in (".git", ".cache")
+
+
+def listed(name):
+    lines = (ROOT / name).read_text().splitlines()
+    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+
+
+for path in sorted(filter(is_ours, ROOT.rglob("*"))):
+    if path.suffix in SUFFIXES or path.name in NAMES:
+        text = path.read_text()
+        if LICENCE not in "\n".join(text.splitlines()[:3]):
+            problems.append(f"{path.relative_to(ROOT)}: the licence line is missing:  {LICENCE}")
+        if path.suffix in (".hpp", ".cuh") and INCLUDE in path.parents:
+            if text.count("\n") > 300:
+                problems.append(f"{path.relative_to(ROOT)}: {text.count(chr(10))} lines; past 300 it is two headers")
+            if "#pragma once" not in text:
+                problems.append(f"{path.relative_to(ROOT)}: #pragma once is missing")
+
+for folder, pattern, name in (
+    ("tests", "**/*_test.cpp", "tests/tests.txt"),
+    ("bench", "**/*_bench.cpp", "bench/benches.txt"),
+    ("examples", "*.cpp", "examples/examples.txt"),
+):
+    there = {str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).glob(pattern)}
+    names = listed(name)
+    problems += [f"{name} names {file}, which does not exist" for file in names if not (ROOT / folder / file).exists()]
+    problems += [f"{name} names {file} twice" for file in sorted(set(names)) if names.count(file) > 1]
+    problems += [f"{name} lacks {file}" for file in sorted(there - set(names))]
+
+config = (INCLUDE / "funnel/core/config.hpp").read_text()
+version = ".".join(re.search(rf"FUNNEL_VERSION_{part} (\d+)", config)[1] for part in ("MAJOR", "MINOR", "PATCH"))
+citation = ROOT / "CITATION.cff"
+if citation.exists():
+    cited = re.search(r'^version:\s*"?([\d.]+)', citation.read_text(), re.MULTILINE)
+    if not cited or cited[1] != version:
+        problems.append(f"CITATION.cff: version is {cited[1] if cited else 'missing'}, the headers say {version}")
+changelog = ROOT / "CHANGELOG.md"
+if changelog.exists() and version not in changelog.read_text():
+    problems.append(f"CHANGELOG.md has no section for {version}")
+
+print("\n".join(problems) or f"sources: ok, version {version}")
+sys.exit(bool(problems))

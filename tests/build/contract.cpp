@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The public names and call shapes that programs outside of this repository rely on, each used as such a program uses
+// it. What this file does not compile is a broken promise: change the library, not the file.
+#include <funnel/ann/flat.hpp>
+#include <funnel/ann/hnsw.hpp>
+#include <funnel/cf/ease.hpp>
+#include <funnel/cf/implicit_als.hpp>
+#include <funnel/cf/item_knn.hpp>
+#include <funnel/cf/popularity.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/data/interactions.hpp>
+#include <funnel/data/movielens.hpp>
+#include <funnel/data/recbole.hpp>
+#include <funnel/data/splits.hpp>
+#include <funnel/kernels/dot.hpp>
+#include <funnel/kernels/metric.hpp>
+#include <funnel/metrics/auc.hpp>
+#include <funnel/metrics/average_precision.hpp>
+#include <funnel/metrics/evaluate.hpp>
+#include <funnel/metrics/hits.hpp>
+#include <funnel/metrics/ndcg.hpp>
+#include <funnel/pipeline/funnel.hpp>
+#include <funnel/rerank/mmr.hpp>
+
+#include "support/temp_dir.hpp"
+
+#include <doctest/doctest.h>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <fstream>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace {
+
+funnel::data::Interactions small_log() {
+    std::vector<funnel::data::Interaction> rows;
+    for (std::uint32_t user = 0; user < 12; ++user) {
+        for (std::uint32_t i = 0; i < 5; ++i) {
+            rows.push_back({user, (user * 2 + i * i) % 15, static_cast<float>(1 + (user + i) % 5), 100.0 * user + i});
+        }
+    }
+    return funnel::data::Interactions::from_ids(rows, 12, 15);
+}
+
+}  // namespace
+
+TEST_CASE("contract: scored ids, matrices and executors") {
+    const funnel::Scored<> hit{7, 0.5F};
+    static_assert(std::same_as<decltype(hit.id), std::uint32_t>);
+    static_assert(std::same_as<decltype(hit.score), float>);
+    const funnel::Scored<std::int64_t> wide{-1, 2.0F};
+    CHECK(hit.id + wide.id == 6);
+
+    funnel::Matrix<float> matrix(2, 3);
+    matrix(1, 2) = 4.0F;
+    matrix.row(0)[1] = 5.0F;
+    const funnel::MatrixView<const float> view = matrix;
+    CHECK(view.rows() == 2);
+    CHECK(view.cols() == 3);
+    CHECK(view(1, 2) == 4.0F);
+    CHECK(view.row(0)[1] == 5.0F);
+    const std::vector<float> numbers{1.0F, 2.0F, 3.0F, 4.0F};
+    CHECK(funnel::MatrixView<const float>(numbers, 2, 2)(1, 0) == 3.0F);
+
+    static_assert(funnel::Executor<funnel::Serial>);
+    funnel::Threads pool(4);
+    static_assert(funnel::Executor<funnel::Threads>);
+    CHECK(pool.concurrency() == 4);
+}
+
+TEST_CASE("contract: errors are exceptions of the standard library") {
+    static_assert(std::derived_from<funnel::InvalidArgument, std::exception>);
+    static_assert(std::derived_from<funnel::CorruptData, std::exception>);
+    static_assert(std::derived_from<funnel::IOError, std::exception>);
+    const std::vector<float> numbers(5);
+    CHECK_THROWS_AS(funnel::MatrixView<const float>(numbers, 2, 3), funnel::InvalidArgument);
+}
+
+TEST_CASE("contract: a log") {
+    const funnel::data::Interactions log = small_log();
+    CHECK(log.size() == 60);
+    CHECK(log.users() == 12);
+    CHECK(log.items() == 15);
+    CHECK(log[6].user == 1);
+    CHECK(log[6].item == 3);
+    CHECK(log[6].value == 3.0F);
+    CHECK(log[6].time == 101.0);
+    CHECK(log.user_key(11) == "11");
+    CHECK(log.item_key(3) == "3");
+
+    using funnel::data::where;
+    const funnel::data::Interactions liked = where(log, [&](std::size_t row) { return log[row].value >= 4; });
+    CHECK(liked.size() == 24);
+    CHECK(liked.items() == 15);
+}
+
+TEST_CASE("contract: logs are read and split") {
+    const funnel::testing::TempDir folder;
+    std::ofstream(folder / "u.data") << "7\t10\t3\t881250949\n7\t9\t5\t881250950\n30\t9\t4\t881250951\n";
+    std::ofstream(folder / "x.inter")
+        << "user_id:token\titem_id:token\trating:float\ttimestamp:float\n7\t10\t3\t881250949\n";
+    const funnel::data::Interactions movielens = funnel::data::read_movielens(folder / "u.data");
+    CHECK(movielens.size() == 3);
+    CHECK(movielens.user_key(1) == "30");
+    CHECK(movielens.item_key(0) == "9");
+    CHECK(movielens[0].item == 1);
+    CHECK(funnel::data::read_recbole(folder / "x.inter")[0].time == 881250949.0);
+    CHECK_THROWS_AS(funnel::data::read_movielens(folder / "none"), funnel::IOError);
+
+    using namespace funnel::data;
+    const Interactions log = small_log();
+    {
+        auto [train, test] = split_random(log, {.test_fraction = 0.2, .seed = 1});
+        CHECK(test.size() == 12);
+        CHECK(train.users() == log.users());
+    }
+    {
+        auto [train, test] = split_by_time(log, {.test_fraction = 0.2});
+        CHECK(test.size() == 12);
+    }
+    {
+        auto [train, test] = split_by_time(log, {.cut = 600.0});
+        CHECK(train.size() == 30);
+    }
+    {
+        auto [train, test] = split_last_out(log, {.holdout = 1});
+        CHECK(test.size() == 12);
+    }
+    auto [train, test] = split_where(log, [](std::size_t row) { return row % 5 == 0; });
+    CHECK(test.size() == 12);
+    CHECK(test.items() == log.items());
+}
+
+TEST_CASE("contract: kernels") {
+    const std::vector<float> a{1.0F, 2.0F};
+    const std::vector<float> b{3.0F, 4.0F};
+    CHECK(funnel::kernels::dot(a, b) == 11.0F);
+    CHECK(funnel::kernels::dot<funnel::kernels::Scalar>(a, b) == 11.0F);
+    CHECK(funnel::kernels::L2::score(a, b) == -8.0F);
+    CHECK(funnel::kernels::InnerProduct::score(a, b) == 11.0F);
+    CHECK(funnel::kernels::Cosine::score(a, a) == doctest::Approx(1.0F));
+}
+
+TEST_CASE_TEMPLATE("contract: models", Model, funnel::cf::Popularity, funnel::cf::ItemKNN, funnel::cf::EASE,
+                   funnel::cf::ImplicitALS) {
+    const funnel::data::Interactions train = small_log();
+    const Model model = Model::fit(train, {}, funnel::Serial{});
+    const std::vector<funnel::Scored<>> list = model.recommend(3, {.k = 10});
+    CHECK(list.size() == 10);
+    CHECK(model.recommend(3, {.k = 100, .keep_seen = true}).size() == 15);
+    for (auto [item, score] : model.recommend(3, {.k = 10}, [](auto id) { return id % 2 == 0; })) {
+        CHECK(item % 2 == 0);
+        CHECK(score == score);
+    }
+    const std::vector<std::uint32_t> items{list[0].id, list[1].id};
+    const std::vector<float> scores = model.score(3, items);
+    CHECK(scores[0] >= scores[1]);
+
+    const std::vector<std::uint32_t> history{1, 2, 3};
+    CHECK(model.fold_in(history).recommend({.k = 5}).size() == 5);
+    if constexpr (requires { model.explain(3, items[0], 2); }) {
+        const std::vector<funnel::Scored<>> reasons = model.explain(3, items[0], 2);
+        CHECK(reasons.size() <= 2);
+    }
+
+    const funnel::testing::TempDir folder;
+    model.save(folder / "model.fnl");
+    const Model loaded = Model::load(folder / "model.fnl");
+    CHECK(loaded.recommend(3, {.k = 10}) == list);
+}
+
+TEST_CASE("contract: options by the papers' words") {
+    const funnel::data::Interactions train = small_log();
+    using namespace funnel::cf;
+    funnel::Threads pool(2);
+    CHECK(Popularity::fit(train, {.half_life = 100.0}).items() == 15);
+    CHECK(ItemKNN::fit(train, {.neighbours = 3, .shrinkage = 1.0F}, pool).items() == 15);
+    CHECK(EASE::fit(train, {.lambda = 10.0F}, pool).items() == 15);
+    CHECK(ImplicitALS::fit(train,
+                           {.factors = 4, .lambda = 0.1F, .alpha0 = 0.1F, .nu = 1.0F, .iterations = 2, .seed = 1}, pool)
+              .items() == 15);
+}
+
+TEST_CASE("contract: metrics") {
+    const std::vector<float> shown{1.0F, 0.0F, 2.0F};
+    const std::vector<float> judged{1.0F, 0.0F, 2.0F, 1.0F};
+    using namespace funnel::metrics;
+    CHECK(ndcg(shown, judged, {.k = 10}) > 0.0);
+    CHECK(ndcg(shown, judged, {.k = 10}, ExponentialGain{}) > 0.0);
+    CHECK(precision(shown, judged, {.k = 3}) == doctest::Approx(2.0 / 3.0));
+    CHECK(recall(shown, judged, {.k = 3}) == doctest::Approx(2.0 / 3.0));
+    CHECK(capped_recall(shown, judged, {.k = 2}) == doctest::Approx(0.5));
+    CHECK(average_precision(shown, judged, {.k = 3}) > 0.0);
+    CHECK(reciprocal_rank(shown, judged, {.k = 3}) == 1.0);
+    CHECK(hit_rate(shown, judged, {.k = 3}) == 1.0);
+    const std::vector<float> scores{0.9F, 0.1F, 0.8F};
+    CHECK(auc(scores, shown) == 1.0);
+
+    const auto [train, test] = funnel::data::split_last_out(small_log(), {.holdout = 1});
+    const auto model = funnel::cf::Popularity::fit(train);
+    funnel::Threads pool(2);
+    const Report report = evaluate(model, train, test, {.cutoffs = {10, 20}}, pool);
+    for (const std::string name : {"ndcg", "precision", "recall", "capped_recall", "hit_rate", "mrr", "map", "coverage",
+                                   "gini", "entropy", "novelty"}) {
+        CHECK(report.at(name + "@10") >= 0.0);
+        CHECK(report.at(name + "@20") >= 0.0);
+    }
+    CHECK(report.users() == 12);
+    CHECK(report.cold_users() == 0);
+    CHECK(report.warm().at("recall@20") == report.at("recall@20"));
+}
+
+namespace {
+
+template <class Index, class Options>
+void check_index(Index index, const Options& options) {
+    const std::vector<float> query{1.0F, 0.0F, 2.0F};
+    const std::vector<funnel::Scored<>> hits = index.search(query, options);
+    CHECK(hits.size() == 10);
+    for (auto [id, score] : index.search(query, options, [](auto candidate) { return candidate % 2 == 0; })) {
+        CHECK(id % 2 == 0);
+        CHECK(score <= hits[0].score);
+    }
+    typename Index::Scratch scratch;
+    std::vector<funnel::Scored<>> out(10);
+    static_assert(noexcept(index.search(query, options, scratch, std::span(out))));
+    CHECK(index.search(query, options, scratch, out) == 10);
+    CHECK(out == hits);
+
+    funnel::Matrix<float> queries(2, 3);
+    funnel::Threads pool(2);
+    CHECK(index.search_batch(queries, options, pool).size() == 2);
+
+    const auto id = index.add(query);
+    CHECK(id == 50);
+    CHECK(index.size() == 51);
+    index.remove(id);
+    CHECK(index.size() == 50);
+    CHECK(index.memory_bytes() > 0);
+
+    const funnel::testing::TempDir folder;
+    index.save(folder / "index.fnl");
+    CHECK(Index::load(folder / "index.fnl").search(query, options) == hits);
+}
+
+}  // namespace
+
+TEST_CASE("contract: indexes") {
+    funnel::Matrix<float> vectors(50, 3);
+    for (std::size_t i = 0; i < 50; ++i) {
+        vectors(i, 0) = static_cast<float>(i % 7);
+        vectors(i, 1) = static_cast<float>(i % 5) + 1.0F;
+        vectors(i, 2) = static_cast<float>(i % 3);
+    }
+    using namespace funnel::ann;
+    using funnel::kernels::Cosine;
+    funnel::Threads pool(2);
+    check_index(HNSW<Cosine>::build(vectors, {.M = 16, .ef_construction = 200, .seed = 1}, pool),
+                HNSWSearchOptions{.k = 10, .ef = 64});
+    check_index(Flat<funnel::kernels::L2>::build(vectors), FlatSearchOptions{.k = 10});
+}
+
+TEST_CASE("contract: re-ranking") {
+    const std::vector<float> relevance{0.9F, 0.8F, 0.1F};
+    const auto similarity = [](std::size_t i, std::size_t j) { return i + j == 1 ? 1.0F : 0.0F; };
+    CHECK(funnel::rerank::mmr(relevance, similarity, {.k = 2, .lambda = 0.4F}) == std::vector<std::size_t>{0, 2});
+    funnel::Matrix<float> embeddings(3, 2);
+    embeddings(0, 0) = embeddings(1, 0) = embeddings(2, 1) = 1.0F;
+    CHECK(funnel::rerank::mmr(relevance, embeddings, {.k = 2, .lambda = 0.4F}) == std::vector<std::size_t>{0, 2});
+}
+
+TEST_CASE("contract: a funnel") {
+    const funnel::data::Interactions log = small_log();
+    const auto a = funnel::cf::ItemKNN::fit(log);
+    const auto b = funnel::cf::EASE::fit(log);
+    const auto popular = funnel::cf::Popularity::fit(log);
+    using namespace funnel::pipeline;
+    const Funnel funnel(retrieve(a, b), rank(b), fallback(popular));
+    CHECK(funnel.recommend({.user = 3, .k = 5}).size() == 5);
+}

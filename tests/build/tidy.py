@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""clang-tidy 19 over all headers, or over the source files given.
+
+The headers are included by a few files, one a processor: reading the standard library once for many headers is what makes
+this a matter of minutes.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+from toolchain import ROOT, Toolchain, in_parallel
+
+files = [pathlib.Path(name) for name in sys.argv[1:]]
+sys.argv[1:] = []
+toolchain = Toolchain(__doc__)
+needed = [name for name in ("eigen", "xsimd") if toolchain.has(name)]
+
+if not files:
+    headers = toolchain.headers(*needed)
+    workers = len(os.sched_getaffinity(0))
+    folder = ROOT / "build/lint"
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(workers):
+        files.append(folder / f"headers_{i}.cpp")
+        files[i].write_text("".join(f"#include <{header}>\n" for header in headers[i::workers]))
+else:
+    files = [file for file in files if file.suffix in (".cpp", ".hpp")]
+
+
+def check(file):
+    """What clang-tidy has to say against a file, or nothing."""
+    command = ["clang-tidy-19", "--quiet", str(file), "--", *toolchain.flags(needed), f"-I{ROOT / 'tests'}", f"-I{ROOT / 'bench'}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return done.stdout + (done.stderr if not done.stdout else "") if done.returncode else ""
+
+
+problems = [problem for problem in in_parallel(check, files) if problem]
+print("\n".join(problems) or f"clang-tidy: {len(files)} files ok")
+sys.exit(bool(problems))

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What the gates share: where the headers are, what each needs, and how to run the compiler."""
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+INCLUDE = ROOT / "include"
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
+SKIPPED = 77  # the exit code that ctest and Meson take for "skipped"
+
+
+def includes(header):
+    """The funnel headers that a header names, as paths below include/."""
+    return re.findall(r"^\s*#\s*include\s*<(funnel/[^>]+)>", (INCLUDE / header).read_text(), re.MULTILINE)
+
+
+def is_simd(header):
+    return "/simd/" in header
+
+
+def needs(header, seen=None):
+    """What a header cannot do without: a subset of {"eigen", "xsimd"}. Fronts include simd/ only if xsimd is on."""
+    seen = set() if seen is None else seen
+    if header in seen or not (INCLUDE / header).exists():
+        return set()
+    seen.add(header)
+    found = {"xsimd"} if is_simd(header) else set()
+    if re.search(r"^\s*#\s*include\s*<(unsupported/)?Eigen/", (INCLUDE / header).read_text(), re.MULTILINE):
+        found.add("eigen")
+    for included in includes(header):
+        if is_simd(header) or not is_simd(included):
+            found |= needs(included, seen)
+    return found
+
+
+def all_headers():
+    """Every host header, as a path below include/. CUDA headers are compiled by `./dev cuda`."""
+    return sorted(str(path.relative_to(INCLUDE)) for path in (INCLUDE / "funnel").rglob("*.hpp"))
+
+
+class Toolchain:
+    def __init__(self, description):
+        parser = argparse.ArgumentParser(description=description)
+        parser.add_argument("--compiler", default=os.environ.get("CXX", "g++"))
+        parser.add_argument("--eigen", default="/usr/include/eigen3", help="include paths, separated by colons")
+        parser.add_argument("--xsimd", default="/usr/include")
+        parser.add_argument("--thrust", default="")
+        arguments = parser.parse_args()
+        self.compiler = arguments.compiler
+        self.paths = {}
+        for name, file in (("eigen", "Eigen/Core"), ("xsimd", "xsimd/xsimd.hpp")):
+            paths = [path for path in getattr(arguments, name).split(":") if path]
+            if any((pathlib.Path(path) / file).exists() for path in paths):
+                self.paths[name] = paths
+
+    def has(self, *names):
+        return all(name in self.paths for name in names)
+
+    def flags(self, needed=()):
+        """Flags for C++20 with our headers and those of the dependencies named."""
+        flags = ["-std=c++20", f"-I{INCLUDE}"]
+        for name in sorted(needed):
+            for path in self.paths[name]:
+                if path != "/usr/include":  # as a system directory it would come too early
+                    flags += ["-isystem", path]
+        if "xsimd" in needed:
+            flags += ["-DFUNNEL_WITH_XSIMD=1", "-march=native"]
+        return flags
+
+    def headers(self, *given):
+        """The headers that compile with the given dependencies and no others."""
+        return [header for header in all_headers() if needs(header) <= set(given) and self.has(*given)]
+
+    def run(self, source, *flags):
+        """Compiles source text; returns (succeeded, messages, user CPU seconds)."""
+        with tempfile.TemporaryFile("w+") as messages:
+            command = [self.compiler, "-x", "c++", "-", *flags]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=messages, stderr=messages, text=True)
+            try:
+                process.stdin.write(source)
+                process.stdin.close()
+            except BrokenPipeError:
+                pass
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            messages.seek(0)
+            return process.returncode == 0, messages.read(), usage.ru_utime
+
+
+def in_parallel(function, values):
+    """[function(value) for value in values] by as many workers as there are processors, in order."""
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return list(pool.map(function, values))
