@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Re-ranking: fill a slate of three with items that are relevant but not all the same, and see what it costs in nDCG.
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/metrics/ndcg.hpp>
+#include <funnel/rerank/mmr.hpp>
+
+#include <cstdio>
+#include <vector>
+
+int main() {
+    // What the ranker says about four items, and what a judge would say.
+    const std::vector<float> relevance{0.9F, 0.8F, 0.7F, 0.4F};
+    const std::vector<float> labels{3, 2, 2, 1};
+
+    // Where the items lie: alike is what points the same way.
+    const std::vector<float> embeddings{1.0F, 0.0F,   // three items about one thing ...
+                                        1.0F, 0.1F,   //
+                                        0.8F, 0.4F,   //
+                                        0.0F, 1.0F};  // ... and one about another
+    const funnel::MatrixView<const float> items(embeddings, 4, 2);
+
+    // lambda 1 is the ranker's own order; the smaller it is, the more a repetition costs.
+    for (const float lambda : {1.0F, 0.7F, 0.5F}) {
+        const auto slate = funnel::rerank::mmr(relevance, items, {.k = 3, .lambda = lambda});
+
+        std::vector<float> shown;
+        std::printf("lambda %.1f:", static_cast<double>(lambda));
+        for (const std::size_t item : slate) {
+            std::printf(" %zu", item);
+            shown.push_back(labels[item]);
+        }
+        std::printf("   nDCG@3 %.3f\n", funnel::metrics::ndcg(shown, labels, {.k = 3}));
+    }
+}

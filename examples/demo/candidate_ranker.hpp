@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "sources.hpp"
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/data/interactions.hpp>
+#include <funnel/data/splits.hpp>
+#include <funnel/kernels/distance.hpp>
+#include <funnel/pipeline/candidates.hpp>
+#include <funnel/ranking/logistic_regression.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace demo {
+
+/// What the ranker knows of a candidate: how popular it is over several times, what each personal source thinks of it,
+/// how well its genres fit the user's, and how much of that can be trusted, which depends on how long the history is.
+class CandidateFeatures {
+public:
+    static constexpr std::size_t count = 15;
+
+    CandidateFeatures(const Sources& sources, const funnel::data::Interactions& train,
+                      const funnel::Matrix<float>& genres)
+        : sources_(sources), genres_(genres) {
+        const double span = time_span(train);
+        for (const double half_life : {span / 50.0, span / 12.0, span / 2.0}) {
+            popularity_.push_back(funnel::cf::Popularity::fit(train, {.half_life = half_life}));
+        }
+        popularity_.push_back(sources.popular);
+
+        // New items: those that nobody had had until late. The share of the time that has passed since.
+        double end = 0.0;
+        for (const auto& row : train) {
+            end = std::max(end, row.time);
+        }
+        age_.assign(train.items(), 0.0F);
+        for (const auto& row : train) {
+            age_[row.item] = std::max(age_[row.item], static_cast<float>((end - row.time) / span));
+        }
+    }
+
+    /// One row a candidate.
+    [[nodiscard]] funnel::Matrix<float> of(std::uint32_t user, const funnel::pipeline::Candidates& candidates) const {
+        const auto ids = candidates.ids();
+        const std::vector<float> ease = relative(sources_.ease.score(user, ids));
+        const std::vector<float> knn = relative(sources_.item_knn.score(user, ids));
+        const std::vector<float> als = relative(sources_.als.score(user, ids));
+        const auto history = sources_.histories.row(user).columns;
+        const float experience = std::log1p(static_cast<float>(history.size())) / 5.0F;
+
+        std::vector<float> taste(genres_.cols());
+        for (const std::uint32_t item : history) {
+            for (std::size_t genre = 0; genre < taste.size(); ++genre) {
+                taste[genre] += genres_(item, genre);
+            }
+        }
+
+        funnel::Matrix<float> rows(ids.size(), count);
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            const auto row = rows.row(i);
+            for (std::size_t t = 0; t < popularity_.size(); ++t) {
+                row[t] = std::log1p(popularity_[t].scores()[ids[i]]);
+            }
+            row[4] = ease[i];
+            row[5] = knn[i];
+            row[6] = als[i];
+            row[7] = funnel::kernels::cosine(taste, genres_.row(ids[i]));
+            row[8] = age_[ids[i]];
+            for (std::size_t j = 0; j < 3; ++j) {
+                row[9 + j] = row[4 + j] * experience;  // scores of long histories can be trusted
+                row[12 + j] = row[1 + j] * experience;
+            }
+        }
+        return rows;
+    }
+
+private:
+    // Scores of different users have different scales: in units of the best of these candidates.
+    static std::vector<float> relative(std::vector<float> scores) {
+        const float best = *std::max_element(scores.begin(), scores.end());
+        for (float& score : scores) {
+            score = best > 0.0F ? score / best : 0.0F;
+        }
+        return scores;
+    }
+
+    const Sources& sources_;
+    const funnel::Matrix<float>& genres_;
+    std::vector<funnel::cf::Popularity> popularity_;  // shortest half-life first, all time last
+    std::vector<float> age_;
+};
+
+/// Learns to rank on an earlier window than the one it will be judged on: sources that know only the first part of the
+/// training log propose candidates, and the rest of that log says which of them were taken.
+template <funnel::Executor E>
+funnel::ranking::LogisticRegression learn_ranker(const funnel::data::Interactions& train,
+                                                 const funnel::Matrix<float>& genres, E& executor) {
+    const auto [past, future] = funnel::data::split_by_time(train, {.test_fraction = 0.25});
+    const Sources sources = Sources::fit(past, executor);
+    const CandidateFeatures features(sources, past, genres);
+    const auto retrieval = sources.retrieval();
+    const funnel::CSRMatrix<float> taken = funnel::data::user_item_matrix(future);
+
+    std::vector<float> values;
+    std::vector<float> labels;
+    for (std::uint32_t user = 0; user < taken.rows(); ++user) {
+        const auto relevant = taken.row(user).columns;
+        if (relevant.empty() || !sources.knows(user)) {
+            continue;
+        }
+        funnel::pipeline::Candidates candidates;
+        funnel::pipeline::Trace trace;
+        retrieval.run(funnel::pipeline::Request{.user = user}, candidates, trace);
+        const funnel::Matrix<float> rows = features.of(user, candidates);
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            values.insert(values.end(), rows.row(i).begin(), rows.row(i).end());
+            labels.push_back(std::ranges::binary_search(relevant, candidates.ids()[i]) ? 1.0F : 0.0F);
+        }
+    }
+    const funnel::MatrixView<const float> rows(values, labels.size(), CandidateFeatures::count);
+    return funnel::ranking::LogisticRegression::fit(rows, labels, {}, executor);
+}
+
+}  // namespace demo

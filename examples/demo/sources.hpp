@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/hnsw.hpp>
+#include <funnel/cf/ease.hpp>
+#include <funnel/cf/implicit_als.hpp>
+#include <funnel/cf/item_knn.hpp>
+#include <funnel/cf/popularity.hpp>
+#include <funnel/core/sparse.hpp>
+#include <funnel/data/interactions.hpp>
+#include <funnel/pipeline/funnel.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace demo {
+
+/// The time from the first to the last row; 1 for an empty log.
+inline double time_span(const funnel::data::Interactions& log) {
+    const auto earlier = [](const auto& a, const auto& b) { return a.time < b.time; };
+    const auto [first, last] = std::minmax_element(log.begin(), log.end(), earlier);
+    return log.empty() || first->time == last->time ? 1.0 : last->time - first->time;
+}
+
+/// Everything that proposes candidates, learned from one training log: two that know what is popular, three that know
+/// the user. The factors of ALS are searched through an index, as one would with millions of items.
+struct Sources {
+    funnel::cf::Popularity popular;
+    funnel::cf::Popularity trending;  ///< popularity of late
+    funnel::cf::ItemKNN item_knn;
+    funnel::cf::EASE ease;
+    funnel::cf::ImplicitALS als;
+    funnel::ann::HNSW<funnel::ann::InnerProduct> als_index;
+    funnel::CSRMatrix<float> histories;
+
+    template <funnel::Executor E>
+    static Sources fit(const funnel::data::Interactions& train, E& executor) {
+        using namespace funnel;
+        const double half_life = time_span(train) / 12.0;  // for MovieLens-100K, two weeks
+        auto als = cf::ImplicitALS::fit(train, {.factors = 32, .lambda = 0.02F, .alpha0 = 0.3F}, executor);
+        auto index = ann::HNSW<ann::InnerProduct>::build(als.item_factors(), {}, executor);
+        return {cf::Popularity::fit(train),
+                cf::Popularity::fit(train, {.half_life = half_life}),
+                cf::ItemKNN::fit(train, {}, executor),
+                cf::EASE::fit(train, {}, executor),
+                std::move(als),
+                std::move(index),
+                data::user_item_matrix(train)};
+    }
+
+    [[nodiscard]] bool knows(std::uint32_t user) const { return histories.row(user).size() > 0; }
+
+    /// Items near the user's factors, without those the user has had.
+    [[nodiscard]] std::vector<funnel::Scored<>> search_als(std::uint32_t user, std::size_t n) const {
+        const auto seen = histories.row(user).columns;
+        const auto is_new = [&](std::uint32_t item) { return !std::ranges::binary_search(seen, item); };
+        return als_index.search(als.user_factors().row(user), {.k = n, .ef = 2 * n}, is_new);
+    }
+
+    /// The first stage of the funnel. Users without a history get no candidates here: the ranker has learned from users
+    /// with one, and has nothing to go by. They are served by the fallback.
+    [[nodiscard]] auto retrieval() const {
+        using namespace funnel::pipeline;
+        const auto for_known_users = [this](const auto& model) {
+            return [this, &model](const Request& request, std::size_t n) {
+                return knows(request.user) ? model.recommend(request.user, {.k = n})
+                                           : std::vector<funnel::Scored<>>{};
+            };
+        };
+        return retrieve(named("popular", for_known_users(popular), {.at_most = 100}),
+                        named("trending", for_known_users(trending), {.at_most = 100}),
+                        named("item-knn", item_knn, {.at_most = 100}), named("ease", ease, {.at_most = 100}),
+                        named(
+                            "als",
+                            [this](const Request& request, std::size_t n) {
+                                return knows(request.user) ? search_als(request.user, n)
+                                                           : std::vector<funnel::Scored<>>{};
+                            },
+                            {.at_most = 100}));
+    }
+};
+
+}  // namespace demo
