@@ -145,6 +145,7 @@ void measure(Report& report, const std::string& data, const Matrix<float>& vecto
         const double seconds =
             funnel::bench::time_once_s([&] { funnel::bench::keep(HNSW<M>::build(vectors, {}, pool)); });
         report.add({.name = name + "build",
+                    .peer = "",
                     .ours = seconds,
                     .unit = "s",
                     .setup = setup + ", threads " + std::to_string(threads)});
@@ -152,6 +153,7 @@ void measure(Report& report, const std::string& data, const Matrix<float>& vecto
     funnel::Threads pool(2);
     const auto index = HNSW<M>::build(vectors, {}, pool);
     report.add({.name = name + "memory",
+                .peer = "",
                 .ours = static_cast<double>(index.memory_bytes()) / static_cast<double>(vectors.rows()),
                 .unit = "bytes/vector",
                 .setup = setup});
@@ -186,6 +188,7 @@ void measure(Report& report, const std::string& data, const Matrix<float>& vecto
         std::snprintf(text, sizeof text, "recall@%zu %.4f, %.0f queries/s", k, recall, 1.0e9 / ns);
         const bool is_promise = has_promise && ef == 64;
         report.add({.name = name + "search, ef " + std::to_string(ef),
+                    .peer = "",
                     .ours = ns,
                     .unit = "ns",
                     .setup = setup,

@@ -46,7 +46,7 @@ funnel::data::Interactions small_log() {
     std::vector<funnel::data::Interaction> rows;
     for (std::uint32_t user = 0; user < 12; ++user) {
         for (std::uint32_t i = 0; i < 5; ++i) {
-            rows.push_back({user, (user * 2 + i * i) % 15, static_cast<float>(1 + (user + i) % 5), 100.0 * user + i});
+            rows.push_back({user, (user * 2 + i * 3) % 15, static_cast<float>(1 + (user + i) % 5), 100.0 * user + i});
         }
     }
     return funnel::data::Interactions::from_ids(rows, 12, 15);
@@ -92,7 +92,7 @@ TEST_CASE("contract: a log") {
     CHECK(log.users() == 12);
     CHECK(log.items() == 15);
     CHECK(log[6].user == 1);
-    CHECK(log[6].item == 3);
+    CHECK(log[6].item == 5);
     CHECK(log[6].value == 3.0F);
     CHECK(log[6].time == 101.0);
     CHECK(log.user_key(11) == "11");
@@ -238,6 +238,7 @@ void check_index(Index index, const Options& options) {
     CHECK(out == hits);
 
     funnel::Matrix<float> queries(2, 3);
+    queries(0, 1) = queries(1, 2) = 1.0F;
     funnel::Threads pool(2);
     CHECK(index.search_batch(queries, options, pool).size() == 2);
 

@@ -51,7 +51,8 @@ class Toolchain:
         parser.add_argument("--eigen", default="/usr/include/eigen3", help="include paths, separated by colons")
         parser.add_argument("--xsimd", default="/usr/include")
         parser.add_argument("--thrust", default="")
-        arguments = parser.parse_args()
+        parser.add_argument("--headers", default="", help="check_headers.py: only those whose path contains this")
+        self.arguments = arguments = parser.parse_args()
         self.compiler = arguments.compiler
         self.paths = {}
         for name, file in (("eigen", "Eigen/Core"), ("xsimd", "xsimd/xsimd.hpp")):

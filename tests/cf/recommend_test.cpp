@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <set>
 #include <span>
 #include <stdexcept>
@@ -42,7 +43,8 @@ List by_definition(const std::vector<float>& scores, const std::set<std::uint32_
             all.push_back({item, scores[item]});
         }
     }
-    std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
+    std::sort(all.begin(), all.end(),
+              [](const auto& a, const auto& b) { return a.score != b.score ? a.score > b.score : a.id < b.id; });
     all.resize(std::min(k, all.size()));
     return all;
 }
@@ -65,6 +67,14 @@ TEST_CASE("best_unseen: seen items are removed, not marked down") {
     std::vector<Scored<>> out(3);
     const auto best = best_unseen(scores, Ids{1}, out);
     CHECK(List(best.begin(), best.end()) == List{{0, -1.0F}, {2, -2.0F}});
+}
+
+TEST_CASE("best_unseen: minus infinity is a score, NaN is none") {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    const std::vector<float> scores{-infinity, std::numeric_limits<float>::quiet_NaN(), 0.0F, -infinity};
+    List out(2);
+    const auto best = best_unseen(scores, {}, out);
+    CHECK(List(best.begin(), best.end()) == List{{2, 0.0F}, {0, -infinity}});
 }
 
 TEST_CASE("best_unseen: agrees with the definition on random input, with many ties") {

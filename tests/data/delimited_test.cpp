@@ -165,6 +165,15 @@ TEST_CASE("Text: empty and binary files are refused") {
     CHECK_THROWS_WITH_AS(Text("f", "a\nb\0c"s), "f:2: expected text, found a NUL byte", CorruptData);
 }
 
+TEST_CASE("Text: the first line comes without its end and without a byte order mark") {
+    for (const char* text : {"a,b\nc", "a,b\r\nc", "a,b", "a,b\r\n",
+                             "\xEF\xBB\xBF"
+                             "a,b\n"}) {
+        CHECK(Text("f", text).first_line() == "a,b");
+    }
+    CHECK(Text("f", "\nb").first_line().empty());
+}
+
 TEST_CASE("Text: quotes pieces for messages shortly and without control characters") {
     CHECK(Text::quote("a\tb\x01") == "\"a?b?\"");
     CHECK(Text::quote(std::string(100, 'x')) == '"' + std::string(60, 'x') + "...\"");

@@ -52,7 +52,7 @@ TEST_CASE("read_interactions: tells the kinds of files apart") {
 }
 
 TEST_CASE("read_interactions: takes usual names of columns as whole words") {
-    const TextFile file("user_name,user_id,item,time_zone,book_id\nann,1,2,5,3\n");
+    const TextFile file("user_name,end_user,user_id,item,time_zone,book_id\nann,9,1,2,5,3\n");
     const Interactions log = read_interactions(file.path());
 
     CHECK(log[0] == Interaction{0, 0, 1.0F, 0.0});

@@ -186,13 +186,15 @@ TEST_CASE("ContainerReader: gives back random arrays, matrices with padded rows,
     for (int repeat = 0; repeat < 20; ++repeat) {
         std::vector<double> numbers(random.below(100));
         std::generate(numbers.begin(), numbers.end(), [&] { return random.normal(); });
-        Matrix<float> matrix(random.below(10), 1 + random.below(40));
+        const std::size_t rows = random.below(10);
+        Matrix<float> matrix(rows, 1 + random.below(40));
         for (std::size_t i = 0; i < matrix.rows(); ++i) {
             std::generate(matrix.row(i).begin(), matrix.row(i).end(), [&] { return static_cast<float>(random()); });
         }
         Texts texts(random.below(10));
         for (std::string& text : texts) {
-            text.assign(random.below(30), static_cast<char>(random() & 0xFF));
+            const std::size_t length = random.below(30);
+            text.assign(length, static_cast<char>(random() & 0xFF));
         }
 
         ContainerWriter file("test.Random", 1);
@@ -318,6 +320,7 @@ TEST_CASE("ContainerReader: with forged checksums, damage is found or does no ha
     CHECK(contains(forged(64 + 31, std::uint8_t{'x'}), "section name"));
     CHECK(contains(forged(64 + 40, std::uint64_t{448}), "without a gap"));
     CHECK(contains(forged(64 + 40, std::uint64_t{0} - 64), "without a gap"));
+    CHECK(contains(forged(128 + 40, std::uint64_t{384}), "without a gap"));  // over the first section
     CHECK(contains(forged(64 + 48, std::uint64_t{0} - 64), "before the end"));
     CHECK(contains(forged(64 + 48, std::uint64_t{65}), "section"));
     CHECK(contains(forged(384 + 10, std::uint8_t{1}), "zeros up to a multiple of 64"));

@@ -170,11 +170,14 @@ TEST_CASE("read_npy: errors name the place, what was expected and what was found
     CHECK(contains(error_of(npy(header("<f4", "(4294967296, 4294967296)"), "")), "a size that a machine can address"));
     CHECK(contains(error_of(npy(header("<f4", "(4611686018427387904, 1)"), "")), "a size that a machine can address"));
     CHECK(contains(error_of(npy(header("<f4", "(99999999999999999999, 1)"), "")), "a size that a machine can address"));
+    CHECK(contains(error_of(npy(header("<f4", "(18446744073709551617,)"), "1234")), "can address"));  // 2^64 + 1
     CHECK(contains(error_of(npy(header("<f4", "(0, 9000000000000000000)"), "")), "rows that a machine can address"));
     CHECK(contains(error_of(npy(header("<f4", "(9000000000000000000, 0)"), "")), "rows with columns"));
     CHECK(contains(error_of(npy(header("<f4", "(-1,)"), "1234")), "expected a whole number, found \"-1"));
     CHECK(contains(error_of(npy("{'descr': '<f4', 'shape': (1,), }", "1234")), "descr, fortran_order and shape"));
     CHECK(contains(error_of(npy("{'descr': '<f4', 'descr': '<f4', }", "1234")), "each once"));
+    CHECK(contains(error_of(npy("{'shape': (1,), 'shape': (1,), 'descr': '<f4', 'fortran_order': False}", "1234")),
+                   "each once"));
     CHECK(contains(error_of(npy("{'descr': '<f4', 'x': 1}", "1234")), "each once"));
     CHECK(contains(error_of(npy(header("<f4", "(1,)") + " x", "1234")), "one dictionary"));
     CHECK(contains(error_of(npy("{'descr': '<f4", "")), "a closing quote"));

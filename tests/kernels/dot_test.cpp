@@ -89,18 +89,11 @@ TEST_CASE_TEMPLATE_DEFINE("dot: as near to a sum in double as rounding allows", 
 TEST_CASE_TEMPLATE_APPLY(dot_rounding, HostBackends);
 
 TEST_CASE_TEMPLATE_DEFINE("dot: a length known to the compiler changes nothing", Backend, dot_fixed) {
+    // Around one batch and four of 4, 8 and 16 lanes, and past them, with and without a rest.
     [&]<std::size_t... Dim>(std::index_sequence<Dim...>) {
         (check_fixed<Backend, Dim>(), ...);
     }
-    (std::make_index_sequence<36>{});
-    check_fixed<Backend, 48>();
-    check_fixed<Backend, 64>();
-    check_fixed<Backend, 79>();
-    check_fixed<Backend, 100>();
-    check_fixed<Backend, 128>();
-    check_fixed<Backend, 200>();
-    check_fixed<Backend, 768>();
-    check_fixed<Backend, 1000>();
+    (std::index_sequence<0, 1, 3, 4, 5, 8, 12, 15, 16, 17, 20, 31, 33, 48, 64, 79, 100, 128, 200>{});
 }
 TEST_CASE_TEMPLATE_APPLY(dot_fixed, HostBackends);
 

@@ -35,8 +35,10 @@ struct FlatSearchOptions {
 /// again: build anew when many are removed. Searches may run at the same time, each with a scratch of its own; add and
 /// remove need the index for themselves.
 ///
+/// Backend   a HostBackend, or kernels::Device<System> (include ann/cuda/scan.cuh), which keeps a second copy of the
+///           vectors in its own memory and has no form of search that allocates nothing
 /// Cost      search: O(n d);  memory 4 d + 1 bytes a vector, with d rounded up to a multiple of 16
-template <Metric M, kernels::HostBackend Backend = kernels::DefaultBackend>
+template <Metric M, ScanBackend<M> Backend = kernels::DefaultBackend>
 class Flat {
 public:
     /// Memory of one search at a time, used again by the next; an empty one serves any index.
@@ -53,6 +55,7 @@ public:
     [[nodiscard]] static Flat build(MatrixView<const float> vectors, E&& = E{}) {
         Flat index;
         index.vectors_ = detail::Vectors<M>(vectors, "Flat::build");
+        index.scan_rows_.append(index.vectors_.rows());
         return index;
     }
 
@@ -86,12 +89,16 @@ public:
     ///
     /// Returns   the number of hits in out, at most its size; 0 also for a query that the forms above reject
     std::size_t search(std::span<const float> query, const FlatSearchOptions& options, Scratch& scratch,
-                       std::span<Scored<>> out) const noexcept {
+                       std::span<Scored<>> out) const noexcept
+        requires kernels::HostBackend<Backend>
+    {
         return search(query, options, AcceptAll{}, scratch, out);
     }
     template <Filter F>
     std::size_t search(std::span<const float> query, const FlatSearchOptions& options, const F& filter,
-                       Scratch& scratch, std::span<Scored<>> out) const noexcept {
+                       Scratch& scratch, std::span<Scored<>> out) const noexcept
+        requires kernels::HostBackend<Backend>
+    {
         return vectors_.accepts(query) ? find(query, options, filter, scratch, out) : 0;
     }
 
@@ -119,7 +126,11 @@ public:
     /// Takes one more vector in and returns its id: the number of vectors ever added before it.
     ///
     /// Errors    as build
-    std::uint32_t add(std::span<const float> vector) { return vectors_.append(vector, "Flat::add"); }
+    std::uint32_t add(std::span<const float> vector) {
+        const std::uint32_t id = vectors_.append(vector, "Flat::add");
+        scan_rows_.append(vectors_.rows().rows_from(id, 1));
+        return id;
+    }
 
     /// Hides a vector from all results; false if it was removed before.
     ///
@@ -138,6 +149,7 @@ public:
         const io::ContainerReader file(path, "ann.Flat", 1);
         Flat index;
         index.vectors_ = detail::Vectors<M>::read(file);
+        index.scan_rows_.append(index.vectors_.rows());
         return index;
     }
 
@@ -154,10 +166,11 @@ private:
         scratch.query_.resize(dimension());
         detail::prepare<M>(query, scratch.query_);
         const auto passes = [&](std::uint32_t id) { return vectors_.is_live(id) && filter(id); };
-        return detail::scan<M, Backend>(std::span<const float>(scratch.query_), vectors_.rows(), passes, out).size();
+        return scan_rows_.search(std::span<const float>(scratch.query_), vectors_.rows(), passes, out).size();
     }
 
     detail::Vectors<M> vectors_;
+    detail::ScanRows<M, Backend> scan_rows_;
 };
 
 }  // namespace funnel::inline FUNNEL_ABI::ann

@@ -11,14 +11,16 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::ann::detail {
+namespace funnel::inline FUNNEL_ABI::ann {
 
-/// The best of all rows that pass: scores them block by block and selects. Every exact search comes through here, so a
-/// backend that scans whole matrices by itself replaces this one function.
+namespace detail {
+
+/// The best of all rows that pass: scores them block by block and selects.
 ///
 /// Shapes    query: prepared, d;  rows: n x d, prepared;  out: room for k
 /// Returns   the filled part of out, best first; ties go to the smaller id
@@ -52,4 +54,30 @@ std::span<Scored<>> scan(std::span<const float> query, MatrixView<const float> r
     return best.finish();
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::ann::detail
+/// What a backend keeps of an index's rows for scanning them. A host backend reads the rows where they are and keeps
+/// nothing; ann/cuda/scan.cuh has the version for kernels::Device.
+template <Metric M, class Backend>
+class ScanRows;
+
+template <Metric M, kernels::HostBackend Backend>
+class ScanRows<M, Backend> {
+public:
+    /// Rows that follow those appended before.
+    void append(MatrixView<const float>) noexcept {}
+
+    /// As scan above.
+    template <Filter Passes>
+    std::span<Scored<>> search(std::span<const float> query, MatrixView<const float> rows, const Passes& passes,
+                               std::span<Scored<>> out) const {
+        return scan<M, Backend>(query, rows, passes, out);
+    }
+};
+
+}  // namespace detail
+
+/// A backend that can score all rows of a matrix and select the best: every HostBackend, through a plain loop, and
+/// kernels::Device natively, once ann/cuda/scan.cuh is included.
+template <class B, class M>
+concept ScanBackend = std::default_initializable<detail::ScanRows<M, B>>;
+
+}  // namespace funnel::ann

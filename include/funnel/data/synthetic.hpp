@@ -223,7 +223,6 @@ private:
         }
         std::sort(order.begin(), order.end());
         std::vector<Interaction> sorted;
-        sorted.reserve(rows.size());
         for (const auto& [time, row] : order) {
             sorted.push_back(rows[row]);
         }

@@ -30,7 +30,6 @@
 #include <funnel/core/config.hpp>
 #include <funnel/io/little_endian.hpp>
 
-#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -38,9 +37,7 @@
 #include <string>
 #include <string_view>
 
-namespace funnel::inline FUNNEL_ABI::io {
-
-namespace detail {
+namespace funnel::inline FUNNEL_ABI::io::detail {
 
 inline constexpr std::string_view container_magic =
     "\x89"
@@ -57,7 +54,7 @@ inline constexpr std::uint32_t container_max_sections = 4096;
 inline constexpr std::uint64_t container_max_columns = std::uint64_t{1} << 40;
 
 // In files, hence numbered for ever.
-enum class ElementType : std::uint32_t {
+enum class ElementType : std::uint8_t {
     u8 = 1,
     i8 = 2,
     u16 = 3,
@@ -88,14 +85,15 @@ template <Number T>
 
 // Kinds and section names: 1 .. size - 1 printable ASCII characters.
 [[nodiscard]] constexpr bool is_container_name(std::string_view name, std::size_t size) noexcept {
-    return !name.empty() && name.size() < size &&
-           std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c <= '~'; });
+    bool is_printable = true;
+    for (const char c : name) {
+        is_printable = is_printable && c > ' ' && c <= '~';
+    }
+    return is_printable && !name.empty() && name.size() < size;
 }
 
 [[nodiscard]] constexpr std::uint64_t container_padding(std::uint64_t length) noexcept {
     return (container_alignment - length % container_alignment) % container_alignment;
 }
 
-}  // namespace detail
-
-}  // namespace funnel::inline FUNNEL_ABI::io
+}  // namespace funnel::inline FUNNEL_ABI::io::detail

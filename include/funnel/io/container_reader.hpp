@@ -107,8 +107,7 @@ public:
             reader.fail("offsets of the texts", "room for one more than there are texts", std::to_string(count));
         }
         const auto offsets = reader.numbers<std::uint64_t>(count + 1, "offsets of the texts");
-        if (offsets.front() != 0 || offsets.back() != reader.remaining() ||
-            !std::is_sorted(offsets.begin(), offsets.end())) {
+        if (offsets.front() != 0 || offsets.back() != reader.remaining() || !std::ranges::is_sorted(offsets)) {
             reader.fail_at(sizeof(count), "offsets of the texts",
                            "numbers that rise from 0 to " + std::to_string(reader.remaining()), "others");
         }
@@ -142,8 +141,7 @@ private:
     };
 
     [[nodiscard]] const Section* find(std::string_view name) const noexcept {
-        const auto found =
-            std::find_if(sections_.begin(), sections_.end(), [&](const Section& s) { return s.name == name; });
+        const auto found = std::ranges::find_if(sections_, [&](const Section& s) { return s.name == name; });
         return found == sections_.end() ? nullptr : &*found;
     }
 

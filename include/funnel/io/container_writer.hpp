@@ -163,7 +163,7 @@ private:
     Section& add(std::string_view name, detail::ElementType type, std::uint64_t columns) {
         require(detail::is_container_name(name, detail::container_name_size),
                 "ContainerWriter: a section name must be 1 to 31 printable characters without spaces");
-        require(std::none_of(sections_.begin(), sections_.end(), [&](const Section& s) { return s.name == name; }),
+        require(std::ranges::none_of(sections_, [&](const Section& s) { return s.name == name; }),
                 "ContainerWriter: two sections of the same name");
         require(sections_.size() < detail::container_max_sections, "ContainerWriter: more than 4096 sections");
         return sections_.emplace_back(Section{.name = std::string(name), .type = type, .columns = columns});

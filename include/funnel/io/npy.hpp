@@ -172,7 +172,7 @@ inline constexpr std::string_view npy_magic = "\x93NUMPY";
 
 template <Number T>
 [[nodiscard]] Matrix<T> parse_npy(std::span<const std::byte> bytes, std::string source) {
-    constexpr std::uint64_t max_header = 64 * 1024;
+    constexpr std::uint64_t max_header = 65536;
     ByteReader reader(bytes, std::move(source));
     if (bytes.size() < npy_magic.size() || reader.text(npy_magic.size(), "magic") != npy_magic) {
         reader.fail_at(0, "magic", "a NumPy .npy array", recognise(bytes));

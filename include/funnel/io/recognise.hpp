@@ -9,16 +9,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace funnel::inline FUNNEL_ABI::io {
 
 /// What a file seems to be, judged by its first bytes, for errors about files that are not what the caller thinks:
 /// "a Git LFS pointer", "gzip data", "an HTML page", "text", ..., or else the bytes themselves.
 [[nodiscard]] inline std::string recognise(std::span<const std::byte> bytes) {
-    struct Known {
-        std::string_view start;
-        const char* name;
-    };
+    using Known = std::pair<std::string_view, std::string_view>;  // first bytes, name
     using namespace std::string_view_literals;
     constexpr std::array known{
         Known{"\x89"
@@ -53,15 +51,16 @@ namespace funnel::inline FUNNEL_ABI::io {
     for (const std::byte byte : bytes.first(std::min<std::size_t>(bytes.size(), 64))) {
         start.push_back(static_cast<char>(byte));
     }
-    for (const Known& format : known) {
-        if (std::string_view(start).substr(0, format.start.size()) == format.start) {
-            return format.name;
+    for (const auto& [first_bytes, name] : known) {
+        if (std::string_view(start).substr(0, first_bytes.size()) == first_bytes) {
+            return std::string(name);
         }
     }
 
-    const bool is_text = std::all_of(start.begin(), start.end(), [](char c) {
-        return c == '\t' || c == '\n' || c == '\r' || (c >= ' ' && c <= '~');
-    });
+    bool is_text = true;
+    for (const char c : start) {
+        is_text = is_text && (c == '\t' || c == '\n' || c == '\r' || (c >= ' ' && c <= '~'));
+    }
     if (is_text) {
         const std::size_t first = start.find_first_not_of(" \t\r\n");
         return first != std::string::npos && start[first] == '<' ? "an HTML or XML page (a failed download?)" : "text";

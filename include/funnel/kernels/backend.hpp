@@ -6,7 +6,16 @@
 // xsimd does not pass nvcc's front end: what a .cu file includes sees the Scalar backend only.
 #if FUNNEL_WITH_XSIMD && !defined(__CUDACC__)
 #define FUNNEL_HAS_SIMD 1
+#if defined(__GNUC__) && !defined(__clang__)
+// g++ 12 takes its own AVX-512 intrinsics for uses of uninitialised registers (GCC bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <xsimd/xsimd.hpp>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 #else
 #define FUNNEL_HAS_SIMD 0
 #endif

@@ -5,12 +5,13 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace funnel::inline FUNNEL_ABI::metrics {
 
 /// What average precision is divided by. Toolkits disagree, and none of them says so in the metric's name.
-enum class APDenominator {
+enum class APDenominator : std::uint8_t {
     Possible,  ///< min(R, k), the hits that k places allow: a perfect list scores 1
     Relevant,  ///< R, as trec_eval does
     Cutoff,    ///< k
@@ -74,7 +75,7 @@ struct AveragePrecisionOptions {
     if (detail::checked_relevant(shown, judged, "reciprocal_rank") == 0) {
         return options.if_nothing_relevant;
     }
-    const auto first_hit = std::find_if(shown.begin(), shown.end(), detail::is_relevant);
+    const auto first_hit = std::ranges::find_if(shown, detail::is_relevant);
     const auto position = static_cast<std::size_t>(first_hit - shown.begin());
     return position < std::min(options.k, shown.size()) ? detail::ratio(1, position + 1) : 0.0;
 }

@@ -43,7 +43,7 @@ template <ItemLists Lists>
 /// Shapes    counts: how often each item was shown, one for each item of the catalogue
 /// Returns   a value in [0, 1]; NaN for an empty catalogue
 [[nodiscard]] inline double coverage(std::span<const std::uint64_t> counts) {
-    const auto never = std::count(counts.begin(), counts.end(), std::uint64_t{0});
+    const auto never = std::ranges::count(counts, std::uint64_t{0});
     return static_cast<double>(counts.size() - static_cast<std::size_t>(never)) / static_cast<double>(counts.size());
 }
 
@@ -60,7 +60,7 @@ template <ItemLists Lists>
 /// Source    Fleder & Hosanagar, "Blockbuster culture's next rise or fall", Management Science 2009
 [[nodiscard]] inline double gini(std::span<const std::uint64_t> counts) {
     std::vector<std::uint64_t> ascending(counts.begin(), counts.end());
-    std::sort(ascending.begin(), ascending.end());
+    std::ranges::sort(ascending);
 
     const auto n = static_cast<double>(ascending.size());
     double weighted = 0.0;

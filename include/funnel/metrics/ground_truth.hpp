@@ -126,7 +126,7 @@ public:
 private:
     template <class Keys>
     static bool share_keys(const Keys& a, const Keys& b) {
-        return a == b || std::equal(a->keys().begin(), a->keys().end(), b->keys().begin(), b->keys().end());
+        return a == b || std::ranges::equal(a->keys(), b->keys());
     }
 
     std::vector<std::uint32_t> users_;

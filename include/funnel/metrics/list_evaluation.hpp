@@ -23,9 +23,7 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::metrics {
-
-namespace detail {
+namespace funnel::inline FUNNEL_ABI::metrics::detail {
 
 // The figures at each cut-off: those with a value for each user, then those of all lists together.
 inline constexpr std::array user_metrics{"ndcg",     "precision", "recall", "capped_recall",
@@ -39,8 +37,8 @@ public:
     ListEvaluation(const GroundTruth& truth, std::vector<std::size_t> cutoffs)
         : truth_(truth), cutoffs_(std::move(cutoffs)), ideal_dcg_{0.0} {
         require(!cutoffs_.empty(), "evaluate: there must be a cutoff");
-        std::sort(cutoffs_.begin(), cutoffs_.end());
-        cutoffs_.erase(std::unique(cutoffs_.begin(), cutoffs_.end()), cutoffs_.end());
+        std::ranges::sort(cutoffs_);
+        cutoffs_.erase(std::ranges::unique(cutoffs_).begin(), cutoffs_.end());
 
         for (std::size_t rank = 1; rank <= std::min(cutoffs_.back(), truth_.items()); ++rank) {
             discounts_.push_back(discount(rank));
@@ -211,6 +209,4 @@ private:
     std::vector<std::uint32_t> shown_;         // (warm or cold, cut-off, item): how often
 };
 
-}  // namespace detail
-
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::inline FUNNEL_ABI::metrics::detail

@@ -71,7 +71,7 @@ template <Gain G = LinearGain>
         return options.if_nothing_relevant;
     }
     std::vector<float> best(std::min(options.k, judged.size()));
-    std::partial_sort_copy(judged.begin(), judged.end(), best.begin(), best.end(), std::greater<>{});
+    std::ranges::partial_sort_copy(judged, best, std::greater<>{});
 
     const double best_dcg = dcg(best, options.k, gain);
     return best_dcg > 0.0 ? dcg(shown, options.k, gain) / best_dcg : 0.0;  // 0: no rank counts

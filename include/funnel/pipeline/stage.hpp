@@ -5,7 +5,6 @@
 #include <funnel/core/scored.hpp>
 #include <funnel/pipeline/candidates.hpp>
 
-#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +14,8 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include <time.h>
 
 namespace funnel::inline FUNNEL_ABI::pipeline {
 
@@ -117,13 +118,19 @@ struct Trace {
 
 namespace detail {
 
+// A clock that never goes back. The system's own, because <chrono> costs as much to parse as the rest of this header.
+[[nodiscard]] inline std::uint64_t steady_nanoseconds() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 // Runs work, which returns how many candidates came out, and writes down how it went.
 template <std::invocable Work>
 void traced(Trace& trace, const std::string& name, std::size_t in, Work&& work) {
-    const auto start = std::chrono::steady_clock::now();
+    const std::uint64_t start = steady_nanoseconds();
     const std::size_t out = work();
-    const auto elapsed = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start);
-    trace.stages.push_back({name, in, out, static_cast<std::uint64_t>(elapsed.count())});
+    trace.stages.push_back({name, in, out, steady_nanoseconds() - start});
 }
 
 template <class T>

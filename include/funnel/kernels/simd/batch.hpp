@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/config.hpp>
-
-#include <xsimd/xsimd.hpp>
+#include <funnel/kernels/backend.hpp>
 
 #if defined(__AVX__)
 #include <immintrin.h>
@@ -18,13 +16,7 @@
 
 // The one file that knows what xsimd calls things between its versions 8.1 and 14, and what it does not have. The
 // kernels use these functions, arithmetic operators, and the parts of xsimd that never changed: load_unaligned,
-// store_unaligned, abs, select, any.
-
-// g++ 12 takes its own AVX-512 intrinsics for uses of uninitialised registers (GCC bug 105593).
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
+// store_unaligned, max, abs, exp, select, any.
 
 namespace funnel::inline FUNNEL_ABI::kernels::simd {
 
@@ -74,18 +66,6 @@ template <class Arch>
     }
 #endif
     return xsimd::fma(a, b, c);
-}
-
-/// The larger of each pair of lanes.
-template <class Arch>
-[[nodiscard, gnu::always_inline]] inline Batch<Arch> max(const Batch<Arch>& a, const Batch<Arch>& b) noexcept {
-    return xsimd::max(a, b);
-}
-
-/// e to the power of each lane, to one unit in the last place.
-template <class Arch>
-[[nodiscard, gnu::always_inline]] inline Batch<Arch> exp(const Batch<Arch>& x) noexcept {
-    return xsimd::exp(x);
 }
 
 #if defined(__AVX__)
@@ -152,7 +132,3 @@ template <std::size_t N, class Body>
 }
 
 }  // namespace funnel::inline FUNNEL_ABI::kernels::simd
-
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif

@@ -7,6 +7,7 @@
 #include <funnel/kernels/simd/sums.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <span>
 
@@ -39,21 +40,20 @@ template <class Arch>
     }
     // The last batch overlaps the one before it, which does no harm to a maximum.
     const std::size_t last = x.size() - lanes;
-    Batch largest[simd::groups];
+    std::array<Batch, simd::groups> largest;
     simd::unroll<simd::groups>([&](auto group) __attribute__((always_inline)) {
         largest[group] = Batch::load_unaligned(x.data() + last);
     });
     std::size_t i = 0;
     for (; x.size() - i >= simd::groups * lanes; i += simd::groups * lanes) {
         simd::unroll<simd::groups>([&](auto group) __attribute__((always_inline)) {
-            largest[group] = simd::max<Arch>(largest[group], Batch::load_unaligned(x.data() + i + group * lanes));
+            largest[group] = xsimd::max(largest[group], Batch::load_unaligned(x.data() + i + group * lanes));
         });
     }
     for (; i < last; i += lanes) {
-        largest[0] = simd::max<Arch>(largest[0], Batch::load_unaligned(x.data() + i));
+        largest[0] = xsimd::max(largest[0], Batch::load_unaligned(x.data() + i));
     }
-    return simd::max_of_lanes<Arch>(
-        simd::max<Arch>(simd::max<Arch>(largest[0], largest[1]), simd::max<Arch>(largest[2], largest[3])));
+    return simd::max_of_lanes<Arch>(xsimd::max(xsimd::max(largest[0], largest[1]), xsimd::max(largest[2], largest[3])));
 }
 
 template <class Arch>

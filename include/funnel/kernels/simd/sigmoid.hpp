@@ -14,7 +14,7 @@ void sigmoid(Simd<Arch>, std::span<const float> x, std::span<float> out) noexcep
     using Batch = simd::Batch<Arch>;
     const auto sigmoid_of = [](const Batch& elements) {
         const Batch one(1.0F);
-        const Batch small = simd::exp<Arch>(-xsimd::abs(elements));
+        const Batch small = xsimd::exp(-xsimd::abs(elements));
         return xsimd::select(elements < Batch(0.0F), small, one) / (one + small);
     };
     std::size_t i = 0;

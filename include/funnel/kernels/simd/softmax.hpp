@@ -27,14 +27,14 @@ template <class Arch, class Step>
     Batch<Arch> total(0.0F);
     std::size_t i = 0;
     for (; x.size() - i >= lanes; i += lanes) {
-        const Batch<Arch> exponentials = exp<Arch>(Batch<Arch>::load_unaligned(x.data() + i) - shifts);
+        const Batch<Arch> exponentials = xsimd::exp(Batch<Arch>::load_unaligned(x.data() + i) - shifts);
         total += exponentials;
         step(i, lanes, exponentials);
     }
     float sum = sum_of_lanes<Arch>(total);
     if (i < x.size()) {
         const std::size_t count = x.size() - i;
-        const Batch<Arch> exponentials = exp<Arch>(load_first<Arch>(x.data() + i, count) - shifts);
+        const Batch<Arch> exponentials = xsimd::exp(load_first<Arch>(x.data() + i, count) - shifts);
         alignas(64) std::array<float, lanes> left;
         exponentials.store_aligned(left.data());
         for (std::size_t j = 0; j < count; ++j) {

@@ -90,12 +90,13 @@ template <class Terms, class Arch, std::size_t Dim, std::size_t Rows>
     };
 
     if constexpr (Dim == std::dynamic_extent) {
-        Batch<Arch> sums[groups * step];
+        std::array<Batch<Arch>, groups * step> sums;
         unroll<groups * step>([&](auto s) __attribute__((always_inline)) { sums[s] = Batch<Arch>(0.0F); });
         const auto add = [&](auto group, std::size_t at) __attribute__((always_inline)) {
             const auto from_a = Batch<Arch>::load_unaligned(a + at);
             unroll<Rows>([&](auto r) __attribute__((always_inline)) {
-                Terms::add(sums + group * step + r * Terms::count, from_a, Batch<Arch>::load_unaligned(rows[r] + at));
+                Terms::add(sums.data() + group * step + r * Terms::count, from_a,
+                           Batch<Arch>::load_unaligned(rows[r] + at));
             });
         };
         std::size_t i = 0;
@@ -111,21 +112,22 @@ template <class Terms, class Arch, std::size_t Dim, std::size_t Rows>
         if (i < n) {
             const auto from_a = load_first<Arch>(a + i, n - i);
             unroll<Rows>([&](auto r) __attribute__((always_inline)) {
-                Terms::add(sums + (groups - 1) * step + r * Terms::count, from_a, load_first<Arch>(rows[r] + i, n - i));
+                Terms::add(sums.data() + (groups - 1) * step + r * Terms::count, from_a,
+                           load_first<Arch>(rows[r] + i, n - i));
             });
         }
-        finish(sums, std::integral_constant<std::size_t, groups>{});
+        finish(sums.data(), std::integral_constant<std::size_t, groups>{});
     } else if constexpr (Dim > 0) {
         constexpr std::size_t full = Dim / lanes;
         constexpr std::size_t rest = Dim % lanes;
         constexpr std::size_t used = std::min(groups, full + (rest > 0 ? 1 : 0));
         constexpr std::size_t started = std::min(groups, full);
         constexpr std::size_t in_blocks = full - full % groups;
-        Batch<Arch> sums[used * step];
+        std::array<Batch<Arch>, used * step> sums;
         const auto apply = [&](auto group, std::size_t batch, auto terms) __attribute__((always_inline)) {
             const auto from_a = Batch<Arch>::load_unaligned(a + batch * lanes);
             unroll<Rows>([&](auto r) __attribute__((always_inline)) {
-                terms(sums + group * step + r * Terms::count, from_a,
+                terms(sums.data() + group * step + r * Terms::count, from_a,
                       Batch<Arch>::load_unaligned(rows[r] + batch * lanes));
             });
         };
@@ -149,7 +151,7 @@ template <class Terms, class Arch, std::size_t Dim, std::size_t Rows>
         if constexpr (rest > 0) {
             const auto from_a = load_first<Arch>(a + full * lanes, rest);
             unroll<Rows>([&](auto r) __attribute__((always_inline)) {
-                Batch<Arch>* last = sums + (used - 1) * step + r * Terms::count;
+                Batch<Arch>* last = sums.data() + (used - 1) * step + r * Terms::count;
                 const auto from_row = load_first<Arch>(rows[r] + full * lanes, rest);
                 if constexpr (full < groups) {
                     Terms::set(last, from_a, from_row);
@@ -158,7 +160,7 @@ template <class Terms, class Arch, std::size_t Dim, std::size_t Rows>
                 }
             });
         }
-        finish(sums, std::integral_constant<std::size_t, used>{});
+        finish(sums.data(), std::integral_constant<std::size_t, used>{});
     }
     return results;
 }
