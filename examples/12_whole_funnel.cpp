@@ -85,7 +85,8 @@ int main(int argc, char** argv) try {
     app.add_option("--data", path, "a MovieLens, RecBole or CSV log; without one, a synthetic world");
     app.add_option("--user", user, "key of the user whose list is shown");
     app.add_option("--report", report, "where to write the report")->capture_default_str();
-    app.add_option("--threads", threads, "how many threads to use; the results do not depend on it")->capture_default_str();
+    app.add_option("--threads", threads, "how many threads to use; the results do not depend on it")
+        ->capture_default_str();
     app.add_option("--lambda", lambda, "weight of relevance against diversity, 0 to 1")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
 

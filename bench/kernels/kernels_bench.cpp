@@ -239,8 +239,7 @@ void passes(Report& report, std::size_t n) {
                    times);
     };
     const auto both = [&](const char* kernel, auto run) {
-        add(
-            kernel, "Scalar", [run] { return run(DefaultBackend{}); }, [run] { return run(Scalar{}); });
+        add(kernel, "Scalar", [run] { return run(DefaultBackend{}); }, [run] { return run(Scalar{}); });
     };
     both("axpy", [&](auto backend) { return kernels::axpy<decltype(backend)>(1.0e-9F, x, out), 0.0F; });
     both("scale", [&](auto backend) { return kernels::scale<decltype(backend)>(-1.0F, out), 0.0F; });

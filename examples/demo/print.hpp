@@ -116,8 +116,8 @@ void show_user(const World& world, const Sources& sources, const funnel::data::I
                 because += (because.empty() ? "because you watched " : " and ") + world.title(liked);
             }
         }
-        data.list.push_back({world.title(item.id), because.empty() ? "popular these days" : because,
-                             future.contains(item.id)});
+        data.list.push_back(
+            {world.title(item.id), because.empty() ? "popular these days" : because, future.contains(item.id)});
     }
 }
 
@@ -128,15 +128,16 @@ inline void print(const ReportData& data) {
         std::snprintf(text, sizeof text, std::isnan(value) ? "     -" : "%6.4f", value);
         return std::string(text);
     };
-    std::printf("\n%s: %zu users, %zu items; %zu rows to learn from, the %zu after them to judge by\n", data.data.c_str(),
-                data.users, data.items, data.train_rows, data.test_rows);
+    std::printf("\n%s: %zu users, %zu items; %zu rows to learn from, the %zu after them to judge by\n",
+                data.data.c_str(), data.users, data.items, data.train_rows, data.test_rows);
     if (!data.note.empty()) {
         std::printf("%s\n", data.note.c_str());
     }
     std::printf("%zu test users: %zu warm (with a history), %zu cold (without)\n\n", data.warm_users + data.cold_users,
                 data.warm_users, data.cold_users);
 
-    std::printf("Quality                               NDCG@10    warm    cold   recall@100   genre distance   coverage\n");
+    std::printf(
+        "Quality                               NDCG@10    warm    cold   recall@100   genre distance   coverage\n");
     for (const Quality& row : data.quality) {
         std::printf("  %-9s  %-22s   %s  %s  %s       %s           %s     %s\n", row.stage.c_str(), row.name.c_str(),
                     number(row.ndcg).c_str(), number(row.ndcg_warm).c_str(), number(row.ndcg_cold).c_str(),
@@ -151,17 +152,20 @@ inline void print(const ReportData& data) {
             best_warm = std::max(best_warm, std::isnan(row.ndcg_warm) ? 0.0 : row.ndcg_warm);
         }
     }
-    std::printf("The list that is shown %s the best single source for all users (%+.1f %%) and %s it for warm ones (%+.1f %%).\n",
-                shown.ndcg > best ? "beats" : "DOES NOT BEAT", 100.0 * (shown.ndcg / best - 1.0),
-                shown.ndcg_warm > best_warm ? "beats" : "DOES NOT BEAT", 100.0 * (shown.ndcg_warm / best_warm - 1.0));
+    std::printf(
+        "The list that is shown %s the best single source for all users (%+.1f %%) and %s it for warm ones (%+.1f "
+        "%%).\n",
+        shown.ndcg > best ? "beats" : "DOES NOT BEAT", 100.0 * (shown.ndcg / best - 1.0),
+        shown.ndcg_warm > best_warm ? "beats" : "DOES NOT BEAT", 100.0 * (shown.ndcg_warm / best_warm - 1.0));
 
     std::printf("\nLatency of a warm request, one thread, microseconds   p50       p99    candidates in -> out\n");
     for (const StageLatency& stage : data.stages) {
-        std::printf("  %-45s %8.1f  %8.1f        %7.1f -> %.1f\n", stage.stage.c_str(), stage.median, stage.p99, stage.in,
-                    stage.out);
+        std::printf("  %-45s %8.1f  %8.1f        %7.1f -> %.1f\n", stage.stage.c_str(), stage.median, stage.p99,
+                    stage.in, stage.out);
     }
 
-    std::printf("  %-45s %8.1f  %8.1f\n", "whole request", quantile(data.latencies, 0.5), quantile(data.latencies, 0.99));
+    std::printf("  %-45s %8.1f  %8.1f\n", "whole request", quantile(data.latencies, 0.5),
+                quantile(data.latencies, 0.99));
 
     std::printf("\nFor user %s, who last watched %s:\n", data.user.c_str(),
                 data.history.empty() ? "nothing yet" : data.history.front().c_str());

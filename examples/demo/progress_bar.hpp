@@ -11,8 +11,8 @@
 
 namespace demo {
 
-/// Draws how far the work has come on one line of the terminal, at most ten times a second, and wipes it when a stage is
-/// done. Silent where stderr is not a terminal. Hand it to funnel::Monitored.
+/// Draws how far the work has come on one line of the terminal, at most ten times a second, and wipes it when a stage
+/// is done. Silent where stderr is not a terminal. Hand it to funnel::Monitored.
 class ProgressBar {
 public:
     void operator()(const funnel::Progress& progress) {

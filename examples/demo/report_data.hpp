@@ -62,7 +62,7 @@ struct ReportData {
     std::string user;                     ///< key of the user whose list is shown
     std::vector<std::string> history;     ///< titles this user took last, latest first
     std::vector<Shown> list;
-    double seconds;  ///< that the whole demo took
+    double seconds;     ///< that the whole demo took
     std::string build;  ///< compiler, backend and threads, in words
 };
 

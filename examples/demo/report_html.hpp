@@ -98,8 +98,8 @@ inline std::string latency_chart(const ReportData& data) {
 /// Rows of each item, most popular first, both axes logarithmic.
 inline std::string popularity_chart(const ReportData& data) {
     const std::vector<std::size_t>& counts = data.popularity;
-    const auto shown = static_cast<std::size_t>(
-        std::find(counts.begin(), counts.end(), std::size_t{0}) - counts.begin());
+    const auto shown =
+        static_cast<std::size_t>(std::find(counts.begin(), counts.end(), std::size_t{0}) - counts.begin());
     Drawing drawing(640.0, 300.0, "Rows of each item, by rank of popularity");
     if (shown == 0) {
         return drawing.finish();
@@ -155,7 +155,8 @@ inline std::string trade_off_chart(const ReportData& data) {
         drawing.dot(x(point.list_distance), y(point.ndcg), is_used ? 7.0 : 4.0, is_used ? "b" : "a",
                     "lambda " + digits(point.lambda, 2) + ": NDCG@10 " + digits(point.ndcg, 4) + ", distance " +
                         digits(point.list_distance, 3) + ", coverage " + digits(point.coverage, 3));
-        drawing.text(x(point.list_distance), y(point.ndcg) + (is_above ? -11.0 : 22.0), "middle", digits(point.lambda, 2));
+        drawing.text(x(point.list_distance), y(point.ndcg) + (is_above ? -11.0 : 22.0), "middle",
+                     digits(point.lambda, 2));
         is_above = !is_above;  // neighbours may lie close together
     }
     return drawing.finish();
@@ -188,16 +189,18 @@ svg .curve { fill: none; stroke: var(--a); stroke-width: 2 } .a { fill: var(--a)
 )";
     page += "<h1>funnel on " + escaped(data.data) + "</h1>\n<p>" + std::to_string(data.users) + " users, " +
             std::to_string(data.items) + " items. Learned from " + std::to_string(data.train_rows) +
-            " rows, judged by the " + std::to_string(data.test_rows) + " that came after them: " +
-            std::to_string(data.warm_users + data.cold_users) + " test users, " + std::to_string(data.warm_users) +
-            " of them warm (with a history), " + std::to_string(data.cold_users) + " cold.</p>\n";
+            " rows, judged by the " + std::to_string(data.test_rows) +
+            " that came after them: " + std::to_string(data.warm_users + data.cold_users) + " test users, " +
+            std::to_string(data.warm_users) + " of them warm (with a history), " + std::to_string(data.cold_users) +
+            " cold.</p>\n";
     if (!data.note.empty()) {
         page += "<p><strong>" + escaped(data.note) + "</strong></p>\n";
     }
 
-    page += "<section><h2>Quality of each stage</h2><div class=\"scroll\"><table><tr><th>stage</th><th "
-            "class=\"left\"></th><th>NDCG@10</th><th>warm</th><th>cold</th><th>recall@100</th><th>genre "
-            "distance</th><th>coverage</th></tr>\n";
+    page +=
+        "<section><h2>Quality of each stage</h2><div class=\"scroll\"><table><tr><th>stage</th><th "
+        "class=\"left\"></th><th>NDCG@10</th><th>warm</th><th>cold</th><th>recall@100</th><th>genre "
+        "distance</th><th>coverage</th></tr>\n";
     for (const Quality& row : data.quality) {
         page += "<tr" + std::string(row.stage == "shown" ? " class=\"shown\"" : "") + "><td>" + escaped(row.stage) +
                 "</td><td class=\"left\">" + escaped(row.name) + "</td>";
@@ -210,13 +213,17 @@ svg .curve { fill: none; stroke: var(--a); stroke-width: 2 } .a { fill: var(--a)
     page += "</table></div></section>\n<div class=\"grid2\">\n";
 
     page += "<section><h2>NDCG@10, stage by stage</h2>" + quality_chart(data) + "</section>\n";
-    page += "<section><h2>Accuracy against diversity</h2><p class=\"soft\">What is shown, for several weights lambda of "
-            "relevance against diversity; the orange point is in use.</p>" +
-            trade_off_chart(data) + "</section>\n";
-    page += "<section><h2>Latency</h2><p class=\"soft\">Whole requests of users with a history, one after the other in one thread.</p>" +
-            latency_chart(data) + "</section>\n";
-    page += "<section><h2>Latency of each stage</h2><div class=\"scroll\"><table><tr><th>stage</th><th>p50 "
-            "&micro;s</th><th>p99 &micro;s</th><th>in</th><th>out</th></tr>\n";
+    page +=
+        "<section><h2>Accuracy against diversity</h2><p class=\"soft\">What is shown, for several weights lambda of "
+        "relevance against diversity; the orange point is in use.</p>" +
+        trade_off_chart(data) + "</section>\n";
+    page +=
+        "<section><h2>Latency</h2><p class=\"soft\">Whole requests of users with a history, one after the other in one "
+        "thread.</p>" +
+        latency_chart(data) + "</section>\n";
+    page +=
+        "<section><h2>Latency of each stage</h2><div class=\"scroll\"><table><tr><th>stage</th><th>p50 "
+        "&micro;s</th><th>p99 &micro;s</th><th>in</th><th>out</th></tr>\n";
     for (const StageLatency& stage : data.stages) {
         page += "<tr><td>" + escaped(stage.stage) + "</td><td>" + digits(stage.median, 1) + "</td><td>" +
                 digits(stage.p99, 1) + "</td><td>" + digits(stage.in, 1) + "</td><td>" + digits(stage.out, 1) +

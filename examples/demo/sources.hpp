@@ -66,20 +66,18 @@ struct Sources {
         using namespace funnel::pipeline;
         const auto for_known_users = [this](const auto& model) {
             return [this, &model](const Request& request, std::size_t n) {
-                return knows(request.user) ? model.recommend(request.user, {.k = n})
-                                           : std::vector<funnel::Scored<>>{};
+                return knows(request.user) ? model.recommend(request.user, {.k = n}) : std::vector<funnel::Scored<>>{};
             };
         };
         return retrieve(named("popular", for_known_users(popular), {.at_most = 100}),
                         named("trending", for_known_users(trending), {.at_most = 100}),
                         named("item-knn", item_knn, {.at_most = 100}), named("ease", ease, {.at_most = 100}),
-                        named(
-                            "als",
-                            [this](const Request& request, std::size_t n) {
-                                return knows(request.user) ? search_als(request.user, n)
-                                                           : std::vector<funnel::Scored<>>{};
-                            },
-                            {.at_most = 100}));
+                        named("als",
+                              [this](const Request& request, std::size_t n) {
+                                  return knows(request.user) ? search_als(request.user, n)
+                                                             : std::vector<funnel::Scored<>>{};
+                              },
+                              {.at_most = 100}));
     }
 };
 

@@ -17,11 +17,20 @@ inline std::string escaped(std::string_view text) {
     std::string result;
     for (const char c : text) {
         switch (c) {
-            case '&': result += "&amp;"; break;
-            case '<': result += "&lt;"; break;
-            case '>': result += "&gt;"; break;
-            case '"': result += "&quot;"; break;
-            default: result += c;
+            case '&':
+                result += "&amp;";
+                break;
+            case '<':
+                result += "&lt;";
+                break;
+            case '>':
+                result += "&gt;";
+                break;
+            case '"':
+                result += "&quot;";
+                break;
+            default:
+                result += c;
         }
     }
     return result;
@@ -47,9 +56,9 @@ public:
                  digits(y2, 1) + "\" class=\"" + std::string(style) + "\"/>\n";
     }
     void bar(double x, double y, double width, double height, std::string_view style, std::string_view hint) {
-        text_ += "<rect x=\"" + digits(x, 1) + "\" y=\"" + digits(y, 1) + "\" width=\"" + digits(std::max(width, 0.0), 1) +
-                 "\" height=\"" + digits(height, 1) + "\" class=\"" + std::string(style) + "\"><title>" + escaped(hint) +
-                 "</title></rect>\n";
+        text_ += "<rect x=\"" + digits(x, 1) + "\" y=\"" + digits(y, 1) + "\" width=\"" +
+                 digits(std::max(width, 0.0), 1) + "\" height=\"" + digits(height, 1) + "\" class=\"" +
+                 std::string(style) + "\"><title>" + escaped(hint) + "</title></rect>\n";
     }
     void dot(double x, double y, double radius, std::string_view style, std::string_view hint) {
         text_ += "<circle cx=\"" + digits(x, 1) + "\" cy=\"" + digits(y, 1) + "\" r=\"" + digits(radius, 1) +

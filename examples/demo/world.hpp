@@ -51,7 +51,8 @@ inline World read_world(const std::filesystem::path& path) {
             return world;
         }
     }
-    world.note = "No file with titles and genres lies beside the log: lists show item keys, and diversity means nothing.";
+    world.note =
+        "No file with titles and genres lies beside the log: lists show item keys, and diversity means nothing.";
     world.items = funnel::data::ItemMetadata(std::vector<funnel::data::ItemInfo>(world.log.items()), {});
     return world;
 }

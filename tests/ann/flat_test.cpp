@@ -106,8 +106,7 @@ TEST_CASE("Flat: the form for hot paths gives the same hits, and fewer where the
     CHECK(Hits(out.begin(), out.end()) == expected);
     CHECK(index.search(vectors.row(9), {.k = 3}, scratch, out) == 3);
     CHECK(index.search(vectors.row(9), {.k = 100}, scratch, out) == 8);
-    CHECK(index.search(
-              vectors.row(9), {.k = 8}, [](std::uint32_t id) { return id < 2; }, scratch, out) == 2);
+    CHECK(index.search(vectors.row(9), {.k = 8}, [](std::uint32_t id) { return id < 2; }, scratch, out) == 2);
 
     const std::vector<float> wrong_dimension(4);
     const std::vector<float> not_finite(5, not_a_number);

@@ -153,7 +153,6 @@ TEST_CASE("HNSW build: reports progress up to the end, and stops when asked to")
 
     std::stop_source stop;
     stop.request_stop();
-    funnel::Monitored stopped(
-        serial, [](const Progress&) {}, stop.get_token());
+    funnel::Monitored stopped(serial, [](const Progress&) {}, stop.get_token());
     CHECK_THROWS_AS((void)HNSW<L2>::build(vectors, {}, stopped), funnel::Cancelled);
 }

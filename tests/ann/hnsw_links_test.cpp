@@ -53,11 +53,9 @@ TEST_CASE("select_links: one link into each direction, by hand") {
     CHECK(selection.taken == Ids{1, 3});
     select_links(candidates, 1, line, none, selection);
     CHECK(selection.taken == Ids{1});
-    select_links(
-        candidates, 4, line, [](std::uint32_t id) { return id == 4; }, selection);
+    select_links(candidates, 4, line, [](std::uint32_t id) { return id == 4; }, selection);
     CHECK(selection.taken == Ids{1, 3, 4});
-    select_links(
-        candidates, 2, line, [](std::uint32_t id) { return id == 4; }, selection);
+    select_links(candidates, 2, line, [](std::uint32_t id) { return id == 4; }, selection);
     CHECK(selection.taken == Ids{1, 4});
 }
 

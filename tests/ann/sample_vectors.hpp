@@ -113,7 +113,8 @@ Hits nearest_by_definition(MatrixView<const float> vectors, std::span<const floa
             entries.push_back({score_by_definition<M>(query, vectors.row(id)), id});
         }
     }
-    std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.score > b.score; });
+    std::sort(entries.begin(), entries.end(),
+              [](const Entry& a, const Entry& b) { return a.score != b.score ? a.score > b.score : a.id < b.id; });
     Hits hits;
     for (std::size_t i = 0; i < std::min(k, entries.size()); ++i) {
         hits.push_back({entries[i].id, static_cast<float>(entries[i].score)});

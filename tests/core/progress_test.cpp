@@ -70,8 +70,7 @@ TEST_CASE("Monitored: a token that was set before stops before the first chunk")
     std::stop_source stop;
     stop.request_stop();
     bool has_run = false;
-    Monitored monitored(
-        serial, [](const Progress&) {}, stop.get_token());
+    Monitored monitored(serial, [](const Progress&) {}, stop.get_token());
     CHECK_THROWS_AS(monitored.for_range(5, 1, [&](std::size_t, std::size_t, std::size_t) { has_run = true; }),
                     Cancelled);
     CHECK_FALSE(has_run);

@@ -18,8 +18,8 @@
 #include <string>
 #include <vector>
 
-// The same checks for every system: on the host by the unit tests, on a device by tests/cuda/device.cu. Vectors of small
-// whole numbers make all of them exact, so that results compare with ==.
+// The same checks for every system: on the host by the unit tests, on a device by tests/cuda/device.cu. Vectors of
+// small whole numbers make all of them exact, so that results compare with ==.
 namespace funnel::testing {
 
 /// Notes the checks that fail.
@@ -118,7 +118,8 @@ void check_top_k(Failures& failures) {
         std::vector<Scored<>> out(k);
         const auto found = top_k(Device<System>{}, there.span(), {}, std::span(out));
         const std::vector<Scored<>> expected = funnel::top_k(scores, k);
-        failures.check(std::vector<Scored<>>(found.begin(), found.end()) == expected, "top_k, k = " + std::to_string(k));
+        failures.check(std::vector<Scored<>>(found.begin(), found.end()) == expected,
+                       "top_k, k = " + std::to_string(k));
     }
 
     std::vector<unsigned char> passes(scores.size(), 0);

@@ -156,8 +156,7 @@ TEST_CASE("read_fbin and the others: a damaged file is an error or fills its mat
         };
         funnel::testing::check_damage(bytes_of(dir / "x"), load, {.has_checksum = false, .head = 64});
     };
-    check(
-        counting<float>(9, 5), [](const auto& path, const auto& m) { io::write_fbin(path, m); }, io::read_fbin);
+    check(counting<float>(9, 5), [](const auto& path, const auto& m) { io::write_fbin(path, m); }, io::read_fbin);
     check(
         counting<std::uint8_t>(9, 5), [](const auto& path, const auto& m) { io::write_u8bin(path, m); },
         io::read_u8bin);

@@ -151,8 +151,7 @@ TEST_CASE("read_fvecs, read_ivecs, read_bvecs: a damaged file is an error or fil
         };
         funnel::testing::check_damage(bytes_of(dir / "x"), load, {.has_checksum = false, .head = 64});
     };
-    check(
-        counting<float>(9, 5), [](const auto& path, const auto& m) { io::write_fvecs(path, m); }, io::read_fvecs);
+    check(counting<float>(9, 5), [](const auto& path, const auto& m) { io::write_fvecs(path, m); }, io::read_fvecs);
     check(
         counting<std::int32_t>(9, 5), [](const auto& path, const auto& m) { io::write_ivecs(path, m); },
         io::read_ivecs);

@@ -109,8 +109,7 @@ TEST_CASE_TEMPLATE_DEFINE("distance: a length known to the compiler changes noth
     // Around one batch and four of 4, 8 and 16 lanes, and past them, with and without a rest.
     [&]<std::size_t... Dim>(std::index_sequence<Dim...>) {
         (check_fixed<Backend, Dim>(), ...);
-    }
-    (std::index_sequence<0, 1, 3, 4, 8, 15, 17, 33, 79, 100, 128>{});
+    }(std::index_sequence<0, 1, 3, 4, 8, 15, 17, 33, 79, 100, 128>{});
 }
 TEST_CASE_TEMPLATE_APPLY(distance_fixed, HostBackends);
 

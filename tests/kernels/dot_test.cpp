@@ -92,8 +92,7 @@ TEST_CASE_TEMPLATE_DEFINE("dot: a length known to the compiler changes nothing",
     // Around one batch and four of 4, 8 and 16 lanes, and past them, with and without a rest.
     [&]<std::size_t... Dim>(std::index_sequence<Dim...>) {
         (check_fixed<Backend, Dim>(), ...);
-    }
-    (std::index_sequence<0, 1, 3, 4, 5, 8, 12, 15, 16, 17, 20, 31, 33, 48, 64, 79, 100, 128, 200>{});
+    }(std::index_sequence<0, 1, 3, 4, 5, 8, 12, 15, 16, 17, 20, 31, 33, 48, 64, 79, 100, 128, 200>{});
 }
 TEST_CASE_TEMPLATE_APPLY(dot_fixed, HostBackends);
 

@@ -378,8 +378,7 @@ TEST_CASE("evaluate: reports progress, and stops when told") {
     CHECK(calls > 1);
 
     std::stop_source stop;
-    funnel::Monitored stopping(
-        serial, [&](const funnel::Progress&) { stop.request_stop(); }, stop.get_token());
+    funnel::Monitored stopping(serial, [&](const funnel::Progress&) { stop.request_stop(); }, stop.get_token());
     CHECK_THROWS_AS((void)evaluate(world.model, world.train, world.test, {}, stopping), funnel::Cancelled);
 }
 

@@ -46,7 +46,7 @@ TEST_CASE("Candidates: an item remembers its sources and what each said") {
     CHECK(candidates[1] == Candidate{20, 2.0F, 0b11});
     CHECK(candidates[2].is_from(1));
     CHECK_FALSE(candidates[2].is_from(0));
-    CHECK_FALSE(candidates[2].is_from(99));
+    CHECK_FALSE(candidates[2].is_from(32 + 1));  // no such source, whatever a shift by 33 does
     CHECK(candidates.found(1, 0) == Found{0.25F, 1});
     CHECK(candidates.found(2, 1) == Found{7.0F, 3});
     CHECK_FALSE(candidates.found(2, 0).has_value());
@@ -84,6 +84,9 @@ TEST_CASE("Candidates: arrange and truncate keep what they are told to, with all
     candidates.truncate(1);
     CHECK(ids_of(candidates) == Ids{30});
     CHECK(candidates.source_features().rows() == 1);
+    candidates.append(40, 0.0F);  // in the room that became free
+    CHECK(candidates.found(0, 1) == Found{7.0F, 3});
+    CHECK_FALSE(candidates.found(1, 1).has_value());
 }
 
 TEST_CASE("Candidates: edges") {

@@ -12,7 +12,7 @@ using funnel::InvalidArgument;
 using funnel::ranking::detail::logistic;
 using funnel::ranking::detail::require_binary_labels;
 
-TEST_CASE("logistic: known values, and no overflow at the ends") {
+TEST_CASE("logistic: known values, and the right ends") {
     CHECK(logistic(0.0) == 0.5);
     CHECK(logistic(std::log(3.0)) == Approx(0.75));
     CHECK(logistic(-std::log(3.0)) == Approx(0.25));

@@ -119,8 +119,7 @@ TEST_CASE("category_cap: agrees with the definition on random input, and keeps i
         }
         options.backfill = random.below(2) == 1;
         CAPTURE(round);
-        const Slate slate = category_cap(
-            categories.size(), [&](std::size_t i) { return categories[i]; }, options);
+        const Slate slate = category_cap(categories.size(), [&](std::size_t i) { return categories[i]; }, options);
         CHECK(slate == cap_by_definition(categories, options));
         if (!options.backfill) {
             CHECK(keeps_the_rule(slate, categories, options));

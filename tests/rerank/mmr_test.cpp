@@ -109,8 +109,7 @@ TEST_CASE("mmr: agrees with the definition on random similarities") {
             CAPTURE(lambda);
             const Slate expected = mmr_by_definition(relevance, similarity, options);
             CHECK(mmr(relevance, similarity, options) == expected);
-            CHECK(mmr(
-                      relevance, [&](std::size_t i, std::size_t j) { return similarity(i, j); }, options) == expected);
+            CHECK(mmr(relevance, [&](std::size_t i, std::size_t j) { return similarity(i, j); }, options) == expected);
         }
     }
 }

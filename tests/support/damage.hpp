@@ -96,7 +96,9 @@ private:
     return {bytes.begin(), bytes.end()};
 }
 
+// Removes an old file first: some file systems (ext4) go to the disk when a file is cut to nothing and written again.
 inline void put_bytes(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+    std::filesystem::remove(path);
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }

@@ -18,4 +18,4 @@ struct AcceptAll {
     constexpr bool operator()(std::uint32_t) const noexcept { return true; }
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::ann
+}  // namespace funnel::ann

@@ -4,8 +4,8 @@
 #include <funnel/ann/filter.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
+#include <funnel/core/executor.hpp>
 #include <funnel/core/matrix_view.hpp>
-#include <funnel/core/parallel.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -138,14 +137,14 @@ public:
     bool remove(std::uint32_t id) { return vectors_.remove(id, "Flat::remove"); }
 
     /// Errors    IOError
-    void save(const std::filesystem::path& path) const {
+    void save(const std::string& path) const {
         io::ContainerWriter file("ann.Flat", 1);
         vectors_.write(file);
         file.save(path);
     }
 
     /// Errors    IOError; CorruptData if the file is damaged or was saved under another metric
-    [[nodiscard]] static Flat load(const std::filesystem::path& path) {
+    [[nodiscard]] static Flat load(const std::string& path) {
         const io::ContainerReader file(path, "ann.Flat", 1);
         Flat index;
         index.vectors_ = detail::Vectors<M>::read(file);
@@ -173,4 +172,4 @@ private:
     detail::ScanRows<M, Backend> scan_rows_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::ann
+}  // namespace funnel::ann

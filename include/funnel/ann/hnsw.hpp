@@ -9,8 +9,8 @@
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
 #include <funnel/core/matrix_view.hpp>
-#include <funnel/core/parallel.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -21,7 +21,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <utility>
@@ -188,7 +187,7 @@ public:
     bool remove(std::uint32_t id) { return vectors_.remove(id, "HNSW::remove"); }
 
     /// Errors    IOError
-    void save(const std::filesystem::path& path) const {
+    void save(const std::string& path) const {
         io::ContainerWriter file("ann.HNSW", 1);
         vectors_.write(file);
         file.value("longest_squared", slack_.longest_squared());
@@ -199,7 +198,7 @@ public:
     }
 
     /// Errors    IOError; CorruptData if the file is damaged or was saved under another metric
-    [[nodiscard]] static HNSW load(const std::filesystem::path& path) {
+    [[nodiscard]] static HNSW load(const std::string& path) {
         const io::ContainerReader file(path, "ann.HNSW", 1);
         HNSW index;
         index.vectors_ = detail::Vectors<M>::read(file);
@@ -293,4 +292,4 @@ private:
     std::vector<std::uint32_t> parents_;  // spanning tree of level 0, once add() needs it
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::ann
+}  // namespace funnel::ann

@@ -4,8 +4,7 @@
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/hnsw_links.hpp>
 #include <funnel/ann/hnsw_search.hpp>
-#include <funnel/core/parallel.hpp>
-#include <funnel/core/progress.hpp>
+#include <funnel/core/executor.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/scored.hpp>
 
@@ -13,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <numeric>
 #include <span>
 #include <vector>
@@ -48,8 +48,7 @@ void link_node(HNSWGraph& graph, std::uint32_t node, std::size_t ef, const Simil
         for (std::size_t i = 0; i < scratch.walk.pool.size(); ++i) {
             scratch.candidates.push_back(scratch.walk.pool[i]);
         }
-        select_links(
-            scratch.candidates, graph.M(), similarity, [](std::uint32_t) { return false; }, scratch.selection);
+        select_links(scratch.candidates, graph.M(), similarity, [](std::uint32_t) { return false; }, scratch.selection);
         const auto& neighbours = scratch.selection.taken;
         std::copy(neighbours.begin(), neighbours.end(), graph.slots(node, level).begin());
         for (const std::uint32_t neighbour : neighbours) {
@@ -148,11 +147,15 @@ void build_links(HNSWGraph& graph, std::size_t ef, std::uint64_t seed, const Sim
         return;
     }
     // Nodes of high levels first: upper levels are complete before the many nodes of level 0 descend through them.
-    std::vector<std::uint32_t> order(graph.size());
-    std::iota(order.begin(), order.end(), 0U);
-    Random(seed, ~std::uint64_t{0}).shuffle(std::span(order));
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::uint32_t a, std::uint32_t b) { return graph.level(a) > graph.level(b); });
+    std::vector<std::uint32_t> shuffled(graph.size());
+    std::iota(shuffled.begin(), shuffled.end(), 0U);
+    Random(seed, ~std::uint64_t{0}).shuffle(std::span(shuffled));
+    std::vector<std::uint32_t> order;
+    order.reserve(shuffled.size());
+    for (std::size_t level = HNSWGraph::max_level + 1; level-- > 0;) {
+        std::copy_if(shuffled.begin(), shuffled.end(), std::back_inserter(order),
+                     [&](std::uint32_t node) { return graph.level(node) == level; });
+    }
     graph.set_entry(order[0]);
     graph.set_root(order[0]);
 
@@ -177,8 +180,7 @@ void build_links(HNSWGraph& graph, std::size_t ef, std::uint64_t seed, const Sim
             worker.offers.clear();
         }
         for_each_target(executor, offers, [&](std::span<const Offer> group, std::size_t worker) {
-            merge_links(
-                graph, group, similarity, [](std::uint32_t) { return false; }, workers[worker].merge);
+            merge_links(graph, group, similarity, [](std::uint32_t) { return false; }, workers[worker].merge);
         });
         done += size;
         report_progress(executor, "HNSW::build", done, order.size());
@@ -229,4 +231,4 @@ void insert_node(HNSWGraph& graph, std::size_t level, std::vector<std::uint32_t>
     }
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::ann::detail
+}  // namespace funnel::ann::detail

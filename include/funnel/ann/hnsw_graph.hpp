@@ -190,4 +190,4 @@ private:
     std::uint32_t root_ = 0;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::ann::detail
+}  // namespace funnel::ann::detail

@@ -97,7 +97,8 @@ struct LinkSelection {
 template <class Similar, class MustKeep>
 void select_links(std::span<const Scored<>> candidates, std::size_t limit, const Similar& similarity,
                   const MustKeep& must_keep, LinkSelection& selection) {
-    auto& [taken, passed_over] = selection;
+    std::vector<std::uint32_t>& taken = selection.taken;
+    std::vector<std::uint32_t>& passed_over = selection.passed_over;
     taken.clear();
     auto forced = static_cast<std::size_t>(
         std::count_if(candidates.begin(), candidates.end(), [&](const Scored<>& c) { return must_keep(c.id); }));
@@ -181,4 +182,4 @@ void merge_links(HNSWGraph& graph, std::span<const Offer> offers, const Similar&
               no_node);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::ann::detail
+}  // namespace funnel::ann::detail

@@ -188,4 +188,4 @@ void walk_from(const HNSWGraph& graph, Scored<> entry, std::size_t level, std::s
     walk(graph, level, scratch, score, prefetch);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::ann::detail
+}  // namespace funnel::ann::detail

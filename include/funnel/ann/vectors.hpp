@@ -191,4 +191,4 @@ private:
 };
 
 }  // namespace detail
-}  // namespace funnel::inline FUNNEL_ABI::ann
+}  // namespace funnel::ann

@@ -3,8 +3,8 @@
 
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
 #include <funnel/core/matrix_view.hpp>
-#include <funnel/core/parallel.hpp>
 
 #include <Eigen/Cholesky>
 
@@ -174,10 +174,9 @@ template <Executor E = Serial>
 ///
 /// Cost      Cholesky: d^2 (nonzeros + n + d rows / 3);  ConjugateGradient: 4 d (steps + 1) (nonzeros + rows d / 2)
 template <class Observed, Executor E = Serial>
-requires std::is_invocable_r_v < std::span<const std::uint32_t>,
-const Observed&,
-    std::size_t > void als_half_sweep(const Observed& observed, MatrixView<const float> y, MatrixView<float> x,
-                                      const ImplicitALSOptions& options, E&& executor = E{}) {
+    requires std::is_invocable_r_v<std::span<const std::uint32_t>, const Observed&, std::size_t>
+void als_half_sweep(const Observed& observed, MatrixView<const float> y, MatrixView<float> x,
+                    const ImplicitALSOptions& options, E&& executor = E{}) {
     const Eigen::MatrixXf gram = als_gram(y, options.alpha0, executor);
     std::vector<ALSRowSolver<float>> solvers(executor.concurrency(), ALSRowSolver<float>(y, gram, options));
     executor.for_range(x.rows(), 16, [&](std::size_t begin, std::size_t end, std::size_t worker) {
@@ -187,4 +186,4 @@ const Observed&,
     });
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::cf
+}  // namespace funnel::cf

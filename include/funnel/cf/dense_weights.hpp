@@ -65,4 +65,4 @@ private:
     std::size_t items_ = 0;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::cf
+}  // namespace funnel::cf

@@ -7,8 +7,7 @@
 #include <funnel/cf/spd_inverse.hpp>
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
-#include <funnel/core/parallel.hpp>
-#include <funnel/core/progress.hpp>
+#include <funnel/core/executor.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/io/container.hpp>
@@ -17,7 +16,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -81,7 +80,7 @@ public:
     }
 
     /// Errors    IOError
-    void save(const std::filesystem::path& path) const {
+    void save(const std::string& path) const {
         io::ContainerWriter file("cf.EASE", 1);
         this->histories().write(file);
         this->weights().write(file);
@@ -89,7 +88,7 @@ public:
     }
 
     /// Errors    IOError;  CorruptData if the file is not what save wrote
-    static BasicEASE load(const std::filesystem::path& path) {
+    static BasicEASE load(const std::string& path) {
         const io::ContainerReader file(path, "cf.EASE", 1);
         Histories histories = Histories::read(file);
         auto weights = DenseWeights<Backend>::read(file, histories.items());
@@ -102,4 +101,4 @@ private:
 
 using EASE = BasicEASE<>;
 
-}  // namespace funnel::inline FUNNEL_ABI::cf
+}  // namespace funnel::cf

@@ -82,4 +82,4 @@ private:
     std::size_t catalogue_ = 0;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::cf
+}  // namespace funnel::cf

@@ -6,10 +6,9 @@
 #include <funnel/cf/recommend.hpp>
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
-#include <funnel/core/parallel.hpp>
-#include <funnel/core/progress.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
@@ -22,8 +21,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -137,7 +136,7 @@ public:
     }
 
     /// Errors    IOError
-    void save(const std::filesystem::path& path) const {
+    void save(const std::string& path) const {
         io::ContainerWriter file("cf.ImplicitALS", 1);
         histories_.write(file);
         file.value("lambda", options_.lambda);
@@ -149,7 +148,7 @@ public:
     }
 
     /// Errors    IOError;  CorruptData if the file is not what save wrote
-    static BasicImplicitALS load(const std::filesystem::path& path) {
+    static BasicImplicitALS load(const std::string& path) {
         const io::ContainerReader file(path, "cf.ImplicitALS", 1);
         BasicImplicitALS model;
         model.histories_ = Histories::read(file);
@@ -212,4 +211,4 @@ private:
 
 using ImplicitALS = BasicImplicitALS<>;
 
-}  // namespace funnel::inline FUNNEL_ABI::cf
+}  // namespace funnel::cf

@@ -6,8 +6,7 @@
 #include <funnel/cf/similarity.hpp>
 #include <funnel/cf/sparse_weights.hpp>
 #include <funnel/core/error.hpp>
-#include <funnel/core/parallel.hpp>
-#include <funnel/core/progress.hpp>
+#include <funnel/core/executor.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/data/interactions.hpp>
@@ -17,8 +16,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -105,7 +104,7 @@ public:
     }
 
     /// Errors    IOError
-    void save(const std::filesystem::path& path) const {
+    void save(const std::string& path) const {
         io::ContainerWriter file("cf.ItemKNN", 1);
         histories().write(file);
         weights().write(file);
@@ -113,7 +112,7 @@ public:
     }
 
     /// Errors    IOError;  CorruptData if the file is not what save wrote
-    static ItemKNN load(const std::filesystem::path& path) {
+    static ItemKNN load(const std::string& path) {
         const io::ContainerReader file(path, "cf.ItemKNN", 1);
         Histories histories = Histories::read(file);
         SparseWeights weights = SparseWeights::read(file, histories.items());
@@ -124,4 +123,4 @@ private:
     ItemKNN(SparseWeights weights, Histories histories) : LinearModel(std::move(weights), std::move(histories)) {}
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::cf
+}  // namespace funnel::cf

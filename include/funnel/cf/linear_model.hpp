@@ -19,12 +19,9 @@ namespace funnel::inline FUNNEL_ABI::cf {
 /// Item x item weights: how strongly an item of the history speaks for another.
 template <class W>
 concept ItemWeights = requires(const W& weights, std::uint32_t from, std::uint32_t to, std::span<float> scores) {
-    { weights.items() }
-    noexcept->std::convertible_to<std::size_t>;
-    { weights.weight(from, to) }
-    noexcept->std::convertible_to<float>;
-    { weights.add_row(from, scores) }
-    noexcept;  // scores[to] += weight(from, to), for all items
+    { weights.items() } noexcept -> std::convertible_to<std::size_t>;
+    { weights.weight(from, to) } noexcept -> std::convertible_to<float>;
+    { weights.add_row(from, scores) } noexcept;  // scores[to] += weight(from, to), for all items
 };
 
 /// What the linear item models (EASE, ItemKNN) have in common once their weights are learned.
@@ -123,4 +120,4 @@ private:
     Histories histories_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::cf
+}  // namespace funnel::cf

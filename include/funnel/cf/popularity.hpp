@@ -4,7 +4,7 @@
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/recommend.hpp>
 #include <funnel/core/error.hpp>
-#include <funnel/core/parallel.hpp>
+#include <funnel/core/executor.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/io/container.hpp>
 
@@ -12,9 +12,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::cf {
@@ -107,7 +107,7 @@ public:
     [[nodiscard]] float score_one(const Profile&, std::uint32_t item) const noexcept { return scores_[item]; }
 
     /// Errors    IOError
-    void save(const std::filesystem::path& path) const {
+    void save(const std::string& path) const {
         io::ContainerWriter file("cf.Popularity", 1);
         histories_.write(file);
         file.array("scores", std::span<const float>(scores_));
@@ -115,7 +115,7 @@ public:
     }
 
     /// Errors    IOError;  CorruptData if the file is not what save wrote
-    static Popularity load(const std::filesystem::path& path) {
+    static Popularity load(const std::string& path) {
         const io::ContainerReader file(path, "cf.Popularity", 1);
         Popularity model;
         model.histories_ = Histories::read(file);
@@ -131,4 +131,4 @@ private:
     Histories histories_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::cf
+}  // namespace funnel::cf

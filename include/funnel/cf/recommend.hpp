@@ -46,10 +46,8 @@ template <class M>
 concept ProfileModel = requires(const M& model, const Profile& profile, std::span<float> scores, std::uint32_t item) {
     { model.items() } -> std::convertible_to<std::size_t>;
     { M::needs_history } -> std::convertible_to<bool>;
-    { model.score_all(profile, scores) }
-    noexcept;
-    { model.score_one(profile, item) }
-    noexcept->std::convertible_to<float>;
+    { model.score_all(profile, scores) } noexcept;
+    { model.score_one(profile, item) } noexcept -> std::convertible_to<float>;
 };
 
 /// The best items by dense scores, without those that were seen or that the filter rejects.
@@ -166,11 +164,11 @@ public:
     }
 
     /// As the model's own explain, where it has one.
-    [[nodiscard]] std::vector<Scored<>> explain(std::uint32_t item, std::size_t k) const requires
-        requires(const Model& model, const Profile& profile) {
-        model.explain_for(profile, item, k);
+    [[nodiscard]] std::vector<Scored<>> explain(std::uint32_t item, std::size_t k) const
+        requires requires(const Model& model, const Profile& profile) { model.explain_for(profile, item, k); }
+    {
+        return model_->explain_for(profile(), item, k);
     }
-    { return model_->explain_for(profile(), item, k); }
 
 private:
     const Model* model_;
@@ -178,4 +176,4 @@ private:
     std::vector<float> factors_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::cf
+}  // namespace funnel::cf

@@ -28,4 +28,4 @@ enum class Similarity : std::uint8_t {
     return shared / (size + shrinkage);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::cf
+}  // namespace funnel::cf

@@ -77,4 +77,4 @@ private:
     CSRMatrix<float> weights_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::cf
+}  // namespace funnel::cf

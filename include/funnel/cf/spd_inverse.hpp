@@ -2,8 +2,7 @@
 #pragma once
 
 #include <funnel/core/eigen.hpp>
-#include <funnel/core/parallel.hpp>
-#include <funnel/core/progress.hpp>
+#include <funnel/core/executor.hpp>
 
 #include <Eigen/Cholesky>
 
@@ -78,4 +77,4 @@ template <Executor E = Serial>
     return true;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::cf
+}  // namespace funnel::cf

@@ -57,4 +57,4 @@ template <class T>
     return Eigen::Map<detail::ColumnVector<T>>(vector.data(), eigen_index(vector.size()));
 }
 
-}  // namespace funnel::inline FUNNEL_ABI
+}  // namespace funnel

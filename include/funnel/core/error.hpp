@@ -90,7 +90,7 @@ constexpr void require(bool condition, const char* message) {
     }
 }
 
-}  // namespace funnel::inline FUNNEL_ABI
+}  // namespace funnel
 
 // Checks inside loops: on with FUNNEL_CHECKS=1, else gone without a trace.
 #if FUNNEL_CHECKS

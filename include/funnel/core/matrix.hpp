@@ -47,7 +47,8 @@ struct RowAllocator {
 /// Cost      rows * stride() elements, where stride() is cols rounded up to a multiple of 64 bytes
 /// Errors    InvalidArgument if that number overflows
 template <class T>
-requires(std::is_trivially_copyable_v<T>&& row_alignment % sizeof(T) == 0) class Matrix {
+    requires(std::is_trivially_copyable_v<T> && row_alignment % sizeof(T) == 0)
+class Matrix {
 public:
     Matrix() noexcept = default;
 
@@ -109,4 +110,4 @@ private:
     std::vector<T, detail::RowAllocator<T>> elements_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI
+}  // namespace funnel

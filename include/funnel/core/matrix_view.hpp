@@ -52,13 +52,13 @@ public:
 
     /// Read-only from writable.
     template <class U>
-    requires(std::is_const_v<T>&& std::same_as<U, std::remove_const_t<T>>) constexpr MatrixView(
-        MatrixView<U> other) noexcept  // NOLINT(google-explicit-constructor): as for std::span
+        requires(std::is_const_v<T> && std::same_as<U, std::remove_const_t<T>>)
+    constexpr MatrixView(MatrixView<U> other) noexcept  // NOLINT(google-explicit-constructor): as for std::span
         : data_(other.data()), rows_(other.rows()), cols_(other.cols()), stride_(other.stride()) {}
 
     /// From a row-major Eigen matrix, Map or Ref, without a copy; it must outlive the view.
     template <detail::RowMajorEigen M>
-    requires std::convertible_to<decltype(std::declval<M&>().data()), T*>
+        requires std::convertible_to<decltype(std::declval<M&>().data()), T*>
     constexpr MatrixView(M&& matrix)  // NOLINT(google-explicit-constructor): as for std::span
         : data_(matrix.data()),
           rows_(static_cast<std::size_t>(matrix.rows())),
@@ -92,4 +92,4 @@ private:
     std::size_t stride_ = 0;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI
+}  // namespace funnel

@@ -2,23 +2,15 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
-#include <funnel/core/parallel.hpp>
+#include <funnel/core/executor.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <stdexcept>
 #include <stop_token>
-#include <string_view>
 #include <utility>
 
 namespace funnel::inline FUNNEL_ABI {
-
-/// How far a long piece of work has come: `done` of `total` steps of a stage.
-struct Progress {
-    std::string_view stage;
-    std::size_t done;
-    std::size_t total;
-};
 
 /// Thrown out of long work whose stop token was set. Objects that existed before are as they were.
 class Cancelled : public std::runtime_error {
@@ -65,13 +57,4 @@ private:
     std::stop_token stop_;
 };
 
-/// For algorithms: says that `done` of `total` steps of `stage` are done. Nothing happens, at no cost, unless the
-/// executor is Monitored (or a user's own executor with a member report).
-template <Executor E>
-void report_progress(E& executor, std::string_view stage, std::size_t done, std::size_t total) {
-    if constexpr (requires(Progress progress) { executor.report(progress); }) {
-        executor.report(Progress{stage, done, total});
-    }
-}
-
-}  // namespace funnel::inline FUNNEL_ABI
+}  // namespace funnel

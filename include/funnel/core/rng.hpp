@@ -196,4 +196,4 @@ private:
     unsigned used_ = 4;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI
+}  // namespace funnel

@@ -28,4 +28,4 @@ struct RanksBefore {
 
 inline constexpr RanksBefore ranks_before{};
 
-}  // namespace funnel::inline FUNNEL_ABI
+}  // namespace funnel

@@ -144,7 +144,7 @@ public:
 private:
     // Positions of the entries, ordered by one of their two indices; equal ones keep their order.
     static std::vector<std::size_t> counting_order(std::span<const Triplet<T>> entries, std::size_t buckets,
-                                                   std::uint32_t Triplet<T>::*index) {
+                                                   std::uint32_t Triplet<T>::* index) {
         std::vector<std::size_t> next(buckets + 1, 0);
         for (const Triplet<T>& entry : entries) {
             ++next[entry.*index + 1];
@@ -165,4 +165,4 @@ private:
     std::vector<T> values_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI
+}  // namespace funnel

@@ -93,4 +93,4 @@ inline std::span<Scored<>> top_k(std::span<const float> scores, std::span<Scored
     return out;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI
+}  // namespace funnel

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,7 +30,7 @@ struct CSVOptions {
 /// Errors    IOError if the file cannot be read; CorruptData, with the line, if a column is missing (the message lists
 ///           those there are), a row has another length than the header, a field of a user or item is empty, one of a
 ///           value or time is not a finite number, or there is no row
-[[nodiscard]] inline Interactions read_csv(const std::filesystem::path& path, const CSVOptions& options = {}) {
+[[nodiscard]] inline Interactions read_csv(const std::string& path, const CSVOptions& options = {}) {
     Text text = Text::read(path);
     const std::string_view header = text.first_line();
     const auto count_of = [&](char c) { return std::count(header.begin(), header.end(), c); };
@@ -47,11 +46,11 @@ struct CSVOptions {
     const std::optional<std::size_t> value = column_of(options.value);
     const std::optional<std::size_t> time = column_of(options.time);
 
+    const std::string who = "a key in " + Text::quote(options.user);
+    const std::string what = "a key in " + Text::quote(options.item);
     InteractionsBuilder log;
     while (rows.next()) {
-        log.add(rows.key(user, "a key in " + Text::quote(options.user)),
-                rows.key(item, "a key in " + Text::quote(options.item)),
-                value ? rows.number<float>(*value, *options.value) : 1.0F,
+        log.add(rows.key(user, who), rows.key(item, what), value ? rows.number<float>(*value, *options.value) : 1.0F,
                 time ? rows.number<double>(*time, *options.time) : 0.0);
     }
     if (log.size() == 0) {
@@ -60,4 +59,4 @@ struct CSVOptions {
     return std::move(log).build();
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

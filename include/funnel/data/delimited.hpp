@@ -9,7 +9,6 @@
 #include <cmath>
 #include <concepts>
 #include <cstddef>
-#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -41,9 +40,9 @@ public:
     }
 
     /// Errors    IOError if the file cannot be read; CorruptData as above
-    [[nodiscard]] static Text read(const std::filesystem::path& path) {
+    [[nodiscard]] static Text read(const std::string& path) {
         const std::vector<std::byte> bytes = io::read_file(path);
-        return {path.string(), std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())};
+        return {path, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())};
     }
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
@@ -277,4 +276,4 @@ private:
     std::size_t next_line_ = 1;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

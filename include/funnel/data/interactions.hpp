@@ -176,4 +176,4 @@ template <std::predicate<std::size_t> Keep>
     return CSRMatrix<float>(entries, log.users(), log.items());
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

@@ -82,4 +82,4 @@ private:
     Numbering items_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

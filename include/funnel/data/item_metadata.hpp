@@ -46,4 +46,4 @@ private:
     std::vector<std::string> genre_names_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

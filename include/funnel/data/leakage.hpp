@@ -58,4 +58,4 @@ struct LeakageReport {
     return report;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

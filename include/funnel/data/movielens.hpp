@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <filesystem>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -23,7 +23,7 @@ namespace funnel::inline FUNNEL_ABI::data {
 /// Returns   the rows in the order of the file, stars as values, seconds since 1970 as times
 /// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is none of these, has no rating, or
 ///           an id that is not a whole number, or a rating or time that is not a finite one
-[[nodiscard]] inline Interactions read_movielens(const std::filesystem::path& path) {
+[[nodiscard]] inline Interactions read_movielens(const std::string& path) {
     Text text = Text::read(path);
     const std::string_view first = text.first_line();
     const auto separators = [&](std::string_view delimiter) {
@@ -66,4 +66,4 @@ namespace funnel::inline FUNNEL_ABI::data {
     return std::move(log).build();
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

@@ -161,4 +161,4 @@ private:
     std::vector<std::uint32_t> other_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

@@ -27,4 +27,4 @@ namespace funnel::inline FUNNEL_ABI::data::detail {
     return funnel::detail::polynomial(series, r) * power_of_two;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::data::detail
+}  // namespace funnel::data::detail

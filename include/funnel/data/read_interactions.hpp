@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <filesystem>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -24,7 +23,7 @@ namespace funnel::inline FUNNEL_ABI::data {
 /// so: read_movielens, read_recbole, read_csv.
 ///
 /// Errors    as those three
-[[nodiscard]] inline Interactions read_interactions(const std::filesystem::path& path) {
+[[nodiscard]] inline Interactions read_interactions(const std::string& path) {
     const Text text = Text::read(path);
     const std::string_view first = text.first_line();
     const auto has = [&](std::string_view piece) { return first.find(piece) != std::string_view::npos; };
@@ -61,4 +60,4 @@ namespace funnel::inline FUNNEL_ABI::data {
     return read_csv(path, options);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

@@ -11,7 +11,6 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <initializer_list>
 #include <limits>
 #include <optional>
@@ -142,7 +141,7 @@ private:
 ///           Genre names: the 19 of u.item in their own order; else all in the file, sorted bytewise
 /// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is none of these or an item occurs
 ///           twice
-[[nodiscard]] inline ItemMetadata read_item_metadata(const std::filesystem::path& path, const Interactions& log) {
+[[nodiscard]] inline ItemMetadata read_item_metadata(const std::string& path, const Interactions& log) {
     Text text = Text::read(path);
     detail::ItemInfoGatherer gatherer(log);
     const std::string_view first = text.first_line();
@@ -191,4 +190,4 @@ private:
     return std::move(gatherer).finish(std::move(names));
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

@@ -9,7 +9,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,8 +35,7 @@ struct UserInfo {
 /// Returns   one entry for each user of the log, by dense id; rows of other users are passed over
 /// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is none of these or a user occurs
 ///           twice
-[[nodiscard]] inline std::vector<UserInfo> read_user_metadata(const std::filesystem::path& path,
-                                                              const Interactions& log) {
+[[nodiscard]] inline std::vector<UserInfo> read_user_metadata(const std::string& path, const Interactions& log) {
     std::vector<UserInfo> users(log.users());
     std::vector<bool> is_known(log.users(), false);
     using Place = std::optional<std::size_t>;
@@ -77,4 +75,4 @@ struct UserInfo {
     return users;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

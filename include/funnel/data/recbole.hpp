@@ -6,7 +6,6 @@
 #include <funnel/data/interactions_builder.hpp>
 
 #include <cstddef>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,7 +55,7 @@ private:
 /// Returns   the rows in the order of the file; without ratings the values are 1, without timestamps the times are 0
 /// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is no such file or has no row
 /// Source    RecBole, "Atomic files" (recbole.io/docs/user_guide/data/atomic_files.html)
-[[nodiscard]] inline Interactions read_recbole(const std::filesystem::path& path) {
+[[nodiscard]] inline Interactions read_recbole(const std::string& path) {
     RecBoleRows rows(Text::read(path));
     const std::size_t user = rows.column("user_id");
     const std::size_t item = rows.column("item_id");
@@ -77,4 +76,4 @@ private:
     return std::move(log).build();
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

@@ -128,4 +128,4 @@ struct LastOutSplitOptions {
     return split_where(log, [&](std::size_t row) { return is_test[row]; });
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

@@ -263,7 +263,7 @@ private:
                 for (std::size_t item = 0; item < items(); ++item) {
                     weights[item] = detail::portable_exp(affinity_to(item, taste, era_now));
                 }
-                picked = total = 1.0;  // sums are out of date
+                picked = total;  // the sums are out of date
             }
             if (picked >= 0.5 * total) {
                 total = picked = 0.0;
@@ -297,4 +297,4 @@ private:
     Interactions log_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

@@ -57,4 +57,4 @@ namespace funnel::inline FUNNEL_ABI::data {
     return {std::move(infos), std::move(genre_names)};
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

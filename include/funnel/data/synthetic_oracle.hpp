@@ -91,4 +91,4 @@ private:
     std::vector<std::uint32_t> visits_;  // users x eras: test rows
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::data
+}  // namespace funnel::data

@@ -95,4 +95,4 @@ private:
     std::size_t position_ = 0;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::io
+}  // namespace funnel::io

@@ -45,4 +45,4 @@ private:
     std::vector<std::byte> bytes_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::io
+}  // namespace funnel::io

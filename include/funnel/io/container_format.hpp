@@ -96,4 +96,4 @@ template <Number T>
     return (container_alignment - length % container_alignment) % container_alignment;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::io::detail
+}  // namespace funnel::io::detail

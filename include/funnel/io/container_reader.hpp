@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -40,8 +39,8 @@ namespace funnel::inline FUNNEL_ABI::io {
 class ContainerReader {
 public:
     /// layout_version is the newest that the caller understands; see the member of that name.
-    ContainerReader(const std::filesystem::path& path, std::string_view kind, std::uint32_t layout_version)
-        : file_(read_file(path)), bytes_(file_), source_(path.string()) {
+    ContainerReader(const std::string& path, std::string_view kind, std::uint32_t layout_version)
+        : file_(read_file(path)), bytes_(file_), source_(path) {
         open(kind, layout_version);
     }
 
@@ -295,4 +294,4 @@ inline void ContainerReader::read_table(ByteReader& reader, std::uint32_t count)
     reader.expect_end();
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::io
+}  // namespace funnel::io

@@ -15,7 +15,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -60,7 +59,8 @@ public:
 
     /// As above, for what converts to a span and outlives the call: no temporary vectors.
     template <class Numbers>
-    requires(std::is_lvalue_reference_v<Numbers>) void array(std::string_view name, Numbers&& numbers) {
+        requires(std::is_lvalue_reference_v<Numbers>)
+    void array(std::string_view name, Numbers&& numbers) {
         const std::span view(numbers);
         array(name, std::span<const typename decltype(view)::value_type>(view));
     }
@@ -69,7 +69,7 @@ public:
     ///
     /// Errors    InvalidArgument if there are rows without columns, which would be lost
     template <class T>
-    requires Number<std::remove_const_t<T>>
+        requires Number<std::remove_const_t<T>>
     void matrix(std::string_view name, MatrixView<T> numbers) {
         require(numbers.cols() > 0 || numbers.rows() == 0, "ContainerWriter: a matrix with rows must have columns");
         require(numbers.cols() <= detail::container_max_columns, "ContainerWriter: the rows of a matrix are too long");
@@ -117,7 +117,7 @@ public:
     /// Writes the file, completely or not at all; an old one stays as it is until then.
     ///
     /// Errors    IOError, with the path and the reason
-    void save(const std::filesystem::path& path) const {
+    void save(const std::string& path) const {
         AtomicFile file(path);
         write_to(file);
         file.commit();
@@ -215,4 +215,4 @@ private:
     std::vector<Section> sections_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::io
+}  // namespace funnel::io

@@ -81,4 +81,4 @@ using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
 #endif
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::io
+}  // namespace funnel::io

@@ -11,7 +11,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <limits>
 #include <span>
 #include <string>
@@ -46,7 +45,7 @@ template <Number T>
 }
 
 template <Number T>
-void write_bin(const std::filesystem::path& path, MatrixView<const T> matrix) {
+void write_bin(const std::string& path, MatrixView<const T> matrix) {
     constexpr std::uint32_t max = std::numeric_limits<std::uint32_t>::max();
     require(matrix.rows() <= max && matrix.cols() <= max, "write_bin: more than 2^32 - 1 rows or columns");
     require(matrix.cols() > 0 || matrix.rows() == 0, "write_bin: a matrix with rows must have columns");
@@ -70,40 +69,40 @@ void write_bin(const std::filesystem::path& path, MatrixView<const T> matrix) {
 ///           rows without columns
 /// Source    Simhadri et al., "Results of the NeurIPS'21 challenge on billion-scale approximate nearest neighbor
 ///           search", 2022
-[[nodiscard]] inline Matrix<float> read_fbin(const std::filesystem::path& path) {
-    return detail::parse_bin<float>(read_file(path), path.native());
+[[nodiscard]] inline Matrix<float> read_fbin(const std::string& path) {
+    return detail::parse_bin<float>(read_file(path), path);
 }
-[[nodiscard]] inline Matrix<std::uint8_t> read_u8bin(const std::filesystem::path& path) {
-    return detail::parse_bin<std::uint8_t>(read_file(path), path.native());
+[[nodiscard]] inline Matrix<std::uint8_t> read_u8bin(const std::string& path) {
+    return detail::parse_bin<std::uint8_t>(read_file(path), path);
 }
-[[nodiscard]] inline Matrix<std::int8_t> read_i8bin(const std::filesystem::path& path) {
-    return detail::parse_bin<std::int8_t>(read_file(path), path.native());
+[[nodiscard]] inline Matrix<std::int8_t> read_i8bin(const std::string& path) {
+    return detail::parse_bin<std::int8_t>(read_file(path), path);
 }
-[[nodiscard]] inline Matrix<std::int32_t> read_ibin(const std::filesystem::path& path) {
-    return detail::parse_bin<std::int32_t>(read_file(path), path.native());
+[[nodiscard]] inline Matrix<std::int32_t> read_ibin(const std::string& path) {
+    return detail::parse_bin<std::int32_t>(read_file(path), path);
 }
 
 /// The other direction. The file appears completely or not at all.
 ///
 /// Errors    InvalidArgument if there are rows without columns, or too many of either;  IOError
-inline void write_fbin(const std::filesystem::path& path, MatrixView<const float> matrix) {
+inline void write_fbin(const std::string& path, MatrixView<const float> matrix) {
     detail::write_bin(path, matrix);
 }
-inline void write_u8bin(const std::filesystem::path& path, MatrixView<const std::uint8_t> matrix) {
+inline void write_u8bin(const std::string& path, MatrixView<const std::uint8_t> matrix) {
     detail::write_bin(path, matrix);
 }
-inline void write_i8bin(const std::filesystem::path& path, MatrixView<const std::int8_t> matrix) {
+inline void write_i8bin(const std::string& path, MatrixView<const std::int8_t> matrix) {
     detail::write_bin(path, matrix);
 }
-inline void write_ibin(const std::filesystem::path& path, MatrixView<const std::int32_t> matrix) {
+inline void write_ibin(const std::string& path, MatrixView<const std::int32_t> matrix) {
     detail::write_bin(path, matrix);
 }
 
 /// True neighbours from the same benchmarks: queries and k (uint32 each), all ids (uint32), then all distances (float).
 ///
 /// Errors    as for read_fbin
-[[nodiscard]] inline GroundTruth read_ground_truth(const std::filesystem::path& path) {
-    return detail::parse_ground_truth(read_file(path), path.native());
+[[nodiscard]] inline GroundTruth read_ground_truth(const std::string& path) {
+    return detail::parse_ground_truth(read_file(path), path);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::io
+}  // namespace funnel::io

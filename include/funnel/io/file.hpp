@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
+#include <cstdlib>
 #include <limits>
 #include <span>
 #include <string>
@@ -71,30 +71,29 @@ struct ReadFileOptions {
 ///
 /// Errors    IOError, with the path and the reason, if it is missing, not a regular file, not readable, larger than
 ///           max_bytes or than memory, or changes its size meanwhile
-[[nodiscard]] inline std::vector<std::byte> read_file(const std::filesystem::path& path,
-                                                      const ReadFileOptions& options = {}) {
+[[nodiscard]] inline std::vector<std::byte> read_file(const std::string& path, const ReadFileOptions& options = {}) {
     // O_NONBLOCK: opening a pipe must end in an error, not in waiting for a writer. Regular files do not mind.
     const detail::FileDescriptor file(
         detail::uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
     if (!file.is_open()) {
-        detail::raise_io_error(path.native(), "cannot open", errno);
+        detail::raise_io_error(path, "cannot open", errno);
     }
-    struct stat status {};
+    struct stat status{};
     if (::fstat(file.get(), &status) != 0) {
-        detail::raise_io_error(path.native(), "cannot tell its size", errno);
+        detail::raise_io_error(path, "cannot tell its size", errno);
     }
     if (!S_ISREG(status.st_mode)) {
-        raise<IOError>(path.native() + (S_ISDIR(status.st_mode) ? ": is a directory" : ": is not a regular file"));
+        raise<IOError>(path + (S_ISDIR(status.st_mode) ? ": is a directory" : ": is not a regular file"));
     }
     const auto size = static_cast<std::uint64_t>(status.st_size);
     if (size > options.max_bytes) {
-        raise<IOError>(path.native() + ": has " + std::to_string(size) + " bytes, allowed are " +
+        raise<IOError>(path + ": has " + std::to_string(size) + " bytes, allowed are " +
                        std::to_string(options.max_bytes));
     }
 
     std::vector<std::byte> bytes;
     if (funnel::detail::exception_of([&] { bytes.resize(static_cast<std::size_t>(size)); })) {
-        raise<IOError>(path.native() + ": has " + std::to_string(size) + " bytes, more than fit into memory");
+        raise<IOError>(path + ": has " + std::to_string(size) + " bytes, more than fit into memory");
     }
     constexpr std::size_t max_block = std::size_t{1} << 30;  // some systems refuse 2 GiB at once
     std::size_t done = 0;
@@ -106,10 +105,10 @@ struct ReadFileOptions {
                                 : ::read(file.get(), rest.data(), std::min(rest.size(), max_block));
         });
         if (count < 0) {
-            detail::raise_io_error(path.native(), "cannot read", errno);
+            detail::raise_io_error(path, "cannot read", errno);
         }
         if ((count == 0) != rest.empty()) {
-            raise<IOError>(path.native() + ": changed its size while it was read");
+            raise<IOError>(path + ": changed its size while it was read");
         }
         if (count == 0) {
             return bytes;
@@ -129,17 +128,16 @@ struct ReadFileOptions {
 /// Errors    IOError, with the path and the reason, if anything fails or the path is a directory or a device
 class AtomicFile {
 public:
-    explicit AtomicFile(const std::filesystem::path& path) : target_(path.native()) {
-        std::error_code is_new;
-        const std::filesystem::path real = std::filesystem::canonical(path, is_new);  // follows links
-        if (!is_new) {
-            target_ = real.native();
+    explicit AtomicFile(const std::string& path) : target_(path) {
+        if (char* real = ::realpath(path.c_str(), nullptr)) {  // follows links; null if the file is new
+            target_ = real;
+            std::free(real);
         }
         name_at_ = target_.rfind('/') + 1;  // 0 if there is none
         if (name_at_ == target_.size()) {
             raise<IOError>(target_ + ": names no file to write");
         }
-        struct stat old {};
+        struct stat old{};
         if (::stat(target_.c_str(), &old) == 0) {
             if (!S_ISREG(old.st_mode)) {
                 raise<IOError>(target_ + (S_ISDIR(old.st_mode) ? ": is a directory" : ": is not a regular file"));
@@ -230,8 +228,8 @@ private:
 
     // Between open and lock, another save may have removed the file or put it in place.
     [[nodiscard]] bool is_still_there(const detail::FileDescriptor& file) const {
-        struct stat opened {};
-        struct stat named {};
+        struct stat opened{};
+        struct stat named{};
         return ::fstat(file.get(), &opened) == 0 && ::lstat(temporary_.c_str(), &named) == 0 &&
                S_ISREG(opened.st_mode) && opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
     }
@@ -260,10 +258,10 @@ private:
 /// Writes all bytes to a file, completely or not at all (see AtomicFile).
 ///
 /// Errors    IOError, with the path and the reason
-inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+inline void write_file(const std::string& path, std::span<const std::byte> bytes) {
     AtomicFile file(path);
     file.write(bytes);
     file.commit();
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::io
+}  // namespace funnel::io

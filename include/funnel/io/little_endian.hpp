@@ -17,8 +17,8 @@ namespace funnel::inline FUNNEL_ABI::io {
 /// characters (whether char has a sign differs), no long double.
 template <class T>
 concept Number = std::same_as<T, float> || std::same_as<T, double> ||
-    (std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
-     !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>);
+                 (std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
+                  !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>);
 
 /// The number whose bytes these are, lowest first unless another order is asked for. Any alignment will do.
 template <Number T, std::endian Order = std::endian::little>
@@ -57,4 +57,4 @@ void load_numbers(std::span<const std::byte> bytes, std::span<T> out) noexcept {
     }
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::io
+}  // namespace funnel::io

@@ -15,7 +15,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <limits>
 #include <span>
 #include <string>
@@ -221,15 +220,15 @@ template <Number T>
 ///           numbers do not fill the file exactly, or if there are rows without columns
 /// Source    numpy.lib.format, "NPY format" (NEP 1)
 template <Number T>
-[[nodiscard]] Matrix<T> read_npy(const std::filesystem::path& path) {
-    return detail::parse_npy<T>(read_file(path), path.native());
+[[nodiscard]] Matrix<T> read_npy(const std::string& path) {
+    return detail::parse_npy<T>(read_file(path), path);
 }
 
 /// A file that numpy.load reads as an array of the shape of the matrix. It appears completely or not at all.
 ///
 /// Errors    InvalidArgument if there are rows without columns;  IOError
 template <Number T>
-void write_npy(const std::filesystem::path& path, MatrixView<const T> matrix) {
+void write_npy(const std::string& path, MatrixView<const T> matrix) {
     require(matrix.cols() > 0 || matrix.rows() == 0, "write_npy: a matrix with rows must have columns");
     std::string header = "{'descr': '" + ((sizeof(T) == 1 ? "|" : "<") + detail::npy_type<T>()) +
                          "', 'fortran_order': False, 'shape': (" + std::to_string(matrix.rows()) + ", " +
@@ -253,8 +252,8 @@ void write_npy(const std::filesystem::path& path, MatrixView<const T> matrix) {
 }
 
 template <Number T>
-void write_npy(const std::filesystem::path& path, const Matrix<T>& matrix) {
+void write_npy(const std::string& path, const Matrix<T>& matrix) {
     write_npy(path, matrix.view());
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::io
+}  // namespace funnel::io

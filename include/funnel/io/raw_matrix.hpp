@@ -56,4 +56,4 @@ void write_row(AtomicFile& file, std::span<const T> row) {
     }
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::io::detail
+}  // namespace funnel::io::detail

@@ -75,4 +75,4 @@ namespace funnel::inline FUNNEL_ABI::io {
     return hex;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::io
+}  // namespace funnel::io

@@ -12,7 +12,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <limits>
 #include <span>
 #include <string>
@@ -53,7 +52,7 @@ template <Number T>
 }
 
 template <Number T>
-void write_vecs(const std::filesystem::path& path, MatrixView<const T> matrix) {
+void write_vecs(const std::string& path, MatrixView<const T> matrix) {
     require(matrix.rows() > 0 && matrix.cols() > 0, "write_vecs: the format cannot hold an empty matrix");
     require(matrix.cols() <= std::numeric_limits<std::int32_t>::max(), "write_vecs: more than 2^31 - 1 columns");
     AtomicFile file(path);
@@ -76,27 +75,27 @@ void write_vecs(const std::filesystem::path& path, MatrixView<const T> matrix) {
 ///           rows of that length do not fill the file
 /// Source    corpus-texmex.irisa.fr; Jegou, Douze & Schmid, "Product quantization for nearest neighbor search",
 ///           PAMI 2011
-[[nodiscard]] inline Matrix<float> read_fvecs(const std::filesystem::path& path) {
-    return detail::parse_vecs<float>(read_file(path), path.native());
+[[nodiscard]] inline Matrix<float> read_fvecs(const std::string& path) {
+    return detail::parse_vecs<float>(read_file(path), path);
 }
-[[nodiscard]] inline Matrix<std::int32_t> read_ivecs(const std::filesystem::path& path) {
-    return detail::parse_vecs<std::int32_t>(read_file(path), path.native());
+[[nodiscard]] inline Matrix<std::int32_t> read_ivecs(const std::string& path) {
+    return detail::parse_vecs<std::int32_t>(read_file(path), path);
 }
-[[nodiscard]] inline Matrix<std::uint8_t> read_bvecs(const std::filesystem::path& path) {
-    return detail::parse_vecs<std::uint8_t>(read_file(path), path.native());
+[[nodiscard]] inline Matrix<std::uint8_t> read_bvecs(const std::string& path) {
+    return detail::parse_vecs<std::uint8_t>(read_file(path), path);
 }
 
 /// The other direction. The file appears completely or not at all.
 ///
 /// Errors    InvalidArgument if the matrix is empty, which the format cannot say;  IOError
-inline void write_fvecs(const std::filesystem::path& path, MatrixView<const float> matrix) {
+inline void write_fvecs(const std::string& path, MatrixView<const float> matrix) {
     detail::write_vecs(path, matrix);
 }
-inline void write_ivecs(const std::filesystem::path& path, MatrixView<const std::int32_t> matrix) {
+inline void write_ivecs(const std::string& path, MatrixView<const std::int32_t> matrix) {
     detail::write_vecs(path, matrix);
 }
-inline void write_bvecs(const std::filesystem::path& path, MatrixView<const std::uint8_t> matrix) {
+inline void write_bvecs(const std::string& path, MatrixView<const std::uint8_t> matrix) {
     detail::write_vecs(path, matrix);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::io
+}  // namespace funnel::io

@@ -22,4 +22,4 @@ constexpr void axpy(float alpha, std::span<const float> x, std::span<float> y) n
     axpy(Backend{}, alpha, x, y);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

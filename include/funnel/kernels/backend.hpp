@@ -44,4 +44,4 @@ using DefaultBackend = Scalar;
 template <class B>
 concept HostBackend = std::derived_from<B, Scalar> && std::default_initializable<B>;
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

@@ -25,8 +25,8 @@ template <HostBackend Backend = DefaultBackend>
 
 /// The same for a length known to the compiler, which unrolls it and may round differently.
 template <HostBackend Backend = DefaultBackend, std::size_t Dim>
-requires(Dim != std::dynamic_extent)
-    [[nodiscard]] constexpr float squared_l2(std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
+    requires(Dim != std::dynamic_extent)
+[[nodiscard]] constexpr float squared_l2(std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
     if constexpr (requires { squared_l2(Backend{}, a, b); }) {
         return squared_l2(Backend{}, a, b);
     } else {  // a backend derived from Simd has its own squared_l2, for lengths known at run time only
@@ -48,8 +48,8 @@ template <HostBackend Backend = DefaultBackend>
 
 /// The same for a length known to the compiler, which unrolls it and may round differently.
 template <HostBackend Backend = DefaultBackend, std::size_t Dim>
-requires(Dim != std::dynamic_extent)
-    [[nodiscard]] float cosine(std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
+    requires(Dim != std::dynamic_extent)
+[[nodiscard]] float cosine(std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
     if constexpr (requires { cosine(Backend{}, a, b); }) {
         return cosine(Backend{}, a, b);
     } else {  // a backend derived from Simd has its own cosine, for lengths known at run time only
@@ -57,4 +57,4 @@ requires(Dim != std::dynamic_extent)
     }
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

@@ -23,8 +23,8 @@ template <HostBackend Backend = DefaultBackend>
 
 /// The same for a length known to the compiler, which unrolls it and may round differently.
 template <HostBackend Backend = DefaultBackend, std::size_t Dim>
-requires(Dim != std::dynamic_extent)
-    [[nodiscard]] constexpr float dot(std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
+    requires(Dim != std::dynamic_extent)
+[[nodiscard]] constexpr float dot(std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
     if constexpr (requires { dot(Backend{}, a, b); }) {
         return dot(Backend{}, a, b);
     } else {  // a backend derived from Simd has its own dot, for lengths known at run time only
@@ -32,4 +32,4 @@ requires(Dim != std::dynamic_extent)
     }
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

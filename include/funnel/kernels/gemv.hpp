@@ -20,4 +20,4 @@ void gemv(MatrixView<const float> a, std::span<const float> x, std::span<float> 
     gemv(Backend{}, a, x, y);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

@@ -18,8 +18,7 @@ namespace funnel::inline FUNNEL_ABI::kernels {
 /// vectors by Stored, which then gives the same order as the metric itself.
 template <class M>
 concept Metric = requires(std::span<const float> a) {
-    { M::template score<Scalar>(a, a) }
-    noexcept->std::same_as<float>;
+    { M::template score<Scalar>(a, a) } noexcept -> std::same_as<float>;
     { M::normalises } -> std::convertible_to<bool>;
     { M::name } -> std::convertible_to<std::string_view>;
     typename M::Stored;
@@ -36,9 +35,8 @@ struct L2 {
         return 0.0F - squared_l2<Backend>(a, b);  // equal vectors score 0, not -0
     }
     template <HostBackend Backend = DefaultBackend, std::size_t Dim>
-    requires(Dim != std::dynamic_extent)
-        [[nodiscard]] static constexpr float score(std::span<const float, Dim> a,
-                                                   std::span<const float, Dim> b) noexcept {
+        requires(Dim != std::dynamic_extent)
+    [[nodiscard]] static constexpr float score(std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
         return 0.0F - squared_l2<Backend>(a, b);
     }
 };
@@ -54,9 +52,8 @@ struct InnerProduct {
         return dot<Backend>(a, b);
     }
     template <HostBackend Backend = DefaultBackend, std::size_t Dim>
-    requires(Dim != std::dynamic_extent)
-        [[nodiscard]] static constexpr float score(std::span<const float, Dim> a,
-                                                   std::span<const float, Dim> b) noexcept {
+        requires(Dim != std::dynamic_extent)
+    [[nodiscard]] static constexpr float score(std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
         return dot<Backend>(a, b);
     }
 };
@@ -72,10 +69,10 @@ struct Cosine {
         return cosine<Backend>(a, b);
     }
     template <HostBackend Backend = DefaultBackend, std::size_t Dim>
-    requires(Dim != std::dynamic_extent)
-        [[nodiscard]] static float score(std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
+        requires(Dim != std::dynamic_extent)
+    [[nodiscard]] static float score(std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
         return cosine<Backend>(a, b);
     }
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

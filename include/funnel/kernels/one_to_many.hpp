@@ -37,4 +37,4 @@ void score_rows(std::span<const float> query, MatrixView<const float> rows, std:
     score_rows(Backend{}, M{}, query, rows, ids, out);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

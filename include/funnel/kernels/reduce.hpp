@@ -39,4 +39,4 @@ template <HostBackend Backend = DefaultBackend>
     return argmax(Backend{}, x);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

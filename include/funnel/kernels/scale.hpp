@@ -21,4 +21,4 @@ constexpr void scale(float alpha, std::span<float> x) noexcept {
     scale(Backend{}, alpha, x);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

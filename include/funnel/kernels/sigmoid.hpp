@@ -22,4 +22,4 @@ void sigmoid(std::span<const float> x, std::span<float> out) noexcept {
     sigmoid(Backend{}, x, out);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

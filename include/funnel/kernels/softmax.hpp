@@ -42,4 +42,4 @@ template <HostBackend Backend = DefaultBackend>
     return log_sum_exp(Backend{}, x);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

@@ -61,4 +61,4 @@ namespace funnel::inline FUNNEL_ABI::metrics {
     return static_cast<double>(twice_won) / (2.0 * static_cast<double>(positives) * static_cast<double>(negatives));
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::metrics

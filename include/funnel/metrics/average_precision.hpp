@@ -80,4 +80,4 @@ struct AveragePrecisionOptions {
     return position < std::min(options.k, shown.size()) ? detail::ratio(1, position + 1) : 0.0;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::metrics

@@ -95,4 +95,4 @@ template <ItemLists Lists>
     return bits;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::metrics

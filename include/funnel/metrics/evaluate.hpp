@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/parallel.hpp>
-#include <funnel/core/progress.hpp>
+#include <funnel/core/executor.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/metrics/ground_truth.hpp>
 #include <funnel/metrics/list_evaluation.hpp>
@@ -65,4 +64,4 @@ template <Recommender Model, Executor E = Serial>
     return std::move(lists).report();
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::metrics

@@ -138,4 +138,4 @@ private:
     std::size_t skipped_users_ = 0;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::metrics

@@ -66,4 +66,4 @@ namespace funnel::inline FUNNEL_ABI::metrics {
     return detail::count_relevant(shown, options.k) > 0 ? 1.0 : 0.0;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::metrics

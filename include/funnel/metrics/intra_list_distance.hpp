@@ -22,8 +22,8 @@ namespace funnel::inline FUNNEL_ABI::metrics {
 template <class D>
 concept Distance = !std::convertible_to<const D&, MatrixView<const float>> &&
                    requires(const D& distance, std::uint32_t a, std::uint32_t b) {
-    { distance(a, b) } -> std::convertible_to<double>;
-};
+                       { distance(a, b) } -> std::convertible_to<double>;
+                   };
 
 /// Intra-list distance: how far apart the items of one list are on average. The larger, the more diverse the list.
 ///
@@ -88,4 +88,4 @@ template <ItemList L>
                      : std::max(0.0, 1.0 - (squared_sum - units) / (n * (n - 1.0)));  // rounding may go below 0
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::metrics

@@ -45,4 +45,4 @@ template <class Entry>
 
 }  // namespace detail
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::metrics

@@ -59,4 +59,4 @@ inline double ratio(std::size_t part, std::size_t whole) {
 
 }  // namespace detail
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::metrics

@@ -38,7 +38,9 @@ public:
         : truth_(truth), cutoffs_(std::move(cutoffs)), ideal_dcg_{0.0} {
         require(!cutoffs_.empty(), "evaluate: there must be a cutoff");
         std::ranges::sort(cutoffs_);
-        cutoffs_.erase(std::ranges::unique(cutoffs_).begin(), cutoffs_.end());
+        // clang 14 cannot read the view that std::ranges::unique returns.
+        const auto repeats = std::unique(cutoffs_.begin(), cutoffs_.end());  // NOLINT(modernize-use-ranges)
+        cutoffs_.erase(repeats, cutoffs_.end());
 
         for (std::size_t rank = 1; rank <= std::min(cutoffs_.back(), truth_.items()); ++rank) {
             discounts_.push_back(discount(rank));
@@ -209,4 +211,4 @@ private:
     std::vector<std::uint32_t> shown_;         // (warm or cold, cut-off, item): how often
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics::detail
+}  // namespace funnel::metrics::detail

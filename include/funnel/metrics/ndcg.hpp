@@ -77,4 +77,4 @@ template <Gain G = LinearGain>
     return best_dcg > 0.0 ? dcg(shown, options.k, gain) / best_dcg : 0.0;  // 0: no rank counts
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::metrics

@@ -47,4 +47,4 @@ template <ItemList L>
     return n > 0 ? sum / static_cast<double>(n) : std::numeric_limits<double>::quiet_NaN();
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::metrics

@@ -25,4 +25,4 @@ concept Recommender = requires(const M& model, std::uint32_t user, std::size_t k
     { model.recommend(user, {.k = k}) } -> ScoredList;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::metrics

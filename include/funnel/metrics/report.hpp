@@ -148,4 +148,4 @@ template <class IsMember>
 
 }  // namespace detail
 
-}  // namespace funnel::inline FUNNEL_ABI::metrics
+}  // namespace funnel::metrics

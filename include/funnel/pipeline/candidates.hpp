@@ -170,4 +170,4 @@ private:
     std::vector<Place> places_;  // size() x sources()
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::pipeline
+}  // namespace funnel::pipeline

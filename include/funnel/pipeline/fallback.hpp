@@ -96,9 +96,10 @@ private:
 /// not asked. Their items come after those of the funnel, with the scores of their level, never twice, and never
 /// against request.exclude or a filter.
 template <class... Levels>
-requires(sizeof...(Levels) > 0) [[nodiscard]] Fallback<detail::NamedFor<Levels>...> fallback(Levels&&... levels) {
+    requires(sizeof...(Levels) > 0)
+[[nodiscard]] Fallback<detail::NamedFor<Levels>...> fallback(Levels&&... levels) {
     std::size_t number = 0;  // braces keep the order of evaluation, and so the numbers
     return {{detail::with_name("level", number++, std::forward<Levels>(levels))...}};
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::pipeline
+}  // namespace funnel::pipeline

@@ -135,7 +135,8 @@ struct Rerank {
 /// Retrieval from sources (see Retriever). Each brings in at most at_most items, else as many as the others; what comes
 /// out is merged as by merge().
 template <class... Sources>
-requires(sizeof...(Sources) > 0) [[nodiscard]] Retrieve<detail::NamedFor<Sources>...> retrieve(Sources&&... sources) {
+    requires(sizeof...(Sources) > 0)
+[[nodiscard]] Retrieve<detail::NamedFor<Sources>...> retrieve(Sources&&... sources) {
     std::size_t number = 0;  // braces keep the order of evaluation, and so the numbers
     return {{detail::with_name("source", number++, std::forward<Sources>(sources))...}};
 }
@@ -264,4 +265,4 @@ private:
     std::tuple<First, Rest...> stages_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::pipeline
+}  // namespace funnel::pipeline

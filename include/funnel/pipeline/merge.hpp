@@ -142,4 +142,4 @@ private:
     return merged;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::pipeline
+}  // namespace funnel::pipeline

@@ -56,8 +56,7 @@ concept ListOf = requires(const List& list) {
 template <class S, class R>
 concept Retriever = requires(S& source, const R& request, std::size_t n) {
     { source(request, n) } -> detail::ScoredList;
-}
-|| requires(S& source, const R& request, std::size_t n) {
+} || requires(S& source, const R& request, std::size_t n) {
     { source.recommend(request.user, {.k = n}) } -> detail::ScoredList;
 };
 
@@ -65,8 +64,7 @@ concept Retriever = requires(S& source, const R& request, std::size_t n) {
 template <class S, class R>
 concept Ranker = requires(S& ranker, const R& request, const Candidates& candidates) {
     { ranker(request, candidates) } -> detail::ListOf<float>;
-}
-|| requires(S& ranker, const R& request, std::span<const std::uint32_t> ids) {
+} || requires(S& ranker, const R& request, std::span<const std::uint32_t> ids) {
     { ranker.score(request.user, ids) } -> detail::ListOf<float>;
 };
 
@@ -209,4 +207,4 @@ template <class R, Ranker<R> S>
 
 }  // namespace detail
 
-}  // namespace funnel::inline FUNNEL_ABI::pipeline
+}  // namespace funnel::pipeline

@@ -24,13 +24,9 @@ inline void require_binary_labels(std::span<const float> labels, std::size_t row
     }
 }
 
-/// 1 / (1 + exp(-x)), without overflow.
+/// The probability that belongs to a logit. Far below 0 the exponential is infinite, and the answer 0, as it should be.
 [[nodiscard]] inline double logistic(double x) noexcept {
-    if (x >= 0.0) {
-        return 1.0 / (1.0 + std::exp(-x));
-    }
-    const double odds = std::exp(x);
-    return odds / (1.0 + odds);
+    return 1.0 / (1.0 + std::exp(-x));
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::ranking::detail
+}  // namespace funnel::ranking::detail

@@ -61,4 +61,4 @@ inline void require_finite_row(const FeatureRows& rows, std::size_t i, const cha
 
 }  // namespace detail
 
-}  // namespace funnel::inline FUNNEL_ABI::ranking
+}  // namespace funnel::ranking

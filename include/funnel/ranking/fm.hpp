@@ -2,10 +2,9 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
-#include <funnel/core/parallel.hpp>
-#include <funnel/core/progress.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/ranking/binary_labels.hpp>
@@ -16,8 +15,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::ranking {
@@ -112,7 +111,7 @@ public:
     [[nodiscard]] MatrixView<const float> vectors() const noexcept { return vectors_; }
 
     /// Errors    IOError
-    void save(const std::filesystem::path& path) const {
+    void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
         file.value("factors", static_cast<std::uint64_t>(factors()));
         file.value("bias", bias_);
@@ -124,7 +123,7 @@ public:
     }
 
     /// Errors    IOError;  CorruptData if the file is damaged or holds something else
-    [[nodiscard]] static FM load(const std::filesystem::path& path) {
+    [[nodiscard]] static FM load(const std::string& path) {
         const io::ContainerReader file(path, kind, layout_version);
         const auto factors = file.value<std::uint64_t>("factors");
         FM model(0, 0);
@@ -214,4 +213,4 @@ private:
     Matrix<float> vectors_;  // features x factors
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::ranking
+}  // namespace funnel::ranking

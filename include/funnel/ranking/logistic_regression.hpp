@@ -2,10 +2,9 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
-#include <funnel/core/parallel.hpp>
-#include <funnel/core/progress.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/ranking/binary_labels.hpp>
@@ -16,8 +15,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::ranking {
@@ -91,7 +90,7 @@ public:
     [[nodiscard]] std::span<const float> scales() const noexcept { return scales_; }
 
     /// Errors    IOError
-    void save(const std::filesystem::path& path) const {
+    void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
         file.value("bias", bias_);
         file.array("weights", weights_);
@@ -101,7 +100,7 @@ public:
     }
 
     /// Errors    IOError;  CorruptData if the file is damaged or holds something else
-    [[nodiscard]] static LogisticRegression load(const std::filesystem::path& path) {
+    [[nodiscard]] static LogisticRegression load(const std::string& path) {
         const io::ContainerReader file(path, kind, layout_version);
         LogisticRegression model;
         model.bias_ = file.value<float>("bias");
@@ -152,7 +151,7 @@ private:
             }
             means_[j] = static_cast<float>(mean);
             const auto scale = static_cast<float>(std::sqrt(squares / n));
-            scales_[j] = varies && scale > 0.0F ? scale : 1.0F;
+            scales_[j] = scale > 0.0F ? scale : 1.0F;
         }
     }
 
@@ -231,4 +230,4 @@ private:
     std::vector<float> scales_;
 };
 
-}  // namespace funnel::inline FUNNEL_ABI::ranking
+}  // namespace funnel::ranking

@@ -41,4 +41,4 @@ private:
 
 }  // namespace detail
 
-}  // namespace funnel::inline FUNNEL_ABI::ranking
+}  // namespace funnel::ranking

@@ -103,8 +103,7 @@ template <Categories C>
 /// The same with one category an item.
 [[nodiscard]] inline std::vector<std::size_t> category_cap(std::span<const std::uint32_t> categories,
                                                            const CategoryCapOptions& options = {}) {
-    return category_cap(
-        categories.size(), [&](std::size_t i) { return categories.subspan(i, 1); }, options);
+    return category_cap(categories.size(), [&](std::size_t i) { return categories.subspan(i, 1); }, options);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::rerank
+}  // namespace funnel::rerank

@@ -54,4 +54,4 @@ struct FreshnessOptions {
     return boosted;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::rerank
+}  // namespace funnel::rerank

@@ -100,9 +100,9 @@ template <class NotePick>
 /// Errors    InvalidArgument if lambda lies outside [0, 1], or a relevance is not finite
 /// Source    Carbonell & Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998
 template <Similarity S>
-requires(!std::convertible_to<const S&, MatrixView<const float>>)
-    [[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, const S& similarity,
-                                               const MMROptions& options = {}) {
+    requires(!std::convertible_to<const S&, MatrixView<const float>>)
+[[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, const S& similarity,
+                                           const MMROptions& options = {}) {
     return detail::select_by_mmr(
         relevance, options, [&](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> redundancy) {
             for (const std::size_t i : remaining) {
@@ -163,8 +163,7 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend>
     if (matrix.cols() != matrix.rows() || rows_are_unit_vectors) {
         return mmr<Backend>(relevance, Embeddings{matrix}, options);
     }
-    return mmr(
-        relevance, [&](std::size_t i, std::size_t j) { return matrix(i, j); }, options);
+    return mmr(relevance, [&](std::size_t i, std::size_t j) { return matrix(i, j); }, options);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::rerank
+}  // namespace funnel::rerank

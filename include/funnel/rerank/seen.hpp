@@ -47,4 +47,4 @@ template <std::integral Id = std::uint32_t>
     return remove_seen<std::uint32_t>(items, history, options);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::rerank
+}  // namespace funnel::rerank

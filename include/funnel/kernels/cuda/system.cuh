@@ -4,7 +4,8 @@
 #include <funnel/core/config.hpp>
 #include <funnel/core/error.hpp>
 
-// A host compiler must not reach for the CUDA runtime: Thrust does so unless it is told otherwise before its first header.
+// A host compiler must not reach for the CUDA runtime: Thrust does so unless it is told otherwise before its first
+// header.
 #if !defined(__CUDACC__) && !defined(THRUST_DEVICE_SYSTEM)
 #define THRUST_DEVICE_SYSTEM 4  // THRUST_DEVICE_SYSTEM_CPP, which has no name before that header
 #endif

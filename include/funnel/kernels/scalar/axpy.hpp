@@ -14,4 +14,4 @@ constexpr void axpy(Scalar, float alpha, std::span<const float> x, std::span<flo
     }
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

@@ -39,4 +39,4 @@ namespace detail {
     return detail::cosine_of(ab, aa, bb);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

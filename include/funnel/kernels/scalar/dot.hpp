@@ -16,4 +16,4 @@ namespace funnel::inline FUNNEL_ABI::kernels {
     return sum;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

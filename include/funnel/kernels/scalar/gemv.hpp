@@ -15,4 +15,4 @@ void gemv(Backend, MatrixView<const float> a, std::span<const float> x, std::spa
     score_rows<InnerProduct, Backend>(x, a, y);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

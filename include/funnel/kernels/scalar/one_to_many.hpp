@@ -26,4 +26,4 @@ void score_rows(Backend, M, std::span<const float> query, MatrixView<const float
     }
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

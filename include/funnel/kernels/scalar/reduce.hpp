@@ -33,4 +33,4 @@ namespace funnel::inline FUNNEL_ABI::kernels {
     return best;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

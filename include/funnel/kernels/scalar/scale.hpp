@@ -13,4 +13,4 @@ constexpr void scale(Scalar, float alpha, std::span<float> x) noexcept {
     }
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

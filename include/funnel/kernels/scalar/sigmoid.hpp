@@ -16,4 +16,4 @@ inline void sigmoid(Scalar, std::span<const float> x, std::span<float> out) noex
     }
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

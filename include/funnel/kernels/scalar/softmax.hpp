@@ -41,4 +41,4 @@ inline void softmax(Scalar, std::span<const float> x, std::span<float> out) noex
     return largest + std::log(total);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

@@ -22,4 +22,4 @@ void axpy(Simd<Arch>, float alpha, std::span<const float> x, std::span<float> y)
     axpy(Scalar{}, alpha, x.subspan(i), y.subspan(i));
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

@@ -127,8 +127,7 @@ template <std::size_t N, class Body>
 [[gnu::always_inline]] inline void unroll(Body&& body) noexcept {
     [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
         (body(std::integral_constant<std::size_t, I>{}), ...);
-    }
-    (std::make_index_sequence<N>{});
+    }(std::make_index_sequence<N>{});
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels::simd
+}  // namespace funnel::kernels::simd

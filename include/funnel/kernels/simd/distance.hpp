@@ -22,4 +22,4 @@ template <class Arch, std::size_t Dim>
     return detail::cosine_of(ab, aa, bb);
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

@@ -14,4 +14,4 @@ template <class Arch, std::size_t Dim>
     return simd::sums_of<simd::Products, Arch, Dim, 1>(a.data(), {b.data()}, a.size())[0];
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

@@ -32,9 +32,7 @@ struct RowSum<InnerProduct> : Products {
 };
 
 template <class M>
-concept OneSumPerRow = requires {
-    RowSum<M>::score(0.0F);
-};
+concept OneSumPerRow = requires { RowSum<M>::score(0.0F); };
 
 // Rows scored together share the loads of the query, and their cache misses overlap: prefetching gained nothing on top.
 // Four rows of four accumulators need the 32 registers of AVX-512.
@@ -74,4 +72,4 @@ void score_rows(Simd<Arch>, M, std::span<const float> query, MatrixView<const fl
     simd::score_each<Arch, M>(query, row_of, out.first(ids.size()));
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

@@ -41,9 +41,8 @@ template <class Arch>
     // The last batch overlaps the one before it, which does no harm to a maximum.
     const std::size_t last = x.size() - lanes;
     std::array<Batch, simd::groups> largest;
-    simd::unroll<simd::groups>([&](auto group) __attribute__((always_inline)) {
-        largest[group] = Batch::load_unaligned(x.data() + last);
-    });
+    simd::unroll<simd::groups>(
+        [&](auto group) __attribute__((always_inline)) { largest[group] = Batch::load_unaligned(x.data() + last); });
     std::size_t i = 0;
     for (; x.size() - i >= simd::groups * lanes; i += simd::groups * lanes) {
         simd::unroll<simd::groups>([&](auto group) __attribute__((always_inline)) {
@@ -68,4 +67,4 @@ template <class Arch>
                                     x.begin());
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

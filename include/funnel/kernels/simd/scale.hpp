@@ -21,4 +21,4 @@ void scale(Simd<Arch>, float alpha, std::span<float> x) noexcept {
     scale(Scalar{}, alpha, x.subspan(i));
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

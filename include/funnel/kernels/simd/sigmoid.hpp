@@ -27,4 +27,4 @@ void sigmoid(Simd<Arch>, std::span<const float> x, std::span<float> out) noexcep
     }
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

@@ -74,4 +74,4 @@ template <class Arch>
     return largest + std::log(simd::sum_of_exponentials<Arch>(x, largest, nothing));
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels
+}  // namespace funnel::kernels

@@ -84,10 +84,11 @@ template <class Terms, class Arch, std::size_t Dim, std::size_t Rows>
     std::array<float, step> results{};
 
     const auto finish = [&]<std::size_t Groups>(const Batch<Arch>* sums, std::integral_constant<std::size_t, Groups>)
-        __attribute__((always_inline)) {
-        unroll<step>([&](auto s)
-                         __attribute__((always_inline)) { results[s] = sum_of_lanes(add_up<Groups, step>(sums + s)); });
-    };
+                            __attribute__((always_inline)) {
+                                unroll<step>([&](auto s) __attribute__((always_inline)) {
+                                    results[s] = sum_of_lanes(add_up<Groups, step>(sums + s));
+                                });
+                            };
 
     if constexpr (Dim == std::dynamic_extent) {
         std::array<Batch<Arch>, groups * step> sums;
@@ -131,14 +132,10 @@ template <class Terms, class Arch, std::size_t Dim, std::size_t Rows>
                       Batch<Arch>::load_unaligned(rows[r] + batch * lanes));
             });
         };
-        const auto set =
-            [](Batch<Arch> * s, const Batch<Arch>& x, const Batch<Arch>& y) __attribute__((always_inline)) {
-            Terms::set(s, x, y);
-        };
-        const auto add =
-            [](Batch<Arch> * s, const Batch<Arch>& x, const Batch<Arch>& y) __attribute__((always_inline)) {
-            Terms::add(s, x, y);
-        };
+        const auto set = [](Batch<Arch>* s, const Batch<Arch>& x, const Batch<Arch>& y)
+                             __attribute__((always_inline)) { Terms::set(s, x, y); };
+        const auto add = [](Batch<Arch>* s, const Batch<Arch>& x, const Batch<Arch>& y)
+                             __attribute__((always_inline)) { Terms::add(s, x, y); };
 
         unroll<started>([&](auto group) __attribute__((always_inline)) { apply(group, group, set); });
         for (std::size_t batch = groups; batch < in_blocks; batch += groups) {
@@ -165,4 +162,4 @@ template <class Terms, class Arch, std::size_t Dim, std::size_t Rows>
     return results;
 }
 
-}  // namespace funnel::inline FUNNEL_ABI::kernels::simd
+}  // namespace funnel::kernels::simd

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI {
+
+/// A pool of threads that wait between calls. The calling thread works too, as worker 0.
+///
+/// A for_range inside a for_range of any pool runs in the thread that calls it. The first exception of a body ends the
+/// call early and comes out of for_range. Calls from several threads take turns.
+class Threads {
+public:
+    /// Uses `count` threads, the caller's included.
+    ///
+    /// Errors    InvalidArgument if count is 0
+    explicit Threads(std::size_t count = std::max(1U, std::thread::hardware_concurrency())) {
+        require(count > 0, "Threads: count must be positive");
+        threads_.reserve(count - 1);
+        for (std::size_t worker = 1; worker < count; ++worker) {
+            threads_.emplace_back([this, worker] { serve(worker); });
+        }
+    }
+
+    Threads(const Threads&) = delete;
+    Threads& operator=(const Threads&) = delete;
+
+    ~Threads() {
+        {
+            const std::lock_guard lock(mutex_);
+            is_stopping_ = true;
+        }
+        start_.notify_all();
+    }
+
+    [[nodiscard]] std::size_t concurrency() const noexcept { return threads_.size() + 1; }
+
+    template <class Body>
+    void for_range(std::size_t n, std::size_t grain, Body&& body) {
+        require(grain > 0, "for_range: grain must be positive");
+        if (threads_.empty() || n <= grain || is_inside()) {
+            // As worker 0, which in a nested call is not the caller's number: the inner call has scratch of its own.
+            return Serial{}.for_range(n, grain, body);
+        }
+
+        const std::lock_guard one_job_at_a_time(submit_);
+        using Callable = std::remove_reference_t<Body>;
+        Job job;
+        job.run = [](const void* callable, std::size_t begin, std::size_t end, std::size_t worker) {
+            (*static_cast<Callable*>(const_cast<void*>(callable)))(begin, end, worker);
+        };
+        job.body = &body;
+        job.n = n;
+        job.grain = grain;
+        {
+            const std::lock_guard lock(mutex_);
+            job_ = &job;
+            ++generation_;
+        }
+        start_.notify_all();
+        work(job, 0);
+        {
+            std::unique_lock lock(mutex_);
+            job_ = nullptr;
+            done_.wait(lock, [this] { return busy_ == 0; });
+        }
+        if (job.error) {
+            std::rethrow_exception(job.error);
+        }
+    }
+
+private:
+    struct Job {
+        void (*run)(const void* body, std::size_t begin, std::size_t end, std::size_t worker) = nullptr;
+        const void* body = nullptr;
+        std::size_t n = 0;
+        std::size_t grain = 0;
+        std::atomic<std::size_t> next{0};
+        std::exception_ptr error;
+    };
+
+    static bool& is_inside() noexcept {
+        static thread_local bool inside = false;
+        return inside;
+    }
+
+    void work(Job& job, std::size_t worker) {
+        is_inside() = true;
+        const std::size_t chunks = (job.n - 1) / job.grain + 1;
+        for (std::size_t chunk = job.next++; chunk < chunks; chunk = job.next++) {
+            const std::size_t begin = chunk * job.grain;
+            const std::size_t end = job.n - begin < job.grain ? job.n : begin + job.grain;
+            if (auto error = detail::exception_of([&] { job.run(job.body, begin, end, worker); })) {
+                const std::lock_guard lock(mutex_);
+                if (!job.error) {
+                    job.error = std::move(error);
+                }
+                job.next = chunks;
+            }
+        }
+        is_inside() = false;
+    }
+
+    void serve(std::size_t worker) {
+        std::size_t seen = 0;
+        std::unique_lock lock(mutex_);
+        while (true) {
+            start_.wait(lock, [&] { return is_stopping_ || generation_ != seen; });
+            if (is_stopping_) {
+                return;
+            }
+            seen = generation_;
+            if (Job* job = job_) {  // else it was done before this thread woke up
+                ++busy_;
+                lock.unlock();
+                work(*job, worker);
+                lock.lock();
+                if (--busy_ == 0) {
+                    done_.notify_all();
+                }
+            }
+        }
+    }
+
+    std::mutex submit_;
+    std::mutex mutex_;  // guards everything below, and Job::error
+    std::condition_variable start_;
+    std::condition_variable done_;
+    Job* job_ = nullptr;
+    std::size_t generation_ = 0;
+    std::size_t busy_ = 0;
+    bool is_stopping_ = false;
+    std::vector<std::jthread> threads_;  // last, so that the threads end before what they use
+};
+
+}  // namespace funnel
