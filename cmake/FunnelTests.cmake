@@ -11,7 +11,10 @@ endif()
 
 funnel_read_list(tests ${PROJECT_SOURCE_DIR}/tests/tests.txt)
 list(TRANSFORM tests PREPEND ${PROJECT_SOURCE_DIR}/tests/)
-funnel_buildable(tests ${tests})
+if(NOT TARGET funnel::thrust)
+    funnel_needing_thrust(left_out ${tests})
+    list(REMOVE_ITEM tests ${left_out})
+endif()
 if(FUNNEL_SANITIZE STREQUAL "thread")
     # The rest runs in one thread and says nothing here.
     set(threaded "")

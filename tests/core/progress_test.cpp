@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/core/parallel.hpp>
 #include <funnel/core/progress.hpp>
 
 #include <doctest/doctest.h>

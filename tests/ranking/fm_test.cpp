@@ -253,6 +253,42 @@ TEST_CASE("FM: learns what pairs it has never seen would do; a linear model cann
     CHECK(accuracy(FM::fit(train.rows, train.labels, linear), test) < 0.7);
 }
 
+TEST_CASE("FM: rows come in a new order every epoch, drawn from the seed") {
+    // The linear model, replayed row by row in double.
+    const auto rows = random_rows(12, 3, 40);
+    const auto labels = random_labels(12, 40);
+    std::vector<double> w(4, 0.0);  // the bias is last
+    std::vector<std::size_t> order(12);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        order[i] = i;
+    }
+    for (std::uint64_t epoch = 0; epoch < 3; ++epoch) {
+        Random(5, (std::uint64_t{1} << 63) + epoch).shuffle(std::span(order));
+        for (const std::size_t i : order) {
+            double logit = w[3];
+            for (std::size_t j = 0; j < 3; ++j) {
+                logit += w[j] * static_cast<double>(rows(i, j));
+            }
+            const double error = 1.0 / (1.0 + std::exp(-logit)) - static_cast<double>(labels[i]);
+            for (std::size_t j = 0; j < 3; ++j) {
+                w[j] -= 0.5 * error * static_cast<double>(rows(i, j));
+            }
+            w[3] -= 0.5 * error;
+        }
+    }
+    const auto model = FM::fit(rows, labels,
+                               {.factors = 0,
+                                .epochs = 3,
+                                .learning_rate = 0.5F,
+                                .l2 = 0.0F,
+                                .optimiser = Optimiser::SGD,
+                                .seed = 5});
+    CHECK(model.bias() == Approx(w[3]).epsilon(1e-4));
+    for (std::size_t j = 0; j < 3; ++j) {
+        CHECK(model.weights()[j] == Approx(w[j]).epsilon(1e-4));
+    }
+}
+
 TEST_CASE("FM: the seed decides, and nothing else") {
     const auto rows = random_rows(40, 5, 6);
     const auto labels = random_labels(40, 6);
