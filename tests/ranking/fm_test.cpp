@@ -276,13 +276,9 @@ TEST_CASE("FM: rows come in a new order every epoch, drawn from the seed") {
             w[3] -= 0.5 * error;
         }
     }
-    const auto model = FM::fit(rows, labels,
-                               {.factors = 0,
-                                .epochs = 3,
-                                .learning_rate = 0.5F,
-                                .l2 = 0.0F,
-                                .optimiser = Optimiser::SGD,
-                                .seed = 5});
+    const auto model =
+        FM::fit(rows, labels,
+                {.factors = 0, .epochs = 3, .learning_rate = 0.5F, .l2 = 0.0F, .optimiser = Optimiser::SGD, .seed = 5});
     CHECK(model.bias() == Approx(w[3]).epsilon(1e-4));
     for (std::size_t j = 0; j < 3; ++j) {
         CHECK(model.weights()[j] == Approx(w[j]).epsilon(1e-4));
