@@ -61,7 +61,7 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
                     judge("source", "ease", sources.ease, executor),
                     judge("source", "als", sources.als, executor),
                     judge("retrieved", "all five, merged", retrieved, executor),
-                    judge("ranked", "by logistic regression", ranked, executor),
+                    judge("ranked", "logistic regression", ranked, executor),
                     judge("shown", "fresh and diverse", funnel, executor)};
     for (const float weight : {1.0F, 0.95F, 0.9F, 0.8F, 0.7F, 0.5F, 0.3F}) {
         const demo::Quality quality = judge("", "", with_lambda(weight), executor);

@@ -41,7 +41,7 @@ inline std::string quality_chart(const ReportData& data) {
     for (const auto& [name, style] : groups) {
         drawing.bar(legend, 6.0, 12.0, 10.0, style, name);
         drawing.text(legend + 17.0, 15.0, "start", std::string(name) + " users");
-        legend += 130.0;
+        legend += 145.0;
     }
     double y = 30.0;
     for (const Quality& row : data.quality) {
