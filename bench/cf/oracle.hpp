@@ -33,7 +33,9 @@ bool print_oracle(const std::filesystem::path& ml_100k, E&& executor = E{}) {
     const data::Interactions log = data::read_interactions(ml_100k);
     require(log.size() == 100'000 && log.users() == 943 && log.items() == 1682,
             "oracle: this is not the MovieLens-100K log of 100 000 rows, 943 users and 1682 items");
-    const auto [train, test] = data::split_where(log, [](std::size_t row) { return row % 5 == 0; });
+    const data::Split parts = data::split_where(log, [](std::size_t row) { return row % 5 == 0; });
+    const data::Interactions& train = parts.train;  // clang 14 captures no structured bindings
+    const data::Interactions& test = parts.test;
 
     struct Expected {
         const char* figure;

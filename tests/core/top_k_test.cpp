@@ -45,7 +45,8 @@ TEST_CASE("top_k: agrees with sorting everything, whatever the number of ties") 
         for (std::uint32_t i = 0; i < n; ++i) {
             sorted.push_back({i, scores[i]});
         }
-        std::stable_sort(sorted.begin(), sorted.end(), [](auto a, auto b) { return a.score > b.score; });
+        std::sort(sorted.begin(), sorted.end(),
+                  [](auto a, auto b) { return a.score > b.score || (a.score == b.score && a.id < b.id); });
         for (const std::size_t k : {std::size_t{0}, std::size_t{1}, std::size_t{5}, n, n + 3}) {
             Hits expected = sorted;
             expected.resize(std::min(k, n));
