@@ -182,6 +182,7 @@ TEST_CASE("ImplicitALS: edges of the log") {
     }
     const auto unlearned = ImplicitALS::fit(testing::log_of({{0}}, 2), {.factors = 2, .iterations = 0});
     CHECK(!is_zero(unlearned.user_factors().row(0)));
+    CHECK(is_zero(unlearned.item_factors().row(1)));
 }
 
 TEST_CASE("ImplicitALS: values and repetitions in the log do not matter") {
