@@ -33,7 +33,6 @@ struct PopularityOptions {
 /// half-life the score is the number of rows.
 ///
 /// Cost      fit: O(rows);  recommend: O(items)
-/// Source    "What most people took" is the baseline of every paper; the decay is that of radioactive matter
 class Popularity {
 public:
     static constexpr bool needs_history = false;

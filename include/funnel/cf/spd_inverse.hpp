@@ -20,7 +20,7 @@ namespace funnel::inline FUNNEL_ABI::cf {
 ///
 /// Returns   false if the matrix is not positive definite, up to rounding; its elements are then unspecified
 /// Cost      n^3 floating-point operations, half of them fused multiply-adds; one block of n x 64 for each thread
-/// Source    Golub & Van Loan, Matrix Computations (4.2.6, blocked Cholesky)
+/// Source    Golub & Van Loan, Matrix Computations, chapter 4 (blocked Cholesky)
 template <Executor E = Serial>
 [[nodiscard]] bool invert_spd(Eigen::MatrixXd& matrix, E&& executor = E{}) {
     constexpr std::size_t width = 64;
