@@ -12,6 +12,7 @@
 #include <funnel/ranking/logistic_regression.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -29,12 +30,11 @@ public:
 
     CandidateFeatures(const Sources& sources, const funnel::data::Interactions& train,
                       const funnel::Matrix<float>& genres)
-        : sources_(sources), genres_(genres) {
+        : sources_(sources),
+          genres_(genres),
+          bursts_(funnel::cf::Popularity::fit(train, {.half_life = time_span(train) / 50.0})),
+          lasting_(funnel::cf::Popularity::fit(train, {.half_life = time_span(train) / 2.0})) {
         const double span = time_span(train);
-        for (const double half_life : {span / 50.0, span / 12.0, span / 2.0}) {
-            popularity_.push_back(funnel::cf::Popularity::fit(train, {.half_life = half_life}));
-        }
-        popularity_.push_back(sources.popular);
 
         // New items: those that nobody had had until late. The share of the time that has passed since.
         double end = 0.0;
@@ -63,11 +63,13 @@ public:
             }
         }
 
+        const std::array popularity{bursts_.scores(), sources_.trending.scores(), lasting_.scores(),
+                                    sources_.popular.scores()};
         funnel::Matrix<float> rows(ids.size(), count);
         for (std::size_t i = 0; i < ids.size(); ++i) {
             const auto row = rows.row(i);
-            for (std::size_t t = 0; t < popularity_.size(); ++t) {
-                row[t] = std::log1p(popularity_[t].scores()[ids[i]]);
+            for (std::size_t t = 0; t < popularity.size(); ++t) {
+                row[t] = std::log1p(popularity[t][ids[i]]);
             }
             row[4] = ease[i];
             row[5] = knn[i];
@@ -94,7 +96,8 @@ private:
 
     const Sources& sources_;
     const funnel::Matrix<float>& genres_;
-    std::vector<funnel::cf::Popularity> popularity_;  // shortest half-life first, all time last
+    funnel::cf::Popularity bursts_;   // popularity with a shorter memory than trending
+    funnel::cf::Popularity lasting_;  // ... and with a longer one
     std::vector<float> age_;
 };
 
