@@ -4,7 +4,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <mutex>
 #include <set>
@@ -75,17 +77,20 @@ TEST_CASE("for_range: the last chunk does not overflow near the largest size") {
 TEST_CASE("Threads: really works in several threads") {
     Threads pool(2);
     std::set<std::thread::id> ids;
+    std::set<std::size_t> workers;
     std::mutex mutex;
     std::atomic<int> inside{0};
-    pool.for_range(2, 1, [&](std::size_t, std::size_t, std::size_t) {
+    pool.for_range(2, 1, [&](std::size_t, std::size_t, std::size_t worker) {
         ++inside;
         while (inside.load() < 2) {  // each chunk waits for the other: one thread alone would never get out
             std::this_thread::yield();
         }
         const std::lock_guard lock(mutex);
         ids.insert(std::this_thread::get_id());
+        workers.insert(worker);
     });
     CHECK(ids.size() == 2);
+    CHECK(workers == std::set<std::size_t>{0, 1});
 }
 
 TEST_CASE("Threads: scratch memory of a worker is never shared") {
@@ -138,6 +143,19 @@ TEST_CASE("Threads: an exception comes back to the caller, and the pool lives on
     }
 }
 
+TEST_CASE("Threads: the first exception ends the call early") {
+    Threads pool(2);
+    constexpr std::size_t n = 50'000;
+    std::atomic<std::size_t> calls{0};
+    CHECK_THROWS_AS(pool.for_range(n, 1,
+                                   [&](std::size_t, std::size_t, std::size_t) {
+                                       ++calls;
+                                       throw std::runtime_error("at once");
+                                   }),
+                    std::runtime_error);
+    CHECK(calls.load() < n);
+}
+
 TEST_CASE("Threads: an exception of a nested call leaves the outer one in order") {
     Threads pool(2);
     CHECK_THROWS_AS(pool.for_range(4, 1,
@@ -168,6 +186,30 @@ TEST_CASE("Threads: several callers take turns") {
         }
     }
     CHECK(sums == std::vector<long>(4, 50 * 199 * 100));
+}
+
+TEST_CASE("Threads: no two calls are under way at the same time") {
+    Threads pool(2);
+    std::array<std::atomic<int>, 2> inside{};  // bodies that run for each of two callers
+    std::atomic<bool> has_mixed{false};
+    {
+        std::vector<std::jthread> callers;
+        for (std::size_t caller = 0; caller < 2; ++caller) {
+            callers.emplace_back([&, caller] {
+                for (int round = 0; round < 100; ++round) {
+                    pool.for_range(20, 1, [&](std::size_t, std::size_t, std::size_t) {
+                        ++inside[caller];
+                        std::this_thread::sleep_for(std::chrono::microseconds(20));
+                        if (inside[1 - caller] != 0) {
+                            has_mixed = true;
+                        }
+                        --inside[caller];
+                    });
+                }
+            });
+        }
+    }
+    CHECK_FALSE(has_mixed);
 }
 
 TEST_CASE("Threads: many short calls, and pools that are never used") {

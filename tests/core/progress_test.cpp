@@ -76,3 +76,14 @@ TEST_CASE("Monitored: a token that was set before stops before the first chunk")
                     Cancelled);
     CHECK_FALSE(has_run);
 }
+
+TEST_CASE("Monitored: a token that was set is noticed at the next report, even where no chunk follows") {
+    Serial serial;
+    std::stop_source stop;
+    int reports = 0;
+    Monitored monitored(serial, [&](const Progress&) { ++reports; }, stop.get_token());
+    monitored.report({"working", 1, 2});
+    stop.request_stop();
+    CHECK_THROWS_AS(monitored.report({"working", 2, 2}), Cancelled);
+    CHECK(reports == 1);
+}
