@@ -14,6 +14,7 @@
 #include <funnel/cf/popularity.hpp>
 #include <funnel/data/read_interactions.hpp>
 #include <funnel/data/synthetic.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 
 #include <cstddef>
 #include <cstdio>

@@ -7,6 +7,7 @@
 #include <funnel/core/parallel.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/splits.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 #include <funnel/kernels/distance.hpp>
 #include <funnel/pipeline/candidates.hpp>
 #include <funnel/ranking/logistic_regression.hpp>

@@ -8,6 +8,7 @@
 #include <funnel/cf/popularity.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 #include <funnel/pipeline/funnel.hpp>
 
 #include <algorithm>

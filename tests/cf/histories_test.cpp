@@ -5,6 +5,7 @@
 #include "support/temp_dir.hpp"
 
 #include <funnel/data/interactions.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 
 #include <doctest/doctest.h>
 

@@ -7,6 +7,7 @@
 
 #include <funnel/core/parallel.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 
 #include <doctest/doctest.h>
 

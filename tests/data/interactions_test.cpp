@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/data/interactions.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 
 #include <funnel/core/rng.hpp>
 
@@ -9,7 +10,6 @@
 #include <cstdint>
 #include <limits>
 #include <map>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,8 +68,8 @@ TEST_CASE("KeyMap: finds each key at its id, and nothing else") {
 }
 
 TEST_CASE("Interactions: gives rows in order and keys back") {
-    const auto users = std::make_shared<const KeyMap>(Keys{"ann", "bob"});
-    const auto items = std::make_shared<const KeyMap>(Keys{"10", "9", "x"});
+    const auto users = KeyMap(Keys{"ann", "bob"});
+    const auto items = KeyMap(Keys{"10", "9", "x"});
     const Interactions log({{1, 2, 4.5F, 7.0}, {0, 0, 1.0F, 3.0}}, users, items);
 
     CHECK(log.size() == 2);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/data/synthetic_oracle.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 
 #include <funnel/data/splits.hpp>
 

@@ -35,8 +35,8 @@ TEST_CASE("ByteReader: numbers have their lowest byte first") {
     CHECK(reader.number<float>("c") == -1.0F);  // sign 1, exponent 127, mantissa 0: bf800000
     reader.expect_end();
 
-    CHECK(load_number<std::uint32_t, std::endian::big>(std::span(bytes).first<4>()) == 0x01020304);
-    CHECK(load_number<std::int8_t>(std::span(bytes).subspan(7).first<1>()) == -65);
+    CHECK(load_number<std::uint32_t, std::endian::big>(bytes) == 0x01020304);
+    CHECK(load_number<std::int8_t>(std::span(bytes).subspan(7)) == -65);
 }
 
 TEST_CASE("ByteReader: reads back what ByteWriter wrote") {

@@ -42,7 +42,7 @@ using Texts = std::vector<std::string>;
 
 template <class T>
 T number_at(const Bytes& bytes, std::size_t at) {
-    return funnel::io::load_number<T>(std::span(bytes).subspan(at).template first<sizeof(T)>());
+    return funnel::io::load_number<T>(std::span(bytes).subspan(at));
 }
 
 template <class T>

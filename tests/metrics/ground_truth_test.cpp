@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -112,7 +111,7 @@ TEST_CASE("ground_truth: rejects parts of different logs, even of the same size"
     CHECK_THROWS_AS(GroundTruth(train, Interactions::from_ids({}, 3, 3)), InvalidArgument);
     CHECK_THROWS_AS(GroundTruth(train, Interactions::from_ids({}, 2, 2)), InvalidArgument);
 
-    const auto other = std::make_shared<const KeyMap>(std::vector<std::string>{"a", "b"});
+    const auto other = KeyMap(std::vector<std::string>{"a", "b"});
     CHECK_THROWS_AS(GroundTruth(train, Interactions({}, other, train.item_keys())), InvalidArgument);
     CHECK_NOTHROW(GroundTruth(train, Interactions({}, train.user_keys(), train.item_keys())));
 }

@@ -170,7 +170,7 @@ template <class Load>
     }
 
     for (std::size_t at = 0; at + 4 <= head; at += 4) {
-        const auto old = io::load_number<std::uint32_t>(std::span(good).subspan(at).template first<4>());
+        const auto old = io::load_number<std::uint32_t>(std::span(good).subspan(at));
         for (const std::uint32_t hostile :
              {0U, 1U, 0x7fffffffU, 0x80000000U, 0xffffffffU, 0xfffffffeU, old - 1, old + 1, old * 2}) {
             Bytes bytes = good;

@@ -10,6 +10,7 @@
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/io/container.hpp>
@@ -17,7 +18,6 @@
 #include <funnel/kernels/one_to_many.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -203,7 +203,7 @@ public:
         HNSW index;
         index.vectors_ = detail::Vectors<M>::read(file);
         const auto longest_squared = file.value<double>("longest_squared");
-        file.check(std::isfinite(longest_squared) && longest_squared >= 0.0, "longest_squared",
+        file.check(math::is_finite(longest_squared) && longest_squared >= 0.0, "longest_squared",
                    "must be finite and not negative");
         index.slack_ = detail::Slack<M>(index.vectors_.rows(), longest_squared);
         index.graph_ = detail::HNSWGraph::read(file, index.vectors_.count());

@@ -12,7 +12,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <numeric>
 #include <span>
 #include <vector>
@@ -153,8 +152,11 @@ void build_links(HNSWGraph& graph, std::size_t ef, std::uint64_t seed, const Sim
     std::vector<std::uint32_t> order;
     order.reserve(shuffled.size());
     for (std::size_t level = HNSWGraph::max_level + 1; level-- > 0;) {
-        std::copy_if(shuffled.begin(), shuffled.end(), std::back_inserter(order),
-                     [&](std::uint32_t node) { return graph.level(node) == level; });
+        for (const std::uint32_t node : shuffled) {
+            if (graph.level(node) == level) {
+                order.push_back(node);
+            }
+        }
     }
     graph.set_entry(order[0]);
     graph.set_root(order[0]);

@@ -53,10 +53,10 @@ public:
 
     /// All of the room for the links of a node on a level that it is on.
     [[nodiscard]] std::span<const std::uint32_t> slots(std::uint32_t node, std::size_t level) const noexcept {
-        return level == 0 ? base_.row(node) : std::span(upper_).subspan(upper_position(node, level), M_);
+        return level == 0 ? base_.row(node) : std::span(upper_.data() + upper_position(node, level), M_);
     }
     [[nodiscard]] std::span<std::uint32_t> slots(std::uint32_t node, std::size_t level) noexcept {
-        return level == 0 ? base_.row(node) : std::span(upper_).subspan(upper_position(node, level), M_);
+        return level == 0 ? base_.row(node) : std::span(upper_.data() + upper_position(node, level), M_);
     }
 
     [[nodiscard]] std::span<const std::uint32_t> links(std::uint32_t node, std::size_t level) const noexcept {

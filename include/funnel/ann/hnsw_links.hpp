@@ -3,6 +3,7 @@
 
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/vectors.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -10,7 +11,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -50,7 +50,7 @@ public:
         if constexpr (is_used) {
             for (std::size_t i = slack_.size(); i < rows.rows(); ++i) {
                 const double squared = longest_squared_ - squared_length(rows.row(i));
-                slack_.push_back(static_cast<float>(std::sqrt(std::max(0.0, squared))));
+                slack_.push_back(static_cast<float>(math::sqrt(std::max(0.0, squared))));
             }
         }
     }

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/kernels/metric.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -40,7 +40,7 @@ inline constexpr std::size_t max_vectors = std::size_t{1} << 31;
 template <Metric M>
 [[nodiscard]] const char* defect_of(std::span<const float> vector) noexcept {
     const double squares = squared_length(vector);
-    if (!std::isfinite(squares)) {
+    if (!math::is_finite(squares)) {
         return "holds a NaN or an infinity";
     }
     if (M::normalises && squares == 0.0) {
@@ -57,7 +57,7 @@ template <Metric M>
 template <Metric M>
 void prepare(std::span<const float> vector, std::span<float> out) noexcept {
     if constexpr (M::normalises) {
-        const double scale = 1.0 / std::sqrt(squared_length(vector));
+        const double scale = 1.0 / math::sqrt(squared_length(vector));
         std::transform(vector.begin(), vector.end(), out.begin(),
                        [scale](float x) { return static_cast<float>(static_cast<double>(x) * scale); });
     } else {
@@ -173,7 +173,7 @@ public:
         for (std::size_t i = 0; i < vectors.count(); ++i) {
             file.check(defect_of<M>(vectors.row(i)) == nullptr, "vectors",
                        "must be finite, not too long and, under Cosine, not zero");
-            file.check(!M::normalises || std::abs(squared_length(vectors.row(i)) - 1.0) < 1e-3, "vectors",
+            file.check(!M::normalises || math::abs(squared_length(vectors.row(i)) - 1.0) < 1e-3, "vectors",
                        "must have unit length under Cosine");
         }
         vectors.is_removed_ = file.array<std::uint8_t>("is_removed", vectors.count());

@@ -4,12 +4,12 @@
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 
 #include <Eigen/Cholesky>
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -79,7 +79,7 @@ private:
         const double weight =
             static_cast<double>(observed) + static_cast<double>(options_.alpha0) * static_cast<double>(y_.rows());
         return static_cast<Real>(static_cast<double>(options_.lambda) *
-                                 std::pow(weight, static_cast<double>(options_.nu)));
+                                 math::pow(weight, static_cast<double>(options_.nu)));
     }
 
     // Each column of the panel is a row of y.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/io/container.hpp>
@@ -9,7 +10,6 @@
 #include <funnel/kernels/backend.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -51,14 +51,14 @@ public:
     /// Errors    CorruptData unless it is what write wrote
     static DenseWeights read(const io::ContainerReader& file, std::size_t items) {
         auto weights = file.array<float>("weights", items * items);
-        file.check(std::all_of(weights.begin(), weights.end(), [](float weight) { return std::isfinite(weight); }),
+        file.check(std::all_of(weights.begin(), weights.end(), [](float weight) { return math::is_finite(weight); }),
                    "weights", "must be finite");
         return {std::move(weights), items};
     }
 
 private:
     [[nodiscard]] std::span<const float> row(std::uint32_t from) const noexcept {
-        return std::span(weights_).subspan(from * items_, items_);
+        return {weights_.data() + from * items_, items_};
     }
 
     std::vector<float> weights_;

@@ -8,12 +8,13 @@
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/kernels/backend.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -45,7 +46,7 @@ public:
     /// Errors    InvalidArgument if lambda is not positive and finite, or so small that rounding leaves no inverse
     template <Executor E = Serial>
     static BasicEASE fit(const data::Interactions& train, const EASEOptions& options = {}, E&& executor = E{}) {
-        require(std::isfinite(options.lambda) && options.lambda > 0.0F, "EASE: lambda must be positive and finite");
+        require(math::is_finite(options.lambda) && options.lambda > 0.0F, "EASE: lambda must be positive and finite");
         const CSRMatrix<float> user_item = data::user_item_matrix(train);
         const CSRMatrix<float> item_user = user_item.transposed();
         const std::size_t items = user_item.cols();

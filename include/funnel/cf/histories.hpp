@@ -40,14 +40,14 @@ public:
 
     /// The same for a user < users() (not checked).
     [[nodiscard]] std::span<const std::uint32_t> of_known(std::size_t user) const noexcept {
-        return std::span(items_).subspan(offsets_[user], offsets_[user + 1] - offsets_[user]);
+        return {items_.data() + offsets_[user], offsets_[user + 1] - offsets_[user]};
     }
 
     /// Puts the sections into a file that is being written; this object must outlive its save.
     void write(io::ContainerWriter& file) const {
         file.value("items", std::uint64_t{catalogue_});
-        file.array("history_offsets", std::span<const std::uint64_t>(offsets_));
-        file.array("history_items", std::span<const std::uint32_t>(items_));
+        file.array("history_offsets", offsets_);
+        file.array("history_items", items_);
     }
 
     /// Takes the sections out of a file.

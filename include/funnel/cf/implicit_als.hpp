@@ -7,18 +7,19 @@
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/kernels/dot.hpp>
 #include <funnel/kernels/metric.hpp>
 #include <funnel/kernels/one_to_many.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -53,12 +54,12 @@ public:
     template <Executor E = Serial>
     static BasicImplicitALS fit(const data::Interactions& train, const ImplicitALSOptions& options = {},
                                 E&& executor = E{}) {
-        const auto is_positive = [](float x) { return std::isfinite(x) && x > 0.0F; };
+        const auto is_positive = [](float x) { return math::is_finite(x) && x > 0.0F; };
         require(options.factors > 0, "ImplicitALS: factors must be positive");
         require(is_positive(options.lambda), "ImplicitALS: lambda must be positive and finite");
         require(is_positive(options.alpha0), "ImplicitALS: alpha0 must be positive and finite");
         require(is_positive(options.stddev), "ImplicitALS: stddev must be positive and finite");
-        require(std::isfinite(options.nu), "ImplicitALS: nu must be finite");
+        require(math::is_finite(options.nu), "ImplicitALS: nu must be finite");
         require(options.solver == ALSSolver::Cholesky || options.solver == ALSSolver::ConjugateGradient,
                 "ImplicitALS: solver must be Cholesky or ConjugateGradient");
 
@@ -156,9 +157,9 @@ public:
         options.lambda = file.value<float>("lambda");
         options.alpha0 = file.value<float>("alpha0");
         options.nu = file.value<float>("nu");
-        file.check(std::isfinite(options.lambda) && options.lambda > 0.0F, "lambda", "must be positive and finite");
-        file.check(std::isfinite(options.alpha0) && options.alpha0 > 0.0F, "alpha0", "must be positive and finite");
-        file.check(std::isfinite(options.nu), "nu", "must be finite");
+        file.check(math::is_finite(options.lambda) && options.lambda > 0.0F, "lambda", "must be positive and finite");
+        file.check(math::is_finite(options.alpha0) && options.alpha0 > 0.0F, "alpha0", "must be positive and finite");
+        file.check(math::is_finite(options.nu), "nu", "must be finite");
         model.users_ = file.matrix<float>("user_factors", model.histories_.users());
         model.items_ = file.matrix<float>("item_factors", model.histories_.items(), model.users_.cols());
         options.factors = model.users_.cols();
@@ -176,7 +177,7 @@ private:
     template <Executor E>
     static void draw(Matrix<float>& rows, const CSRMatrix<float>& observed, const ImplicitALSOptions& options,
                      std::size_t first_stream, E& executor) {
-        const double scale = static_cast<double>(options.stddev) / std::sqrt(static_cast<double>(options.factors));
+        const double scale = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
         parallel_for(executor, rows.rows(), 64, [&](std::size_t row) {
             if (observed.row(row).size() > 0) {
                 Random random(options.seed, first_stream + row);
@@ -190,7 +191,7 @@ private:
     static bool is_finite(const Matrix<float>& matrix) {
         for (std::size_t i = 0; i < matrix.rows(); ++i) {
             const std::span<const float> row = matrix.row(i);
-            if (!std::all_of(row.begin(), row.end(), [](float x) { return std::isfinite(x); })) {
+            if (!std::all_of(row.begin(), row.end(), [](float x) { return math::is_finite(x); })) {
                 return false;
             }
         }

@@ -7,13 +7,14 @@
 #include <funnel/cf/sparse_weights.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 #include <funnel/io/container.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -46,7 +47,7 @@ public:
     template <Executor E = Serial>
     static ItemKNN fit(const data::Interactions& train, const ItemKNNOptions& options = {}, E&& executor = E{}) {
         require(options.neighbours > 0, "ItemKNN: neighbours must be positive");
-        require(std::isfinite(options.shrinkage) && options.shrinkage >= 0.0F,
+        require(math::is_finite(options.shrinkage) && options.shrinkage >= 0.0F,
                 "ItemKNN: shrinkage must be finite and not negative");
         require(options.similarity == Similarity::Cosine || options.similarity == Similarity::Jaccard,
                 "ItemKNN: similarity must be Cosine or Jaccard");

@@ -5,11 +5,12 @@
 #include <funnel/cf/recommend.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 #include <funnel/io/container.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -41,9 +42,9 @@ public:
     /// a half-life is set
     template <Executor E = Serial>
     static Popularity fit(const data::Interactions& train, const PopularityOptions& options = {}, E&& = E{}) {
-        require(!options.half_life || (std::isfinite(*options.half_life) && *options.half_life > 0.0),
+        require(!options.half_life || (math::is_finite(*options.half_life) && *options.half_life > 0.0),
                 "Popularity: half_life must be positive and finite");
-        require(!options.now || std::isfinite(*options.now), "Popularity: now must be finite");
+        require(!options.now || math::is_finite(*options.now), "Popularity: now must be finite");
 
         const auto later = [](const data::Interaction& a, const data::Interaction& b) { return a.time < b.time; };
         const auto latest = std::max_element(train.begin(), train.end(), later);
@@ -55,7 +56,7 @@ public:
 
         std::vector<double> sums(train.items(), 0.0);
         for (const data::Interaction& row : train) {
-            sums[row.item] += options.half_life ? std::exp2(-((now - row.time) / *options.half_life)) : 1.0;
+            sums[row.item] += options.half_life ? math::exp2(-((now - row.time) / *options.half_life)) : 1.0;
         }
         Popularity model;
         model.scores_.assign(sums.begin(), sums.end());
@@ -67,7 +68,7 @@ public:
     [[nodiscard]] std::size_t items() const noexcept { return scores_.size(); }
 
     /// The score of each item.
-    [[nodiscard]] std::span<const float> scores() const noexcept { return scores_; }
+    [[nodiscard]] std::span<const float> scores() const noexcept { return {scores_.data(), scores_.size()}; }
 
     /// The best items for a user, best first; for a user without a history, the most popular ones.
     ///
@@ -120,7 +121,7 @@ public:
         model.histories_ = Histories::read(file);
         model.scores_ = file.array<float>("scores", model.histories_.items());
         file.check(std::all_of(model.scores_.begin(), model.scores_.end(),
-                               [](float score) { return std::isfinite(score) && score >= 0.0F; }),
+                               [](float score) { return math::is_finite(score) && score >= 0.0F; }),
                    "scores", "must be finite and not negative");
         return model;
     }

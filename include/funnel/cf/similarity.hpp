@@ -2,8 +2,8 @@
 #pragma once
 
 #include <funnel/core/config.hpp>
+#include <funnel/core/math.hpp>
 
-#include <cmath>
 #include <cstdint>
 
 namespace funnel::inline FUNNEL_ABI::cf {
@@ -24,7 +24,7 @@ enum class Similarity : std::uint8_t {
     if (shared == 0.0) {
         return 0.0;
     }
-    const double size = kind == Similarity::Cosine ? std::sqrt(a * b) : a + b - shared;
+    const double size = kind == Similarity::Cosine ? math::sqrt(a * b) : a + b - shared;
     return shared / (size + shrinkage);
 }
 

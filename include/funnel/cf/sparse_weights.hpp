@@ -2,11 +2,11 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/io/container.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -67,7 +67,7 @@ public:
                            "weight_columns", "must ascend in each row and be below the number of items");
             }
         }
-        file.check(std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }),
+        file.check(std::all_of(values.begin(), values.end(), [](float value) { return math::is_finite(value); }),
                    "weights", "must be finite");
         return SparseWeights(CSRMatrix<float>::from_parts(std::vector<std::size_t>(offsets.begin(), offsets.end()),
                                                           std::move(columns), std::move(values), items));

@@ -61,7 +61,8 @@ public:
     /// A copy of someone else's rows.
     explicit Matrix(MatrixView<const T> other) : Matrix(other.rows(), other.cols()) {
         for (std::size_t i = 0; i < rows_; ++i) {
-            std::ranges::copy(other.row(i), row(i).begin());
+            const std::span<const T> source = other.row(i);
+            std::copy(source.begin(), source.end(), row(i).begin());
         }
     }
 

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -38,7 +38,7 @@ template <std::size_t N>
 [[nodiscard]] inline double polynomial(const std::array<double, N>& coefficients, double x) noexcept {
     double sum = coefficients[N - 1];
     for (std::size_t i = N - 1; i-- > 0;) {
-        sum = std::fma(sum, x, coefficients[i]);
+        sum = math::fma(sum, x, coefficients[i]);
     }
     return sum;
 }
@@ -55,14 +55,14 @@ template <std::size_t N>
     const double s = (mantissa - 1.0) / (mantissa + 1.0);  // log m = 2 (s + s^3/3 + s^5/5 + ...), |s| < 0.172
     constexpr std::array series{1.0,      1.0 / 3,  1.0 / 5,  1.0 / 7,  1.0 / 9, 1.0 / 11,
                                 1.0 / 13, 1.0 / 15, 1.0 / 17, 1.0 / 19, 1.0 / 21};
-    return std::fma(exponent, 0.6931471805599453, 2.0 * s * polynomial(series, s * s));
+    return math::fma(exponent, 0.6931471805599453, 2.0 * s * polynomial(series, s * s));
 }
 
 // The point below which a standard normal variable lies with probability p in (0, 1).
 // Source: Wichura, "Algorithm AS 241", Applied Statistics 1988 (PPND16, relative accuracy about 1e-16).
 [[nodiscard]] inline double normal_quantile(double p) noexcept {
     const double q = p - 0.5;
-    if (std::abs(q) <= 0.425) {
+    if (math::abs(q) <= 0.425) {
         constexpr std::array a{3.3871328727963666080e0,  1.3314166789178437745e+2, 1.9715909503065514427e+3,
                                1.3731693765509461125e+4, 4.5921953931549871457e+4, 6.7265770927008700853e+4,
                                3.3430575583588128105e+4, 2.5090809287301226727e+3};
@@ -74,10 +74,10 @@ template <std::size_t N>
                                3.9307895800092710610e+4,
                                2.8729085735721942674e+4,
                                5.2264952788528545610e+3};
-        const double r = std::fma(-q, q, 0.180625);
+        const double r = math::fma(-q, q, 0.180625);
         return q * polynomial(a, r) / polynomial(b, r);
     }
-    double r = std::sqrt(-portable_log(q < 0.0 ? p : 1.0 - p));
+    double r = math::sqrt(-portable_log(q < 0.0 ? p : 1.0 - p));
     double value = 0.0;
     if (r <= 5.0) {
         constexpr std::array c{1.42343711074968357734e0,  4.63033784615654529590e0, 5.76949722146069140550e0,

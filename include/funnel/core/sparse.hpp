@@ -110,12 +110,12 @@ public:
     [[nodiscard]] SparseRow<T> row(std::size_t i) const noexcept {
         const std::size_t begin = offsets_[i];
         const std::size_t count = offsets_[i + 1] - begin;
-        return {std::span(columns_).subspan(begin, count), std::span(values_).subspan(begin, count)};
+        return {{columns_.data() + begin, count}, {values_.data() + begin, count}};
     }
 
-    [[nodiscard]] std::span<const std::size_t> offsets() const noexcept { return offsets_; }
-    [[nodiscard]] std::span<const std::uint32_t> columns() const noexcept { return columns_; }
-    [[nodiscard]] std::span<const T> values() const noexcept { return values_; }
+    [[nodiscard]] std::span<const std::size_t> offsets() const noexcept { return {offsets_.data(), offsets_.size()}; }
+    [[nodiscard]] std::span<const std::uint32_t> columns() const noexcept { return {columns_.data(), columns_.size()}; }
+    [[nodiscard]] std::span<const T> values() const noexcept { return {values_.data(), values_.size()}; }
 
     /// Rows become columns. O(rows + cols + entries).
     [[nodiscard]] CSRMatrix transposed() const {

@@ -40,7 +40,7 @@ public:
         if (!is_full()) {
             if (score == score) {  // not NaN
                 storage_[size_++] = candidate;
-                std::ranges::push_heap(storage_.first(size_), ranks_before);
+                std::push_heap(storage_.data(), storage_.data() + size_, ranks_before);
             }
         } else if (!storage_.empty() && ranks_before(candidate, storage_.front())) {
             replace_worst(candidate);
@@ -49,7 +49,7 @@ public:
 
     /// Sorts what was collected, best first, and returns it. Push nothing afterwards.
     std::span<Scored<Id>> finish() noexcept {
-        std::ranges::sort_heap(storage_.first(size_), ranks_before);
+        std::sort_heap(storage_.data(), storage_.data() + size_, ranks_before);
         return storage_.first(size_);
     }
 

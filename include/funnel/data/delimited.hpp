@@ -2,11 +2,11 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/io/file.hpp>
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <optional>
@@ -126,7 +126,7 @@ public:
         return true;
     }
 
-    [[nodiscard]] std::span<const std::string_view> fields() const noexcept { return fields_; }
+    [[nodiscard]] std::span<const std::string_view> fields() const noexcept { return {fields_.data(), fields_.size()}; }
     [[nodiscard]] const Text& text() const noexcept { return text_; }
 
     /// A field that names something: not empty.
@@ -143,7 +143,7 @@ public:
         const std::string_view field = fields_[column];
         T value{};
         const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-        if (error != std::errc{} || end != field.data() + field.size() || !std::isfinite(value)) {
+        if (error != std::errc{} || end != field.data() + field.size() || !math::is_finite(value)) {
             reject("a finite number as " + std::string(what), Text::quote(field));
         }
         return value;

@@ -2,15 +2,14 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
-#include <funnel/core/sparse.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/shared.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -51,38 +50,50 @@ private:
 };
 
 /// The two directions between a source's own keys and dense ids 0 .. size - 1. Ids follow KeyBefore, so they do not
-/// depend on the order in which a file names the keys.
+/// depend on the order in which a file names the keys. Copies share the keys, in O(1).
 class KeyMap {
 public:
     KeyMap() = default;
 
     /// Keys in any order, repeated or not.
-    explicit KeyMap(std::vector<std::string> keys) : keys_(std::move(keys)) {
-        std::sort(keys_.begin(), keys_.end(), KeyBefore{});
-        keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
-        require(keys_.size() <= std::numeric_limits<std::uint32_t>::max(), "KeyMap: at most 2^32 - 1 keys");
+    explicit KeyMap(std::vector<std::string> keys) {
+        std::sort(keys.begin(), keys.end(), KeyBefore{});
+        keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+        require(keys.size() <= std::numeric_limits<std::uint32_t>::max(), "KeyMap: at most 2^32 - 1 keys");
+        keys_ = Shared(std::move(keys));
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return keys_.size(); }
-    [[nodiscard]] std::span<const std::string> keys() const noexcept { return keys_; }
+    [[nodiscard]] std::size_t size() const noexcept { return keys().size(); }
+    /// In the order of their ids.
+    [[nodiscard]] std::span<const std::string> keys() const noexcept {
+        const std::vector<std::string>* keys = keys_.get();
+        return keys != nullptr ? std::span(keys->data(), keys->size()) : std::span<const std::string>();
+    }
 
     /// Errors    InvalidArgument if there is no such id
     [[nodiscard]] const std::string& key(std::size_t id) const {
-        require(id < keys_.size(), "KeyMap: id must be below size()");
-        return keys_[id];
+        require(id < size(), "KeyMap: id must be below size()");
+        return keys()[id];
     }
 
     /// The id of a key, if it is known. O(log n).
     [[nodiscard]] std::optional<std::uint32_t> find(std::string_view key) const noexcept {
-        const auto at = std::lower_bound(keys_.begin(), keys_.end(), key, KeyBefore{});
-        if (at == keys_.end() || *at != key) {
+        const std::span<const std::string> all = keys();
+        const auto at = std::lower_bound(all.begin(), all.end(), key, KeyBefore{});
+        if (at == all.end() || *at != key) {
             return std::nullopt;
         }
-        return static_cast<std::uint32_t>(at - keys_.begin());
+        return static_cast<std::uint32_t>(at - all.begin());
+    }
+
+    /// Whether both give the same ids to the same keys. O(1) if one is a copy of the other.
+    friend bool operator==(const KeyMap& a, const KeyMap& b) noexcept {
+        return a.keys_.get() == b.keys_.get() ||
+               std::equal(a.keys().begin(), a.keys().end(), b.keys().begin(), b.keys().end());
     }
 
 private:
-    std::vector<std::string> keys_;
+    Shared<std::vector<std::string>> keys_;
 };
 
 /// A log of interactions, in the order of its source. Parts of a log (splits, where) share its key maps: the same id
@@ -91,18 +102,17 @@ private:
 /// Cost      24 bytes a row
 class Interactions {
 public:
-    Interactions() : Interactions({}, std::make_shared<const KeyMap>(), std::make_shared<const KeyMap>()) {}
+    Interactions() = default;
 
     /// From rows and the maps that their ids belong to.
     ///
     /// Errors    InvalidArgument if an id is outside its map, or a value or time is not finite
-    Interactions(std::vector<Interaction> rows, std::shared_ptr<const KeyMap> users,
-                 std::shared_ptr<const KeyMap> items)
+    Interactions(std::vector<Interaction> rows, KeyMap users, KeyMap items)
         : rows_(std::move(rows)), users_(std::move(users)), items_(std::move(items)) {
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             const Interaction& row = rows_[i];
-            if (row.user >= users_->size() || row.item >= items_->size() || !std::isfinite(row.value) ||
-                !std::isfinite(row.time)) {
+            if (row.user >= users_.size() || row.item >= items_.size() || !math::is_finite(row.value) ||
+                !math::is_finite(row.time)) {
                 raise<InvalidArgument>("Interactions: row " + std::to_string(i) +
                                        " must have known ids, a finite value and a finite time");
             }
@@ -116,42 +126,42 @@ public:
             for (std::size_t i = 0; i < n; ++i) {
                 keys[i] = std::to_string(i);
             }
-            return std::make_shared<const KeyMap>(std::move(keys));
+            return KeyMap(std::move(keys));
         };
         return {std::move(rows), decimal(users), decimal(items)};
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
     [[nodiscard]] bool empty() const noexcept { return rows_.empty(); }
-    [[nodiscard]] std::size_t users() const noexcept { return users_->size(); }
-    [[nodiscard]] std::size_t items() const noexcept { return items_->size(); }
+    [[nodiscard]] std::size_t users() const noexcept { return users_.size(); }
+    [[nodiscard]] std::size_t items() const noexcept { return items_.size(); }
 
     /// Row < size() (not checked).
     [[nodiscard]] const Interaction& operator[](std::size_t row) const noexcept { return rows_[row]; }
-    [[nodiscard]] std::span<const Interaction> rows() const noexcept { return rows_; }
+    [[nodiscard]] std::span<const Interaction> rows() const noexcept { return {rows_.data(), rows_.size()}; }
     [[nodiscard]] auto begin() const noexcept { return rows_.begin(); }
     [[nodiscard]] auto end() const noexcept { return rows_.end(); }
 
     /// The key of a dense id, as the source wrote it.
     ///
     /// Errors    InvalidArgument if there is no such id
-    [[nodiscard]] const std::string& user_key(std::size_t user) const { return users_->key(user); }
-    [[nodiscard]] const std::string& item_key(std::size_t item) const { return items_->key(item); }
+    [[nodiscard]] const std::string& user_key(std::size_t user) const { return users_.key(user); }
+    [[nodiscard]] const std::string& item_key(std::size_t item) const { return items_.key(item); }
 
     [[nodiscard]] std::optional<std::uint32_t> find_user(std::string_view key) const noexcept {
-        return users_->find(key);
+        return users_.find(key);
     }
     [[nodiscard]] std::optional<std::uint32_t> find_item(std::string_view key) const noexcept {
-        return items_->find(key);
+        return items_.find(key);
     }
 
-    [[nodiscard]] const std::shared_ptr<const KeyMap>& user_keys() const noexcept { return users_; }
-    [[nodiscard]] const std::shared_ptr<const KeyMap>& item_keys() const noexcept { return items_; }
+    [[nodiscard]] const KeyMap& user_keys() const noexcept { return users_; }
+    [[nodiscard]] const KeyMap& item_keys() const noexcept { return items_; }
 
 private:
     std::vector<Interaction> rows_;
-    std::shared_ptr<const KeyMap> users_;
-    std::shared_ptr<const KeyMap> items_;
+    KeyMap users_;
+    KeyMap items_;
 };
 
 /// The rows for which keep(row) is true, in their order, with the same key maps.
@@ -164,16 +174,6 @@ template <std::predicate<std::size_t> Keep>
         }
     }
     return {std::move(kept), log.user_keys(), log.item_keys()};
-}
-
-/// Users x items: what each user did with which item. Of several rows of one pair, the last in the log counts.
-[[nodiscard]] inline CSRMatrix<float> user_item_matrix(const Interactions& log) {
-    std::vector<Triplet<float>> entries;
-    entries.reserve(log.size());
-    for (const Interaction& row : log) {
-        entries.push_back({row.user, row.item, row.value});
-    }
-    return CSRMatrix<float>(entries, log.users(), log.items());
 }
 
 }  // namespace funnel::data

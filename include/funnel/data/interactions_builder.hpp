@@ -2,17 +2,15 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/data/interactions.hpp>
 
-#include <cmath>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <limits>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -23,20 +21,20 @@ class InteractionsBuilder {
 public:
     /// Errors    InvalidArgument if value or time is not finite
     void add(std::string_view user, std::string_view item, float value = 1.0F, double time = 0.0) {
-        require(std::isfinite(value) && std::isfinite(time), "InteractionsBuilder: value and time must be finite");
+        require(math::is_finite(value) && math::is_finite(time), "InteractionsBuilder: value and time must be finite");
         rows_.push_back({users_.number_of(user), items_.number_of(item), value, time});
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
 
     [[nodiscard]] Interactions build() && {
-        const auto [users, user_ids] = std::move(users_).finish();
-        const auto [items, item_ids] = std::move(items_).finish();
+        auto [users, user_ids] = std::move(users_).finish();
+        auto [items, item_ids] = std::move(items_).finish();
         for (Interaction& row : rows_) {
             row.user = user_ids[row.user];
             row.item = item_ids[row.item];
         }
-        return {std::move(rows_), users, items};
+        return {std::move(rows_), std::move(users), std::move(items)};
     }
 
 private:
@@ -44,37 +42,50 @@ private:
     class Numbering {
     public:
         std::uint32_t number_of(std::string_view key) {
-            if (const auto known = numbers_.find(key); known != numbers_.end()) {
-                return known->second;
+            if (2 * keys_.size() >= slots_.size()) {
+                grow();
             }
-            require(numbers_.size() < std::numeric_limits<std::uint32_t>::max(),
-                    "InteractionsBuilder: at most 2^32 - 1 users and items");
-            const auto number = static_cast<std::uint32_t>(numbers_.size());
-            numbers_.emplace(key, number);
-            return number;
+            std::uint32_t& slot = slots_[slot_of(key)];
+            if (slot == none) {
+                require(keys_.size() < none, "InteractionsBuilder: at most 2^32 - 1 users and items");
+                slot = static_cast<std::uint32_t>(keys_.size());
+                keys_.emplace_back(key);
+            }
+            return slot;
         }
 
         // The map, and the dense id for each number.
-        std::pair<std::shared_ptr<const KeyMap>, std::vector<std::uint32_t>> finish() && {
-            std::vector<std::string> keys;
-            keys.reserve(numbers_.size());
-            for (const auto& [key, number] : numbers_) {
-                keys.push_back(key);
-            }
-            auto map = std::make_shared<const KeyMap>(std::move(keys));
-            std::vector<std::uint32_t> ids(numbers_.size());
+        std::pair<KeyMap, std::vector<std::uint32_t>> finish() && {
+            KeyMap map(keys_);
+            std::vector<std::uint32_t> ids(keys_.size());
             for (std::uint32_t id = 0; id < ids.size(); ++id) {
-                ids[numbers_.find(map->key(id))->second] = id;
+                ids[slots_[slot_of(map.key(id))]] = id;
             }
             return {std::move(map), std::move(ids)};
         }
 
     private:
-        struct Hash {
-            using is_transparent = void;
-            std::size_t operator()(std::string_view key) const noexcept { return std::hash<std::string_view>{}(key); }
-        };
-        std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> numbers_;
+        static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
+
+        // Where the key stands, or where it would. There are always empty slots, and their number is a power of two.
+        [[nodiscard]] std::size_t slot_of(std::string_view key) const noexcept {
+            const std::size_t mask = slots_.size() - 1;
+            std::size_t at = std::hash<std::string_view>{}(key)&mask;
+            while (slots_[at] != none && keys_[slots_[at]] != key) {
+                at = (at + 1) & mask;
+            }
+            return at;
+        }
+
+        void grow() {
+            slots_.assign(std::max<std::size_t>(16, 2 * slots_.size()), none);
+            for (std::uint32_t number = 0; number < keys_.size(); ++number) {
+                slots_[slot_of(keys_[number])] = number;
+            }
+        }
+
+        std::vector<std::string> keys_;     // by number
+        std::vector<std::uint32_t> slots_;  // open addressing: numbers, at most half of the slots
     };
 
     std::vector<Interaction> rows_;

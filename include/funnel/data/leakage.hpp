@@ -4,6 +4,7 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -26,10 +27,7 @@ struct LeakageReport {
 ///
 /// Errors    InvalidArgument if the parts are not of one log: different users or items
 [[nodiscard]] inline LeakageReport check_leakage(const Interactions& train, const Interactions& test) {
-    const auto is_same = [](const auto& a, const auto& b) {
-        return a == b || std::equal(a->keys().begin(), a->keys().end(), b->keys().begin(), b->keys().end());
-    };
-    require(is_same(train.user_keys(), test.user_keys()) && is_same(train.item_keys(), test.item_keys()),
+    require(train.user_keys() == test.user_keys() && train.item_keys() == test.item_keys(),
             "check_leakage: train and test must be parts of one log");
 
     const CSRMatrix<float> trained = user_item_matrix(train);

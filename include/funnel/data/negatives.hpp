@@ -2,13 +2,14 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/portable_exp.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -37,7 +38,7 @@ class NegativeSampler {
 public:
     explicit NegativeSampler(const Interactions& history, const NegativeOptions& options = {})
         : seed_(options.seed), history_(user_item_matrix(history)) {
-        require(std::isfinite(options.alpha) && options.alpha >= 0.0,
+        require(math::is_finite(options.alpha) && options.alpha >= 0.0,
                 "NegativeSampler: alpha must be finite and at least 0");
         weigh(history, options.alpha);
         build_alias_table();

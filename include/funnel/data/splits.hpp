@@ -2,11 +2,11 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/data/interactions.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -53,7 +53,7 @@ struct RandomSplitOptions {
     std::iota(order.begin(), order.end(), std::size_t{0});
     Random(options.seed).shuffle(std::span(order));
 
-    const double test_rows = std::round(options.test_fraction * static_cast<double>(log.size()));
+    const double test_rows = math::round(options.test_fraction * static_cast<double>(log.size()));
     std::vector<bool> is_test(log.size(), false);
     for (std::size_t i = 0; i < static_cast<std::size_t>(test_rows); ++i) {
         is_test[order[i]] = true;
@@ -77,12 +77,12 @@ struct TimeSplitOptions {
     require(!options.test_fraction || !options.cut, "split_by_time: give test_fraction or cut, not both");
     const double fraction = options.test_fraction.value_or(0.2);
     require(fraction > 0.0 && fraction < 1.0, "split_by_time: test_fraction must lie in (0, 1)");
-    require(!options.cut || !std::isnan(*options.cut), "split_by_time: cut must not be NaN");
+    require(!options.cut || !math::is_nan(*options.cut), "split_by_time: cut must not be NaN");
     if (options.cut) {
         return split_where(log, [&](std::size_t row) { return log[row].time >= *options.cut; });
     }
 
-    const auto test_rows = static_cast<std::size_t>(std::round(fraction * static_cast<double>(log.size())));
+    const auto test_rows = static_cast<std::size_t>(math::round(fraction * static_cast<double>(log.size())));
     if (test_rows == 0) {
         return split_where(log, [](std::size_t) { return false; });
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/data/interactions.hpp>
@@ -10,7 +11,6 @@
 #include <funnel/data/synthetic_items.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -112,7 +112,7 @@ private:
 
     // Factors are whole multiples of 2^-10: sums of their products are exact, in whatever order and with whatever
     // instructions they are computed.
-    static double on_grid(double x) noexcept { return std::round(x * 1024.0) / 1024.0; }
+    static double on_grid(double x) noexcept { return math::round(x * 1024.0) / 1024.0; }
 
     void make_items() {
         Matrix<double> centres(metadata_.genre_names().size(), options_.factors);
@@ -135,13 +135,13 @@ private:
             trend_[item] = 2.0 * options_.drift * random.normal();
             const auto& genres = metadata_[item].genres;
             // A third of the variance is the item's own, the rest that of its genres.
-            const double scale = std::sqrt(2.0 / 3.0 / static_cast<double>(genres.size()));
+            const double scale = math::sqrt(2.0 / 3.0 / static_cast<double>(genres.size()));
             for (std::size_t f = 0; f < options_.factors; ++f) {
                 double sum = 0.0;
                 for (const std::uint16_t genre : genres) {
                     sum += centres(genre, f);
                 }
-                item_factors_(item, f) = on_grid(std::fma(scale, sum, std::sqrt(1.0 / 3.0) * random.normal()));
+                item_factors_(item, f) = on_grid(math::fma(scale, sum, math::sqrt(1.0 / 3.0) * random.normal()));
             }
         }
     }
@@ -163,7 +163,7 @@ private:
         const double turned = options_.drift * static_cast<double>(era) / (eras - 1);
         for (std::size_t f = 0; f < taste.size(); ++f) {
             const double way = late_taste_(user, f) - early_taste_(user, f);
-            taste[f] = on_grid(std::fma(turned, way, early_taste_(user, f)));
+            taste[f] = on_grid(math::fma(turned, way, early_taste_(user, f)));
         }
         return taste;
     }
@@ -179,8 +179,8 @@ private:
 
     [[nodiscard]] double affinity_to(std::size_t item, std::span<const double> taste, std::size_t era) const noexcept {
         const double time = static_cast<double>(era) / (eras - 1) - 0.5;
-        const double strength = options_.taste / std::sqrt(static_cast<double>(options_.factors));
-        return std::fma(strength, taste_for(item, taste), std::fma(trend_[item], time, log_popularity_[item]));
+        const double strength = options_.taste / math::sqrt(static_cast<double>(options_.factors));
+        return math::fma(strength, taste_for(item, taste), math::fma(trend_[item], time, log_popularity_[item]));
     }
 
     // Rows a user: log-normal shares, at most half of the items; they add up to the number of rows.
@@ -280,10 +280,10 @@ private:
             is_picked[item] = true;
             picked += weights[item];
 
-            const double scale = 1.0 / std::sqrt(static_cast<double>(options_.factors));
-            const double opinion = std::fma(0.7, random.normal(), std::fma(scale, taste_for(item, taste), 3.5));
+            const double scale = 1.0 / math::sqrt(static_cast<double>(options_.factors));
+            const double opinion = math::fma(0.7, random.normal(), math::fma(scale, taste_for(item, taste), 3.5));
             rows.push_back({static_cast<std::uint32_t>(user), static_cast<std::uint32_t>(item),
-                            static_cast<float>(std::clamp(std::round(opinion), 1.0, 5.0)), static_cast<double>(time)});
+                            static_cast<float>(std::clamp(math::round(opinion), 1.0, 5.0)), static_cast<double>(time)});
         }
     }
 

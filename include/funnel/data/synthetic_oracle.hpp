@@ -2,15 +2,16 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/portable_exp.hpp>
 #include <funnel/data/synthetic.hpp>
+#include <funnel/data/user_item_matrix.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -75,7 +76,7 @@ public:
                 total += weights[item];
             }
             for (std::size_t item = 0; item < weights.size() && total > 0.0; ++item) {
-                chances[item] = std::fma(visits[era] / rows, weights[item] / total, chances[item]);
+                chances[item] = math::fma(visits[era] / rows, weights[item] / total, chances[item]);
             }
         }
         std::vector<float> scores(chances.size());

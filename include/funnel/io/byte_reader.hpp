@@ -47,7 +47,7 @@ public:
     /// The next number.
     template <Number T, std::endian Order = std::endian::little>
     T number(std::string_view what) {
-        return load_number<T, Order>(bytes(sizeof(T), what).template first<sizeof(T)>());
+        return load_number<T, Order>(bytes(sizeof(T), what));
     }
 
     /// The next count numbers.

@@ -20,7 +20,8 @@ public:
 
     template <Number T>
     void number(T number) {
-        write(number_bytes(number));
+        const auto raw = number_bytes(number);
+        bytes_.insert(bytes_.end(), raw.begin(), raw.end());
     }
 
     template <Number T>

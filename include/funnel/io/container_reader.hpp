@@ -64,7 +64,7 @@ public:
     [[nodiscard]] T value(std::string_view name) const {
         const Section& section = typed<T>(name, 1);
         expect_count(section, section.bytes.size() / sizeof(T), 1, "numbers");
-        return load_number<T>(section.bytes.template first<sizeof(T)>());
+        return load_number<T>(section.bytes);
     }
 
     /// A section of numbers, of any count or exactly the expected one.
@@ -106,7 +106,8 @@ public:
             reader.fail("offsets of the texts", "room for one more than there are texts", std::to_string(count));
         }
         const auto offsets = reader.numbers<std::uint64_t>(count + 1, "offsets of the texts");
-        if (offsets.front() != 0 || offsets.back() != reader.remaining() || !std::ranges::is_sorted(offsets)) {
+        if (offsets.front() != 0 || offsets.back() != reader.remaining() ||
+            !std::is_sorted(offsets.begin(), offsets.end())) {
             reader.fail_at(sizeof(count), "offsets of the texts",
                            "numbers that rise from 0 to " + std::to_string(reader.remaining()), "others");
         }
@@ -140,7 +141,8 @@ private:
     };
 
     [[nodiscard]] const Section* find(std::string_view name) const noexcept {
-        const auto found = std::ranges::find_if(sections_, [&](const Section& s) { return s.name == name; });
+        const auto is_it = [&](const Section& section) { return section.name == name; };
+        const auto found = std::find_if(sections_.begin(), sections_.end(), is_it);
         return found == sections_.end() ? nullptr : &*found;
     }
 

@@ -48,7 +48,9 @@ public:
     /// One number.
     template <Number T>
     void value(std::string_view name, T number) {
-        add<T>(name, 1).own(number_bytes(number));
+        ByteWriter bytes;
+        bytes.number(number);
+        add<T>(name, 1).owned = bytes.bytes();
     }
 
     /// Numbers in a row.
@@ -57,12 +59,11 @@ public:
         matrix(name, MatrixView<const T>(numbers, numbers.size(), 1));
     }
 
-    /// As above, for what converts to a span and outlives the call: no temporary vectors.
+    /// As above, for a vector or array that outlives the call: no temporaries.
     template <class Numbers>
         requires(std::is_lvalue_reference_v<Numbers>)
     void array(std::string_view name, Numbers&& numbers) {
-        const std::span view(numbers);
-        array(name, std::span<const typename decltype(view)::value_type>(view));
+        array(name, std::span(std::as_const(numbers).data(), numbers.size()));
     }
 
     /// Rows of numbers, without the padding between them.
@@ -87,7 +88,7 @@ public:
             for (std::size_t i = 0; i < numbers.rows(); ++i) {
                 converted.numbers(std::span<const std::remove_const_t<T>>(numbers.row(i)));
             }
-            section.own(converted.bytes());
+            section.owned = converted.bytes();
         }
     }
 
@@ -111,7 +112,7 @@ public:
         for (const std::string& text : texts) {
             packed.text(text);
         }
-        add(name, detail::ElementType::strings, 1).own(packed.bytes());
+        add(name, detail::ElementType::strings, 1).owned = packed.bytes();
     }
 
     /// Writes the file, completely or not at all; an old one stays as it is until then.
@@ -142,13 +143,11 @@ private:
         std::size_t row_bytes = 0;
         std::size_t stride_bytes = 0;
 
-        void own(std::span<const std::byte> bytes) { owned.assign(bytes.begin(), bytes.end()); }
-
         [[nodiscard]] std::uint64_t size() const { return owned.size() + std::uint64_t{rows} * row_bytes; }
 
         template <class Visit>
         void for_each_part(Visit&& visit) const {
-            visit(std::span<const std::byte>(owned));
+            visit(std::span<const std::byte>(owned.data(), owned.size()));
             for (std::size_t i = 0; i < rows; ++i) {
                 visit(std::span<const std::byte>(data + i * stride_bytes, row_bytes));
             }
@@ -163,8 +162,9 @@ private:
     Section& add(std::string_view name, detail::ElementType type, std::uint64_t columns) {
         require(detail::is_container_name(name, detail::container_name_size),
                 "ContainerWriter: a section name must be 1 to 31 printable characters without spaces");
-        require(std::ranges::none_of(sections_, [&](const Section& s) { return s.name == name; }),
-                "ContainerWriter: two sections of the same name");
+        for (const Section& section : sections_) {
+            require(section.name != name, "ContainerWriter: two sections of the same name");
+        }
         require(sections_.size() < detail::container_max_sections, "ContainerWriter: more than 4096 sections");
         return sections_.emplace_back(Section{.name = std::string(name), .type = type, .columns = columns});
     }
@@ -206,7 +206,7 @@ private:
         sink.write(head());
         for (const Section& section : sections_) {
             section.for_each_part([&](std::span<const std::byte> part) { sink.write(part); });
-            sink.write(std::span(zeros).first(detail::container_padding(section.size())));
+            sink.write({zeros.data(), static_cast<std::size_t>(detail::container_padding(section.size()))});
         }
     }
 

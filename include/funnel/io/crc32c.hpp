@@ -20,7 +20,7 @@ namespace detail {
 using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
 
 // tables[k][b]: what byte b adds to the checksum when k bytes follow it in its block of eight.
-[[nodiscard]] constexpr CrcTables crc32c_tables() noexcept {
+[[nodiscard]] inline CrcTables crc32c_tables() noexcept {
     CrcTables tables{};
     for (std::uint32_t byte = 0; byte < 256; ++byte) {
         std::uint32_t crc = byte;
@@ -40,10 +40,10 @@ using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
 
 // Eight bytes a step, plain C++.
 [[nodiscard]] inline std::uint32_t crc32c_by_tables(std::span<const std::byte> bytes, std::uint32_t crc) noexcept {
-    static constexpr CrcTables tables = crc32c_tables();
+    static const CrcTables tables = crc32c_tables();  // at the first call: a compiler is slow at it
     crc = ~crc;
     for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
-        std::uint64_t block = load_number<std::uint64_t>(bytes.first<8>()) ^ crc;
+        std::uint64_t block = load_number<std::uint64_t>(bytes) ^ crc;
         crc = 0;
         for (std::size_t k = 8; k-- > 0; block >>= 8) {
             crc ^= tables[k][block & 0xFF];
@@ -70,7 +70,7 @@ using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
 #ifdef __AVX__
     std::uint64_t state = static_cast<std::uint32_t>(~crc);
     for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
-        state = _mm_crc32_u64(state, load_number<std::uint64_t>(bytes.first<8>()));
+        state = _mm_crc32_u64(state, load_number<std::uint64_t>(bytes));
     }
     for (const std::byte byte : bytes) {
         state = _mm_crc32_u8(static_cast<std::uint32_t>(state), std::to_integer<unsigned char>(byte));

@@ -20,11 +20,13 @@ concept Number = std::same_as<T, float> || std::same_as<T, double> ||
                  (std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
                   !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>);
 
-/// The number whose bytes these are, lowest first unless another order is asked for. Any alignment will do.
+/// The number whose bytes come first, the lowest first unless another order is asked for. Any alignment will do.
+///
+/// Shapes    bytes: at least sizeof(T) (not checked)
 template <Number T, std::endian Order = std::endian::little>
-[[nodiscard]] constexpr T load_number(std::span<const std::byte, sizeof(T)> bytes) noexcept {
-    std::array<std::byte, sizeof(T)> raw{};
-    std::copy(bytes.begin(), bytes.end(), raw.begin());
+[[nodiscard]] T load_number(std::span<const std::byte> bytes) noexcept {
+    std::array<std::byte, sizeof(T)> raw;
+    std::memcpy(raw.data(), bytes.data(), sizeof(T));
     if constexpr (Order != std::endian::native) {
         std::reverse(raw.begin(), raw.end());
     }
@@ -52,7 +54,7 @@ void load_numbers(std::span<const std::byte> bytes, std::span<T> out) noexcept {
         }
     } else {
         for (std::size_t i = 0; i < out.size(); ++i) {
-            out[i] = load_number<T, Order>(bytes.subspan(i * sizeof(T)).template first<sizeof(T)>());
+            out[i] = load_number<T, Order>(bytes.subspan(i * sizeof(T)));
         }
     }
 }

@@ -38,7 +38,7 @@ template <Number T>
 
     const std::size_t rows = bytes.size() / row_size;
     for (std::size_t i = 1; i < rows; ++i) {
-        const auto found = load_number<std::int32_t>(bytes.subspan(i * row_size).template first<sizeof(dim)>());
+        const auto found = load_number<std::int32_t>(bytes.subspan(i * row_size));
         if (found != dim) {
             reader.fail_at(i * row_size, "length of row " + std::to_string(i), std::to_string(dim),
                            std::to_string(found));

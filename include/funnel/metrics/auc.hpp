@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/math.hpp>
 #include <funnel/metrics/labels.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -27,7 +27,7 @@ namespace funnel::inline FUNNEL_ABI::metrics {
 /// Source    Mann & Whitney, "On a test of whether one of two random variables is stochastically larger", 1947
 [[nodiscard]] inline double auc(std::span<const float> scores, std::span<const float> labels) {
     require(scores.size() == labels.size(), "auc: there must be one label for each score");
-    require(std::ranges::none_of(scores, [](float score) { return std::isnan(score); }),
+    require(std::none_of(scores.begin(), scores.end(), [](float score) { return math::is_nan(score); }),
             "auc: a score must not be NaN");
     detail::require_labels(labels, "auc");
 
@@ -39,7 +39,7 @@ namespace funnel::inline FUNNEL_ABI::metrics {
     for (std::size_t i = 0; i < scores.size(); ++i) {
         examples[i] = {.score = scores[i], .is_relevant = detail::is_relevant(labels[i])};
     }
-    std::ranges::sort(examples, [](const Example& a, const Example& b) { return a.score < b.score; });
+    std::sort(examples.begin(), examples.end(), [](const Example& a, const Example& b) { return a.score < b.score; });
 
     // From the lowest score up, one group of equal scores at a time. In whole numbers, so that nothing is rounded.
     std::uint64_t positives = 0;

@@ -75,7 +75,7 @@ struct AveragePrecisionOptions {
     if (detail::checked_relevant(shown, judged, "reciprocal_rank") == 0) {
         return options.if_nothing_relevant;
     }
-    const auto first_hit = std::ranges::find_if(shown, detail::is_relevant);
+    const auto first_hit = std::find_if(shown.begin(), shown.end(), detail::is_relevant);
     const auto position = static_cast<std::size_t>(first_hit - shown.begin());
     return position < std::min(options.k, shown.size()) ? detail::ratio(1, position + 1) : 0.0;
 }

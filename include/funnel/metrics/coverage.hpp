@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/math.hpp>
 #include <funnel/metrics/item_list.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -43,7 +42,7 @@ template <ItemLists Lists>
 /// Shapes    counts: how often each item was shown, one for each item of the catalogue
 /// Returns   a value in [0, 1]; NaN for an empty catalogue
 [[nodiscard]] inline double coverage(std::span<const std::uint64_t> counts) {
-    const auto never = std::ranges::count(counts, std::uint64_t{0});
+    const auto never = std::count(counts.begin(), counts.end(), std::uint64_t{0});
     return static_cast<double>(counts.size() - static_cast<std::size_t>(never)) / static_cast<double>(counts.size());
 }
 
@@ -60,7 +59,7 @@ template <ItemLists Lists>
 /// Source    Fleder & Hosanagar, "Blockbuster culture's next rise or fall", Management Science 2009
 [[nodiscard]] inline double gini(std::span<const std::uint64_t> counts) {
     std::vector<std::uint64_t> ascending(counts.begin(), counts.end());
-    std::ranges::sort(ascending);
+    std::sort(ascending.begin(), ascending.end());
 
     const auto n = static_cast<double>(ascending.size());
     double weighted = 0.0;
@@ -89,7 +88,7 @@ template <ItemLists Lists>
     for (const std::uint64_t count : counts) {
         if (count > 0) {
             const double share = static_cast<double>(count) / static_cast<double>(total);
-            bits += share * -std::log2(share);
+            bits += share * -math::log2(share);
         }
     }
     return bits;

@@ -49,9 +49,9 @@ public:
 
     [[nodiscard]] std::span<const std::uint32_t> of(std::size_t user) const noexcept {
         const std::size_t begin = user > 0 ? ends_[user - 1] : 0;
-        return std::span(items_).subspan(begin, ends_[user] - begin);
+        return {items_.data() + begin, ends_[user] - begin};
     }
-    [[nodiscard]] std::span<const std::uint32_t> all() const noexcept { return items_; }
+    [[nodiscard]] std::span<const std::uint32_t> all() const noexcept { return {items_.data(), items_.size()}; }
 
 private:
     std::vector<std::size_t> ends_;
@@ -71,7 +71,7 @@ class GroundTruth {
 public:
     GroundTruth(const data::Interactions& train, const data::Interactions& test, bool count_repeats = false)
         : users_of_item_(train.items(), 0) {
-        require(share_keys(train.user_keys(), test.user_keys()) && share_keys(train.item_keys(), test.item_keys()),
+        require(train.user_keys() == test.user_keys() && train.item_keys() == test.item_keys(),
                 "evaluate: train and test must be parts of one log, with the same users and items");
         const detail::ItemsByUser seen(train);
         const detail::ItemsByUser wanted(test);
@@ -107,10 +107,10 @@ public:
     /// How many users are evaluated.
     [[nodiscard]] std::size_t size() const noexcept { return users_.size(); }
     /// Their ids, ascending.
-    [[nodiscard]] std::span<const std::uint32_t> user_ids() const noexcept { return users_; }
+    [[nodiscard]] std::span<const std::uint32_t> user_ids() const noexcept { return {users_.data(), users_.size()}; }
     /// The relevant items of user_ids()[position], position < size() (not checked); never empty, no item twice.
     [[nodiscard]] std::span<const std::uint32_t> relevant(std::size_t position) const noexcept {
-        return std::span(relevant_).subspan(begins_[position], begins_[position + 1] - begins_[position]);
+        return {relevant_.data() + begins_[position], begins_[position + 1] - begins_[position]};
     }
     /// Whether user_ids()[position] has a training row.
     [[nodiscard]] bool is_warm(std::size_t position) const noexcept { return is_warm_[position] != 0; }
@@ -124,11 +124,6 @@ public:
     [[nodiscard]] std::size_t train_users() const noexcept { return train_users_; }
 
 private:
-    template <class Keys>
-    static bool share_keys(const Keys& a, const Keys& b) {
-        return a == b || std::ranges::equal(a->keys(), b->keys());
-    }
-
     std::vector<std::uint32_t> users_;
     std::vector<char> is_warm_;
     std::vector<std::size_t> begins_ = {0};

@@ -2,15 +2,14 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/metrics/item_list.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <limits>
 #include <span>
 #include <vector>
@@ -39,11 +38,11 @@ template <ItemList L, Distance D>
     double sum = 0.0;
     std::size_t pairs = 0;
     for (auto a = std::begin(shown); a != std::end(shown); ++a) {
-        for (auto b = std::next(a); b != std::end(shown); ++b, ++pairs) {
+        for (auto b = a; ++b != std::end(shown); ++pairs) {
             sum += static_cast<double>(distance(detail::id_of(*a), detail::id_of(*b)));
         }
     }
-    require(!std::isnan(sum), "intra_list_distance: a distance must not be NaN");
+    require(!math::is_nan(sum), "intra_list_distance: a distance must not be NaN");
     return pairs > 0 ? sum / static_cast<double>(pairs) : std::numeric_limits<double>::quiet_NaN();
 }
 
@@ -70,9 +69,9 @@ template <ItemList L>
         for (const float x : embedding) {
             squared_length += static_cast<double>(x) * static_cast<double>(x);
         }
-        require(std::isfinite(squared_length), "intra_list_distance: embeddings must be finite");
+        require(math::is_finite(squared_length), "intra_list_distance: embeddings must be finite");
         if (squared_length > 0.0) {
-            const double scale = 1.0 / std::sqrt(squared_length);
+            const double scale = 1.0 / math::sqrt(squared_length);
             for (std::size_t d = 0; d < sum.size(); ++d) {
                 sum[d] += scale * static_cast<double>(embedding[d]);
             }

@@ -31,12 +31,12 @@ inline bool is_relevant(float label) {
 inline std::size_t count_relevant(std::span<const float> labels,
                                   std::size_t k = std::numeric_limits<std::size_t>::max()) {
     const std::span<const float> counted = labels.first(std::min(k, labels.size()));
-    return static_cast<std::size_t>(std::ranges::count_if(counted, is_relevant));
+    return static_cast<std::size_t>(std::count_if(counted.begin(), counted.end(), is_relevant));
 }
 
 inline void require_labels(std::span<const float> labels, const char* function) {
     const auto is_label = [](float label) { return label >= 0.0F && label <= std::numeric_limits<float>::max(); };
-    if (!std::ranges::all_of(labels, is_label)) {
+    if (!std::all_of(labels.begin(), labels.end(), is_label)) {
         raise<InvalidArgument>(std::string(function) + ": labels must be finite and non-negative");
     }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/metrics/coverage.hpp>
 #include <funnel/metrics/ground_truth.hpp>
 #include <funnel/metrics/labels.hpp>
@@ -13,7 +14,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -37,10 +37,8 @@ public:
     ListEvaluation(const GroundTruth& truth, std::vector<std::size_t> cutoffs)
         : truth_(truth), cutoffs_(std::move(cutoffs)), ideal_dcg_{0.0} {
         require(!cutoffs_.empty(), "evaluate: there must be a cutoff");
-        std::ranges::sort(cutoffs_);
-        // clang 14 cannot read the view that std::ranges::unique returns.
-        const auto repeats = std::unique(cutoffs_.begin(), cutoffs_.end());  // NOLINT(modernize-use-ranges)
-        cutoffs_.erase(repeats, cutoffs_.end());
+        std::sort(cutoffs_.begin(), cutoffs_.end());
+        cutoffs_.erase(std::unique(cutoffs_.begin(), cutoffs_.end()), cutoffs_.end());
 
         for (std::size_t rank = 1; rank <= std::min(cutoffs_.back(), truth_.items()); ++rank) {
             discounts_.push_back(discount(rank));
@@ -78,7 +76,7 @@ public:
             if (static_cast<std::uint64_t>(entry.id) >= marks.size()) {
                 reject(position, "item " + std::to_string(entry.id) + ", which is not in the catalogue");
             }
-            if (std::isnan(static_cast<double>(entry.score))) {
+            if (math::is_nan(static_cast<double>(entry.score))) {
                 reject(position, "item " + std::to_string(entry.id) + " with the score NaN");
             }
             const auto item = static_cast<std::uint32_t>(entry.id);

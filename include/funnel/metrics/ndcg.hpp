@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/math.hpp>
 #include <funnel/metrics/labels.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
-#include <functional>
 #include <span>
 #include <vector>
 
@@ -26,12 +25,12 @@ struct LinearGain {
 
 /// 2^label - 1, which stresses the best labels (Burges et al., ICML 2005). The same as LinearGain on labels 0 and 1.
 struct ExponentialGain {
-    [[nodiscard]] double operator()(float label) const noexcept { return std::exp2(static_cast<double>(label)) - 1.0; }
+    [[nodiscard]] double operator()(float label) const noexcept { return math::exp2(static_cast<double>(label)) - 1.0; }
 };
 
 /// What an item at this rank keeps of its worth; the first rank is 1.
 [[nodiscard]] inline double discount(std::size_t rank) noexcept {
-    return 1.0 / std::log2(static_cast<double>(rank) + 1.0);
+    return 1.0 / math::log2(static_cast<double>(rank) + 1.0);
 }
 
 /// Discounted cumulative gain: the worth of the first k items, less the further down they stand.
@@ -71,7 +70,8 @@ template <Gain G = LinearGain>
         return options.if_nothing_relevant;
     }
     std::vector<float> best(std::min(options.k, judged.size()));
-    std::ranges::partial_sort_copy(judged, best, std::greater<>{});
+    const auto larger = [](float a, float b) { return a > b; };
+    std::partial_sort_copy(judged.begin(), judged.end(), best.begin(), best.end(), larger);
 
     const double best_dcg = dcg(best, options.k, gain);
     return best_dcg > 0.0 ? dcg(shown, options.k, gain) / best_dcg : 0.0;  // 0: no rank counts

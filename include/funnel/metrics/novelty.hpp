@@ -2,10 +2,10 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/metrics/item_list.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -22,7 +22,7 @@ namespace funnel::inline FUNNEL_ABI::metrics {
 /// Errors    InvalidArgument unless known_by <= users and users > 0
 [[nodiscard]] inline double self_information(std::size_t known_by, std::size_t users) {
     require(users > 0 && known_by <= users, "self_information: needs known_by <= users, and users > 0");
-    return std::log2(static_cast<double>(users) / static_cast<double>(std::max<std::size_t>(1, known_by)));
+    return math::log2(static_cast<double>(users) / static_cast<double>(std::max<std::size_t>(1, known_by)));
 }
 
 /// Novelty of a list: the mean self-information of its items, also called mean inverse user frequency.

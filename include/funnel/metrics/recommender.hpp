@@ -6,7 +6,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 
 namespace funnel::inline FUNNEL_ABI::metrics {
 

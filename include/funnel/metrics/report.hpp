@@ -2,8 +2,8 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -32,7 +32,7 @@ public:
     [[nodiscard]] std::size_t users() const noexcept { return users_; }
 
     /// Everything there is, one cut-off after the other.
-    [[nodiscard]] std::span<const Figure> figures() const noexcept { return figures_; }
+    [[nodiscard]] std::span<const Figure> figures() const noexcept { return {figures_.data(), figures_.size()}; }
 
     /// The value with this name, such as "ndcg@10".
     ///
@@ -130,7 +130,7 @@ template <class IsMember>
     const auto sum_over = [&](const auto& term) {
         double sum = 0.0;
         for (std::size_t i = 0; i < values.size(); ++i) {
-            sum += is_member(i) && !std::isnan(values[i]) ? term(values[i]) : 0.0;
+            sum += is_member(i) && !math::is_nan(values[i]) ? term(values[i]) : 0.0;
         }
         return sum;
     };
@@ -141,7 +141,7 @@ template <class IsMember>
     }
     if (n > 1.0) {
         const double squares = sum_over([&](double x) { return (x - mean.value) * (x - mean.value); });
-        mean.standard_error = std::sqrt(squares / (n - 1.0) / n);
+        mean.standard_error = math::sqrt(squares / (n - 1.0) / n);
     }
     return mean;
 }

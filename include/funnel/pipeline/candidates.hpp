@@ -56,8 +56,8 @@ public:
 
     /// Position i < size() (not checked).
     [[nodiscard]] Candidate operator[](std::size_t i) const noexcept { return {ids_[i], scores_[i], found_by_[i]}; }
-    [[nodiscard]] std::span<const std::uint32_t> ids() const noexcept { return ids_; }
-    [[nodiscard]] std::span<const float> scores() const noexcept { return scores_; }
+    [[nodiscard]] std::span<const std::uint32_t> ids() const noexcept { return {ids_.data(), ids_.size()}; }
+    [[nodiscard]] std::span<const float> scores() const noexcept { return {scores_.data(), scores_.size()}; }
 
     /// What a source said about the item at a position, if it found it.
     ///

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -26,7 +26,7 @@ inline void require_binary_labels(std::span<const float> labels, std::size_t row
 
 /// The probability that belongs to a logit. Far below 0 the exponential is infinite, and the answer 0, as it should be.
 [[nodiscard]] inline double logistic(double x) noexcept {
-    return 1.0 / (1.0 + std::exp(-x));
+    return 1.0 / (1.0 + math::exp(-x));
 }
 
 }  // namespace funnel::ranking::detail

@@ -3,6 +3,7 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
@@ -12,7 +13,6 @@
 #include <funnel/ranking/optimiser.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -55,10 +55,10 @@ public:
     template <Executor E = Serial>
     [[nodiscard]] static FM fit(FeatureRows rows, std::span<const float> labels, const FMOptions& options = {},
                                 E&& executor = E{}) {
-        require(options.learning_rate > 0.0F && std::isfinite(options.learning_rate),
+        require(options.learning_rate > 0.0F && math::is_finite(options.learning_rate),
                 "FM::fit: learning_rate must be finite and > 0");
-        require(options.l2 >= 0.0F && std::isfinite(options.l2), "FM::fit: l2 must be finite and >= 0");
-        require(options.init_scale >= 0.0F && std::isfinite(options.init_scale),
+        require(options.l2 >= 0.0F && math::is_finite(options.l2), "FM::fit: l2 must be finite and >= 0");
+        require(options.init_scale >= 0.0F && math::is_finite(options.init_scale),
                 "FM::fit: init_scale must be finite and >= 0");
         detail::require_binary_labels(labels, rows.rows(), "FM::fit");
         for (std::size_t i = 0; i < rows.rows(); ++i) {
@@ -106,7 +106,7 @@ public:
     [[nodiscard]] std::size_t features() const noexcept { return weights_.size(); }
     [[nodiscard]] std::size_t factors() const noexcept { return vectors_.cols(); }
     [[nodiscard]] float bias() const noexcept { return bias_; }
-    [[nodiscard]] std::span<const float> weights() const noexcept { return weights_; }
+    [[nodiscard]] std::span<const float> weights() const noexcept { return {weights_.data(), weights_.size()}; }
     /// One row a feature.
     [[nodiscard]] MatrixView<const float> vectors() const noexcept { return vectors_; }
 
@@ -143,9 +143,9 @@ private:
 
     [[nodiscard]] bool is_finite() const {
         const auto all_finite = [](std::span<const float> x) {
-            return std::all_of(x.begin(), x.end(), [](float value) { return std::isfinite(value); });
+            return std::all_of(x.begin(), x.end(), [](float value) { return math::is_finite(value); });
         };
-        bool is_finite = std::isfinite(bias_) && all_finite(weights_);
+        bool is_finite = math::is_finite(bias_) && all_finite(weights_);
         for (std::size_t j = 0; j < features(); ++j) {
             is_finite = is_finite && all_finite(vectors_.row(j));
         }
@@ -200,7 +200,7 @@ private:
         std::vector<double> sums(factors());
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             const double z = logit(rows, i, sums);
-            if (!std::isfinite(z)) {
+            if (!math::is_finite(z)) {
                 detail::require_finite_row(rows, i, "FM");
             }
             out[i] = static_cast<float>(link(z));

@@ -3,6 +3,7 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
@@ -12,7 +13,6 @@
 #include <funnel/ranking/optimiser.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -51,9 +51,10 @@ public:
     template <Executor E = Serial>
     [[nodiscard]] static LogisticRegression fit(MatrixView<const float> rows, std::span<const float> labels,
                                                 const LogisticRegressionOptions& options = {}, E&& executor = E{}) {
-        require(options.learning_rate > 0.0F && std::isfinite(options.learning_rate),
+        require(options.learning_rate > 0.0F && math::is_finite(options.learning_rate),
                 "LogisticRegression::fit: learning_rate must be finite and > 0");
-        require(options.l2 >= 0.0F && std::isfinite(options.l2), "LogisticRegression::fit: l2 must be finite and >= 0");
+        require(options.l2 >= 0.0F && math::is_finite(options.l2),
+                "LogisticRegression::fit: l2 must be finite and >= 0");
         require(options.batch_size > 0, "LogisticRegression::fit: batch_size must be at least 1");
         require(rows.rows() > 0, "LogisticRegression::fit: needs at least one row");
         detail::require_binary_labels(labels, rows.rows(), "LogisticRegression::fit");
@@ -85,9 +86,9 @@ public:
     [[nodiscard]] std::size_t features() const noexcept { return weights_.size(); }
     [[nodiscard]] float bias() const noexcept { return bias_; }
     /// What one standard deviation more of each feature adds to the logit.
-    [[nodiscard]] std::span<const float> weights() const noexcept { return weights_; }
-    [[nodiscard]] std::span<const float> means() const noexcept { return means_; }
-    [[nodiscard]] std::span<const float> scales() const noexcept { return scales_; }
+    [[nodiscard]] std::span<const float> weights() const noexcept { return {weights_.data(), weights_.size()}; }
+    [[nodiscard]] std::span<const float> means() const noexcept { return {means_.data(), means_.size()}; }
+    [[nodiscard]] std::span<const float> scales() const noexcept { return {scales_.data(), scales_.size()}; }
 
     /// Errors    IOError
     void save(const std::string& path) const {
@@ -109,7 +110,7 @@ public:
         model.scales_ = file.array<float>("scales", model.weights_.size());
         file.check(model.is_finite(), "weights", "bias, weights and means must be finite");
         file.check(std::all_of(model.scales_.begin(), model.scales_.end(),
-                               [](float x) { return std::isfinite(x) && x > 0.0F; }),
+                               [](float x) { return math::is_finite(x) && x > 0.0F; }),
                    "scales", "must be finite and > 0");
         return model;
     }
@@ -122,9 +123,9 @@ private:
 
     [[nodiscard]] bool is_finite() const {
         const auto all_finite = [](std::span<const float> x) {
-            return std::all_of(x.begin(), x.end(), [](float value) { return std::isfinite(value); });
+            return std::all_of(x.begin(), x.end(), [](float value) { return math::is_finite(value); });
         };
-        return std::isfinite(bias_) && all_finite(weights_) && all_finite(means_);
+        return math::is_finite(bias_) && all_finite(weights_) && all_finite(means_);
     }
 
     [[nodiscard]] double standardised(float x, std::size_t feature) const noexcept {
@@ -150,7 +151,7 @@ private:
                 squares += (static_cast<double>(rows(i, j)) - mean) * (static_cast<double>(rows(i, j)) - mean);
             }
             means_[j] = static_cast<float>(mean);
-            const auto scale = static_cast<float>(std::sqrt(squares / n));
+            const auto scale = static_cast<float>(math::sqrt(squares / n));
             scales_[j] = scale > 0.0F ? scale : 1.0F;
         }
     }
@@ -216,7 +217,7 @@ private:
             for (std::size_t j = 0; j < features(); ++j) {
                 logit += static_cast<double>(weights_[j]) * standardised(rows(i, j), j);
             }
-            if (!std::isfinite(logit)) {
+            if (!math::is_finite(logit)) {
                 detail::require_finite_row(rows, i, "LogisticRegression");
             }
             out[i] = static_cast<float>(link(logit));

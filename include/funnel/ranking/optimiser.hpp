@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <cmath>
+#include <funnel/core/math.hpp>
+
 #include <cstddef>
 #include <vector>
 
@@ -31,7 +32,7 @@ public:
         }
         squares_[parameter] += gradient * gradient;
         // The tiny term only keeps 0 / 0 away.
-        return -learning_rate_ * gradient / (std::sqrt(squares_[parameter]) + 1e-10);
+        return -learning_rate_ * gradient / (math::sqrt(squares_[parameter]) + 1e-10);
     }
 
 private:

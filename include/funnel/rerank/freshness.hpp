@@ -2,9 +2,9 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -37,17 +37,18 @@ struct FreshnessOptions {
 [[nodiscard]] inline std::vector<float> freshness(std::span<const float> scores, std::span<const double> ages,
                                                   const FreshnessOptions& options = {}) {
     require(scores.size() == ages.size(), "freshness: scores and ages must be as many");
-    require(options.weight >= 0.0F && std::isfinite(options.weight), "freshness: weight must be finite and >= 0");
-    require(options.half_life > 0.0 && std::isfinite(options.half_life), "freshness: half_life must be finite and > 0");
+    require(options.weight >= 0.0F && math::is_finite(options.weight), "freshness: weight must be finite and >= 0");
+    require(options.half_life > 0.0 && math::is_finite(options.half_life),
+            "freshness: half_life must be finite and > 0");
 
     const bool multiplies = options.boost == Boost::Multiplicative;
     std::vector<float> boosted(scores.size());
     for (std::size_t i = 0; i < scores.size(); ++i) {
-        require(std::isfinite(scores[i]), "freshness: scores must be finite");
-        require(!std::isnan(ages[i]), "freshness: ages must not be NaN");
+        require(math::is_finite(scores[i]), "freshness: scores must be finite");
+        require(!math::is_nan(ages[i]), "freshness: ages must not be NaN");
         require(!multiplies || scores[i] >= 0.0F, "freshness: Boost::Multiplicative needs scores >= 0");
         const double gain =
-            static_cast<double>(options.weight) * std::exp2(-std::max(ages[i], 0.0) / options.half_life);
+            static_cast<double>(options.weight) * math::exp2(-std::max(ages[i], 0.0) / options.half_life);
         const double score = scores[i];
         boosted[i] = static_cast<float>(multiplies ? score * (1.0 + gain) : score + gain);
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -11,7 +12,6 @@
 #include <funnel/kernels/scale.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <limits>
@@ -45,7 +45,7 @@ template <class NotePick>
 [[nodiscard]] std::vector<std::size_t> select_by_mmr(std::span<const float> relevance, const MMROptions& options,
                                                      NotePick&& note_pick) {
     require(options.lambda >= 0.0F && options.lambda <= 1.0F, "mmr: lambda must lie in [0, 1]");
-    require(std::all_of(relevance.begin(), relevance.end(), [](float r) { return std::isfinite(r); }),
+    require(std::all_of(relevance.begin(), relevance.end(), [](float r) { return math::is_finite(r); }),
             "mmr: relevance must be finite");
 
     const std::size_t slate_size = std::min(options.k, relevance.size());
@@ -124,8 +124,8 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend>
     Matrix<float> unit(embeddings.rows);
     for (std::size_t i = 0; i < unit.rows(); ++i) {
         const float squared = kernels::dot<Backend>(unit.row(i), unit.row(i));
-        require(std::isfinite(squared), "mmr: embeddings must be finite, and shorter than 1e18");
-        kernels::scale<Backend>(squared > 1e-36F ? 1.0F / std::sqrt(squared) : 0.0F, unit.row(i));
+        require(math::is_finite(squared), "mmr: embeddings must be finite, and shorter than 1e18");
+        kernels::scale<Backend>(squared > 1e-36F ? 1.0F / math::sqrt(squared) : 0.0F, unit.row(i));
     }
 
     std::vector<float> cosines(unit.rows());
@@ -158,7 +158,7 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend>
     for (std::size_t i = 0; i < matrix.rows() && rows_are_unit_vectors; ++i) {
         // What normalising in float leaves is about 1e-7; 1e-5 still tells any similarity above 0.003 from the
         // identity.
-        rows_are_unit_vectors = std::abs(kernels::dot<Backend>(matrix.row(i), matrix.row(i)) - 1.0F) <= 1e-5F;
+        rows_are_unit_vectors = math::abs(kernels::dot<Backend>(matrix.row(i), matrix.row(i)) - 1.0F) <= 1e-5F;
     }
     if (matrix.cols() != matrix.rows() || rows_are_unit_vectors) {
         return mmr<Backend>(relevance, Embeddings{matrix}, options);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/math.hpp>
 #include <funnel/kernels/backend.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <span>
 
@@ -22,7 +22,7 @@ namespace detail {
 
 // Two roots: the product of two squared lengths would leave the range of float too soon.
 [[nodiscard]] inline float cosine_of(float ab, float aa, float bb) noexcept {
-    return aa > 0.0F && bb > 0.0F ? ab / (std::sqrt(aa) * std::sqrt(bb)) : 0.0F;
+    return aa > 0.0F && bb > 0.0F ? ab / (math::sqrt(aa) * math::sqrt(bb)) : 0.0F;
 }
 
 }  // namespace detail

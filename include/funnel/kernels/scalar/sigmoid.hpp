@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/math.hpp>
 #include <funnel/kernels/backend.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <span>
 
@@ -11,7 +11,7 @@ namespace funnel::inline FUNNEL_ABI::kernels {
 
 inline void sigmoid(Scalar, std::span<const float> x, std::span<float> out) noexcept {
     for (std::size_t i = 0; i < x.size(); ++i) {
-        const float small = std::exp(-std::abs(x[i]));  // in [0, 1]: never overflows
+        const float small = math::exp(-math::abs(x[i]));  // in [0, 1]: never overflows
         out[i] = (x[i] < 0.0F ? small : 1.0F) / (1.0F + small);
     }
 }

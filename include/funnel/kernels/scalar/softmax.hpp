@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/math.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/scalar/reduce.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <span>
@@ -21,7 +21,7 @@ inline void softmax(Scalar, std::span<const float> x, std::span<float> out) noex
     }
     float total = 0.0F;
     for (std::size_t i = 0; i < x.size(); ++i) {
-        out[i] = std::exp(x[i] - largest);
+        out[i] = math::exp(x[i] - largest);
         total += out[i];
     }
     for (float& element : out) {
@@ -31,14 +31,14 @@ inline void softmax(Scalar, std::span<const float> x, std::span<float> out) noex
 
 [[nodiscard]] inline float log_sum_exp(Scalar, std::span<const float> x) noexcept {
     const float largest = max(Scalar{}, x);
-    if (std::isinf(largest)) {
+    if (math::is_inf(largest)) {
         return largest;
     }
     float total = 0.0F;
     for (const float element : x) {
-        total += std::exp(element - largest);
+        total += math::exp(element - largest);
     }
-    return largest + std::log(total);
+    return largest + math::log(total);
 }
 
 }  // namespace funnel::kernels

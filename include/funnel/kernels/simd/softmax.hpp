@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/math.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/scalar/softmax.hpp>
 #include <funnel/kernels/simd/batch.hpp>
@@ -8,7 +9,6 @@
 #include <funnel/kernels/simd/scale.hpp>
 
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <span>
@@ -67,11 +67,11 @@ void softmax(Simd<Arch> backend, std::span<const float> x, std::span<float> out)
 template <class Arch>
 [[nodiscard]] float log_sum_exp(Simd<Arch> backend, std::span<const float> x) noexcept {
     const float largest = max(backend, x);
-    if (std::isinf(largest)) {
+    if (math::is_inf(largest)) {
         return largest;
     }
     const auto nothing = [](std::size_t, std::size_t, const simd::Batch<Arch>&) {};
-    return largest + std::log(simd::sum_of_exponentials<Arch>(x, largest, nothing));
+    return largest + math::log(simd::sum_of_exponentials<Arch>(x, largest, nothing));
 }
 
 }  // namespace funnel::kernels

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/config.hpp>
+
+#include <bit>
+#include <cstdint>
+
+/// What the library needs of <cmath>, which as a header costs more to parse than most of ours do: C++17 put the special
+/// functions into it. The names and results are those of the standard; the compiler knows them as builtins.
+///
+/// is_finite, is_nan and is_inf read the bits. Unlike their standard counterparts they still find what is bad when a
+/// program is compiled with -ffast-math.
+namespace funnel::inline FUNNEL_ABI::math {
+
+[[nodiscard]] constexpr bool is_finite(float x) noexcept {
+    return (std::bit_cast<std::uint32_t>(x) & 0x7F80'0000U) != 0x7F80'0000U;
+}
+[[nodiscard]] constexpr bool is_finite(double x) noexcept {
+    return (std::bit_cast<std::uint64_t>(x) & 0x7FF0'0000'0000'0000U) != 0x7FF0'0000'0000'0000U;
+}
+[[nodiscard]] constexpr bool is_nan(float x) noexcept {
+    return (std::bit_cast<std::uint32_t>(x) & 0x7FFF'FFFFU) > 0x7F80'0000U;
+}
+[[nodiscard]] constexpr bool is_nan(double x) noexcept {
+    return (std::bit_cast<std::uint64_t>(x) & 0x7FFF'FFFF'FFFF'FFFFU) > 0x7FF0'0000'0000'0000U;
+}
+[[nodiscard]] constexpr bool is_inf(float x) noexcept {
+    return (std::bit_cast<std::uint32_t>(x) & 0x7FFF'FFFFU) == 0x7F80'0000U;
+}
+
+[[nodiscard]] inline float abs(float x) noexcept {
+    return __builtin_fabsf(x);
+}
+[[nodiscard]] inline double abs(double x) noexcept {
+    return __builtin_fabs(x);
+}
+[[nodiscard]] inline double floor(double x) noexcept {
+    return __builtin_floor(x);
+}
+[[nodiscard]] inline double round(double x) noexcept {
+    return __builtin_round(x);
+}
+[[nodiscard]] inline float sqrt(float x) noexcept {
+    return __builtin_sqrtf(x);
+}
+[[nodiscard]] inline double sqrt(double x) noexcept {
+    return __builtin_sqrt(x);
+}
+[[nodiscard]] inline float exp(float x) noexcept {
+    return __builtin_expf(x);
+}
+[[nodiscard]] inline double exp(double x) noexcept {
+    return __builtin_exp(x);
+}
+[[nodiscard]] inline double exp2(double x) noexcept {
+    return __builtin_exp2(x);
+}
+[[nodiscard]] inline float log(float x) noexcept {
+    return __builtin_logf(x);
+}
+[[nodiscard]] inline double log2(double x) noexcept {
+    return __builtin_log2(x);
+}
+[[nodiscard]] inline double pow(double x, double y) noexcept {
+    return __builtin_pow(x, y);
+}
+[[nodiscard]] inline double fma(double x, double y, double z) noexcept {
+    return __builtin_fma(x, y, z);
+}
+
+}  // namespace funnel::math

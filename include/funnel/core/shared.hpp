@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/config.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <utility>
+
+namespace funnel::inline FUNNEL_ABI {
+
+/// A value that copies share and nobody changes any more; the last of them destroys it. Copies may live in several
+/// threads.
+///
+/// It is std::shared_ptr<const T> without <memory>, which alone is a third of what one of our headers may cost to
+/// parse.
+///
+/// Cost      a copy is one atomic addition; an empty one, as by default or after a move, owns nothing
+template <class T>
+class Shared {
+public:
+    Shared() noexcept = default;
+    explicit Shared(T value) : block_(new Block{std::move(value)}) {}
+
+    Shared(const Shared& other) noexcept : block_(other.block_) {
+        if (block_ != nullptr) {
+            block_->owners.fetch_add(1, std::memory_order_relaxed);
+        }
+    }
+    Shared(Shared&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+    Shared& operator=(Shared other) noexcept {
+        std::swap(block_, other.block_);
+        return *this;
+    }
+    ~Shared() {
+        // Release, so that all uses by other owners come before; acquire, so that the last one sees them.
+        if (block_ != nullptr && block_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+            delete block_;
+        }
+    }
+
+    /// The value; nullptr if this one is empty.
+    [[nodiscard]] const T* get() const noexcept { return block_ != nullptr ? &block_->value : nullptr; }
+
+private:
+    struct Block {
+        T value;
+        std::atomic<std::size_t> owners{1};
+    };
+
+    Block* block_ = nullptr;
+};
+
+}  // namespace funnel

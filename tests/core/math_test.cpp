@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/core/math.hpp>
+
+#include <cmath>
+#include <initializer_list>
+#include <limits>
+
+#include <doctest/doctest.h>
+
+namespace {
+
+namespace math = funnel::math;
+
+template <class T>
+constexpr T infinity = std::numeric_limits<T>::infinity();
+template <class T>
+constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+template <class T>
+constexpr T largest = std::numeric_limits<T>::max();
+template <class T>
+constexpr T smallest = std::numeric_limits<T>::denorm_min();
+
+TEST_CASE_TEMPLATE("math: knows what is finite, infinite and not a number", T, float, double) {
+    for (const T x : {T{0}, -T{0}, T{1}, T{-1}, largest<T>, -largest<T>, smallest<T>, -smallest<T>}) {
+        CHECK(math::is_finite(x));
+        CHECK_FALSE(math::is_nan(x));
+    }
+    for (const T x : {infinity<T>, -infinity<T>}) {
+        CHECK_FALSE(math::is_finite(x));
+        CHECK_FALSE(math::is_nan(x));
+    }
+    for (const T x : {nan<T>, -nan<T>, std::numeric_limits<T>::signaling_NaN()}) {
+        CHECK_FALSE(math::is_finite(x));
+        CHECK(math::is_nan(x));
+    }
+}
+
+TEST_CASE("math: tells infinity from the largest number and from NaN") {
+    CHECK(math::is_inf(infinity<float>));
+    CHECK(math::is_inf(-infinity<float>));
+    CHECK_FALSE(math::is_inf(largest<float>));
+    CHECK_FALSE(math::is_inf(-largest<float>));
+    CHECK_FALSE(math::is_inf(nan<float>));
+    CHECK_FALSE(math::is_inf(0.0F));
+}
+
+TEST_CASE("math: gives the bits that the standard library gives") {
+    for (const double x : {0.0, 0.25, 0.7, 1.0, 1.5, 2.0, 2.5, 3.0, 10.0, 123.456, 1e-300, 1e10}) {
+        const auto f = static_cast<float>(x);
+        CHECK(math::abs(-x) == std::abs(-x));
+        CHECK(math::abs(-f) == std::abs(-f));
+        CHECK(math::floor(-x) == std::floor(-x));
+        CHECK(math::round(-x) == std::round(-x));
+        CHECK(math::sqrt(x) == std::sqrt(x));
+        CHECK(math::sqrt(f) == std::sqrt(f));
+        CHECK(math::exp(-x) == std::exp(-x));
+        CHECK(math::exp(-f) == std::exp(-f));
+        CHECK(math::exp2(-x) == std::exp2(-x));
+        CHECK(math::log(f) == std::log(f));
+        CHECK(math::log2(x) == std::log2(x));
+        CHECK(math::pow(x, 0.3) == std::pow(x, 0.3));
+        CHECK(math::fma(x, x, -1.0) == std::fma(x, x, -1.0));
+    }
+}
+
+}  // namespace
