@@ -5,7 +5,7 @@
 import re
 import sys
 
-from toolchain import INCLUDE, ROOT
+from toolchain import INCLUDE, ROOT, all_headers, includes
 
 LICENCE = "SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception"
 SUFFIXES = {".hpp", ".cpp", ".cuh", ".cu", ".py", ".cmake", ".sh"}
@@ -45,6 +45,11 @@ for folder, pattern, name in (
     problems += [f"{name} names {file}, which does not exist" for file in names if not (ROOT / folder / file).exists()]
     problems += [f"{name} names {file} twice" for file in sorted(set(names)) if names.count(file) > 1]
     problems += [f"{name} lacks {file}" for file in sorted(there - set(names))]
+
+umbrella = "funnel/funnel.hpp"
+everything = [header for header in all_headers() if header != umbrella and not {"scalar", "simd"} & set(header.split("/"))]
+if includes(umbrella) != everything:
+    problems.append(f"{umbrella} must include these and no others, in this order:\n" + "\n".join(everything))
 
 config = (INCLUDE / "funnel/core/config.hpp").read_text()
 version = ".".join(re.search(rf"FUNNEL_VERSION_{part} (\d+)", config)[1] for part in ("MAJOR", "MINOR", "PATCH"))

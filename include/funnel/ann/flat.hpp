@@ -80,7 +80,7 @@ public:
         vectors_.check(query, "the query", "Flat::search");
         Scratch scratch;
         std::vector<Scored<>> out(std::min(options.k, size()));
-        out.resize(find(query, options, filter, scratch, out));
+        funnel::detail::keep_first(out, find(query, options, filter, scratch, out));
         return out;
     }
 
@@ -116,7 +116,8 @@ public:
         executor.for_range(queries.rows(), 1, [&](std::size_t begin, std::size_t end, std::size_t worker) {
             for (std::size_t i = begin; i < end; ++i) {
                 results[i].resize(std::min(options.k, size()));
-                results[i].resize(find(queries.row(i), options, AcceptAll{}, scratch[worker], results[i]));
+                const std::size_t hits = find(queries.row(i), options, AcceptAll{}, scratch[worker], results[i]);
+                funnel::detail::keep_first(results[i], hits);
             }
         });
         return results;

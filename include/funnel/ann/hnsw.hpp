@@ -126,7 +126,7 @@ public:
         vectors_.check(query, "the query", "HNSW::search");
         Scratch scratch;
         std::vector<Scored<>> out(std::min(options.k, size()));
-        out.resize(find(query, options, filter, scratch, out));
+        funnel::detail::keep_first(out, find(query, options, filter, scratch, out));
         return out;
     }
 
@@ -160,7 +160,8 @@ public:
         executor.for_range(queries.rows(), 8, [&](std::size_t begin, std::size_t end, std::size_t worker) {
             for (std::size_t i = begin; i < end; ++i) {
                 results[i].resize(std::min(options.k, size()));
-                results[i].resize(find(queries.row(i), options, AcceptAll{}, scratch[worker], results[i]));
+                const std::size_t hits = find(queries.row(i), options, AcceptAll{}, scratch[worker], results[i]);
+                funnel::detail::keep_first(results[i], hits);
             }
         });
         return results;
@@ -226,8 +227,8 @@ private:
         std::uint32_t passed = 0;
         for (std::uint32_t i = 0; i < draws; ++i) {
             // Multiples of the golden ratio: evenly spread, and in step with no pattern of the ids.
-            const std::uint64_t fraction = i * 0x9E3779B9U;
-            passed += passes(static_cast<std::uint32_t>(fraction * vectors_.count() >> 32)) ? 1U : 0U;
+            const std::uint32_t fraction = i * 0x9E3779B9U;
+            passed += passes(static_cast<std::uint32_t>(std::uint64_t{fraction} * vectors_.count() >> 32)) ? 1U : 0U;
         }
         return static_cast<double>(passed) / draws;
     }

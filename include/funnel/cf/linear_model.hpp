@@ -90,7 +90,7 @@ public:
                 best.push(from, share);
             }
         }
-        shares.resize(best.finish().size());
+        funnel::detail::keep_first(shares, best.finish().size());
         return shares;
     }
 

@@ -109,7 +109,7 @@ template <ProfileModel Model, ItemFilter Filter = AllItems>
     }
     std::vector<float> scratch(model.items());
     std::vector<Scored<>> out(std::min(options.k, scratch.size()));
-    out.resize(recommend_for(model, profile, options, filter, scratch, out).size());
+    funnel::detail::keep_first(out, recommend_for(model, profile, options, filter, scratch, out).size());
     return out;
 }
 

@@ -26,6 +26,12 @@
 #define FUNNEL_DETAIL_ISA
 #endif
 
+#if FUNNEL_WITH_XSIMD
+#define FUNNEL_DETAIL_XSIMD _xsimd
+#else
+#define FUNNEL_DETAIL_XSIMD
+#endif
+
 #if FUNNEL_CHECKS
 #define FUNNEL_DETAIL_CHECKS _checked
 #else
@@ -41,11 +47,12 @@
 // The innermost name of every funnel namespace. It carries the version, the instruction set and the switches that
 // change code, so that two files of one program built for different machines fail to link instead of sharing a function
 // that one of them cannot run. Spelled once per header:  namespace funnel::inline FUNNEL_ABI::rerank { ... }
-#define FUNNEL_DETAIL_JOIN_(major, minor, isa, checks, exceptions) v##major##_##minor##isa##checks##exceptions
+#define FUNNEL_DETAIL_JOIN_(major, minor, isa, xsimd, checks, exceptions) \
+    v##major##_##minor##isa##xsimd##checks##exceptions
 #define FUNNEL_DETAIL_JOIN(...) FUNNEL_DETAIL_JOIN_(__VA_ARGS__)
-#define FUNNEL_ABI                                                                                          \
-    FUNNEL_DETAIL_JOIN(FUNNEL_VERSION_MAJOR, FUNNEL_VERSION_MINOR, FUNNEL_DETAIL_ISA, FUNNEL_DETAIL_CHECKS, \
-                       FUNNEL_DETAIL_EXCEPTIONS)
+#define FUNNEL_ABI                                                                                         \
+    FUNNEL_DETAIL_JOIN(FUNNEL_VERSION_MAJOR, FUNNEL_VERSION_MINOR, FUNNEL_DETAIL_ISA, FUNNEL_DETAIL_XSIMD, \
+                       FUNNEL_DETAIL_CHECKS, FUNNEL_DETAIL_EXCEPTIONS)
 
 // Code that nvcc also compiles for the device.
 #ifdef __CUDACC__

@@ -85,8 +85,10 @@ public:
         return {elements_.data() + i * stride_, stride_};
     }
 
+    // NOLINTBEGIN(bugprone-exception-escape): a Matrix has the shape it says
     [[nodiscard]] MatrixView<T> view() noexcept { return {elements_, rows_, cols_, stride_}; }
     [[nodiscard]] MatrixView<const T> view() const noexcept { return {elements_, rows_, cols_, stride_}; }
+    // NOLINTEND(bugprone-exception-escape)
     operator MatrixView<T>() noexcept { return view(); }              // NOLINT(google-explicit-constructor)
     operator MatrixView<const T>() const noexcept { return view(); }  // NOLINT(google-explicit-constructor)
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numbers>
 #include <span>
 #include <utility>
 
@@ -47,15 +48,15 @@ template <std::size_t N>
 [[nodiscard]] inline double portable_log(double x) noexcept {
     const auto bits = std::bit_cast<std::uint64_t>(x);
     auto exponent = static_cast<int>(bits >> 52) - 1023;
-    double mantissa = std::bit_cast<double>((bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000);
-    if (mantissa > 1.4142135623730951) {
+    auto mantissa = std::bit_cast<double>((bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000);
+    if (mantissa > std::numbers::sqrt2) {
         mantissa *= 0.5;
         ++exponent;
     }
     const double s = (mantissa - 1.0) / (mantissa + 1.0);  // log m = 2 (s + s^3/3 + s^5/5 + ...), |s| < 0.172
     constexpr std::array series{1.0,      1.0 / 3,  1.0 / 5,  1.0 / 7,  1.0 / 9, 1.0 / 11,
                                 1.0 / 13, 1.0 / 15, 1.0 / 17, 1.0 / 19, 1.0 / 21};
-    return math::fma(exponent, 0.6931471805599453, 2.0 * s * polynomial(series, s * s));
+    return math::fma(exponent, std::numbers::ln2, 2.0 * s * polynomial(series, s * s));
 }
 
 // The point below which a standard normal variable lies with probability p in (0, 1).
@@ -157,7 +158,7 @@ public:
             // the few products whose low half would make some results likelier are drawn again.
             std::uint64_t product = (*this)() * n;
             if (low(product) < n) {
-                const std::uint32_t unfair = static_cast<std::uint32_t>((std::uint64_t{1} << 32) % n);
+                const auto unfair = static_cast<std::uint32_t>((std::uint64_t{1} << 32) % n);
                 while (low(product) < unfair) {
                     product = (*this)() * n;
                 }

@@ -25,7 +25,7 @@ public:
     explicit TopK(std::span<Scored<Id>> storage) noexcept : storage_(storage) {}
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    [[nodiscard]] bool is_full() const noexcept { return size_ == storage_.size(); }
+    [[nodiscard]] bool is_full() const noexcept { return size_ >= storage_.size(); }
 
     /// A score below this one cannot enter any more: minus infinity until k ids are here.
     [[nodiscard]] float threshold() const noexcept {
@@ -39,40 +39,66 @@ public:
         const Scored<Id> candidate{id, score};
         if (!is_full()) {
             if (score == score) {  // not NaN
-                storage_[size_++] = candidate;
-                std::push_heap(storage_.data(), storage_.data() + size_, ranks_before);
+                sift_up(candidate, size_++);
             }
         } else if (!storage_.empty() && ranks_before(candidate, storage_.front())) {
-            replace_worst(candidate);
+            sift_down(candidate, storage_.size());
         }
     }
 
     /// Sorts what was collected, best first, and returns it. Push nothing afterwards.
     std::span<Scored<Id>> finish() noexcept {
-        std::sort_heap(storage_.data(), storage_.data() + size_, ranks_before);
-        return storage_.first(size_);
+        const std::size_t count = std::min(size_, storage_.size());  // which is size_, but g++ 12 cannot know
+        for (std::size_t n = count; n > 1; --n) {
+            const Scored<Id> last = storage_[n - 1];
+            storage_[n - 1] = storage_[0];
+            sift_down(last, n - 1);
+        }
+        return storage_.first(count);
     }
 
 private:
-    // The worst of the k lies at the front of the heap; one walk down takes the newcomer to its place.
-    void replace_worst(const Scored<Id>& candidate) noexcept {
+    // A binary heap of our own with the worst in front: in that of the standard library, g++ 12 warns of places that a
+    // small constant k does not have.
+
+    // The newcomer goes to a free place at the end and walks up to where it belongs.
+    void sift_up(const Scored<Id>& newcomer, std::size_t hole) noexcept {
+        while (hole > 0 && ranks_before(storage_[(hole - 1) / 2], newcomer)) {
+            storage_[hole] = storage_[(hole - 1) / 2];
+            hole = (hole - 1) / 2;
+        }
+        storage_[hole] = newcomer;
+    }
+
+    // The newcomer takes the place of the worst and walks down to where it belongs among the first n.
+    void sift_down(const Scored<Id>& newcomer, std::size_t n) noexcept {
         std::size_t hole = 0;
-        for (std::size_t child = 1; child < size_; child = 2 * hole + 1) {
-            if (child + 1 < size_ && ranks_before(storage_[child], storage_[child + 1])) {
+        for (std::size_t child = 1; child < n; child = 2 * hole + 1) {
+            if (child + 1 < n && ranks_before(storage_[child], storage_[child + 1])) {
                 ++child;
             }
-            if (!ranks_before(candidate, storage_[child])) {
+            if (!ranks_before(newcomer, storage_[child])) {
                 break;
             }
             storage_[hole] = storage_[child];
             hole = child;
         }
-        storage_[hole] = candidate;
+        storage_[hole] = newcomer;
     }
 
     std::span<Scored<Id>> storage_;
     std::size_t size_ = 0;
 };
+
+namespace detail {
+
+// Cuts a list to the part that was filled. Unlike resize() it cannot grow: there g++ 12 sees writes past the end.
+template <std::integral Id>
+void keep_first(std::vector<Scored<Id>>& list, std::size_t count) {
+    list.erase(list.begin() + static_cast<std::ptrdiff_t>(count), list.end());
+}
+
+}  // namespace detail
 
 /// The k best positions of a list of scores, best first; ties go to the smaller position, a NaN is never taken.
 ///
@@ -89,7 +115,7 @@ inline std::span<Scored<>> top_k(std::span<const float> scores, std::span<Scored
 
 [[nodiscard]] inline std::vector<Scored<>> top_k(std::span<const float> scores, std::size_t k) {
     std::vector<Scored<>> out(std::min(k, scores.size()));
-    out.resize(top_k(scores, std::span(out)).size());
+    detail::keep_first(out, top_k(scores, std::span(out)).size());
     return out;
 }
 
