@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -46,3 +47,23 @@ TEST_CASE_TEMPLATE_DEFINE("axpy: a vector may be added to itself", Backend, axpy
     CHECK(x == expected);
 }
 TEST_CASE_TEMPLATE_APPLY(axpy_itself, HostBackends);
+
+TEST_CASE_TEMPLATE_DEFINE("axpy: the same bits wherever the vectors lie", Backend, axpy_alignment) {
+    for (const std::size_t n : {17U, 61U, 128U, 256U, 300U, 1000U}) {
+        const auto x = normals(n, 1);
+        const auto y = normals(n, 2);
+        auto expected = y;
+        axpy<Backend>(0.1F, x, expected);
+        for (std::size_t offset = 0; offset < 17; ++offset) {
+            std::vector<float> around(n + 33, 7.0F);
+            const auto window = std::span<float>(around).subspan(offset, n);
+            std::copy(y.begin(), y.end(), window.begin());
+            axpy<Backend>(0.1F, x, window);
+            CAPTURE(n);
+            CAPTURE(offset);
+            CHECK(std::equal(window.begin(), window.end(), expected.begin()));
+            CHECK(std::count(around.begin(), around.end(), 7.0F) == 33);
+        }
+    }
+}
+TEST_CASE_TEMPLATE_APPLY(axpy_alignment, HostBackends);

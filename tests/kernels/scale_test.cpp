@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -33,3 +34,18 @@ TEST_CASE_TEMPLATE_DEFINE("scale: every element once, for every length, and noth
     }
 }
 TEST_CASE_TEMPLATE_APPLY(scale_all, HostBackends);
+
+TEST_CASE_TEMPLATE_DEFINE("scale: each element once, wherever the vector lies", Backend, scale_alignment) {
+    for (const std::size_t n : {61U, 128U, 256U, 300U, 1000U}) {
+        for (std::size_t offset = 0; offset < 17; ++offset) {
+            std::vector<float> around(n + 33, 1.0F);
+            scale<Backend>(3.0F, std::span<float>(around).subspan(offset, n));
+            std::vector<float> expected(n + 33, 1.0F);
+            std::fill_n(expected.begin() + static_cast<std::ptrdiff_t>(offset), n, 3.0F);
+            CAPTURE(n);
+            CAPTURE(offset);
+            CHECK(around == expected);
+        }
+    }
+}
+TEST_CASE_TEMPLATE_APPLY(scale_alignment, HostBackends);

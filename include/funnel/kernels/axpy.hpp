@@ -18,7 +18,7 @@ namespace funnel::inline FUNNEL_ABI::kernels {
 /// Shapes    x: n;  y: n (not checked); they are the same or do not overlap
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
-constexpr void axpy(float alpha, std::span<const float> x, std::span<float> y) noexcept {
+[[gnu::always_inline]] constexpr void axpy(float alpha, std::span<const float> x, std::span<float> y) noexcept {
     axpy(Backend{}, alpha, x, y);
 }
 

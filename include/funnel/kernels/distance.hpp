@@ -19,14 +19,16 @@ namespace funnel::inline FUNNEL_ABI::kernels {
 /// Shapes    a: n;  b: n (not checked)
 /// Cost      O(n), no allocation; backends round differently, because they add in a different order
 template <HostBackend Backend = DefaultBackend>
-[[nodiscard]] constexpr float squared_l2(std::span<const float> a, std::span<const float> b) noexcept {
+[[nodiscard, gnu::always_inline]] constexpr float squared_l2(std::span<const float> a,
+                                                             std::span<const float> b) noexcept {
     return squared_l2(Backend{}, a, b);
 }
 
 /// The same for a length known to the compiler, which unrolls it and may round differently.
 template <HostBackend Backend = DefaultBackend, std::size_t Dim>
     requires(Dim != std::dynamic_extent)
-[[nodiscard]] constexpr float squared_l2(std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
+[[nodiscard, gnu::always_inline]] constexpr float squared_l2(std::span<const float, Dim> a,
+                                                             std::span<const float, Dim> b) noexcept {
     if constexpr (requires { squared_l2(Backend{}, a, b); }) {
         return squared_l2(Backend{}, a, b);
     } else {  // a backend derived from Simd has its own squared_l2, for lengths known at run time only
@@ -42,14 +44,15 @@ template <HostBackend Backend = DefaultBackend, std::size_t Dim>
 /// Returns   a number in [-1, 1], up to rounding; 0 if a vector is zero or so short that its square vanishes
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
-[[nodiscard]] float cosine(std::span<const float> a, std::span<const float> b) noexcept {
+[[nodiscard, gnu::always_inline]] inline float cosine(std::span<const float> a, std::span<const float> b) noexcept {
     return cosine(Backend{}, a, b);
 }
 
 /// The same for a length known to the compiler, which unrolls it and may round differently.
 template <HostBackend Backend = DefaultBackend, std::size_t Dim>
     requires(Dim != std::dynamic_extent)
-[[nodiscard]] float cosine(std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
+[[nodiscard, gnu::always_inline]] inline float cosine(std::span<const float, Dim> a,
+                                                      std::span<const float, Dim> b) noexcept {
     if constexpr (requires { cosine(Backend{}, a, b); }) {
         return cosine(Backend{}, a, b);
     } else {  // a backend derived from Simd has its own cosine, for lengths known at run time only

@@ -17,14 +17,15 @@ namespace funnel::inline FUNNEL_ABI::kernels {
 /// Shapes    a: n;  b: n (not checked)
 /// Cost      O(n), no allocation; backends round differently, because they add in a different order
 template <HostBackend Backend = DefaultBackend>
-[[nodiscard]] constexpr float dot(std::span<const float> a, std::span<const float> b) noexcept {
+[[nodiscard, gnu::always_inline]] constexpr float dot(std::span<const float> a, std::span<const float> b) noexcept {
     return dot(Backend{}, a, b);
 }
 
 /// The same for a length known to the compiler, which unrolls it and may round differently.
 template <HostBackend Backend = DefaultBackend, std::size_t Dim>
     requires(Dim != std::dynamic_extent)
-[[nodiscard]] constexpr float dot(std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
+[[nodiscard, gnu::always_inline]] constexpr float dot(std::span<const float, Dim> a,
+                                                      std::span<const float, Dim> b) noexcept {
     if constexpr (requires { dot(Backend{}, a, b); }) {
         return dot(Backend{}, a, b);
     } else {  // a backend derived from Simd has its own dot, for lengths known at run time only

@@ -16,7 +16,7 @@ namespace funnel::inline FUNNEL_ABI::kernels {
 ///
 /// Cost      O(n), no allocation; backends round differently, because they add in a different order
 template <HostBackend Backend = DefaultBackend>
-[[nodiscard]] constexpr float sum(std::span<const float> x) noexcept {
+[[nodiscard, gnu::always_inline]] constexpr float sum(std::span<const float> x) noexcept {
     return sum(Backend{}, x);
 }
 

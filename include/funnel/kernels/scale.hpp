@@ -17,7 +17,7 @@ namespace funnel::inline FUNNEL_ABI::kernels {
 ///
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
-constexpr void scale(float alpha, std::span<float> x) noexcept {
+[[gnu::always_inline]] constexpr void scale(float alpha, std::span<float> x) noexcept {
     scale(Backend{}, alpha, x);
 }
 

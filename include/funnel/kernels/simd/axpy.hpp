@@ -4,6 +4,7 @@
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/scalar/axpy.hpp>
 #include <funnel/kernels/simd/batch.hpp>
+#include <funnel/kernels/simd/fill.hpp>
 
 #include <cstddef>
 #include <span>
@@ -11,15 +12,16 @@
 namespace funnel::inline FUNNEL_ABI::kernels {
 
 template <class Arch>
-void axpy(Simd<Arch>, float alpha, std::span<const float> x, std::span<float> y) noexcept {
+[[gnu::always_inline]] inline void axpy(Simd<Arch>, float alpha, std::span<const float> x,
+                                        std::span<float> y) noexcept {
     using Batch = simd::Batch<Arch>;
     const Batch factor(alpha);
-    std::size_t i = 0;
-    for (; x.size() - i >= Batch::size; i += Batch::size) {
-        simd::fma<Arch>(factor, Batch::load_unaligned(x.data() + i), Batch::load_unaligned(y.data() + i))
-            .store_unaligned(y.data() + i);
+    const std::size_t filled = simd::fill<Arch>(y, [&](std::size_t i) __attribute__((always_inline)) {
+        return simd::fma<Arch>(factor, Batch::load_unaligned(x.data() + i), Batch::load_unaligned(y.data() + i));
+    });
+    if (filled < y.size()) {
+        axpy(simd::Shorter<Arch>{}, alpha, x.subspan(filled), y.subspan(filled));
     }
-    axpy(Scalar{}, alpha, x.subspan(i), y.subspan(i));
 }
 
 }  // namespace funnel::kernels

@@ -7,6 +7,7 @@
 #include <immintrin.h>
 #endif
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -29,31 +30,68 @@ inline constexpr bool is_avx512 = std::derived_from<Arch, xsimd::avx512f>;
 template <class Arch>
 inline constexpr bool is_avx = std::derived_from<Arch, xsimd::avx>;
 
+// Batches of half the length, if there are any.
+template <class Arch>
+inline constexpr bool has_halves = is_avx512<Arch> || is_avx<Arch>;
+template <class Arch>
+using Half = std::conditional_t<is_avx512<Arch>, xsimd::fma3<xsimd::avx2>, xsimd::sse2>;
+
+/// The backend for what is too short for a batch. Masked stores would do in one go, but what they wrote cannot be
+/// loaded again before it has reached the cache.
+template <class Arch>
+using Shorter = std::conditional_t<has_halves<Arch>, Simd<Half<Arch>>, Scalar>;
+
+/// merge(upper half, lower half). Lanes are added up in halves, because neighbours, as xsimd adds them, take processors
+/// with AVX three operations for each of ours.
+template <class Arch, class Merge>
+    requires has_halves<Arch>
+[[nodiscard, gnu::always_inline]] inline Batch<Half<Arch>> merge_halves(const Batch<Arch>& batch,
+                                                                        Merge merge) noexcept {
+#if defined(__AVX512F__)
+    if constexpr (is_avx512<Arch>) {
+        const Batch<Half<Arch>> upper(_mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(batch), 1)));
+        return merge(upper, Batch<Half<Arch>>(_mm512_castps512_ps256(batch)));
+    }
+#endif
+#if defined(__AVX__)
+    if constexpr (is_avx<Arch>) {
+        const Batch<Half<Arch>> upper(_mm256_extractf128_ps(batch, 1));  // first, or g++ copies the lower half
+        return merge(upper, Batch<Half<Arch>>(_mm256_castps256_ps128(batch)));
+    }
+#endif
+}
+
 /// Sum of the lanes. hadd became reduce_add in 9.
 template <class Arch>
 [[nodiscard, gnu::always_inline]] inline float sum_of_lanes(const Batch<Arch>& batch) noexcept {
+    if constexpr (has_halves<Arch>) {
+        const auto add = [](const auto& a, const auto& b) __attribute__((always_inline)) { return a + b; };
+        return sum_of_lanes(merge_halves<Arch>(batch, add));
+    } else {
 #if XSIMD_VERSION_MAJOR >= 9
-    return xsimd::reduce_add(batch);
+        return xsimd::reduce_add(batch);
 #else
-    return xsimd::hadd(batch);
+        return xsimd::hadd(batch);
 #endif
+    }
 }
 
 /// Largest lane. reduce_max came with 9.
 template <class Arch>
 [[nodiscard, gnu::always_inline]] inline float max_of_lanes(const Batch<Arch>& batch) noexcept {
+    if constexpr (has_halves<Arch>) {
+        const auto larger = [](const auto& a, const auto& b)
+                                __attribute__((always_inline)) { return xsimd::max(a, b); };
+        return max_of_lanes(merge_halves<Arch>(batch, larger));
+    } else {
 #if XSIMD_VERSION_MAJOR >= 9
-    return xsimd::reduce_max(batch);
+        return xsimd::reduce_max(batch);
 #else
-    alignas(64) std::array<float, Batch<Arch>::size> lanes;
-    batch.store_aligned(lanes.data());
-    for (std::size_t half = lanes.size() / 2; half > 0; half /= 2) {
-        for (std::size_t i = 0; i < half; ++i) {
-            lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-        }
-    }
-    return lanes[0];
+        alignas(64) std::array<float, Batch<Arch>::size> lanes;
+        batch.store_aligned(lanes.data());
+        return *std::max_element(lanes.begin(), lanes.end());
 #endif
+    }
 }
 
 /// a * b + c. Up to 10, fma for AVX-512 is a multiplication and an addition, which clang leaves apart.

@@ -11,13 +11,14 @@
 namespace funnel::inline FUNNEL_ABI::kernels {
 
 template <class Arch, std::size_t Dim>
-[[nodiscard]] inline float squared_l2(Simd<Arch>, std::span<const float, Dim> a,
-                                      std::span<const float, Dim> b) noexcept {
+[[nodiscard, gnu::always_inline]] inline float squared_l2(Simd<Arch>, std::span<const float, Dim> a,
+                                                          std::span<const float, Dim> b) noexcept {
     return simd::sums_of<simd::SquaredDifferences, Arch, Dim, 1>(a.data(), {b.data()}, a.size())[0];
 }
 
 template <class Arch, std::size_t Dim>
-[[nodiscard]] inline float cosine(Simd<Arch>, std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
+[[nodiscard, gnu::always_inline]] inline float cosine(Simd<Arch>, std::span<const float, Dim> a,
+                                                      std::span<const float, Dim> b) noexcept {
     const auto [ab, aa, bb] = simd::sums_of<simd::ProductsAndSquares, Arch, Dim, 1>(a.data(), {b.data()}, a.size());
     return detail::cosine_of(ab, aa, bb);
 }

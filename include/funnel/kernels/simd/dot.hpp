@@ -10,7 +10,8 @@
 namespace funnel::inline FUNNEL_ABI::kernels {
 
 template <class Arch, std::size_t Dim>
-[[nodiscard]] inline float dot(Simd<Arch>, std::span<const float, Dim> a, std::span<const float, Dim> b) noexcept {
+[[nodiscard, gnu::always_inline]] inline float dot(Simd<Arch>, std::span<const float, Dim> a,
+                                                   std::span<const float, Dim> b) noexcept {
     return simd::sums_of<simd::Products, Arch, Dim, 1>(a.data(), {b.data()}, a.size())[0];
 }
 

@@ -19,6 +19,10 @@ struct Elements {
     static constexpr std::size_t count = 1;
 
     template <class Arch>
+    [[gnu::always_inline]] static void set(Batch<Arch>* sums, const Batch<Arch>& x, const Batch<Arch>&) noexcept {
+        sums[0] = x;
+    }
+    template <class Arch>
     [[gnu::always_inline]] static void add(Batch<Arch>* sums, const Batch<Arch>& x, const Batch<Arch>&) noexcept {
         sums[0] += x;
     }
@@ -27,7 +31,7 @@ struct Elements {
 }  // namespace simd
 
 template <class Arch>
-[[nodiscard]] inline float sum(Simd<Arch>, std::span<const float> x) noexcept {
+[[nodiscard, gnu::always_inline]] inline float sum(Simd<Arch>, std::span<const float> x) noexcept {
     return simd::sums_of<simd::Elements, Arch, std::dynamic_extent, 1>(x.data(), {x.data()}, x.size())[0];
 }
 
@@ -35,29 +39,36 @@ template <class Arch>
 [[nodiscard]] inline float max(Simd<Arch>, std::span<const float> x) noexcept {
     using Batch = simd::Batch<Arch>;
     constexpr std::size_t lanes = Batch::size;
+    constexpr std::size_t block = simd::groups * lanes;
     if (x.size() < lanes) {
         return max(Scalar{}, x);
     }
     // The last batch overlaps the one before it, which does no harm to a maximum.
     const std::size_t last = x.size() - lanes;
-    std::array<Batch, simd::groups> largest;
-    simd::unroll<simd::groups>(
-        [&](auto group) __attribute__((always_inline)) { largest[group] = Batch::load_unaligned(x.data() + last); });
+    Batch largest = Batch::load_unaligned(x.data() + last);
     std::size_t i = 0;
-    for (; x.size() - i >= simd::groups * lanes; i += simd::groups * lanes) {
-        simd::unroll<simd::groups>([&](auto group) __attribute__((always_inline)) {
-            largest[group] = xsimd::max(largest[group], Batch::load_unaligned(x.data() + i + group * lanes));
-        });
+    if (x.size() >= block) {
+        std::array<Batch, simd::groups> of_group;
+        of_group.fill(largest);
+        for (; x.size() - i >= block; i += block) {
+            simd::unroll<simd::groups>([&](auto group) __attribute__((always_inline)) {
+                of_group[group] = xsimd::max(of_group[group], Batch::load_unaligned(x.data() + i + group * lanes));
+            });
+        }
+        largest = xsimd::max(xsimd::max(of_group[0], of_group[1]), xsimd::max(of_group[2], of_group[3]));
     }
     for (; i < last; i += lanes) {
-        largest[0] = xsimd::max(largest[0], Batch::load_unaligned(x.data() + i));
+        largest = xsimd::max(largest, Batch::load_unaligned(x.data() + i));
     }
-    return simd::max_of_lanes<Arch>(xsimd::max(xsimd::max(largest[0], largest[1]), xsimd::max(largest[2], largest[3])));
+    return simd::max_of_lanes<Arch>(largest);
 }
 
 template <class Arch>
 [[nodiscard]] inline std::size_t argmax(Simd<Arch> backend, std::span<const float> x) noexcept {
     using Batch = simd::Batch<Arch>;
+    if (x.size() < 2 * Batch::size) {  // one pass costs less than two
+        return argmax(Scalar{}, x);
+    }
     const float largest = max(backend, x);
     std::size_t i = 0;
     while (x.size() - i >= Batch::size && !xsimd::any(Batch::load_unaligned(x.data() + i) == Batch(largest))) {

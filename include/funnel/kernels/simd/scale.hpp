@@ -4,6 +4,7 @@
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/scalar/scale.hpp>
 #include <funnel/kernels/simd/batch.hpp>
+#include <funnel/kernels/simd/fill.hpp>
 
 #include <cstddef>
 #include <span>
@@ -11,14 +12,14 @@
 namespace funnel::inline FUNNEL_ABI::kernels {
 
 template <class Arch>
-void scale(Simd<Arch>, float alpha, std::span<float> x) noexcept {
+[[gnu::always_inline]] inline void scale(Simd<Arch>, float alpha, std::span<float> x) noexcept {
     using Batch = simd::Batch<Arch>;
     const Batch factor(alpha);
-    std::size_t i = 0;
-    for (; x.size() - i >= Batch::size; i += Batch::size) {
-        (factor * Batch::load_unaligned(x.data() + i)).store_unaligned(x.data() + i);
+    const std::size_t filled = simd::fill<Arch>(
+        x, [&](std::size_t i) __attribute__((always_inline)) { return factor * Batch::load_unaligned(x.data() + i); });
+    if (filled < x.size()) {
+        scale(simd::Shorter<Arch>{}, alpha, x.subspan(filled));
     }
-    scale(Scalar{}, alpha, x.subspan(i));
 }
 
 }  // namespace funnel::kernels

@@ -3,17 +3,20 @@
 
 #include <funnel/kernels/simd/batch.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
-#include <type_traits>
 
 // What dot, squared_l2, cosine and score_rows share: sums over i of terms in a[i] and b[i].
 //
-// Four groups of accumulators hide the latency of an addition; more gained nothing. They live in registers
-// only if every index into them is a constant and no loop runs over them, hence unroll and add_up. The order
-// of additions depends on the length alone, not on the number of rows that are summed together.
+// Order of additions: four batches at a time go into four groups of accumulators, which hides the latency of an
+// addition; more gained nothing. The groups are added up in pairs, then come the batches that are left, one by one,
+// then the elements that fill no batch, and last the lanes. A vector of less than four batches has one accumulator: it
+// would take longer to add four up. So the order depends on the length alone, not on whether the compiler knows it
+// (except where it may take batches of half the length), nor on the number of rows that are summed together.
+//
+// Accumulators live in registers only if every index into them is a constant and no loop runs over them, hence unroll
+// and add_up. All is always_inline: a call would cost a short vector half of its time.
 namespace funnel::inline FUNNEL_ABI::kernels::simd {
 
 inline constexpr std::size_t groups = 4;
@@ -81,84 +84,59 @@ template <class Terms, class Arch, std::size_t Dim, std::size_t Rows>
     const float* a, const std::array<const float*, Rows>& rows, std::size_t n) noexcept {
     constexpr std::size_t lanes = Batch<Arch>::size;
     constexpr std::size_t step = Rows * Terms::count;  // accumulators of a group
-    std::array<float, step> results{};
-
-    const auto finish = [&]<std::size_t Groups>(const Batch<Arch>* sums, std::integral_constant<std::size_t, Groups>)
-                            __attribute__((always_inline)) {
-                                unroll<step>([&](auto s) __attribute__((always_inline)) {
-                                    results[s] = sum_of_lanes(add_up<Groups, step>(sums + s));
-                                });
-                            };
-
-    if constexpr (Dim == std::dynamic_extent) {
-        std::array<Batch<Arch>, groups * step> sums;
-        unroll<groups * step>([&](auto s) __attribute__((always_inline)) { sums[s] = Batch<Arch>(0.0F); });
-        const auto add = [&](auto group, std::size_t at) __attribute__((always_inline)) {
-            const auto from_a = Batch<Arch>::load_unaligned(a + at);
-            unroll<Rows>([&](auto r) __attribute__((always_inline)) {
-                Terms::add(sums.data() + group * step + r * Terms::count, from_a,
-                           Batch<Arch>::load_unaligned(rows[r] + at));
-            });
-        };
-        std::size_t i = 0;
-        for (; n - i >= groups * lanes; i += groups * lanes) {
-            unroll<groups>([&](auto group) __attribute__((always_inline)) { add(group, i + group * lanes); });
-        }
-        unroll<groups - 1>([&](auto group) __attribute__((always_inline)) {
-            if (n - i >= lanes) {
-                add(group, i);
-                i += lanes;
-            }
-        });
-        if (i < n) {
-            const auto from_a = load_first<Arch>(a + i, n - i);
-            unroll<Rows>([&](auto r) __attribute__((always_inline)) {
-                Terms::add(sums.data() + (groups - 1) * step + r * Terms::count, from_a,
-                           load_first<Arch>(rows[r] + i, n - i));
-            });
-        }
-        finish(sums.data(), std::integral_constant<std::size_t, groups>{});
-    } else if constexpr (Dim > 0) {
-        constexpr std::size_t full = Dim / lanes;
-        constexpr std::size_t rest = Dim % lanes;
-        constexpr std::size_t used = std::min(groups, full + (rest > 0 ? 1 : 0));
-        constexpr std::size_t started = std::min(groups, full);
-        constexpr std::size_t in_blocks = full - full % groups;
-        std::array<Batch<Arch>, used * step> sums;
-        const auto apply = [&](auto group, std::size_t batch, auto terms) __attribute__((always_inline)) {
-            const auto from_a = Batch<Arch>::load_unaligned(a + batch * lanes);
-            unroll<Rows>([&](auto r) __attribute__((always_inline)) {
-                terms(sums.data() + group * step + r * Terms::count, from_a,
-                      Batch<Arch>::load_unaligned(rows[r] + batch * lanes));
-            });
-        };
-        const auto set = [](Batch<Arch>* s, const Batch<Arch>& x, const Batch<Arch>& y)
-                             __attribute__((always_inline)) { Terms::set(s, x, y); };
-        const auto add = [](Batch<Arch>* s, const Batch<Arch>& x, const Batch<Arch>& y)
-                             __attribute__((always_inline)) { Terms::add(s, x, y); };
-
-        unroll<started>([&](auto group) __attribute__((always_inline)) { apply(group, group, set); });
-        for (std::size_t batch = groups; batch < in_blocks; batch += groups) {
-            unroll<groups>([&](auto group) __attribute__((always_inline)) { apply(group, batch + group, add); });
-        }
-        if constexpr (full > groups) {
-            unroll<full % groups>([&](auto group)
-                                      __attribute__((always_inline)) { apply(group, in_blocks + group, add); });
-        }
-        if constexpr (rest > 0) {
-            const auto from_a = load_first<Arch>(a + full * lanes, rest);
-            unroll<Rows>([&](auto r) __attribute__((always_inline)) {
-                Batch<Arch>* last = sums.data() + (used - 1) * step + r * Terms::count;
-                const auto from_row = load_first<Arch>(rows[r] + full * lanes, rest);
-                if constexpr (full < groups) {
-                    Terms::set(last, from_a, from_row);
-                } else {
-                    Terms::add(last, from_a, from_row);
-                }
-            });
-        }
-        finish(sums.data(), std::integral_constant<std::size_t, used>{});
+    if constexpr (Dim % lanes == lanes / 2 && Dim < groups * lanes && is_avx512<Arch>) {
+        return sums_of<Terms, Half<Arch>, Dim>(a, rows, n);  // shorter batches, and none of them in part
     }
+    const std::size_t length = Dim == std::dynamic_extent ? n : Dim;
+    const std::size_t in_blocks = length - length % (groups * lanes);
+    const std::size_t in_batches = length - length % lanes;
+
+    // What load takes from position at of a and of each row goes into the accumulators of a group.
+    const auto apply = [&](auto terms, Batch<Arch>* sums, std::size_t at, auto load) __attribute__((always_inline)) {
+        const Batch<Arch> from_a = load(a + at);
+        unroll<Rows>(
+            [&](auto r) __attribute__((always_inline)) { terms(sums + r * Terms::count, from_a, load(rows[r] + at)); });
+    };
+    const auto set = [](Batch<Arch>* s, const Batch<Arch>& x, const Batch<Arch>& y)
+                         __attribute__((always_inline)) { Terms::set(s, x, y); };
+    const auto add = [](Batch<Arch>* s, const Batch<Arch>& x, const Batch<Arch>& y)
+                         __attribute__((always_inline)) { Terms::add(s, x, y); };
+    const auto batch = [](const float* p) __attribute__((always_inline)) { return Batch<Arch>::load_unaligned(p); };
+    const auto rest = [&](const float* p)
+                          __attribute__((always_inline)) { return load_first<Arch>(p, length - in_batches); };
+
+    std::array<Batch<Arch>, step> total;
+    std::size_t i = 0;
+    if (in_blocks > 0) {
+        std::array<Batch<Arch>, groups * step> sums;
+        unroll<groups>([&](auto group) __attribute__((always_inline)) {
+            apply(set, sums.data() + group * step, group * lanes, batch);
+        });
+        for (i = groups * lanes; i < in_blocks; i += groups * lanes) {
+            unroll<groups>([&](auto group) __attribute__((always_inline)) {
+                apply(add, sums.data() + group * step, i + group * lanes, batch);
+            });
+        }
+        unroll<step>([&](auto s) __attribute__((always_inline)) { total[s] = add_up<groups, step>(sums.data() + s); });
+    } else if (in_batches > 0) {
+        apply(set, total.data(), 0, batch);
+        i = lanes;
+    } else {
+        apply(set, total.data(), 0, rest);
+        i = length;
+    }
+    unroll<groups - 1>([&](auto) __attribute__((always_inline)) {
+        if (i < in_batches) {
+            apply(add, total.data(), i, batch);
+            i += lanes;
+        }
+    });
+    if (i < length) {
+        apply(add, total.data(), i, rest);
+    }
+
+    std::array<float, step> results{};
+    unroll<step>([&](auto s) __attribute__((always_inline)) { results[s] = sum_of_lanes(total[s]); });
     return results;
 }
 
