@@ -35,6 +35,7 @@ public:
     }
 
     [[nodiscard]] std::size_t items() const noexcept { return items_; }
+    // NOLINTNEXTLINE(bugprone-exception-escape): the constructor made sure of the shape
     [[nodiscard]] MatrixView<const float> matrix() const noexcept { return {weights_, items_, items_}; }
 
     [[nodiscard]] float weight(std::uint32_t from, std::uint32_t to) const noexcept { return row(from)[to]; }

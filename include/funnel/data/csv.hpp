@@ -48,10 +48,12 @@ struct CSVOptions {
 
     const std::string who = "a key in " + Text::quote(options.user);
     const std::string what = "a key in " + Text::quote(options.item);
+    const std::string value_name = options.value.value_or("");
+    const std::string time_name = options.time.value_or("");
     InteractionsBuilder log;
     while (rows.next()) {
-        log.add(rows.key(user, who), rows.key(item, what), value ? rows.number<float>(*value, *options.value) : 1.0F,
-                time ? rows.number<double>(*time, *options.time) : 0.0);
+        log.add(rows.key(user, who), rows.key(item, what), value ? rows.number<float>(*value, value_name) : 1.0F,
+                time ? rows.number<double>(*time, time_name) : 0.0);
     }
     if (log.size() == 0) {
         rows.reject_end("a row");

@@ -59,7 +59,8 @@ public:
     }
 
     /// The same into memory of the caller; returns how many were drawn: out.size() or 0. User < users() (not checked).
-    std::size_t sample(std::size_t user, std::uint64_t draw, std::span<std::uint32_t> out) const noexcept {
+    [[nodiscard]] std::size_t sample(std::size_t user, std::uint64_t draw,
+                                     std::span<std::uint32_t> out) const noexcept {
         const std::span<const std::uint32_t> seen = history_.row(user).columns;
         // Users differ in the key, draws in the stream. The finaliser of SplitMix64 is one to one.
         std::uint64_t key = user + 0x9E3779B97F4A7C15;
@@ -123,6 +124,7 @@ private:
         }
     }
 
+    // NOLINTNEXTLINE(bugprone-exception-escape): below(0) would throw, but without items nothing is drawn
     bool draw_unseen(Random& random, std::span<const std::uint32_t> seen, std::uint32_t& drawn) const noexcept {
         const auto is_seen = [&](std::size_t item) { return std::binary_search(seen.begin(), seen.end(), item); };
         if (seen.size() == items()) {

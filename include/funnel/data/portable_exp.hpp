@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <numbers>
 
 namespace funnel::inline FUNNEL_ABI::data::detail {
 
@@ -17,12 +18,12 @@ namespace funnel::inline FUNNEL_ABI::data::detail {
         return 0.0;
     }
     // exp(x) = 2^k exp(r) with |r| <= log(2) / 2. log(2) in two parts, so that r is exact to the last bit or so.
-    const double k = math::floor(math::fma(x, 1.4426950408889634, 0.5));
-    const double r = math::fma(-k, 2.319046813846299558e-17, math::fma(-k, 0.693147180559945286227, x));
+    const double k = math::floor(math::fma(x, std::numbers::log2e, 0.5));
+    const double r = math::fma(-k, 2.319046813846299558e-17, math::fma(-k, std::numbers::ln2, x));
     constexpr std::array series{
         1.0,        1.0,         1.0 / 2,      1.0 / 6,       1.0 / 24,       1.0 / 120,       1.0 / 720,
         1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800.0};
-    const double power_of_two =
+    const auto power_of_two =
         std::bit_cast<double>(static_cast<std::uint64_t>(static_cast<std::int64_t>(k) + 1023) << 52);
     return funnel::detail::polynomial(series, r) * power_of_two;
 }

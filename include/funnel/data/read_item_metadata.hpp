@@ -73,10 +73,10 @@ public:
 
     [[nodiscard]] ItemMetadata finish(std::vector<std::string> names) && {
         for (std::size_t item = 0; item < items_.size(); ++item) {
-            for (std::uint16_t genre = 0; genre < names.size(); ++genre) {
+            for (std::size_t genre = 0; genre < names.size(); ++genre) {
                 const auto& own = genres_[item];
                 if (std::find(own.begin(), own.end(), names[genre]) != own.end()) {
-                    items_[item].genres.push_back(genre);
+                    items_[item].genres.push_back(static_cast<std::uint16_t>(genre));
                 }
             }
         }

@@ -53,7 +53,7 @@ class SyntheticWorld {
 public:
     static constexpr std::size_t eras = 16;
     static constexpr std::int64_t first_second = 1'483'228'800;  // 2017-01-01
-    static constexpr std::int64_t seconds_an_era = 16 * 86'400;
+    static constexpr std::int64_t seconds_an_era = std::int64_t{16} * 86'400;
 
     explicit SyntheticWorld(const SyntheticOptions& options = {}) : options_(options) {
         require(options.users > 0 && options.items > 1 && options.factors > 0,
@@ -217,15 +217,14 @@ private:
             static_cast<void>(random.normal());  // the user's share of the rows
             live(user, visits(counts[user], random), random, rows);
         }
-        std::vector<std::pair<double, std::size_t>> order;  // of one time, a user's picks stay in their order
+        // Of one time, a user's picks stay in their order.
+        std::vector<std::pair<double, std::size_t>> order(rows.size());
         for (std::size_t row = 0; row < rows.size(); ++row) {
-            order.emplace_back(rows[row].time, row);
+            order[row] = {rows[row].time, row};
         }
         std::sort(order.begin(), order.end());
-        std::vector<Interaction> sorted;
-        for (const auto& [time, row] : order) {
-            sorted.push_back(rows[row]);
-        }
+        std::vector<Interaction> sorted(rows.size());
+        std::transform(order.begin(), order.end(), sorted.begin(), [&](const auto& pick) { return rows[pick.second]; });
         log_ = Interactions::from_ids(std::move(sorted), users(), items());
     }
 

@@ -15,7 +15,7 @@ namespace funnel::inline FUNNEL_ABI::data {
     for (const Interaction& row : log) {
         entries.push_back({row.user, row.item, row.value});
     }
-    return CSRMatrix<float>(entries, log.users(), log.items());
+    return {entries, log.users(), log.items()};
 }
 
 }  // namespace funnel::data

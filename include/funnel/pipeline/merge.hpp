@@ -41,7 +41,7 @@ public:
     // The number of an id, which is the next free one if the id is new.
     std::size_t operator()(std::uint32_t id) noexcept {
         // Fibonacci hashing: neighbouring ids land far apart.
-        std::size_t at = static_cast<std::size_t>(id * std::uint64_t{0x9E3779B97F4A7C15} >> shift_);
+        auto at = static_cast<std::size_t>(id * std::uint64_t{0x9E3779B97F4A7C15} >> shift_);
         while (slots_[at].is_used && slots_[at].id != id) {
             at = (at + 1) % slots_.size();
         }

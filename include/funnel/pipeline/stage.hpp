@@ -191,8 +191,9 @@ template <class R, Retriever<R> S>
 
 template <class R, Ranker<R> S>
 [[nodiscard]] std::vector<float> score(S& ranker, const R& request, const Candidates& candidates) {
-    const auto plain = [](const auto& list) {
+    const auto plain = [&](const auto& list) {
         std::vector<float> scores;
+        scores.reserve(candidates.size());
         for (const auto& value : list) {
             scores.push_back(static_cast<float>(value));
         }

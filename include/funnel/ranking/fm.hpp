@@ -155,7 +155,7 @@ private:
     // The logit of row i; leaves sum_j v_jf x_j for each factor f in sums.
     [[nodiscard]] double logit(const FeatureRows& rows, std::size_t i, std::span<double> sums) const {
         std::fill(sums.begin(), sums.end(), 0.0);
-        double linear = static_cast<double>(bias_);
+        auto linear = static_cast<double>(bias_);
         double squares = 0.0;
         rows.for_each(i, [&](std::size_t j, float value) {
             const auto x = static_cast<double>(value);

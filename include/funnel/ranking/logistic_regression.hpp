@@ -213,7 +213,7 @@ private:
         require(rows.cols() == features(), "LogisticRegression: rows must have as many features as in training");
         std::vector<float> out(rows.rows());
         for (std::size_t i = 0; i < rows.rows(); ++i) {
-            double logit = static_cast<double>(bias_);
+            auto logit = static_cast<double>(bias_);
             for (std::size_t j = 0; j < features(); ++j) {
                 logit += static_cast<double>(weights_[j]) * standardised(rows(i, j), j);
             }
