@@ -45,7 +45,7 @@ install_by_cmake() {
     cmake --install by_cmake --prefix "$work/cmake"
 }
 install_by_meson() {
-    meson setup by_meson "$root" -D{tests,benches,examples}=disabled --prefix "$work/meson"
+    meson setup by_meson "$root" -D{tests,examples}=disabled --prefix "$work/meson"
     meson install -C by_meson
 }
 same_packages() {

@@ -72,7 +72,9 @@ TEST_CASE("read_movielens: says in which line what is wrong") {
     check_rejected("userId,movieId,rating,timestamp\n", "2: expected a rating, found the end of the file");
     check_rejected("userId,movieId,rating,timestamp,userId\n1,2,3,4,5\n",
                    "1: expected each column once, found \"userId\" twice");
-    check_rejected("hello\n", "1: expected ratings of MovieLens (u.data, ratings.dat or ratings.csv), found \"hello\"");
+    check_rejected("hello\n",
+                   "1: expected ratings of MovieLens (u.data: user, item, rating, time between tabs; ratings.dat; "
+                   "ratings.csv), found \"hello\"");
     check_rejected("", "1: expected a row, found an empty file");
     check_rejected(std::string_view("1\t2\t3\t4\n\0ELF", 12), "2: expected text, found a NUL byte");
 }

@@ -80,6 +80,8 @@ public:
         return {DenseWeights<Backend>(std::move(weights), items), Histories(user_item)};
     }
 
+    /// Users and items by their dense ids, not their keys: load it only beside the log that it was fitted on.
+    ///
     /// Errors    IOError
     void save(const std::string& path) const {
         io::ContainerWriter file("cf.EASE", 1);

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -34,7 +35,10 @@ public:
     ///
     /// Errors    InvalidArgument if there is no such user
     [[nodiscard]] std::span<const std::uint32_t> of(std::size_t user) const {
-        require(user < users(), "user must be below users()");
+        if (user >= users()) [[unlikely]] {
+            raise<InvalidArgument>("user " + std::to_string(user) + " must be below users(), which is " +
+                                   std::to_string(users()));
+        }
         return of_known(user);
     }
 

@@ -136,6 +136,8 @@ public:
         return kernels::dot<Backend>(profile.factors, items_.row(item));
     }
 
+    /// Users and items by their dense ids, not their keys: load it only beside the log that it was fitted on.
+    ///
     /// Errors    IOError
     void save(const std::string& path) const {
         io::ContainerWriter file("cf.ImplicitALS", 1);

@@ -104,6 +104,8 @@ public:
         return {SparseWeights(CSRMatrix<float>(entries, items, items)), Histories(user_item)};
     }
 
+    /// Users and items by their dense ids, not their keys: load it only beside the log that it was fitted on.
+    ///
     /// Errors    IOError
     void save(const std::string& path) const {
         io::ContainerWriter file("cf.ItemKNN", 1);

@@ -106,6 +106,8 @@ public:
     }
     [[nodiscard]] float score_one(const Profile&, std::uint32_t item) const noexcept { return scores_[item]; }
 
+    /// Users and items by their dense ids, not their keys: load it only beside the log that it was fitted on.
+    ///
     /// Errors    IOError
     void save(const std::string& path) const {
         io::ContainerWriter file("cf.Popularity", 1);

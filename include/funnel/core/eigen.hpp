@@ -4,6 +4,10 @@
 // The only header of core/ that includes Eigen: solvers ask for it, nothing else pays for it.
 #include <funnel/core/matrix_view.hpp>
 
+#if !__has_include(<Eigen/Core>)
+#error "this header of funnel needs Eigen 3.4: link funnel::eigen, or add -isystem with the path of Eigen"
+#endif
+
 // With AVX-512, g++ 12 takes "undefined" registers in its own intrinsics for a mistake of Eigen (GCC bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push

@@ -36,7 +36,8 @@ namespace funnel::inline FUNNEL_ABI::data {
     const bool has_header = first.find("movieId") != std::string_view::npos;
     const std::string_view delimiter = has_header ? "," : separators("::") == 3 ? "::" : "\t";
     if (!has_header && separators(delimiter) != 3) {
-        text.reject(1, "ratings of MovieLens (u.data, ratings.dat or ratings.csv)", Text::quote(first));
+        text.reject(1, "ratings of MovieLens (u.data: user, item, rating, time between tabs; ratings.dat; ratings.csv)",
+                    Text::quote(first));
     }
 
     DelimitedRows rows(std::move(text), delimiter, has_header ? Quotes::Allowed : Quotes::None);

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <limits>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -85,6 +86,13 @@ template <class NotePick>
     return slate;
 }
 
+inline void require_a_row_each(MatrixView<const float> matrix, std::span<const float> relevance) {
+    if (matrix.rows() != relevance.size()) {
+        raise<InvalidArgument>("mmr: the matrix must have one row a candidate; it has " +
+                               std::to_string(matrix.rows()) + " for " + std::to_string(relevance.size()));
+    }
+}
+
 }  // namespace detail
 
 /// Maximal marginal relevance: picks, one by one, the candidate that is relevant yet unlike the picks so far.
@@ -119,7 +127,7 @@ template <Similarity S>
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 [[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, Embeddings embeddings,
                                            const MMROptions& options = {}) {
-    require(embeddings.rows.rows() == relevance.size(), "mmr: embeddings must have one row a candidate");
+    detail::require_a_row_each(embeddings.rows, relevance);
 
     Matrix<float> unit(embeddings.rows);
     for (std::size_t i = 0; i < unit.rows(); ++i) {
@@ -152,7 +160,7 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend>
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 [[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, MatrixView<const float> matrix,
                                            const MMROptions& options = {}) {
-    require(matrix.rows() == relevance.size(), "mmr: the matrix must have one row a candidate");
+    detail::require_a_row_each(matrix, relevance);
 
     bool rows_are_unit_vectors = true;
     for (std::size_t i = 0; i < matrix.rows() && rows_are_unit_vectors; ++i) {
