@@ -58,6 +58,7 @@
 #include <funnel/data/synthetic_items.hpp>
 #include <funnel/data/synthetic_oracle.hpp>
 #include <funnel/data/user_item_matrix.hpp>
+#include <funnel/data/utf8.hpp>
 #include <funnel/io/byte_reader.hpp>
 #include <funnel/io/byte_writer.hpp>
 #include <funnel/io/container.hpp>

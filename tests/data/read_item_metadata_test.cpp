@@ -77,7 +77,7 @@ TEST_CASE("read_item_metadata: movies.dat, movies.csv and a RecBole file give th
     }
 }
 
-TEST_CASE("read_item_metadata: u.item has 19 genres, in their published order, and Latin-1 titles") {
+TEST_CASE("read_item_metadata: u.item has 19 genres, in their published order, and Latin-1 titles become UTF-8") {
     const TextFile file(
         "2|Mis\xE9rables, Les (1995)|01-Jan-1994||http://x|0|0|0|0|0|0|0|0|1|0|0|0|1|0|0|0|0|0|0\n"
         "1|Land Before Time (1995) (V)|14-Feb-1996||http://x|0|0|0|1|1|0|0|0|0|0|0|0|0|0|0|0|0|0|1\n"
@@ -89,7 +89,7 @@ TEST_CASE("read_item_metadata: u.item has 19 genres, in their published order, a
     CHECK(items.genre_names()[0] == "unknown");
     CHECK(items.genre_names()[10] == "Film-Noir");
     CHECK(items.genre_names()[18] == "Western");
-    CHECK(items[1].title == "Mis\xE9rables, Les");
+    CHECK(items[1].title == "Mis\xC3\xA9rables, Les");
     CHECK(items[1].year == 1995);  // of the title, not of the release in this country
     CHECK(genres(items, 1) == Names{"Drama", "Musical"});
     CHECK(items[0].title == "Land Before Time (1995) (V)");

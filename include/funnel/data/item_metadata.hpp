@@ -15,7 +15,7 @@ namespace funnel::inline FUNNEL_ABI::data {
 
 /// What is known about an item besides who liked it.
 struct ItemInfo {
-    std::string title{};                  ///< in the encoding of the source; empty if unknown
+    std::string title{};                  ///< UTF-8; empty if unknown
     std::optional<int> year{};            ///< of release
     std::vector<std::uint16_t> genres{};  ///< positions in ItemMetadata::genre_names(), ascending
 };

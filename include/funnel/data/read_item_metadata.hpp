@@ -5,6 +5,7 @@
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/item_metadata.hpp>
 #include <funnel/data/recbole.hpp>
+#include <funnel/data/utf8.hpp>
 
 #include <algorithm>
 #include <array>
@@ -65,7 +66,8 @@ public:
         if (trimmed.size() > 6 && trimmed.ends_with(')') && trimmed[trimmed.size() - 6] == '(') {
             info.year = year_of(trimmed.substr(trimmed.size() - 5, 4));
         }
-        info.title = info.year ? trimmed.substr(0, trimmed.find_last_not_of(' ', trimmed.size() - 7) + 1) : title;
+        info.title =
+            as_utf8(info.year ? trimmed.substr(0, trimmed.find_last_not_of(' ', trimmed.size() - 7) + 1) : title);
         info.year = info.year ? info.year : year_of(year);
     }
 
@@ -134,8 +136,9 @@ private:
 ///
 ///     u.item (MovieLens 100K)    movies.dat (1M, 10M)    movies.csv (latest, 20M and up)    *.item (RecBole)
 ///
-/// From "Heat (1995)" the year is taken out of the title. Of a RecBole file these columns are used, if there:
-/// movie_title, title or name; release_year or year; class, genre, genres or categories, with spaces between them.
+/// From "Heat (1995)" the year is taken out of the title, and titles in Latin-1 become UTF-8. Of a RecBole file these
+/// columns are used, if there: movie_title, title or name; release_year or year; class, genre, genres or categories,
+/// with spaces between them.
 ///
 /// Returns   one entry for each item of the log; those without a row stay empty, rows of other items are passed over.
 ///           Genre names: the 19 of u.item in their own order; else all in the file, sorted bytewise
