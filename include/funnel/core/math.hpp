@@ -6,8 +6,8 @@
 #include <bit>
 #include <cstdint>
 
-/// What the library needs of <cmath>, which as a header costs more to parse than most of ours do: C++17 put the special
-/// functions into it. The names and results are those of the standard; the compiler knows them as builtins.
+/// What the library needs of `<cmath>`, which as a header costs more to parse than most of ours do: C++17 put the
+/// special functions into it. The names and results are those of the standard; the compiler knows them as builtins.
 ///
 /// is_finite, is_nan and is_inf read the bits. Unlike their standard counterparts they still find what is bad when a
 /// program is compiled with -ffast-math.

@@ -12,7 +12,7 @@ namespace funnel::inline FUNNEL_ABI {
 /// A value that copies share and nobody changes any more; the last of them destroys it. Copies may live in several
 /// threads.
 ///
-/// It is std::shared_ptr<const T> without <memory>, which alone is a third of what one of our headers may cost to
+/// It is std::shared_ptr<const T> without `<memory>`, which alone is a third of what one of our headers may cost to
 /// parse.
 ///
 /// Cost      a copy is one atomic addition; an empty one, as by default or after a move, owns nothing
