@@ -150,6 +150,23 @@ TEST_CASE("ContainerWriter: the bytes of a file, field by field") {
     CHECK(bytes == with_checksums(bytes));
 }
 
+TEST_CASE("ContainerWriter: vectors, C arrays and spans, writable or not, are saved alike") {
+    std::vector<float> numbers{1.0F, 2.5F};
+    float c_array[] = {1.0F, 2.5F};
+    const std::span<float> writable(numbers);
+    const std::span<const float> readable(numbers);
+    const auto saved = [](auto& array) {
+        ContainerWriter file("test", 1);
+        file.array("numbers", array);
+        return file.bytes();
+    };
+    const Bytes expected = saved(numbers);
+    CHECK(saved(c_array) == expected);
+    CHECK(saved(writable) == expected);
+    CHECK(saved(readable) == expected);
+    CHECK(ContainerReader(expected, "test", 1).array<float>("numbers") == numbers);
+}
+
 TEST_CASE("ContainerReader: gives back every type, from memory and from disk") {
     const TempDir dir;
     ContainerWriter file("test.Types", 1);

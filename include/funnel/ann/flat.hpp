@@ -7,6 +7,7 @@
 #include <funnel/core/executor.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
+#include <funnel/core/top_k.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/kernels/backend.hpp>
 

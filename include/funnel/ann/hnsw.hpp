@@ -13,6 +13,7 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
+#include <funnel/core/top_k.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/one_to_many.hpp>

@@ -70,7 +70,8 @@ private:
         // Where the key stands, or where it would. There are always empty slots, and their number is a power of two.
         [[nodiscard]] std::size_t slot_of(std::string_view key) const noexcept {
             const std::size_t mask = slots_.size() - 1;
-            std::size_t at = std::hash<std::string_view>{}(key)&mask;
+            const std::hash<std::string_view> hash;
+            std::size_t at = hash(key) & mask;
             while (slots_[at] != none && keys_[slots_[at]] != key) {
                 at = (at + 1) & mask;
             }

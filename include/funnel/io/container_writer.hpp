@@ -59,11 +59,12 @@ public:
         matrix(name, MatrixView<const T>(numbers, numbers.size(), 1));
     }
 
-    /// As above, for a vector or array that outlives the call: no temporaries.
+    /// As above, for what converts to a span and outlives the call: no temporary vectors.
     template <class Numbers>
         requires(std::is_lvalue_reference_v<Numbers>)
     void array(std::string_view name, Numbers&& numbers) {
-        array(name, std::span(std::as_const(numbers).data(), numbers.size()));
+        using Element = std::remove_cvref_t<decltype(*std::data(numbers))>;
+        array(name, std::span<const Element>(std::data(numbers), std::size(numbers)));
     }
 
     /// Rows of numbers, without the padding between them.
