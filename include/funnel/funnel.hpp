@@ -19,7 +19,8 @@
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
-#include <funnel/cf/linear_model.hpp>
+#include <funnel/cf/linear_scorer.hpp>
+#include <funnel/cf/model.hpp>
 #include <funnel/cf/popularity.hpp>
 #include <funnel/cf/recommend.hpp>
 #include <funnel/cf/similarity.hpp>
@@ -42,6 +43,7 @@
 #include <funnel/core/top_k.hpp>
 #include <funnel/data/csv.hpp>
 #include <funnel/data/delimited.hpp>
+#include <funnel/data/interaction_log.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/interactions_builder.hpp>
 #include <funnel/data/item_metadata.hpp>

@@ -6,6 +6,7 @@
 
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/user_item_matrix.hpp>
+#include <funnel/io/container.hpp>
 
 #include <doctest/doctest.h>
 

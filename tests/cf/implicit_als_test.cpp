@@ -146,6 +146,7 @@ TEST_CASE("ImplicitALS: whole files with contents that cannot be are rejected") 
         funnel::io::ContainerWriter file("cf.ImplicitALS", 1);
         const std::vector<std::uint64_t> offsets{0, 1};
         const Ids history{1};
+        file.value("log_fingerprint", std::uint64_t{0});
         file.value("items", std::uint64_t{2});
         file.array("history_offsets", std::span(offsets));
         file.array("history_items", std::span(history));

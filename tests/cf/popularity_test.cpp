@@ -6,6 +6,7 @@
 #include "support/temp_dir.hpp"
 
 #include <funnel/data/interactions.hpp>
+#include <funnel/io/container.hpp>
 
 #include <doctest/doctest.h>
 
@@ -115,6 +116,7 @@ TEST_CASE("Popularity: comes back from a file, and only from an undamaged one") 
         funnel::io::ContainerWriter file("cf.Popularity", 1);
         const std::vector<std::uint64_t> offsets{0};
         const Ids history;
+        file.value("log_fingerprint", std::uint64_t{0});
         file.value("items", std::uint64_t{2});
         file.array("history_offsets", std::span(offsets));
         file.array("history_items", std::span(history));

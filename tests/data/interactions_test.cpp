@@ -144,3 +144,20 @@ TEST_CASE("Interactions: refuses unknown ids and values that are not finite") {
                       "Interactions: row 0 must have known ids, a finite value and a finite time");
     CHECK_THROWS_AS(static_cast<void>(Interactions().user_key(0)), InvalidArgument);
 }
+
+TEST_CASE("Interactions: the fingerprint is that of the keys in the order of their ids") {
+    const auto of = [](std::vector<std::string> users, std::vector<std::string> items) {
+        return Interactions({}, KeyMap(std::move(users)), KeyMap(std::move(items)))
+            .fingerprint();
+    };
+    CHECK(of({"a", "b"}, {"c"}) == of({"b", "a", "b"}, {"c"}));
+    CHECK(of({"a", "b"}, {"c"}) != of({"c"}, {"a", "b"}));
+    CHECK(of({"a", "b"}, {"c"}) != of({"ab"}, {"c"}));
+    CHECK(of({"a", ""}, {"c"}) != of({"a"}, {"c"}));
+    CHECK(of({}, {}) == Interactions().fingerprint());
+
+    // Files hold it: it may never change. FNV-1a over the length and the characters of "a".
+    constexpr std::uint64_t prime = 0x100000001B3;
+    constexpr std::uint64_t start = 0xCBF29CE484222325;
+    CHECK(KeyMap({"a"}).fingerprint() == (((start ^ 1) * prime) ^ 0x61) * prime);
+}

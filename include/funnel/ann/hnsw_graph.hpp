@@ -4,7 +4,6 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
-#include <funnel/io/container.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -121,7 +120,8 @@ public:
     }
 
     /// Adds its sections to a file; the graph must live until file.save.
-    void write(io::ContainerWriter& file) const {
+    template <class Writer>
+    void write(Writer& file) const {
         file.value("M", std::uint64_t{M_});
         file.value("entry", entry_);
         file.value("root", root_);
@@ -131,23 +131,24 @@ public:
     }
 
     /// Every id, level and link is checked, and that the root reaches all nodes.
-    [[nodiscard]] static HNSWGraph read(const io::ContainerReader& file, std::size_t nodes) {
-        const auto M = file.value<std::uint64_t>("M");
+    template <class Reader>
+    [[nodiscard]] static HNSWGraph read(const Reader& file, std::size_t nodes) {
+        const auto M = file.template value<std::uint64_t>("M");
         file.check(M >= 2 && M <= max_M, "M", "must lie in [2, 4096]");
-        auto levels = file.array<std::uint8_t>("levels", nodes);
+        auto levels = file.template array<std::uint8_t>("levels", nodes);
         std::uint64_t upper_size = 0;
         for (const std::uint8_t level : levels) {
             file.check(level <= max_level, "levels", "must be at most 31");
             upper_size += level * M;
         }
         // Before the graph is made: files that claim large sizes without holding them go no further.
-        auto upper = file.array<std::uint32_t>("upper_links", upper_size);
-        auto base = file.matrix<std::uint32_t>("links", nodes, 2 * M);
+        auto upper = file.template array<std::uint32_t>("upper_links", upper_size);
+        auto base = file.template matrix<std::uint32_t>("links", nodes, 2 * M);
         HNSWGraph graph(static_cast<std::size_t>(M), std::move(levels));
         graph.upper_ = std::move(upper);
         graph.base_ = std::move(base);
-        graph.entry_ = file.value<std::uint32_t>("entry");
-        graph.root_ = file.value<std::uint32_t>("root");
+        graph.entry_ = file.template value<std::uint32_t>("entry");
+        graph.root_ = file.template value<std::uint32_t>("root");
         if (nodes == 0) {
             return graph;
         }

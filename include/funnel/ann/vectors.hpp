@@ -5,7 +5,6 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
-#include <funnel/io/container.hpp>
 #include <funnel/kernels/metric.hpp>
 
 #include <algorithm>
@@ -155,20 +154,22 @@ public:
     }
 
     /// Adds its sections to a file; the vectors must live until file.save.
-    void write(io::ContainerWriter& file) const {
+    template <class Writer>
+    void write(Writer& file) const {
         const std::string metric(M::name);
         file.strings("metric", std::span(&metric, 1));
         file.matrix("vectors", rows_);
         file.array("is_removed", is_removed_);
     }
 
-    [[nodiscard]] static Vectors read(const io::ContainerReader& file) {
+    template <class Reader>
+    [[nodiscard]] static Vectors read(const Reader& file) {
         const std::string metric = file.strings("metric", 1)[0];
         const std::string expected(M::name);
         file.check(metric == expected, "metric", "expected " + expected + ", found " + metric);
 
         Vectors vectors;
-        vectors.rows_ = file.matrix<float>("vectors");
+        vectors.rows_ = file.template matrix<float>("vectors");
         file.check(vectors.count() < max_vectors, "vectors", "must have fewer than 2^31 rows");
         for (std::size_t i = 0; i < vectors.count(); ++i) {
             file.check(defect_of<M>(vectors.row(i)) == nullptr, "vectors",
@@ -176,7 +177,7 @@ public:
             file.check(!M::normalises || math::abs(squared_length(vectors.row(i)) - 1.0) < 1e-3, "vectors",
                        "must have unit length under Cosine");
         }
-        vectors.is_removed_ = file.array<std::uint8_t>("is_removed", vectors.count());
+        vectors.is_removed_ = file.template array<std::uint8_t>("is_removed", vectors.count());
         for (const std::uint8_t flag : vectors.is_removed_) {
             file.check(flag <= 1, "is_removed", "must hold zeros and ones");
             vectors.live_ += flag == 0 ? 1 : 0;

@@ -5,7 +5,6 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
-#include <funnel/io/container.hpp>
 #include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/backend.hpp>
 
@@ -45,13 +44,17 @@ public:
     }
 
     /// Puts the section into a file that is being written; this object must outlive its save.
-    void write(io::ContainerWriter& file) const { file.array("weights", std::span<const float>(weights_)); }
+    template <class Writer>
+    void write(Writer& file) const {
+        file.array("weights", weights_);
+    }
 
     /// Takes the section out of a file.
     ///
     /// Errors    CorruptData unless it is what write wrote
-    static DenseWeights read(const io::ContainerReader& file, std::size_t items) {
-        auto weights = file.array<float>("weights", items * items);
+    template <class Reader>
+    static DenseWeights read(const Reader& file, std::size_t items) {
+        auto weights = file.template array<float>("weights", items * items);
         file.check(std::all_of(weights.begin(), weights.end(), [](float weight) { return math::is_finite(weight); }),
                    "weights", "must be finite");
         return {std::move(weights), items};

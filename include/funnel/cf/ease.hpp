@@ -2,22 +2,19 @@
 #pragma once
 
 #include <funnel/cf/dense_weights.hpp>
-#include <funnel/cf/histories.hpp>
-#include <funnel/cf/linear_model.hpp>
+#include <funnel/cf/linear_scorer.hpp>
+#include <funnel/cf/model.hpp>
 #include <funnel/cf/spd_inverse.hpp>
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/sparse.hpp>
-#include <funnel/data/interactions.hpp>
-#include <funnel/data/user_item_matrix.hpp>
-#include <funnel/io/container.hpp>
 #include <funnel/kernels/backend.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,27 +24,15 @@ struct EASEOptions {
     float lambda = 200.0F;  ///< L2 penalty on the weights; more of it for fewer rows a item
 };
 
-/// Embarrassingly shallow autoencoder: the linear item model that best gives back each user's history, where no item
-/// may speak for itself. In closed form, so there is nothing to tune but lambda.
-///
-///     min over B, diag(B) = 0, of |X - X B|^2 + lambda |B|^2:   P = (X^T X + lambda I)^-1,  B = I - P diag(1 / P_jj)
-///     score(u, i) = sum over items j of u's history of B(j, i)
-///
-/// X is users x items of zeros and ones: values and repetitions in the log do not matter. Right for up to some ten
-/// thousand items. Backend is for scoring; learning goes through Eigen, in double.
-///
-/// Cost      fit: n^3 floating-point operations for n items, 12 n^2 bytes at the peak;  the model: 4 n^2 bytes
-/// Source    Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
-class BasicEASE : public LinearModel<DenseWeights<Backend>> {
-    using Base = LinearModel<DenseWeights<Backend>>;
+struct LearnEASE {
+    using Options = EASEOptions;
+    using Weights = DenseWeights<Backend>;
+    static constexpr std::string_view kind = "cf.EASE";
 
-public:
-    /// Errors    InvalidArgument if lambda is not positive and finite, or so small that rounding leaves no inverse
-    template <Executor E = Serial>
-    static BasicEASE fit(const data::Interactions& train, const EASEOptions& options = {}, E&& executor = E{}) {
+    template <Executor E>
+    static Weights learn(const CSRMatrix<float>& user_item, const EASEOptions& options, E& executor) {
         require(math::is_finite(options.lambda) && options.lambda > 0.0F, "EASE: lambda must be positive and finite");
-        const CSRMatrix<float> user_item = data::user_item_matrix(train);
         const CSRMatrix<float> item_user = user_item.transposed();
         const std::size_t items = user_item.cols();
 
@@ -77,30 +62,23 @@ public:
                 }
             }
         });
-        return {DenseWeights<Backend>(std::move(weights), items), Histories(user_item)};
+        return {std::move(weights), items};
     }
-
-    /// Users and items by their dense ids, not their keys: load it only beside the log that it was fitted on.
-    ///
-    /// Errors    IOError
-    void save(const std::string& path) const {
-        io::ContainerWriter file("cf.EASE", 1);
-        this->histories().write(file);
-        this->weights().write(file);
-        file.save(path);
-    }
-
-    /// Errors    IOError;  CorruptData if the file is not what save wrote
-    static BasicEASE load(const std::string& path) {
-        const io::ContainerReader file(path, "cf.EASE", 1);
-        Histories histories = Histories::read(file);
-        auto weights = DenseWeights<Backend>::read(file, histories.items());
-        return {std::move(weights), std::move(histories)};
-    }
-
-private:
-    BasicEASE(DenseWeights<Backend> weights, Histories histories) : Base(std::move(weights), std::move(histories)) {}
 };
+
+/// Embarrassingly shallow autoencoder: the linear item model that best gives back each user's history, where no item
+/// may speak for itself. In closed form, so there is nothing to tune but lambda.
+///
+///     min over B, diag(B) = 0, of |X - X B|^2 + lambda |B|^2:   P = (X^T X + lambda I)^-1,  B = I - P diag(1 / P_jj)
+///     score(u, i) = sum over items j of u's history of B(j, i)
+///
+/// X is users x items of zeros and ones: values and repetitions in the log do not matter. Right for up to some ten
+/// thousand items. Backend is for scoring; learning goes through Eigen, in double.
+///
+/// Cost      fit: n^3 floating-point operations for n items, 12 n^2 bytes at the peak;  the model: 4 n^2 bytes
+/// Source    Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019
+template <kernels::HostBackend Backend = kernels::DefaultBackend>
+using BasicEASE = Model<LinearScorer<LearnEASE<Backend>>>;
 
 using EASE = BasicEASE<>;
 

@@ -3,7 +3,6 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/sparse.hpp>
-#include <funnel/io/container.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -48,7 +47,8 @@ public:
     }
 
     /// Puts the sections into a file that is being written; this object must outlive its save.
-    void write(io::ContainerWriter& file) const {
+    template <class Writer>
+    void write(Writer& file) const {
         file.value("items", std::uint64_t{catalogue_});
         file.array("history_offsets", offsets_);
         file.array("history_items", items_);
@@ -57,13 +57,14 @@ public:
     /// Takes the sections out of a file.
     ///
     /// Errors    CorruptData unless they are what write wrote
-    static Histories read(const io::ContainerReader& file) {
+    template <class Reader>
+    static Histories read(const Reader& file) {
         Histories result;
-        const auto items = file.value<std::uint64_t>("items");
+        const auto items = file.template value<std::uint64_t>("items");
         file.check(items <= 0xFFFFFFFF, "items", "must be at most 2^32 - 1");
         result.catalogue_ = items;
-        result.offsets_ = file.array<std::uint64_t>("history_offsets");
-        result.items_ = file.array<std::uint32_t>("history_items");
+        result.offsets_ = file.template array<std::uint64_t>("history_offsets");
+        result.items_ = file.template array<std::uint32_t>("history_items");
 
         const std::vector<std::uint64_t>& offsets = result.offsets_;
         file.check(!offsets.empty() && offsets.front() == 0 && offsets.back() == result.items_.size(),

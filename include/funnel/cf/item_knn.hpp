@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/cf/histories.hpp>
-#include <funnel/cf/linear_model.hpp>
+#include <funnel/cf/linear_scorer.hpp>
+#include <funnel/cf/model.hpp>
 #include <funnel/cf/similarity.hpp>
 #include <funnel/cf/sparse_weights.hpp>
 #include <funnel/core/error.hpp>
@@ -10,16 +10,12 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/core/top_k.hpp>
-#include <funnel/data/interactions.hpp>
-#include <funnel/data/user_item_matrix.hpp>
-#include <funnel/io/container.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::cf {
@@ -30,29 +26,19 @@ struct ItemKNNOptions {
     float shrinkage = 0.0F;                      ///< added to the denominator: distrusts items with few users
 };
 
-/// Nearest neighbours among items: an item is as good as its similarity to what the user already took.
-///
-///     score(u, i) = sum over items j of u's history, j among the neighbours of i, of similarity(i, j)
-///
-/// Items are compared as sets of users: values and repetitions in the log do not matter. The neighbours of i are the
-/// `neighbours` other items most similar to it, ties to the smaller id; items that share no user are no neighbours. The
-/// neighbourhood is that of the item to be scored: so j may speak for i though i is not among the neighbours of j.
-///
-/// Cost      fit: sum over users of |history|^2 in time, O(items x neighbours) memory, and O(items) for each thread;
-///           recommend: |history| sparse rows, O(items)
-/// Source    Deshpande & Karypis, "Item-based top-N recommendation algorithms", TOIS 2004
-class ItemKNN : public LinearModel<SparseWeights> {
-public:
-    /// Errors    InvalidArgument if neighbours is 0 or shrinkage is negative or not finite
-    template <Executor E = Serial>
-    static ItemKNN fit(const data::Interactions& train, const ItemKNNOptions& options = {}, E&& executor = E{}) {
+struct LearnItemKNN {
+    using Options = ItemKNNOptions;
+    using Weights = SparseWeights;
+    static constexpr std::string_view kind = "cf.ItemKNN";
+
+    template <Executor E>
+    static SparseWeights learn(const CSRMatrix<float>& user_item, const ItemKNNOptions& options, E& executor) {
         require(options.neighbours > 0, "ItemKNN: neighbours must be positive");
         require(math::is_finite(options.shrinkage) && options.shrinkage >= 0.0F,
                 "ItemKNN: shrinkage must be finite and not negative");
         require(options.similarity == Similarity::Cosine || options.similarity == Similarity::Jaccard,
                 "ItemKNN: similarity must be Cosine or Jaccard");
 
-        const CSRMatrix<float> user_item = data::user_item_matrix(train);
         const CSRMatrix<float> item_user = user_item.transposed();
         const std::size_t items = user_item.cols();
         std::vector<std::vector<Scored<>>> neighbours(items);
@@ -101,29 +87,21 @@ public:
                 entries.push_back({neighbour.id, static_cast<std::uint32_t>(item), neighbour.score});
             }
         }
-        return {SparseWeights(CSRMatrix<float>(entries, items, items)), Histories(user_item)};
+        return SparseWeights(CSRMatrix<float>(entries, items, items));
     }
-
-    /// Users and items by their dense ids, not their keys: load it only beside the log that it was fitted on.
-    ///
-    /// Errors    IOError
-    void save(const std::string& path) const {
-        io::ContainerWriter file("cf.ItemKNN", 1);
-        histories().write(file);
-        weights().write(file);
-        file.save(path);
-    }
-
-    /// Errors    IOError;  CorruptData if the file is not what save wrote
-    static ItemKNN load(const std::string& path) {
-        const io::ContainerReader file(path, "cf.ItemKNN", 1);
-        Histories histories = Histories::read(file);
-        SparseWeights weights = SparseWeights::read(file, histories.items());
-        return {std::move(weights), std::move(histories)};
-    }
-
-private:
-    ItemKNN(SparseWeights weights, Histories histories) : LinearModel(std::move(weights), std::move(histories)) {}
 };
+
+/// Nearest neighbours among items: an item is as good as its similarity to what the user already took.
+///
+///     score(u, i) = sum over items j of u's history, j among the neighbours of i, of similarity(i, j)
+///
+/// Items are compared as sets of users: values and repetitions in the log do not matter. The neighbours of i are the
+/// `neighbours` other items most similar to it, ties to the smaller id; items that share no user are no neighbours. The
+/// neighbourhood is that of the item to be scored: so j may speak for i though i is not among the neighbours of j.
+///
+/// Cost      fit: sum over users of |history|^2 in time, O(items x neighbours) memory, and O(items) for each thread;
+///           recommend: |history| sparse rows, O(items)
+/// Source    Deshpande & Karypis, "Item-based top-N recommendation algorithms", TOIS 2004
+using ItemKNN = Model<LinearScorer<LearnItemKNN>>;
 
 }  // namespace funnel::cf

@@ -34,20 +34,20 @@ struct AllItems {
 template <class Filter>
 inline constexpr bool filters_quietly = std::is_nothrow_invocable_v<const Filter&, std::uint32_t>;
 
-/// What a model goes by when it scores items for a user; each model reads the part it needs.
+/// What a scorer goes by when it scores items for a user; each reads the part it needs.
 struct Profile {
     std::span<const std::uint32_t> history;  ///< ids of the items the user had to do with, ascending
     std::span<const float> factors = {};     ///< the user's row of a factor model
 };
 
-/// A model of this folder: scores all items for a profile, whoever the user is.
+/// What was learned, asked to score items for a profile, whoever the user is. Model makes a recommender of it.
 /// needs_history: whether it has nothing to say about a user without a history.
-template <class M>
-concept ProfileModel = requires(const M& model, const Profile& profile, std::span<float> scores, std::uint32_t item) {
-    { model.items() } -> std::convertible_to<std::size_t>;
-    { M::needs_history } -> std::convertible_to<bool>;
-    { model.score_all(profile, scores) } noexcept;
-    { model.score_one(profile, item) } noexcept -> std::convertible_to<float>;
+template <class S>
+concept Scorer = requires(const S& scorer, const Profile& profile, std::span<float> scores, std::uint32_t item) {
+    { scorer.items() } -> std::convertible_to<std::size_t>;
+    { S::needs_history } -> std::convertible_to<bool>;
+    { scorer.score_all(profile, scores) } noexcept;
+    { scorer.score_one(profile, item) } noexcept -> std::convertible_to<float>;
 };
 
 /// The best items by dense scores, without those that were seen or that the filter rejects.
@@ -85,45 +85,45 @@ std::span<Scored<>> best_unseen(std::span<const float> scores, std::span<const s
 /// recommend() of every model: the list for a profile, in memory of the caller.
 ///
 /// Shapes    scratch: one element for each item;  out: at most options.k of its elements are filled
-/// Returns   the filled part of out; empty for a profile without a history if the model needs one
-template <ProfileModel Model, ItemFilter Filter = AllItems>
-std::span<Scored<>> recommend_for(const Model& model, const Profile& profile, const RecommendOptions& options,
+/// Returns   the filled part of out; empty for a profile without a history if the scorer needs one
+template <Scorer S, ItemFilter Filter = AllItems>
+std::span<Scored<>> recommend_for(const S& scorer, const Profile& profile, const RecommendOptions& options,
                                   const Filter& filter, std::span<float> scratch,
                                   std::span<Scored<>> out) noexcept(filters_quietly<Filter>) {
-    FUNNEL_ASSERT(scratch.size() == model.items());
+    FUNNEL_ASSERT(scratch.size() == scorer.items());
     out = out.first(std::min(options.k, out.size()));
-    if (out.empty() || (Model::needs_history && profile.history.empty())) {
+    if (out.empty() || (S::needs_history && profile.history.empty())) {
         return {};
     }
-    model.score_all(profile, scratch);
+    scorer.score_all(profile, scratch);
     return best_unseen(std::span<const float>(scratch),
                        options.keep_seen ? std::span<const std::uint32_t>{} : profile.history, out, filter);
 }
 
 /// The same with memory of its own.
-template <ProfileModel Model, ItemFilter Filter = AllItems>
-[[nodiscard]] std::vector<Scored<>> recommend_for(const Model& model, const Profile& profile,
+template <Scorer S, ItemFilter Filter = AllItems>
+[[nodiscard]] std::vector<Scored<>> recommend_for(const S& scorer, const Profile& profile,
                                                   const RecommendOptions& options, const Filter& filter) {
-    if (Model::needs_history && profile.history.empty()) {
+    if (S::needs_history && profile.history.empty()) {
         return {};
     }
-    std::vector<float> scratch(model.items());
+    std::vector<float> scratch(scorer.items());
     std::vector<Scored<>> out(std::min(options.k, scratch.size()));
-    funnel::detail::keep_first(out, recommend_for(model, profile, options, filter, scratch, out).size());
+    funnel::detail::keep_first(out, recommend_for(scorer, profile, options, filter, scratch, out).size());
     return out;
 }
 
 /// score() of every model: one score for each of the given items, in their order.
 ///
 /// Errors    InvalidArgument if an item is unknown
-template <ProfileModel Model>
-[[nodiscard]] std::vector<float> score_for(const Model& model, const Profile& profile,
+template <Scorer S>
+[[nodiscard]] std::vector<float> score_for(const S& scorer, const Profile& profile,
                                            std::span<const std::uint32_t> items) {
     std::vector<float> scores;
     scores.reserve(items.size());
     for (const std::uint32_t item : items) {
-        require(item < model.items(), "score: every item must be below items()");
-        scores.push_back(model.score_one(profile, item));
+        require(item < scorer.items(), "score: every item must be below items()");
+        scores.push_back(scorer.score_one(profile, item));
     }
     return scores;
 }
@@ -141,37 +141,36 @@ template <ProfileModel Model>
     return sorted;
 }
 
-/// A user who was not there in training: what fold_in returns. Refers to its model, which must outlive it.
-/// Model is a ProfileModel, which cannot be asked for up here: models name this type while they are being declared.
-template <class Model>
+/// A user who was not there in training: what fold_in returns. Refers to the model, which must outlive it.
+template <Scorer S>
 class FoldedUser {
 public:
-    FoldedUser(const Model& model, std::vector<std::uint32_t> history, std::vector<float> factors = {})
-        : model_(&model), history_(std::move(history)), factors_(std::move(factors)) {
-        static_assert(ProfileModel<Model>);
-    }
+    FoldedUser(const S& scorer, std::vector<std::uint32_t> history, std::vector<float> factors = {})
+        : scorer_(&scorer), history_(std::move(history)), factors_(std::move(factors)) {}
 
-    [[nodiscard]] Profile profile() const noexcept { return {history_, factors_}; }
+    [[nodiscard]] Profile profile() const noexcept {
+        return {{history_.data(), history_.size()}, {factors_.data(), factors_.size()}};
+    }
 
     template <ItemFilter Filter = AllItems>
     [[nodiscard]] std::vector<Scored<>> recommend(const RecommendOptions& options = {},
                                                   const Filter& filter = {}) const {
-        return recommend_for(*model_, profile(), options, filter);
+        return recommend_for(*scorer_, profile(), options, filter);
     }
 
     [[nodiscard]] std::vector<float> score(std::span<const std::uint32_t> items) const {
-        return score_for(*model_, profile(), items);
+        return score_for(*scorer_, profile(), items);
     }
 
-    /// As the model's own explain, where it has one.
+    /// As explain() of the model, where it has one.
     [[nodiscard]] std::vector<Scored<>> explain(std::uint32_t item, std::size_t k) const
-        requires requires(const Model& model, const Profile& profile) { model.explain_for(profile, item, k); }
+        requires requires(const S& scorer, const Profile& profile) { scorer.explain_for(profile, item, k); }
     {
-        return model_->explain_for(profile(), item, k);
+        return scorer_->explain_for(profile(), item, k);
     }
 
 private:
-    const Model* model_;
+    const S* scorer_;
     std::vector<std::uint32_t> history_;
     std::vector<float> factors_;
 };

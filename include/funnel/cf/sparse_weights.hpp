@@ -4,7 +4,6 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/sparse.hpp>
-#include <funnel/io/container.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -45,7 +44,8 @@ public:
     }
 
     /// Puts the sections into a file that is being written; this object must outlive its save.
-    void write(io::ContainerWriter& file) const {
+    template <class Writer>
+    void write(Writer& file) const {
         file.array("weight_offsets", weights_.offsets());
         file.array("weight_columns", weights_.columns());
         file.array("weights", weights_.values());
@@ -54,10 +54,11 @@ public:
     /// Takes the sections out of a file.
     ///
     /// Errors    CorruptData unless they are what write wrote
-    static SparseWeights read(const io::ContainerReader& file, std::size_t items) {
-        auto offsets = file.array<std::uint64_t>("weight_offsets", items + 1);
-        auto columns = file.array<std::uint32_t>("weight_columns");
-        auto values = file.array<float>("weights", columns.size());
+    template <class Reader>
+    static SparseWeights read(const Reader& file, std::size_t items) {
+        auto offsets = file.template array<std::uint64_t>("weight_offsets", items + 1);
+        auto columns = file.template array<std::uint32_t>("weight_columns");
+        auto values = file.template array<float>("weights", columns.size());
         file.check(
             offsets.front() == 0 && offsets.back() == columns.size() && std::is_sorted(offsets.begin(), offsets.end()),
             "weight_offsets", "must lead from 0 to the number of weights and never fall");

@@ -3,7 +3,6 @@
 
 #include <funnel/core/config.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <utility>
 
@@ -12,8 +11,8 @@ namespace funnel::inline FUNNEL_ABI {
 /// A value that copies share and nobody changes any more; the last of them destroys it. Copies may live in several
 /// threads.
 ///
-/// It is std::shared_ptr<const T> without `<memory>`, which alone is a third of what one of our headers may cost to
-/// parse.
+/// It is std::shared_ptr<const T> without `<memory>` and `<atomic>`, each of which is a good part of what one of our
+/// headers may cost to parse.
 ///
 /// Cost      a copy is one atomic addition; an empty one, as by default or after a move, owns nothing
 template <class T>
@@ -24,7 +23,7 @@ public:
 
     Shared(const Shared& other) noexcept : block_(other.block_) {
         if (block_ != nullptr) {
-            block_->owners.fetch_add(1, std::memory_order_relaxed);
+            __atomic_add_fetch(&block_->owners, 1, __ATOMIC_RELAXED);
         }
     }
     Shared(Shared&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
@@ -34,7 +33,7 @@ public:
     }
     ~Shared() {
         // Release, so that all uses by other owners come before; acquire, so that the last one sees them.
-        if (block_ != nullptr && block_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        if (block_ != nullptr && __atomic_sub_fetch(&block_->owners, 1, __ATOMIC_ACQ_REL) == 0) {
             delete block_;
         }
     }
@@ -45,7 +44,7 @@ public:
 private:
     struct Block {
         T value;
-        std::atomic<std::size_t> owners{1};
+        std::size_t owners = 1;  ///< changed atomically
     };
 
     Block* block_ = nullptr;

@@ -2,18 +2,23 @@
 #pragma once
 
 #include <funnel/core/sparse.hpp>
-#include <funnel/data/interactions.hpp>
+#include <funnel/data/interaction_log.hpp>
 
+#include <cstddef>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::data {
 
 /// Users x items: what each user did with which item. Of several rows of one pair, the last in the log counts.
-[[nodiscard]] inline CSRMatrix<float> user_item_matrix(const Interactions& log) {
+///
+/// Errors    InvalidArgument if a row of the log has an id that is not below users() or items()
+template <InteractionLog Log>
+[[nodiscard]] CSRMatrix<float> user_item_matrix(const Log& log) {
     std::vector<Triplet<float>> entries;
     entries.reserve(log.size());
-    for (const Interaction& row : log) {
-        entries.push_back({row.user, row.item, row.value});
+    for (std::size_t row = 0; row < log.size(); ++row) {
+        const auto& interaction = log[row];
+        entries.push_back({interaction.user, interaction.item, interaction.value});
     }
     return {entries, log.users(), log.items()};
 }

@@ -31,7 +31,9 @@ public:
         }
     }
 
-    void text(std::string_view characters) { write(std::as_bytes(std::span(characters))); }
+    void text(std::string_view characters) {
+        write({reinterpret_cast<const std::byte*>(characters.data()), characters.size()});
+    }
 
     /// Text in a field of fixed size, filled up with zeros.
     ///

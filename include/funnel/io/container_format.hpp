@@ -39,6 +39,15 @@
 
 namespace funnel::inline FUNNEL_ABI::io::detail {
 
+// How many of something the caller expects, if the caller knows. A std::optional is slower to compile.
+struct ExpectedCount {
+    constexpr ExpectedCount() = default;
+    constexpr ExpectedCount(std::uint64_t expected) : count(expected), is_known(true) {}
+
+    std::uint64_t count = 0;
+    bool is_known = false;
+};
+
 inline constexpr std::string_view container_magic =
     "\x89"
     "FNL\r\n\x1a\n";
@@ -52,6 +61,11 @@ inline constexpr std::size_t container_kind_size = 24;
 inline constexpr std::size_t container_name_size = 32;
 inline constexpr std::uint32_t container_max_sections = 4096;
 inline constexpr std::uint64_t container_max_columns = std::uint64_t{1} << 40;
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // else a fuzzer never gets past the checksums
+inline constexpr bool container_checksums_count = false;
+#else
+inline constexpr bool container_checksums_count = true;
+#endif
 
 // In files, hence numbered for ever.
 enum class ElementType : std::uint8_t {

@@ -11,7 +11,6 @@
 #include <funnel/io/little_endian.hpp>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -203,11 +202,11 @@ private:
 
     template <class Sink>
     void write_to(Sink& sink) const {
-        constexpr std::array<std::byte, detail::container_alignment> zeros{};
+        static constexpr std::byte zeros[detail::container_alignment]{};
         sink.write(head());
         for (const Section& section : sections_) {
             section.for_each_part([&](std::span<const std::byte> part) { sink.write(part); });
-            sink.write({zeros.data(), static_cast<std::size_t>(detail::container_padding(section.size()))});
+            sink.write({zeros, static_cast<std::size_t>(detail::container_padding(section.size()))});
         }
     }
 

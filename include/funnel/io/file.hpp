@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <span>
 #include <string>
@@ -99,15 +100,15 @@ struct ReadFileOptions {
     std::size_t done = 0;
     std::byte beyond{};
     while (true) {
-        const std::span<std::byte> rest = std::span(bytes).subspan(done);
+        const std::size_t rest = bytes.size() - done;
         const ssize_t count = detail::uninterrupted([&] {
-            return rest.empty() ? ::read(file.get(), &beyond, 1)
-                                : ::read(file.get(), rest.data(), std::min(rest.size(), max_block));
+            return rest == 0 ? ::read(file.get(), &beyond, 1)
+                             : ::read(file.get(), bytes.data() + done, std::min(rest, max_block));
         });
         if (count < 0) {
             detail::raise_io_error(path, "cannot read", errno);
         }
-        if ((count == 0) != rest.empty()) {
+        if ((count == 0) != (rest == 0)) {
             raise<IOError>(path + ": changed its size while it was read");
         }
         if (count == 0) {
@@ -145,7 +146,6 @@ public:
             replaces_ = true;
             mode_ = old.st_mode & 07777;
         }
-        buffer_.reserve(block_size);
         open_temporary();
     }
 
@@ -161,10 +161,11 @@ public:
     /// Adds bytes at the end.
     void write(std::span<const std::byte> bytes) {
         while (!bytes.empty()) {
-            const std::size_t count = std::min(bytes.size(), block_size - buffer_.size());
-            buffer_.insert(buffer_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
+            const std::size_t count = std::min(bytes.size(), buffer_.size() - buffered_);
+            std::memcpy(buffer_.data() + buffered_, bytes.data(), count);
+            buffered_ += count;
             bytes = bytes.subspan(count);
-            if (buffer_.size() == block_size) {
+            if (buffered_ == buffer_.size()) {
                 flush();
             }
         }
@@ -235,21 +236,23 @@ private:
     }
 
     void flush() {
-        for (std::span<const std::byte> rest = buffer_; !rest.empty();) {
-            const ssize_t count = detail::uninterrupted([&] { return ::write(file_.get(), rest.data(), rest.size()); });
+        for (std::size_t done = 0; done < buffered_;) {
+            const ssize_t count =
+                detail::uninterrupted([&] { return ::write(file_.get(), buffer_.data() + done, buffered_ - done); });
             if (count <= 0) {
                 detail::raise_io_error(target_, "cannot write", count == 0 ? ENOSPC : errno);
             }
-            rest = rest.subspan(static_cast<std::size_t>(count));
+            done += static_cast<std::size_t>(count);
         }
-        buffer_.clear();
+        buffered_ = 0;
     }
 
     std::string target_;
     std::size_t name_at_ = 0;
     std::string temporary_;
     detail::FileDescriptor file_;
-    std::vector<std::byte> buffer_;
+    std::vector<std::byte> buffer_ = std::vector<std::byte>(block_size);
+    std::size_t buffered_ = 0;
     mode_t mode_ = 0;
     bool replaces_ = false;
     bool committed_ = false;

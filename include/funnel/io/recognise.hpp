@@ -4,21 +4,22 @@
 #include <funnel/core/config.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace funnel::inline FUNNEL_ABI::io {
 
 /// What a file seems to be, judged by its first bytes, for errors about files that are not what the caller thinks:
 /// "a Git LFS pointer", "gzip data", "an HTML page", "text", ..., or else the bytes themselves.
 [[nodiscard]] inline std::string recognise(std::span<const std::byte> bytes) {
-    using Known = std::pair<std::string_view, std::string_view>;  // first bytes, name
     using namespace std::string_view_literals;
-    constexpr std::array known{
+    struct Known {
+        std::string_view first_bytes;
+        std::string_view name;
+    };
+    constexpr Known known[] = {
         Known{"\x89"
               "FNL\r\n\x1a\n"sv,
               "a funnel container"},

@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -87,8 +86,7 @@ public:
             marks[item] |= shown_mark;
             // In the first cut-off that holds this rank; the larger ones are summed up at the end. A count has the same
             // value whoever adds first.
-            std::atomic_ref(shown_[row_of(truth_.is_warm(position), cutoff) + item])
-                .fetch_add(1, std::memory_order_relaxed);
+            __atomic_fetch_add(&shown_[row_of(truth_.is_warm(position), cutoff) + item], 1, __ATOMIC_RELAXED);
         }
         for (; cutoff < cutoffs_.size(); ++cutoff) {
             write(position, cutoff, walk, relevant.size());

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <funnel/cf/linear_model.hpp>
+#include <funnel/cf/linear_scorer.hpp>
 
 #include "cf/random_log.hpp"
 #include "support/temp_dir.hpp"
 
 #include <funnel/cf/dense_weights.hpp>
+#include <funnel/cf/model.hpp>
 #include <funnel/cf/sparse_weights.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
-#include <funnel/data/user_item_matrix.hpp>
+#include <funnel/io/container.hpp>
 
 #include <doctest/doctest.h>
 
@@ -16,7 +17,8 @@
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <utility>
+#include <string_view>
+#include <type_traits>
 #include <vector>
 
 using funnel::CorruptData;
@@ -31,11 +33,17 @@ namespace {
 using List = std::vector<Scored<>>;
 using Ids = std::vector<std::uint32_t>;
 
-// Any weights, without learning.
-template <class Weights>
-struct Given : LinearModel<Weights> {
-    Given(Weights weights, const funnel::data::Interactions& log)
-        : LinearModel<Weights>(std::move(weights), Histories(funnel::data::user_item_matrix(log))) {}
+// Takes the weights it is given: no learning.
+template <class W>
+struct Given {
+    using Options = W;
+    using Weights = W;
+    static constexpr std::string_view kind = "cf.Given";
+
+    template <class Executor>
+    static W learn(const CSRMatrix<float>&, const W& weights, Executor&) {
+        return weights;
+    }
 };
 
 // weight(from, to), 4 x 4:  item 2 speaks against 3, nothing speaks for 0.
@@ -58,7 +66,7 @@ const auto log_of_three = testing::log_of({{0, 2}, {}, {1, 2}}, 4);
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("LinearModel: worked by hand, with dense and with sparse weights", Weights, SparseWeights,
+TEST_CASE_TEMPLATE("LinearScorer: worked by hand, with dense and with sparse weights", Weights, SparseWeights,
                    DenseWeights<>) {
     const auto weights = [] {
         if constexpr (std::is_same_v<Weights, SparseWeights>) {
@@ -67,7 +75,7 @@ TEST_CASE_TEMPLATE("LinearModel: worked by hand, with dense and with sparse weig
             return DenseWeights<>(table, 4);
         }
     };
-    const Given<Weights> model(weights(), log_of_three);
+    const auto model = Model<LinearScorer<Given<Weights>>>::fit(log_of_three, weights());
     CHECK(model.users() == 3);
     CHECK(model.items() == 4);
 

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/cf/histories.hpp>
+#include <funnel/cf/recommend.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/core/sparse.hpp>
+#include <funnel/core/top_k.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::cf {
+
+/// Item x item weights: how strongly an item of the history speaks for another.
+template <class W>
+concept ItemWeights = requires(const W& weights, std::uint32_t from, std::uint32_t to, std::span<float> scores) {
+    { weights.items() } noexcept -> std::convertible_to<std::size_t>;
+    { weights.weight(from, to) } noexcept -> std::convertible_to<float>;
+    { weights.add_row(from, scores) } noexcept;  // scores[to] += weight(from, to), for all items
+};
+
+/// Scores by weights between items (EASE, ItemKNN); Learning says how they are learned.
+///
+///     score(u, i) = sum over items j of u's history of weight(j, i)
+///
+/// All items are candidates, also those with score 0; a user without a history gets an empty list. The history is the
+/// set of items in the training log: neither values nor repetitions matter. Learning has
+///
+///     kind  Options                                   as a model has them
+///     Weights                                         ItemWeights that can write() themselves, and read()
+///     learn(user_item, options, executor)             -> Weights
+///
+/// Cost      recommend: |history| rows of weights, and O(items) for the list
+template <class Learning>
+    requires ItemWeights<typename Learning::Weights>
+class LinearScorer {
+    using Weights = typename Learning::Weights;
+
+public:
+    using Options = typename Learning::Options;
+    static constexpr std::string_view kind = Learning::kind;
+    static constexpr bool needs_history = true;
+
+    [[nodiscard]] std::size_t items() const noexcept { return weights_.items(); }
+    [[nodiscard]] const Weights& weights() const noexcept { return weights_; }
+
+    /// Returns   history items and their weights, largest first. All of them sum up to the score; those of weight 0 are
+    ///           left out, and a negative share speaks against the item
+    /// Errors    InvalidArgument if there is no such item
+    [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
+        require(item < items(), "explain: item must be below items()");
+        std::vector<Scored<>> shares(std::min(k, profile.history.size()));
+        TopK<> best(shares);
+        for (const std::uint32_t from : profile.history) {
+            if (const float share = weights_.weight(from, item); share != 0.0F) {
+                best.push(from, share);
+            }
+        }
+        funnel::detail::keep_first(shares, best.finish().size());
+        return shares;
+    }
+
+    void score_all(const Profile& profile, std::span<float> out) const noexcept {
+        std::fill(out.begin(), out.end(), 0.0F);
+        for (const std::uint32_t from : profile.history) {
+            weights_.add_row(from, out);
+        }
+    }
+    [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
+        float score = 0.0F;
+        for (const std::uint32_t from : profile.history) {
+            score += weights_.weight(from, item);
+        }
+        return score;
+    }
+
+protected:
+    template <class Log, class Executor>
+    static LinearScorer learn(const Log&, const CSRMatrix<float>& user_item, const Options& options,
+                              Executor& executor) {
+        return LinearScorer(Learning::learn(user_item, options, executor));
+    }
+
+    template <class Writer>
+    void write(Writer& file) const {
+        weights_.write(file);
+    }
+
+    template <class Reader>
+    static LinearScorer read(const Reader& file, const Histories& histories) {
+        return LinearScorer(Weights::read(file, histories.items()));
+    }
+
+private:
+    explicit LinearScorer(Weights weights) : weights_(std::move(weights)) {}
+
+    Weights weights_;
+};
+
+}  // namespace funnel::cf

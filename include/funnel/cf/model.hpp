@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/cf/histories.hpp>
+#include <funnel/cf/recommend.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/core/sparse.hpp>
+#include <funnel/data/interaction_log.hpp>
+#include <funnel/data/user_item_matrix.hpp>
+#include <funnel/io/container.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::cf {
+
+/// A recommender: a scorer, and all that does not depend on what it learned. To add a model, write its scorer, with
+///
+///     kind                                            what its files hold, such as "cf.EASE"
+///     Options                                         what fit() takes beside the log
+///     learn(train, user_item, options, executor)      -> Scorer
+///     write(file)  read(file, histories)              its sections of a file; read -> Scorer
+///
+/// and what a Scorer needs (recommend.hpp). Optional:
+///
+///     explain_for(profile, item, k)                   gives the model explain()
+///     user_factors()  fold_in_factors(history)        rows for Profile::factors, of known and of new users
+template <Scorer S>
+class Model : public S {
+public:
+    using Options = typename S::Options;
+
+    /// Errors    InvalidArgument if an option is not what its comment asks for
+    template <data::InteractionLog Log = data::Interactions, Executor E = Serial>
+    [[nodiscard]] static Model fit(const Log& train, const Options& options = {}, E&& executor = E{}) {
+        const CSRMatrix<float> user_item = data::user_item_matrix(train);
+        return {S::learn(train, user_item, options, executor), Histories(user_item), data::fingerprint(train)};
+    }
+
+    [[nodiscard]] std::size_t users() const noexcept { return histories_.users(); }
+    [[nodiscard]] std::size_t items() const noexcept { return histories_.items(); }
+
+    /// The best items for a user, best first. Empty for a user without a history, if the scorer needs one.
+    ///
+    /// Errors    InvalidArgument if there is no such user
+    template <ItemFilter Filter = AllItems>
+    [[nodiscard]] std::vector<Scored<>> recommend(std::size_t user, const RecommendOptions& options = {},
+                                                  const Filter& filter = {}) const {
+        return recommend_for(scorer(), profile(user), options, filter);
+    }
+
+    /// The same for a user < users() (not checked), in memory of the caller: see recommend_for.
+    template <ItemFilter Filter = AllItems>
+    std::span<Scored<>> recommend(std::size_t user, const RecommendOptions& options, std::span<float> scratch,
+                                  std::span<Scored<>> out, const Filter& filter = {}) const
+        noexcept(filters_quietly<Filter>) {
+        return recommend_for(scorer(), known_profile(user), options, filter, scratch, out);
+    }
+
+    /// One score for each of the given items.
+    ///
+    /// Errors    InvalidArgument if there is no such user or item
+    [[nodiscard]] std::vector<float> score(std::size_t user, std::span<const std::uint32_t> items) const {
+        return score_for(scorer(), profile(user), items);
+    }
+
+    /// Why the item has its score: the k items of the user's history with the largest share in it.
+    ///
+    /// Returns   history items and their shares, largest first; see explain_for of the scorer
+    /// Errors    InvalidArgument if there is no such user or item
+    [[nodiscard]] std::vector<Scored<>> explain(std::size_t user, std::uint32_t item, std::size_t k) const
+        requires requires(const S& scorer, const Profile& profile) { scorer.explain_for(profile, item, k); }
+    {
+        return S::explain_for(profile(user), item, k);
+    }
+
+    /// A user who was not there in training: gets what a training user with this history gets. Refers to this model.
+    ///
+    /// Errors    InvalidArgument if an item is unknown or named twice
+    [[nodiscard]] FoldedUser<S> fold_in(std::span<const std::uint32_t> history) const {
+        std::vector<std::uint32_t> observed = checked_history(history, items());
+        std::vector<float> factors;
+        if constexpr (has_factors) {
+            factors = S::fold_in_factors(observed);
+        }
+        return {*this, std::move(observed), std::move(factors)};
+    }
+
+    /// Errors    IOError
+    void save(const std::string& path) const {
+        io::ContainerWriter file(S::kind, 1);
+        file.value("log_fingerprint", fingerprint_);
+        histories_.write(file);
+        S::write(file);
+        file.save(path);
+    }
+
+    /// What save wrote. Users and items come back as dense ids: only the log that the model was fitted on, or one with
+    /// the same keys, knows what they stand for. Pass the log to have that checked.
+    ///
+    /// Errors    IOError;  CorruptData if the file is not what save wrote
+    [[nodiscard]] static Model load(const std::string& path) {
+        const io::ContainerReader file(path, S::kind, 1);
+        Histories histories = Histories::read(file);
+        S scorer = S::read(file, histories);
+        return {std::move(scorer), std::move(histories), file.value<std::uint64_t>("log_fingerprint")};
+    }
+
+    /// The same, to be used with a log.
+    ///
+    /// Errors    also InvalidArgument if the log has other users or items, or gives them other ids, than the log that
+    ///           the model was fitted on
+    template <data::InteractionLog Log>
+    [[nodiscard]] static Model load(const std::string& path, const Log& log) {
+        Model model = load(path);
+        if (model.users() != log.users() || model.items() != log.items() ||
+            model.fingerprint_ != data::fingerprint(log)) {
+            raise<InvalidArgument>(path +
+                                   ": was fitted on a log with other users or items: " + std::to_string(model.users()) +
+                                   " users and " + std::to_string(model.items()) + " items; here are " +
+                                   std::to_string(log.users()) + " and " + std::to_string(log.items()));
+        }
+        return model;
+    }
+
+private:
+    static constexpr bool has_factors = requires(const S& scorer) { scorer.user_factors(); };
+
+    Model(S scorer, Histories histories, std::uint64_t fingerprint)
+        : S(std::move(scorer)), histories_(std::move(histories)), fingerprint_(fingerprint) {
+        FUNNEL_ASSERT(S::items() == histories_.items());
+    }
+
+    [[nodiscard]] const S& scorer() const noexcept { return *this; }
+
+    [[nodiscard]] Profile profile(std::size_t user) const {
+        (void)histories_.of(user);  // there must be such a user
+        return known_profile(user);
+    }
+    [[nodiscard]] Profile known_profile(std::size_t user) const noexcept {
+        if constexpr (has_factors) {
+            return {histories_.of_known(user), S::user_factors().row(user)};
+        } else {
+            return {histories_.of_known(user)};
+        }
+    }
+
+    Histories histories_;
+    std::uint64_t fingerprint_;  // of the log
+};
+
+}  // namespace funnel::cf

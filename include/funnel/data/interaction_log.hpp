@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/config.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+namespace funnel::inline FUNNEL_ABI::data {
+
+class Interactions;
+
+/// What models learn from: rows of who did what with which item, by dense ids. Interactions is one; rows of your own
+/// that are somewhere else already can be another.
+///
+///     log.users()  log.items()       ids are below them
+///     log.size()   log[row]          row -> {.user, .item, .value, .time}
+///     log.fingerprint()              optional: equal if, and in practice only if, ids mean the same as in another log
+template <class L>
+concept InteractionLog = requires(const L& log, std::size_t row) {
+    { log.users() } -> std::convertible_to<std::size_t>;
+    { log.items() } -> std::convertible_to<std::size_t>;
+    { log.size() } -> std::convertible_to<std::size_t>;
+    { log[row].user } -> std::convertible_to<std::uint32_t>;
+    { log[row].item } -> std::convertible_to<std::uint32_t>;
+    { log[row].value } -> std::convertible_to<float>;
+    { log[row].time } -> std::convertible_to<double>;
+};
+
+/// The fingerprint of a log, 0 if it has none.
+template <InteractionLog Log>
+[[nodiscard]] std::uint64_t fingerprint(const Log& log) {
+    if constexpr (requires { log.fingerprint(); }) {
+        return log.fingerprint();
+    } else {
+        return 0;
+    }
+}
+
+}  // namespace funnel::data

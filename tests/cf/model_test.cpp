@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/cf/model.hpp>
+
+#include "cf/random_log.hpp"
+#include "support/temp_dir.hpp"
+
+#include <funnel/cf/implicit_als.hpp>
+#include <funnel/cf/item_knn.hpp>
+#include <funnel/cf/popularity.hpp>
+#include <funnel/data/interaction_log.hpp>
+#include <funnel/data/interactions.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+using funnel::InvalidArgument;
+using funnel::Scored;
+using namespace funnel::cf;
+using funnel::data::Interactions;
+namespace testing = funnel::testing;
+
+namespace {
+
+using Ids = std::vector<std::uint32_t>;
+using List = std::vector<Scored<>>;
+
+// Rows in columns of someone else's program.
+struct OwnLog {
+    struct Row {
+        std::uint32_t user;
+        std::uint32_t item;
+        float value;
+        double time;
+    };
+    Ids user_ids;
+    Ids item_ids;
+
+    [[nodiscard]] std::size_t users() const { return 3; }
+    [[nodiscard]] std::size_t items() const { return 4; }
+    [[nodiscard]] std::size_t size() const { return user_ids.size(); }
+    Row operator[](std::size_t row) const { return {user_ids[row], item_ids[row], 1.0F, 0.0}; }
+};
+static_assert(funnel::data::InteractionLog<OwnLog>);
+static_assert(funnel::data::InteractionLog<Interactions>);
+static_assert(!funnel::data::InteractionLog<std::vector<OwnLog::Row>>);
+
+std::string message_of(const auto& call) {
+    try {
+        call();
+    } catch (const InvalidArgument& error) {
+        return error.what();
+    }
+    return "";
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("Model: learns from a log that is not ours", M, Popularity, ItemKNN, ImplicitALS) {
+    const OwnLog own{{0, 0, 1, 1, 2}, {0, 1, 1, 2, 1}};
+    const auto ours = testing::log_of({{0, 1}, {1, 2}, {1}}, 4);
+    const auto model = M::fit(own);
+    const auto expected = M::fit(ours);
+    CHECK(model.users() == 3);
+    CHECK(model.items() == 4);
+    for (std::size_t user = 0; user < 3; ++user) {
+        CHECK(model.recommend(user) == expected.recommend(user));
+    }
+    CHECK_THROWS_AS((void)M::fit(OwnLog{{0, 3}, {0, 1}}), InvalidArgument);  // no such user
+    CHECK_THROWS_AS((void)M::fit(OwnLog{{0, 2}, {0, 4}}), InvalidArgument);  // no such item
+
+    const testing::TempDir dir;
+    model.save(dir / "own.fnl");
+    CHECK(M::load(dir / "own.fnl", own).recommend(0) == expected.recommend(0));
+}
+
+// A saved model beside a log that has grown: its ids would name other items, without any sign of it.
+TEST_CASE_TEMPLATE("Model: is not loaded beside a log whose ids mean something else", M, Popularity, ItemKNN,
+                   ImplicitALS) {
+    const testing::TempDir dir;
+    const std::string path = dir / "model.fnl";
+    const std::vector<funnel::data::Interaction> rows{{0, 0}, {0, 1}, {1, 1}};
+    const auto log_with = [&](std::vector<std::string> users, std::vector<std::string> items) {
+        return Interactions(rows, funnel::data::KeyMap(std::move(users)), funnel::data::KeyMap(std::move(items)));
+    };
+    const auto log = log_with({"ann", "bob"}, {"10", "20", "30"});
+    const auto model = M::fit(log);
+    model.save(path);
+    CHECK(M::load(path, log).recommend(1) == model.recommend(1));
+    CHECK(M::load(path).recommend(1) == model.recommend(1));
+
+    // Any part of the log, and a log that was read again, give the same ids.
+    CHECK(M::load(path, funnel::data::where(log, [](std::size_t) { return false; })).items() == 3);
+    CHECK(M::load(path, log_with({"bob", "ann"}, {"30", "20", "10"})).items() == 3);
+
+    CHECK_THROWS_AS((void)M::load(path, log_with({"ann", "bob"}, {"10", "15", "20", "30"})), InvalidArgument);
+    CHECK_THROWS_AS((void)M::load(path, log_with({"ann", "bea", "bob"}, {"10", "20", "30"})), InvalidArgument);
+    CHECK_THROWS_AS((void)M::load(path, log_with({"ann", "bob"}, {"10", "20", "40"})), InvalidArgument);
+    CHECK_THROWS_AS((void)M::load(path, log_with({"ann", "bo"}, {"10", "20", "30"})), InvalidArgument);
+    CHECK(message_of([&] { (void)M::load(path, log_with({"ann", "bob"}, {"10", "15", "20", "30"})); }) ==
+          path + ": was fitted on a log with other users or items: 2 users and 3 items; here are 2 and 4");
+}
