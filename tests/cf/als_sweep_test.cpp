@@ -166,6 +166,8 @@ TEST_CASE("ALSRowSolver: conjugate gradients come closer with each step, and arr
         CHECK(loss <= before + 1e-6);
         before = loss;
     }
+    const double least = row_loss(exact, observed, y, options);
+    CHECK(before - least < 1e-6 * (row_loss(start, observed, y, options) - least));  // 8 steps for 8 factors
     options.cg_steps = 40;
     const std::vector<float> last = solved(observed, y, options, start);
     for (std::size_t k = 0; k < 8; ++k) {
@@ -232,6 +234,13 @@ TEST_CASE("als_gram: agrees with the definition over several chunks, and with it
     Threads pool(4);
     CHECK(als_gram(y.view(), 0.25F, pool) == gram);
     CHECK(als_gram(MatrixView<const float>{}, 1.0F).size() == 0);
+}
+
+TEST_CASE("ALSRowSolver: conjugate gradients stop where squares vanish") {
+    Matrix<float> y(1, 1);
+    y(0, 0) = 1e-20F;
+    CHECK(solved({0}, y, {.factors = 1, .lambda = 1e-8F, .nu = 0.0F, .solver = ALSSolver::ConjugateGradient}, {0.0F}) ==
+          std::vector<float>{0.0F});
 }
 
 TEST_CASE("ALSRowSolver: a row without observations is zero") {

@@ -187,5 +187,8 @@ TEST_CASE("EASE: rejects what cannot work") {
          {0.0F, -1.0F, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
         CHECK_THROWS_AS((void)EASE::fit(log, {.lambda = bad}), InvalidArgument);
     }
+    const auto apart = testing::log_of({{0}, {1}}, 2);  // X^T X has an inverse of its own
+    CHECK_THROWS_AS((void)EASE::fit(apart, {.lambda = 0.0F}), InvalidArgument);
+    CHECK_THROWS_AS((void)EASE::fit(apart, {.lambda = -0.5F}), InvalidArgument);
     CHECK_THROWS_AS((void)EASE::fit(log, {.lambda = 1e-30F}), InvalidArgument);  // 1 + lambda rounds to 1
 }

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <utility>
 #include <vector>
@@ -92,7 +93,8 @@ TEST_CASE("ImplicitALS: scores are inner products of the factors; lists are sort
 
 TEST_CASE("ImplicitALS: folding in a training user's history gives the training user's list") {
     const auto log = testing::random_log(30, 40, 0.15, 4);
-    const auto model = ImplicitALS::fit(log, {.factors = 5, .iterations = 3});
+    const auto model = ImplicitALS::fit(log, {.factors = 5, .lambda = 0.1F, .iterations = 3});
+    CHECK(model.options().lambda == 0.1F);
     const Histories histories(funnel::data::user_item_matrix(log));
     for (std::size_t user = 0; user < 30; ++user) {
         CHECK(model.fold_in(histories.of(user)).recommend() == model.recommend(user));
@@ -130,6 +132,7 @@ TEST_CASE("ImplicitALS: the seed decides, the number of threads does not; files 
         for (std::size_t user = 0; user < log.users(); ++user) {
             CHECK(loaded.recommend(user) == model.recommend(user));
         }
+        CHECK(loaded.options().factors == 5);
         CHECK(loaded.fold_in(Ids{1, 4}).recommend() == model.fold_in(Ids{4, 1}).recommend());
         loaded.save(dir / "b.fnl");
         CHECK(testing::bytes_of(dir / "b.fnl") == bytes);
@@ -141,8 +144,8 @@ TEST_CASE("ImplicitALS: the seed decides, the number of threads does not; files 
 TEST_CASE("ImplicitALS: whole files with contents that cannot be are rejected") {
     const testing::TempDir dir;
     constexpr float infinity = std::numeric_limits<float>::infinity();
-    const auto load_with = [&](float lambda, float alpha0, float nu, std::vector<float> users,
-                               std::vector<float> items) {
+    const auto load_with = [&](float lambda, float alpha0, float nu, std::vector<float> users, std::vector<float> items,
+                               std::size_t rows = 1) {
         funnel::io::ContainerWriter file("cf.ImplicitALS", 1);
         const std::vector<std::uint64_t> offsets{0, 1};
         const Ids history{1};
@@ -153,18 +156,40 @@ TEST_CASE("ImplicitALS: whole files with contents that cannot be are rejected") 
         file.value("lambda", lambda);
         file.value("alpha0", alpha0);
         file.value("nu", nu);
-        file.matrix("user_factors", funnel::MatrixView<const float>(users, 1, users.size()));
+        file.matrix("user_factors", funnel::MatrixView<const float>(users, rows, users.size() / rows));
         file.matrix("item_factors", funnel::MatrixView<const float>(items, 2, items.size() / 2));
         file.save(dir / "x.fnl");
         return ImplicitALS::load(dir / "x.fnl").recommend(0);
     };
     CHECK(load_with(1, 1, 1, {1, 2}, {1, 0, 0, 1}) == List{{0, 1.0F}});
     CHECK_THROWS_AS((void)load_with(0, 1, 1, {1, 2}, {1, 0, 0, 1}), CorruptData);
+    CHECK_THROWS_AS((void)load_with(infinity, 1, 1, {1, 2}, {1, 0, 0, 1}), CorruptData);
     CHECK_THROWS_AS((void)load_with(1, -1, 1, {1, 2}, {1, 0, 0, 1}), CorruptData);
+    CHECK_THROWS_AS((void)load_with(1, 0, 1, {1, 2}, {1, 0, 0, 1}), CorruptData);
+    CHECK_THROWS_AS((void)load_with(1, infinity, 1, {1, 2}, {1, 0, 0, 1}), CorruptData);
     CHECK_THROWS_AS((void)load_with(1, 1, infinity, {1, 2}, {1, 0, 0, 1}), CorruptData);
     CHECK_THROWS_AS((void)load_with(1, 1, 1, {1, infinity}, {1, 0, 0, 1}), CorruptData);
     CHECK_THROWS_AS((void)load_with(1, 1, 1, {1, 2}, {1, 0, 0, infinity}), CorruptData);
     CHECK_THROWS_AS((void)load_with(1, 1, 1, {1, 2, 3}, {1, 0, 0, 1}), CorruptData);
+    CHECK_THROWS_AS((void)load_with(1, 1, 1, {1, 2, 3, 4}, {1, 0, 0, 1}, 2), CorruptData);  // two users
+}
+
+TEST_CASE("ImplicitALS: a file without factors is rejected, also one of nobody") {
+    const testing::TempDir dir;
+    const auto load_with = [&](std::size_t factors) {
+        funnel::io::ContainerWriter file("cf.ImplicitALS", 1);
+        const Histories nobody;
+        nobody.write(file);
+        for (const char* option : {"lambda", "alpha0", "nu"}) {
+            file.value(option, 1.0F);
+        }
+        file.matrix("user_factors", funnel::MatrixView<const float>({}, 0, factors));
+        file.matrix("item_factors", funnel::MatrixView<const float>({}, 0, factors));
+        file.save(dir / "x.fnl");
+        return ImplicitALS::load(dir / "x.fnl").options().factors;
+    };
+    CHECK(load_with(3) == 3);
+    CHECK_THROWS_AS((void)load_with(0), CorruptData);
 }
 
 TEST_CASE("ImplicitALS: edges of the log") {
@@ -185,6 +210,15 @@ TEST_CASE("ImplicitALS: edges of the log") {
     const auto unlearned = ImplicitALS::fit(testing::log_of({{0}}, 2), {.factors = 2, .iterations = 0});
     CHECK(!is_zero(unlearned.user_factors().row(0)));
     CHECK(is_zero(unlearned.item_factors().row(1)));
+}
+
+TEST_CASE("ImplicitALS: the first factors are of the length asked for, and no user's are an item's") {
+    const auto model = ImplicitALS::fit(testing::log_of({{0}}, 1), {.factors = 1000, .iterations = 0, .stddev = 0.3F});
+    const std::span<const float> user = model.user_factors().row(0);
+    const std::span<const float> item = model.item_factors().row(0);
+    const double length = std::sqrt(std::inner_product(user.begin(), user.end(), user.begin(), 0.0));
+    CHECK(length == doctest::Approx(0.3).epsilon(0.1));
+    CHECK_FALSE(std::equal(user.begin(), user.end(), item.begin()));
 }
 
 TEST_CASE("ImplicitALS: values and repetitions in the log do not matter") {

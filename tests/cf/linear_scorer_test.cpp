@@ -91,6 +91,7 @@ TEST_CASE_TEMPLATE("LinearScorer: worked by hand, with dense and with sparse wei
 
     CHECK(model.explain(0, 1, 5) == List{{2, 1.0F}, {0, 0.5F}});
     CHECK(model.explain(0, 1, 1) == List{{2, 1.0F}});
+    CHECK(model.explain(0, 1, std::numeric_limits<std::size_t>::max()).size() == 2);
     CHECK(model.explain(2, 3, 5) == List{{1, 0.25F}, {2, -0.75F}});
     CHECK(model.explain(0, 0, 5).empty());
     CHECK(model.explain(0, 1, 0).empty());
@@ -102,7 +103,7 @@ TEST_CASE_TEMPLATE("LinearScorer: worked by hand, with dense and with sparse wei
     CHECK(folded.explain(1, 5) == model.explain(0, 1, 5));
     CHECK(model.fold_in({}).recommend().empty());
 
-    std::vector<float> scratch(4);
+    std::vector<float> scratch(4, 9.0F);  // as another call left it
     List out(2);
     const auto list = model.recommend(0, {.k = 2}, scratch, out);
     CHECK(List(list.begin(), list.end()) == model.recommend(0));
@@ -119,6 +120,7 @@ TEST_CASE_TEMPLATE("LinearScorer: worked by hand, with dense and with sparse wei
 
 TEST_CASE("DenseWeights: must be square") {
     CHECK_THROWS_AS(DenseWeights<>({1.0F, 2.0F}, 2), InvalidArgument);
+    CHECK_THROWS_AS(DenseWeights<>({1.0F, 2.0F, 3.0F, 4.0F, 5.0F}, 2), InvalidArgument);
     CHECK_THROWS_AS(DenseWeights<>({1.0F}, 0), InvalidArgument);
     CHECK(DenseWeights<>({}, 0).items() == 0);
     CHECK(DenseWeights<>(table, 4).matrix()(2, 3) == -0.75F);
@@ -134,19 +136,22 @@ TEST_CASE("SparseWeights: must be square") {
 TEST_CASE("SparseWeights: sections that do not fit together are rejected") {
     const testing::TempDir dir;
     const auto read_back = [&](const std::vector<std::uint64_t>& offsets, const Ids& columns,
-                               const std::vector<float>& values) {
+                               const std::vector<float>& values, std::size_t items = 2) {
         funnel::io::ContainerWriter file("test", 1);
         file.array("weight_offsets", std::span(offsets));
         file.array("weight_columns", std::span(columns));
         file.array("weights", std::span(values));
         file.save(dir / "x.fnl");
-        return SparseWeights::read(funnel::io::ContainerReader(dir / "x.fnl", "test", 1), 2);
+        return SparseWeights::read(funnel::io::ContainerReader(dir / "x.fnl", "test", 1), items);
     };
     CHECK(read_back({0, 2, 2}, {0, 1}, {1.0F, 2.0F}).weight(0, 1) == 2.0F);
-    CHECK_THROWS_AS((void)read_back({0, 2}, {0, 1}, {1, 2}), CorruptData);     // one row for two items
-    CHECK_THROWS_AS((void)read_back({1, 2, 2}, {0, 1}, {1, 2}), CorruptData);  // does not start at 0
-    CHECK_THROWS_AS((void)read_back({0, 1, 1}, {0, 1}, {1, 2}), CorruptData);  // does not end at the end
-    CHECK_THROWS_AS((void)read_back({0, 3, 2}, {0, 1}, {1, 2}), CorruptData);  // falls
+    CHECK_THROWS_AS((void)read_back({0, 2}, {0, 1}, {1, 2}), CorruptData);        // one row for two items
+    CHECK_THROWS_AS((void)read_back({0, 1, 2, 2}, {0, 1}, {1, 2}), CorruptData);  // three rows
+    CHECK_THROWS_AS((void)read_back({1, 2, 2}, {0, 1}, {1, 2}), CorruptData);     // does not start at 0
+    CHECK_THROWS_AS((void)read_back({0, 1, 1}, {0, 1}, {1, 2}), CorruptData);     // does not end at the end
+    CHECK_THROWS_AS((void)read_back({0, 3, 2}, {0, 1}, {1, 2}), CorruptData);     // falls
+    CHECK_THROWS_AS((void)read_back({0, 2, 1, 2}, {0, 1}, {1, 2}, 3), CorruptData);
+    CHECK_THROWS_AS((void)read_back({0, 2, 2}, {1, 1}, {1, 2}), CorruptData);  // twice
     CHECK_THROWS_AS((void)read_back({0, 2, 2}, {1, 0}, {1, 2}), CorruptData);  // not ascending
     CHECK_THROWS_AS((void)read_back({0, 2, 2}, {0, 2}, {1, 2}), CorruptData);  // no such item
     CHECK_THROWS_AS((void)read_back({0, 2, 2}, {0, 1}, {1}), CorruptData);     // a weight is missing
@@ -154,7 +159,7 @@ TEST_CASE("SparseWeights: sections that do not fit together are rejected") {
     CHECK_THROWS_AS((void)read_back({0, 2, 2}, {0, 1}, {1, infinity}), CorruptData);
 }
 
-TEST_CASE("DenseWeights: sections of the wrong size or with NaN are rejected") {
+TEST_CASE("DenseWeights: sections of the wrong size, with NaN or infinity are rejected") {
     const testing::TempDir dir;
     const auto read_back = [&](const std::vector<float>& values) {
         funnel::io::ContainerWriter file("test", 1);
@@ -165,4 +170,5 @@ TEST_CASE("DenseWeights: sections of the wrong size or with NaN are rejected") {
     CHECK(read_back({0, 1, 2, 3}).weight(1, 0) == 2.0F);
     CHECK_THROWS_AS((void)read_back({0, 1, 2}), CorruptData);
     CHECK_THROWS_AS((void)read_back({0, 1, 2, std::numeric_limits<float>::quiet_NaN()}), CorruptData);
+    CHECK_THROWS_AS((void)read_back({0, 1, 2, std::numeric_limits<float>::infinity()}), CorruptData);
 }

@@ -123,11 +123,13 @@ TEST_CASE("Popularity: comes back from a file, and only from an undamaged one") 
         file.array("scores", std::span(values));
         file.save(dir / "b.fnl");
     };
-    save_with({1.0F, 2.0F});
+    save_with({0.0F, 2.0F});
     CHECK(Popularity::load(dir / "b.fnl").items() == 2);
     save_with({1.0F});
     CHECK_THROWS_AS((void)Popularity::load(dir / "b.fnl"), CorruptData);
     save_with({1.0F, static_cast<float>(not_a_number)});
+    CHECK_THROWS_AS((void)Popularity::load(dir / "b.fnl"), CorruptData);
+    save_with({1.0F, static_cast<float>(infinity)});
     CHECK_THROWS_AS((void)Popularity::load(dir / "b.fnl"), CorruptData);
     save_with({1.0F, -1.0F});
     CHECK_THROWS_AS((void)Popularity::load(dir / "b.fnl"), CorruptData);

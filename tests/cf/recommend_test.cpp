@@ -123,6 +123,7 @@ TEST_CASE("recommend_for: both forms give the same list") {
     CHECK(List(list.begin(), list.end()) == expected);
     CHECK(out[2] == Scored<>{77, 7.0F});  // k counts, not the room
     CHECK(recommend_for(model, profile, {.k = 5}, AllItems{}, scratch, std::span(out).first(1)).size() == 1);
+    CHECK(recommend_for(model, {}, {.k = 2}, AllItems{}, scratch, out).empty());  // needs_history
     static_assert(noexcept(recommend_for(model, profile, {}, AllItems{}, scratch, out)));
 }
 

@@ -61,6 +61,7 @@ TEST_CASE("math: gives the bits that the standard library gives") {
         CHECK(math::pow(x, 0.3) == std::pow(x, 0.3));
         CHECK(math::fma(x, x, -1.0) == std::fma(x, x, -1.0));
     }
+    CHECK(math::fma(0.1, 10.0, -1.0) == 0x1p-54);  // 0 if the product is rounded first
 }
 
 }  // namespace

@@ -17,6 +17,12 @@ static_assert(std::is_aggregate_v<Scored<>>);
 static_assert(sizeof(Scored<>) == 8);
 static_assert(std::is_same_v<decltype(Scored<>::id), std::uint32_t>);
 
+TEST_CASE("Scored: equal if both the item and the score are") {
+    CHECK(Scored<>{1, 2.0F} == Scored<>{1, 2.0F});
+    CHECK(Scored<>{1, 2.0F} != Scored<>{1, 3.0F});
+    CHECK(Scored<>{1, 2.0F} != Scored<>{4, 2.0F});
+}
+
 TEST_CASE("ranks_before: higher score first, then the smaller id") {
     CHECK(ranks_before(Scored<>{9, 2.0F}, Scored<>{1, 1.0F}));
     CHECK_FALSE(ranks_before(Scored<>{1, 1.0F}, Scored<>{9, 2.0F}));

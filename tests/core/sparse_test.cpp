@@ -82,6 +82,7 @@ TEST_CASE("CSRMatrix: agrees with a map from places to values, and so does its t
 
 TEST_CASE("CSRMatrix: can be put together from its parts") {
     const auto matrix = CSRMatrix<float>::from_parts({0, 1, 1, 3}, {1, 0, 2}, {2, 5, 1}, 3);
+    CHECK(matrix.cols() == 3);
     CHECK(dense(matrix) == Dense{{{0, 1}, 2.0F}, {{2, 0}, 5.0F}, {{2, 2}, 1.0F}});
 }
 
@@ -96,7 +97,8 @@ TEST_CASE("CSRMatrix: nothing is a matrix too") {
 TEST_CASE("CSRMatrix: rejects entries outside and parts that do not fit") {
     CHECK_THROWS_AS(CSRMatrix<float>(Entries{{2, 0, 1}}, 2, 2), InvalidArgument);
     CHECK_THROWS_AS(CSRMatrix<float>(Entries{{0, 2, 1}}, 2, 2), InvalidArgument);
-    CHECK_THROWS_AS(CSRMatrix<float>(Entries{}, std::size_t{1} << 33, 1), InvalidArgument);
+    CHECK_THROWS_AS(CSRMatrix<float>(Entries{}, std::size_t{1} << 32, 1), InvalidArgument);
+    CHECK_THROWS_AS(CSRMatrix<float>(Entries{}, 1, std::size_t{1} << 32), InvalidArgument);
 
     const auto parts = [](std::vector<std::size_t> offsets, std::vector<std::uint32_t> columns, std::size_t values) {
         (void)CSRMatrix<float>::from_parts(std::move(offsets), std::move(columns), std::vector<float>(values), 3);

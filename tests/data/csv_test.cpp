@@ -56,9 +56,12 @@ TEST_CASE("read_csv: says in which line what is wrong, and which columns there a
                    "1: expected a column \"item\", found the columns \"customer\", \"sku\"");
     check_rejected("user,item\n1,2\n", {.time = "t"},
                    "1: expected a column \"t\", found the columns \"user\", \"item\"");
+    check_rejected("user,item\n1,2\n", {.value = "v"},
+                   "1: expected a column \"v\", found the columns \"user\", \"item\"");
     check_rejected("user;item;v,w\n1;2;3\n", {.delimiter = ','},
                    "1: expected a column \"user\", found the columns \"user;item;v\", \"w\"");
     check_rejected("user,item\n1,2\n3\n", {}, "3: expected 2 columns, found 1");
+    check_rejected("user,item\n,2\n", {}, "2: expected a key in \"user\", found an empty field");
     check_rejected("user,item\n1,2\n3,\n", {}, "3: expected a key in \"item\", found an empty field");
     check_rejected("user,item,v\n1,2,abc\n", {.value = "v"}, "2: expected a finite number as v, found \"abc\"");
     check_rejected("user,item\n", {}, "2: expected a row, found the end of the file");

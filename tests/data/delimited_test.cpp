@@ -67,6 +67,7 @@ TEST_CASE("DelimitedRows: a quoted field may hold delimiters, line ends and doub
     CHECK(parse("\"say \"\"hi\"\"\",\"\"\"\",\"\"\n2,3,4") == Table{{"say \"hi\"", "\"", ""}, {"2", "3", "4"}});
     CHECK(parse("\"two\nlines\",b\nc,d") == Table{{"two\nlines", "b"}, {"c", "d"}});
     CHECK(parse("a,\"\"\"b\"\"c\"\"\"") == Table{{"a", "\"b\"c\""}});
+    CHECK(parse("a\r,\"b\"\nc\r,d") == Table{{"a\r", "b"}, {"c\r", "d"}});  // not at the end of a line
     CHECK(parse("5'4\"\t\"x", "\t", Quotes::None) == Table{{"5'4\"", "\"x"}});
 }
 
@@ -175,7 +176,9 @@ TEST_CASE("Text: the first line comes without its end and without a byte order m
 }
 
 TEST_CASE("Text: quotes pieces for messages shortly and without control characters") {
-    CHECK(Text::quote("a\tb\x01") == "\"a?b?\"");
+    CHECK(Text::quote("a\tb\x01 \x7F") == "\"a?b? ?\"");
+    CHECK(Text::quote("Am\xC3\xA9lie") == "\"Am\xC3\xA9lie\"");
+    CHECK(Text::quote(std::string(60, 'x')) == '"' + std::string(60, 'x') + '"');
     CHECK(Text::quote(std::string(100, 'x')) == '"' + std::string(60, 'x') + "...\"");
 }
 

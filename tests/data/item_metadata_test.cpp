@@ -30,4 +30,5 @@ TEST_CASE("ItemMetadata: refuses genres without a name, and genres that do not a
     CHECK_THROWS_AS(ItemMetadata({{"a", {}, {2}}}, names), InvalidArgument);
     CHECK_THROWS_AS(ItemMetadata({{"a", {}, {1, 0}}}, names), InvalidArgument);
     CHECK_THROWS_AS(ItemMetadata({{"a", {}, {1, 1}}}, names), InvalidArgument);
+    CHECK_THROWS_AS(ItemMetadata({{"a", {}, {0, 1}}, {"b", {}, {2}}}, names), InvalidArgument);
 }

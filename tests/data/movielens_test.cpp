@@ -64,6 +64,7 @@ TEST_CASE("read_movielens: says in which line what is wrong") {
     check_rejected("1\t2\t1e999\t4\n", "1: expected a finite number as rating, found \"1e999\"");
     check_rejected("1\t2\t\t4\n", "1: expected a finite number as rating, found \"\"");
     check_rejected("1\t2\t3\t4\nx7\t2\t3\t4\n", "2: expected a whole number as user id, found \"x7\"");
+    check_rejected("\"1\"\t2\t3\t4\n", "1: expected a whole number as user id, found \"\"1\"\"");
     check_rejected("1\t-2\t3\t4\n", "1: expected a whole number as movie id, found \"-2\"");
     check_rejected("\t2\t3\t4\n", "1: expected a whole number as user id, found an empty field");
     check_rejected(

@@ -139,6 +139,8 @@ TEST_CASE("NegativeSampler: a draw depends on seed, user and number alone") {
 TEST_CASE("NegativeSampler: draws the same on every machine") {
     CHECK(NegativeSampler(small_log(), {.alpha = 0.75, .seed = 1}).sample(4, 12) ==
           Items{0, 0, 5, 1, 2, 2, 0, 1, 1, 2, 5, 0});
+    // Where a draw that hits the history is followed by another try.
+    CHECK(NegativeSampler(small_log(), {.seed = 1}).sample(0, 12) == Items{2, 5, 4, 5, 4, 5, 1, 4, 5, 4, 1, 2});
 }
 
 TEST_CASE("NegativeSampler: nothing to draw is an empty result") {
@@ -146,6 +148,7 @@ TEST_CASE("NegativeSampler: nothing to draw is an empty result") {
 
     CHECK(NegativeSampler(all).sample(0, 4) == Items{2, 2, 2, 2});
     CHECK(NegativeSampler(all, {.alpha = 1.0}).sample(0, 4).empty());  // nobody touched item 2
+    CHECK(NegativeSampler(all, {.alpha = 0.001}).sample(0, 4).empty());
     CHECK(NegativeSampler(all, {.alpha = 1.0}).sample(1, 2) == Items{0, 0});
     CHECK(NegativeSampler(Interactions::from_ids({{0, 0}, {0, 1}}, 1, 2)).sample(0, 4).empty());
     CHECK(NegativeSampler(Interactions::from_ids({}, 1, 0), {.alpha = 1.0}).sample(0, 4).empty());

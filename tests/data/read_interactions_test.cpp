@@ -60,6 +60,44 @@ TEST_CASE("read_interactions: takes usual names of columns as whole words") {
     CHECK(log.item_key(0) == "2");
 }
 
+TEST_CASE("read_interactions: knows usual names of columns, quoted or not, and which of two it takes") {
+    const auto first_row = [](const std::string& text) {
+        CAPTURE(text);
+        const TextFile file(text);
+        const Interactions log = read_interactions(file.path());
+        CHECK(log.user_key(0) == "7");
+        CHECK(log.item_key(0) == "8");
+        return log[0];
+    };
+    for (const std::string user :
+         {"user", "user_id", "userId", "userid", "customer", "customer_id", "visitor_id", "customer_x,customer"}) {
+        CHECK(first_row(user + ",item\n7" + (user.ends_with(",customer") ? ",7" : "") + ",8\n").value == 1.0F);
+    }
+    for (const std::string item :
+         {"item", "item_id", "itemId", "itemid", "movieId", "movie_id", "book_id", "product_id", "sku"}) {
+        CHECK(first_row("user,\"" + item + "\"\n7,8\n").value == 1.0F);
+    }
+    for (const std::string value : {"rating", "value", "score", "count", "weight"}) {
+        CHECK(first_row("user\titem\t" + value + "\n7\t8\t3\n").value == 3.0F);
+    }
+    for (const std::string time : {"timestamp", "time", "unix_time", "unixtime"}) {
+        CHECK(first_row("user,item," + time + "\n7,8,5\n").time == 5.0);
+    }
+    CHECK(first_row("weight,value,rating,user,item\n1,2,3,7,8\n").value == 3.0F);
+}
+
+TEST_CASE("read_interactions: only all four columns of MovieLens make its ratings") {
+    for (const char* text : {"userId,movieId\nann,2\n", "user,movieId,rating,timestamp\nann,2,1,0\n",
+                             "userId,movieId,rating\nann,2,1\n", "userId,movieId,timestamp\nann,2,0\n"}) {
+        CAPTURE(text);
+        const TextFile file(text);
+        CHECK(read_interactions(file.path())[0] == Interaction{0, 0, 1.0F, 0.0});
+    }
+    const TextFile file("userId,movieId,rating,timestamp\nann,2,1,0\n");
+    CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
+                         file.at("2: expected a whole number as user id, found \"ann\"").c_str(), CorruptData);
+}
+
 TEST_CASE("read_interactions: of other files it says which columns it misses") {
     const TextFile file("a,b\n1,2\n");
 

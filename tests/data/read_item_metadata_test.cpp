@@ -111,12 +111,58 @@ TEST_CASE("read_item_metadata: a year is four digits in brackets at the end") {
     CHECK(read("Heat (1995) ") == Title{"Heat", 1995});
     CHECK(read("Heat  (1995)") == Title{"Heat", 1995});
     CHECK(read("City of Lost Children, The (Cite, La) (1995)") == Title{"City of Lost Children, The (Cite, La)", 1995});
+    CHECK(read("\"Heat\" (1995)") == Title{"\"Heat\"", 1995});
+    CHECK(read("Heat ") == Title{"Heat ", {}});
     CHECK(read("Heat (199x)") == Title{"Heat (199x)", {}});
     CHECK(read("Heat (-995)") == Title{"Heat (-995)", {}});
     CHECK(read("Heat 1995") == Title{"Heat 1995", {}});
+    CHECK(read("M(1931)") == Title{"M", 1931});
+    CHECK(read("Heat 1995)") == Title{"Heat 1995)", {}});
+    CHECK(read("Heat (1995]") == Title{"Heat (1995]", {}});
     CHECK(read("(1995)") == Title{"(1995)", {}});
     CHECK(read("2001") == Title{"2001", {}});
     CHECK(read("") == Title{"", {}});
+}
+
+TEST_CASE("read_item_metadata: takes the first of a RecBole file's usual columns, and years of four digits") {
+    const auto read = [](const std::string& columns, const std::string& fields) {
+        const TextFile file("item_id:token\t" + columns + "\n1\t" + fields + "\n");
+        return read_item_metadata(file.path(), log_of_three());
+    };
+    for (const std::string name : {"movie_title", "title", "name"}) {
+        CHECK(read(name + ":token_seq", "A")[0].title == "A");
+    }
+    for (const std::string name : {"release_year", "year"}) {
+        CHECK(read(name + ":token", "1995")[0].year == 1995);
+        CHECK_FALSE(read(name + ":token", "1995-01")[0].year);
+    }
+    for (const std::string name : {"class", "genre", "genres", "categories"}) {
+        CHECK(genres(read(name + ":token_seq", "B A"), 0) == Names{"A", "B"});
+    }
+    CHECK(read("name:token_seq\ttitle:token_seq", "A\tB")[0].title == "B");
+}
+
+TEST_CASE("read_item_metadata: a genre of several items has one name") {
+    const TextFile file("1::A::Drama|Crime\n2::B::Crime\n9::C::|Drama|\n");
+    const ItemMetadata items = read_item_metadata(file.path(), log_of_three());
+
+    CHECK(Names(items.genre_names().begin(), items.genre_names().end()) == Names{"Crime", "Drama"});
+    CHECK(genres(items, 0) == Names{"Crime", "Drama"});
+    CHECK(genres(items, 1) == Names{"Crime"});
+    CHECK(genres(items, 2) == Names{"Drama"});
+}
+
+TEST_CASE("read_item_metadata: there are at most 65535 genres") {
+    const auto read = [](std::size_t count) {
+        std::string text = "5::Other::";
+        for (std::size_t genre = 0; genre < count; ++genre) {
+            text += std::to_string(100'000 + genre) + '|';
+        }
+        const TextFile file(text);
+        return read_item_metadata(file.path(), log_of_three()).genre_names().size();
+    };
+    CHECK(read(65'535) == 65'535);
+    CHECK_THROWS_AS(static_cast<void>(read(65'536)), CorruptData);
 }
 
 TEST_CASE("read_item_metadata: says in which line what is wrong") {
@@ -124,6 +170,7 @@ TEST_CASE("read_item_metadata: says in which line what is wrong") {
     check_rejected("1::A::x\n2::B\n", "2: expected 3 columns, found 2");
     check_rejected("::A::x\n", "1: expected an item id, found an empty field");
     check_rejected("1|A|d|v|u|0|0|0|0|0|0|0|0|2|0|0|0|0|0|0|0|0|0|0\n", "1: expected a genre as 0 or 1, found \"2\"");
+    check_rejected("1|A|d|v|u|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0\n2|B\n", "2: expected 24 columns, found 2");
     check_rejected("movieId,title\n1,A\n", "1: expected a column \"genres\", found the columns \"movieId\", \"title\"");
     check_rejected("title:token_seq\tyear:token\nA\t1\n",
                    "1: expected a column \"item_id\", found the columns \"title\", \"year\"");

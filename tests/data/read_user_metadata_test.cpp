@@ -51,6 +51,12 @@ TEST_CASE("read_user_metadata: columns that a RecBole file lacks stay empty") {
     CHECK(read_user_metadata(file.path(), log_of_three())[1] == UserInfo{"", "F", ""});
 }
 
+TEST_CASE("read_user_metadata: a bar does not make a users.dat a u.user") {
+    const TextFile file("2::F::53::a|b::94043\n");
+
+    CHECK(read_user_metadata(file.path(), log_of_three())[1] == UserInfo{"53", "F", "a|b"});
+}
+
 TEST_CASE("read_user_metadata: says in which line what is wrong") {
     const auto check_rejected = [](std::string_view text, std::string_view message) {
         CAPTURE(text);
@@ -60,6 +66,8 @@ TEST_CASE("read_user_metadata: says in which line what is wrong") {
     };
     check_rejected("1|24|M|x|0\n1|24|M|x|0\n", "2: expected each user once, found \"1\" twice");
     check_rejected("1|24|M|x|0\n2|24|M\n", "2: expected 5 columns, found 3");
+    check_rejected("1::M::24::x::0\n2::F\n", "2: expected 5 columns, found 2");
+    check_rejected("name:token\n1\n", "1: expected a column \"user_id\", found the columns \"name\"");
     check_rejected("|24|M|x|0\n", "1: expected a user id, found an empty field");
     check_rejected("1,2,3\n", "1: expected users of MovieLens (u.user, users.dat) or RecBole, found \"1,2,3\"");
     check_rejected("", "1: expected a row, found an empty file");

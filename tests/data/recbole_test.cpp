@@ -45,9 +45,16 @@ TEST_CASE("read_recbole: without ratings and timestamps the values are 1 and the
     CHECK(read_recbole(file.path())[0] == Interaction{0, 0, 1.0F, 0.0});
 }
 
+TEST_CASE("read_recbole: other columns may be of each type, and have a colon in their name") {
+    const TextFile file("user_id:token\titem_id:token\tog:title:token\tsizes:float_seq\n5\t6\tx\t1 2\n");
+
+    CHECK(read_recbole(file.path()).item_key(0) == "6");
+}
+
 TEST_CASE("read_recbole: says in which line what is wrong") {
     check_rejected("user_id:token\titem_id:token\n5\n", "2: expected 2 columns, found 1");
     check_rejected("user_id:token\titem_id:token\n5\t6\n\t6\n", "3: expected a user_id, found an empty field");
+    check_rejected("user_id:token\titem_id:token\n5\t\n", "2: expected an item_id, found an empty field");
     check_rejected("user_id:token\titem_id:token\trating:float\n5\t6\t\n",
                    "2: expected a finite number as rating, found \"\"");
     check_rejected("user_id:token\titem_id:token\ttimestamp:float\n5\t6\tNaN\n",
@@ -56,6 +63,9 @@ TEST_CASE("read_recbole: says in which line what is wrong") {
     check_rejected("user_id:token\tproduct:token\n5\t6\n",
                    "1: expected a column \"item_id\", found the columns \"user_id\", \"product\"");
     check_rejected("user_id:token\titem_id:float\n5\t6\n", "1: expected \"item_id\" of type token, found float");
+    check_rejected("user_id:float\titem_id:token\n5\t6\n", "1: expected \"user_id\" of type token, found float");
+    check_rejected("user_id:token\titem_id:token\ttimestamp:token\n5\t6\t7\n",
+                   "1: expected \"timestamp\" of type float, found token");
     check_rejected("user_id:token\titem_id:token\trating:token\n5\t6\t7\n",
                    "1: expected \"rating\" of type float, found token");
     check_rejected("user_id:token\titem_id:token\titem_id:token\n5\t6\t7\n",

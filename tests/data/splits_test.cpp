@@ -90,7 +90,8 @@ TEST_CASE("split_random: takes the rounded number of rows, the same for the same
     check_is_division(log, split);
     CHECK(std::equal(split.test.begin(), split.test.end(), again.test.begin(), again.test.end()));
     CHECK_FALSE(std::equal(split.test.begin(), split.test.end(), other.test.begin(), other.test.end()));
-    CHECK(split_random(log).test.size() == 200);  // 200.2
+    CHECK(split_random(log).test.size() == 200);                             // 200.2
+    CHECK(split_random(log, {.test_fraction = 0.2505}).test.size() == 251);  // 250.75
 }
 
 TEST_CASE("split_random: draws the same rows on every machine") {
@@ -122,6 +123,7 @@ TEST_CASE("split_by_time: rows at or after the cut are the test part") {
     CHECK(numbers(test) == Numbers{0, 3, 5});
     CHECK(split_by_time(log, {.cut = -1.0}).train.empty());
     CHECK(split_by_time(log, {.cut = 100.0}).test.empty());
+    CHECK(split_by_time(log, {.cut = static_cast<double>(INFINITY)}).test.empty());
 }
 
 TEST_CASE("split_by_time: a fraction never divides rows of one time") {
@@ -132,6 +134,7 @@ TEST_CASE("split_by_time: a fraction never divides rows of one time") {
     // Four rows would cut between the two 3s: both go to the test part.
     CHECK(numbers(split_by_time(log, {.test_fraction = 0.67}).test) == Numbers{0, 2, 3, 4, 5});
     CHECK(numbers(split_by_time(log).test) == Numbers{3});  // 0.2 of 6 rows
+    CHECK(numbers(split_by_time(numbered({1, 2, 3, 4, 5, 6, 7, 8})).test) == Numbers{6, 7});
 }
 
 TEST_CASE("split_by_time: against the definition") {

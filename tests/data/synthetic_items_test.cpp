@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,11 +17,13 @@ TEST_CASE("synthetic_items: every film has a title of its own, a year and one to
     std::set<std::string> titles;
     std::vector<std::size_t> genres_of(4, 0);
     std::vector<std::size_t> uses(items.genre_names().size(), 0);
+    std::size_t late = 0;
     for (std::size_t item = 0; item < items.size(); ++item) {
         titles.insert(items[item].title);
         REQUIRE(items[item].year);
         CHECK(*items[item].year >= 1957);
         CHECK(*items[item].year <= 2016);
+        late += *items[item].year >= 1990 ? 1 : 0;
         REQUIRE(items[item].genres.size() >= 1);
         REQUIRE(items[item].genres.size() <= 3);
         ++genres_of[items[item].genres.size()];
@@ -29,12 +32,22 @@ TEST_CASE("synthetic_items: every film has a title of its own, a year and one to
         }
     }
     CHECK(titles.size() == 4000);
+    CHECK(late > 2500);  // 1800 if all 60 years were alike
     for (std::size_t count = 1; count <= 3; ++count) {
         CHECK(genres_of[count] > 1200);
     }
     for (const std::size_t count : uses) {
         CHECK(count > 550);  // 8000 uses of 12 genres
     }
+}
+
+TEST_CASE("synthetic_items: the same films on every machine") {
+    const ItemMetadata items = synthetic_items(2000, 7);
+    CHECK(items[1].title == "The Glass Detective");
+    CHECK(items[1].year == 2006);
+    CHECK(items[1].genres == std::vector<std::uint16_t>{2});
+    CHECK(items[1999].title == "The Distant River 2");
+    CHECK(items[1999].year == 1984);
 }
 
 TEST_CASE("synthetic_items: the same seed gives the same films, however many there are") {

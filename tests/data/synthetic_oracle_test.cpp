@@ -117,5 +117,7 @@ TEST_CASE("SyntheticOracle: edges") {
 
     CHECK_THROWS_AS(static_cast<void>(oracle.recommend(5)), InvalidArgument);
     CHECK_THROWS_AS(SyntheticOracle(world, Interactions::from_ids({}, 4, 12), none), InvalidArgument);
+    CHECK_THROWS_AS(SyntheticOracle(world, Interactions::from_ids({}, 5, 11), none), InvalidArgument);
+    CHECK_THROWS_AS(SyntheticOracle(world, none, Interactions::from_ids({}, 4, 12)), InvalidArgument);
     CHECK_THROWS_AS(SyntheticOracle(world, none, Interactions::from_ids({}, 5, 11)), InvalidArgument);
 }

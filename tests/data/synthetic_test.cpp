@@ -165,6 +165,14 @@ TEST_CASE("SyntheticWorld: popular items and active users are as in real logs, s
         ++by_item[row.item];
         ++by_user[row.user];
     }
+    std::size_t ties = 0;
+    for (std::size_t row = 1; row < world.log().size(); ++row) {
+        if (world.log()[row].time == world.log()[row - 1].time) {
+            CHECK(world.log()[row - 1].user <= world.log()[row].user);
+            ++ties;
+        }
+    }
+    CHECK(ties > 0);
     std::sort(by_item.rbegin(), by_item.rend());
     std::sort(by_user.begin(), by_user.end());
     std::size_t top_tenth = 0;
@@ -203,6 +211,8 @@ TEST_CASE("SyntheticWorld: ratings follow taste, not popularity") {
 TEST_CASE("SyntheticWorld: the smallest and the fullest worlds") {
     CHECK(SyntheticWorld({.users = 1, .items = 2, .rows = 1}).log().size() == 1);
     CHECK(SyntheticWorld({.users = 1, .items = 2, .rows = 0}).log().empty());
+    CHECK(SyntheticWorld({.users = 1, .items = 2, .rows = 1, .drift = 1.0, .cold_users = 1.0}).log().size() == 1);
+    CHECK(SyntheticWorld({.users = 1, .items = 2, .rows = 1, .cold_users = 0.0}).log().size() == 1);
     const SyntheticWorld full({.users = 7, .items = 11, .rows = 35, .popularity = 10.0, .taste = 10.0});
     std::vector<std::size_t> by_user(7, 0);
     for (const Interaction& row : full.log()) {
@@ -221,9 +231,19 @@ TEST_CASE("SyntheticWorld: refuses what cannot be") {
     CHECK_THROWS_AS(make({.taste = NAN}), InvalidArgument);
     CHECK_THROWS_AS(make({.drift = 1.1}), InvalidArgument);
     CHECK_THROWS_AS(make({.cold_users = -0.1}), InvalidArgument);
+    CHECK_THROWS_AS(make({.users = 0, .rows = 0}), InvalidArgument);
+    CHECK_THROWS_AS(make({.items = 1, .rows = 0}), InvalidArgument);
+    CHECK_THROWS_AS(make({.users = std::size_t{1} << 32, .rows = 0}), InvalidArgument);
+    CHECK_THROWS_AS(make({.items = std::size_t{1} << 32, .rows = 0}), InvalidArgument);
+    CHECK_THROWS_AS(make({.rows = 9, .popularity = 10.1}), InvalidArgument);
+    CHECK_THROWS_AS(make({.rows = 9, .taste = -0.1}), InvalidArgument);
+    CHECK_THROWS_AS(make({.rows = 9, .taste = 10.1}), InvalidArgument);
+    CHECK_THROWS_AS(make({.rows = 9, .drift = -0.1}), InvalidArgument);
+    CHECK_THROWS_AS(make({.rows = 9, .cold_users = 1.1}), InvalidArgument);
 
     const SyntheticWorld world(small);
     CHECK_THROWS_AS(static_cast<void>(world.affinities(60, 0)), InvalidArgument);
     CHECK_THROWS_AS(static_cast<void>(world.affinities(0, 16)), InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(world.affinity(60, 0, 0.0)), InvalidArgument);
     CHECK_THROWS_AS(static_cast<void>(world.affinity(0, 90, 0.0)), InvalidArgument);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/data/utf8.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -54,10 +55,23 @@ TEST_CASE("utf8: bytes that begin nothing") {
     CHECK(is_utf8(""));
 }
 
+TEST_CASE("utf8: bytes that continue nothing, in each place") {
+    for (const std::string whole : {"\xC3\xA9", "\xE2\x82\xAC", "\xF1\x80\x80\x80"}) {
+        for (std::size_t at = 1; at < whole.size(); ++at) {
+            for (const char byte : {'\x7F', '\xC0'}) {
+                std::string broken = whole;
+                broken[at] = byte;
+                CHECK_FALSE(is_utf8(broken));
+            }
+        }
+    }
+}
+
 TEST_CASE("as_utf8: UTF-8 stays, anything else is read as Latin-1") {
     CHECK(as_utf8("Heat") == "Heat");
     CHECK(as_utf8("Am\xC3\xA9lie") == "Am\xC3\xA9lie");
     CHECK(as_utf8("Am\xE9lie") == "Am\xC3\xA9lie");
+    CHECK(as_utf8("\x7F\xE9") == "\x7F\xC3\xA9");
     CHECK(as_utf8("\xC6on \xFF") == "\xC3\x86on \xC3\xBF");
     for (unsigned byte = 0x80; byte <= 0xFF; ++byte) {
         CHECK(as_utf8(std::string(1, static_cast<char>(byte))) == encoded(byte, 2));
