@@ -23,7 +23,7 @@ def sources():
 def check(job):
     toolchain, name, text, needed = job
     flags = [*toolchain.flags(needed), f"-I{ROOT / 'tests'}", f"-I{ROOT / 'bench'}", "-fsyntax-only"]
-    succeeded, messages, _ = toolchain.run(text, *flags, *WARNINGS)
+    succeeded, messages = toolchain.run(text, *flags, *WARNINGS)
     return "" if succeeded else f"{toolchain.compiler}, {name}:\n{messages}"
 
 

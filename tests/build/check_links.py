@@ -19,7 +19,7 @@ def source(headers, main):
 
 def check(job):
     name, text, needed, flags = job
-    succeeded, messages, _ = toolchain.run(text, *toolchain.flags(needed), *WARNINGS, *flags)
+    succeeded, messages = toolchain.run(text, *toolchain.flags(needed), *WARNINGS, *flags)
     return "" if succeeded else f"{name}:\n{messages}"
 
 

@@ -32,7 +32,7 @@ def check(program):
     needed = ("eigen",) if toolchain.has("eigen") else ()
     with tempfile.TemporaryDirectory() as folder:
         binary = pathlib.Path(folder) / "program"
-        succeeded, messages, _ = toolchain.run(code, *toolchain.flags(needed), *WARNINGS, "-O1", "-pthread", "-o", str(binary))
+        succeeded, messages = toolchain.run(code, *toolchain.flags(needed), *WARNINGS, "-O1", "-pthread", "-o", str(binary))
         if not succeeded:
             return f"{place} does not compile:\n{messages}"
         if is_run:

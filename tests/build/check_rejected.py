@@ -21,10 +21,10 @@ def check(path):
         return f"{path.name}: needs a line `// expect: REGEX`, and code that FUNNEL_EXPECT_FAILURE breaks"
     needed = ("eigen",) if toolchain.has("eigen") else ()
     flags = [*toolchain.flags(needed), "-fsyntax-only"]
-    succeeded, messages, _ = toolchain.run(text, *flags)
+    succeeded, messages = toolchain.run(text, *flags)
     if not succeeded:
         return f"{path.name} does not compile without the mistake:\n{messages}"
-    succeeded, messages, _ = toolchain.run(text, *flags, "-DFUNNEL_EXPECT_FAILURE")
+    succeeded, messages = toolchain.run(text, *flags, "-DFUNNEL_EXPECT_FAILURE")
     if succeeded:
         return f"{path.name} compiles, although it must not"
     if not re.search(expected[1], messages):

@@ -179,6 +179,7 @@ TEST_CASE("ImplicitALS: a file without factors is rejected, also one of nobody")
     const auto load_with = [&](std::size_t factors) {
         funnel::io::ContainerWriter file("cf.ImplicitALS", 1);
         const Histories nobody;
+        file.value("log_fingerprint", std::uint64_t{0});
         nobody.write(file);
         for (const char* option : {"lambda", "alpha0", "nu"}) {
             file.value(option, 1.0F);

@@ -4,7 +4,6 @@
 #include "cf/random_log.hpp"
 #include "support/temp_dir.hpp"
 
-#include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/cf/popularity.hpp>
 #include <funnel/data/interaction_log.hpp>
@@ -60,7 +59,7 @@ std::string message_of(const auto& call) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("Model: learns from a log that is not ours", M, Popularity, ItemKNN, ImplicitALS) {
+TEST_CASE_TEMPLATE("Model: learns from a log that is not ours", M, Popularity, ItemKNN) {
     const OwnLog own{{0, 0, 1, 1, 2}, {0, 1, 1, 2, 1}};
     const auto ours = testing::log_of({{0, 1}, {1, 2}, {1}}, 4);
     const auto model = M::fit(own);
@@ -79,8 +78,7 @@ TEST_CASE_TEMPLATE("Model: learns from a log that is not ours", M, Popularity, I
 }
 
 // A saved model beside a log that has grown: its ids would name other items, without any sign of it.
-TEST_CASE_TEMPLATE("Model: is not loaded beside a log whose ids mean something else", M, Popularity, ItemKNN,
-                   ImplicitALS) {
+TEST_CASE_TEMPLATE("Model: is not loaded beside a log whose ids mean something else", M, Popularity, ItemKNN) {
     const testing::TempDir dir;
     const std::string path = dir / "model.fnl";
     const std::vector<funnel::data::Interaction> rows{{0, 0}, {0, 1}, {1, 1}};

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI {
@@ -105,18 +106,20 @@ void keep_first(std::vector<Scored<Id>>& list, std::size_t count) {
 /// Shapes    scores: n;  out: room for k
 /// Returns   min(k, number of scores that are not NaN) entries; the second form: the filled part of out
 /// Cost      O(n + k log k log n) on random order, O(n log k) at worst; the second form allocates nothing
-inline std::span<Scored<>> top_k(std::span<const float> scores, std::span<Scored<>> out) noexcept {
-    TopK<> best(out);
+template <std::integral Id = std::uint32_t>
+std::span<Scored<Id>> top_k(std::span<const float> scores, std::type_identity_t<std::span<Scored<Id>>> out) noexcept {
+    TopK<Id> best(out);
     for (std::size_t i = 0; i < scores.size(); ++i) {
-        best.push(static_cast<std::uint32_t>(i), scores[i]);
+        best.push(static_cast<Id>(i), scores[i]);
     }
     return best.finish();
 }
 
-[[nodiscard]] inline std::vector<Scored<>> top_k(std::span<const float> scores, std::size_t k) {
-    std::vector<Scored<>> out(std::min(k, scores.size()));
-    detail::keep_first(out, top_k(scores, std::span(out)).size());
-    return out;
+template <std::integral Id = std::uint32_t>
+[[nodiscard]] std::vector<Scored<Id>> top_k(std::span<const float> scores, std::size_t k) {
+    std::vector<Scored<Id>> list(std::min(k, scores.size()));
+    detail::keep_first(list, top_k<Id>(scores, list).size());
+    return list;
 }
 
 }  // namespace funnel

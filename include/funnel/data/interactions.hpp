@@ -67,7 +67,8 @@ public:
     /// In the order of their ids.
     [[nodiscard]] std::span<const std::string> keys() const noexcept {
         const std::vector<std::string>* keys = keys_.get();
-        return keys != nullptr ? std::span(keys->data(), keys->size()) : std::span<const std::string>();
+        return keys != nullptr ? std::span<const std::string>(keys->data(), keys->size())
+                               : std::span<const std::string>();
     }
 
     /// Errors    InvalidArgument if there is no such id

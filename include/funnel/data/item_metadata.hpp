@@ -39,7 +39,9 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return items_.size(); }
     /// Item < size() (not checked).
     [[nodiscard]] const ItemInfo& operator[](std::size_t item) const noexcept { return items_[item]; }
-    [[nodiscard]] std::span<const std::string> genre_names() const noexcept { return genre_names_; }
+    [[nodiscard]] std::span<const std::string> genre_names() const noexcept {
+        return {genre_names_.data(), genre_names_.size()};
+    }
 
 private:
     std::vector<ItemInfo> items_;

@@ -124,7 +124,7 @@ private:
         }
         std::vector<std::uint32_t> place(items());
         std::iota(place.begin(), place.end(), 0U);
-        Random(options_.seed, place_stream).shuffle(std::span(place));
+        Random(options_.seed, place_stream).shuffle(std::span(place.data(), place.size()));
 
         item_factors_ = Matrix<double>(items(), options_.factors);
         log_popularity_.resize(items());
@@ -217,15 +217,10 @@ private:
             static_cast<void>(random.normal());  // the user's share of the rows
             live(user, visits(counts[user], random), random, rows);
         }
-        // Of one time, a user's picks stay in their order.
-        std::vector<std::pair<double, std::size_t>> order(rows.size());
-        for (std::size_t row = 0; row < rows.size(); ++row) {
-            order[row] = {rows[row].time, row};
-        }
-        std::sort(order.begin(), order.end());
-        std::vector<Interaction> sorted(rows.size());
-        std::transform(order.begin(), order.end(), sorted.begin(), [&](const auto& pick) { return rows[pick.second]; });
-        log_ = Interactions::from_ids(std::move(sorted), users(), items());
+        // Of one time, users come in their order, and so do the picks of each.
+        const auto is_earlier = [](const Interaction& a, const Interaction& b) { return a.time < b.time; };
+        std::stable_sort(rows.begin(), rows.end(), is_earlier);
+        log_ = Interactions::from_ids(std::move(rows), users(), items());
     }
 
     // The times of a user's picks, ascending.

@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,12 +18,12 @@ namespace funnel::inline FUNNEL_ABI::data {
 ///
 /// Returns   the same films on every machine; the first n are the same for every number of items
 [[nodiscard]] inline ItemMetadata synthetic_items(std::size_t items, std::uint64_t seed) {
-    constexpr std::array<std::string_view, 40> adjectives{
+    constexpr std::array<const char*, 40> adjectives{
         "Silent",  "Crimson", "Broken", "Hidden",   "Golden", "Distant", "Restless", "Frozen",   "Burning", "Gentle",
         "Hollow",  "Secret",  "Velvet", "Northern", "Last",   "Paper",   "Electric", "Quiet",    "Iron",    "Borrowed",
         "Endless", "Savage",  "Lonely", "Radiant",  "Stolen", "Glass",   "Winter",   "Second",   "Wild",    "Forgotten",
         "Bitter",  "Emerald", "Sunken", "Midnight", "Honest", "Painted", "Thunder",  "Faithful", "Lucky",   "Perfect"};
-    constexpr std::array<std::string_view, 40> nouns{
+    constexpr std::array<const char*, 40> nouns{
         "River",   "Garden",    "Letter", "Harbour",    "Witness", "Machine",  "Summer",    "Stranger",
         "Kingdom", "Mirror",    "Train",  "Orchard",    "Promise", "Island",   "Detective", "Circus",
         "Horizon", "Lantern",   "Winter", "Voyage",     "Shadow",  "Bridge",   "Melody",    "Heist",
@@ -39,8 +38,11 @@ namespace funnel::inline FUNNEL_ABI::data {
         // 1007 has no factor in common with the number of titles, so each is used once before the first sequel.
         const std::size_t title = (item * 1007 + seed % titles) % titles;
         const std::size_t part = item / titles + 1;
-        infos[item].title = "The " + std::string(adjectives[title / nouns.size()]) + ' ' +
-                            std::string(nouns[title % nouns.size()]) + (part > 1 ? ' ' + std::to_string(part) : "");
+        std::string& words = infos[item].title;
+        words.append("The ").append(adjectives[title / nouns.size()]).append(" ").append(nouns[title % nouns.size()]);
+        if (part > 1) {
+            words.append(" ").append(std::to_string(part));
+        }
 
         Random random(seed, item);
         infos[item].year = 2016 - static_cast<int>(std::min(random.below(60), random.below(60)));

@@ -11,11 +11,8 @@
 #include <funnel/data/synthetic.hpp>
 #include <funnel/data/user_item_matrix.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <numeric>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::data {
@@ -51,39 +48,43 @@ public:
     [[nodiscard]] std::vector<Scored<>> recommend(std::size_t user, const OracleOptions& options = {}) const {
         require(user < world_.users(), "SyntheticOracle: user must be below users()");
         constexpr std::size_t eras = SyntheticWorld::eras;
-        std::vector<std::uint32_t> visits(visits_.begin() + static_cast<std::ptrdiff_t>(user * eras),
-                                          visits_.begin() + static_cast<std::ptrdiff_t>((user + 1) * eras));
-        if (std::count(visits.begin(), visits.end(), 0U) == static_cast<std::ptrdiff_t>(eras)) {
-            visits.back() = 1;
+        const auto visits = [&](std::size_t era) { return visits_[user * eras + era]; };
+        double rows = 0.0;
+        for (std::size_t era = 0; era < eras; ++era) {
+            rows += visits(era);
         }
-        std::vector<bool> is_seen(world_.items(), false);
+        std::vector<unsigned char> is_seen(world_.items(), 0);
         if (!options.keep_seen) {
             for (const std::uint32_t item : history_.row(user).columns) {
-                is_seen[item] = true;
+                is_seen[item] = 1;
             }
         }
 
-        const double rows = std::accumulate(visits.begin(), visits.end(), 0.0);
         std::vector<double> chances(world_.items(), 0.0);
         for (std::size_t era = 0; era < eras; ++era) {
-            if (visits[era] == 0) {
+            const double share = rows > 0.0 ? visits(era) / rows : era + 1 == eras ? 1.0 : 0.0;
+            if (share == 0.0) {
                 continue;
             }
             std::vector<double> weights = world_.affinities(user, era);
             double total = 0.0;
             for (std::size_t item = 0; item < weights.size(); ++item) {
-                weights[item] = is_seen[item] ? 0.0 : detail::portable_exp(weights[item]);
+                weights[item] = is_seen[item] != 0 ? 0.0 : detail::portable_exp(weights[item]);
                 total += weights[item];
             }
             for (std::size_t item = 0; item < weights.size() && total > 0.0; ++item) {
-                chances[item] = math::fma(visits[era] / rows, weights[item] / total, chances[item]);
+                chances[item] = math::fma(share, weights[item] / total, chances[item]);
             }
         }
-        std::vector<float> scores(chances.size());
-        for (std::size_t item = 0; item < scores.size(); ++item) {
-            scores[item] = is_seen[item] ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(chances[item]);
+        std::vector<Scored<>> list(options.k < chances.size() ? options.k : chances.size());
+        TopK<> best({list.data(), list.size()});
+        for (std::uint32_t item = 0; item < chances.size(); ++item) {
+            if (is_seen[item] == 0) {
+                best.push(item, static_cast<float>(chances[item]));
+            }
         }
-        return top_k(scores, options.k);
+        funnel::detail::keep_first(list, best.finish().size());
+        return list;
     }
 
 private:
