@@ -10,7 +10,6 @@
 #include "demo/sources.hpp"
 #include "demo/world.hpp"
 
-#include <funnel/core/progress.hpp>
 #include <funnel/data/splits.hpp>
 #include <funnel/pipeline/funnel.hpp>
 
@@ -27,16 +26,16 @@ namespace {
 using namespace funnel::pipeline;
 
 demo::ReportData run(const demo::World& world, std::size_t threads, float lambda, std::optional<std::string> user_key) {
-    funnel::Threads pool(threads);
+    funnel::Threads workers(threads);
     demo::ProgressBar bar;
-    funnel::Monitored executor(pool, std::ref(bar));
+    demo::Pool pool(workers, std::ref(bar));
     demo::ReportData data = demo::describe(world, lambda);
 
     // One cut in time: nothing below may know what happens after it.
     const auto [train, test] = funnel::data::split_by_time(world.log, {.test_fraction = 0.2});
     const funnel::Matrix<float> genres = world.genres();
-    const auto ranker = demo::learn_ranker(train, genres, executor);
-    const demo::Sources sources = demo::Sources::fit(train, executor);
+    const auto ranker = demo::learn_ranker(train, genres, pool);
+    const demo::Sources sources = demo::Sources::fit(train, pool);
     const demo::CandidateFeatures features(sources, train, genres);
 
     const auto by_taste = [&](const Request& request, const Candidates& candidates) {
@@ -55,16 +54,16 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     const Funnel funnel = with_lambda(lambda);
 
     const demo::Judge judge(train, test, genres);
-    data.quality = {judge("source", "popular", sources.popular, executor),
-                    judge("source", "trending", sources.trending, executor),
-                    judge("source", "item-knn", sources.item_knn, executor),
-                    judge("source", "ease", sources.ease, executor),
-                    judge("source", "als", sources.als, executor),
-                    judge("retrieved", "all five, merged", retrieved, executor),
-                    judge("ranked", "logistic regression", ranked, executor),
-                    judge("shown", "fresh and diverse", funnel, executor)};
+    data.quality = {judge("source", "popular", sources.popular, pool),
+                    judge("source", "trending", sources.trending, pool),
+                    judge("source", "item-knn", sources.item_knn, pool),
+                    judge("source", "ease", sources.ease, pool),
+                    judge("source", "als", sources.als, pool),
+                    judge("retrieved", "all five, merged", retrieved, pool),
+                    judge("ranked", "logistic regression", ranked, pool),
+                    judge("shown", "fresh and diverse", funnel, pool)};
     for (const float weight : {1.0F, 0.95F, 0.9F, 0.8F, 0.7F, 0.5F, 0.3F}) {
-        const demo::Quality quality = judge("", "", with_lambda(weight), executor);
+        const demo::Quality quality = judge("", "", with_lambda(weight), pool);
         data.trade_offs.push_back({weight, quality.ndcg, quality.list_distance, quality.coverage});
     }
     demo::count_users(train, test, data);

@@ -4,10 +4,7 @@
 #include "sources.hpp"
 
 #include <funnel/core/matrix.hpp>
-#include <funnel/core/parallel.hpp>
 #include <funnel/data/interactions.hpp>
-#include <funnel/data/splits.hpp>
-#include <funnel/data/user_item_matrix.hpp>
 #include <funnel/kernels/distance.hpp>
 #include <funnel/pipeline/candidates.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
@@ -104,33 +101,7 @@ private:
 
 /// Learns to rank on an earlier window than the one it will be judged on: sources that know only the first part of the
 /// training log propose candidates, and the rest of that log says which of them were taken.
-template <funnel::Executor E>
 funnel::ranking::LogisticRegression learn_ranker(const funnel::data::Interactions& train,
-                                                 const funnel::Matrix<float>& genres, E& executor) {
-    const auto [past, future] = funnel::data::split_by_time(train, {.test_fraction = 0.25});
-    const Sources sources = Sources::fit(past, executor);
-    const CandidateFeatures features(sources, past, genres);
-    const auto retrieval = sources.retrieval();
-    const funnel::CSRMatrix<float> taken = funnel::data::user_item_matrix(future);
-
-    std::vector<float> values;
-    std::vector<float> labels;
-    for (std::uint32_t user = 0; user < taken.rows(); ++user) {
-        const auto relevant = taken.row(user).columns;
-        if (relevant.empty() || !sources.knows(user)) {
-            continue;
-        }
-        funnel::pipeline::Candidates candidates;
-        funnel::pipeline::Trace trace;
-        retrieval.run(funnel::pipeline::Request{.user = user}, candidates, trace);
-        const funnel::Matrix<float> rows = features.of(user, candidates);
-        for (std::size_t i = 0; i < rows.rows(); ++i) {
-            values.insert(values.end(), rows.row(i).begin(), rows.row(i).end());
-            labels.push_back(std::ranges::binary_search(relevant, candidates.ids()[i]) ? 1.0F : 0.0F);
-        }
-    }
-    const funnel::MatrixView<const float> rows(values, labels.size(), CandidateFeatures::count);
-    return funnel::ranking::LogisticRegression::fit(rows, labels, {}, executor);
-}
+                                                 const funnel::Matrix<float>& genres, Pool& pool);
 
 }  // namespace demo

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <funnel/core/progress.hpp>
+#include <funnel/core/threads.hpp>
 
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <string>
 
 namespace demo {
@@ -50,5 +52,8 @@ private:
     std::chrono::steady_clock::time_point start_;
     std::chrono::steady_clock::time_point drawn_;
 };
+
+/// The demo's executor: threads that show how far they are.
+using Pool = funnel::Monitored<funnel::Threads, std::reference_wrapper<ProgressBar>>;
 
 }  // namespace demo

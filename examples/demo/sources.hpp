@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include "progress_bar.hpp"
+
 #include <funnel/ann/hnsw.hpp>
 #include <funnel/cf/ease.hpp>
 #include <funnel/cf/implicit_als.hpp>
@@ -8,13 +10,11 @@
 #include <funnel/cf/popularity.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
-#include <funnel/data/user_item_matrix.hpp>
 #include <funnel/pipeline/funnel.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 namespace demo {
@@ -37,20 +37,7 @@ struct Sources {
     funnel::ann::HNSW<funnel::ann::InnerProduct> als_index;
     funnel::CSRMatrix<float> histories;
 
-    template <funnel::Executor E>
-    static Sources fit(const funnel::data::Interactions& train, E& executor) {
-        using namespace funnel;
-        const double half_life = time_span(train) / 12.0;  // for MovieLens-100K, two weeks
-        auto als = cf::ImplicitALS::fit(train, {.factors = 32, .lambda = 0.02F, .alpha0 = 0.3F}, executor);
-        auto index = ann::HNSW<ann::InnerProduct>::build(als.item_factors(), {}, executor);
-        return {cf::Popularity::fit(train),
-                cf::Popularity::fit(train, {.half_life = half_life}),
-                cf::ItemKNN::fit(train, {}, executor),
-                cf::EASE::fit(train, {}, executor),
-                std::move(als),
-                std::move(index),
-                data::user_item_matrix(train)};
-    }
+    static Sources fit(const funnel::data::Interactions& train, Pool& pool);
 
     [[nodiscard]] bool knows(std::uint32_t user) const { return histories.row(user).size() > 0; }
 

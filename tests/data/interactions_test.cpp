@@ -147,8 +147,7 @@ TEST_CASE("Interactions: refuses unknown ids and values that are not finite") {
 
 TEST_CASE("Interactions: the fingerprint is that of the keys in the order of their ids") {
     const auto of = [](std::vector<std::string> users, std::vector<std::string> items) {
-        return Interactions({}, KeyMap(std::move(users)), KeyMap(std::move(items)))
-            .fingerprint();
+        return Interactions({}, KeyMap(std::move(users)), KeyMap(std::move(items))).fingerprint();
     };
     CHECK(of({"a", "b"}, {"c"}) == of({"b", "a", "b"}, {"c"}));
     CHECK(of({"a", "b"}, {"c"}) != of({"c"}, {"a", "b"}));

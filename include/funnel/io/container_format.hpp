@@ -42,6 +42,7 @@ namespace funnel::inline FUNNEL_ABI::io::detail {
 // How many of something the caller expects, if the caller knows. A std::optional is slower to compile.
 struct ExpectedCount {
     constexpr ExpectedCount() = default;
+    // NOLINTNEXTLINE(google-explicit-constructor): a number is what it stands for
     constexpr ExpectedCount(std::uint64_t expected) : count(expected), is_known(true) {}
 
     std::uint64_t count = 0;

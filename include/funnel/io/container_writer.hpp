@@ -11,6 +11,7 @@
 #include <funnel/io/little_endian.hpp>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -202,11 +203,11 @@ private:
 
     template <class Sink>
     void write_to(Sink& sink) const {
-        static constexpr std::byte zeros[detail::container_alignment]{};
+        static constexpr std::array<std::byte, detail::container_alignment> zeros{};
         sink.write(head());
         for (const Section& section : sections_) {
             section.for_each_part([&](std::span<const std::byte> part) { sink.write(part); });
-            sink.write({zeros, static_cast<std::size_t>(detail::container_padding(section.size()))});
+            sink.write({zeros.data(), static_cast<std::size_t>(detail::container_padding(section.size()))});
         }
     }
 

@@ -4,6 +4,7 @@
 #include <funnel/core/config.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -19,7 +20,7 @@ namespace funnel::inline FUNNEL_ABI::io {
         std::string_view first_bytes;
         std::string_view name;
     };
-    constexpr Known known[] = {
+    constexpr std::array known{
         Known{"\x89"
               "FNL\r\n\x1a\n"sv,
               "a funnel container"},

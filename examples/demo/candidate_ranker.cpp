@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "candidate_ranker.hpp"
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/data/splits.hpp>
+#include <funnel/data/user_item_matrix.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace demo {
+
+funnel::ranking::LogisticRegression learn_ranker(const funnel::data::Interactions& train,
+                                                 const funnel::Matrix<float>& genres, Pool& pool) {
+    const auto [past, future] = funnel::data::split_by_time(train, {.test_fraction = 0.25});
+    const Sources sources = Sources::fit(past, pool);
+    const CandidateFeatures features(sources, past, genres);
+    const auto retrieval = sources.retrieval();
+    const funnel::CSRMatrix<float> taken = funnel::data::user_item_matrix(future);
+
+    std::vector<float> values;
+    std::vector<float> labels;
+    for (std::uint32_t user = 0; user < taken.rows(); ++user) {
+        const auto relevant = taken.row(user).columns;
+        if (relevant.empty() || !sources.knows(user)) {
+            continue;
+        }
+        funnel::pipeline::Candidates candidates;
+        funnel::pipeline::Trace trace;
+        retrieval.run(funnel::pipeline::Request{.user = user}, candidates, trace);
+        const funnel::Matrix<float> rows = features.of(user, candidates);
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            values.insert(values.end(), rows.row(i).begin(), rows.row(i).end());
+            labels.push_back(std::ranges::binary_search(relevant, candidates.ids()[i]) ? 1.0F : 0.0F);
+        }
+    }
+    const funnel::MatrixView<const float> rows(values, labels.size(), CandidateFeatures::count);
+    return funnel::ranking::LogisticRegression::fit(rows, labels, {}, pool);
+}
+
+}  // namespace demo
