@@ -147,3 +147,17 @@ TEST_CASE("Popularity: rejects what cannot work") {
     CHECK_THROWS_AS((void)model.score(1, Ids{0}), InvalidArgument);
     CHECK_THROWS_AS((void)model.score(0, Ids{1}), InvalidArgument);
 }
+
+TEST_CASE("Popularity: a log of one's own may hold times that are none") {
+    struct OwnLog {
+        double time;
+        [[nodiscard]] std::size_t users() const { return 1; }
+        [[nodiscard]] std::size_t items() const { return 1; }
+        [[nodiscard]] std::size_t size() const { return 2; }
+        Interaction operator[](std::size_t row) const { return {0, 0, 1.0F, row == 0 ? 1.0 : time}; }
+    };
+    CHECK(Popularity::fit(OwnLog{0.0}, {.half_life = 1.0}).scores()[0] == 1.5F);
+    CHECK_THROWS_AS((void)Popularity::fit(OwnLog{not_a_number}, {.half_life = 1.0}), InvalidArgument);
+    CHECK_THROWS_AS((void)Popularity::fit(OwnLog{-infinity}, {.half_life = 1.0}), InvalidArgument);
+    CHECK(Popularity::fit(OwnLog{not_a_number}).scores()[0] == 2.0F);
+}

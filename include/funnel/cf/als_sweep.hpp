@@ -26,13 +26,13 @@ enum class ALSSolver : std::uint8_t {
 };
 
 struct ImplicitALSOptions {
-    std::size_t factors = 64;                ///< length of the vectors
-    float lambda = 0.01F;                    ///< L2 penalty
-    float alpha0 = 0.1F;                     ///< weight of a pair that was not observed; an observed one weighs 1 more
+    std::size_t factors = 64;                ///< > 0, length of the vectors
+    float lambda = 0.01F;                    ///< > 0, L2 penalty
+    float alpha0 = 0.1F;                     ///< > 0, weight of a pair not observed; an observed one weighs 1 more
     float nu = 1.0F;                         ///< 0: all rows are penalised alike; 1: in proportion to their weight
     std::size_t iterations = 16;             ///< sweeps over both sides
     std::uint64_t seed = 1;                  ///< of the first factors
-    float stddev = 0.1F;                     ///< of the first factors, times 1 / sqrt(factors)
+    float stddev = 0.1F;                     ///< > 0, of the first factors, times 1 / sqrt(factors)
     ALSSolver solver = ALSSolver::Cholesky;  ///< Cholesky or ConjugateGradient
     std::size_t cg_steps = 3;                ///< steps of ConjugateGradient for each row and sweep
 };

@@ -21,9 +21,11 @@
 namespace funnel::inline FUNNEL_ABI::cf {
 
 struct EASEOptions {
-    float lambda = 200.0F;  ///< L2 penalty on the weights; more of it for fewer rows a item
+    float lambda =
+        200.0F;  ///< > 0, L2 penalty on the weights: more of it for fewer rows an item; too little leaves no inverse
 };
 
+/// How EASE learns its weights.
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 struct LearnEASE {
     using Options = EASEOptions;

@@ -26,6 +26,7 @@
 
 namespace funnel::inline FUNNEL_ABI::cf {
 
+/// What ImplicitALS learns: a row of factors for each user and item.
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 class ImplicitALSScorer {
 public:

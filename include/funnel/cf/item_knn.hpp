@@ -21,11 +21,12 @@
 namespace funnel::inline FUNNEL_ABI::cf {
 
 struct ItemKNNOptions {
-    std::size_t neighbours = 200;                ///< how many similar items each item keeps
+    std::size_t neighbours = 200;                ///< how many similar items each item keeps, > 0
     Similarity similarity = Similarity::Cosine;  ///< Cosine or Jaccard
-    float shrinkage = 0.0F;                      ///< added to the denominator: distrusts items with few users
+    float shrinkage = 0.0F;                      ///< >= 0, added to the denominator: distrusts items with few users
 };
 
+/// How ItemKNN learns its weights.
 struct LearnItemKNN {
     using Options = ItemKNNOptions;
     using Weights = SparseWeights;

@@ -20,11 +20,13 @@
 namespace funnel::inline FUNNEL_ABI::cf {
 
 struct PopularityOptions {
-    std::optional<double> half_life =
-        {};                          ///< a row loses half its weight in this time, in the unit of the log; none: never
-    std::optional<double> now = {};  ///< the time at which a row weighs 1; none: the latest time in the log
+    /// A row loses half its weight in this time, > 0, in the unit of the log; none: never.
+    std::optional<double> half_life = {};
+    /// The time at which a row weighs 1; none: the latest time in the log. With a half-life, no row may be later.
+    std::optional<double> now = {};
 };
 
+/// What Popularity learns: a score for each item.
 class PopularityScorer {
 public:
     using Options = PopularityOptions;
@@ -59,6 +61,7 @@ protected:
         std::vector<double> sums(train.items(), 0.0);
         for (std::size_t row = 0; row < train.size(); ++row) {
             const double age = now - train[row].time;
+            require(!options.half_life || math::is_finite(age), "Popularity: every time must be finite");
             sums[train[row].item] += options.half_life ? math::exp2(-(age / *options.half_life)) : 1.0;
         }
         return PopularityScorer({sums.begin(), sums.end()});
