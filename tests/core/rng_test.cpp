@@ -193,5 +193,10 @@ TEST_CASE("shuffle: every order of four is equally likely, and nothing gets lost
     Random(1).shuffle(std::span(nothing));
     std::vector<int> one{7};
     Random(1).shuffle(std::span(one));
+
+    std::vector<int> ascending{0, 1, 2, 3, 4, 5, 6};
+    Random(3, 4).shuffle(std::span(ascending));
+    CHECK(Random(3, 4).permutation<int>(7) == ascending);
+    CHECK(Random(3).permutation<int>(0).empty());
     CHECK(one.front() == 7);
 }

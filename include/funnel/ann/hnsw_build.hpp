@@ -12,7 +12,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <span>
 #include <vector>
 
@@ -146,9 +145,7 @@ void build_links(HNSWGraph& graph, std::size_t ef, std::uint64_t seed, const Sim
         return;
     }
     // Nodes of high levels first: upper levels are complete before the many nodes of level 0 descend through them.
-    std::vector<std::uint32_t> shuffled(graph.size());
-    std::iota(shuffled.begin(), shuffled.end(), 0U);
-    Random(seed, ~std::uint64_t{0}).shuffle(std::span(shuffled));
+    const auto shuffled = Random(seed, ~std::uint64_t{0}).permutation<std::uint32_t>(graph.size());
     std::vector<std::uint32_t> order;
     order.reserve(shuffled.size());
     for (std::size_t level = HNSWGraph::max_level + 1; level-- > 0;) {

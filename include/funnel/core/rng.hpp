@@ -6,12 +6,14 @@
 
 #include <array>
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <numbers>
 #include <span>
 #include <utility>
+#include <vector>
 
 namespace funnel::inline FUNNEL_ABI {
 
@@ -179,6 +181,17 @@ public:
         for (std::size_t i = elements.size(); i > 1; --i) {
             std::swap(elements[i - 1], elements[below(i)]);
         }
+    }
+
+    /// The numbers 0 .. n - 1 in one of their n! orders: the ascending ones, shuffled.
+    template <std::integral I>
+    [[nodiscard]] std::vector<I> permutation(std::size_t n) {
+        std::vector<I> numbers(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            numbers[i] = static_cast<I>(i);
+        }
+        shuffle(std::span<I>(numbers.data(), n));
+        return numbers;
     }
 
 private:

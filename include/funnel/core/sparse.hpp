@@ -55,8 +55,7 @@ public:
         for (std::size_t i = 0; i < entries.size(); ++i) {
             sorted[i] = entries[by_column[i]];
         }
-        const std::vector<std::size_t> by_row =
-            counting_order(std::span<const Triplet<T>>(sorted), rows, &Triplet<T>::row);
+        const std::vector<std::size_t> by_row = counting_order({sorted.data(), sorted.size()}, rows, &Triplet<T>::row);
 
         offsets_.assign(rows + 1, 0);
         columns_.reserve(entries.size());

@@ -10,7 +10,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <tuple>
@@ -49,9 +48,7 @@ struct RandomSplitOptions {
 [[nodiscard]] inline Split split_random(const Interactions& log, const RandomSplitOptions& options = {}) {
     require(options.test_fraction > 0.0 && options.test_fraction < 1.0,
             "split_random: test_fraction must lie in (0, 1)");
-    std::vector<std::size_t> order(log.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    Random(options.seed).shuffle(std::span(order));
+    const auto order = Random(options.seed).permutation<std::size_t>(log.size());
 
     const double test_rows = math::round(options.test_fraction * static_cast<double>(log.size()));
     std::vector<bool> is_test(log.size(), false);
@@ -108,7 +105,9 @@ struct LastOutSplitOptions {
 /// Cost      O(n log n) time for n rows
 [[nodiscard]] inline Split split_last_out(const Interactions& log, const LastOutSplitOptions& options = {}) {
     std::vector<std::size_t> order(log.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
+    for (std::size_t row = 0; row < order.size(); ++row) {
+        order[row] = row;
+    }
     const auto key = [&](std::size_t row) { return std::tuple(log[row].user, log[row].time, log[row].item, row); };
     std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
 

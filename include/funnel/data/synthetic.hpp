@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <span>
 #include <utility>
 #include <vector>
@@ -122,9 +121,7 @@ private:
                 x = random.normal();
             }
         }
-        std::vector<std::uint32_t> place(items());
-        std::iota(place.begin(), place.end(), 0U);
-        Random(options_.seed, place_stream).shuffle(std::span(place.data(), place.size()));
+        const auto place = Random(options_.seed, place_stream).permutation<std::uint32_t>(items());
 
         item_factors_ = Matrix<double>(items(), options_.factors);
         log_popularity_.resize(items());
@@ -218,9 +215,18 @@ private:
             live(user, visits(counts[user], random), random, rows);
         }
         // Of one time, users come in their order, and so do the picks of each.
-        const auto is_earlier = [](const Interaction& a, const Interaction& b) { return a.time < b.time; };
-        std::stable_sort(rows.begin(), rows.end(), is_earlier);
-        log_ = Interactions::from_ids(std::move(rows), users(), items());
+        std::vector<std::size_t> order(rows.size());
+        for (std::size_t row = 0; row < rows.size(); ++row) {
+            order[row] = row;
+        }
+        std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+            return rows[a].time != rows[b].time ? rows[a].time < rows[b].time : a < b;
+        });
+        std::vector<Interaction> sorted(rows.size());
+        for (std::size_t row = 0; row < rows.size(); ++row) {
+            sorted[row] = rows[order[row]];
+        }
+        log_ = Interactions::from_ids(std::move(sorted), users(), items());
     }
 
     // The times of a user's picks, ascending.

@@ -14,13 +14,12 @@ namespace funnel::inline FUNNEL_ABI::data {
 /// Errors    InvalidArgument if a row of the log has an id that is not below users() or items()
 template <InteractionLog Log>
 [[nodiscard]] CSRMatrix<float> user_item_matrix(const Log& log) {
-    std::vector<Triplet<float>> entries;
-    entries.reserve(log.size());
-    for (std::size_t row = 0; row < log.size(); ++row) {
+    std::vector<Triplet<float>> entries(log.size());
+    for (std::size_t row = 0; row < entries.size(); ++row) {
         const auto& interaction = log[row];
-        entries.push_back({interaction.user, interaction.item, interaction.value});
+        entries[row] = {interaction.user, interaction.item, interaction.value};
     }
-    return {entries, log.users(), log.items()};
+    return {{entries.data(), entries.size()}, log.users(), log.items()};
 }
 
 }  // namespace funnel::data

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <numeric>
 #include <span>
 #include <vector>
 
@@ -80,7 +79,10 @@ template <ItemLists Lists>
 /// Shapes    counts: how often each item was shown, one for each item of the catalogue
 /// Returns   a value in [0, log2(n)], the upper end when all are shown equally often; NaN if nothing was shown
 [[nodiscard]] inline double entropy(std::span<const std::uint64_t> counts) {
-    const std::uint64_t total = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+    std::uint64_t total = 0;
+    for (const auto count : counts) {
+        total += count;
+    }
     if (total == 0) {
         return std::numeric_limits<double>::quiet_NaN();
     }
