@@ -8,6 +8,7 @@
 
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/parallel.hpp>
+#include <funnel/io/container.hpp>
 
 #include <doctest/doctest.h>
 
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -112,6 +114,8 @@ TEST_CASE("Flat: the form for hot paths gives the same hits, and fewer where the
     const std::vector<float> not_finite(5, not_a_number);
     CHECK(index.search(wrong_dimension, {}, scratch, out) == 0);
     CHECK(index.search(not_finite, {}, scratch, out) == 0);
+    const std::vector<float> too_long(5, 1e19F);  // a squared length of 5e38 is finite, but no float
+    CHECK(index.search(too_long, {}, scratch, out) == 0);
 }
 
 TEST_CASE("Flat: added vectors are found, removed ones are not, and ids are not used again") {
@@ -149,7 +153,11 @@ TEST_CASE("Flat: cosines never leave [-1, 1], and neither length nor input chang
     for (std::size_t i = 0; i < vectors.rows(); ++i) {
         const Hits hits = index.search(vectors.row(i), {.k = 300});
         REQUIRE(hits.front().score <= 1.0F);
-        REQUIRE(hits.back().score >= -1.0F);
+        std::vector<float> opposite(vectors.row(i).begin(), vectors.row(i).end());
+        for (float& x : opposite) {
+            x = -x;
+        }
+        REQUIRE(index.search(opposite, {.k = 300}).back().score >= -1.0F);
         REQUIRE(std::equal(vectors.row(i).begin(), vectors.row(i).end(), before.row(i).begin()));
     }
     // A thousandth or a million times as long: the same direction.
@@ -197,6 +205,34 @@ TEST_CASE("Flat: any damage to a file is found") {
     };
     funnel::testing::check_damage(funnel::testing::bytes_of(dir / "flat.fnl"), load,
                                   {.head = 300, .bit_flips = 300, .truncations = 30});
+}
+
+TEST_CASE("Flat: every vector and flag of a file is checked") {
+    const funnel::testing::TempDir dir;
+    // The checksums are right: only the meaning can be wrong.
+    const auto is_refused = [&]<class M>(M, const std::vector<float>& vector, std::uint8_t flag) {
+        const std::string metric(M::name);
+        const Matrix<float> vectors(MatrixView<const float>(vector, 1, 2));
+        const std::vector<std::uint8_t> is_removed{flag};
+        funnel::io::ContainerWriter file("ann.Flat", 1);
+        file.strings("metric", std::span(&metric, 1));
+        file.matrix("vectors", vectors);
+        file.array("is_removed", is_removed);
+        file.save(dir / "flat.fnl");
+        try {
+            (void)Flat<M>::load(dir / "flat.fnl");
+        } catch (const funnel::CorruptData&) {
+            return true;
+        }
+        return false;
+    };
+    CHECK_FALSE(is_refused(L2{}, {3.0F, 4.0F}, 1));
+    CHECK(is_refused(L2{}, {3.0F, 4.0F}, 2));
+    CHECK(is_refused(L2{}, {3.0F, not_a_number}, 0));
+    CHECK(is_refused(InnerProduct{}, {3.0F, 2e19F}, 0));
+    CHECK_FALSE(is_refused(Cosine{}, {0.6F, 0.8F}, 0));
+    CHECK(is_refused(Cosine{}, {0.6F, 0.9F}, 0));
+    CHECK(is_refused(Cosine{}, {1.0F, 1.0F}, 0));
 }
 
 TEST_CASE("Flat: NaN in a row is rejected and the row is named") {

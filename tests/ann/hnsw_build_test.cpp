@@ -9,6 +9,7 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/progress.hpp>
+#include <funnel/io/container.hpp>
 
 #include <doctest/doctest.h>
 
@@ -16,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <stop_token>
 #include <vector>
 
@@ -27,7 +29,13 @@ using funnel::ann::HNSW;
 using funnel::ann::HNSWOptions;
 using funnel::ann::InnerProduct;
 using funnel::ann::L2;
+using funnel::ann::detail::for_each_target;
 using funnel::ann::detail::HNSWGraph;
+using funnel::ann::detail::InsertScratch;
+using funnel::ann::detail::link_node;
+using funnel::ann::detail::Offer;
+using funnel::ann::detail::Similarity;
+using funnel::ann::detail::Slack;
 using funnel::testing::Bytes;
 
 namespace {
@@ -137,6 +145,87 @@ TEST_CASE("HNSW build: levels shrink by M, and are the same for an id in any ind
     // Levels of at least 1: 20000 / 8 = 2500, standard deviation 47; of at least 2: 312, 18.
     CHECK(20000 - counts[0] == doctest::Approx(2500).epsilon(0.06));
     CHECK(20000 - counts[0] - counts[1] == doctest::Approx(312).epsilon(0.2));
+}
+
+TEST_CASE("HNSW build: options are used, and an id has the same level if it was added") {
+    const funnel::testing::TempDir dir;
+    const Matrix<float> vectors = funnel::testing::tastes(50, 4, 1);
+    const auto file_of = [&](const HNSWOptions& options, std::size_t built) {
+        auto index = HNSW<L2>::build(vectors.view().rows_from(0, built), options);
+        for (std::size_t id = built; id < 50; ++id) {
+            index.add(vectors.row(id));
+        }
+        index.save(dir / "index.fnl");
+        return funnel::io::ContainerReader(dir / "index.fnl", "ann.HNSW", 1);
+    };
+    const auto levels_of = [&](std::uint64_t seed, std::size_t built) {
+        return file_of({.M = 2, .ef_construction = 10, .seed = seed}, built).array<std::uint8_t>("levels");
+    };
+    CHECK(levels_of(1, 10) == levels_of(1, 50));
+    CHECK(levels_of(2, 50) != levels_of(1, 50));
+    const auto root_of = [&](std::uint64_t seed) {  // all are on level 0: the first that came in
+        return file_of({.M = 4096, .ef_construction = 10, .seed = seed}, 50).value<std::uint32_t>("root");
+    };
+    CHECK(root_of(2) != root_of(1));
+    const auto links_of = [&](std::size_t ef_construction, std::size_t built) {
+        const auto links = file_of({.M = 2, .ef_construction = ef_construction}, built).matrix<std::uint32_t>("links");
+        std::vector<std::uint32_t> all;
+        for (std::size_t id = 0; id < 50; ++id) {
+            all.insert(all.end(), links.row(id).begin(), links.row(id).end());
+        }
+        return all;
+    };
+    for (const std::size_t built : {1U, 50U}) {  // nearly all added, nearly all built
+        CHECK(links_of(50, built) != links_of(1, built));
+    }
+    const auto upper = file_of({.M = 2, .ef_construction = 10}, 50).array<std::uint32_t>("upper_links");
+    CHECK(std::count(upper.begin(), upper.end(), funnel::ann::detail::no_node) <
+          static_cast<std::ptrdiff_t>(upper.size()));
+}
+
+TEST_CASE("HNSW build: a new vector gets M links if they lead into M directions") {
+    const funnel::testing::TempDir dir;
+    const std::vector<float> around{1.0F, 0.0F, -1.0F, 0.0F, 0.0F, 1.0F, 0.0F, -1.0F};
+    auto index = HNSW<L2>::build(funnel::MatrixView<const float>(around, 4, 2), {.M = 4});
+    index.add(std::vector<float>{0.0F, 0.0F});
+    index.save(dir / "index.fnl");
+    const auto links = funnel::io::ContainerReader(dir / "index.fnl", "ann.HNSW", 1).matrix<std::uint32_t>("links");
+    CHECK(std::count(links.row(4).begin(), links.row(4).end(), funnel::ann::detail::no_node) == 4);  // of 2 M
+}
+
+TEST_CASE("link_node: links on every level of the node, and offers the same in return") {
+    Matrix<float> vectors(2, 1);
+    vectors(1, 0) = 3.0F;
+    const Slack<L2> slack(vectors);
+    const Similarity<L2, funnel::kernels::DefaultBackend> similarity{vectors.view(), slack};
+    HNSWGraph graph(2, {1, 1});
+    InsertScratch scratch;
+    std::vector<Offer> offers;
+    link_node(graph, 1, 5, similarity, scratch, offers);
+    for (const std::size_t level : {0U, 1U}) {
+        REQUIRE(graph.links(1, level).size() == 1);
+        CHECK(graph.links(1, level)[0] == 0);
+    }
+    REQUIRE(offers.size() == 2);
+    for (const Offer& offer : offers) {
+        CHECK(offer.target == 0);
+        CHECK(offer.source == 1);
+        CHECK(offer.score == -9.0F);
+    }
+    CHECK(offers[0].level + offers[1].level == 1);
+}
+
+TEST_CASE("for_each_target: one group for each node and level, in the order of sources") {
+    std::vector<Offer> offers{{5, 1, 2, 0.0F}, {5, 0, 4, 0.0F}, {3, 0, 9, 0.0F}, {5, 0, 1, 0.0F}};
+    std::vector<std::vector<std::uint32_t>> sources;
+    funnel::Serial serial;
+    for_each_target(serial, offers, [&](std::span<const Offer> group, std::size_t) {
+        std::vector<std::uint32_t>& of_group = sources.emplace_back();
+        for (const Offer& offer : group) {
+            of_group.push_back(offer.source);
+        }
+    });
+    CHECK(sources == std::vector<std::vector<std::uint32_t>>{{9}, {1, 4}, {2}});
 }
 
 TEST_CASE("HNSW build: reports progress up to the end, and stops when asked to") {

@@ -73,6 +73,9 @@ TEST_CASE("HNSWGraph: reads what it writes, and walks its tree") {
     const HNSWGraph again = HNSWGraph::read(funnel::io::ContainerReader(bytes, "graph", 1), 3);
     CHECK(std::equal(again.links(1, 0).begin(), again.links(1, 0).end(), graph.links(1, 0).begin()));
     CHECK(again.entry() == 1);
+    CHECK(again.root() == 0);
+    // Three rows of level 0, padded to 64 bytes; two links of level 1; where they begin and a level for each node.
+    CHECK(again.memory_bytes() == 3 * 64 + 2 * 4 + 3 * (8 + 1));
 }
 
 TEST_CASE("HNSWGraph: appended nodes have their own room on every level") {

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -57,6 +58,23 @@ TEST_CASE("select_links: one link into each direction, by hand") {
     CHECK(selection.taken == Ids{1, 3, 4});
     select_links(candidates, 2, line, [](std::uint32_t id) { return id == 4; }, selection);
     CHECK(selection.taken == Ids{1, 4});
+    select_links(candidates, 2, line, [](std::uint32_t id) { return id == 1; }, selection);
+    CHECK(selection.taken == Ids{1, 3});  // what was kept already takes no more room
+}
+
+TEST_CASE("select_links: a candidate is compared with all that were taken") {
+    // Ten directions, two candidates in each: the second of each is like the first, however late that was taken.
+    const auto same_direction = [](std::uint32_t node, std::span<const std::uint32_t> ids, std::span<float> out) {
+        std::transform(ids.begin(), ids.end(), out.begin(),
+                       [&](std::uint32_t id) { return id % 10 == node % 10 ? 0.0F : -100.0F; });
+    };
+    std::vector<Scored<>> candidates;
+    for (std::uint32_t id = 0; id < 20; ++id) {
+        candidates.push_back({id, -1.0F - static_cast<float>(id)});
+    }
+    LinkSelection selection;
+    select_links(candidates, 20, same_direction, none, selection);
+    CHECK(selection.taken == Ids{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
 }
 
 TEST_CASE("select_links: of equal vectors one is enough") {
@@ -96,9 +114,11 @@ TEST_CASE("Slack: makes all vectors equally long, and leaves longer ones that co
     std::vector<float> out(3);
     similarity(1, ids, out);
     CHECK(out == std::vector<float>{9.0F, 25.0F, 20.0F});  // 9 + 0, 9 + 16, 0 + 20
-    vectors.resize_rows(4);
+    vectors.resize_rows(5);
     vectors(3, 0) = 6.0F;
+    vectors(4, 1) = 4.0F;
     slack.extend(vectors);
     CHECK(slack[3] == 0.0F);
+    CHECK(slack[4] == 3.0F);  // 25 - 16 = 9
     CHECK(slack[1] == 4.0F);
 }

@@ -6,14 +6,20 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 using funnel::Scored;
 using funnel::ann::detail::CandidatePool;
+using funnel::ann::detail::descend;
+using funnel::ann::detail::HNSWGraph;
 using funnel::ann::detail::no_node;
 using funnel::ann::detail::VisitedSet;
+using funnel::ann::detail::walk_from;
+using funnel::ann::detail::WalkScratch;
 
 namespace {
 
@@ -24,6 +30,22 @@ std::vector<Scored<>> contents(const CandidatePool& pool) {
     }
     return all;
 }
+
+void link(HNSWGraph& graph, std::uint32_t node, std::size_t level, const std::vector<std::uint32_t>& to) {
+    std::copy(to.begin(), to.end(), graph.slots(node, level).begin());
+}
+
+// The score of a node is its entry here. Counts how many were asked for.
+struct Table {
+    std::vector<float> scores;
+    std::size_t& asked;
+    void operator()(std::span<const std::uint32_t> ids, std::span<float> out) const {
+        std::transform(ids.begin(), ids.end(), out.begin(), [&](std::uint32_t id) { return scores[id]; });
+        asked += ids.size();
+    }
+};
+
+constexpr auto no_prefetch = [](std::uint32_t) {};
 
 }  // namespace
 
@@ -54,6 +76,7 @@ TEST_CASE("CandidatePool: expands each once, a better newcomer next") {
     CHECK(contents(pool) == std::vector<Scored<>>{{3, 2.0F}, {1, 1.0F}, {2, 0.5F}});
     pool.reset(1);
     CHECK(pool.size() == 0);
+    CHECK(pool.expand_next() == no_node);
 }
 
 TEST_CASE("CandidatePool: holds what TopK of the same stream does") {
@@ -85,4 +108,38 @@ TEST_CASE("VisitedSet: true the first time only") {
     }
     visited.reset(130);
     CHECK(visited.insert(64));
+}
+
+TEST_CASE("descend: goes on while a neighbour is better, ties to the smaller id") {
+    HNSWGraph graph(2, {1, 1, 1, 1});
+    link(graph, 0, 1, {1});
+    link(graph, 1, 1, {3, 2});
+    std::size_t asked = 0;
+    const Table table{{0.0F, 1.0F, 2.0F, 2.0F}, asked};
+    WalkScratch scratch;
+    scratch.reserve(graph, 1);
+    CHECK(descend(graph, 1, {0, 0.0F}, scratch, table) == Scored<>{2, 2.0F});
+    CHECK(descend(graph, 1, {3, 2.0F}, scratch, table) == Scored<>{3, 2.0F});
+}
+
+// A search that misses what a walk should have met scores all vectors instead: only here does a poor walk show.
+TEST_CASE("walk_from: meets what the entry leads to and, on level 0, the root, and each once") {
+    HNSWGraph graph(2, {1, 1, 0, 0, 0, 0});
+    link(graph, 0, 0, {1});
+    link(graph, 1, 0, {0, 2});
+    link(graph, 2, 0, {0, 1});
+    link(graph, 3, 0, {4});
+    link(graph, 4, 0, {3, 2});
+    link(graph, 0, 1, {1});
+    graph.set_root(3);
+    std::size_t asked = 0;
+    const Table table{{0.5F, 0.0F, 2.0F, -1.0F, 1.0F, 9.0F}, asked};
+    WalkScratch scratch;
+    walk_from(graph, {0, 0.5F}, 0, 6, scratch, table, no_prefetch);
+    CHECK(contents(scratch.pool) == std::vector<Scored<>>{{2, 2.0F}, {4, 1.0F}, {0, 0.5F}, {1, 0.0F}, {3, -1.0F}});
+    CHECK(asked == 4);  // all five but the entry
+    walk_from(graph, {3, -1.0F}, 0, 2, scratch, table, no_prefetch);
+    CHECK(contents(scratch.pool) == std::vector<Scored<>>{{2, 2.0F}, {4, 1.0F}});
+    walk_from(graph, {0, 0.5F}, 1, 6, scratch, table, no_prefetch);
+    CHECK(contents(scratch.pool) == std::vector<Scored<>>{{0, 0.5F}, {1, 0.0F}});
 }

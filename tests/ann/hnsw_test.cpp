@@ -9,6 +9,7 @@
 #include <funnel/ann/flat.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/parallel.hpp>
+#include <funnel/io/container.hpp>
 
 #include <doctest/doctest.h>
 
@@ -18,6 +19,7 @@
 #include <cstdint>
 #include <limits>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -263,6 +265,90 @@ TEST_CASE("HNSW: a saved index answers alike after load, and saves the same byte
     check(Cosine{});
     HNSW<L2>::build(Matrix<float>(0, 5)).save(dir / "empty.fnl");
     CHECK(HNSW<L2>::load(dir / "empty.fnl").dimension() == 5);
+}
+
+TEST_CASE("HNSW: a loaded index grows as the saved one does, after a vector longer than all before too") {
+    const funnel::testing::TempDir dir;
+    const Matrix<float> vectors = tastes(300, 7, 1);
+    auto index = HNSW<InnerProduct>::build(vectors.view().rows_from(0, 200), {.M = 3, .ef_construction = 30});
+    std::vector<float> longer(vectors.row(3).begin(), vectors.row(3).end());
+    for (float& x : longer) {
+        x *= 10.0F;
+    }
+    index.add(longer);
+    index.save(dir / "a.fnl");
+    auto loaded = HNSW<InnerProduct>::load(dir / "a.fnl");
+    for (std::size_t i = 200; i < 300; ++i) {
+        index.add(vectors.row(i));
+        loaded.add(vectors.row(i));
+    }
+    index.save(dir / "a.fnl");
+    loaded.save(dir / "b.fnl");
+    CHECK(funnel::testing::bytes_of(dir / "a.fnl") == funnel::testing::bytes_of(dir / "b.fnl"));
+}
+
+TEST_CASE("HNSW: every number of a file is checked") {
+    const funnel::testing::TempDir dir;
+    // The checksums are right: only the meaning can be wrong.
+    const auto is_refused = [&](double longest_squared, std::uint64_t ef_construction) {
+        const std::string metric = "InnerProduct";
+        const std::vector<std::uint8_t> bytes;
+        const std::vector<std::uint32_t> upper;
+        const Matrix<float> vectors(0, 2);
+        const Matrix<std::uint32_t> links(0, 4);
+        funnel::io::ContainerWriter file("ann.HNSW", 1);
+        file.strings("metric", std::span(&metric, 1));
+        file.matrix("vectors", vectors);
+        file.array("is_removed", bytes);
+        file.value("longest_squared", longest_squared);
+        file.value("ef_construction", ef_construction);
+        file.value("seed", std::uint64_t{1});
+        file.value("M", std::uint64_t{2});
+        file.value("entry", std::uint32_t{0});
+        file.value("root", std::uint32_t{0});
+        file.array("levels", bytes);
+        file.matrix("links", links);
+        file.array("upper_links", upper);
+        file.save(dir / "hnsw.fnl");
+        try {
+            (void)HNSW<InnerProduct>::load(dir / "hnsw.fnl");
+        } catch (const funnel::CorruptData&) {
+            return true;
+        }
+        return false;
+    };
+    CHECK_FALSE(is_refused(0.0, 1));
+    CHECK(is_refused(0.0, 0));
+    CHECK(is_refused(-1.0, 1));
+    CHECK(is_refused(std::numeric_limits<double>::infinity(), 1));
+}
+
+TEST_CASE("HNSW: counts the bytes of vectors, links, slack and the tree that add() needs") {
+    const Matrix<float> vectors = signs(4, 1);
+    auto distances = HNSW<L2>::build(vectors.view().rows_from(0, 3), {.M = 16, .seed = 2});
+    auto products = HNSW<InnerProduct>::build(vectors.view().rows_from(0, 3), {.M = 16, .seed = 2});
+    // A vector and 2 M links of 4 bytes, two flags, a position; none is on level 1.
+    CHECK(distances.memory_bytes() == 3 * (64 + 128 + 2 + 8));
+    CHECK(products.memory_bytes() == 3 * (64 + 128 + 2 + 8 + 4));
+    distances.add(vectors.row(3));
+    products.add(vectors.row(3));
+    CHECK(distances.memory_bytes() == 4 * (64 + 128 + 2 + 8 + 4));
+    CHECK(products.memory_bytes() == 4 * (64 + 128 + 2 + 8 + 4 + 4));
+}
+
+TEST_CASE("HNSW: no cosine of vectors of one direction is above 1, and those equal to 1 come by id") {
+    const Matrix<float> directions = tastes(20, 37, 1);
+    for (std::size_t direction = 0; direction < 20; ++direction) {
+        Matrix<float> vectors(50, 37);
+        for (std::size_t i = 0; i < 50; ++i) {
+            for (std::size_t j = 0; j < 37; ++j) {
+                vectors(i, j) = directions(direction, j) * (1.0F + 0.37F * static_cast<float>(i));
+            }
+        }
+        const auto index = HNSW<Cosine>::build(vectors);
+        CHECK(index.search(vectors.row(3), {.k = 50, .ef = 50}) ==
+              Flat<Cosine>::build(vectors).search(vectors.row(3), {.k = 50}));
+    }
 }
 
 TEST_CASE("HNSW: any damage to a file is found") {
