@@ -38,15 +38,46 @@ struct OwnLog {
     };
     Ids user_ids;
     Ids item_ids;
+    std::size_t user_count = 3;
+    std::size_t item_count = 4;
 
-    [[nodiscard]] std::size_t users() const { return 3; }
-    [[nodiscard]] std::size_t items() const { return 4; }
+    [[nodiscard]] std::size_t users() const { return user_count; }
+    [[nodiscard]] std::size_t items() const { return item_count; }
     [[nodiscard]] std::size_t size() const { return user_ids.size(); }
     Row operator[](std::size_t row) const { return {user_ids[row], item_ids[row], 1.0F, 0.0}; }
 };
 static_assert(funnel::data::InteractionLog<OwnLog>);
 static_assert(funnel::data::InteractionLog<Interactions>);
 static_assert(!funnel::data::InteractionLog<std::vector<OwnLog::Row>>);
+
+// A row needs all of its four parts.
+template <class R>
+struct LogOf : OwnLog {
+    R operator[](std::size_t row) const;
+};
+struct Userless {
+    std::uint32_t item;
+    float value;
+    double time;
+};
+struct Itemless {
+    std::uint32_t user;
+    float value;
+    double time;
+};
+struct Valueless {
+    std::uint32_t user;
+    std::uint32_t item;
+    double time;
+};
+struct Timeless {
+    std::uint32_t user;
+    std::uint32_t item;
+    float value;
+};
+static_assert(funnel::data::InteractionLog<LogOf<OwnLog::Row>>);
+static_assert(!funnel::data::InteractionLog<LogOf<Userless>> && !funnel::data::InteractionLog<LogOf<Itemless>>);
+static_assert(!funnel::data::InteractionLog<LogOf<Valueless>> && !funnel::data::InteractionLog<LogOf<Timeless>>);
 
 std::string message_of(const auto& call) {
     try {
@@ -64,6 +95,7 @@ TEST_CASE_TEMPLATE("Model: learns from a log that is not ours", M, Popularity, I
     const auto ours = testing::log_of({{0, 1}, {1, 2}, {1}}, 4);
     const auto model = M::fit(own);
     const auto expected = M::fit(ours);
+    CHECK(funnel::data::fingerprint(own) == 0);  // it has none
     CHECK(model.users() == 3);
     CHECK(model.items() == 4);
     for (std::size_t user = 0; user < 3; ++user) {
@@ -75,6 +107,9 @@ TEST_CASE_TEMPLATE("Model: learns from a log that is not ours", M, Popularity, I
     const testing::TempDir dir;
     model.save(dir / "own.fnl");
     CHECK(M::load(dir / "own.fnl", own).recommend(0) == expected.recommend(0));
+    // Such a log has no fingerprint: only its sizes tell it from another.
+    CHECK_THROWS_AS((void)M::load(dir / "own.fnl", OwnLog{{}, {}, 2, 4}), InvalidArgument);
+    CHECK_THROWS_AS((void)M::load(dir / "own.fnl", OwnLog{{}, {}, 3, 5}), InvalidArgument);
 }
 
 // A saved model beside a log that has grown: its ids would name other items, without any sign of it.

@@ -94,6 +94,10 @@ TEST_CASE("Matrix: grows by rows of zeros") {
     CHECK(matrix(2, 0) == 0);
     matrix.resize_rows(1);
     CHECK(matrix.view().rows() == 1);
+    matrix(0, 0) = 5;
+    matrix.resize_rows(0);
+    matrix.resize_rows(1);
+    CHECK(matrix(0, 0) == 0);  // rows that were taken away do not come back
 }
 
 TEST_CASE("Matrix: empty in either direction") {
@@ -107,7 +111,9 @@ TEST_CASE("Matrix: a size that no machine can address is an error, not a small a
     CHECK_THROWS_AS(Matrix<float>(most / 64 + 2, 16), InvalidArgument);
     CHECK_THROWS_AS(Matrix<float>(1, most), InvalidArgument);
     CHECK_THROWS_AS(Matrix<float>(most, 1), InvalidArgument);
+    CHECK_THROWS_AS(Matrix<float>(most / 64, 16), InvalidArgument);  // its bytes still fit a size_t
     Matrix<float> matrix(1, 16);
     CHECK_THROWS_AS(matrix.resize_rows(most), InvalidArgument);
+    CHECK_THROWS_AS(matrix.resize_rows(most / 64), InvalidArgument);
     CHECK(matrix.rows() == 1);
 }

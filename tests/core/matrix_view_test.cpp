@@ -46,10 +46,12 @@ TEST_CASE("MatrixView: a part of the rows sees the same elements") {
     std::vector<int> data{1, 2, 0, 3, 4, 0, 5, 6, 0};
     const MatrixView<int> matrix(data, 3, 2, 3);
     const MatrixView<int> last_two = matrix.rows_from(1, 2);
+    const MatrixView<const int> read_only = last_two;
 
     CHECK(last_two.rows() == 2);
     CHECK(last_two(0, 0) == 3);
     CHECK(last_two(1, 1) == 6);
+    CHECK(read_only(1, 1) == 6);
     CHECK(matrix.rows_from(3, 0).rows() == 0);
     CHECK_THROWS_AS((void)matrix.rows_from(2, 2), InvalidArgument);
     CHECK_THROWS_AS((void)matrix.rows_from(4, 0), InvalidArgument);
@@ -66,6 +68,7 @@ TEST_CASE("MatrixView: rejects data of the wrong size") {
     std::vector<int> data(5);
     CHECK_THROWS_AS(MatrixView<int>(data, 2, 3), InvalidArgument);
     CHECK_THROWS_AS(MatrixView<int>(data, 1, 4), InvalidArgument);
+    CHECK_THROWS_AS(MatrixView<int>(data, 1, 6, 6), InvalidArgument);
 }
 
 TEST_CASE("MatrixView: a product of sizes that overflows is not mistaken for a small one") {

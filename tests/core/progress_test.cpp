@@ -44,6 +44,12 @@ TEST_CASE("Monitored: reports each step, and changes nothing else") {
     CHECK(long_work(Monitored(pool, note)) == 30);
     CHECK(seen == std::vector<std::string>{"working 1/3", "working 2/3", "working 3/3"});
     CHECK(Monitored(pool, note).concurrency() == 2);
+    Serial serial;
+    std::vector<std::size_t> begins;
+    Monitored(serial, note).for_range(10, 4, [&](std::size_t begin, std::size_t, std::size_t) {
+        begins.push_back(begin);
+    });
+    CHECK(begins == std::vector<std::size_t>{0, 4, 8});
 }
 
 TEST_CASE("report_progress: an executor that does not listen is not asked to") {

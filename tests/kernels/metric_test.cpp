@@ -54,6 +54,7 @@ TEST_CASE_TEMPLATE_DEFINE("metric: worked by hand; higher is more alike", Backen
     const std::span<const float, 2> fixed_a(a.data(), 2);
     const std::span<const float, 2> fixed_b(b.data(), 2);
     CHECK(L2::score<Backend>(fixed_a, fixed_b) == -13.0F);
+    CHECK_FALSE(std::signbit(L2::score<Backend>(fixed_a, fixed_a)));
     CHECK(InnerProduct::score<Backend>(fixed_a, fixed_b) == 8.0F);
     CHECK(Cosine::score<Backend>(fixed_a, fixed_b) == 0.8F);
 }

@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -73,6 +74,7 @@ TEST_CASE_TEMPLATE_DEFINE("score_rows: worked by hand", Backend, rows_by_hand) {
 
     score_rows<L2, Backend>(query, rows, all);
     CHECK(all == std::vector<float>{-13.0F, 0.0F, -25.0F});
+    CHECK_FALSE(std::signbit(all[1]));
     score_rows<InnerProduct, Backend>(query, rows, all);
     CHECK(all == std::vector<float>{8.0F, 25.0F, 0.0F});
     score_rows<Cosine, Backend>(query, rows, all);
