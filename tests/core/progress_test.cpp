@@ -32,6 +32,15 @@ int long_work(E&& executor = E{}) {
     return done.load();
 }
 
+// Leaves everything to its second worker.
+struct SecondWorker {
+    [[nodiscard]] static std::size_t concurrency() { return 2; }
+    template <class Body>
+    void for_range(std::size_t n, std::size_t, Body&& body) {
+        body(std::size_t{0}, n, std::size_t{1});
+    }
+};
+
 }  // namespace
 
 TEST_CASE("Monitored: reports each step, and changes nothing else") {
@@ -50,6 +59,8 @@ TEST_CASE("Monitored: reports each step, and changes nothing else") {
         begins.push_back(begin);
     });
     CHECK(begins == std::vector<std::size_t>{0, 4, 8});
+    SecondWorker second;
+    Monitored(second, note).for_range(1, 1, [](std::size_t, std::size_t, std::size_t worker) { CHECK(worker == 1); });
 }
 
 TEST_CASE("report_progress: an executor that does not listen is not asked to") {
