@@ -11,6 +11,7 @@
 #include <funnel/kernels/cuda/system.cuh>
 #include <funnel/kernels/cuda/top_k.cuh>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -171,6 +172,33 @@ void check_flat(Failures& failures, const std::string& name) {
     failures.check(index.search_batch(queries, {.k = 3}).size() == queries.rows(), name + ": search_batch");
 }
 
+// Of vectors in one direction all cosines are 1, but for rounding: they are ties, and the smaller ids are the best.
+template <class System>
+void check_ties_of_cosine(Failures& failures) {
+    const Matrix<float> directions = whole_numbers(20, 37, 7);
+    Matrix<float> vectors(50, 37);
+    for (std::size_t direction = 0; direction < directions.rows(); ++direction) {
+        for (std::size_t i = 0; i < 50; ++i) {
+            for (std::size_t j = 0; j < 37; ++j) {
+                vectors(i, j) = directions(direction, j) * (1.0F + 0.37F * static_cast<float>(i));
+            }
+        }
+        const auto index = ann::Flat<kernels::Cosine, kernels::Device<System>>::build(vectors);
+        const auto hits = index.search(vectors.row(3), {.k = 10});
+        failures.check(hits.size() == 10 && hits[0].score <= 1.0F, "Flat<Cosine>: no cosine above 1");
+        for (std::size_t i = 1; i < hits.size(); ++i) {
+            failures.check(hits[i - 1].score > hits[i].score || hits[i - 1].id < hits[i].id,
+                           "Flat<Cosine>: order of ties");
+        }
+        for (std::uint32_t id = 0; id < 50; ++id) {  // who scores 1 and is left out has a larger id than all who are in
+            const auto own = index.search(vectors.row(3), {.k = 50}, [&](std::uint32_t other) { return other == id; });
+            const bool is_in = std::any_of(hits.begin(), hits.end(), [&](const auto& hit) { return hit.id == id; });
+            failures.check(is_in || own[0].score < 1.0F || hits.back().score < 1.0F || id > hits.back().id,
+                           "Flat<Cosine>: of ties the smaller ids");
+        }
+    }
+}
+
 template <class System>
 std::vector<std::string> check_device() {
     Failures failures;
@@ -179,6 +207,7 @@ std::vector<std::string> check_device() {
     check_flat<System, kernels::L2>(failures, "Flat<L2>");
     check_flat<System, kernels::InnerProduct>(failures, "Flat<InnerProduct>");
     check_flat<System, kernels::Cosine>(failures, "Flat<Cosine>");
+    check_ties_of_cosine<System>(failures);
     return failures.list();
 }
 

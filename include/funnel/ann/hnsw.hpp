@@ -264,6 +264,7 @@ private:
 
         const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> scores) {
             kernels::score_rows<typename M::Stored, Backend>(prepared, rows, ids, scores);
+            detail::bound<M>(scores);
         };
         const auto prefetch = [&](std::uint32_t id) { detail::prefetch_row(rows, id); };
         scratch.walk_.reserve(graph_, ef);
@@ -277,13 +278,12 @@ private:
         for (std::size_t i = 0; i < scratch.walk_.pool.size() && hits < out.size(); ++i) {
             const Scored<> node = scratch.walk_.pool[i];
             if (passes(node.id)) {
-                out[hits++] = {node.id, detail::bounded<M>(node.score)};
+                out[hits++] = node;
             }
         }
         if (hits < out.size()) {  // those that pass lie far from the query
             return detail::scan<M, Backend>(prepared, rows, passes, out).size();
         }
-        std::sort(out.begin(), out.end(), ranks_before);  // bounds may have made scores equal
         return hits;
     }
 

@@ -74,6 +74,16 @@ template <Metric M>
     }
 }
 
+/// The same for many, before any are ranked: what rounding put above 1 is a tie.
+template <Metric M>
+void bound(std::span<float> scores) noexcept {
+    if constexpr (M::normalises) {
+        for (float& score : scores) {
+            score = bounded<M>(score);
+        }
+    }
+}
+
 [[noreturn]] inline void reject_vector(const char* function, const std::string& which, const char* defect) {
     raise<InvalidArgument>(std::string(function) + ": " + which + " " + defect);
 }

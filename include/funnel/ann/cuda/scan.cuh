@@ -10,13 +10,21 @@
 #include <funnel/kernels/cuda/system.cuh>
 #include <funnel/kernels/cuda/top_k.cuh>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include <thrust/transform.h>
+
 namespace funnel::inline FUNNEL_ABI::ann::detail {
+
+// bounded() of vectors.hpp, where std::clamp is not.
+struct Bounded {
+    FUNNEL_HOST_DEVICE float operator()(float score) const noexcept {
+        return score < -1.0F ? -1.0F : score > 1.0F ? 1.0F : score;
+    }
+};
 
 /// A copy of the rows in the memory of a system, scanned there as a whole: include this header to use
 /// Flat<M, kernels::Device<System>>.
@@ -50,12 +58,11 @@ public:
         kernels::DeviceBuffer<float, System> scores(count_);
         kernels::score_rows(Backend{}, typename M::Stored{}, query_there.span(),
                             kernels::DeviceRows{elements_.span().data, count_, cols_}, scores.span());
-        const auto filled = kernels::top_k(Backend{}, {scores.span().data, count_}, flags_there.span(), out);
-        for (Scored<>& hit : filled) {
-            hit.score = bounded<M>(hit.score);
+        if constexpr (M::normalises) {
+            const auto all = scores.span();
+            thrust::transform(System::policy(), all.begin(), all.end(), all.begin(), Bounded{});
         }
-        std::sort(filled.begin(), filled.end(), ranks_before);  // what was bounded may be a tie now
-        return filled;
+        return kernels::top_k(Backend{}, {scores.span().data, count_}, flags_there.span(), out);
     }
 
 private:
