@@ -17,9 +17,9 @@ namespace funnel::inline FUNNEL_ABI::io {
 
 namespace detail {
 
-using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
+using CrcTables = std::array<std::uint32_t, 2048>;
 
-// tables[k][b]: what byte b adds to the checksum when k bytes follow it in its block of eight.
+// tables[256 k + b]: what byte b adds to the checksum when k bytes follow it in its block of eight.
 [[nodiscard]] inline CrcTables crc32c_tables() noexcept {
     CrcTables tables{};
     for (std::uint32_t byte = 0; byte < 256; ++byte) {
@@ -27,12 +27,12 @@ using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
         for (int bit = 0; bit < 8; ++bit) {
             crc = crc >> 1 ^ ((crc & 1) != 0 ? 0x82F63B78U : 0U);
         }
-        tables[0][byte] = crc;
+        tables[byte] = crc;
     }
     for (std::size_t k = 1; k < 8; ++k) {
         for (std::size_t byte = 0; byte < 256; ++byte) {
-            const std::uint32_t crc = tables[k - 1][byte];
-            tables[k][byte] = crc >> 8 ^ tables[0][crc & 0xFF];
+            const std::uint32_t crc = tables[256 * (k - 1) + byte];
+            tables[256 * k + byte] = crc >> 8 ^ tables[crc & 0xFF];
         }
     }
     return tables;
@@ -46,11 +46,11 @@ using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
         std::uint64_t block = load_number<std::uint64_t>(bytes) ^ crc;
         crc = 0;
         for (std::size_t k = 8; k-- > 0; block >>= 8) {
-            crc ^= tables[k][block & 0xFF];
+            crc ^= tables[256 * k + (block & 0xFF)];
         }
     }
     for (const std::byte byte : bytes) {
-        crc = crc >> 8 ^ tables[0][(crc ^ std::to_integer<std::uint32_t>(byte)) & 0xFF];
+        crc = crc >> 8 ^ tables[(crc ^ std::to_integer<std::uint32_t>(byte)) & 0xFF];
     }
     return ~crc;
 }
