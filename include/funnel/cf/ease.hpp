@@ -21,8 +21,8 @@
 namespace funnel::inline FUNNEL_ABI::cf {
 
 struct EASEOptions {
-    float lambda =
-        200.0F;  ///< > 0, L2 penalty on the weights: more of it for fewer rows an item; too little leaves no inverse
+    /// L2 penalty on the weights, > 0: more of it for fewer rows an item; too little leaves no inverse.
+    float lambda = 200.0F;
 };
 
 /// How EASE learns its weights.
