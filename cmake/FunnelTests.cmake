@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # One program a folder of tests/, so that a change compiles little and a failure says where: cf_tests has the plain loops
-# and all checks on; cf_simd_tests, for folders that use the kernels, has xsimd and the instructions of this machine.
+# and all checks on; cf_simd_tests, of those tests that reach the kernels, has xsimd and the instructions of this machine.
 find_package(doctest REQUIRED CONFIG)
 
 add_library(funnel_test_main OBJECT tests/main.cpp)
@@ -11,6 +11,9 @@ endif()
 
 funnel_read_list(tests ${PROJECT_SOURCE_DIR}/tests/tests.txt)
 list(TRANSFORM tests PREPEND ${PROJECT_SOURCE_DIR}/tests/)
+set(without_kernels ${tests})
+list(FILTER without_kernels EXCLUDE REGEX " simd$")
+list(TRANSFORM tests REPLACE " simd$" "")
 if(NOT TARGET funnel::thrust)
     funnel_needing_thrust(left_out ${tests})
     list(REMOVE_ITEM tests ${left_out})
@@ -37,10 +40,6 @@ function(funnel_add_tests name own)
     set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endfunction()
 
-# Folders whose headers may use the kernels get both programs.
-file(STRINGS ${PROJECT_SOURCE_DIR}/tests/build/layers.txt simd_folders REGEX "^kernels:|:.* kernels( |$)")
-list(TRANSFORM simd_folders REPLACE ":.*" "")
-
 # The contract includes nearly everything and computes nearly nothing.
 set_source_files_properties(tests/build/contract.cpp PROPERTIES COMPILE_OPTIONS -O0)
 
@@ -53,7 +52,8 @@ foreach(folder IN LISTS folders)
     funnel_add_tests(${folder}_tests funnel_own ${files})
     target_compile_definitions(${folder}_tests PRIVATE FUNNEL_CHECKS=1)
     set_tests_properties(${folder}_tests PROPERTIES LABELS "unit;scalar")
-    if(with_simd AND folder IN_LIST simd_folders)
+    list(REMOVE_ITEM files ${without_kernels})
+    if(with_simd AND files)
         funnel_add_tests(${folder}_simd_tests funnel_own_simd ${files})
         set_tests_properties(${folder}_simd_tests PROPERTIES LABELS "unit;simd")
     endif()

@@ -24,6 +24,15 @@ def listed(name):
     return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
 
 
+def reaches_kernels(path, seen):
+    if path in seen:
+        return False
+    seen.add(path)
+    named = re.findall(r'^#include (?:<(funnel/[^>]+)>|"([^"]+)")', path.read_text(), re.MULTILINE)
+    paths = [INCLUDE / ours if ours else ROOT / "tests" / support for ours, support in named]
+    return any("funnel/kernels/" in str(path) or reaches_kernels(path, seen) for path in paths)
+
+
 for path in sorted(filter(is_ours, ROOT.rglob("*"))):
     if path.suffix in SUFFIXES or path.name in NAMES:
         text = path.read_text()
@@ -45,6 +54,14 @@ for folder, pattern, name in (
     problems += [f"{name} names {file}, which does not exist" for file in names if not (ROOT / folder / file).exists()]
     problems += [f"{name} names {file} twice" for file in sorted(set(names)) if names.count(file) > 1]
     problems += [f"{name} lacks {file}" for file in sorted(there - set(names))]
+
+for line in (ROOT / "tests/tests.txt").read_text().splitlines():
+    file, *mark = line.split()
+    if file.endswith("_test.cpp") and not file.startswith("cuda/"):
+        reaches = reaches_kernels(ROOT / "tests" / file, set())
+        if reaches != (mark == ["simd"]):
+            why = "reaches the kernels, so simd must follow" if reaches else "does not reach the kernels, so nothing may follow"
+            problems.append(f"tests/tests.txt: {file} {why}")
 
 umbrella = "funnel/funnel.hpp"
 everything = [header for header in all_headers() if header != umbrella and not {"scalar", "simd"} & set(header.split("/"))]

@@ -119,12 +119,14 @@ public:
     template <data::InteractionLog Log>
     [[nodiscard]] static Model load(const std::string& path, const Log& log) {
         Model model = load(path);
-        if (model.users() != log.users() || model.items() != log.items() ||
-            model.fingerprint_ != data::fingerprint(log)) {
+        if (model.users() != log.users() || model.items() != log.items()) {
             raise<InvalidArgument>(path +
                                    ": was fitted on a log with other users or items: " + std::to_string(model.users()) +
                                    " users and " + std::to_string(model.items()) + " items; here are " +
                                    std::to_string(log.users()) + " and " + std::to_string(log.items()));
+        }
+        if (model.fingerprint_ != data::fingerprint(log)) {
+            raise<InvalidArgument>(path + ": was fitted on a log whose users or items have other keys");
         }
         return model;
     }
