@@ -9,10 +9,10 @@ import sys
 
 from toolchain import memory_of_gcc
 
-before = 0.0
 source = ""
+before = empty = memory_of_gcc(source)[1]
 for header in sys.argv[1:]:
     source += f"#include <{header}>\n"
     messages, megabytes = memory_of_gcc(source, "-isystem", "/usr/include/eigen3")
-    print(messages or f"{megabytes:6.0f} MB {megabytes - before:+6.0f}  {header}")
+    print(messages or f"{megabytes - empty:6.0f} MB {megabytes - before:+6.0f}  {header}")
     before = megabytes

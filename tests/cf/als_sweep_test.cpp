@@ -122,6 +122,45 @@ TEST_CASE("ALSRowSolver: worked by hand") {
                  {5.0F})[0] == doctest::Approx(4.0 / 17));
 }
 
+// As the score of the best row is linear in what the observed pairs are worth (1 each), the share of a pair is what the
+// score loses when that pair alone is worth 0 and still weighs as much.
+TEST_CASE("ALSRowSolver: weigh gives the shares of a score") {
+    // One factor: y = (1, 2, 3), S = {0, 1}, target 3. A = 1 + 4 + 0.5 (1 + 4 + 9) + 0.1 (2 + 0.5 * 3) = 12.35.
+    const std::vector<float> numbers{1.0F, 2.0F, 3.0F};
+    const MatrixView<const float> column(numbers, 3, 1);
+    const ImplicitALSOptions one{.factors = 1, .lambda = 0.1F, .alpha0 = 0.5F};
+    const Eigen::MatrixXf one_gram = als_gram(column, one.alpha0);
+    CHECK(ALSRowSolver<float>(column, one_gram, one).weigh(Ids{0, 1}, column.row(2))[0] ==
+          doctest::Approx(3.0 / 12.35));
+
+    // The gradient of the loss with pair `dropped` worth 0 vanishes at the best row minus A^-1 y_dropped.
+    const Matrix<float> y = random_rows(12, 4, 1);
+    const ImplicitALSOptions options{.factors = 4, .lambda = 0.02F, .alpha0 = 0.3F, .nu = 0.8F};
+    const Eigen::MatrixXf gram = als_gram(y.view(), options.alpha0);
+    ALSRowSolver<float> solver(y.view(), gram, options);
+    const Ids observed{1, 4, 5, 9};
+    std::vector<float> best(4);
+    solver.solve(observed, best);
+    for (const std::uint32_t dropped : observed) {
+        const std::vector<float> lost = solver.weigh(observed, y.row(dropped));
+        const auto loss = [&](std::span<const float> x) {
+            // (0 - s)^2 instead of (1 - s)^2
+            return row_loss(x, observed, y, options) + 2.0 * product(x, y.row(dropped)) - 1.0;
+        };
+        std::vector<float> without(4);
+        for (std::size_t k = 0; k < 4; ++k) {
+            without[k] = best[k] - lost[k];
+        }
+        for (std::size_t k = 0; k < 4; ++k) {
+            std::vector<float> up = without;
+            std::vector<float> down = without;
+            up[k] += 0.01F;
+            down[k] -= 0.01F;
+            CHECK((loss(up) - loss(down)) / 0.02 == doctest::Approx(0.0).scale(1.0).epsilon(1e-3));
+        }
+    }
+}
+
 TEST_CASE("ALSRowSolver: the gradient of the loss vanishes at the solved row") {
     const Matrix<float> y = random_rows(150, 7, 2);
     funnel::Random random(5);

@@ -110,6 +110,33 @@ TEST_CASE("ImplicitALS: folding in a training user's history gives the training 
     CHECK_THROWS_AS((void)model.fold_in(Ids{1, 1}), InvalidArgument);
 }
 
+TEST_CASE("ImplicitALS: the shares of an explanation sum up to the score, largest first") {
+    const auto log = testing::random_log(30, 40, 0.15, 4);
+    const auto model = ImplicitALS::fit(log, {.factors = 5, .lambda = 0.1F, .iterations = 3});
+    const Histories histories(funnel::data::user_item_matrix(log));
+    for (std::uint32_t user = 0; user < 30; ++user) {
+        const std::span<const std::uint32_t> history = histories.of(user);
+        for (const std::uint32_t item : {0U, 17U, 39U}) {
+            const List shares = model.explain(user, item, 40);
+            CHECK(shares.size() == history.size());
+            CHECK(std::is_sorted(shares.begin(), shares.end(), funnel::ranks_before));
+            double sum = 0.0;
+            for (const Scored<>& share : shares) {
+                CHECK(std::binary_search(history.begin(), history.end(), share.id));
+                sum += static_cast<double>(share.score);
+            }
+            CHECK(static_cast<double>(model.score(user, Ids{item})[0]) ==
+                  doctest::Approx(sum).scale(1.0).epsilon(1e-5));
+            CHECK(model.explain(user, item, 2) == List(shares.begin(), shares.begin() + 2));
+            CHECK(model.fold_in(history).explain(item, 40) == shares);
+        }
+    }
+    CHECK(model.explain(0, 1, 0).empty());
+    CHECK(model.fold_in({}).explain(1, 5).empty());
+    CHECK_THROWS_AS((void)model.explain(30, 0, 1), InvalidArgument);
+    CHECK_THROWS_AS((void)model.explain(0, 40, 1), InvalidArgument);
+}
+
 TEST_CASE("ImplicitALS: the seed decides, the number of threads does not; files come back, if undamaged") {
     const testing::TempDir dir;
     const auto log = testing::random_log(50, 60, 0.1, 4);

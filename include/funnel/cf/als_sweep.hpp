@@ -70,6 +70,20 @@ public:
         }
     }
 
+    /// Why the best row scores a target as it does. With A x = sum over i in S of y_i, the equation of the best row,
+    /// each y_i adds y_i . A^-1 target to its product with the target.
+    ///
+    /// Returns   A^-1 target
+    /// Source    Hu, Koren, Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008, section 5
+    [[nodiscard]] std::vector<Real> weigh(std::span<const std::uint32_t> observed, std::span<const Real> target) {
+        std::vector<Real> weighed(target.size());
+        auto column = as_eigen(std::span(weighed));
+        set_up(observed, column);
+        column = as_eigen(target);
+        solve_set_up(column);
+        return weighed;
+    }
+
 private:
     using Row = Eigen::Map<Vector>;
 
@@ -96,14 +110,23 @@ private:
     }
 
     void solve_exactly(std::span<const std::uint32_t> observed, Row& x) {
+        set_up(observed, x);
+        solve_set_up(x);
+    }
+
+    // system_ becomes A, and sum the sum of the rows observed.
+    void set_up(std::span<const std::uint32_t> observed, Row& sum) {
         system_.template triangularView<Eigen::Lower>() = gram_;
-        x.setZero();
+        sum.setZero();
         for (std::size_t begin = 0; begin < observed.size(); begin += panel_rows) {
             const auto panel = gathered(observed.subspan(begin, std::min(panel_rows, observed.size() - begin)));
-            x += panel.rowwise().sum();
+            sum += panel.rowwise().sum();
             system_.template selfadjointView<Eigen::Lower>().rankUpdate(panel);
         }
         system_.diagonal().array() += penalty(observed.size());
+    }
+
+    void solve_set_up(Row& x) {
         const Eigen::LLT<Eigen::Ref<Matrix>> factored(system_);
         require(factored.info() == Eigen::Success, "ImplicitALS: lambda is too small for these data");
         factored.solveInPlace(x);

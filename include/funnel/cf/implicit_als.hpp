@@ -12,6 +12,7 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
+#include <funnel/core/scored.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/kernels/dot.hpp>
 #include <funnel/kernels/metric.hpp>
@@ -48,6 +49,18 @@ public:
         exact.solver = ALSSolver::Cholesky;
         ALSRowSolver<float>(item_factors(), gram_, exact).solve(history, std::span(factors));
         return factors;
+    }
+
+    /// Returns   history items and what each adds to the score, largest first, as if the user's factors were solved
+    ///           exactly: all of them sum up to the score, up to rounding and what ConjugateGradient leaves undone
+    /// Errors    InvalidArgument if there is no such item
+    /// Cost      O(|history| d^2 + d^3)
+    [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
+        require(item < items(), "explain: item must be below items()");
+        const auto weighed =
+            ALSRowSolver<float>(item_factors(), gram_, options_).weigh(profile.history, items_.row(item));
+        return largest_shares(profile.history, k,
+                              [&](std::uint32_t from) { return kernels::dot<Backend>(weighed, items_.row(from)); });
     }
 
     void score_all(const Profile& profile, std::span<float> out) const noexcept {

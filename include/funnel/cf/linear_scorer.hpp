@@ -6,7 +6,6 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/sparse.hpp>
-#include <funnel/core/top_k.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -57,15 +56,7 @@ public:
     /// Errors    InvalidArgument if there is no such item
     [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
         require(item < items(), "explain: item must be below items()");
-        std::vector<Scored<>> shares(std::min(k, profile.history.size()));
-        TopK<> best(shares);
-        for (const std::uint32_t from : profile.history) {
-            if (const float share = weights_.weight(from, item); share != 0.0F) {
-                best.push(from, share);
-            }
-        }
-        funnel::detail::keep_first(shares, best.finish().size());
-        return shares;
+        return largest_shares(profile.history, k, [&](std::uint32_t from) { return weights_.weight(from, item); });
     }
 
     void score_all(const Profile& profile, std::span<float> out) const noexcept {

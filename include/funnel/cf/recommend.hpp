@@ -128,6 +128,23 @@ template <Scorer S>
     return scores;
 }
 
+/// explain() of every model that has it: the k items of a history with the largest shares; those of 0 are left out.
+///
+/// share(item) -> float    what an item of the history adds to the score
+template <class Share>
+[[nodiscard]] std::vector<Scored<>> largest_shares(std::span<const std::uint32_t> history, std::size_t k,
+                                                   const Share& share) {
+    std::vector<Scored<>> shares(std::min(k, history.size()));
+    TopK<> best(shares);
+    for (const std::uint32_t item : history) {
+        if (const float s = share(item); s != 0.0F) {
+            best.push(item, s);
+        }
+    }
+    funnel::detail::keep_first(shares, best.finish().size());
+    return shares;
+}
+
 /// A history as the models keep it: ascending.
 ///
 /// Errors    InvalidArgument if an item is unknown or named twice

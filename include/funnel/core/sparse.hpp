@@ -79,9 +79,9 @@ public:
 
     /// From the three arrays themselves, as a file holds them.
     ///
-    /// Shapes    offsets: rows + 1, from 0 to the number of entries, never falling;  columns, values: one for each
-    /// entry Errors    InvalidArgument if the arrays do not fit together, or a row's columns do not ascend within [0,
-    /// cols)
+    /// Shapes    offsets: rows + 1, from 0 to the number of entries, never falling
+    ///           columns, values: one for each entry
+    /// Errors    InvalidArgument if the arrays do not fit together, or a row's columns do not ascend within [0, cols)
     static CSRMatrix from_parts(std::vector<std::size_t> offsets, std::vector<std::uint32_t> columns,
                                 std::vector<T> values, std::size_t cols) {
         require(!offsets.empty() && offsets.front() == 0 && offsets.back() == columns.size() &&

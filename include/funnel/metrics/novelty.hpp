@@ -31,11 +31,12 @@ namespace funnel::inline FUNNEL_ABI::metrics {
 ///
 /// It counts users, not interactions: many clicks of one user make an item no better known.
 ///
-/// Shapes    shown: item ids, or a result of recommend();  users_of_item: how many users know each item, one for each
-/// item of the catalogue Returns   bits, from 0 (everybody knows everything shown) to log2(users); NaN for an empty
-/// list Cost      O(n) Errors    InvalidArgument if an id is outside the catalogue, users is 0, or an item is known by
-/// more than users Source    Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender systems",
-/// PNAS 2010
+/// Shapes    shown: item ids, or a result of recommend()
+///           users_of_item: how many users know each item, one for each item of the catalogue
+/// Returns   bits, from 0 (everybody knows everything shown) to log2(users); NaN for an empty list
+/// Cost      O(n)
+/// Errors    InvalidArgument if an id is outside the catalogue, users is 0, or an item is known by more than users
+/// Source    Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender systems", PNAS 2010
 template <ItemList L>
 [[nodiscard]] double novelty(const L& shown, std::span<const std::uint32_t> users_of_item, std::size_t users) {
     double sum = 0.0;
