@@ -100,6 +100,7 @@
 #include <funnel/metrics/novelty.hpp>
 #include <funnel/metrics/recommender.hpp>
 #include <funnel/metrics/report.hpp>
+#include <funnel/metrics/ties.hpp>
 #include <funnel/pipeline/candidates.hpp>
 #include <funnel/pipeline/fallback.hpp>
 #include <funnel/pipeline/funnel.hpp>

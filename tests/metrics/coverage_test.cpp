@@ -72,6 +72,14 @@ TEST_CASE("coverage, gini, entropy: worked by hand") {
     CHECK(entropy(counts) == Approx(1.459148).epsilon(six_digits));
 }
 
+TEST_CASE("entropy: normalised, it is a part of the most that the catalogue allows") {
+    CHECK(entropy(Counts{3, 3, 3, 3}, {.normalised = true}) == 1.0);
+    CHECK(entropy(Counts{5, 0, 0}, {.normalised = true}) == 0.0);
+    CHECK(entropy(Counts{1, 1, 0, 0}, {.normalised = true}) == 0.5);
+    CHECK(std::isnan(entropy(Counts{7}, {.normalised = true})));
+    CHECK(std::isnan(entropy(Counts{0, 0}, {.normalised = true})));
+}
+
 TEST_CASE("coverage, gini, entropy: are none of the variants that go by the same name") {
     const Counts counts{3, 2, 1, 0, 0};
     // A place for padding that can never be shown: coverage 0.5, gini 0.611111. Shown items only: gini 0.222222.

@@ -24,6 +24,25 @@ struct AveragePrecisionOptions {
     double if_nothing_relevant = 0.0;                     ///< the value for a user without any relevant item
 };
 
+namespace detail {
+
+// All but Hits, which depends on the list.
+inline double ap_divisor(const AveragePrecisionOptions& options, std::size_t relevant) {
+    switch (options.denominator) {
+        case APDenominator::Possible:
+            return static_cast<double>(std::min(relevant, options.k));
+        case APDenominator::Relevant:
+            return static_cast<double>(relevant);
+        case APDenominator::Cutoff:
+            return static_cast<double>(options.k);
+        case APDenominator::Hits:
+            break;
+    }
+    raise<InvalidArgument>("average_precision: denominator must be one of APDenominator");
+}
+
+}  // namespace detail
+
 /// Average precision: the mean of the precision at the ranks of the hits. Its mean over users is MAP.
 ///
 ///     average_precision = sum over ranks r <= k that hold a hit of (hits in the first r / r) / min(R, k)
@@ -50,17 +69,8 @@ struct AveragePrecisionOptions {
     if (hits == 0) {
         return 0.0;
     }
-    switch (options.denominator) {
-        case APDenominator::Possible:
-            return precisions / static_cast<double>(std::min(relevant, options.k));
-        case APDenominator::Relevant:
-            return precisions / static_cast<double>(relevant);
-        case APDenominator::Cutoff:
-            return precisions / static_cast<double>(options.k);
-        case APDenominator::Hits:
-            return precisions / static_cast<double>(hits);
-    }
-    raise<InvalidArgument>("average_precision: denominator must be one of APDenominator");
+    return precisions / (options.denominator == APDenominator::Hits ? static_cast<double>(hits)
+                                                                    : detail::ap_divisor(options, relevant));
 }
 
 /// One over the rank of the first relevant item, 0 if the first k hold none. Its mean over users is MRR.

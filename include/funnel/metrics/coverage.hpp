@@ -72,13 +72,18 @@ template <ItemLists Lists>
     return weighted / (n * total);
 }
 
+struct EntropyOptions {
+    bool normalised = false;  ///< true: over log2(n), the most that n items can have, so in [0, 1]
+};
+
 /// Shannon entropy of what is shown, in bits: the length of a yes-no game that guesses the item in a random place.
 ///
 ///     entropy = - sum over items of p log2(p),    p = count / sum of the counts
 ///
 /// Shapes    counts: how often each item was shown, one for each item of the catalogue
-/// Returns   a value in [0, log2(n)], the upper end when all are shown equally often; NaN if nothing was shown
-[[nodiscard]] inline double entropy(std::span<const std::uint64_t> counts) {
+/// Returns   a value in [0, log2(n)], the upper end when all are shown equally often; NaN if nothing was shown, or if
+///           normalised for a catalogue of one item
+[[nodiscard]] inline double entropy(std::span<const std::uint64_t> counts, const EntropyOptions& options = {}) {
     std::uint64_t total = 0;
     for (const auto count : counts) {
         total += count;
@@ -93,7 +98,7 @@ template <ItemLists Lists>
             bits += share * -math::log2(share);
         }
     }
-    return bits;
+    return options.normalised ? bits / math::log2(static_cast<double>(counts.size())) : bits;
 }
 
 }  // namespace funnel::metrics

@@ -35,9 +35,8 @@ struct EvaluateOptions {
 ///
 /// Shapes    model: answers recommend(user, {.k = K}), asked once a user, with K the largest cut-off
 /// Returns   the same bits for any number of threads
-/// Cost      beside the model: O(rows + items + users (K + cut-offs)) time; 64 bytes a user and cut-off, 8 bytes an
-/// item
-///           and cut-off, 1 byte an item and thread
+/// Cost      beside the model: O(rows + items + users (K + cut-offs)) time
+///           memory: 64 bytes a user and cut-off, 8 bytes an item and cut-off, 1 byte an item and thread
 /// Errors    InvalidArgument if train and test are not parts of one log, if there is no cut-off, or if a list is no
 ///           answer: longer than K, an item twice, an item outside the catalogue, a NaN score; the message names the
 ///           user

@@ -53,8 +53,12 @@ inline std::size_t checked_relevant(std::span<const float> shown, std::span<cons
     return relevant;
 }
 
-inline double ratio(std::size_t part, std::size_t whole) {
-    return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0.0;
+inline double part(double share, std::size_t whole) {
+    return whole > 0 ? share / static_cast<double>(whole) : 0.0;
+}
+
+inline double ratio(std::size_t part_of, std::size_t whole) {
+    return part(static_cast<double>(part_of), whole);
 }
 
 }  // namespace detail

@@ -50,6 +50,19 @@ template <Gain G = LinearGain>
     return sum;
 }
 
+namespace detail {
+
+// The DCG of the best order of the judged items, cut at k.
+template <Gain G>
+double best_dcg(std::span<const float> judged, std::size_t k, const G& gain) {
+    std::vector<float> best(std::min(k, judged.size()));
+    const auto larger = [](float a, float b) { return a > b; };
+    std::partial_sort_copy(judged.begin(), judged.end(), best.begin(), best.end(), larger);
+    return dcg(best, k, gain);
+}
+
+}  // namespace detail
+
 /// Normalised DCG: the DCG of what was shown over the DCG of the best order possible.
 ///
 ///     ndcg = dcg(shown, k) / dcg(judged from the largest label down, k)
@@ -69,12 +82,8 @@ template <Gain G = LinearGain>
     if (detail::checked_relevant(shown, judged, "ndcg") == 0) {
         return options.if_nothing_relevant;
     }
-    std::vector<float> best(std::min(options.k, judged.size()));
-    const auto larger = [](float a, float b) { return a > b; };
-    std::partial_sort_copy(judged.begin(), judged.end(), best.begin(), best.end(), larger);
-
-    const double best_dcg = dcg(best, options.k, gain);
-    return best_dcg > 0.0 ? dcg(shown, options.k, gain) / best_dcg : 0.0;  // 0: no rank counts
+    const double best = detail::best_dcg(judged, options.k, gain);
+    return best > 0.0 ? dcg(shown, options.k, gain) / best : 0.0;  // 0: no rank counts
 }
 
 }  // namespace funnel::metrics

@@ -79,8 +79,8 @@ private:
 /// Cost      O(n log n) time for n items in all lists, O(n sources) memory
 /// Errors    InvalidArgument, which names the source, if a score is NaN; if there are more than 32 sources, or
 ///           rank_offset is negative or not finite
-/// Source    Cormack et al., "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods", SIGIR
-/// 2009
+/// Source    Cormack et al., "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods",
+///           SIGIR 2009
 [[nodiscard]] inline Candidates merge(std::span<const SourceList> lists, const MergeOptions& options = {}) {
     require(lists.size() <= max_sources, "merge: at most 32 sources");
     require(options.rank_offset >= 0.0 && options.rank_offset <= std::numeric_limits<double>::max(),
