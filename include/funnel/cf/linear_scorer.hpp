@@ -24,6 +24,8 @@ concept ItemWeights = requires(const W& weights, std::uint32_t from, std::uint32
     { weights.items() } noexcept -> std::convertible_to<std::size_t>;
     { weights.weight(from, to) } noexcept -> std::convertible_to<float>;
     { weights.add_row(from, scores) } noexcept;  // scores[to] += weight(from, to), for all items
+    { weights.mean_row() } noexcept -> std::convertible_to<std::size_t>;  // how many weights add_row adds
+    { W::lookup_cost } -> std::convertible_to<std::size_t>;               // how many it adds in the time of a weight()
 };
 
 /// Scores by weights between items (EASE, ItemKNN); Learning says how they are learned.
@@ -37,7 +39,8 @@ concept ItemWeights = requires(const W& weights, std::uint32_t from, std::uint32
 ///     Weights                                         ItemWeights that can write() themselves, and read()
 ///     learn(user_item, options, executor)             -> Weights
 ///
-/// Cost      recommend: |history| rows of weights, and O(items) for the list
+/// Cost      recommend: |history| rows of weights, and O(items) for the list;  score: no more than that, however many
+///           items are to be scored
 template <class Learning>
     requires ItemWeights<typename Learning::Weights>
 class LinearScorer {
@@ -71,6 +74,19 @@ public:
             score += weights_.weight(from, item);
         }
         return score;
+    }
+
+    /// As score_one, for many items: by whole rows, where that is less work than looking up every weight.
+    void score_some(const Profile& profile, std::span<const std::uint32_t> wanted, std::span<float> out) const {
+        const std::size_t rows = profile.history.size();
+        if (Weights::lookup_cost * rows * wanted.size() < rows * weights_.mean_row() + items()) {
+            std::transform(wanted.begin(), wanted.end(), out.begin(),
+                           [&](std::uint32_t item) { return score_one(profile, item); });
+        } else {
+            std::vector<float> all(items());
+            score_all(profile, all);
+            std::transform(wanted.begin(), wanted.end(), out.begin(), [&](std::uint32_t item) { return all[item]; });
+        }
     }
 
 protected:

@@ -30,6 +30,7 @@ namespace funnel::inline FUNNEL_ABI::cf {
 /// and what a Scorer needs (recommend.hpp). Optional:
 ///
 ///     explain_for(profile, item, k)                   gives the model explain()
+///     score_some(profile, items, scores)              cheaper than score_one for each, the same bits
 ///     user_factors()  fold_in_factors(history)        rows for Profile::factors, of known and of new users
 template <Scorer S>
 class Model : public S {

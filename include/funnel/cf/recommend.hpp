@@ -113,17 +113,22 @@ template <Scorer S, ItemFilter Filter = AllItems>
     return out;
 }
 
-/// score() of every model: one score for each of the given items, in their order.
+/// score() of every model: one score for each of the given items, in their order. A scorer that knows a cheaper way
+/// than one by one has score_some(profile, items, scores), which gives the same bits.
 ///
 /// Errors    InvalidArgument if an item is unknown
 template <Scorer S>
 [[nodiscard]] std::vector<float> score_for(const S& scorer, const Profile& profile,
                                            std::span<const std::uint32_t> items) {
-    std::vector<float> scores;
-    scores.reserve(items.size());
-    for (const std::uint32_t item : items) {
-        require(item < scorer.items(), "score: every item must be below items()");
-        scores.push_back(scorer.score_one(profile, item));
+    const auto known = [&](std::uint32_t item) { return item < scorer.items(); };
+    require(std::all_of(items.begin(), items.end(), known), "score: every item must be below items()");
+    std::vector<float> scores(items.size());
+    if constexpr (requires { scorer.score_some(profile, items, scores); }) {
+        scorer.score_some(profile, items, scores);
+    } else {
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            scores[i] = scorer.score_one(profile, items[i]);
+        }
     }
     return scores;
 }

