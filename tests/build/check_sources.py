@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What must hold for files as text: licence lines, length of headers, lists that are complete, one version."""
+"""What must hold for files as text: licence lines, length of headers and lines, lists that are complete, one version."""
 
 import re
 import sys
@@ -41,6 +41,9 @@ for path in sorted(filter(is_ours, ROOT.rglob("*"))):
         if path.suffix in (".hpp", ".cuh") and INCLUDE in path.parents:
             if text.count("\n") > 300:
                 problems.append(f"{path.relative_to(ROOT)}: {text.count(chr(10))} lines; past 300 it is two headers")
+            for number, line in enumerate(text.splitlines(), 1):
+                if len(line) > 120:
+                    problems.append(f"{path.relative_to(ROOT)}:{number}: {len(line)} columns, more than 120")
             if "#pragma once" not in text:
                 problems.append(f"{path.relative_to(ROOT)}: #pragma once is missing")
 

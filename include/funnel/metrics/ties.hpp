@@ -110,13 +110,11 @@ inline double expected_hits(const std::vector<Tie>& ties) {
 /// What a metric is on average over all orders of items with the same score, by closed forms. Without ties, it is the
 /// metric of this name.
 ///
-/// Shapes    scores: of the items in the order shown, from the highest down;  shown: their labels;  judged: labels of
-/// all
-///           judged items
+/// Shapes    scores: of the items in the order shown, from the highest down;  shown: their labels
+///           judged: labels of all judged items
 /// Cost      that of the metric
-/// Errors    as the metric; InvalidArgument if scores and shown differ in size, or a score is NaN or higher than the
-/// one
-///           before
+/// Errors    as the metric; InvalidArgument if scores and shown differ in size, or a score is NaN or higher than
+///           the one before
 /// Source    McSherry & Najork, "Computing information retrieval performance measures efficiently in the presence of
 ///           tied scores", ECIR 2008
 namespace expected {
