@@ -156,6 +156,16 @@ TEST_CASE("LinearScorer: few items are looked up, many are read off whole rows")
     CHECK(model.score(0, Ids{}).empty());
 }
 
+TEST_CASE("LinearScorer: weights tell how long their rows are, also if there are none") {
+    CHECK(sparse_table().mean_row() == 1);  // 5 weights in 4 rows
+    CHECK(DenseWeights<>(table, 4).mean_row() == 4);
+    CHECK(SparseWeights().mean_row() == 0);
+    const auto nothing = testing::log_of({{}, {}}, 0);
+    const auto model =
+        Model<LinearScorer<Given<SparseWeights>>>::fit(nothing, SparseWeights(CSRMatrix<float>({}, 0, 0)));
+    CHECK(model.score(1, {}).empty());
+}
+
 TEST_CASE_TEMPLATE("LinearScorer: the score of an item is the same bits alone, among few and among many", Weights,
                    SparseWeights, DenseWeights<>) {
     constexpr std::uint32_t n = 150;
