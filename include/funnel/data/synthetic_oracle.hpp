@@ -4,12 +4,10 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/scored.hpp>
-#include <funnel/core/sparse.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/portable_exp.hpp>
 #include <funnel/data/synthetic.hpp>
-#include <funnel/data/user_item_matrix.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -35,10 +33,13 @@ public:
     ///
     /// Errors    InvalidArgument if train or test have other numbers of users or items than the world
     SyntheticOracle(const SyntheticWorld& world, const Interactions& train, const Interactions& test)
-        : world_(world), history_(user_item_matrix(train)), visits_(world.users() * SyntheticWorld::eras, 0) {
+        : world_(world), histories_(world.users()), visits_(world.users() * SyntheticWorld::eras, 0) {
         require(train.users() == world.users() && train.items() == world.items() && test.users() == world.users() &&
                     test.items() == world.items(),
                 "SyntheticOracle: train and test must be parts of the world's log");
+        for (const Interaction& row : train) {
+            histories_[row.user].push_back(row.item);
+        }
         for (const Interaction& row : test) {
             ++visits_[row.user * SyntheticWorld::eras + SyntheticWorld::era(row.time)];
         }
@@ -55,7 +56,7 @@ public:
         }
         std::vector<unsigned char> is_seen(world_.items(), 0);
         if (!options.keep_seen) {
-            for (const std::uint32_t item : history_.row(user).columns) {
+            for (const std::uint32_t item : histories_[user]) {
                 is_seen[item] = 1;
             }
         }
@@ -89,8 +90,8 @@ public:
 
 private:
     const SyntheticWorld& world_;
-    CSRMatrix<float> history_;
-    std::vector<std::uint32_t> visits_;  // users x eras: test rows
+    std::vector<std::vector<std::uint32_t>> histories_;  // items of each user's training rows
+    std::vector<std::uint32_t> visits_;                  // users x eras: test rows
 };
 
 }  // namespace funnel::data
