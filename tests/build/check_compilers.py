@@ -2,11 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Other compilers read every test, bench and example without a warning: check_compilers.py clang++-14 clang++-19
 
-Also all headers at once, plain and with xsimd. Nothing is built. clang 19 is spared the tests that it builds, with the
-same warnings as errors, for `./dev sanitize --short`.
+Also all headers at once, plain and with xsimd. Nothing is built.
 """
 
-import re
 import sys
 
 from toolchain import ROOT, WARNINGS, Toolchain, in_parallel
@@ -20,12 +18,6 @@ def sources():
         for line in (ROOT / name).read_text().splitlines():
             if line.strip() and not line.startswith("#"):
                 yield from (ROOT / folder / word for word in line.split() if word.endswith(".cpp"))
-
-
-def is_sanitized(source):
-    """Whether `./dev sanitize --short` builds this test: see dev, and FunnelTests.cmake for what uses threads."""
-    folder = source.relative_to(ROOT).parts[1]
-    return folder in ("core", "io", "data", "kernels") or re.search(r"Threads|std::j?thread", source.read_text())
 
 
 def check(job):
@@ -45,8 +37,6 @@ for compiler in compilers:
             text = "".join(f"#include <{header}>\n" for header in toolchain.headers(*needed))
             jobs.append((toolchain, "all headers", text, needed))
     for source in sources():
-        if compiler == "clang++-19" and source.name.endswith("_test.cpp") and is_sanitized(source):
-            continue
         if ".cuh>" not in source.read_text():
             jobs.append((toolchain, source.relative_to(ROOT), f'#include "{source}"\n', eigen))
 

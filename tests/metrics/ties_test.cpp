@@ -9,11 +9,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <limits>
 #include <numeric>
-#include <string>
+#include <span>
 #include <vector>
 
 using doctest::Approx;
@@ -77,6 +78,16 @@ Case random_case(Random& random, std::size_t n) {
     return made;
 }
 
+// A metric and its mean over all orders.
+struct Twins {
+    double (*expected)(std::span<const float>, std::span<const float>, std::span<const float>, const RankingOptions&);
+    double (*plain)(std::span<const float>, std::span<const float>, const RankingOptions&);
+};
+constexpr std::array with_ranking_options = {Twins{expected::precision, precision}, Twins{expected::recall, recall},
+                                             Twins{expected::capped_recall, capped_recall},
+                                             Twins{expected::hit_rate, hit_rate},
+                                             Twins{expected::reciprocal_rank, reciprocal_rank}};
+
 void check(double expected, const Case& list, std::size_t k, const std::function<double(const Labels&)>& metric) {
     CAPTURE(k);
     const OverAllOrders all = over_all_orders(list.scores, list.shown, metric);
@@ -113,16 +124,10 @@ TEST_CASE("ties: the mean, the least and the most over all orders, by trying the
             const Labels& shown = list.shown;
             const Labels& judged = list.judged;
             for (const std::size_t k : {std::size_t{1}, std::size_t{2}, std::size_t{3}, n, n + 2}) {
-                check(expected::precision(scores, shown, judged, {.k = k}), list, k,
-                      [&](const Labels& l) { return precision(l, judged, {.k = k}); });
-                check(expected::recall(scores, shown, judged, {.k = k}), list, k,
-                      [&](const Labels& l) { return recall(l, judged, {.k = k}); });
-                check(expected::capped_recall(scores, shown, judged, {.k = k}), list, k,
-                      [&](const Labels& l) { return capped_recall(l, judged, {.k = k}); });
-                check(expected::hit_rate(scores, shown, judged, {.k = k}), list, k,
-                      [&](const Labels& l) { return hit_rate(l, judged, {.k = k}); });
-                check(expected::reciprocal_rank(scores, shown, judged, {.k = k}), list, k,
-                      [&](const Labels& l) { return reciprocal_rank(l, judged, {.k = k}); });
+                for (const Twins& twins : with_ranking_options) {
+                    check(twins.expected(scores, shown, judged, {.k = k}), list, k,
+                          [&](const Labels& l) { return twins.plain(l, judged, {.k = k}); });
+                }
                 check(expected::ndcg(scores, shown, judged, {.k = k}), list, k,
                       [&](const Labels& l) { return ndcg(l, judged, {.k = k}); });
                 check(expected::ndcg(scores, shown, judged, {.k = k}, ExponentialGain{}), list, k,
@@ -159,9 +164,8 @@ TEST_CASE("ties: edges") {
     CHECK(expected::ndcg(Scores{1}, Labels{0}, Labels{0}, {.if_nothing_relevant = 0.5}) == 0.5);
     CHECK(expected::precision(Scores{1}, Labels{0}, Labels{0}, {.if_nothing_relevant = 0.5}) == 0.5);
     CHECK(expected::average_precision(Scores{1}, Labels{0}, Labels{0}, {.if_nothing_relevant = 0.5}) == 0.5);
-    for (const auto& metric : {expected::precision, expected::recall, expected::capped_recall, expected::hit_rate,
-                               expected::reciprocal_rank}) {
-        CHECK(metric(Scores{1, 1}, Labels{0, 1}, Labels{0, 1}, {.k = 0}) == 0.0);
+    for (const Twins& twins : with_ranking_options) {
+        CHECK(twins.expected(Scores{1, 1}, Labels{0, 1}, Labels{0, 1}, {.k = 0}) == 0.0);
     }
     CHECK(expected::ndcg(Scores{1, 1}, Labels{0, 1}, Labels{0, 1}, {.k = 0}) == 0.0);
     CHECK(expected::average_precision(Scores{1, 1}, Labels{0, 1}, Labels{0, 1}, {.k = 0}) == 0.0);

@@ -77,13 +77,24 @@ std::vector<float> with_ties_sorted(std::span<const float> scores, std::span<con
     return labels;
 }
 
-// Hits to be expected among the first k.
-inline double expected_hits(const std::vector<Tie>& ties) {
-    double hits = 0.0;
-    for (const Tie& tie : ties) {
-        hits += tie.relevant * static_cast<double>(tie.counted) / tie.size();
+// What the expected metrics share: how many items are relevant in all, and the ties of the list.
+struct TiedList {
+    std::size_t relevant;
+    std::vector<Tie> ties;
+
+    // To be expected among the first k.
+    [[nodiscard]] double hits() const {
+        double sum = 0.0;
+        for (const Tie& tie : ties) {
+            sum += tie.relevant * static_cast<double>(tie.counted) / tie.size();
+        }
+        return sum;
     }
-    return hits;
+};
+
+inline TiedList checked_ties(std::span<const float> scores, std::span<const float> shown, std::span<const float> judged,
+                             std::size_t k, const char* function) {
+    return {checked_relevant(shown, judged, function), ties(scores, shown, k, function)};
 }
 
 }  // namespace detail
@@ -121,58 +132,56 @@ namespace expected {
 
 [[nodiscard]] inline double precision(std::span<const float> scores, std::span<const float> shown,
                                       std::span<const float> judged, const RankingOptions& options = {}) {
-    const std::size_t relevant = detail::checked_relevant(shown, judged, "expected::precision");
-    const double hits = detail::expected_hits(detail::ties(scores, shown, options.k, "expected::precision"));
-    return relevant > 0 ? detail::part(hits, options.k) : options.if_nothing_relevant;
+    const auto list = detail::checked_ties(scores, shown, judged, options.k, "expected::precision");
+    return list.relevant > 0 ? detail::part(list.hits(), options.k) : options.if_nothing_relevant;
 }
 
 [[nodiscard]] inline double recall(std::span<const float> scores, std::span<const float> shown,
                                    std::span<const float> judged, const RankingOptions& options = {}) {
-    const std::size_t relevant = detail::checked_relevant(shown, judged, "expected::recall");
-    const double hits = detail::expected_hits(detail::ties(scores, shown, options.k, "expected::recall"));
-    return relevant > 0 ? detail::part(hits, relevant) : options.if_nothing_relevant;
+    const auto list = detail::checked_ties(scores, shown, judged, options.k, "expected::recall");
+    return list.relevant > 0 ? detail::part(list.hits(), list.relevant) : options.if_nothing_relevant;
 }
 
 [[nodiscard]] inline double capped_recall(std::span<const float> scores, std::span<const float> shown,
                                           std::span<const float> judged, const RankingOptions& options = {}) {
-    const std::size_t relevant = detail::checked_relevant(shown, judged, "expected::capped_recall");
-    const double hits = detail::expected_hits(detail::ties(scores, shown, options.k, "expected::capped_recall"));
-    return relevant > 0 ? detail::part(hits, std::min(relevant, options.k)) : options.if_nothing_relevant;
+    const auto list = detail::checked_ties(scores, shown, judged, options.k, "expected::capped_recall");
+    return list.relevant > 0 ? detail::part(list.hits(), std::min(list.relevant, options.k))
+                             : options.if_nothing_relevant;
 }
 
 [[nodiscard]] inline double hit_rate(std::span<const float> scores, std::span<const float> shown,
                                      std::span<const float> judged, const RankingOptions& options = {}) {
-    const std::size_t relevant = detail::checked_relevant(shown, judged, "expected::hit_rate");
+    const auto list = detail::checked_ties(scores, shown, judged, options.k, "expected::hit_rate");
     double no_hit = 1.0;
-    for (const detail::Tie& tie : detail::ties(scores, shown, options.k, "expected::hit_rate")) {
+    for (const detail::Tie& tie : list.ties) {
         for (std::size_t drawn = 0; drawn < tie.counted; ++drawn) {
             no_hit *= tie.next_misses(drawn);
         }
     }
-    return relevant > 0 ? 1.0 - no_hit : options.if_nothing_relevant;
+    return list.relevant > 0 ? 1.0 - no_hit : options.if_nothing_relevant;
 }
 
 [[nodiscard]] inline double reciprocal_rank(std::span<const float> scores, std::span<const float> shown,
                                             std::span<const float> judged, const RankingOptions& options = {}) {
-    const std::size_t relevant = detail::checked_relevant(shown, judged, "expected::reciprocal_rank");
+    const auto list = detail::checked_ties(scores, shown, judged, options.k, "expected::reciprocal_rank");
     double no_hit = 1.0;
     double sum = 0.0;
-    for (const detail::Tie& tie : detail::ties(scores, shown, options.k, "expected::reciprocal_rank")) {
+    for (const detail::Tie& tie : list.ties) {
         for (std::size_t drawn = 0; drawn < tie.counted; ++drawn) {
             const double miss = tie.next_misses(drawn);
             sum += no_hit * (1.0 - miss) / static_cast<double>(tie.first + drawn + 1);
             no_hit *= miss;
         }
     }
-    return relevant > 0 ? sum : options.if_nothing_relevant;
+    return list.relevant > 0 ? sum : options.if_nothing_relevant;
 }
 
 template <Gain G = LinearGain>
 [[nodiscard]] double ndcg(std::span<const float> scores, std::span<const float> shown, std::span<const float> judged,
                           const RankingOptions& options = {}, const G& gain = {}) {
-    const std::size_t relevant = detail::checked_relevant(shown, judged, "expected::ndcg");
+    const auto list = detail::checked_ties(scores, shown, judged, options.k, "expected::ndcg");
     double sum = 0.0;
-    for (const detail::Tie& tie : detail::ties(scores, shown, options.k, "expected::ndcg")) {
+    for (const detail::Tie& tie : list.ties) {
         double gains = 0.0;
         for (const float label : tie.labels) {
             gains += gain(label);
@@ -181,7 +190,7 @@ template <Gain G = LinearGain>
             sum += gains / tie.size() * discount(tie.first + i + 1);
         }
     }
-    if (relevant == 0) {
+    if (list.relevant == 0) {
         return options.if_nothing_relevant;
     }
     const double best = detail::best_dcg(judged, options.k, gain);
@@ -193,10 +202,10 @@ template <Gain G = LinearGain>
                                               std::span<const float> judged,
                                               const AveragePrecisionOptions& options = {}) {
     require(options.denominator != APDenominator::Hits, "expected::average_precision: denominator must not be Hits");
-    const std::size_t relevant = detail::checked_relevant(shown, judged, "expected::average_precision");
+    const auto list = detail::checked_ties(scores, shown, judged, options.k, "expected::average_precision");
     double hits = 0.0;  // in all ties before
     double precisions = 0.0;
-    for (const detail::Tie& tie : detail::ties(scores, shown, options.k, "expected::average_precision")) {
+    for (const detail::Tie& tie : list.ties) {
         for (std::size_t i = 0; i < tie.counted && tie.relevant > 0.0; ++i) {
             // If this place holds a hit, the other hits of the tie are spread evenly over its other places.
             const double others = tie.labels.size() > 1 ? (tie.relevant - 1.0) / (tie.size() - 1.0) : 0.0;
@@ -205,10 +214,10 @@ template <Gain G = LinearGain>
         }
         hits += tie.relevant;
     }
-    if (relevant == 0) {
+    if (list.relevant == 0) {
         return options.if_nothing_relevant;
     }
-    return precisions > 0.0 ? precisions / detail::ap_divisor(options, relevant) : 0.0;
+    return precisions > 0.0 ? precisions / detail::ap_divisor(options, list.relevant) : 0.0;
 }
 
 }  // namespace expected
