@@ -65,3 +65,16 @@ TEST_CASE("math: gives the bits that the standard library gives") {
 }
 
 }  // namespace
+
+TEST_CASE("math: sums and products of sizes stop at the largest size") {
+    constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+    CHECK(math::saturating_add(2, 3) == 5);
+    CHECK(math::saturating_add(most - 3, 3) == most);
+    CHECK(math::saturating_add(most - 3, 4) == most);
+    CHECK(math::saturating_add(most, most) == most);
+    CHECK(math::saturating_multiply(0, most) == 0);
+    CHECK(math::saturating_multiply(most, 0) == 0);
+    CHECK(math::saturating_multiply(most / 3, 3) == most / 3 * 3);
+    CHECK(math::saturating_multiply(most / 3 + 1, 3) == most);
+    CHECK(math::saturating_multiply(most, most) == most);
+}

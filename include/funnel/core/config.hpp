@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+// Older modes of a compiler would print hundreds of errors, none of which says this.
+#if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 202002L
+#error "funnel needs C++20: compile with -std=c++20"
+#endif
+
 // The one place where the version is written down; CMake, Meson and the citation file are read from or checked against
 // it.
 #define FUNNEL_VERSION_MAJOR 0
@@ -53,6 +58,14 @@
 #define FUNNEL_ABI                                                                                         \
     FUNNEL_DETAIL_JOIN(FUNNEL_VERSION_MAJOR, FUNNEL_VERSION_MINOR, FUNNEL_DETAIL_ISA, FUNNEL_DETAIL_XSIMD, \
                        FUNNEL_DETAIL_CHECKS, FUNNEL_DETAIL_EXCEPTIONS)
+
+// Marks a function that returns or keeps a view of an argument (in front of it: of the object): clang warns where that
+// argument is a temporary. The compilers without such a warning need deleted overloads for temporaries.
+#if defined(__clang__)
+#define FUNNEL_LIFETIMEBOUND [[clang::lifetimebound]]
+#else
+#define FUNNEL_LIFETIMEBOUND
+#endif
 
 // Code that nvcc also compiles for the device.
 #ifdef __CUDACC__

@@ -4,7 +4,9 @@
 #include <funnel/core/config.hpp>
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 
 /// What the library needs of `<cmath>`, which as a header costs more to parse than most of ours do: C++17 put the
 /// special functions into it. The names and results are those of the standard; the compiler knows them as builtins.
@@ -27,6 +29,14 @@ namespace funnel::inline FUNNEL_ABI::math {
 }
 [[nodiscard]] constexpr bool is_inf(float x) noexcept {
     return (std::bit_cast<std::uint32_t>(x) & 0x7FFF'FFFFU) == 0x7F80'0000U;
+}
+
+/// a + b and a * b for sizes that a caller may choose freely: the largest size instead of a wrap-around.
+[[nodiscard]] constexpr std::size_t saturating_add(std::size_t a, std::size_t b) noexcept {
+    return b > std::numeric_limits<std::size_t>::max() - a ? std::numeric_limits<std::size_t>::max() : a + b;
+}
+[[nodiscard]] constexpr std::size_t saturating_multiply(std::size_t a, std::size_t b) noexcept {
+    return a != 0 && b > std::numeric_limits<std::size_t>::max() / a ? std::numeric_limits<std::size_t>::max() : a * b;
 }
 
 [[nodiscard]] inline float abs(float x) noexcept {
