@@ -30,6 +30,9 @@ namespace funnel::inline FUNNEL_ABI::math {
 [[nodiscard]] constexpr bool is_inf(float x) noexcept {
     return (std::bit_cast<std::uint32_t>(x) & 0x7FFF'FFFFU) == 0x7F80'0000U;
 }
+[[nodiscard]] constexpr bool is_inf(double x) noexcept {
+    return (std::bit_cast<std::uint64_t>(x) & 0x7FFF'FFFF'FFFF'FFFFU) == 0x7FF0'0000'0000'0000U;
+}
 
 /// a + b and a * b for sizes that a caller may choose freely: the largest size instead of a wrap-around.
 [[nodiscard]] constexpr std::size_t saturating_add(std::size_t a, std::size_t b) noexcept {
