@@ -30,6 +30,12 @@ template <class M>
 concept OwningEigen =
     RowMajorEigen<M> && std::same_as<typename std::remove_cvref_t<M>::PlainObject, std::remove_cvref_t<M>>;
 
+// A temporary container of T: its elements end with it. A span, as a borrowed range, may end before them.
+template <class C, class T>
+concept TemporaryContainer =
+    !std::is_lvalue_reference_v<C> && !std::ranges::enable_borrowed_range<std::remove_cv_t<C>> &&
+    std::convertible_to<const C&, std::span<const T>>;
+
 }  // namespace detail
 
 /// A row-major matrix that someone else owns. A pointer and three sizes: pass it by value.
@@ -55,6 +61,17 @@ public:
         require(rows == 0 || (cols <= data.size() && (stride == 0 || rows - 1 <= (data.size() - cols) / stride)),
                 "MatrixView: data must hold all rows, stride elements apart");
     }
+
+    /// Of a temporary container: read-only, and for no longer than the expression lasts. std::span would hide from
+    /// compilers that the elements are temporary.
+    template <class C>
+        requires(std::is_const_v<T> && detail::TemporaryContainer<C, T>)
+    constexpr MatrixView(C&& data FUNNEL_LIFETIMEBOUND, std::size_t rows, std::size_t cols)
+        : MatrixView(std::span<T>(std::as_const(data)), rows, cols) {}
+    template <class C>
+        requires(std::is_const_v<T> && detail::TemporaryContainer<C, T>)
+    constexpr MatrixView(C&& data FUNNEL_LIFETIMEBOUND, std::size_t rows, std::size_t cols, std::size_t stride)
+        : MatrixView(std::span<T>(std::as_const(data)), rows, cols, stride) {}
 
     /// Read-only from writable.
     template <class U>
