@@ -82,6 +82,7 @@
 #include <funnel/kernels/gemv.hpp>
 #include <funnel/kernels/metric.hpp>
 #include <funnel/kernels/one_to_many.hpp>
+#include <funnel/kernels/preconditions.hpp>
 #include <funnel/kernels/reduce.hpp>
 #include <funnel/kernels/scale.hpp>
 #include <funnel/kernels/sigmoid.hpp>

@@ -2,40 +2,73 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Mistakes that must not compile, and what the user is told.
 
-Each file of compile_fail/ has a line `// expect: REGEX`. It must compile as it stands; with FUNNEL_EXPECT_FAILURE defined
-it must not, and the compiler's messages must match the expression.
+Each file of compile_fail/ compiles as it stands. With FUNNEL_EXPECT_FAILURE defined it must not, and the messages must
+match every expression that it names:
+
+    // expect: REGEX          any compiler
+    // expect-clang: REGEX    what only clang finds out, with -Werror=dangling; left out where there is no clang
+    // flags: FLAG...         instead of FUNNEL_EXPECT_FAILURE; left out where the compiler does not know them
+    // lines: N               the messages have at most so many lines
 """
 
 import re
+import shutil
 import sys
 
 from toolchain import ROOT, SKIPPED, Toolchain, in_parallel
 
 toolchain = Toolchain(__doc__)
+clang = Toolchain(__doc__)
+clang.compiler = next(filter(shutil.which, ("clang++-19", "clang++-14", "clang++")), None)
 
 
-def check(path):
+def directive(text, name):
+    return re.findall(rf"^// {name}: (.+)$", text, re.MULTILINE)
+
+
+def check(job):
+    """(what is wrong, why it was left out)"""
+    path, compiler, expressions, warnings = job
     text = path.read_text()
-    expected = re.search(r"^// expect: (.+)$", text, re.MULTILINE)
-    if not expected or "FUNNEL_EXPECT_FAILURE" not in text:
-        return f"{path.name}: needs a line `// expect: REGEX`, and code that FUNNEL_EXPECT_FAILURE breaks"
     needed = ("eigen",) if toolchain.has("eigen") else ()
-    flags = [*toolchain.flags(needed), "-fsyntax-only"]
-    succeeded, messages = toolchain.run(text, *flags)
+    flags = [*toolchain.flags(needed), *warnings, "-fsyntax-only"]
+    mistake = directive(text, "flags")[0].split() if directive(text, "flags") else ["-DFUNNEL_EXPECT_FAILURE"]
+    if not compiler.run("", *flags, *mistake)[0]:
+        return "", f"{path.name}: left out, {compiler.compiler} does not know {' '.join(mistake)}"
+    succeeded, messages = compiler.run(text, *flags)
     if not succeeded:
-        return f"{path.name} does not compile without the mistake:\n{messages}"
-    succeeded, messages = toolchain.run(text, *flags, "-DFUNNEL_EXPECT_FAILURE")
+        return f"{path.name} does not compile without the mistake, {compiler.compiler}:\n{messages}", ""
+    succeeded, messages = compiler.run(text, *flags, *mistake)
     if succeeded:
-        return f"{path.name} compiles, although it must not"
-    if not re.search(expected[1], messages):
-        return f"{path.name}: nothing in the messages matches {expected[1]!r}:\n{messages}"
-    return ""
+        return f"{path.name} compiles with {compiler.compiler}, although it must not", ""
+    for expression in expressions:
+        if not re.search(expression, messages):
+            return f"{path.name}: nothing in the messages of {compiler.compiler} matches {expression!r}:\n{messages}", ""
+    most = directive(text, "lines")
+    if most and len(messages.splitlines()) > int(most[0]):
+        return f"{path.name}: more than {most[0]} lines from {compiler.compiler}:\n{messages}", ""
+    return "", ""
 
 
-paths = sorted((ROOT / "tests/build/compile_fail").glob("*.cpp"))
-if not paths:
+jobs = []
+problems = []
+left_out = []
+for path in sorted((ROOT / "tests/build/compile_fail").glob("*.cpp")):
+    text = path.read_text()
+    expected, by_clang = directive(text, "expect"), directive(text, "expect-clang")
+    if not expected and not by_clang or "FUNNEL_EXPECT_FAILURE" not in text and not directive(text, "flags"):
+        problems.append(f"{path.name}: needs a line `// expect: REGEX`, and code that FUNNEL_EXPECT_FAILURE breaks")
+    if expected:
+        jobs.append((path, toolchain, expected, []))
+    if by_clang and clang.compiler:
+        jobs.append((path, clang, by_clang, ["-Werror=dangling"]))
+    elif by_clang:
+        left_out.append(f"{path.name}: left out, there is no clang")
+if not jobs and not problems:
     print("rejected: no files")
     sys.exit(SKIPPED)
-problems = [problem for problem in in_parallel(check, paths) if problem]
-print("\n".join(problems) or f"rejected: {len(paths)} ok")
+for problem, reason in in_parallel(check, jobs):
+    problems += [problem] if problem else []
+    left_out += [reason] if reason else []
+print("\n".join(left_out + problems) or f"rejected: {len(jobs)} ok")
 sys.exit(bool(problems))
