@@ -21,17 +21,18 @@ find_program(FUNNEL_CCACHE ccache)
 if(FUNNEL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${FUNNEL_CCACHE})
 endif()
+if(NOT TARGET funnel::eigen)
+    message(FATAL_ERROR "Tests, benches and examples of funnel need Eigen: ${funnel_eigen_NOT_FOUND_MESSAGE}. "
+                        "To leave them out: -DFUNNEL_BUILD_TESTS=OFF -DFUNNEL_BUILD_BENCHES=OFF -DFUNNEL_BUILD_EXAMPLES=OFF")
+endif()
 find_package(Threads REQUIRED)
 find_package(Python3 COMPONENTS Interpreter)
 
 # funnel_own: what each of our own targets is compiled with, and nobody else's.
 add_library(funnel_own INTERFACE)
-target_link_libraries(funnel_own INTERFACE funnel::funnel Threads::Threads)
+target_link_libraries(funnel_own INTERFACE funnel::funnel funnel::eigen Threads::Threads)
 # Warnings are errors in test builds (in CI everywhere): nobody's first demo shall end at what a newer compiler thinks.
 target_compile_options(funnel_own INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<CONFIG:Debug>:-Werror>)
-if(TARGET funnel::eigen)
-    target_link_libraries(funnel_own INTERFACE funnel::eigen)
-endif()
 if(FUNNEL_SANITIZE)
     set(sanitize -fsanitize=${FUNNEL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_compile_options(funnel_own INTERFACE ${sanitize})

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # One program a folder of tests/, so that a change compiles little and a failure says where: cf_tests has the plain loops
 # and all checks on; cf_simd_tests, of those tests that reach the kernels, has xsimd and the instructions of this machine.
-find_package(doctest REQUIRED CONFIG)
+find_package(doctest CONFIG QUIET)
+if(NOT TARGET doctest::doctest)
+    message(FATAL_ERROR "The tests of funnel need the package doctest (Debian: doctest-dev), which was not found. "
+                        "To leave them out: -DFUNNEL_BUILD_TESTS=OFF")
+endif()
 
 add_library(funnel_test_main OBJECT tests/main.cpp)
 target_link_libraries(funnel_test_main PUBLIC doctest::doctest)

@@ -40,6 +40,28 @@ build_and_run() { # FOLDER [CMAKE ARGUMENTS]: every program that the project in 
     done
 }
 
+fails_with() { # TEXT COMMAND...: the command fails, and what it prints has this text; line breaks are spaces
+    local text=$1 output
+    shift
+    if output=$("$@" 2>&1); then
+        echo "$output"
+        echo "succeeds, although it must not:  $*"
+        return 1
+    fi
+    echo "$output"
+    [[ $(tr -s ' \n' ' ' <<<"$output") == *"$text"* ]] || {
+        echo "fails, but does not say:  $text"
+        return 1
+    }
+}
+configure() { # CMAKE-CODE [CMAKE ARGUMENTS]: a project of this code, which is configured, and its build folder printed
+    local source
+    source=$(mktemp -d "$work/project.XXXX")
+    printf 'cmake_minimum_required(VERSION 3.25)\n%s\n' "$1" >"$source/CMakeLists.txt"
+    shift
+    cmake -S "$source" -B "$source/build" "$@"
+}
+
 install_by_cmake() {
     cmake -S "$root" -B by_cmake -DFUNNEL_BUILD_{TESTS,BENCHES,EXAMPLES}=OFF
     cmake --install by_cmake --prefix "$work/cmake"
@@ -48,12 +70,7 @@ install_by_meson() {
     meson setup by_meson "$root" -D{tests,examples}=disabled --prefix "$work/meson"
     meson install -C by_meson
 }
-same_packages() {
-    # The two build systems write the general part of a package file in their own words.
-    diff -r --exclude='*.cmake' cmake meson
-    diff cmake/share/cmake/funnel/FunnelDependencies.cmake meson/share/cmake/funnel/FunnelDependencies.cmake
-    diff <(cd cmake && find . | sort) <(cd meson && find . | sort)
-}
+same_packages() { diff -r cmake meson; }
 step "install by CMake" install_by_cmake
 step "install by Meson" install_by_meson
 step "both install the same" same_packages
@@ -103,34 +120,258 @@ endif()
 END
 step "add_subdirectory" build_and_run subdirectory
 
+version_requests() { # PREFIX
+    local version
+    for version in 0.1 0.1.0 "0.1.0 EXACT" 0.1...0.3 "0.0...<0.2 " 0.1...1 ""; do
+        configure "project(c LANGUAGES NONE)
+            find_package(funnel $version REQUIRED)" -DCMAKE_PREFIX_PATH="$1"
+    done
+    for version in 0.0 0.2 1 0.1.99 0.2...0.3 0.0...0.0.9 "0.0...<0.1.0"; do
+        fails_with 'compatible with requested version' configure "project(c LANGUAGES NONE)
+            find_package(funnel $version REQUIRED)" -DCMAKE_PREFIX_PATH="$1"
+    done
+}
+step "find_package with versions and ranges" version_requests "$work/moved_cmake"
+
+# Eigen 5 accepts requests for a version 5 only. No real Eigen is needed to find one.
+eigen_of_version() { # VERSION: a package as Eigen installs it, for CMake and for pkg-config
+    local prefix=$work/eigen_$1
+    mkdir -p "$prefix"/share/{eigen3/cmake,pkgconfig} "$prefix/include/eigen3/Eigen"
+    touch "$prefix/include/eigen3/Eigen/Core"
+    cat >"$prefix/share/eigen3/cmake/Eigen3Config.cmake" <<'END'
+if(NOT TARGET Eigen3::Eigen)
+    add_library(Eigen3::Eigen INTERFACE IMPORTED)
+    get_filename_component(_eigen "${CMAKE_CURRENT_LIST_DIR}/../../../include/eigen3" ABSOLUTE)
+    set_target_properties(Eigen3::Eigen PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${_eigen}")
+endif()
+END
+    configure "project(version_file LANGUAGES NONE)
+        include(CMakePackageConfigHelpers)
+        write_basic_package_version_file($prefix/share/eigen3/cmake/Eigen3ConfigVersion.cmake VERSION $1
+                                         COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)"
+    printf 'Name: Eigen3\nDescription: a stub\nVersion: %s\nCflags: -I%s\n' "$1" "$prefix/include/eigen3" >"$prefix/share/pkgconfig/eigen3.pc"
+}
+eigen_versions() {
+    local version project="project(c LANGUAGES NONE)
+        find_package(funnel REQUIRED COMPONENTS eigen)
+        get_target_property(found funnel::eigen INTERFACE_INCLUDE_DIRECTORIES)
+        message(STATUS \"Eigen in \${found}\")"
+    local installed=-DCMAKE_PREFIX_PATH=$work/moved_cmake
+    for version in 3.4.0 3.4.90 5.0.1 6.0.0; do
+        eigen_of_version $version
+        configure "$project" "$installed;$work/eigen_$version" | grep "Eigen in $work/eigen_$version/include/eigen3"
+        PKG_CONFIG_PATH=$work/eigen_$version/share/pkgconfig meson setup "meson_eigen_$version" "$root" -D{tests,examples,benches}=disabled |
+            grep "eigen3 found: YES $version"
+    done
+    PKG_CONFIG_LIBDIR=/nonexistent meson setup meson_eigen_by_cmake "$root" -D{tests,examples,benches}=disabled --cmake-prefix-path "$work/eigen_5.0.1" |
+        grep 'found: YES 5.0.1'
+    eigen_of_version 3.3.9
+    fails_with "package Eigen3, version 3.4 or newer; found was 3.3.9 in $work/eigen_3.3.9" configure "$project" "$installed;$work/eigen_3.3.9"
+    fails_with 'package Eigen3, version 3.4 or newer (Debian: libeigen3-dev), which was not found' \
+        configure "$project" "$installed" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON
+    # A project may bring Eigen along as a target; its version is then the project's business.
+    configure "project(c LANGUAGES NONE)
+        add_library(Eigen3::Eigen INTERFACE IMPORTED)
+        set_target_properties(Eigen3::Eigen PROPERTIES INTERFACE_INCLUDE_DIRECTORIES /vendored/eigen)
+        ${project#*)}" "$installed" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON | grep 'Eigen in /vendored/eigen'
+}
+step "Eigen 3.4 and newer, 5 too; older is refused by name" eigen_versions
+
+missing_dependencies() { # of funnel's own build
+    local needs='which was not found'
+    fails_with "package Eigen3, version 3.4 or newer (Debian: libeigen3-dev), $needs" cmake -S "$root" -B no_eigen -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON
+    fails_with "package doctest (Debian: doctest-dev), $needs" cmake -S "$root" -B no_doctest -DCMAKE_DISABLE_FIND_PACKAGE_doctest=ON
+    cmake -S "$root" -B no_xsimd -DCMAKE_DISABLE_FIND_PACKAGE_xsimd=ON | grep "xsimd, version 8.1 or newer (Debian: libxsimd-dev), $needs"
+    fails_with "package xsimd, version 8.1 or newer (Debian: libxsimd-dev), $needs" configure "project(c LANGUAGES NONE)
+        find_package(funnel REQUIRED COMPONENTS xsimd)" -DCMAKE_PREFIX_PATH="$work/moved_cmake" -DCMAKE_DISABLE_FIND_PACKAGE_xsimd=ON
+    configure "project(c LANGUAGES CXX)
+        add_subdirectory($root funnel)" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON | grep "Left out: funnel::eigen needs the package Eigen3, version 3.4"
+}
+step "what is missing is named with its version" missing_dependencies
+
+tests_in_subproject() { # only configured: the tests are funnel's own
+    configure "project(c LANGUAGES CXX)
+        add_subdirectory($root funnel)" -DFUNNEL_BUILD_TESTS=ON -DFUNNEL_BUILD_EXAMPLES=ON -DFUNNEL_BUILD_BENCHES=ON
+}
+step "funnel's own tests in a subproject" tests_in_subproject
+
+# Two copies of the sources, the second in a folder with a space.
+mkdir -p "a copy"
+cp -r "$root"/{CMakeLists.txt,cmake,include,meson.build,meson_options.txt,examples,tests,bench} "a copy"
+consumer="add_executable(consumer $root/examples/consume_cmake/main.cpp)
+    target_link_libraries(consumer PRIVATE funnel::eigen)"
+twice() { # CMAKE-CODE [CMAKE ARGUMENTS]: code that brings funnel along in several ways; the program uses what it gets
+    local source
+    source=$(mktemp -d "$work/twice.XXXX")
+    printf 'cmake_minimum_required(VERSION 3.25)\nproject(twice LANGUAGES CXX)\n%s\n%s\n' "$1" "$consumer" >"$source/CMakeLists.txt"
+    shift
+    build_and_run "$source" "$@"
+}
+step "add_subdirectory of two copies" twice "add_subdirectory($root funnel)
+    add_subdirectory(\"$work/a copy\" copy)"
+step "add_subdirectory of a copy in a folder with a space, twice" twice "add_subdirectory(\"$work/a copy\" one)
+    add_subdirectory(\"$work/a copy\" two)"
+step "find_package, then add_subdirectory" twice "find_package(funnel 0.1 REQUIRED)
+    add_subdirectory($root funnel)" -DCMAKE_PREFIX_PATH="$work/moved_cmake"
+step "add_subdirectory, then find_package" twice "add_subdirectory($root funnel)
+    find_package(funnel 0.1 REQUIRED COMPONENTS eigen)" -DCMAKE_PREFIX_PATH="$work/moved_cmake"
+step "find_package twice, in another folder too" twice "file(WRITE \${CMAKE_BINARY_DIR}/sub/CMakeLists.txt \"find_package(funnel REQUIRED COMPONENTS eigen)\")
+    add_subdirectory(\${CMAKE_BINARY_DIR}/sub sub)
+    find_package(funnel REQUIRED COMPONENTS eigen)
+    find_package(funnel 0.1...0.3 REQUIRED COMPONENTS eigen)" -DCMAKE_PREFIX_PATH="$work/moved_cmake"
+step "C++23" twice "add_subdirectory($root funnel)" -DCMAKE_CXX_STANDARD=23
+different_versions() {
+    sed -i 's/\(define FUNNEL_VERSION_MINOR\) .*/\1 99/' "a copy/include/funnel/core/config.hpp"
+    configure "project(c LANGUAGES CXX)
+        add_subdirectory($root funnel)
+        add_subdirectory(\"$work/a copy\" copy)" >different 2>&1
+    grep 'funnel 0.99.0 in' different
+    cp "$root/include/funnel/core/config.hpp" "a copy/include/funnel/core"
+}
+step "of two versions the first is used, with a warning" different_versions
+
+fetch_content="include(FetchContent)
+    FetchContent_Declare(funnel SOURCE_DIR \"$work/a copy\""
+step "FetchContent that finds an installed copy" twice "$fetch_content FIND_PACKAGE_ARGS 0.1 COMPONENTS eigen)
+    FetchContent_MakeAvailable(funnel)
+    if(NOT funnel_DIR)
+        message(FATAL_ERROR \"the installed copy was not used\")
+    endif()" -DCMAKE_PREFIX_PATH="$work/moved_cmake"
+step "FetchContent that finds no installed copy" twice "$fetch_content FIND_PACKAGE_ARGS 0.1 COMPONENTS eigen)
+    FetchContent_MakeAvailable(funnel)"
+step "FetchContent in place of find_package" twice "$fetch_content OVERRIDE_FIND_PACKAGE)
+    find_package(funnel 0.1 REQUIRED COMPONENTS eigen)"
+
+# A library that vendors funnel, is installed, and is used from where it was installed, or from where it was built.
+mkdir exporting importing
+cat >exporting/CMakeLists.txt <<END
+cmake_minimum_required(VERSION 3.25)
+project(exporting LANGUAGES CXX)
+add_subdirectory("$work/a copy" funnel)
+add_library(scoring STATIC scoring.cpp)
+target_include_directories(scoring PUBLIC \$<BUILD_INTERFACE:\${PROJECT_SOURCE_DIR}> \$<INSTALL_INTERFACE:include>)
+target_link_libraries(scoring PUBLIC funnel::funnel PRIVATE funnel::eigen)
+add_library(only_headers INTERFACE)
+target_link_libraries(only_headers INTERFACE funnel::funnel)
+install(TARGETS scoring only_headers EXPORT exporting_targets)
+install(FILES scoring.hpp TYPE INCLUDE)
+install(EXPORT exporting_targets NAMESPACE exporting:: DESTINATION lib/cmake/exporting)
+install(FILES exportingConfig.cmake DESTINATION lib/cmake/exporting)
+export(EXPORT exporting_targets NAMESPACE exporting::)
+END
+cat >exporting/exportingConfig.cmake <<'END'
+include(CMakeFindDependencyMacro)
+find_dependency(funnel COMPONENTS eigen)
+include(${CMAKE_CURRENT_LIST_DIR}/exporting_targets.cmake)
+END
+cat >exporting/scoring.hpp <<'END'
+#include <funnel/core/scored.hpp>
+float score_of(const funnel::Scored<>& scored);
+END
+cat >exporting/scoring.cpp <<'END'
+#include "scoring.hpp"
+#include <funnel/core/eigen.hpp>
+float score_of(const funnel::Scored<>& scored) { return scored.score; }
+END
+cat >importing/CMakeLists.txt <<'END'
+cmake_minimum_required(VERSION 3.25)
+project(importing LANGUAGES CXX)
+find_package(exporting REQUIRED)
+add_executable(consumer main.cpp)
+target_link_libraries(consumer PRIVATE exporting::scoring exporting::only_headers)
+END
+cat >importing/main.cpp <<'END'
+#include <scoring.hpp>
+int main() { return score_of({.id = 1, .score = 0}) == 0 ? 0 : 1; }
+END
+export_with_funnel() { # funnel goes along
+    cmake -S exporting -B exporting/with -DFUNNEL_INSTALL=ON -DCMAKE_BUILD_TYPE=Release
+    cmake --build exporting/with
+    cmake --install exporting/with --prefix "$work/with funnel"
+    build_and_run importing -DCMAKE_PREFIX_PATH="$work/with funnel"
+}
+export_without_funnel() { # which is installed already
+    cmake -S exporting -B exporting/without -DCMAKE_BUILD_TYPE=Release
+    cmake --build exporting/without
+    cmake --install exporting/without --prefix "$work/without"
+    [[ ! -e without/include/funnel && ! -e without/share ]]
+    build_and_run importing -DCMAKE_PREFIX_PATH="$work/without;$work/moved_cmake"
+    cp exporting/exportingConfig.cmake exporting/without
+    build_and_run importing -Dexporting_DIR="$work/exporting/without" -DCMAKE_PREFIX_PATH="$work/moved_cmake"
+}
+export_in_one_set() { # the project puts the target into its own set
+    cp -r exporting exporting_one
+    sed -i 's/install(TARGETS scoring/& funnel/; s/PRIVATE funnel::eigen//' exporting_one/CMakeLists.txt
+    sed -i '/core.eigen/d' exporting_one/scoring.cpp
+    sed -i '/find_dependency/d' exporting_one/exportingConfig.cmake
+    cmake -S exporting_one -B exporting_one/build -DFUNNEL_INSTALL=ON -DCMAKE_BUILD_TYPE=Release
+    cmake --build exporting_one/build
+    cmake --install exporting_one/build --prefix "$work/one"
+    build_and_run importing -DCMAKE_PREFIX_PATH="$work/one"
+}
+step "a library that vendors funnel is exported, funnel with it" export_with_funnel
+step "a library that vendors funnel is exported, funnel is there" export_without_funnel
+step "a library that vendors funnel is exported, in one set with it" export_in_one_set
+
+# Where files may go: prefixes with spaces, absolute folders as Debian and Nix have them, a data folder of some depth.
+layout() { # BUILD-SYSTEM DATADIR INCLUDEDIR, each relative or absolute
+    local by=$1 data=$2 prefix="$work/a layout/prefix" options=(-DFUNNEL_BUILD_{TESTS,BENCHES,EXAMPLES}=OFF)
+    rm -rf "a layout" by_layout
+    if [[ $by == cmake ]]; then
+        cmake -S "$root" -B by_layout "${options[@]}" -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_DATADIR="$data" -DCMAKE_INSTALL_INCLUDEDIR="$3"
+        cmake --install by_layout
+    else
+        meson setup by_layout "$root" -D{tests,examples,benches}=disabled --prefix "$prefix" --datadir "$data" --includedir "$3"
+        meson install -C by_layout
+    fi
+    [[ $data == /* ]] || data=$prefix/$data
+    configure 'project(c LANGUAGES NONE)
+        find_package(funnel REQUIRED)' -Dfunnel_DIR="$data/cmake/funnel"
+    export PKG_CONFIG_PATH=$data/pkgconfig
+    eval "g++ -std=c++20 -fsyntax-only $(pkg-config --cflags funnel) '$root/examples/consume_cmake/main.cpp'"
+}
+for by in cmake meson; do
+    step "install, $by: prefix with a space" layout $by share include
+    step "install, $by: deep folders" layout $by share/of/funnel include/some/where
+    step "install, $by: absolute include folder" layout $by share "$work/a layout/elsewhere/include"
+    step "install, $by: absolute data folder" layout $by "$work/a layout/elsewhere/share" include
+    step "install, $by: absolute folders" layout $by "$work/a layout/else/share" "$work/a layout/elsewhere/include"
+done
+
 use_pkg_config() {
     local by
     for by in cmake meson; do
         export PKG_CONFIG_PATH="$work/moved_$by/share/pkgconfig"
         # shellcheck disable=SC2046
         "${CXX:-g++}" -std=c++20 $(pkg-config --cflags funnel) "$root/examples/consume_cmake/main.cpp" -o pkg_config
-        ./pkg_config
+        ./pkg_config | grep 'plain loops'
+        # shellcheck disable=SC2046
+        "${CXX:-g++}" -std=c++20 -march=native $(pkg-config --cflags funnel-xsimd) "$root/examples/consume_cmake/main.cpp" -o pkg_config
+        ./pkg_config | grep xsimd
         [[ $(pkg-config --modversion funnel) == *.*.* ]]
     done
 }
 step "pkg-config" use_pkg_config
 
-use_meson() { # [MESON ARGUMENTS]
-    local source
+use_meson() { # NUMBER-OF-PROGRAMS [MESON ARGUMENTS]
+    local source programs=$1
+    shift
     source=$(mktemp -d "$work/meson.XXXX")
     cp "$root"/examples/consume_meson/* "$source"
     if [[ ${1:-} == subproject ]]; then
-        mkdir "$source/subprojects"
-        ln -s "$root" "$source/subprojects/funnel"
-        sed -i "s/dependency('funnel'/&, fallback: 'funnel'/" "$source/meson.build"
         shift
+        mkdir "$source/subprojects"
+        ln -s "$work/a copy" "$source/subprojects/funnel"
+        # What a project with its own copy writes; one that downloads has [wrap-git] in place of the first line.
+        printf '[wrap-file]\n[provide]\ndependency_names = funnel, funnel-xsimd\n' >"$source/subprojects/funnel.wrap"
     fi
     meson setup "$source/build" "$source" "$@"
     meson test -C "$source/build"
+    [[ $(find "$source/build" -maxdepth 1 -type f -name 'consumer*' | wc -l) == "$programs" ]]
 }
-PKG_CONFIG_PATH="$work/moved_meson/share/pkgconfig" step "Meson dependency by pkg-config" use_meson
-step "Meson dependency by CMake" use_meson --cmake-prefix-path "$work/moved_cmake"
-step "Meson subproject" use_meson subproject
+PKG_CONFIG_PATH="$work/moved_meson/share/pkgconfig" step "Meson dependency by pkg-config" use_meson 2
+step "Meson dependency by CMake" use_meson 1 --cmake-prefix-path "$work/moved_cmake"
+step "Meson subproject" use_meson 2 subproject
 
 meson_builds() {
     meson setup by_meson_tests "$root"
