@@ -38,6 +38,15 @@ namespace {
 using List = std::vector<Scored<>>;
 using Ids = std::vector<std::uint32_t>;
 
+// Views of a model's factors; a temporary model, which would leave them dangling, does not give any.
+template <class M>
+concept GivesFactors = requires(M&& model) {
+    std::forward<M>(model).user_factors();
+    std::forward<M>(model).item_factors();
+};
+static_assert(GivesFactors<ImplicitALS&> && GivesFactors<const ImplicitALS&>);
+static_assert(!GivesFactors<ImplicitALS> && !GivesFactors<const ImplicitALS>);
+
 bool is_zero(std::span<const float> row) {
     return std::all_of(row.begin(), row.end(), [](float x) { return x == 0.0F; });
 }

@@ -142,10 +142,11 @@ TEST_CASE("recommend_for: scratch that is too short gives an empty list") {
     const Ids history{2};
     const List untouched(2, Scored<>{77, 7.0F});
     List out = untouched;
+    std::vector<float> scratch(4, 9.0F);
     for (std::size_t size = 0; size < 4; ++size) {
-        std::vector<float> scratch(size);
-        CHECK(recommend_for(model, {history}, {}, AllItems{}, scratch, out).empty());
+        CHECK(recommend_for(model, {history}, {}, AllItems{}, std::span(scratch).first(size), out).empty());
         CHECK(out == untouched);
+        CHECK(scratch == std::vector<float>(4, 9.0F));
     }
     std::vector<float> longer(6, 9.0F);
     CHECK(recommend_for(model, {history}, {}, AllItems{}, longer, out).size() == 2);

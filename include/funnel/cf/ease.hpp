@@ -89,7 +89,7 @@ private:
         }
         rlimit limit{};
         if (::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-            available = std::min(available, static_cast<std::size_t>(limit.rlim_cur));
+            available = std::min(available, std::size_t{limit.rlim_cur});
         }
         if (needed > available) {
             constexpr std::size_t megabyte = 1'000'000;
