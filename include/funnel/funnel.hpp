@@ -16,6 +16,7 @@
 #include <funnel/cf/als_sweep.hpp>
 #include <funnel/cf/dense_weights.hpp>
 #include <funnel/cf/ease.hpp>
+#include <funnel/cf/folded_user.hpp>
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
