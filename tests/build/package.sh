@@ -315,10 +315,10 @@ step "a library that vendors funnel is exported, in one set with it" export_in_o
 
 # Where files may go: prefixes with spaces, absolute folders as Debian and Nix have them, a data folder of some depth.
 layout() { # BUILD-SYSTEM DATADIR INCLUDEDIR, each relative or absolute
-    local by=$1 data=$2 prefix="$work/a layout/prefix" options=(-DFUNNEL_BUILD_{TESTS,BENCHES,EXAMPLES}=OFF)
+    local by=$1 data=$2 prefix="$work/a layout/prefix"
     rm -rf "a layout" by_layout
     if [[ $by == cmake ]]; then
-        cmake -S "$root" -B by_layout "${options[@]}" -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_DATADIR="$data" -DCMAKE_INSTALL_INCLUDEDIR="$3"
+        cmake -S "$root" -B by_layout -DFUNNEL_BUILD_{TESTS,BENCHES,EXAMPLES}=OFF -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_DATADIR="$data" -DCMAKE_INSTALL_INCLUDEDIR="$3"
         cmake --install by_layout
     else
         meson setup by_layout "$root" -D{tests,examples,benches}=disabled --prefix "$prefix" --datadir "$data" --includedir "$3"
