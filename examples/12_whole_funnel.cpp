@@ -10,6 +10,7 @@
 #include "demo/sources.hpp"
 #include "demo/world.hpp"
 
+#include <funnel/core/error.hpp>
 #include <funnel/data/splits.hpp>
 #include <funnel/pipeline/funnel.hpp>
 
@@ -18,6 +19,7 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -25,7 +27,12 @@ namespace {
 
 using namespace funnel::pipeline;
 
-demo::ReportData run(const demo::World& world, std::size_t threads, float lambda, std::optional<std::string> user_key) {
+// Beside the funnel, what its stages would show alone: each is judged by the same users.
+demo::ReportData run(const demo::World& world, std::size_t threads, float lambda,
+                     const std::optional<std::string>& user_key) {
+    if (user_key && !world.log.find_user(*user_key)) {
+        funnel::raise<funnel::InvalidArgument>("--user: the log has no user \"" + *user_key + "\"");
+    }
     funnel::Threads workers(threads);
     demo::ProgressBar bar;
     demo::Pool pool(workers, std::ref(bar));
@@ -45,30 +52,41 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     const auto diverse = [&](float weight) { return demo::Diversity{genres, weight}; };
     const auto whoever_is_new = [&] { return fallback(named("trending for all", sources.trending)); };
 
-    const Funnel retrieved(sources.retrieval(), whoever_is_new());
-    const Funnel ranked(sources.retrieval(), rank(named("ranker", by_taste)), whoever_is_new());
-    const auto with_lambda = [&](float weight) {
-        return Funnel(sources.retrieval(), rank(named("ranker", by_taste, {.at_most = 100})),
-                      rank(named("freshness", fresh)), rerank(named("diversity", diverse(weight))), whoever_is_new());
-    };
-    const Funnel funnel = with_lambda(lambda);
+    // The funnel itself. Everything else here measures it.
+    const Funnel funnel(sources.retrieval(), rank(named("ranker", by_taste, {.at_most = 100})),
+                        rank(named("freshness", fresh)), rerank(named("diversity", diverse(lambda))), whoever_is_new());
 
-    const demo::Judge judge(train, test, genres);
+    // To judge the stages behind the ranker, its hundred best are worked out once for each user.
+    const demo::Judge judge(world, train, test, genres);
+    const Funnel to_rank(sources.retrieval(), rank(named("ranker", by_taste, {.at_most = 100})));
+    const demo::Remembered ranked(to_rank, judge.truth().user_ids(), train.users(), 100, pool);
+    const auto shown = [&](float weight) {
+        return Funnel(retrieve(named("ranked", std::cref(ranked), {.at_most = 100})), rank(named("freshness", fresh)),
+                      rerank(named("diversity", diverse(weight))), whoever_is_new());
+    };
+    const auto als_by_index = [&](const Request& request, std::size_t n) {
+        return sources.search_als(request.user, n);
+    };
+
     data.quality = {judge("source", "popular", sources.popular, pool),
                     judge("source", "trending", sources.trending, pool),
                     judge("source", "item-knn", sources.item_knn, pool),
                     judge("source", "ease", sources.ease, pool),
-                    judge("source", "als", sources.als, pool),
-                    judge("retrieved", "all five, merged", retrieved, pool),
-                    judge("ranked", "logistic regression", ranked, pool),
-                    judge("shown", "fresh and diverse", funnel, pool)};
+                    judge("source", "als, all items", sources.als, pool),
+                    judge("source", "als, by hnsw", Funnel(retrieve(als_by_index)), pool),
+                    judge("retrieved", "all five, merged", Funnel(sources.retrieval(), whoever_is_new()), pool),
+                    judge("ranked", "logistic regression", Funnel(retrieve(std::cref(ranked)), whoever_is_new()), pool),
+                    judge("shown", world.has_genres() ? "fresh and diverse" : "fresh", shown(lambda), pool)};
     for (const float weight : {1.0F, 0.95F, 0.9F, 0.8F, 0.7F, 0.5F, 0.3F}) {
-        const demo::Quality quality = judge("", "", with_lambda(weight), pool);
-        data.trade_offs.push_back({weight, quality.ndcg, quality.list_distance, quality.coverage});
+        if (world.has_genres()) {
+            const demo::Quality quality = judge.lists_of_ten(shown(weight), pool);
+            data.trade_offs.push_back({weight, quality.ndcg, quality.list_distance, quality.coverage});
+        }
     }
-    demo::count_users(train, test, data);
-    demo::measure_latency(funnel, demo::warm_test_users(sources, test), data);
-    demo::show_user(world, sources, train, test, funnel, user_key, data);
+    demo::count(train, test, judge.truth(), data);
+    demo::compare_with_best_source(judge.truth(), data);
+    demo::measure_latency(funnel, demo::evenly_spread(demo::warm_users(judge.truth()), 2000), data);
+    demo::show_user(world, sources, train, test, judge.truth(), funnel, user_key, data);
     return data;
 }
 
@@ -85,8 +103,11 @@ int main(int argc, char** argv) try {
     app.add_option("--user", user, "key of the user whose list is shown");
     app.add_option("--report", report, "where to write the report")->capture_default_str();
     app.add_option("--threads", threads, "how many threads to use; the results do not depend on it")
+        ->check(CLI::Range(1, 1024))
         ->capture_default_str();
-    app.add_option("--lambda", lambda, "weight of relevance against diversity, 0 to 1")->capture_default_str();
+    app.add_option("--lambda", lambda, "weight of relevance against diversity, 0 to 1")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
     CLI11_PARSE(app, argc, argv);
 
     const auto start = std::chrono::steady_clock::now();

@@ -18,6 +18,7 @@ std::atomic<std::size_t> bytes{0};
 std::atomic<std::size_t> failing{never};  // the value of `count` at which an allocation fails
 std::atomic<bool> failed{false};
 
+#if FUNNEL_TEST_COUNTS_ALLOCATIONS
 // Every allocation of the program comes through here. Null if it fails.
 void* allocate(std::size_t size, std::size_t alignment) noexcept {
     bytes += size;
@@ -36,6 +37,7 @@ void* allocate_or_throw(std::size_t size, std::size_t alignment) {
     }
     throw std::bad_alloc();
 }
+#endif
 
 }  // namespace
 
@@ -60,6 +62,7 @@ bool FailingAllocation::has_failed() const noexcept {
 
 }  // namespace funnel::testing
 
+#if FUNNEL_TEST_COUNTS_ALLOCATIONS
 // Not inlined, or g++ takes malloc and delete for a mismatched pair. The forms for arrays call these.
 [[gnu::noinline]] void* operator new(std::size_t size) {
     return allocate_or_throw(size, 1);
@@ -91,3 +94,4 @@ bool FailingAllocation::has_failed() const noexcept {
 [[gnu::noinline]] void operator delete(void* memory, std::align_val_t, const std::nothrow_t&) noexcept {
     std::free(memory);
 }
+#endif

@@ -21,13 +21,16 @@ funnel::ranking::LogisticRegression learn_ranker(const funnel::data::Interaction
     const auto retrieval = sources.retrieval();
     const funnel::CSRMatrix<float> taken = funnel::data::user_item_matrix(future);
 
+    std::vector<std::uint32_t> users;
+    for (std::uint32_t user = 0; user < taken.rows(); ++user) {
+        if (taken.row(user).size() > 0 && sources.knows(user)) {
+            users.push_back(user);
+        }
+    }
     std::vector<float> values;
     std::vector<float> labels;
-    for (std::uint32_t user = 0; user < taken.rows(); ++user) {
+    for (const std::uint32_t user : evenly_spread(users, 1000)) {  // each gives some 200 rows: enough for 15 weights
         const auto relevant = taken.row(user).columns;
-        if (relevant.empty() || !sources.knows(user)) {
-            continue;
-        }
         funnel::pipeline::Candidates candidates;
         funnel::pipeline::Trace trace;
         retrieval.run(funnel::pipeline::Request{.user = user}, candidates, trace);

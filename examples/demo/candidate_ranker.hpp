@@ -85,7 +85,7 @@ public:
 private:
     // Scores of different users have different scales: in units of the best of these candidates.
     static std::vector<float> relative(std::vector<float> scores) {
-        const float best = *std::max_element(scores.begin(), scores.end());
+        const float best = scores.empty() ? 0.0F : *std::max_element(scores.begin(), scores.end());
         for (float& score : scores) {
             score = best > 0.0F ? score / best : 0.0F;
         }

@@ -2,60 +2,180 @@
 #pragma once
 
 #include "report_data.hpp"
+#include "world.hpp"
 
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/parallel.hpp>
+#include <funnel/core/scored.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/metrics/evaluate.hpp>
+#include <funnel/metrics/ground_truth.hpp>
 #include <funnel/metrics/intra_list_distance.hpp>
+#include <funnel/pipeline/stage.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <map>
+#include <numeric>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace demo {
 
-/// Judges lists by what the users of the test part really took.
-class Judge {
+/// The first k items that a model has for each of some users, asked for once. A Retriever, like the model itself.
+class Remembered {
 public:
-    Judge(const funnel::data::Interactions& train, const funnel::data::Interactions& test,
-          const funnel::Matrix<float>& genres)
-        : train_(train), test_(test), genres_(genres) {}
-
     template <class Model, funnel::Executor E>
-    [[nodiscard]] Quality operator()(std::string stage, std::string name, const Model& model, E& executor) const {
-        const auto report = funnel::metrics::evaluate(model, train_, test_, {.cutoffs = {10, 100}}, executor);
-        Quality quality{std::move(stage),
-                        std::move(name),
-                        report.at("ndcg@10"),
-                        report.warm().at("ndcg@10"),
-                        report.cold().at("ndcg@10"),
-                        report.at("recall@100"),
-                        0.0,
-                        report.at("coverage@10")};
-        std::vector<double> distances(report.user_ids().size());
-        funnel::parallel_for(executor, distances.size(), 16, [&](std::size_t i) {
-            const auto list = model.recommend(report.user_ids()[i], {.k = 10});
-            distances[i] = funnel::metrics::intra_list_distance(list, genres_);
+    Remembered(const Model& model, std::span<const std::uint32_t> users, std::size_t all_users, std::size_t k,
+               E& executor)
+        : lists_(all_users) {
+        funnel::parallel_for(executor, users.size(), 16, [&](std::size_t i) {
+            for (const auto& item : model.recommend(users[i], {.k = k})) {
+                lists_[users[i]].push_back({item.id, item.score});
+            }
         });
-        std::erase_if(distances, [](double distance) { return std::isnan(distance); });  // lists with one item or none
-        for (const double distance : distances) {
-            quality.list_distance += distance / static_cast<double>(distances.size());
-        }
-        return quality;
+    }
+
+    [[nodiscard]] std::span<const funnel::Scored<>> operator()(const funnel::pipeline::Request& request,
+                                                               std::size_t n) const {
+        const std::span<const funnel::Scored<>> list = lists_[request.user];
+        return list.first(std::min(n, list.size()));
     }
 
 private:
+    std::vector<std::vector<funnel::Scored<>>> lists_;
+};
+
+/// Judges lists by what the users of the test part went on to choose.
+class Judge {
+public:
+    Judge(const World& world, const funnel::data::Interactions& train, const funnel::data::Interactions& test,
+          const funnel::Matrix<float>& genres)
+        : train_(train), test_(test), genres_(genres), has_genres_(world.has_genres()), truth_(train, test) {}
+
+    /// Who is evaluated, and who of them has a history.
+    [[nodiscard]] const funnel::metrics::GroundTruth& truth() const noexcept { return truth_; }
+
+    /// Asks the model once for each user, for a hundred items; the first ten are the list, unless recall is wanted.
+    template <class Model, funnel::Executor E>
+    [[nodiscard]] Quality operator()(std::string stage, std::string name, const Model& model, E& executor) const {
+        std::vector<double> distances(train_.users(), none);
+        const auto report = funnel::metrics::evaluate(WithDistances<Model>{*this, model, distances}, train_, test_,
+                                                      {.cutoffs = {10, 100}}, executor);
+        return quality(std::move(stage), std::move(name), report, distances, report.at("recall@100"));
+    }
+
+    /// The same from lists of ten: recall@100 is NaN.
+    template <class Model, funnel::Executor E>
+    [[nodiscard]] Quality lists_of_ten(const Model& model, E& executor) const {
+        std::vector<double> distances(train_.users(), none);
+        const auto report = funnel::metrics::evaluate(WithDistances<Model>{*this, model, distances}, train_, test_,
+                                                      {.cutoffs = {10}}, executor);
+        return quality("", "", report, distances, none);
+    }
+
+private:
+    static constexpr double none = std::numeric_limits<double>::quiet_NaN();
+
+    struct ListOptions {
+        std::size_t k;
+    };
+
+    // The model, which notes the distances of genres in the lists that it gives.
+    template <class Model>
+    struct WithDistances {
+        const Judge& judge;
+        const Model& model;
+        std::vector<double>& distances;  // by user
+
+        auto recommend(std::uint32_t user, const ListOptions& options) const {
+            auto list = model.recommend(user, {.k = options.k});
+            std::vector<std::uint32_t> first_ten;
+            for (const auto& item : list) {
+                if (judge.has_genres_ && first_ten.size() < 10) {
+                    first_ten.push_back(item.id);
+                }
+            }
+            distances[user] = funnel::metrics::intra_list_distance(first_ten, judge.genres_);
+            return list;
+        }
+    };
+
+    static Quality quality(std::string stage, std::string name, const funnel::metrics::Report& report,
+                           std::vector<double>& distances, double recall) {
+        std::erase_if(distances, [](double distance) { return std::isnan(distance); });  // lists with one item or none
+        const double sum = std::accumulate(distances.begin(), distances.end(), 0.0);
+        const auto per_user = report.per_user("ndcg@10");
+        return {std::move(stage),
+                std::move(name),
+                report.at("ndcg@10"),
+                report.warm().at("ndcg@10"),
+                report.cold().at("ndcg@10"),
+                recall,
+                distances.empty() ? none : sum / static_cast<double>(distances.size()),
+                report.at("coverage@10"),
+                {per_user.begin(), per_user.end()}};
+    }
+
     const funnel::data::Interactions& train_;
     const funnel::data::Interactions& test_;
     const funnel::Matrix<float>& genres_;
+    bool has_genres_;
+    funnel::metrics::GroundTruth truth_;
 };
+
+/// Compares two stages by the differences of their users, of those for whom counts(position) is true: a paired test,
+/// which needs far fewer users than one of two means. Nothing can be said about fewer than two users, or without a
+/// baseline above 0.
+template <class Counts>
+[[nodiscard]] std::optional<Comparison> compare(const Quality& quality, const Quality& baseline, const Counts& counts) {
+    std::vector<double> differences;
+    double sum_of_baseline = 0.0;
+    for (std::size_t i = 0; i < quality.ndcg_of_user.size(); ++i) {
+        if (counts(i)) {
+            differences.push_back(quality.ndcg_of_user[i] - baseline.ndcg_of_user[i]);
+            sum_of_baseline += baseline.ndcg_of_user[i];
+        }
+    }
+    const auto n = static_cast<double>(differences.size());
+    if (differences.size() < 2 || sum_of_baseline <= 0.0) {
+        return std::nullopt;
+    }
+    const double mean = std::accumulate(differences.begin(), differences.end(), 0.0) / n;
+    double squares = 0.0;
+    for (const double difference : differences) {
+        squares += (difference - mean) * (difference - mean);
+    }
+    const double standard_error = std::sqrt(squares / (n - 1.0) / n);
+    const double scale = n / sum_of_baseline;
+    const double z = std::abs(mean) / standard_error;  // NaN if all users have the same
+    return Comparison{baseline.name,
+                      differences.size(),
+                      scale * mean,
+                      scale * (mean - 1.96 * standard_error),
+                      scale * (mean + 1.96 * standard_error),
+                      std::isnan(z) ? 1.0 : std::erfc(z / std::sqrt(2.0))};
+}
+
+/// Compares the last stage with the best of the sources, for all users and for those with a history.
+inline void compare_with_best_source(const funnel::metrics::GroundTruth& truth, ReportData& data) {
+    const auto best_source = [&](auto ndcg) {
+        return *std::max_element(data.quality.begin(), data.quality.end(), [&](const Quality& a, const Quality& b) {
+            const auto rank = [&](const Quality& q) { return q.stage == "source" ? q.*ndcg : -1.0; };
+            return rank(a) < rank(b);
+        });
+    };
+    const auto is_warm = [&](std::size_t position) { return truth.is_warm(position); };
+    data.against_best = compare(data.quality.back(), best_source(&Quality::ndcg), [](std::size_t) { return true; });
+    data.against_best_warm = compare(data.quality.back(), best_source(&Quality::ndcg_warm), is_warm);
+}
 
 /// The value below which a share of the values lies.
 inline double quantile(std::vector<double> values, double share) {

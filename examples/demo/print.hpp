@@ -9,6 +9,7 @@
 #include <funnel/core/config.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/metrics/ground_truth.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -31,6 +32,7 @@ inline ReportData describe(const World& world, float lambda) {
     data.users = world.log.users();
     data.items = world.log.items();
     data.lambda = static_cast<double>(lambda);
+    data.has_genres = world.has_genres();
     data.popularity.assign(world.log.items(), 0);
     for (const auto& row : world.log) {
         ++data.popularity[row.item];
@@ -45,57 +47,70 @@ inline ReportData describe(const World& world, float lambda) {
     return data;
 }
 
-/// The users of the test part, ascending.
-inline std::set<std::uint32_t> test_users(const funnel::data::Interactions& test) {
-    std::set<std::uint32_t> users;
-    for (const auto& row : test) {
-        users.insert(row.user);
-    }
-    return users;
-}
-
-/// Those of them with a history; without one, a request is a look at one list.
-inline std::set<std::uint32_t> warm_test_users(const Sources& sources, const funnel::data::Interactions& test) {
-    std::set<std::uint32_t> users = test_users(test);
-    std::erase_if(users, [&](std::uint32_t user) { return !sources.knows(user); });
-    return users;
-}
-
-inline void count_users(const funnel::data::Interactions& train, const funnel::data::Interactions& test,
-                        ReportData& data) {
+/// How many rows and users there are on both sides of the cut.
+inline void count(const funnel::data::Interactions& train, const funnel::data::Interactions& test,
+                  const funnel::metrics::GroundTruth& truth, ReportData& data) {
     data.train_rows = train.size();
     data.test_rows = test.size();
-    std::vector<bool> is_warm(train.users(), false);
-    for (const auto& row : train) {
-        is_warm[row.user] = true;
-    }
-    for (const std::uint32_t user : test_users(test)) {
-        ++(is_warm[user] ? data.warm_users : data.cold_users);
+    data.skipped_users = truth.skipped_users();
+    for (std::size_t position = 0; position < truth.size(); ++position) {
+        ++(truth.is_warm(position) ? data.warm_users : data.cold_users);
     }
 }
 
-/// One user's list, and in words why each item is on it. Without a key: the warm test user who took most afterwards.
+/// The evaluated users with a history: without one, a request is a look at one list.
+inline std::vector<std::uint32_t> warm_users(const funnel::metrics::GroundTruth& truth) {
+    std::vector<std::uint32_t> users;
+    for (std::size_t position = 0; position < truth.size(); ++position) {
+        if (truth.is_warm(position)) {
+            users.push_back(truth.user_ids()[position]);
+        }
+    }
+    return users;
+}
+
+/// The evaluated user whose list is neither a lucky nor an unlucky one: the median by NDCG@10, of those with a history
+/// if there are any.
+inline std::optional<std::uint32_t> typical_user(const funnel::metrics::GroundTruth& truth, const Quality& quality,
+                                                 ReportData& data) {
+    std::vector<std::pair<double, std::uint32_t>> users;
+    for (std::size_t position = 0; position < truth.size(); ++position) {
+        if (truth.is_warm(position) || data.warm_users == 0) {
+            users.emplace_back(quality.ndcg_of_user[position], truth.user_ids()[position]);
+        }
+    }
+    if (users.empty()) {
+        return std::nullopt;
+    }
+    const auto middle = users.begin() + static_cast<std::ptrdiff_t>(users.size() / 2);
+    std::nth_element(users.begin(), middle, users.end());
+    char words[120];
+    std::snprintf(words, sizeof words, "a typical one: the median of the %zu %s users, with NDCG@10 %.3f", users.size(),
+                  data.warm_users == 0 ? "cold" : "warm", middle->first);
+    data.choice = words;
+    return middle->second;
+}
+
+/// One user's list, and in words why each item is on it. Without a key: that of the typical user.
 template <class Funnel>
 void show_user(const World& world, const Sources& sources, const funnel::data::Interactions& train,
-               const funnel::data::Interactions& test, const Funnel& funnel, const std::optional<std::string>& key,
-               ReportData& data) {
-    std::vector<std::size_t> rows(world.log.users(), 0);
-    for (const auto& row : test) {
-        rows[row.user] += sources.knows(row.user) ? 1 : 0;
-    }
-    auto user = static_cast<std::uint32_t>(std::max_element(rows.begin(), rows.end()) - rows.begin());
+               const funnel::data::Interactions& test, const funnel::metrics::GroundTruth& truth, const Funnel& funnel,
+               const std::optional<std::string>& key, ReportData& data) {
+    std::optional<std::uint32_t> user;
     if (key) {
-        const auto found = world.log.find_user(*key);
-        if (!found) {
-            funnel::raise<funnel::InvalidArgument>("--user: the log has no user \"" + *key + "\"");
-        }
-        user = *found;
+        user = world.log.find_user(*key);
+        data.choice = "as asked for";
+    } else {
+        user = typical_user(truth, data.quality.back(), data);
     }
-    data.user = world.log.user_key(user);
+    if (!user) {
+        return;
+    }
+    data.user = world.log.user_key(*user);
 
     std::vector<std::pair<double, std::uint32_t>> past;
     for (const auto& row : train) {
-        if (row.user == user) {
+        if (row.user == *user) {
             past.emplace_back(-row.time, row.item);
         }
     }
@@ -105,20 +120,57 @@ void show_user(const World& world, const Sources& sources, const funnel::data::I
     }
     std::set<std::uint32_t> future;
     for (const auto& row : test) {
-        if (row.user == user) {
+        if (row.user == *user) {
             future.insert(row.item);
         }
     }
-    for (const auto& item : funnel.recommend(user, {.k = 10})) {
+    for (const auto& item : funnel.recommend(*user, {.k = 10})) {
         std::string because;
-        for (const auto& [liked, share] : sources.ease.explain(user, item.id, 2)) {
+        for (const auto& [chosen, share] : sources.ease.explain(*user, item.id, 2)) {
             if (share > 0.0F) {
-                because += (because.empty() ? "because you watched " : " and ") + world.title(liked);
+                because += (because.empty() ? "because of " : " and ") + world.title(chosen);
             }
         }
         data.list.push_back(
             {world.title(item.id), because.empty() ? "popular these days" : because, future.contains(item.id)});
     }
+}
+
+/// What a comparison means, in one sentence.
+inline std::string in_words(const Comparison& comparison, const std::string& users) {
+    const char* verdict = comparison.low > 0.0    ? "beats"
+                          : comparison.high < 0.0 ? "FALLS BEHIND"
+                                                  : "cannot be told from";
+    char text[300];
+    std::snprintf(text, sizeof text,
+                  "For %s, the list that is shown %s the best source, %s: NDCG@10 %+.1f %%, 95 %% interval %+.1f to "
+                  "%+.1f %%, p = %.2g (paired, %zu users).",
+                  users.c_str(), verdict, comparison.baseline.c_str(), 100.0 * comparison.lift, 100.0 * comparison.low,
+                  100.0 * comparison.high, comparison.p_value, comparison.users);
+    return text;
+}
+
+/// The sentences about the list that is shown.
+inline std::vector<std::string> verdicts(const ReportData& data) {
+    std::vector<std::string> sentences;
+    if (data.against_best) {
+        sentences.push_back(in_words(*data.against_best, "all users"));
+    }
+    if (data.against_best_warm) {
+        sentences.push_back(in_words(*data.against_best_warm, "warm users"));
+    }
+    return sentences;
+}
+
+/// Who was evaluated, in one sentence.
+inline std::string evaluated_users(const ReportData& data) {
+    std::string text = std::to_string(data.warm_users + data.cold_users) +
+                       " users are evaluated: " + std::to_string(data.warm_users) + " warm (with a history), " +
+                       std::to_string(data.cold_users) + " cold (without)";
+    if (data.skipped_users > 0) {
+        text += "; " + std::to_string(data.skipped_users) + " more only repeat what they had chosen before";
+    }
+    return text + '.';
 }
 
 /// Prints what was found as tables.
@@ -133,47 +185,45 @@ inline void print(const ReportData& data) {
     if (!data.note.empty()) {
         std::printf("%s\n", data.note.c_str());
     }
-    std::printf("%zu test users: %zu warm (with a history), %zu cold (without)\n\n", data.warm_users + data.cold_users,
-                data.warm_users, data.cold_users);
+    std::printf("%s\n\n", evaluated_users(data).c_str());
 
-    std::printf(
-        "Quality                               NDCG@10    warm    cold   recall@100   genre distance   coverage\n");
+    std::printf("Quality                               NDCG@10    warm    cold   recall@100   coverage%s\n",
+                data.has_genres ? "   genre distance" : "");
     for (const Quality& row : data.quality) {
-        std::printf("  %-9s  %-22s   %s  %s  %s       %s           %s     %s\n", row.stage.c_str(), row.name.c_str(),
+        std::printf("  %-9s  %-22s   %s  %s  %s       %s     %s", row.stage.c_str(), row.name.c_str(),
                     number(row.ndcg).c_str(), number(row.ndcg_warm).c_str(), number(row.ndcg_cold).c_str(),
-                    number(row.recall).c_str(), number(row.list_distance).c_str(), number(row.coverage).c_str());
+                    number(row.recall).c_str(), number(row.coverage).c_str());
+        std::printf("%s%s\n", data.has_genres ? "           " : "",
+                    data.has_genres ? number(row.list_distance).c_str() : "");
     }
-    const Quality& shown = data.quality.back();
-    double best = 0.0;
-    double best_warm = 0.0;
-    for (const Quality& row : data.quality) {
-        if (row.stage == "source") {
-            best = std::max(best, row.ndcg);
-            best_warm = std::max(best_warm, std::isnan(row.ndcg_warm) ? 0.0 : row.ndcg_warm);
-        }
+    for (const std::string& sentence : verdicts(data)) {
+        std::printf("%s\n", sentence.c_str());
     }
-    std::printf(
-        "The list that is shown %s the best single source for all users (%+.1f %%) and %s it for warm ones (%+.1f "
-        "%%).\n",
-        shown.ndcg > best ? "beats" : "DOES NOT BEAT", 100.0 * (shown.ndcg / best - 1.0),
-        shown.ndcg_warm > best_warm ? "beats" : "DOES NOT BEAT", 100.0 * (shown.ndcg_warm / best_warm - 1.0));
 
-    std::printf("\nLatency of a warm request, one thread, microseconds   p50       p99    candidates in -> out\n");
+    if (!data.latencies.empty()) {
+        std::printf("\nLatency of a warm request, one thread, microseconds   p50       p99    candidates in -> out\n");
+    }
     for (const StageLatency& stage : data.stages) {
         std::printf("  %-45s %8.1f  %8.1f        %7.1f -> %.1f\n", stage.stage.c_str(), stage.median, stage.p99,
                     stage.in, stage.out);
     }
+    if (!data.latencies.empty()) {
+        std::printf("  %-45s %8.1f  %8.1f\n", "whole request", quantile(data.latencies, 0.5),
+                    quantile(data.latencies, 0.99));
+    }
 
-    std::printf("  %-45s %8.1f  %8.1f\n", "whole request", quantile(data.latencies, 0.5),
-                quantile(data.latencies, 0.99));
-
-    std::printf("\nFor user %s, who last watched %s:\n", data.user.c_str(),
-                data.history.empty() ? "nothing yet" : data.history.front().c_str());
+    if (!data.user.empty()) {
+        std::printf("\nFor user %s (%s), who last chose %s:\n", data.user.c_str(), data.choice.c_str(),
+                    data.history.empty() ? "nothing yet" : data.history.front().c_str());
+    }
     for (std::size_t i = 0; i < data.list.size(); ++i) {
         std::printf("  %2zu %s %-42s %s\n", i + 1, data.list[i].is_hit ? "*" : " ", data.list[i].title.c_str(),
                     data.list[i].because.c_str());
     }
-    std::printf("  (* = this user really went on to take it)   whole run: %.1f s\n", data.seconds);
+    if (!data.list.empty()) {
+        std::printf("  (* = this user went on to choose it)\n");
+    }
+    std::printf("Whole run: %.1f s\n", data.seconds);
 }
 
 }  // namespace demo

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,21 @@ struct Quality {
     double ndcg;           ///< NDCG@10 over all test users
     double ndcg_warm;      ///< ... over those with a history
     double ndcg_cold;      ///< ... over those without
-    double recall;         ///< share of what users went on to take that is among the stage's first 100
-    double list_distance;  ///< mean distance of the genres in a list of ten, 0 to 1
+    double recall;         ///< share of what users went on to choose that is among the stage's first 100
+    double list_distance;  ///< mean distance of the genres in a list of ten, 0 to 1; NaN without genres
     double coverage;       ///< share of the catalogue that is in somebody's list of ten
+
+    std::vector<double> ndcg_of_user;  ///< NDCG@10 of each evaluated user; the same users for every stage
+};
+
+/// The NDCG@10 of two stages, compared user by user.
+struct Comparison {
+    std::string baseline;  ///< name of the stage to beat
+    std::size_t users;
+    double lift;  ///< mean difference, relative to the mean of the baseline
+    double low;   ///< 95 % confidence interval of the lift
+    double high;
+    double p_value;  ///< of the hypothesis that there is no difference, two-sided
 };
 
 /// How long one stage takes, in microseconds, and how many candidates go in and come out on average.
@@ -40,7 +53,7 @@ struct TradeOff {
 struct Shown {
     std::string title;
     std::string because;  ///< in words
-    bool is_hit;          ///< whether this user really went on to take it
+    bool is_hit;          ///< whether this user went on to choose it
 };
 
 /// Everything that the demo found out.
@@ -51,16 +64,21 @@ struct ReportData {
     std::size_t items;
     std::size_t train_rows;
     std::size_t test_rows;
-    std::size_t warm_users;
-    std::size_t cold_users;
+    std::size_t warm_users;     ///< evaluated users with a history
+    std::size_t cold_users;     ///< ... and without one
+    std::size_t skipped_users;  ///< test users left out: their test rows only repeat training rows
+    bool has_genres;            ///< without genres nothing can be said about diversity
     std::vector<Quality> quality;
+    std::optional<Comparison> against_best;       ///< the list that is shown and the best source, all users
+    std::optional<Comparison> against_best_warm;  ///< the same for users with a history
     std::vector<StageLatency> stages;
     std::vector<double> latencies;        ///< of whole requests, microseconds, in no order
     std::vector<std::size_t> popularity;  ///< rows of each item, largest first
-    std::vector<TradeOff> trade_offs;     ///< by lambda, descending
+    std::vector<TradeOff> trade_offs;     ///< by lambda, descending; empty without genres
     double lambda;                        ///< the one in use
-    std::string user;                     ///< key of the user whose list is shown
-    std::vector<std::string> history;     ///< titles this user took last, latest first
+    std::string user;                     ///< key of the user whose list is shown; empty if there is none
+    std::string choice;                   ///< how this user was chosen, in words
+    std::vector<std::string> history;     ///< titles this user chose last, latest first
     std::vector<Shown> list;
     double seconds;     ///< that the whole demo took
     std::string build;  ///< compiler, backend and threads, in words

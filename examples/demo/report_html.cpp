@@ -2,6 +2,7 @@
 #include "report_html.hpp"
 
 #include "measure.hpp"
+#include "print.hpp"
 #include "report_data.hpp"
 #include "svg.hpp"
 
@@ -36,7 +37,7 @@ std::string quality_chart(const ReportData& data) {
     Drawing drawing(640.0, bottom + 30.0, "NDCG at 10 for each stage, for all, warm and cold users");
     for (const double tick : axis.ticks()) {
         drawing.line(axis(tick), 24.0, axis(tick), bottom, "grid");
-        drawing.text(axis(tick), bottom + 18.0, "middle", digits(tick, 1));
+        drawing.text(axis(tick), bottom + 18.0, "middle", digits(tick, axis.tick_digits()));
     }
     const std::pair<const char*, const char*> groups[] = {{"all", "a"}, {"warm", "b"}, {"cold", "c"}};
     double legend = left;
@@ -77,10 +78,10 @@ std::string latency_chart(const ReportData& data) {
     Drawing drawing(640.0, 300.0, "Histogram of the latency of whole requests");
     for (const double tick : y.ticks()) {
         drawing.line(50.0, y(tick), 620.0, y(tick), "grid");
-        drawing.text(44.0, y(tick) + 4.0, "end", digits(tick, 0));
+        drawing.text(44.0, y(tick) + 4.0, "end", digits(tick, y.tick_digits()));
     }
     for (const double tick : x.ticks(4)) {
-        drawing.text(x(tick), 268.0, "middle", digits(tick, 0));
+        drawing.text(x(tick), 268.0, "middle", digits(tick, x.tick_digits(4)));
     }
     drawing.text(335.0, 290.0, "middle", "microseconds a request; slower ones are in the last bar");
     for (std::size_t bin = 0; bin < bins; ++bin) {
@@ -139,10 +140,10 @@ std::string trade_off_chart(const ReportData& data) {
     Drawing drawing(640.0, 300.0, "Accuracy against diversity over lambda");
     for (const double tick : y.ticks()) {
         drawing.line(60.0, y(tick), 620.0, y(tick), "grid");
-        drawing.text(54.0, y(tick) + 4.0, "end", digits(tick, 3));
+        drawing.text(54.0, y(tick) + 4.0, "end", digits(tick, y.tick_digits()));
     }
     for (const double tick : x.ticks()) {
-        drawing.text(x(tick), 268.0, "middle", digits(tick, 2));
+        drawing.text(x(tick), 268.0, "middle", digits(tick, x.tick_digits()));
     }
     drawing.text(340.0, 290.0, "middle", "mean distance of genres in a list");
     drawing.text(64.0, 14.0, "start", "NDCG@10");
@@ -190,47 +191,54 @@ svg .curve { fill: none; stroke: var(--a); stroke-width: 2 } .a { fill: var(--a)
 )";
     page += "<h1>funnel on " + escaped(data.data) + "</h1>\n<p>" + std::to_string(data.users) + " users, " +
             std::to_string(data.items) + " items. Learned from " + std::to_string(data.train_rows) +
-            " rows, judged by the " + std::to_string(data.test_rows) +
-            " that came after them: " + std::to_string(data.warm_users + data.cold_users) + " test users, " +
-            std::to_string(data.warm_users) + " of them warm (with a history), " + std::to_string(data.cold_users) +
-            " cold.</p>\n";
+            " rows, judged by the " + std::to_string(data.test_rows) + " that came after them. " +
+            evaluated_users(data) + "</p>\n";
     if (!data.note.empty()) {
         page += "<p><strong>" + escaped(data.note) + "</strong></p>\n";
     }
 
     page +=
         "<section><h2>Quality of each stage</h2><div class=\"scroll\"><table><tr><th>stage</th><th "
-        "class=\"left\"></th><th>NDCG@10</th><th>warm</th><th>cold</th><th>recall@100</th><th>genre "
-        "distance</th><th>coverage</th></tr>\n";
+        "class=\"left\"></th><th>NDCG@10</th><th>warm</th><th>cold</th><th>recall@100</th><th>coverage</"
+        "th>";
+    page += data.has_genres ? "<th>genre distance</th></tr>\n" : "</tr>\n";
     for (const Quality& row : data.quality) {
         page += "<tr" + std::string(row.stage == "shown" ? " class=\"shown\"" : "") + "><td>" + escaped(row.stage) +
                 "</td><td class=\"left\">" + escaped(row.name) + "</td>";
-        for (const double value :
-             {row.ndcg, row.ndcg_warm, row.ndcg_cold, row.recall, row.list_distance, row.coverage}) {
+        for (const double value : {row.ndcg, row.ndcg_warm, row.ndcg_cold, row.recall, row.coverage}) {
             page += "<td>" + digits(value, 4) + "</td>";
         }
-        page += "</tr>\n";
+        page += (data.has_genres ? "<td>" + digits(row.list_distance, 4) + "</td>" : "") + "</tr>\n";
     }
-    page += "</table></div></section>\n<div class=\"grid2\">\n";
+    page += "</table></div>";
+    for (const std::string& sentence : verdicts(data)) {
+        page += "<p class=\"soft\">" + escaped(sentence) + "</p>";
+    }
+    page += "</section>\n<div class=\"grid2\">\n";
 
     page += "<section><h2>NDCG@10, stage by stage</h2>" + quality_chart(data) + "</section>\n";
-    page +=
-        "<section><h2>Accuracy against diversity</h2><p class=\"soft\">What is shown, for several weights lambda of "
-        "relevance against diversity; the orange point is in use.</p>" +
-        trade_off_chart(data) + "</section>\n";
-    page +=
-        "<section><h2>Latency</h2><p class=\"soft\">Whole requests of users with a history, one after the other in one "
-        "thread.</p>" +
-        latency_chart(data) + "</section>\n";
-    page +=
-        "<section><h2>Latency of each stage</h2><div class=\"scroll\"><table><tr><th>stage</th><th>p50 "
-        "&micro;s</th><th>p99 &micro;s</th><th>in</th><th>out</th></tr>\n";
-    for (const StageLatency& stage : data.stages) {
-        page += "<tr><td>" + escaped(stage.stage) + "</td><td>" + digits(stage.median, 1) + "</td><td>" +
-                digits(stage.p99, 1) + "</td><td>" + digits(stage.in, 1) + "</td><td>" + digits(stage.out, 1) +
-                "</td></tr>\n";
+    if (!data.trade_offs.empty()) {
+        page +=
+            "<section><h2>Accuracy against diversity</h2><p class=\"soft\">What is shown, for several weights lambda "
+            "of relevance against diversity; the orange point is in use.</p>" +
+            trade_off_chart(data) + "</section>\n";
     }
-    page += "</table></div></section>\n";
+    if (!data.latencies.empty()) {
+        page +=
+            "<section><h2>Latency</h2><p class=\"soft\">Whole requests of users with a history, one after the other in "
+            "one "
+            "thread.</p>" +
+            latency_chart(data) + "</section>\n";
+        page +=
+            "<section><h2>Latency of each stage</h2><div class=\"scroll\"><table><tr><th>stage</th><th>p50 "
+            "&micro;s</th><th>p99 &micro;s</th><th>in</th><th>out</th></tr>\n";
+        for (const StageLatency& stage : data.stages) {
+            page += "<tr><td>" + escaped(stage.stage) + "</td><td>" + digits(stage.median, 1) + "</td><td>" +
+                    digits(stage.p99, 1) + "</td><td>" + digits(stage.in, 1) + "</td><td>" + digits(stage.out, 1) +
+                    "</td></tr>\n";
+        }
+        page += "</table></div></section>\n";
+    }
     const double all = std::accumulate(data.popularity.begin(), data.popularity.end(), 0.0);
     const auto top = static_cast<std::ptrdiff_t>(data.popularity.size() / 10);
     const double head = std::accumulate(data.popularity.begin(), data.popularity.begin() + top, 0.0);
@@ -238,21 +246,26 @@ svg .curve { fill: none; stroke: var(--a); stroke-width: 2 } .a { fill: var(--a)
             digits(all > 0.0 ? 100.0 * head / all : 0.0, 0) + " % of the rows.</p>" + popularity_chart(data) +
             "</section>\n";
 
-    page += "<section><h2>A list for user " + escaped(data.user) + "</h2>\n";
-    if (!data.history.empty()) {
-        page += "<p class=\"soft\">Last seen: ";
-        for (std::size_t i = 0; i < data.history.size(); ++i) {
-            page += (i > 0 ? "; " : "") + escaped(data.history[i]);
+    if (!data.user.empty()) {
+        page += "<section><h2>A list for user " + escaped(data.user) + "</h2>\n<p class=\"soft\">This user is " +
+                escaped(data.choice) + ".</p>\n";
+        if (!data.history.empty()) {
+            page += "<p class=\"soft\">Chosen last: ";
+            for (std::size_t i = 0; i < data.history.size(); ++i) {
+                page += (i > 0 ? "; " : "") + escaped(data.history[i]);
+            }
+            page += "</p>\n";
         }
-        page += "</p>\n";
+        page +=
+            "<div class=\"scroll\"><table><tr><th></th><th class=\"left\">shown</th><th class=\"left\">why</th></tr>\n";
+        for (std::size_t i = 0; i < data.list.size(); ++i) {
+            page += "<tr><td>" + std::to_string(i + 1) + (data.list[i].is_hit ? " &#9733;" : "") +
+                    "</td><td class=\"words\">" + escaped(data.list[i].title) + "</td><td class=\"words\">" +
+                    escaped(data.list[i].because) + "</td></tr>\n";
+        }
+        page += "</table></div><p class=\"soft\">&#9733; this user went on to choose it.</p></section>\n";
     }
-    page += "<div class=\"scroll\"><table><tr><th></th><th class=\"left\">shown</th><th class=\"left\">why</th></tr>\n";
-    for (std::size_t i = 0; i < data.list.size(); ++i) {
-        page += "<tr><td>" + std::to_string(i + 1) + (data.list[i].is_hit ? " &#9733;" : "") +
-                "</td><td class=\"words\">" + escaped(data.list[i].title) + "</td><td class=\"words\">" +
-                escaped(data.list[i].because) + "</td></tr>\n";
-    }
-    page += "</table></div><p class=\"soft\">&#9733; this user really went on to take it.</p></section>\n</div>\n";
+    page += "</div>\n";
     page += "<p class=\"soft\">" + escaped(data.build) + "; the whole run took " + digits(data.seconds, 1) +
             " s.</p>\n</body></html>\n";
 

@@ -62,8 +62,7 @@ struct Diversity {
             relevance.push_back(*best > *worst ? (scores[i] - *worst) / (*best - *worst) : 1.0F);
             std::ranges::copy(genres.row(candidates.ids()[i]), embeddings.row(i).begin());
         }
-        return funnel::rerank::mmr(relevance, funnel::rerank::Embeddings{embeddings},
-                                   {.k = request.k, .lambda = lambda});
+        return funnel::rerank::mmr(relevance, embeddings, {.k = request.k, .lambda = lambda});
     }
 };
 

@@ -26,6 +26,16 @@ inline double time_span(const funnel::data::Interactions& log) {
     return log.empty() || first->time == last->time ? 1.0 : last->time - first->time;
 }
 
+/// At most so many of some users, evenly spread over them.
+inline std::vector<std::uint32_t> evenly_spread(const std::vector<std::uint32_t>& users, std::size_t at_most) {
+    std::vector<std::uint32_t> some;
+    const std::size_t step = (users.size() + at_most - 1) / at_most;
+    for (std::size_t i = 0; i < users.size(); i += step) {
+        some.push_back(users[i]);
+    }
+    return some;
+}
+
 /// Everything that proposes candidates, learned from one training log: two that know what is popular, three that know
 /// the user. The factors of ALS are searched through an index, as one would with millions of items.
 struct Sources {
@@ -41,11 +51,17 @@ struct Sources {
 
     [[nodiscard]] bool knows(std::uint32_t user) const { return histories.row(user).size() > 0; }
 
-    /// Items near the user's factors, without those the user has had.
+    /// Items near the user's factors, without those the user has had: the index is asked for as many more. With a
+    /// filter it would scan a catalogue as small as that of the demo instead of walking its graph.
     [[nodiscard]] std::vector<funnel::Scored<>> search_als(std::uint32_t user, std::size_t n) const {
+        if (!knows(user)) {
+            return {};
+        }
         const auto seen = histories.row(user).columns;
-        const auto is_new = [&](std::uint32_t item) { return !std::ranges::binary_search(seen, item); };
-        return als_index.search(als.user_factors().row(user), {.k = n, .ef = 2 * n}, is_new);
+        auto items = als_index.search(als.user_factors().row(user), {.k = n + seen.size(), .ef = 2 * n});
+        std::erase_if(items, [&](const auto& item) { return std::ranges::binary_search(seen, item.id); });
+        items.erase(items.begin() + static_cast<std::ptrdiff_t>(std::min(n, items.size())), items.end());
+        return items;
     }
 
     /// The first stage of the funnel. Users without a history get no candidates here: the ranker has learned from users
@@ -57,15 +73,12 @@ struct Sources {
                 return knows(request.user) ? model.recommend(request.user, {.k = n}) : std::vector<funnel::Scored<>>{};
             };
         };
-        return retrieve(named("popular", for_known_users(popular), {.at_most = 100}),
-                        named("trending", for_known_users(trending), {.at_most = 100}),
-                        named("item-knn", item_knn, {.at_most = 100}), named("ease", ease, {.at_most = 100}),
-                        named("als",
-                              [this](const Request& request, std::size_t n) {
-                                  return knows(request.user) ? search_als(request.user, n)
-                                                             : std::vector<funnel::Scored<>>{};
-                              },
-                              {.at_most = 100}));
+        return retrieve(
+            named("popular", for_known_users(popular), {.at_most = 100}),
+            named("trending", for_known_users(trending), {.at_most = 100}),
+            named("item-knn", item_knn, {.at_most = 100}), named("ease", ease, {.at_most = 100}),
+            named("als, by hnsw", [this](const Request& request, std::size_t n) { return search_als(request.user, n); },
+                  {.at_most = 100}));
     }
 };
 

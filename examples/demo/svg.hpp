@@ -102,6 +102,7 @@ public:
         return from_ + (place - low_) / (high_ - low_) * (to_ - from_);
     }
 
+    /// Round numbers between both ends, and how many digits behind the point tell them apart.
     [[nodiscard]] std::vector<double> ticks(int about = 5) const {
         std::vector<double> result;
         if (is_log_) {
@@ -110,16 +111,23 @@ public:
             }
             return result;
         }
-        const double rough = (high_ - low_) / about;
-        double step = std::pow(10.0, std::floor(std::log10(rough)));
-        step *= rough / step >= 5.0 ? 5.0 : rough / step >= 2.0 ? 2.0 : 1.0;
+        const double step = step_of(about);
         for (double value = std::ceil(low_ / step - 1e-9) * step; value <= high_ + 1e-9 * step; value += step) {
             result.push_back(value);
         }
         return result;
     }
+    [[nodiscard]] int tick_digits(int about = 5) const {
+        return is_log_ ? 0 : std::max(0, static_cast<int>(-std::floor(std::log10(step_of(about)) + 1e-9)));
+    }
 
 private:
+    [[nodiscard]] double step_of(int about) const {
+        const double rough = (high_ - low_) / about;
+        const double power = std::pow(10.0, std::floor(std::log10(rough)));
+        return power * (rough / power >= 5.0 ? 5.0 : rough / power >= 2.0 ? 2.0 : 1.0);
+    }
+
     double low_;
     double high_;
     double from_;

@@ -28,9 +28,11 @@ struct World {
         return known.empty() ? "item " + log.item_key(item) : known;
     }
 
+    [[nodiscard]] bool has_genres() const { return !items.genre_names().empty(); }
+
     /// Genres as vectors, one row an item: 1 where the item has the genre. Without genres, one column of zeros.
     [[nodiscard]] funnel::Matrix<float> genres() const {
-        funnel::Matrix<float> rows(log.items(), items.genre_names().empty() ? 1 : items.genre_names().size());
+        funnel::Matrix<float> rows(log.items(), has_genres() ? items.genre_names().size() : 1);
         for (std::size_t item = 0; item < rows.rows(); ++item) {
             for (const std::uint16_t genre : items[item].genres) {
                 rows(item, genre) = 1.0F;
@@ -51,8 +53,7 @@ inline World read_world(const std::filesystem::path& path) {
             return world;
         }
     }
-    world.note =
-        "No file with titles and genres lies beside the log: lists show item keys, and diversity means nothing.";
+    world.note = "No file with titles and genres lies beside the log: lists show item keys and are not made diverse.";
     world.items = funnel::data::ItemMetadata(std::vector<funnel::data::ItemInfo>(world.log.items()), {});
     return world;
 }

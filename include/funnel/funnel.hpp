@@ -82,6 +82,7 @@
 #include <funnel/kernels/gemv.hpp>
 #include <funnel/kernels/metric.hpp>
 #include <funnel/kernels/one_to_many.hpp>
+#include <funnel/kernels/preconditions.hpp>
 #include <funnel/kernels/reduce.hpp>
 #include <funnel/kernels/scale.hpp>
 #include <funnel/kernels/sigmoid.hpp>
@@ -105,7 +106,9 @@
 #include <funnel/pipeline/fallback.hpp>
 #include <funnel/pipeline/funnel.hpp>
 #include <funnel/pipeline/merge.hpp>
+#include <funnel/pipeline/named.hpp>
 #include <funnel/pipeline/stage.hpp>
+#include <funnel/pipeline/trace.hpp>
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/feature_rows.hpp>
 #include <funnel/ranking/fm.hpp>

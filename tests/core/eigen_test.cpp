@@ -4,6 +4,8 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 
+#include "support/dies.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -88,3 +90,23 @@ TEST_CASE("as_eigen: nothing is something too") {
     CHECK(as_eigen(std::span<const double>{}).size() == 0);
     CHECK(as_eigen(Matrix<float>(0, 3).view()).cols() == 3);
 }
+
+TEST_CASE("MatrixView: of a temporary Eigen matrix as an argument, and of a temporary Map") {
+    using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    const auto last = [](MatrixView<const float> view) { return view(view.rows() - 1, view.cols() - 1); };
+    CHECK(last(RowMajor{{1.0F, 2.0F}, {3.0F, 4.0F}}) == 4.0F);
+    static_assert(!std::is_convertible_v<RowMajor, MatrixView<float>>, "nobody would read what is written to it");
+    static_assert(std::is_convertible_v<RowMajor&, MatrixView<float>>);
+    static_assert(!std::is_convertible_v<const RowMajor&, MatrixView<float>>);
+
+    Matrix<float> matrix = counting(3, 5);
+    const MatrixView<float> back = as_eigen(matrix.view());
+    back(0, 0) = 9.0F;
+    CHECK(matrix(0, 0) == 9.0F);
+}
+
+#if FUNNEL_CHECKS
+TEST_CASE("FUNNEL_CHECKS: a size that is negative in Eigen is found out") {
+    CHECK(funnel::testing::dies([] { (void)funnel::eigen_index(std::size_t{1} << 63); }, "core/eigen.hpp:"));
+}
+#endif

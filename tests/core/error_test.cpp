@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/core/error.hpp>
 
+#include "support/dies.hpp"
+
 #include <doctest/doctest.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -50,7 +54,40 @@ TEST_CASE("FUNNEL_ASSERT: is free unless the build asks for checks") {
     };
     FUNNEL_ASSERT(is_fine());
     CHECK(evaluated == FUNNEL_CHECKS);
+}
+
 #if FUNNEL_CHECKS
-    CHECK_THROWS_AS(FUNNEL_ASSERT(evaluated == 99), InvalidArgument);
+TEST_CASE("FUNNEL_ASSERT: a failure names place and condition and aborts, in noexcept functions and in others") {
+    const int two = 2;
+    const auto may_throw = [&] { FUNNEL_ASSERT(two == 3); };
+    const auto may_not_throw = [&]() noexcept { FUNNEL_ASSERT(two == 3); };
+    CHECK(funnel::testing::dies(may_throw, "assertion failed: two == 3"));
+    CHECK(funnel::testing::dies(may_not_throw, "core/error_test.cpp:"));
+    CHECK(funnel::testing::dies(
+        [&] {
+            try {
+                may_throw();
+            } catch (...) {  // a handler for errors of files and arguments must not take it for one of them
+            }
+        },
+        "assertion failed"));
+}
 #endif
+
+TEST_CASE("FUNNEL_ASSERT: does not stand in the way of constant expressions") {
+    constexpr int checked = (FUNNEL_ASSERT(1 + 1 == 2), 7);
+    static_assert(checked == 7);
+}
+
+TEST_CASE("ending_of: tells how a child process ended and what it wrote") {
+    using funnel::testing::ending_of;
+    const auto quiet = ending_of([] {});
+    CHECK(quiet.signal == 0);
+    CHECK(quiet.exit_code == 0);
+    CHECK(quiet.written.empty());
+    const auto thrown = ending_of([] { raise<IOError>("disk full"); });
+    CHECK(thrown.exit_code == 1);
+    CHECK(thrown.written == "disk full\n");
+    const auto aborted = ending_of([] { std::abort(); });
+    CHECK(aborted.signal == SIGABRT);
 }

@@ -1,18 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/core/matrix.hpp>
 
+#include "support/allocations.hpp"
+#include "support/dies.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 using funnel::InvalidArgument;
 using funnel::Matrix;
 using funnel::MatrixView;
+
+static_assert(std::is_nothrow_move_constructible_v<Matrix<float>>);
+static_assert(std::is_nothrow_move_assignable_v<Matrix<float>>);
+static_assert(std::is_convertible_v<Matrix<float>, MatrixView<const float>>, "an argument may be a temporary");
+static_assert(!std::is_convertible_v<Matrix<float>, MatrixView<float>>, "nobody would read what is written to it");
+static_assert(!std::is_assignable_v<decltype(Matrix<float>(1, 1).row(0)[0]), float>);
+static_assert(!std::is_assignable_v<decltype(Matrix<float>(1, 1)(0, 0)), float>);
 
 TEST_CASE("Matrix: starts as zeros") {
     const Matrix<float> matrix(3, 5);
@@ -117,3 +128,70 @@ TEST_CASE("Matrix: a size that no machine can address is an error, not a small a
     CHECK_THROWS_AS(matrix.resize_rows(most / 64), InvalidArgument);
     CHECK(matrix.rows() == 1);
 }
+
+TEST_CASE("Matrix: one that was moved from has no rows, can be viewed, and takes a new value") {
+    // NOLINTBEGIN(bugprone-use-after-move): what it promises
+    Matrix<float> from(3, 5);
+    from(2, 4) = 7.0F;
+    const Matrix<float> to = std::move(from);
+    CHECK(to(2, 4) == 7.0F);
+    CHECK(from.rows() == 0);
+    CHECK(from.cols() == 0);
+    CHECK(from.stride() == 0);
+    CHECK(from.view().rows() == 0);
+    CHECK(std::as_const(from).view().data() == nullptr);
+    from.resize_rows(2);
+    CHECK(from.rows() == 2);
+    CHECK(from.row(1).empty());
+
+    Matrix<float> assigned(1, 1);
+    from = to;
+    assigned = std::move(from);
+    CHECK(assigned(2, 4) == 7.0F);
+    CHECK(from.view().rows() == 0);
+    from = Matrix<float>(2, 2);
+    CHECK(from(1, 1) == 0.0F);
+    Matrix<float>& itself = assigned;
+    assigned = std::move(itself);
+    CHECK(assigned(2, 4) == 7.0F);
+    assigned = itself;
+    CHECK(assigned(2, 4) == 7.0F);
+    // NOLINTEND(bugprone-use-after-move)
+}
+
+TEST_CASE("Matrix: is as it was when memory for more rows or for a copy is missing") {
+    const auto make = [] {
+        Matrix<int> matrix(2, 3);
+        matrix(1, 2) = 9;
+        return matrix;
+    };
+    const auto state = [](const Matrix<int>& matrix) {
+        std::vector<int> all{static_cast<int>(matrix.rows()), static_cast<int>(matrix.cols())};
+        for (std::size_t i = 0; i < matrix.rows(); ++i) {
+            all.insert(all.end(), matrix.padded_row(i).begin(), matrix.padded_row(i).end());
+        }
+        return all;
+    };
+    CHECK(funnel::testing::check_strong_guarantee(
+              make, [](Matrix<int>& matrix) { matrix.resize_rows(1000); }, state) > 0);
+    const Matrix<int> other(5, 40);
+    CHECK(funnel::testing::check_strong_guarantee(make, [&](Matrix<int>& matrix) { matrix = other; }, state) > 0);
+}
+
+#if FUNNEL_CHECKS
+TEST_CASE("FUNNEL_CHECKS: rows and elements outside of a Matrix are found out") {
+    using funnel::testing::dies;
+    Matrix<float> matrix(2, 3);
+    const Matrix<float>& read_only = matrix;
+    CHECK(dies([&] { (void)matrix.row(2); }, "assertion failed: i < rows_"));
+    CHECK(dies([&] { (void)read_only.row(2); }, "i < rows_"));
+    CHECK(dies([&] { (void)read_only.padded_row(2); }, "i < rows_"));
+    CHECK(dies([&] { (void)matrix(2, 0); }, "i < rows_ && j < cols_"));
+    CHECK(dies([&] { (void)matrix(0, 3); }, "i < rows_ && j < cols_"));
+    CHECK(dies([&] { (void)read_only(0, 3); }, "i < rows_ && j < cols_"));
+    CHECK(dies([&] { (void)read_only(static_cast<std::size_t>(-1), 0); }, "i < rows_ && j < cols_"));
+    CHECK(dies([&] { (void)matrix.view().row(2); }, "i < rows_"));
+    CHECK(dies([&] { (void)matrix.view()(1, 3); }, "i < rows_ && j < cols_"));
+    CHECK(dies([&] { (void)MatrixView<float>().row(0); }, "core/matrix_view.hpp:"));
+}
+#endif

@@ -78,3 +78,9 @@ TEST_CASE("MatrixView: a product of sizes that overflows is not mistaken for a s
     CHECK_THROWS_AS(MatrixView<int>(data, half + 2, 2), InvalidArgument);  // wraps to 4
     CHECK_THROWS_AS(MatrixView<int>(data, half, 2, 2), InvalidArgument);
 }
+
+TEST_CASE("MatrixView: of a temporary vector as an argument") {
+    const auto last = [](MatrixView<const int> view) { return view(view.rows() - 1, view.cols() - 1); };
+    CHECK(last(MatrixView<const int>(std::vector<int>{1, 2, 3, 4}, 2, 2)) == 4);
+    CHECK(last({std::vector<int>{1, 2, 3, 4}, 2, 1, 2}) == 3);
+}

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/core/parallel.hpp>
 
+#include "support/allocations.hpp"
+#include "support/dies.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -8,12 +11,19 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <fstream>
+#include <limits>
 #include <mutex>
+#include <new>
 #include <set>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <tuple>
 #include <vector>
+
+#include <sys/resource.h>
+#include <unistd.h>
 
 using funnel::Executor;
 using funnel::InvalidArgument;
@@ -168,6 +178,152 @@ TEST_CASE("Threads: an exception of a nested call leaves the outer one in order"
     CHECK(chunks_of(pool, 8, 1).size() == 8);
 }
 
+namespace {
+
+// The ids of the threads that run the chunks of a call.
+template <class E>
+std::set<std::thread::id> threads_of(E& executor, std::size_t n) {
+    std::set<std::thread::id> ids;
+    std::mutex mutex;
+    executor.for_range(n, 1, [&](std::size_t, std::size_t, std::size_t) {
+        const std::lock_guard lock(mutex);
+        ids.insert(std::this_thread::get_id());
+    });
+    return ids;
+}
+
+}  // namespace
+
+TEST_CASE("Threads: a call inside a call of one chunk runs in one thread") {
+    Threads pool(4);
+    Threads other(3);
+    Threads alone(1);
+    const std::set<std::thread::id> here{std::this_thread::get_id()};
+    const auto check_inner_calls = [&](std::size_t, std::size_t, std::size_t) {
+        std::vector<int> unguarded(1, 0);  // a thread sanitizer sees it if two threads count
+        for (Threads* inner : {&pool, &other, &alone}) {
+            inner->for_range(200, 1, [&](std::size_t, std::size_t, std::size_t worker) {
+                unguarded[0] += worker == 0 ? 1 : 0;
+                if (unguarded[0] % 50 == 0) {
+                    std::this_thread::yield();
+                }
+            });
+            CHECK(threads_of(*inner, 50) == here);
+        }
+        CHECK(unguarded[0] == 600);
+    };
+    pool.for_range(1, 1, check_inner_calls);
+    pool.for_range(10, 10, check_inner_calls);
+    alone.for_range(2, 1, check_inner_calls);  // a pool of one thread is a pool, too
+    alone.for_range(1, 1, [&](std::size_t, std::size_t, std::size_t) { pool.for_range(1, 1, check_inner_calls); });
+    Serial{}.for_range(1, 1, [&](std::size_t, std::size_t, std::size_t) { pool.for_range(1, 1, check_inner_calls); });
+}
+
+TEST_CASE("Threads: a second inner call still runs in one thread after the first has thrown") {
+    Threads pool(4);
+    const auto fails = [](std::size_t, std::size_t, std::size_t) { throw std::runtime_error("inner"); };
+    for (const std::size_t outer_chunks : {1U, 8U}) {
+        pool.for_range(outer_chunks, 1, [&](std::size_t, std::size_t, std::size_t) {
+            for (const std::size_t inner_chunks : {1U, 8U}) {
+                CHECK_THROWS_AS(pool.for_range(inner_chunks, 1, fails), std::runtime_error);
+                CHECK(threads_of(pool, 50) == std::set{std::this_thread::get_id()});
+            }
+        });
+    }
+}
+
+TEST_CASE("Threads: works in all its threads again after a call of one chunk, also if that has thrown") {
+    Threads pool(2);
+    const auto meet = [&] {  // comes back only if two threads are inside at once
+        std::atomic<int> inside{0};
+        pool.for_range(2, 1, [&](std::size_t, std::size_t, std::size_t) {
+            ++inside;
+            while (inside.load() < 2) {
+                std::this_thread::yield();
+            }
+        });
+        return inside.load();
+    };
+    pool.for_range(1, 1, [](std::size_t, std::size_t, std::size_t) {});
+    CHECK(meet() == 2);
+    const auto fails = [](std::size_t, std::size_t, std::size_t) { throw std::runtime_error("once"); };
+    CHECK_THROWS_AS(pool.for_range(1, 1, fails), std::runtime_error);
+    CHECK(meet() == 2);
+    CHECK_THROWS_AS(pool.for_range(5, 1, fails), std::runtime_error);
+    CHECK(meet() == 2);
+    Serial{}.for_range(2, 1, [&](std::size_t, std::size_t, std::size_t) { CHECK(meet() == 2); });  // Serial is no pool
+}
+
+TEST_CASE("Threads: of two exceptions the first comes out") {
+    Threads pool(2);
+    for (int round = 0; round < 3; ++round) {
+        std::atomic<int> inside{0};
+        CHECK_THROWS_WITH_AS(pool.for_range(2, 1,
+                                            [&](std::size_t, std::size_t, std::size_t) {
+                                                const bool is_first = ++inside == 1;
+                                                while (inside.load() < 2) {  // both chunks are under way
+                                                    std::this_thread::yield();
+                                                }
+                                                if (is_first) {
+                                                    throw std::runtime_error("first");
+                                                }
+                                                std::this_thread::sleep_for(std::chrono::milliseconds(200));
+                                                throw std::runtime_error("second");
+                                            }),
+                             "first", std::runtime_error);
+    }
+}
+
+TEST_CASE("Threads: an exception ends a call of the largest number of chunks, which a counter cannot go past") {
+    Threads pool(4);
+    constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+    std::atomic<int> after{0};
+    std::atomic<bool> has_thrown{false};
+    CHECK_THROWS_WITH_AS(pool.for_range(most, 1,
+                                        [&](std::size_t begin, std::size_t, std::size_t) {
+                                            after += has_thrown ? 1 : 0;
+                                            if (begin >= 1000) {
+                                                has_thrown = true;
+                                                throw std::runtime_error("enough");
+                                            }
+                                        }),
+                         "enough", std::runtime_error);
+    CHECK(after.load() < 100'000);
+}
+
+TEST_CASE("Threads: where memory for a thread is missing, the constructor throws and ends those that run") {
+    std::size_t failures = 0;
+    for (bool has_failed = true; has_failed; failures += has_failed ? 1 : 0) {
+        const funnel::testing::FailingAllocation failing(failures);
+        try {
+            const Threads pool(4);
+        } catch (const std::bad_alloc&) {
+        }
+        has_failed = failing.has_failed();
+    }
+    CHECK((failures >= 4 ||
+           !funnel::testing::allocations_are_counted));  // the list, and the state of each of three threads
+}
+
+TEST_CASE("Threads: where the system refuses a thread (ulimit -v), the constructor throws instead of hanging") {
+    if (funnel::testing::is_sanitized) {
+        return;  // sanitizers need address space of their own
+    }
+    const auto ending = funnel::testing::ending_of([] {
+        std::size_t pages = 0;
+        std::ifstream("/proc/self/statm") >> pages;
+        const rlim_t room = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + (rlim_t{40} << 20);
+        const rlimit limit{room, room};
+        if (::setrlimit(RLIMIT_AS, &limit) != 0) {
+            throw std::runtime_error("no limit");
+        }
+        const Threads pool(2000);  // each has a stack of its own
+    });
+    CHECK(ending.signal == 0);
+    CHECK(ending.exit_code == 1);
+    CHECK(ending.written.find("temporarily unavailable") != std::string::npos);
+}
+
 TEST_CASE("Threads: several callers take turns") {
     Threads pool(2);
     std::vector<long> sums(4, 0);
@@ -235,6 +391,7 @@ TEST_CASE("parallel_for: each index once, with lvalue and temporary executors an
 
 TEST_CASE("executors: reject a grain or a thread count of zero") {
     CHECK_THROWS_AS(Threads(0), InvalidArgument);
+    CHECK_THROWS_AS(Threads(static_cast<std::size_t>(-1)), InvalidArgument);
     Threads pool(2);
     const auto body = [](std::size_t, std::size_t, std::size_t) {};
     CHECK_THROWS_AS(pool.for_range(5, 0, body), InvalidArgument);

@@ -104,3 +104,38 @@ TEST_CASE("Monitored: a token that was set is noticed at the next report, even w
     CHECK_THROWS_AS(monitored.report({"working", 2, 2}), Cancelled);
     CHECK(reports == 1);
 }
+
+TEST_CASE("Monitored: anything with stop_requested() can stop the work") {
+    struct Flag {
+        const std::atomic<bool>* is_set;
+        [[nodiscard]] bool stop_requested() const { return *is_set; }
+    };
+    static_assert(funnel::StopToken<Flag>);
+    static_assert(funnel::StopToken<std::stop_token>);
+    static_assert(!funnel::StopToken<int>);
+    Threads pool(2);
+    std::atomic<bool> is_set{false};
+    int steps = 0;
+    const auto stop_after_two = [&](const Progress& progress) {
+        ++steps;
+        is_set = progress.done == 2;
+    };
+    CHECK_THROWS_AS(long_work(Monitored(pool, stop_after_two, Flag{&is_set})), Cancelled);
+    CHECK(steps == 2);
+}
+
+TEST_CASE("Monitored: a call inside a call runs in one thread, whichever of the two is watched") {
+    Threads pool(3);
+    const auto quiet = [](const Progress&) {};
+    Monitored watched(pool, quiet);
+    Monitored watched_twice(watched, quiet);
+    for (const std::size_t outer_chunks : {1U, 6U}) {
+        watched_twice.for_range(outer_chunks, 1, [&](std::size_t, std::size_t, std::size_t) {
+            int unguarded = 0;
+            const auto count = [&](std::size_t, std::size_t, std::size_t worker) { unguarded += worker == 0 ? 1 : 0; };
+            pool.for_range(100, 1, count);
+            watched.for_range(100, 1, count);
+            CHECK(unguarded == 200);
+        });
+    }
+}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/core/rng.hpp>
 
+#include "support/dies.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -9,6 +11,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <random>
@@ -200,3 +203,69 @@ TEST_CASE("shuffle: every order of four is equally likely, and nothing gets lost
     CHECK(Random(3).permutation<int>(0).empty());
     CHECK(one.front() == 7);
 }
+
+TEST_CASE("discard: the same as that many draws") {
+    for (std::uint64_t drawn = 0; drawn < 6; ++drawn) {
+        for (std::uint64_t skipped = 0; skipped < 14; ++skipped) {
+            Random random(5, 6);
+            Random expected(5, 6);
+            for (std::uint64_t i = 0; i < drawn; ++i) {
+                (void)random();
+            }
+            random.discard(skipped);
+            for (std::uint64_t i = 0; i < drawn + skipped; ++i) {
+                (void)expected();
+            }
+            for (int i = 0; i < 9; ++i) {
+                CHECK(random() == expected());
+            }
+        }
+    }
+}
+
+TEST_CASE("Random: a stream does not repeat after 2^32 blocks") {
+    constexpr std::uint64_t blocks = std::uint64_t{1} << 32;
+    Random random(8, 9);
+    random.discard(4 * (blocks - 1));
+    for (const Block counter : {Block{0xffffffff, 0, 9, 0}, Block{0, 1, 9, 0}, Block{1, 1, 9, 0}}) {
+        for (const std::uint32_t expected : philox4x32(counter, {8, 0})) {
+            CHECK(random() == expected);
+        }
+    }
+    Random far(8, 9);
+    far.discard(4 * (7 * blocks) + 1);
+    CHECK(far() == philox4x32({0, 7, 9, 0}, {8, 0})[1]);
+}
+
+TEST_CASE("below: 2^32 is the last bound that takes one draw") {
+    constexpr std::uint64_t bound = std::uint64_t{1} << 32;
+    Random random(16);
+    Random bits(16);
+    CHECK(random.below(bound) == bits());
+    CHECK(random() == bits());
+    (void)random.below(bound + 1);  // two draws or more
+    const std::uint64_t first = bits();
+    const std::uint64_t draw = (first << 32 | bits()) >> 31;
+    if (draw <= bound) {  // else it was drawn again
+        CHECK(random() == bits());
+    }
+}
+
+TEST_CASE("permutation: a type too small for its numbers is an error, not numbers that occur twice") {
+    CHECK(Random(1).permutation<std::uint8_t>(256).size() == 256);
+    CHECK_THROWS_AS((void)Random(1).permutation<std::uint8_t>(257), InvalidArgument);
+    CHECK_THROWS_AS((void)Random(1).permutation<std::int8_t>(129), InvalidArgument);
+    CHECK_THROWS_AS((void)Random(1).permutation<int>(std::numeric_limits<std::size_t>::max()), InvalidArgument);
+}
+
+#if FUNNEL_CHECKS
+TEST_CASE("FUNNEL_CHECKS: quantiles outside of (0, 1) and logarithms of nothing are found out") {
+    using funnel::testing::dies;
+    for (const double p : {0.0, 1.0, -0.5, std::numeric_limits<double>::quiet_NaN()}) {
+        CHECK(dies([p] { (void)funnel::detail::normal_quantile(p); }, "p > 0.0 && p < 1.0"));
+    }
+    for (const double x : {0.0, -1.0, 1e-310, std::numeric_limits<double>::infinity()}) {
+        CHECK(dies([x] { (void)funnel::detail::portable_log(x); }, "core/rng.hpp:"));
+    }
+}
+#endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/core/scored.hpp>
 
+#include "support/dies.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -44,3 +46,12 @@ TEST_CASE("ranks_before: sorts any id type") {
     std::sort(hits.begin(), hits.end(), ranks_before);
     CHECK(hits == std::vector<Scored<std::int64_t>>{{7, 0.9F}, {-5, 0.5F}, {-1, 0.5F}});
 }
+
+#if FUNNEL_CHECKS
+TEST_CASE("FUNNEL_CHECKS: a NaN that reaches the order of results is found out") {
+    using funnel::testing::dies;
+    constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+    CHECK(dies([] { (void)ranks_before(Scored<>{1, not_a_number}, Scored<>{2, 1.0F}); }, "is_nan(a.score)"));
+    CHECK(dies([] { (void)ranks_before(Scored<>{1, 1.0F}, Scored<>{2, not_a_number}); }, "is_nan(b.score)"));
+}
+#endif

@@ -3,11 +3,15 @@
 
 #include <funnel/core/rng.hpp>
 
+#include "support/dies.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -113,3 +117,50 @@ TEST_CASE("CSRMatrix: rejects entries outside and parts that do not fit") {
     CHECK_THROWS_AS(parts({0, 2}, {1, 1}, 2), InvalidArgument);
     CHECK_THROWS_AS(parts({0, 2}, {0, 3}, 2), InvalidArgument);
 }
+
+TEST_CASE("CSRMatrix: one that was moved from has no rows, and takes a new value") {
+    static_assert(std::is_nothrow_default_constructible_v<CSRMatrix<float>>);
+    static_assert(std::is_nothrow_move_constructible_v<CSRMatrix<float>>);
+    static_assert(std::is_nothrow_move_assignable_v<CSRMatrix<float>>);
+    // NOLINTBEGIN(bugprone-use-after-move): what it promises
+    CSRMatrix<float> from(Entries{{0, 1, 2}, {2, 0, 5}}, 3, 3);
+    CSRMatrix<float> to = std::move(from);
+    const auto check_empty = [](const CSRMatrix<float>& matrix) {
+        CHECK(matrix.rows() == 0);
+        CHECK(matrix.cols() == 0);
+        CHECK(matrix.nonzeros() == 0);
+        CHECK(matrix.offsets().size() == 1);
+        CHECK(matrix.offsets()[0] == 0);
+        CHECK(matrix.columns().empty());
+        CHECK(matrix.values().empty());
+        CHECK(matrix.transposed().rows() == 0);
+        CHECK(CSRMatrix<float>(matrix).rows() == 0);
+    };
+    check_empty(from);
+    check_empty(CSRMatrix<float>());
+    CHECK(to.row(2).values[0] == 5.0F);
+    from = to;
+    CHECK(from.row(2).values[0] == 5.0F);
+    to = std::move(from);
+    check_empty(from);
+    CSRMatrix<float>& itself = to;
+    to = std::move(itself);
+    CHECK(to.row(2).values[0] == 5.0F);
+    // NOLINTEND(bugprone-use-after-move)
+}
+
+TEST_CASE("CSRMatrix: a number of columns that wraps around in the transpose is an error") {
+    for (const std::size_t cols : {std::size_t{1} << 32, std::numeric_limits<std::size_t>::max()}) {
+        CHECK_THROWS_AS((void)CSRMatrix<float>::from_parts({0, 1}, {0}, {1.0F}, cols), InvalidArgument);
+        CHECK_THROWS_AS((void)CSRMatrix<float>::from_parts({0}, {}, {}, cols), InvalidArgument);
+    }
+}
+
+#if FUNNEL_CHECKS
+TEST_CASE("FUNNEL_CHECKS: a row outside of a CSRMatrix is found out") {
+    using funnel::testing::dies;
+    const CSRMatrix<float> matrix(Entries{{0, 1, 2}}, 2, 3);
+    CHECK(dies([&] { (void)matrix.row(2); }, "assertion failed: i < rows()"));
+    CHECK(dies([] { (void)CSRMatrix<float>().row(0); }, "i < rows()"));
+}
+#endif

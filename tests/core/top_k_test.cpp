@@ -3,6 +3,8 @@
 
 #include <funnel/core/rng.hpp>
 
+#include "support/dies.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -122,3 +124,58 @@ TEST_CASE("TopK: works with any id type") {
     CHECK(found[0].id == -7);
     CHECK(found[1].id == 5'000'000'000);
 }
+
+TEST_CASE("top_k: more scores than the type of ids can number are an error, not positions that wrap around") {
+    const std::vector<float> scores(256, 1.0F);
+    CHECK(top_k<std::uint8_t>(scores, 300).size() == 256);
+    CHECK_THROWS_AS((void)top_k<std::uint8_t>(std::vector<float>(257), 1), funnel::InvalidArgument);
+    CHECK_THROWS_AS((void)top_k<std::int8_t>(std::vector<float>(129), 1), funnel::InvalidArgument);
+    CHECK(top_k<std::int8_t>(std::vector<float>(128), 200).size() == 128);
+    CHECK(top_k<std::uint64_t>(scores, 3).size() == 3);
+    CHECK(top_k<std::int64_t>(std::vector<float>(), 3).empty());
+}
+
+TEST_CASE("TopK: a NaN of either sign is never taken, whether there is room or not") {
+    for (const float bad : {not_a_number, -not_a_number}) {
+        for (const std::size_t room : {0U, 1U, 2U, 5U}) {
+            Hits storage(room);
+            TopK<> best{std::span(storage)};
+            best.push(0, bad);
+            best.push(1, -infinity);
+            best.push(2, bad);
+            best.push(3, 1.0F);
+            best.push(4, bad);
+            const auto found = best.finish();
+            CHECK(Hits(found.begin(), found.end()) == top_k(std::vector{bad, -infinity, bad, 1.0F, bad}, room));
+            CHECK(found.size() == std::min<std::size_t>(room, 2));
+            if (room > 0) {
+                CHECK(found[0] == Scored<>{3, 1.0F});
+            }
+        }
+    }
+}
+
+#if FUNNEL_CHECKS
+TEST_CASE("FUNNEL_CHECKS: TopK::push after finish, and positions that wrap around, are found out") {
+    using funnel::testing::dies;
+    CHECK(dies(
+        [] {
+            Hits storage(3);
+            TopK<> best{std::span(storage)};
+            best.push(1, 1.0F);
+            best.push(2, 2.0F);
+            (void)best.finish();
+            best.push(3, 3.0F);
+        },
+        "core/top_k.hpp:"));
+    const std::vector<float> scores(257);
+    std::vector<Scored<std::uint8_t>> out(3);
+    CHECK(dies([&] { (void)top_k<std::uint8_t>(scores, std::span(out)); }, "holds_positions"));
+    CHECK(dies(
+        [] {
+            Hits list;
+            funnel::detail::keep_first(list, 1);
+        },
+        "count <= list.size()"));
+}
+#endif

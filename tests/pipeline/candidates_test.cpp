@@ -108,7 +108,7 @@ TEST_CASE("Candidates: rejects answers of a stage that do not fit, by the name o
     Candidates candidates = three_items();
     const float nan = std::numeric_limits<float>::quiet_NaN();
     CHECK_THROWS_WITH_AS(candidates.rescore(Scores{1, 2}, "forest"),
-                         "forest: must return one score a candidate, 3, not 2", InvalidArgument);
+                         "forest: must return one score per candidate, 3, got 2", InvalidArgument);
     CHECK_THROWS_WITH_AS(candidates.rescore(Scores{1, nan, 2}, "forest"), "forest: the score of item 20 is NaN",
                          InvalidArgument);
     CHECK_THROWS_WITH_AS(candidates.arrange(Positions{3}, "mmr"),

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <stop_token>
 #include <utility>
 #include <vector>
 

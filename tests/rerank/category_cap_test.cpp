@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 using funnel::InvalidArgument;
@@ -132,6 +133,11 @@ TEST_CASE("category_cap: edges of the input") {
     CHECK(category_cap(Names{1, 2}, {.k = 0}).empty());
     CHECK(category_cap(Names{1, 2}, {.k = 99}) == Slate{0, 1});
     CHECK(category_cap(Names(5, 3), {.per_category = 99}) == Slate{0, 1, 2, 3, 4});
+    constexpr std::size_t endless = std::numeric_limits<std::size_t>::max();
+    CHECK(category_cap(Names{1, 1, 2}, {.k = endless, .per_category = 1}) == Slate{0, 2});
+    CHECK(category_cap(Names{1, 1, 2}, {.k = endless, .per_category = endless, .window = endless}) == Slate{0, 1, 2});
+    CHECK(category_cap(Names{1, 1}, {.k = endless, .per_category = 1, .window = endless, .backfill = true}) ==
+          Slate{0, 1});
     CHECK(category_cap(Names(3, 3), {.per_category = 1, .window = 1}) == Slate{0, 1, 2});
     CHECK(category_cap(Names{4294967295U, 4294967295U}, {.per_category = 1}) == Slate{0});
 }
@@ -139,4 +145,10 @@ TEST_CASE("category_cap: edges of the input") {
 TEST_CASE("category_cap: rejects rules without a meaning") {
     CHECK_THROWS_AS((void)category_cap(Names{1}, {.per_category = 0}), InvalidArgument);
     CHECK_THROWS_AS((void)category_cap(Names{1}, {.window = 0}), InvalidArgument);
+}
+
+TEST_CASE("category_cap: categories of 64 bits that agree in the lower 32 are two") {
+    const std::vector<std::int64_t> shops{7, 7 + (std::int64_t{1} << 32), -1, 4294967295, 7};
+    const auto shop_of = [&](std::size_t i) { return std::vector<std::int64_t>{shops[i]}; };
+    CHECK(category_cap(shops.size(), shop_of, {.per_category = 1}) == Slate{0, 1, 2, 3});
 }

@@ -6,6 +6,7 @@
 #include <funnel/core/rng.hpp>
 
 #include "support/backends.hpp"
+#include "support/reranker_contract.hpp"
 
 #include <doctest/doctest.h>
 
@@ -21,9 +22,10 @@ using funnel::InvalidArgument;
 using funnel::Matrix;
 using funnel::MatrixView;
 using funnel::Random;
-using funnel::rerank::Embeddings;
 using funnel::rerank::mmr;
 using funnel::rerank::MMROptions;
+using funnel::rerank::Similarities;
+using funnel::rerank::Similarity;
 
 namespace {
 
@@ -79,7 +81,7 @@ TEST_CASE("mmr: worked by hand") {
     const std::vector<float> similarities{1.0F, 0.9F, 0.1F,  //
                                           0.9F, 1.0F, 0.2F,  //
                                           0.1F, 0.2F, 1.0F};
-    const MatrixView<const float> similarity(similarities, 3, 3);
+    const Similarities similarity{{similarities, 3, 3}};
 
     // After 0:  1 scores 0.5 * 0.8 - 0.5 * 0.9 = -0.05,  2 scores 0.5 * 0.6 - 0.5 * 0.1 = 0.25.
     CHECK(mmr(relevance, similarity, {.k = 2, .lambda = 0.5F}) == Slate{0, 2});
@@ -94,7 +96,7 @@ TEST_CASE("mmr: a candidate is charged for its closest pick, not for the newest"
                                           0.0F, 1.0F, 0.0F, 0.0F,  //
                                           0.9F, 0.0F, 1.0F, 0.0F,  //
                                           0.0F, 0.0F, 0.0F, 1.0F};
-    CHECK(mmr(relevance, MatrixView<const float>(similarities, 4, 4), {.lambda = 0.5F}) == Slate{0, 1, 3, 2});
+    CHECK(mmr(relevance, Similarities{{similarities, 4, 4}}, {.lambda = 0.5F}) == Slate{0, 1, 3, 2});
 }
 
 TEST_CASE("mmr: agrees with the definition on random similarities") {
@@ -108,7 +110,7 @@ TEST_CASE("mmr: agrees with the definition on random similarities") {
             CAPTURE(n);
             CAPTURE(lambda);
             const Slate expected = mmr_by_definition(relevance, similarity, options);
-            CHECK(mmr(relevance, similarity, options) == expected);
+            CHECK(mmr(relevance, Similarities{similarity}, options) == expected);
             CHECK(mmr(relevance, [&](std::size_t i, std::size_t j) { return similarity(i, j); }, options) == expected);
         }
     }
@@ -138,7 +140,7 @@ TEST_CASE_TEMPLATE_DEFINE("mmr: agrees with the definition on random embeddings"
                 CAPTURE(d);
                 CAPTURE(lambda);
                 const MMROptions options{.k = 9, .lambda = lambda};
-                const Slate slate = mmr<Backend>(relevance, Embeddings{embeddings}, options);
+                const Slate slate = mmr<Backend>(relevance, embeddings, options);
                 const Slate expected = mmr_by_definition(relevance, cosine, options);
                 if (d == 1) {
                     // Every cosine is -1, 0 or 1: candidates tie but for the last bit, and either may win.
@@ -176,31 +178,91 @@ TEST_CASE("mmr: five items in space, picks worked out by hand for every lambda")
     }
 }
 
-TEST_CASE("mmr: a square matrix of unit rows is embeddings, any other square matrix is similarities") {
+TEST_CASE("mmr: a square matrix is embeddings, whatever its values; similarities are named as such") {
     const std::vector<float> relevance{0.9F, 0.8F, 0.7F};
     const MMROptions options{.k = 3, .lambda = 0.5F};
 
     // As vectors, 0 and 1 are twins: 0, 2, 1. As similarities, 1 would be unlike 0 and 2 its twin: 0, 1, 2.
-    const std::vector<float> unit{0.0F, 0.0F, 1.0F,  //
-                                  0.0F, 0.0F, 1.0F,  //
-                                  1.0F, 0.0F, 0.0F};
-    CHECK(mmr(relevance, MatrixView<const float>(unit, 3, 3), options) == Slate{0, 2, 1});
+    for (const float length : {1.0F, 2.0F, 0.25F}) {           // unit vectors and others
+        const std::vector<float> values{0.0F,   0.0F, length,  //
+                                        0.0F,   0.0F, length,  //
+                                        length, 0.0F, 0.0F};
+        const MatrixView<const float> square(values, 3, 3);
+        CHECK(mmr(relevance, square, options) == Slate{0, 2, 1});
+        CHECK(mmr(relevance, Matrix<float>(square), options) == Slate{0, 2, 1});
+        CHECK(mmr(relevance, Similarities{square}, options) == Slate{0, 1, 2});
+    }
+}
 
-    // Twice as long, they are read as similarities, unless one says what they are.
-    const std::vector<float> longer{0.0F, 0.0F, 2.0F,  //
-                                    0.0F, 0.0F, 2.0F,  //
-                                    2.0F, 0.0F, 0.0F};
-    const MatrixView<const float> square(longer, 3, 3);
-    CHECK(mmr(relevance, square, options) == Slate{0, 1, 2});
-    CHECK(mmr(relevance, Embeddings{square}, options) == Slate{0, 2, 1});
+TEST_CASE("mmr: as many unnormalised embeddings as they are long give the slate of their cosines") {
+    Random random(64);
+    for (int trial = 0; trial < 20; ++trial) {
+        const std::vector<float> relevance = uniform(random, 64);
+        const std::vector<float> rows = uniform(random, 64 * 64);
+        const MatrixView<const float> embeddings(rows, 64, 64);
+        std::vector<float> cosines(64 * 64);
+        for (std::size_t i = 0; i < 64; ++i) {
+            for (std::size_t j = 0; j < 64; ++j) {
+                double ij = 0.0;
+                double ii = 0.0;
+                double jj = 0.0;
+                for (std::size_t c = 0; c < 64; ++c) {
+                    ij += static_cast<double>(embeddings(i, c)) * static_cast<double>(embeddings(j, c));
+                    ii += static_cast<double>(embeddings(i, c)) * static_cast<double>(embeddings(i, c));
+                    jj += static_cast<double>(embeddings(j, c)) * static_cast<double>(embeddings(j, c));
+                }
+                cosines[64 * i + j] = static_cast<float>(ij / std::sqrt(ii * jj));
+            }
+        }
+        CHECK(mmr(relevance, embeddings) == mmr(relevance, Similarities{{cosines, 64, 64}}));
+    }
+}
 
-    // One row of another length is enough; and the identity gives the same slate either way.
-    const std::vector<float> mixed{0.0F, 0.0F, 1.0F,  //
-                                   0.0F, 0.0F, 1.0F,  //
-                                   2.0F, 0.0F, 0.0F};
-    CHECK(mmr(relevance, MatrixView<const float>(mixed, 3, 3), options) == Slate{0, 1, 2});
-    const std::vector<float> identity{1, 0, 0, 0, 1, 0, 0, 0, 1};
-    CHECK(mmr(relevance, MatrixView<const float>(identity, 3, 3), options) == mmr(relevance, unrelated, options));
+// Whatever else is a matrix would be read as similarities by its call operator: a column-major or double Eigen matrix.
+struct ForeignMatrix {
+    static long rows() { return 3; }
+    static long cols() { return 3; }
+    float operator()(long, long) const { return 0.0F; }
+};
+static_assert(!Similarity<ForeignMatrix>);
+static_assert(!Similarity<Matrix<double>>);
+static_assert(!Similarity<MatrixView<float>>);
+static_assert(!Similarity<Similarities>);
+static_assert(Similarity<decltype(unrelated)>);
+
+// A row-major matrix in the shape of Eigen's.
+struct RowMajorMatrix {
+    static constexpr bool IsRowMajor = true;
+    static constexpr int InnerStrideAtCompileTime = 1;
+    std::vector<float> values;
+
+    [[nodiscard]] const float* data() const { return values.data(); }
+    [[nodiscard]] static std::ptrdiff_t rows() { return 3; }
+    [[nodiscard]] static std::ptrdiff_t cols() { return 3; }
+    [[nodiscard]] static std::ptrdiff_t outerStride() { return 3; }
+    float operator()(std::ptrdiff_t i, std::ptrdiff_t j) const { return values[static_cast<std::size_t>(3 * i + j)]; }
+};
+
+TEST_CASE("mmr: a matrix of Eigen holds embeddings too, square or not") {
+    const RowMajorMatrix items{{0, 0, 2, 0, 0, 3, 5, 0, 0}};  // 0 and 1 are twins
+    const std::vector<float> relevance{0.9F, 0.8F, 0.7F};
+    CHECK(mmr(relevance, items, {.lambda = 0.5F}) == Slate{0, 2, 1});
+    CHECK(mmr(relevance, Similarities{items}, {.lambda = 0.5F}) == Slate{0, 1, 2});
+}
+
+TEST_CASE("mmr: a vector has a direction from a length of 1e-18 on, and is like nothing below") {
+    // 1 is a twin of 0 unless it counts as zeros; 2 is at a right angle to both.
+    const std::vector<float> relevance{0.9F, 0.8F, 0.7F};
+    const auto slate_for = [&](float length) {
+        const std::vector<float> rows{1.0F, 0.0F, length, 0.0F, 0.0F, 1.0F};
+        return mmr(relevance, MatrixView<const float>(rows, 3, 2), {.lambda = 0.5F});
+    };
+    for (const float length : {1e18F, 1.0F, 1e-10F, 1.1e-18F}) {
+        CHECK(slate_for(length) == Slate{0, 2, 1});
+    }
+    for (const float length : {0.9e-18F, 1e-30F, 0.0F}) {
+        CHECK(slate_for(length) == Slate{0, 1, 2});
+    }
 }
 
 TEST_CASE("mmr: takes an owning matrix, padded rows and all, as it takes a view") {
@@ -215,6 +277,7 @@ TEST_CASE("mmr: takes an owning matrix, padded rows and all, as it takes a view"
 
 TEST_CASE("mmr: ties go to the smaller position") {
     const std::vector<float> relevance(4, 0.5F);
+    CHECK(mmr(relevance, Similarities{Matrix<float>(4, 4)}) == Slate{0, 1, 2, 3});
     const auto all_alike = [](std::size_t, std::size_t) { return 1.0F; };
     CHECK(mmr(relevance, all_alike) == Slate{0, 1, 2, 3});
     CHECK(mmr(relevance, Matrix<float>(4, 2)) == Slate{0, 1, 2, 3});  // rows of zeros
@@ -229,6 +292,17 @@ TEST_CASE("mmr: asks for each pair of candidate and pick at most once") {
     };
     CHECK(mmr(relevance, counting, {.k = 4}).size() == 4);
     CHECK(calls == 9 + 8 + 7);
+}
+
+TEST_CASE("mmr: any k, ties, and relevance that is no number") {
+    funnel::testing::check_reranker_contract(
+        [](std::span<const float> relevance, std::size_t k) { return mmr(relevance, unrelated, {.k = k}); });
+    funnel::testing::check_reranker_contract([](std::span<const float> relevance, std::size_t k) {
+        return mmr(relevance, Matrix<float>(relevance.size(), 3), {.k = k});
+    });
+    funnel::testing::check_reranker_contract([](std::span<const float> relevance, std::size_t k) {
+        return mmr(relevance, Similarities{Matrix<float>(relevance.size(), relevance.size())}, {.k = k});
+    });
 }
 
 TEST_CASE("mmr: edges of the input") {
@@ -252,9 +326,31 @@ TEST_CASE("mmr: rejects what it cannot compare") {
     CHECK_THROWS_AS((void)mmr(std::vector<float>{0.5F, -infinity}, unrelated), InvalidArgument);
 
     CHECK_THROWS_AS((void)mmr(relevance, Matrix<float>(2, 3)), InvalidArgument);
-    CHECK_THROWS_AS((void)mmr(relevance, Embeddings{Matrix<float>(2, 3)}), InvalidArgument);
     const std::vector<float> broken{1.0F, not_a_number};
     CHECK_THROWS_AS((void)mmr(relevance, MatrixView<const float>(broken, 1, 2)), InvalidArgument);
     const std::vector<float> endless{1.0F, 1e30F};
     CHECK_THROWS_AS((void)mmr(relevance, MatrixView<const float>(endless, 1, 2)), InvalidArgument);
+
+    CHECK_THROWS_WITH_AS((void)mmr(relevance, Similarities{Matrix<float>(1, 2)}),
+                         "mmr: similarities must have one row and one column per candidate, 1, got 1 x 2",
+                         InvalidArgument);
+    CHECK_THROWS_AS((void)mmr(relevance, Similarities{Matrix<float>(2, 1)}), InvalidArgument);
+    CHECK_THROWS_AS((void)mmr(relevance, Similarities{}), InvalidArgument);
+    CHECK_THROWS_AS((void)mmr({}, Similarities{Matrix<float>(0, 1)}), InvalidArgument);
+}
+
+TEST_CASE("mmr: rejects a similarity that is no number, from a matrix and from a callable") {
+    const std::vector<float> relevance{0.9F, 0.8F, 0.7F};
+    for (const float broken : {not_a_number, infinity, -infinity}) {
+        const auto similarity = [&](std::size_t i, std::size_t j) { return i + j == 2 ? broken : 0.0F; };
+        Matrix<float> values(3, 3);
+        values(2, 0) = broken;
+        for (const float lambda : {0.0F, 0.5F, 1.0F}) {
+            CHECK_THROWS_WITH_AS((void)mmr(relevance, similarity, {.lambda = lambda}),
+                                 "mmr: similarities must be finite", InvalidArgument);
+            CHECK_THROWS_AS((void)mmr(relevance, Similarities{values}, {.lambda = lambda}), InvalidArgument);
+        }
+        // Not asked for, not seen: one pick is compared with nothing.
+        CHECK(mmr(relevance, Similarities{values}, {.k = 1}) == Slate{0});
+    }
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 using funnel::InvalidArgument;
@@ -52,6 +53,7 @@ TEST_CASE("remove_seen: edges of the input") {
     CHECK(remove_seen(Ids{}, Ids{1}).empty());
     CHECK(remove_seen(Ids{2, 2}, Ids{}) == Positions{0, 1});
     CHECK(remove_seen(Ids{2, 2}, Ids{2}).empty());
+    CHECK(remove_seen(Ids{2}, Ids{2, 2}, {.times = std::numeric_limits<std::size_t>::max()}) == Positions{0});
     CHECK(remove_seen<std::int64_t>(std::vector<std::int64_t>{-1, 5}, std::vector<std::int64_t>{5}) == Positions{0});
 }
 

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Older modes of a compiler would print hundreds of errors, none of which says this.
+// Where the library cannot work, a compiler must say why and stop: what follows would be hundreds of errors that do not
+// say it. #error alone stops none of them, a file that is missing does.
 #if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 202002L
 #error "funnel needs C++20: compile with -std=c++20"
+#include <stop/after/the/error/above>
+#endif
+#if defined(__SIZEOF_SIZE_T__) ? __SIZEOF_SIZE_T__ < 8 : (defined(_WIN32) && !defined(_WIN64))
+#error "funnel needs a machine of 64 bits: sizes and positions in files and indexes do not fit a size_t of 32 bits"
+#include <stop/after/the/error/above>
 #endif
 
 // The one place where the version is written down; CMake, Meson and the citation file are read from or checked against
@@ -21,15 +27,57 @@
 #define FUNNEL_CHECKS 0  // 1: FUNNEL_ASSERT checks what hot loops take for granted
 #endif
 
-#if defined(__AVX512BW__) && defined(__AVX512VL__)
-#define FUNNEL_DETAIL_ISA _avx512
-#elif defined(__AVX2__) && defined(__FMA__)
-#define FUNNEL_DETAIL_ISA _avx2
-#elif defined(__AVX__)
-#define FUNNEL_DETAIL_ISA _avx
+// The instructions that this file may be compiled to, one letter for each set that compilers use by themselves or that
+// our code and xsimd choose by. FUNNEL_DETAIL_IF is the letter where the compiler defines the macro, as 1, else nothing.
+#define FUNNEL_DETAIL_SECOND_(first, second, ...) second
+#define FUNNEL_DETAIL_SECOND(...) FUNNEL_DETAIL_SECOND_(__VA_ARGS__)
+#define FUNNEL_DETAIL_SHIFT_1 ,
+#define FUNNEL_DETAIL_IF_(value, letter) FUNNEL_DETAIL_SECOND(FUNNEL_DETAIL_SHIFT_##value letter, , )
+#define FUNNEL_DETAIL_IF(macro, letter) FUNNEL_DETAIL_IF_(macro, letter)
+#define FUNNEL_DETAIL_JOIN_(a, b, c, d, e, f, g, h) a##b##c##d##e##f##g##h
+#define FUNNEL_DETAIL_JOIN(...) FUNNEL_DETAIL_JOIN_(__VA_ARGS__)
+
+// clang-format off
+#define FUNNEL_DETAIL_X86_SSE FUNNEL_DETAIL_JOIN( \
+    FUNNEL_DETAIL_IF(__SSE2__, a), FUNNEL_DETAIL_IF(__SSE3__, b), FUNNEL_DETAIL_IF(__SSSE3__, c), \
+    FUNNEL_DETAIL_IF(__SSE4_1__, d), FUNNEL_DETAIL_IF(__SSE4_2__, e), FUNNEL_DETAIL_IF(__SSE4A__, f), \
+    FUNNEL_DETAIL_IF(__POPCNT__, g), FUNNEL_DETAIL_IF(__CRC32__, h))
+#define FUNNEL_DETAIL_X86_AVX FUNNEL_DETAIL_JOIN( \
+    FUNNEL_DETAIL_IF(__AVX__, i), FUNNEL_DETAIL_IF(__F16C__, j), FUNNEL_DETAIL_IF(__FMA__, k), \
+    FUNNEL_DETAIL_IF(__FMA4__, l), FUNNEL_DETAIL_IF(__XOP__, m), FUNNEL_DETAIL_IF(__AVX2__, n), \
+    FUNNEL_DETAIL_IF(__AVXVNNI__, o), FUNNEL_DETAIL_IF(__GFNI__, p))
+#define FUNNEL_DETAIL_X86_BITS FUNNEL_DETAIL_JOIN( \
+    FUNNEL_DETAIL_IF(__LZCNT__, q), FUNNEL_DETAIL_IF(__BMI__, r), FUNNEL_DETAIL_IF(__BMI2__, s), \
+    FUNNEL_DETAIL_IF(__TBM__, t), FUNNEL_DETAIL_IF(__MOVBE__, u), , , )
+#define FUNNEL_DETAIL_X86_AVX512 FUNNEL_DETAIL_JOIN( \
+    FUNNEL_DETAIL_IF(__AVX512F__, A), FUNNEL_DETAIL_IF(__AVX512CD__, B), FUNNEL_DETAIL_IF(__AVX512BW__, C), \
+    FUNNEL_DETAIL_IF(__AVX512DQ__, D), FUNNEL_DETAIL_IF(__AVX512VL__, E), FUNNEL_DETAIL_IF(__AVX512ER__, F), \
+    FUNNEL_DETAIL_IF(__AVX512PF__, G), FUNNEL_DETAIL_IF(__AVX512IFMA__, H))
+#define FUNNEL_DETAIL_X86_AVX512_LATER FUNNEL_DETAIL_JOIN( \
+    FUNNEL_DETAIL_IF(__AVX512VBMI__, I), FUNNEL_DETAIL_IF(__AVX512VBMI2__, J), FUNNEL_DETAIL_IF(__AVX512VNNI__, K), \
+    FUNNEL_DETAIL_IF(__AVX512BITALG__, L), FUNNEL_DETAIL_IF(__AVX512VPOPCNTDQ__, M), \
+    FUNNEL_DETAIL_IF(__AVX512BF16__, N), FUNNEL_DETAIL_IF(__AVX512FP16__, O), FUNNEL_DETAIL_IF(__AVX10_1__, P))
+#define FUNNEL_DETAIL_ARM FUNNEL_DETAIL_JOIN( \
+    FUNNEL_DETAIL_IF(__ARM_NEON, a), FUNNEL_DETAIL_IF(__ARM_FEATURE_FMA, b), \
+    FUNNEL_DETAIL_IF(__ARM_FEATURE_ATOMICS, c), FUNNEL_DETAIL_IF(__ARM_FEATURE_CRC32, d), \
+    FUNNEL_DETAIL_IF(__ARM_FEATURE_DOTPROD, e), FUNNEL_DETAIL_IF(__ARM_FEATURE_FP16_VECTOR_ARITHMETIC, f), \
+    FUNNEL_DETAIL_IF(__ARM_FEATURE_FP16_FML, g), FUNNEL_DETAIL_IF(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC, h))
+#define FUNNEL_DETAIL_ARM_LATER FUNNEL_DETAIL_JOIN( \
+    FUNNEL_DETAIL_IF(__ARM_FEATURE_MATMUL_INT8, i), FUNNEL_DETAIL_IF(__ARM_FEATURE_COMPLEX, j), \
+    FUNNEL_DETAIL_IF(__ARM_FEATURE_JCVT, k), FUNNEL_DETAIL_IF(__ARM_FEATURE_SVE, l), \
+    FUNNEL_DETAIL_IF(__ARM_FEATURE_SVE2, m), FUNNEL_DETAIL_IF(__ARM_FEATURE_SME, n), , )
+// clang-format on
+#if defined(__ARM_FEATURE_SVE_BITS)  // how long a vector is: 0 if that is only known when the program runs
+#define FUNNEL_DETAIL_VECTOR_BITS __ARM_FEATURE_SVE_BITS
+#elif defined(__riscv_v_fixed_vlen)
+#define FUNNEL_DETAIL_VECTOR_BITS __riscv_v_fixed_vlen
 #else
-#define FUNNEL_DETAIL_ISA
+#define FUNNEL_DETAIL_VECTOR_BITS
 #endif
+#define FUNNEL_DETAIL_ISA                                                                                              \
+    FUNNEL_DETAIL_JOIN(FUNNEL_DETAIL_X86_SSE, FUNNEL_DETAIL_X86_AVX, FUNNEL_DETAIL_X86_BITS, FUNNEL_DETAIL_X86_AVX512, \
+                       FUNNEL_DETAIL_X86_AVX512_LATER, FUNNEL_DETAIL_ARM, FUNNEL_DETAIL_ARM_LATER,                     \
+                       FUNNEL_DETAIL_VECTOR_BITS)
 
 #if FUNNEL_WITH_XSIMD
 #define FUNNEL_DETAIL_XSIMD _xsimd
@@ -49,15 +97,14 @@
 #define FUNNEL_DETAIL_EXCEPTIONS _noexcept
 #endif
 
-// The innermost name of every funnel namespace. It carries the version, the instruction set and the switches that
-// change code, so that two files of one program built for different machines fail to link instead of sharing a function
-// that one of them cannot run. Spelled once per header:  namespace funnel::inline FUNNEL_ABI::rerank { ... }
-#define FUNNEL_DETAIL_JOIN_(major, minor, isa, xsimd, checks, exceptions) \
-    v##major##_##minor##isa##xsimd##checks##exceptions
-#define FUNNEL_DETAIL_JOIN(...) FUNNEL_DETAIL_JOIN_(__VA_ARGS__)
-#define FUNNEL_ABI                                                                                         \
-    FUNNEL_DETAIL_JOIN(FUNNEL_VERSION_MAJOR, FUNNEL_VERSION_MINOR, FUNNEL_DETAIL_ISA, FUNNEL_DETAIL_XSIMD, \
-                       FUNNEL_DETAIL_CHECKS, FUNNEL_DETAIL_EXCEPTIONS)
+// The innermost name of every funnel namespace, such as v0_1_abcdegh_xsimd. It carries the version, the instruction set
+// and the switches that change code, so that two files of one program built for different machines fail to link
+// instead of sharing a function that one of them cannot run. Spelled once per header:
+//     namespace funnel::inline FUNNEL_ABI::rerank { ... }
+#define FUNNEL_DETAIL_VERSION FUNNEL_DETAIL_JOIN(v, FUNNEL_VERSION_MAJOR, _, FUNNEL_VERSION_MINOR, _, , , )
+#define FUNNEL_ABI                                                                                          \
+    FUNNEL_DETAIL_JOIN(FUNNEL_DETAIL_VERSION, FUNNEL_DETAIL_ISA, FUNNEL_DETAIL_XSIMD, FUNNEL_DETAIL_CHECKS, \
+                       FUNNEL_DETAIL_EXCEPTIONS, , , )
 
 // Marks a function that returns or keeps a view of an argument (in front of it: of the object): clang warns where that
 // argument is a temporary. The compilers without such a warning need deleted overloads for temporaries.

@@ -2,6 +2,7 @@
 #pragma once
 
 // The only header of core/ that includes Eigen: solvers ask for it, nothing else pays for it.
+#include <funnel/core/error.hpp>
 #include <funnel/core/matrix_view.hpp>
 
 #if !__has_include(<Eigen/Core>)
@@ -20,13 +21,15 @@
 #endif
 
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <type_traits>
 
 namespace funnel::inline FUNNEL_ABI {
 
-/// Sizes are signed in Eigen.
+/// Sizes are signed in Eigen: this one must be less than 2^63 (not checked), as the size of any memory is.
 [[nodiscard]] constexpr Eigen::Index eigen_index(std::size_t size) noexcept {
+    FUNNEL_ASSERT(size <= std::size_t{std::numeric_limits<Eigen::Index>::max()});
     return static_cast<Eigen::Index>(size);
 }
 
@@ -49,7 +52,7 @@ using ColumnVector = MaybeConst<T, Eigen::Matrix<std::remove_const_t<T>, Eigen::
 ///
 ///     as_eigen(c).noalias() = as_eigen(a) * as_eigen(b).transpose();
 template <class T>
-[[nodiscard]] auto as_eigen(MatrixView<T> matrix) noexcept {
+[[nodiscard]] auto as_eigen(MatrixView<T> matrix FUNNEL_LIFETIMEBOUND) noexcept {
     using Map = Eigen::Map<detail::RowMajorMatrix<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
     return Map(matrix.data(), eigen_index(matrix.rows()), eigen_index(matrix.cols()),
                Eigen::OuterStride<>(eigen_index(matrix.stride())));
@@ -57,7 +60,7 @@ template <class T>
 
 /// The same elements as an Eigen column vector, without a copy.
 template <class T>
-[[nodiscard]] auto as_eigen(std::span<T> vector) noexcept {
+[[nodiscard]] auto as_eigen(std::span<T> vector FUNNEL_LIFETIMEBOUND) noexcept {
     return Eigen::Map<detail::ColumnVector<T>>(vector.data(), eigen_index(vector.size()));
 }
 

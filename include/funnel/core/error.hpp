@@ -66,6 +66,19 @@ namespace detail {
     raise<InvalidArgument>(message);
 }
 
+// Ends the program with a message that names the place and the condition.
+[[noreturn, gnu::cold, gnu::noinline]] inline void fail_assertion(const char* condition, const char* file,
+                                                                  int line) noexcept {
+#if defined(__cpp_exceptions) && __cpp_exceptions
+    std::fprintf(stderr, "funnel: %s:%d: assertion failed: %s\n", file, line, condition);
+#else
+    char message[512];
+    std::snprintf(message, sizeof message, "%s:%d: assertion failed: %s", file, line, condition);
+    error_handler()(message);
+#endif
+    std::abort();
+}
+
 // Runs body and hands back what it threw, so that no other header needs to know whether exceptions are on.
 template <class Body>
 [[nodiscard]] std::exception_ptr exception_of(Body&& body) noexcept {
@@ -92,10 +105,13 @@ constexpr void require(bool condition, const char* message) {
 
 }  // namespace funnel
 
-// Checks inside loops: on with FUNNEL_CHECKS=1, else gone without a trace.
-#if FUNNEL_CHECKS
+// Checks what a function takes for granted: what its documentation says is "not checked". On with FUNNEL_CHECKS=1, else
+// gone without a trace. A failure prints the place and the condition to stderr and aborts. It does not throw, because
+// most of what it guards is noexcept, and noexcept must mean the same with and without checks. Not for what a function
+// that may throw asks of its caller: that is what require is for.
+#if FUNNEL_CHECKS && !defined(__CUDA_ARCH__)
 #define FUNNEL_ASSERT(condition) \
-    ((condition) ? static_cast<void>(0) : ::funnel::detail::reject_argument("assertion failed: " #condition))
+    ((condition) ? static_cast<void>(0) : ::funnel::detail::fail_assertion(#condition, __FILE__, __LINE__))
 #else
 #define FUNNEL_ASSERT(condition) static_cast<void>(0)
 #endif

@@ -21,14 +21,17 @@ namespace funnel::inline FUNNEL_ABI::math {
 [[nodiscard]] constexpr bool is_finite(double x) noexcept {
     return (std::bit_cast<std::uint64_t>(x) & 0x7FF0'0000'0000'0000U) != 0x7FF0'0000'0000'0000U;
 }
-[[nodiscard]] constexpr bool is_nan(float x) noexcept {
-    return (std::bit_cast<std::uint32_t>(x) & 0x7FFF'FFFFU) > 0x7F80'0000U;
+[[nodiscard]] FUNNEL_HOST_DEVICE constexpr bool is_nan(float x) noexcept {
+    return (__builtin_bit_cast(std::uint32_t, x) & 0x7FFF'FFFFU) > 0x7F80'0000U;  // std::bit_cast is host code
 }
 [[nodiscard]] constexpr bool is_nan(double x) noexcept {
     return (std::bit_cast<std::uint64_t>(x) & 0x7FFF'FFFF'FFFF'FFFFU) > 0x7FF0'0000'0000'0000U;
 }
 [[nodiscard]] constexpr bool is_inf(float x) noexcept {
     return (std::bit_cast<std::uint32_t>(x) & 0x7FFF'FFFFU) == 0x7F80'0000U;
+}
+[[nodiscard]] constexpr bool is_inf(double x) noexcept {
+    return (std::bit_cast<std::uint64_t>(x) & 0x7FFF'FFFF'FFFF'FFFFU) == 0x7FF0'0000'0000'0000U;
 }
 
 /// a + b and a * b for sizes that a caller may choose freely: the largest size instead of a wrap-around.

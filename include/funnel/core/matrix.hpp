@@ -10,6 +10,7 @@
 #include <new>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI {
@@ -44,6 +45,9 @@ struct RowAllocator {
 ///
 /// The padding is what lets a kernel read whole vectors up to the end of a row: see padded_row.
 ///
+/// A matrix that was moved from has no rows and no columns. A temporary one is read-only: there is no use in writing to
+/// it, and what keeps a view of it must end with the expression (clang warns).
+///
 /// Cost      rows * stride() elements, where stride() is cols rounded up to a multiple of 64 bytes
 /// Errors    InvalidArgument if that number overflows
 template <class T>
@@ -66,31 +70,59 @@ public:
         }
     }
 
+    Matrix(const Matrix&) = default;
+    Matrix(Matrix&& other) noexcept
+        : rows_(std::exchange(other.rows_, 0)),
+          cols_(std::exchange(other.cols_, 0)),
+          stride_(std::exchange(other.stride_, 0)),
+          elements_(std::move(other.elements_)) {}
+    Matrix& operator=(Matrix other) noexcept {
+        std::swap(rows_, other.rows_);
+        std::swap(cols_, other.cols_);
+        std::swap(stride_, other.stride_);
+        elements_.swap(other.elements_);
+        return *this;
+    }
+    ~Matrix() = default;
+
     [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
     [[nodiscard]] std::size_t cols() const noexcept { return cols_; }
     [[nodiscard]] std::size_t stride() const noexcept { return stride_; }
 
     /// Row i < rows() (not checked).
-    [[nodiscard]] std::span<T> row(std::size_t i) noexcept { return {elements_.data() + i * stride_, cols_}; }
-    [[nodiscard]] std::span<const T> row(std::size_t i) const noexcept {
+    [[nodiscard]] std::span<T> row(std::size_t i) & noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(i < rows_);
         return {elements_.data() + i * stride_, cols_};
     }
-    [[nodiscard]] T& operator()(std::size_t i, std::size_t j) noexcept { return elements_[i * stride_ + j]; }
-    [[nodiscard]] const T& operator()(std::size_t i, std::size_t j) const noexcept {
+    [[nodiscard]] std::span<const T> row(std::size_t i) const& noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(i < rows_);
+        return {elements_.data() + i * stride_, cols_};
+    }
+
+    /// The element in row i < rows() and column j < cols() (not checked).
+    [[nodiscard]] T& operator()(std::size_t i, std::size_t j) & noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(i < rows_ && j < cols_);
+        return elements_[i * stride_ + j];
+    }
+    [[nodiscard]] const T& operator()(std::size_t i, std::size_t j) const& noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(i < rows_ && j < cols_);
         return elements_[i * stride_ + j];
     }
 
-    /// Row i with its padding: stride() elements, zeros from cols() on.
-    [[nodiscard]] std::span<const T> padded_row(std::size_t i) const noexcept {
+    /// Row i < rows() (not checked) with its padding: stride() elements, zeros from cols() on.
+    [[nodiscard]] std::span<const T> padded_row(std::size_t i) const noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(i < rows_);
         return {elements_.data() + i * stride_, stride_};
     }
 
-    // NOLINTBEGIN(bugprone-exception-escape): a Matrix has the shape it says
-    [[nodiscard]] MatrixView<T> view() noexcept { return {elements_, rows_, cols_, stride_}; }
-    [[nodiscard]] MatrixView<const T> view() const noexcept { return {elements_, rows_, cols_, stride_}; }
-    // NOLINTEND(bugprone-exception-escape)
-    operator MatrixView<T>() noexcept { return view(); }              // NOLINT(google-explicit-constructor)
-    operator MatrixView<const T>() const noexcept { return view(); }  // NOLINT(google-explicit-constructor)
+    // NOLINTBEGIN(bugprone-exception-escape,google-explicit-constructor): a Matrix has the shape that it says
+    [[nodiscard]] MatrixView<T> view() & noexcept FUNNEL_LIFETIMEBOUND { return {elements_, rows_, cols_, stride_}; }
+    [[nodiscard]] MatrixView<const T> view() const& noexcept FUNNEL_LIFETIMEBOUND {
+        return {elements_, rows_, cols_, stride_};
+    }
+    operator MatrixView<T>() & noexcept FUNNEL_LIFETIMEBOUND { return view(); }
+    operator MatrixView<const T>() const& noexcept FUNNEL_LIFETIMEBOUND { return view(); }
+    // NOLINTEND(bugprone-exception-escape,google-explicit-constructor)
 
     /// Adds rows of zeros at the end, or takes rows away.
     void resize_rows(std::size_t rows) {

@@ -7,7 +7,6 @@
 #include <concepts>
 #include <cstddef>
 #include <stdexcept>
-#include <stop_token>
 #include <utility>
 
 namespace funnel::inline FUNNEL_ABI {
@@ -18,16 +17,28 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// What long work asks whether it shall go on: std::stop_token, or anything else with a stop_requested() that several
+/// threads may call at once.
+template <class S>
+concept StopToken = std::move_constructible<S> && requires(const S& token) {
+    { token.stop_requested() } -> std::convertible_to<bool>;
+};
+
+/// The stop token of work that nobody stops.
+struct NeverStops {
+    [[nodiscard]] static constexpr bool stop_requested() noexcept { return false; }
+};
+
 /// An executor that tells how far the work has come, and that can be stopped.
 ///
-///     std::stop_source stop;
+///     std::stop_source stop;  // of <stop_token>
 ///     auto model = cf::EASE::fit(train, {}, Monitored(pool, print_progress, stop.get_token()));
 ///
 /// The stop token is looked at before each chunk. Progress is reported by the thread that called the algorithm.
-template <Executor E, std::invocable<const Progress&> Report>
+template <Executor E, std::invocable<const Progress&> Report, StopToken Stop = NeverStops>
 class Monitored {
 public:
-    Monitored(E& executor, Report report, std::stop_token stop = {})
+    Monitored(E& executor FUNNEL_LIFETIMEBOUND, Report report, Stop stop = {})
         : executor_(executor), report_(std::move(report)), stop_(std::move(stop)) {}
 
     [[nodiscard]] std::size_t concurrency() const { return executor_.concurrency(); }
@@ -54,7 +65,7 @@ private:
 
     E& executor_;
     Report report_;
-    std::stop_token stop_;
+    Stop stop_;
 };
 
 }  // namespace funnel

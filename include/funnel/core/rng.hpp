@@ -12,6 +12,7 @@
 #include <limits>
 #include <numbers>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -46,8 +47,9 @@ template <std::size_t N>
     return sum;
 }
 
-// Natural logarithm of a positive normal number, to about 1e-15: the C library's differs between machines.
+// Natural logarithm of a positive normal number (not checked), to about 1e-15: the C library's differs between machines.
 [[nodiscard]] inline double portable_log(double x) noexcept {
+    FUNNEL_ASSERT(x >= std::numeric_limits<double>::min() && math::is_finite(x));
     const auto bits = std::bit_cast<std::uint64_t>(x);
     auto exponent = static_cast<int>(bits >> 52) - 1023;
     auto mantissa = std::bit_cast<double>((bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000);
@@ -61,9 +63,10 @@ template <std::size_t N>
     return math::fma(exponent, std::numbers::ln2, 2.0 * s * polynomial(series, s * s));
 }
 
-// The point below which a standard normal variable lies with probability p in (0, 1).
+// The point below which a standard normal variable lies with probability p in (0, 1) (not checked).
 // Source: Wichura, "Algorithm AS 241", Applied Statistics 1988 (PPND16, relative accuracy about 1e-16).
 [[nodiscard]] inline double normal_quantile(double p) noexcept {
+    FUNNEL_ASSERT(p > 0.0 && p < 1.0);
     const double q = p - 0.5;
     if (math::abs(q) <= 0.425) {
         constexpr std::array a{3.3871328727963666080e0,  1.3314166789178437745e+2, 1.9715909503065514427e+3,
@@ -144,6 +147,20 @@ public:
         return block_[used_++];
     }
 
+    /// Skips draws, as std's engines do: what follows is as if operator() had been called that often before. O(1).
+    void discard(std::uint64_t draws) noexcept {
+        const std::uint64_t left = 4 - used_;  // of the block at hand
+        if (draws < left) {
+            used_ += static_cast<unsigned>(draws);
+            return;
+        }
+        position_ += (draws - left) / 4;
+        used_ = 4;
+        for (std::uint64_t i = 0; i < (draws - left) % 4; ++i) {
+            (*this)();
+        }
+    }
+
     /// A number in (0, 1), of 2^52 equally likely ones; never 0 or 1.
     [[nodiscard]] double uniform() noexcept { return (static_cast<double>(bits64() >> 12) + 0.5) * 0x1p-52; }
 
@@ -184,8 +201,12 @@ public:
     }
 
     /// The numbers 0 .. n - 1 in one of their n! orders: the ascending ones, shuffled.
+    ///
+    /// Errors    InvalidArgument if an I cannot hold n - 1
     template <std::integral I>
     [[nodiscard]] std::vector<I> permutation(std::size_t n) {
+        require(n == 0 || n - 1 <= static_cast<std::make_unsigned_t<I>>(std::numeric_limits<I>::max()),
+                "Random: permutation(n) needs a type of numbers that holds n - 1");
         std::vector<I> numbers(n);
         for (std::size_t i = 0; i < n; ++i) {
             numbers[i] = static_cast<I>(i);

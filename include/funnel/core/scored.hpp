@@ -2,6 +2,8 @@
 #pragma once
 
 #include <funnel/core/config.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -22,6 +24,7 @@ struct RanksBefore {
     template <std::integral Id>
     [[nodiscard]] FUNNEL_HOST_DEVICE constexpr bool operator()(const Scored<Id>& a,
                                                                const Scored<Id>& b) const noexcept {
+        FUNNEL_ASSERT(!math::is_nan(a.score) && !math::is_nan(b.score));
         return a.score != b.score ? a.score > b.score : a.id < b.id;
     }
 };

@@ -39,7 +39,9 @@ public:
     }
 
     /// The value; nullptr if this one is empty.
-    [[nodiscard]] const T* get() const noexcept { return block_ != nullptr ? &block_->value : nullptr; }
+    [[nodiscard]] const T* get() const noexcept FUNNEL_LIFETIMEBOUND {
+        return block_ != nullptr ? &block_->value : nullptr;
+    }
 
 private:
     struct Block {

@@ -4,6 +4,7 @@
 #include <funnel/core/error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -30,20 +31,19 @@ struct Triplet {
     T value;
 };
 
-/// A sparse matrix in compressed-row form, read-only once it is made.
+/// A sparse matrix in compressed-row form, read-only once it is made. One that was moved from has no rows or columns.
 ///
 /// Cost      8 bytes a row, 4 + sizeof(T) an entry
 template <class T>
 class CSRMatrix {
 public:
-    CSRMatrix() = default;
+    CSRMatrix() noexcept = default;
 
     /// From entries in any order. Of two entries at the same place, the later one counts.
     ///
     /// Cost      O(rows + columns + entries) time and memory
     /// Errors    InvalidArgument if an entry lies outside the matrix, or a size exceeds 2^32 - 1
     CSRMatrix(std::span<const Triplet<T>> entries, std::size_t rows, std::size_t cols) : cols_(cols) {
-        constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max();
         require(rows <= most && cols <= most, "CSRMatrix: at most 2^32 - 1 rows and columns");
 
         // Sorted by column first and then, keeping that order, by row: two counting passes.
@@ -81,12 +81,14 @@ public:
     ///
     /// Shapes    offsets: rows + 1, from 0 to the number of entries, never falling
     ///           columns, values: one for each entry
-    /// Errors    InvalidArgument if the arrays do not fit together, or a row's columns do not ascend within [0, cols)
+    /// Errors    InvalidArgument if the arrays do not fit together, a row's columns do not ascend within [0, cols), or
+    ///           a size exceeds 2^32 - 1
     static CSRMatrix from_parts(std::vector<std::size_t> offsets, std::vector<std::uint32_t> columns,
                                 std::vector<T> values, std::size_t cols) {
         require(!offsets.empty() && offsets.front() == 0 && offsets.back() == columns.size() &&
                     columns.size() == values.size() && std::is_sorted(offsets.begin(), offsets.end()),
                 "CSRMatrix: offsets, columns and values must fit together");
+        require(offsets.size() - 1 <= most && cols <= most, "CSRMatrix: at most 2^32 - 1 rows and columns");
         for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
             for (std::size_t at = offsets[i]; at < offsets[i + 1]; ++at) {
                 require(columns[at] < cols && (at == offsets[i] || columns[at - 1] < columns[at]),
@@ -101,20 +103,43 @@ public:
         return matrix;
     }
 
-    [[nodiscard]] std::size_t rows() const noexcept { return offsets_.size() - 1; }
+    CSRMatrix(const CSRMatrix&) = default;
+    CSRMatrix(CSRMatrix&& other) noexcept
+        : cols_(std::exchange(other.cols_, 0)),
+          offsets_(std::move(other.offsets_)),
+          columns_(std::move(other.columns_)),
+          values_(std::move(other.values_)) {}
+    CSRMatrix& operator=(CSRMatrix other) noexcept {
+        std::swap(cols_, other.cols_);
+        offsets_.swap(other.offsets_);
+        columns_.swap(other.columns_);
+        values_.swap(other.values_);
+        return *this;
+    }
+    ~CSRMatrix() = default;
+
+    [[nodiscard]] std::size_t rows() const noexcept { return offsets().size() - 1; }
     [[nodiscard]] std::size_t cols() const noexcept { return cols_; }
     [[nodiscard]] std::size_t nonzeros() const noexcept { return columns_.size(); }
 
     /// Row i < rows() (not checked).
-    [[nodiscard]] SparseRow<T> row(std::size_t i) const noexcept {
+    [[nodiscard]] SparseRow<T> row(std::size_t i) const noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(i < rows());
         const std::size_t begin = offsets_[i];
         const std::size_t count = offsets_[i + 1] - begin;
         return {{columns_.data() + begin, count}, {values_.data() + begin, count}};
     }
 
-    [[nodiscard]] std::span<const std::size_t> offsets() const noexcept { return {offsets_.data(), offsets_.size()}; }
-    [[nodiscard]] std::span<const std::uint32_t> columns() const noexcept { return {columns_.data(), columns_.size()}; }
-    [[nodiscard]] std::span<const T> values() const noexcept { return {values_.data(), values_.size()}; }
+    /// rows() + 1 of them.
+    [[nodiscard]] std::span<const std::size_t> offsets() const noexcept FUNNEL_LIFETIMEBOUND {
+        return offsets_.empty() ? std::span<const std::size_t>(no_rows) : std::span(offsets_.data(), offsets_.size());
+    }
+    [[nodiscard]] std::span<const std::uint32_t> columns() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {columns_.data(), columns_.size()};
+    }
+    [[nodiscard]] std::span<const T> values() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {values_.data(), values_.size()};
+    }
 
     /// Rows become columns. O(rows + cols + entries).
     [[nodiscard]] CSRMatrix transposed() const {
@@ -141,6 +166,9 @@ public:
     }
 
 private:
+    static constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max();
+    static constexpr std::array<std::size_t, 1> no_rows{0};
+
     // Positions of the entries, ordered by one of their two indices; equal ones keep their order.
     static std::vector<std::size_t> counting_order(std::span<const Triplet<T>> entries, std::size_t buckets,
                                                    std::uint32_t Triplet<T>::* index) {
@@ -159,7 +187,7 @@ private:
     }
 
     std::size_t cols_ = 0;
-    std::vector<std::size_t> offsets_ = {0};
+    std::vector<std::size_t> offsets_;  // may be empty, by default and after a move: ask offsets()
     std::vector<std::uint32_t> columns_;
     std::vector<T> values_;
 };

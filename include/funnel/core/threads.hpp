@@ -19,39 +19,35 @@ namespace funnel::inline FUNNEL_ABI {
 
 /// A pool of threads that wait between calls. The calling thread works too, as worker 0.
 ///
-/// A for_range inside a for_range of any pool runs in the thread that calls it. The first exception of a body ends the
-/// call early and comes out of for_range. Calls from several threads take turns.
+/// A for_range inside a for_range of any pool runs in the thread that calls it, however many chunks either of them has.
+/// The first exception of a body ends the call early and comes out of for_range. Calls from several threads take turns.
 class Threads {
 public:
     /// Uses `count` threads, the caller's included.
     ///
-    /// Errors    InvalidArgument if count is 0
-    explicit Threads(std::size_t count = std::max(1U, std::thread::hardware_concurrency())) {
+    /// Errors    InvalidArgument if count is 0 or above 65,536;  std::system_error if the system refuses to start a
+    ///           thread: those that run have ended by then
+    explicit Threads(std::size_t count = std::max(1U, std::thread::hardware_concurrency())) : threads_{*this, {}} {
         require(count > 0, "Threads: count must be positive");
-        threads_.reserve(count - 1);
+        require(count <= 65'536, "Threads: count must be at most 65,536");
+        threads_.list.reserve(count - 1);
         for (std::size_t worker = 1; worker < count; ++worker) {
-            threads_.emplace_back([this, worker] { serve(worker); });
+            threads_.list.emplace_back([this, worker] { serve(worker); });
         }
     }
 
     Threads(const Threads&) = delete;
     Threads& operator=(const Threads&) = delete;
+    ~Threads() = default;
 
-    ~Threads() {
-        {
-            const std::lock_guard lock(mutex_);
-            is_stopping_ = true;
-        }
-        start_.notify_all();
-    }
-
-    [[nodiscard]] std::size_t concurrency() const noexcept { return threads_.size() + 1; }
+    [[nodiscard]] std::size_t concurrency() const noexcept { return threads_.list.size() + 1; }
 
     template <class Body>
     void for_range(std::size_t n, std::size_t grain, Body&& body) {
         require(grain > 0, "for_range: grain must be positive");
-        if (threads_.empty() || n <= grain || is_inside()) {
+        if (threads_.list.empty() || n <= grain || is_inside()) {
             // As worker 0, which in a nested call is not the caller's number: the inner call has scratch of its own.
+            const Inside inside;
             return Serial{}.for_range(n, grain, body);
         }
 
@@ -91,15 +87,48 @@ private:
         std::exception_ptr error;
     };
 
+    // Ends and joins its threads, also where the constructor of the pool throws because one of them cannot be started.
+    struct Joined {
+        Threads& pool;
+        std::vector<std::thread> list;
+
+        ~Joined() {
+            {
+                const std::lock_guard lock(pool.mutex_);
+                pool.is_stopping_ = true;
+            }
+            pool.start_.notify_all();
+            for (std::thread& thread : list) {
+                thread.join();
+            }
+        }
+    };
+
     static bool& is_inside() noexcept {
         static thread_local bool inside = false;
         return inside;
     }
 
+    // While it lives, the calls of this thread run where they are. An inner call must not end that for the outer one.
+    class Inside {
+    public:
+        Inside() noexcept : was_inside_(std::exchange(is_inside(), true)) {}
+        Inside(const Inside&) = delete;
+        Inside& operator=(const Inside&) = delete;
+        ~Inside() { is_inside() = was_inside_; }
+
+    private:
+        bool was_inside_;
+    };
+
     void work(Job& job, std::size_t worker) {
-        is_inside() = true;
+        const Inside inside;
         const std::size_t chunks = (job.n - 1) / job.grain + 1;
-        for (std::size_t chunk = job.next++; chunk < chunks; chunk = job.next++) {
+        std::size_t chunk = job.next;
+        while (chunk < chunks) {
+            if (!job.next.compare_exchange_weak(chunk, chunk + 1)) {  // ++ would wrap around after SIZE_MAX chunks
+                continue;
+            }
             const std::size_t begin = chunk * job.grain;
             const std::size_t end = job.n - begin < job.grain ? job.n : begin + job.grain;
             if (auto error = detail::exception_of([&] { job.run(job.body, begin, end, worker); })) {
@@ -109,8 +138,8 @@ private:
                 }
                 job.next = chunks;
             }
+            chunk = job.next;
         }
-        is_inside() = false;
     }
 
     void serve(std::size_t worker) {
@@ -142,7 +171,7 @@ private:
     std::size_t generation_ = 0;
     std::size_t busy_ = 0;
     bool is_stopping_ = false;
-    std::vector<std::jthread> threads_;  // last, so that the threads end before what they use
+    Joined threads_;  // last, so that the threads end before what they use
 };
 
 }  // namespace funnel

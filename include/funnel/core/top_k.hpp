@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/scored.hpp>
 
 #include <algorithm>
@@ -23,7 +25,7 @@ namespace funnel::inline FUNNEL_ABI {
 template <std::integral Id = std::uint32_t>
 class TopK {
 public:
-    explicit TopK(std::span<Scored<Id>> storage) noexcept : storage_(storage) {}
+    explicit TopK(std::span<Scored<Id>> storage FUNNEL_LIFETIMEBOUND) noexcept : storage_(storage) {}
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] bool is_full() const noexcept { return size_ >= storage_.size(); }
@@ -36,18 +38,21 @@ public:
         return storage_.empty() ? std::numeric_limits<float>::infinity() : storage_.front().score;
     }
 
+    /// Not after finish() (not checked).
     void push(Id id, float score) noexcept {
+        FUNNEL_ASSERT(size_ < 2 || !ranks_before(storage_[0], storage_[1]));  // the worst is in front until finish()
         const Scored<Id> candidate{id, score};
         if (!is_full()) {
-            if (score == score) {  // not NaN
+            if (!math::is_nan(score)) {
                 sift_up(candidate, size_++);
             }
-        } else if (!storage_.empty() && ranks_before(candidate, storage_.front())) {
+        } else if (!storage_.empty() && score >= storage_.front().score && !math::is_nan(score) &&
+                   ranks_before(candidate, storage_.front())) {
             sift_down(candidate, storage_.size());
         }
     }
 
-    /// Sorts what was collected, best first, and returns it. Push nothing afterwards.
+    /// Sorts what was collected, best first, and returns it.
     std::span<Scored<Id>> finish() noexcept {
         const std::size_t count = std::min(size_, storage_.size());  // which is size_, but g++ 12 cannot know
         for (std::size_t n = count; n > 1; --n) {
@@ -93,21 +98,31 @@ private:
 
 namespace detail {
 
-// Cuts a list to the part that was filled. Unlike resize() it cannot grow: there g++ 12 sees writes past the end.
+// Cuts a list to the part that was filled, count <= its size. Unlike resize() it cannot grow: there g++ 12 sees writes past the end.
 template <std::integral Id>
 void keep_first(std::vector<Scored<Id>>& list, std::size_t count) {
+    FUNNEL_ASSERT(count <= list.size());
     list.erase(list.begin() + static_cast<std::ptrdiff_t>(count), list.end());
+}
+
+// Whether an Id can be each of the positions 0 .. n - 1.
+template <std::integral Id>
+[[nodiscard]] constexpr bool holds_positions(std::size_t n) noexcept {
+    return n == 0 || n - 1 <= static_cast<std::make_unsigned_t<Id>>(std::numeric_limits<Id>::max());
 }
 
 }  // namespace detail
 
 /// The k best positions of a list of scores, best first; ties go to the smaller position, a NaN is never taken.
 ///
-/// Shapes    scores: n;  out: room for k
+/// Shapes    scores: n, positions that an Id can hold (the second form: not checked);  out: room for k
 /// Returns   min(k, number of scores that are not NaN) entries; the second form: the filled part of out
 /// Cost      O(n + k log k log n) on random order, O(n log k) at worst; the second form allocates nothing
+/// Errors    InvalidArgument if an Id cannot hold n - 1
 template <std::integral Id = std::uint32_t>
-std::span<Scored<Id>> top_k(std::span<const float> scores, std::type_identity_t<std::span<Scored<Id>>> out) noexcept {
+std::span<Scored<Id>> top_k(std::span<const float> scores,
+                            std::type_identity_t<std::span<Scored<Id>>> out FUNNEL_LIFETIMEBOUND) noexcept {
+    FUNNEL_ASSERT(detail::holds_positions<Id>(scores.size()));
     TopK<Id> best(out);
     for (std::size_t i = 0; i < scores.size(); ++i) {
         best.push(static_cast<Id>(i), scores[i]);
@@ -117,6 +132,7 @@ std::span<Scored<Id>> top_k(std::span<const float> scores, std::type_identity_t<
 
 template <std::integral Id = std::uint32_t>
 [[nodiscard]] std::vector<Scored<Id>> top_k(std::span<const float> scores, std::size_t k) {
+    require(detail::holds_positions<Id>(scores.size()), "top_k: there are more scores than the type of ids can number");
     std::vector<Scored<Id>> list(std::min(k, scores.size()));
     detail::keep_first(list, top_k<Id>(scores, list).size());
     return list;

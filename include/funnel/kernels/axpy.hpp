@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/preconditions.hpp>
 #include <funnel/kernels/scalar/axpy.hpp>
 #if FUNNEL_HAS_SIMD
 #include <funnel/kernels/simd/axpy.hpp>
@@ -15,10 +17,11 @@ namespace funnel::inline FUNNEL_ABI::kernels {
 ///
 ///     y += alpha * x
 ///
-/// Shapes    x: n;  y: n (not checked); they are the same or do not overlap
+/// Shapes    x: n;  y: n, x itself or apart from it (not checked)
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 [[gnu::always_inline]] constexpr void axpy(float alpha, std::span<const float> x, std::span<float> y) noexcept {
+    FUNNEL_ASSERT(x.size() == y.size() && detail::are_same_or_apart(x, y));
     axpy(Backend{}, alpha, x, y);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/scalar/distance.hpp>
 #if FUNNEL_HAS_SIMD
@@ -21,6 +22,7 @@ namespace funnel::inline FUNNEL_ABI::kernels {
 template <HostBackend Backend = DefaultBackend>
 [[nodiscard, gnu::always_inline]] constexpr float squared_l2(std::span<const float> a,
                                                              std::span<const float> b) noexcept {
+    FUNNEL_ASSERT(a.size() == b.size());
     return squared_l2(Backend{}, a, b);
 }
 
@@ -45,6 +47,7 @@ template <HostBackend Backend = DefaultBackend, std::size_t Dim>
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 [[nodiscard, gnu::always_inline]] inline float cosine(std::span<const float> a, std::span<const float> b) noexcept {
+    FUNNEL_ASSERT(a.size() == b.size());
     return cosine(Backend{}, a, b);
 }
 

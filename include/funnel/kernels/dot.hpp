@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/scalar/dot.hpp>
 #if FUNNEL_HAS_SIMD
@@ -18,6 +19,7 @@ namespace funnel::inline FUNNEL_ABI::kernels {
 /// Cost      O(n), no allocation; backends round differently, because they add in a different order
 template <HostBackend Backend = DefaultBackend>
 [[nodiscard, gnu::always_inline]] constexpr float dot(std::span<const float> a, std::span<const float> b) noexcept {
+    FUNNEL_ASSERT(a.size() == b.size());
     return dot(Backend{}, a, b);
 }
 

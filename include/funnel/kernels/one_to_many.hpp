@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/metric.hpp>
+#include <funnel/kernels/preconditions.hpp>
 #include <funnel/kernels/scalar/one_to_many.hpp>
 #if FUNNEL_HAS_SIMD
 #include <funnel/kernels/simd/one_to_many.hpp>
@@ -18,10 +20,12 @@ namespace funnel::inline FUNNEL_ABI::kernels {
 ///
 ///     out[i] = M::score(query, row i)
 ///
-/// Shapes    query: d;  rows: n x d;  out: n (not checked)
+/// Shapes    query: d;  rows: n x d;  out: n or more, apart from both (not checked)
 /// Cost      O(n d), no allocation; each out[i] has the same bits as the score of that row alone
 template <Metric M, HostBackend Backend = DefaultBackend>
 void score_rows(std::span<const float> query, MatrixView<const float> rows, std::span<float> out) noexcept {
+    FUNNEL_ASSERT(query.size() == rows.cols() && out.size() >= rows.rows());
+    FUNNEL_ASSERT(detail::are_apart(rows, out) && detail::are_apart(query, out));
     score_rows(Backend{}, M{}, query, rows, out);
 }
 
@@ -29,11 +33,13 @@ void score_rows(std::span<const float> query, MatrixView<const float> rows, std:
 ///
 ///     out[i] = M::score(query, row ids[i])
 ///
-/// Shapes    query: d;  rows: n x d;  ids: m, each < n;  out: m (not checked)
+/// Shapes    query: d;  rows: n x d;  ids: m, each < n;  out: m or more, apart from query and rows (not checked)
 /// Cost      O(m d), no allocation; each out[i] has the same bits as the score of that row alone
 template <Metric M, HostBackend Backend = DefaultBackend>
 void score_rows(std::span<const float> query, MatrixView<const float> rows, std::span<const std::uint32_t> ids,
                 std::span<float> out) noexcept {
+    FUNNEL_ASSERT(query.size() == rows.cols() && out.size() >= ids.size() && detail::are_below(ids, rows.rows()));
+    FUNNEL_ASSERT(detail::are_apart(rows, out) && detail::are_apart(query, out));
     score_rows(Backend{}, M{}, query, rows, ids, out);
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/preconditions.hpp>
 #include <funnel/kernels/scalar/reduce.hpp>
 #if FUNNEL_HAS_SIMD
 #include <funnel/kernels/simd/reduce.hpp>
@@ -26,16 +28,19 @@ template <HostBackend Backend = DefaultBackend>
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 [[nodiscard]] constexpr float max(std::span<const float> x) noexcept {
+    FUNNEL_ASSERT(detail::has_no_nan(x));
     return max(Backend{}, x);
 }
 
 /// Where the largest element is.
 ///
 /// Shapes    x: n, no NaN (not checked)
-/// Returns   its position, of several the smallest; 0, which is x.size(), if there are no elements
+/// Returns   its position, of several the smallest; 0, which is x.size(), if there are no elements; one of the
+///           positions also if there is a NaN
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 [[nodiscard]] constexpr std::size_t argmax(std::span<const float> x) noexcept {
+    FUNNEL_ASSERT(detail::has_no_nan(x));
     return argmax(Backend{}, x);
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/preconditions.hpp>
 #include <funnel/kernels/scalar/sigmoid.hpp>
 #if FUNNEL_HAS_SIMD
 #include <funnel/kernels/simd/sigmoid.hpp>
@@ -15,10 +17,11 @@ namespace funnel::inline FUNNEL_ABI::kernels {
 ///
 ///     out[i] = 1 / (1 + exp(-x[i]))
 ///
-/// Shapes    x: n;  out: n (not checked), x itself or apart from it
+/// Shapes    x: n;  out: n, x itself or apart from it (not checked)
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 void sigmoid(std::span<const float> x, std::span<float> out) noexcept {
+    FUNNEL_ASSERT(x.size() == out.size() && detail::are_same_or_apart(x, out));
     sigmoid(Backend{}, x, out);
 }
 

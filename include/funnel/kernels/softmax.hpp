@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/preconditions.hpp>
 #include <funnel/kernels/scalar/softmax.hpp>
 #if FUNNEL_HAS_SIMD
 #include <funnel/kernels/simd/softmax.hpp>
@@ -17,17 +19,18 @@ namespace funnel::inline FUNNEL_ABI::kernels {
 ///
 /// Minus infinity gets probability 0; if every score is minus infinity, all are equally likely.
 ///
-/// Shapes    x: n, below infinity, no NaN (not checked);  out: n (not checked), x itself or apart from it
+/// Shapes    x: n, below infinity, no NaN;  out: n, x itself or apart from it (not checked)
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 void softmax(std::span<const float> x, std::span<float> out) noexcept {
+    FUNNEL_ASSERT(x.size() == out.size() && detail::are_same_or_apart(x, out) && detail::is_below_infinity(x));
     softmax(Backend{}, x, out);
 }
 
 /// The same in place.
 template <HostBackend Backend = DefaultBackend>
 void softmax(std::span<float> x) noexcept {
-    softmax(Backend{}, x, x);
+    softmax<Backend>(std::span<const float>(x), x);
 }
 
 /// Logarithm of a sum of exponentials, without overflow.
@@ -39,6 +42,7 @@ void softmax(std::span<float> x) noexcept {
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 [[nodiscard]] float log_sum_exp(std::span<const float> x) noexcept {
+    FUNNEL_ASSERT(detail::has_no_nan(x));
     return log_sum_exp(Backend{}, x);
 }
 

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/config.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/scored.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,7 +20,8 @@
 
 namespace funnel::inline FUNNEL_ABI::pipeline {
 
-/// Sources are numbered, and a candidate remembers its own as the bits of one word.
+/// Sources are numbered, those of retrieve first, then the levels of fallback. A candidate remembers who found it as the
+/// bits of one word.
 inline constexpr std::size_t max_sources = 32;
 
 /// An item on its way through the funnel.
@@ -43,11 +47,17 @@ struct Found {
 
 /// The items that a request is still about, best first, each once; and what every source said about them.
 ///
+/// Scores and ranks come from outside: NaN is rejected, infinities are scores like any other. A call that throws leaves
+/// the list as it was. A list that was moved from is empty.
+///
 /// Cost      12 + 8 x sources bytes an item
+/// Errors    InvalidArgument if there are more than 32 sources
 class Candidates {
 public:
     explicit Candidates(std::size_t sources = 0) : sources_(sources) {
-        require(sources <= max_sources, "Candidates: at most 32 sources");
+        if (sources > max_sources) {
+            raise<InvalidArgument>("Candidates: at most 32 sources, got " + std::to_string(sources));
+        }
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return ids_.size(); }
@@ -55,15 +65,22 @@ public:
     [[nodiscard]] std::size_t sources() const noexcept { return sources_; }
 
     /// Position i < size() (not checked).
-    [[nodiscard]] Candidate operator[](std::size_t i) const noexcept { return {ids_[i], scores_[i], found_by_[i]}; }
-    [[nodiscard]] std::span<const std::uint32_t> ids() const noexcept { return {ids_.data(), ids_.size()}; }
-    [[nodiscard]] std::span<const float> scores() const noexcept { return {scores_.data(), scores_.size()}; }
+    [[nodiscard]] Candidate operator[](std::size_t i) const noexcept {
+        FUNNEL_ASSERT(i < size());
+        return {ids_[i], scores_[i], found_by_[i]};
+    }
+    [[nodiscard]] std::span<const std::uint32_t> ids() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {ids_.data(), ids_.size()};
+    }
+    [[nodiscard]] std::span<const float> scores() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {scores_.data(), scores_.size()};
+    }
 
     /// What a source said about the item at a position, if it found it.
     ///
     /// Errors    InvalidArgument if there is no such position or source
     [[nodiscard]] std::optional<Found> found(std::size_t i, std::size_t source) const {
-        require(i < size() && source < sources_, "Candidates: found needs a position and a source that exist");
+        require_place(i, source, "found");
         if (!(*this)[i].is_from(source)) {
             return std::nullopt;
         }
@@ -90,62 +107,59 @@ public:
     }
 
     /// Adds an item at the end; found_at(source, ...) then says who found it.
+    ///
+    /// Errors    InvalidArgument if the score is NaN
     void append(std::uint32_t id, float score) {
+        reject_nan(score, id, "Candidates");
+        make_room(ids_, 1);
+        make_room(scores_, 1);
+        make_room(found_by_, 1);
+        make_room(places_, sources_);
+        // Nothing throws from here on.
         ids_.push_back(id);
         scores_.push_back(score);
         found_by_.push_back(0);
         places_.resize(places_.size() + sources_);
     }
 
-    /// Position and source exist (not checked).
-    void found_at(std::size_t i, std::size_t source, float score, std::size_t rank) noexcept {
+    /// Notes where a source had the item at a position; ranks past 2^32 - 1 count as that.
+    ///
+    /// Errors    InvalidArgument if there is no such position or source, or the score is NaN
+    void found_at(std::size_t i, std::size_t source, float score, std::size_t rank) {
+        require_place(i, source, "found_at");
+        reject_nan(score, ids_[i], "Candidates");
+        constexpr std::size_t last = std::numeric_limits<std::uint32_t>::max();
         found_by_[i] |= std::uint32_t{1} << source;
-        places_[i * sources_ + source] = {score, static_cast<std::uint32_t>(rank)};
+        places_[i * sources_ + source] = {score, static_cast<std::uint32_t>(std::min(rank, last))};
     }
 
     /// Gives every item a new score, and puts them in order: score down, then id up.
     ///
-    /// Errors    InvalidArgument, which names the stage, if there is not one score an item or one is NaN
+    /// Errors    InvalidArgument, which names the stage, if there is not one score per item or one is NaN
     void rescore(std::span<const float> scores, std::string_view stage) {
         if (scores.size() != size()) {
-            raise<InvalidArgument>(std::string(stage) + ": must return one score a candidate, " +
-                                   std::to_string(size()) + ", not " + std::to_string(scores.size()));
+            raise<InvalidArgument>(std::string(stage) + ": must return one score per candidate, " +
+                                   std::to_string(size()) + ", got " + std::to_string(scores.size()));
         }
         std::vector<std::size_t> order(size());
         for (std::size_t i = 0; i < size(); ++i) {
-            if (scores[i] != scores[i]) {
-                raise<InvalidArgument>(std::string(stage) + ": the score of item " + std::to_string(ids_[i]) +
-                                       " is NaN");
-            }
+            reject_nan(scores[i], ids_[i], stage);
             order[i] = i;
         }
-        scores_.assign(scores.begin(), scores.end());
         std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-            return ranks_before(Scored<>{ids_[a], scores_[a]}, Scored<>{ids_[b], scores_[b]});
+            return ranks_before(Scored<>{ids_[a], scores[a]}, Scored<>{ids_[b], scores[b]});
         });
-        arrange(order, stage);
+        Candidates sorted = picked(order, stage);
+        for (std::size_t at = 0; at < order.size(); ++at) {
+            sorted.scores_[at] = scores[order[at]];
+        }
+        *this = std::move(sorted);
     }
 
     /// Keeps the items at the given positions, in that order.
     ///
     /// Errors    InvalidArgument, which names the stage, if a position does not exist or comes twice
-    void arrange(std::span<const std::size_t> positions, std::string_view stage) {
-        std::vector<bool> is_taken(size(), false);
-        Candidates arranged(sources_);
-        for (const std::size_t i : positions) {
-            if (i >= size() || is_taken[i]) {
-                raise<InvalidArgument>(std::string(stage) + ": must return positions below " + std::to_string(size()) +
-                                       ", each at most once; " + std::to_string(i) + " is not one");
-            }
-            is_taken[i] = true;
-            arranged.ids_.push_back(ids_[i]);
-            arranged.scores_.push_back(scores_[i]);
-            arranged.found_by_.push_back(found_by_[i]);
-            const auto row = places_.begin() + static_cast<std::ptrdiff_t>(i * sources_);
-            arranged.places_.insert(arranged.places_.end(), row, row + static_cast<std::ptrdiff_t>(sources_));
-        }
-        *this = std::move(arranged);
-    }
+    void arrange(std::span<const std::size_t> positions, std::string_view stage) { *this = picked(positions, stage); }
 
     /// Keeps the first n, if there are more.
     void truncate(std::size_t n) {
@@ -162,6 +176,46 @@ private:
         float score = 0.0F;
         std::uint32_t rank = 0;
     };
+
+    static void reject_nan(float score, std::uint32_t id, std::string_view stage) {
+        if (math::is_nan(score)) {
+            raise<InvalidArgument>(std::string(stage) + ": the score of item " + std::to_string(id) + " is NaN");
+        }
+    }
+
+    void require_place(std::size_t i, std::size_t source, const char* function) const {
+        if (i >= size() || source >= sources_) {
+            raise<InvalidArgument>(std::string("Candidates: ") + function + " needs a position below " +
+                                   std::to_string(size()) + " and a source below " + std::to_string(sources_) +
+                                   ", got " + std::to_string(i) + " and " + std::to_string(source));
+        }
+    }
+
+    // Room for more elements, twice as much as there is if it must grow, as push_back would.
+    template <class T>
+    static void make_room(std::vector<T>& elements, std::size_t more) {
+        if (elements.capacity() - elements.size() < more) {
+            elements.reserve(elements.size() + std::max(elements.size(), more));
+        }
+    }
+
+    [[nodiscard]] Candidates picked(std::span<const std::size_t> positions, std::string_view stage) const {
+        std::vector<bool> is_taken(size(), false);
+        Candidates picked(sources_);
+        for (const std::size_t i : positions) {
+            if (i >= size() || is_taken[i]) {
+                raise<InvalidArgument>(std::string(stage) + ": must return positions below " + std::to_string(size()) +
+                                       ", each at most once; " + std::to_string(i) + " is not one");
+            }
+            is_taken[i] = true;
+            picked.ids_.push_back(ids_[i]);
+            picked.scores_.push_back(scores_[i]);
+            picked.found_by_.push_back(found_by_[i]);
+            const auto row = places_.begin() + static_cast<std::ptrdiff_t>(i * sources_);
+            picked.places_.insert(picked.places_.end(), row, row + static_cast<std::ptrdiff_t>(sources_));
+        }
+        return picked;
+    }
 
     std::size_t sources_;
     std::vector<std::uint32_t> ids_;

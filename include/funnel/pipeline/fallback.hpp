@@ -2,10 +2,15 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/scored.hpp>
 #include <funnel/pipeline/candidates.hpp>
 #include <funnel/pipeline/merge.hpp>
+#include <funnel/pipeline/named.hpp>
 #include <funnel/pipeline/stage.hpp>
+#include <funnel/pipeline/trace.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -20,16 +25,24 @@ namespace funnel::inline FUNNEL_ABI::pipeline {
 /// A ladder of sources for answers that came out too short; see fallback().
 template <class... Levels>
 struct Fallback {
+    static_assert(sizeof...(Levels) <= max_sources, "fallback: at most 32 levels");
+
     std::tuple<Levels...> levels;  // each a Named
 
-    /// Fills items up to request.k, level by level. Level l is source number first_source + l.
+    /// Fills items up to request.k, level by level. Level l is source number first_source + l. If it throws, items and
+    /// trace keep what was added before.
     ///
-    /// Errors    InvalidArgument, which names the level, if a score is NaN; whatever a level throws
+    /// Errors    InvalidArgument, which names the level, if a score is NaN or an id is no item id; if there are more
+    ///           than 32 sources altogether; whatever a level throws
     template <RecommendationRequest R, std::predicate<std::uint32_t> Keep>
     void fill(std::vector<Candidate>& items, const R& request, std::size_t first_source, const Keep& keep,
               Trace& trace) const {
         static_assert((Retriever<detail::WorkOf<Levels>, R> && ...),
                       "fallback: a level must be a Retriever: recommend(user, {.k = n}) or callable as (request, n)");
+        if (first_source > max_sources - sizeof...(Levels)) {
+            raise<InvalidArgument>("fallback: at most 32 sources, got " + std::to_string(first_source) + " and " +
+                                   std::to_string(sizeof...(Levels)) + " levels");
+        }
         std::size_t level = 0;
         const auto climb = [&](const auto& named_level) {
             trace.sources.push_back(named_level.name);
@@ -56,11 +69,12 @@ private:
         const auto excluded = detail::excluded_of(request);
         const std::size_t give = level.options.at_most.value_or(std::numeric_limits<std::size_t>::max());
         const std::size_t room = k - items.size();
-        const std::size_t size = items.size() + (give < room ? give : room);
+        const std::size_t size = items.size() + std::min(give, room);
 
-        // So many that k are left if all that is excluded or here already comes back; more if the filters take some.
-        for (std::size_t n = k + excluded.size();; n *= 2) {
-            const std::vector<Scored<>> list = detail::ask(level.work, request, n);
+        // Ask for enough that k items remain without those excluded or here already; for more if the filters take some.
+        std::size_t distinct = 0;
+        for (std::size_t n = math::saturating_add(k, excluded.size());; n = math::saturating_multiply(n, 2)) {
+            const std::vector<Scored<>> list = detail::ask(level, request, n);
             detail::IdNumbers number_of(excluded.size() + items.size() + list.size());
             for (const std::uint32_t id : excluded) {
                 number_of(id);
@@ -72,7 +86,7 @@ private:
                 if (items.size() == size) {
                     return;
                 }
-                if (item.score != item.score) {
+                if (math::is_nan(item.score)) {
                     raise<InvalidArgument>("fallback: " + level.name + " gave item " + std::to_string(item.id) +
                                            " a score that is NaN");
                 }
@@ -81,9 +95,11 @@ private:
                     items.push_back({item.id, item.score, std::uint32_t{1} << source});
                 }
             }
-            if (items.size() == size || list.size() < n) {
+            // A list that ends, or only repeats itself, has no more to give.
+            if (items.size() == size || list.size() < n || number_of.size() == distinct) {
                 return;
             }
+            distinct = number_of.size();
         }
     }
 };

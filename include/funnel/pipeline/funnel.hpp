@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/config.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/pipeline/candidates.hpp>
 #include <funnel/pipeline/fallback.hpp>
 #include <funnel/pipeline/merge.hpp>
+#include <funnel/pipeline/named.hpp>
 #include <funnel/pipeline/stage.hpp>
+#include <funnel/pipeline/trace.hpp>
 
 #include <algorithm>
 #include <array>
@@ -24,8 +29,12 @@ namespace funnel::inline FUNNEL_ABI::pipeline {
 inline constexpr std::size_t default_candidates = 200;
 
 /// Asks every source and merges what they find; see retrieve().
+///
+/// Stages run inside a Funnel: if run() throws, candidates and trace are valid, but may be between two states.
 template <class... Sources>
 struct Retrieve {
+    static_assert(sizeof...(Sources) <= max_sources, "retrieve: at most 32 sources");
+
     std::tuple<Sources...> sources;  // each a Named
 
     template <RecommendationRequest R>
@@ -41,8 +50,8 @@ struct Retrieve {
             const std::size_t most =
                 source.options.at_most.value_or(std::max(default_candidates, detail::k_of(request)));
             detail::traced(trace, source.name, 0, [&] {
-                // So many that enough are left if all that is excluded comes along.
-                items = detail::ask(source.work, request, most + excluded.size());
+                // Ask for enough that `most` remain after exclusions.
+                items = detail::ask(source, request, math::saturating_add(most, excluded.size()));
                 return items.size();
             });
             lists.push_back({.items = items, .quota = most, .name = source.name});
@@ -64,7 +73,7 @@ struct FilterStage {
 
     template <RecommendationRequest R>
     [[nodiscard]] bool keeps(const R& request, std::uint32_t id) const {
-        return std::apply([&](const auto&... each) { return (each.work(request, id) && ...); }, filters);
+        return std::apply([&](const auto&... each) { return (detail::work_of(each)(request, id) && ...); }, filters);
     }
 
     template <RecommendationRequest R>
@@ -73,9 +82,10 @@ struct FilterStage {
                       "filter: a condition must be a Filter: callable as (request, id), returning true or false");
         const auto apply = [&](const auto& keep) {
             detail::traced(trace, keep.name, candidates.size(), [&] {
+                auto& may_show = detail::work_of(keep);
                 std::vector<std::size_t> kept;
                 for (std::size_t i = 0; i < candidates.size(); ++i) {
-                    if (keep.work(request, candidates.ids()[i])) {
+                    if (may_show(request, candidates.ids()[i])) {
                         kept.push_back(i);
                     }
                 }
@@ -98,7 +108,7 @@ struct Rank {
                       "rank: the model must be a Ranker: score(user, ids) or callable as (request, candidates)");
         detail::traced(trace, model.name, candidates.size(), [&] {
             if (!candidates.empty()) {
-                candidates.rescore(detail::score(model.work, request, candidates), model.name);
+                candidates.rescore(detail::score(model, request, candidates), model.name);
                 candidates.truncate(model.options.at_most.value_or(candidates.size()));
             }
             return candidates.size();
@@ -119,7 +129,7 @@ struct Rerank {
             detail::traced(trace, rule.name, candidates.size(), [&] {
                 if (!candidates.empty()) {
                     std::vector<std::size_t> order;
-                    for (const auto position : rule.work(request, candidates)) {
+                    for (const auto position : detail::work_of(rule)(request, candidates)) {
                         order.push_back(static_cast<std::size_t>(position));
                     }
                     candidates.arrange(order, rule.name);
@@ -166,11 +176,15 @@ struct Result {
     std::vector<Candidate> items;  ///< at most k, none twice, in the order to show them
     Trace trace;
 
-    [[nodiscard]] auto begin() const noexcept { return items.begin(); }
-    [[nodiscard]] auto end() const noexcept { return items.end(); }
+    [[nodiscard]] auto begin() const noexcept FUNNEL_LIFETIMEBOUND { return items.begin(); }
+    [[nodiscard]] auto end() const noexcept FUNNEL_LIFETIMEBOUND { return items.end(); }
     [[nodiscard]] std::size_t size() const noexcept { return items.size(); }
     [[nodiscard]] bool empty() const noexcept { return items.empty(); }
-    [[nodiscard]] const Candidate& operator[](std::size_t i) const noexcept { return items[i]; }
+    /// Position i < size() (not checked).
+    [[nodiscard]] const Candidate& operator[](std::size_t i) const noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(i < items.size());
+        return items[i];
+    }
 };
 
 struct RecommendOptions {
@@ -187,6 +201,12 @@ template <class Stage>
 inline constexpr bool is_fallback = false;
 template <class... Levels>
 inline constexpr bool is_fallback<Fallback<Levels...>> = true;
+template <class Stage>
+inline constexpr std::size_t sources_in = 0;
+template <class... Sources>
+inline constexpr std::size_t sources_in<Retrieve<Sources...>> = sizeof...(Sources);
+template <class... Levels>
+inline constexpr std::size_t sources_in<Fallback<Levels...>> = sizeof...(Levels);
 
 }  // namespace detail
 
@@ -197,11 +217,16 @@ inline constexpr bool is_fallback<Fallback<Levels...>> = true;
 ///     auto result = funnel.recommend({.user = 42, .k = 10});
 ///
 /// retrieve comes first, fallback (if any) last; in between filters, rankers and rules in any order and number. An
-/// empty list is passed on without calling models and rules. What a stage throws comes out of recommend.
+/// empty list is passed on without calling models and rules. What a stage throws comes out of recommend, at once: the
+/// fallback serves users about whom the sources find nothing, not sources that fail. The funnel stays usable.
+///
+/// A model passed as an lvalue must outlive the funnel; see named() for the other ways to own it.
 template <class First, class... Rest>
 class Funnel {
     static_assert(detail::is_retrieve<First>, "Funnel: the first stage must be retrieve(...)");
     static_assert(!(detail::is_retrieve<Rest> || ...), "Funnel: only the first stage can be retrieve(...)");
+    static_assert(detail::sources_in<First> + (detail::sources_in<Rest> + ... + std::size_t{0}) <= max_sources,
+                  "Funnel: at most 32 sources, those of retrieve(...) and the levels of fallback(...) together");
 
 public:
     explicit Funnel(First first, Rest... rest) : stages_(std::move(first), std::move(rest)...) {}
@@ -210,7 +235,7 @@ public:
     ///
     /// Returns   at most request.k items, in the order of the last stage; of a ranker: score down, then id up
     /// Errors    InvalidArgument, which names the stage, if it breaks its contract (NaN scores, wrong sizes, positions
-    ///           that do not exist), or request.k is negative; whatever a stage throws
+    ///           that do not exist, ids or scores that do not fit), or request.k is negative; whatever a stage throws
     template <RecommendationRequest R>
     [[nodiscard]] Result recommend(const R& request) const {
         Result result;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/pipeline/candidates.hpp>
 
@@ -16,7 +17,7 @@
 
 namespace funnel::inline FUNNEL_ABI::pipeline {
 
-/// What one source found, best first.
+/// What one source found, best first. A view: the items must outlive the call of merge.
 struct SourceList {
     std::span<const Scored<>> items;
     std::optional<std::size_t> quota = {};  ///< at most this many items that no other source brought in before
@@ -40,8 +41,9 @@ public:
 
     // The number of an id, which is the next free one if the id is new.
     std::size_t operator()(std::uint32_t id) noexcept {
+        FUNNEL_ASSERT(2 * size_ <= slots_.size());
         // Fibonacci hashing: neighbouring ids land far apart.
-        auto at = static_cast<std::size_t>(id * std::uint64_t{0x9E3779B97F4A7C15} >> shift_);
+        std::size_t at = id * std::uint64_t{0x9E3779B97F4A7C15} >> shift_;
         while (slots_[at].is_used && slots_[at].id != id) {
             at = (at + 1) % slots_.size();
         }
@@ -75,6 +77,9 @@ private:
 ///
 ///     score(i) = sum over sources s that found i of 1 / (rank_offset + 1 + rank of i in s)
 ///
+/// Ranks are all that counts: an item that a source lists without evidence, with the score 0, is worth as much as any
+/// other item at its rank. A source must leave such items out, as the models of this library do.
+///
 /// Returns   the candidates, score down, then id up
 /// Cost      O(n log n) time for n items in all lists, O(n sources) memory
 /// Errors    InvalidArgument, which names the source, if a score is NaN; if there are more than 32 sources, or
@@ -82,14 +87,18 @@ private:
 /// Source    Cormack et al., "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods",
 ///           SIGIR 2009
 [[nodiscard]] inline Candidates merge(std::span<const SourceList> lists, const MergeOptions& options = {}) {
-    require(lists.size() <= max_sources, "merge: at most 32 sources");
-    require(options.rank_offset >= 0.0 && options.rank_offset <= std::numeric_limits<double>::max(),
-            "merge: rank_offset must be finite and >= 0");
+    if (lists.size() > max_sources) {
+        raise<InvalidArgument>("merge: at most 32 sources, got " + std::to_string(lists.size()));
+    }
+    if (!math::is_finite(options.rank_offset) || options.rank_offset < 0.0) {
+        raise<InvalidArgument>("merge: rank_offset must be finite and >= 0, got " +
+                               std::to_string(options.rank_offset));
+    }
     std::size_t total = options.exclude.size();
     for (const SourceList& list : lists) {
         total += list.items.size();
         for (const Scored<>& item : list.items) {
-            if (item.score != item.score) {
+            if (math::is_nan(item.score)) {
                 raise<InvalidArgument>("merge: " + list.name + " gave item " + std::to_string(item.id) +
                                        " a score that is NaN");
             }

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/config.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/pipeline/candidates.hpp>
+#include <funnel/pipeline/named.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <limits>
 #include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include <time.h>
 
 namespace funnel::inline FUNNEL_ABI::pipeline {
 
@@ -52,7 +54,10 @@ concept ListOf = requires(const List& list) {
 }  // namespace detail
 
 /// A source of candidates: a model with recommend(user, {.k = n}), or a callable (request, n). Either gives items with
-/// .id and .score, best first, n at most.
+/// .id and .score, best first, n at most. n may be as large as a size can be: it is a limit, not a size to allocate.
+///
+/// A source that knows nothing about a user gives an empty list, and the fallback is asked. What a source throws ends
+/// the request: it comes out of recommend, and no fallback is asked.
 template <class S, class R>
 concept Retriever = requires(S& source, const R& request, std::size_t n) {
     { source(request, n) } -> detail::ScoredList;
@@ -79,79 +84,7 @@ concept Reranker = requires(S& rule, const R& request, const Candidates& candida
 template <class S, class R>
 concept Filter = std::predicate<S&, const R&, std::uint32_t>;
 
-struct StageOptions {
-    std::optional<std::size_t> at_most =
-        {};  ///< most candidates to leave the stage; a source gets those excluded on top
-};
-
-/// Something that a stage runs, with the name it has in the trace. T is a reference for what was passed as an lvalue.
-template <class T>
-struct Named {
-    std::string name;
-    T work;
-    StageOptions options = {};
-};
-
-/// Gives a source, ranker, rule or level a name and limits: retrieve(named("ease", ease, {.at_most = 300})).
-/// An lvalue is referred to and must outlive the funnel; an rvalue moves in.
-template <class T>
-[[nodiscard]] Named<T> named(std::string name, T&& work, const StageOptions& options = {}) {
-    return {std::move(name), std::forward<T>(work), options};
-}
-
-/// How one stage went.
-struct StageTrace {
-    std::string name;
-    std::size_t in;             ///< candidates that went in
-    std::size_t out;            ///< candidates that came out
-    std::uint64_t nanoseconds;  ///< of a steady clock
-};
-
-/// How a request went.
-struct Trace {
-    std::vector<StageTrace> stages;             ///< in the order they ran
-    std::vector<std::string> sources;           ///< name of source s: those of retrieve, then the levels of fallback
-    std::optional<std::size_t> fallback_level;  ///< the last level that gave an item, if any did
-};
-
 namespace detail {
-
-// A clock that never goes back. The system's own, because <chrono> costs as much to parse as the rest of this header.
-[[nodiscard]] inline std::uint64_t steady_nanoseconds() noexcept {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-// Runs work, which returns how many candidates came out, and writes down how it went.
-template <std::invocable Work>
-void traced(Trace& trace, const std::string& name, std::size_t in, Work&& work) {
-    const std::uint64_t start = steady_nanoseconds();
-    const std::size_t out = work();
-    trace.stages.push_back({name, in, out, steady_nanoseconds() - start});
-}
-
-template <class T>
-inline constexpr bool is_named = false;
-template <class T>
-inline constexpr bool is_named<Named<T>> = true;
-
-// What a stage runs, as it is seen when the funnel is const: a funnel serves many threads at once.
-template <class N>
-using WorkOf = std::remove_reference_t<decltype((std::declval<const N&>().work))>;
-
-// Things without a name get the name of their role and their number in it.
-template <class T>
-[[nodiscard]] auto with_name(const char* role, std::size_t number, T&& work) {
-    if constexpr (is_named<std::remove_cvref_t<T>>) {
-        return std::remove_cvref_t<T>(std::forward<T>(work));
-    } else {
-        return named(std::string(role) + " " + std::to_string(number), std::forward<T>(work));
-    }
-}
-
-template <class T>
-using NamedFor = decltype(with_name("", 0, std::declval<T>()));
 
 template <class R>
 [[nodiscard]] std::size_t k_of(const R& request) {
@@ -160,28 +93,55 @@ template <class R>
 }
 
 template <class R>
-[[nodiscard]] std::span<const std::uint32_t> excluded_of(const R& request) noexcept {
-    if constexpr (requires { std::span<const std::uint32_t>(request.exclude); }) {
-        return request.exclude;
+[[nodiscard]] std::span<const std::uint32_t> excluded_of(const R& request FUNNEL_LIFETIMEBOUND) {
+    if constexpr (requires { request.exclude; }) {
+        static_assert(
+            requires { std::span<const std::uint32_t>(request.exclude); },
+            "request.exclude must be a contiguous list of std::uint32_t");
+        return std::span<const std::uint32_t>(request.exclude);
     } else {
         return {};
     }
 }
 
+// The id and the score of a caller's own type, if ours can hold them.
+template <class Id>
+[[nodiscard]] std::uint32_t plain_id(const Id& id, const std::string& name) {
+    if constexpr (std::integral<Id>) {
+        if (!std::in_range<std::uint32_t>(+id)) {  // promoted: in_range takes neither bool nor characters
+            raise<InvalidArgument>(name + ": " + std::to_string(+id) + " is not an item id, 0 to 4294967295");
+        }
+    }
+    return static_cast<std::uint32_t>(id);
+}
+
+template <class Score>
+[[nodiscard]] float plain_score(const Score& score, const std::string& name) {
+    if constexpr (std::same_as<Score, double>) {
+        constexpr double largest = std::numeric_limits<float>::max();
+        if (math::is_finite(score) && (score > largest || score < -largest)) {
+            raise<InvalidArgument>(name + ": a score is too large for a float: " + std::to_string(score));
+        }
+    }
+    return static_cast<float>(score);
+}
+
 // What a source finds, cut to n.
-template <class R, Retriever<R> S>
-[[nodiscard]] std::vector<Scored<>> ask(S& source, const R& request, std::size_t n) {
-    const auto plain = [n](const auto& list) {
+template <class N, class R>
+[[nodiscard]] std::vector<Scored<>> ask(const N& named, const R& request, std::size_t n) {
+    const auto plain = [&](const auto& list) {
         std::vector<Scored<>> items;
-        items.reserve(list.size() < n ? list.size() : n);
+        const std::size_t found = list.size();
+        items.reserve(std::min(found, n));
         for (const auto& item : list) {
             if (items.size() == n) {
                 break;
             }
-            items.push_back({static_cast<std::uint32_t>(item.id), static_cast<float>(item.score)});
+            items.push_back({plain_id(item.id, named.name), plain_score(item.score, named.name)});
         }
         return items;
     };
+    auto& source = work_of(named);
     if constexpr (requires { source(request, n); }) {
         return plain(source(request, n));
     } else {
@@ -189,16 +149,17 @@ template <class R, Retriever<R> S>
     }
 }
 
-template <class R, Ranker<R> S>
-[[nodiscard]] std::vector<float> score(S& ranker, const R& request, const Candidates& candidates) {
+template <class N, class R>
+[[nodiscard]] std::vector<float> score(const N& named, const R& request, const Candidates& candidates) {
     const auto plain = [&](const auto& list) {
         std::vector<float> scores;
         scores.reserve(candidates.size());
         for (const auto& value : list) {
-            scores.push_back(static_cast<float>(value));
+            scores.push_back(plain_score(value, named.name));
         }
         return scores;
     };
+    auto& ranker = work_of(named);
     if constexpr (requires { ranker(request, candidates); }) {
         return plain(ranker(request, candidates));
     } else {

@@ -44,18 +44,18 @@ template <Categories C>
     require(!options.window || *options.window > 0, "category_cap: window must be at least 1");
 
     // The categories of item i, without repetitions: names[first[i] .. first[i + 1]), then numbered 0, 1, ...
-    std::vector<std::uint32_t> names;
+    std::vector<std::uint64_t> names;
     std::vector<std::size_t> first{0};
     for (std::size_t i = 0; i < n; ++i) {
         for (const auto category : categories(i)) {
-            names.push_back(static_cast<std::uint32_t>(category));
+            names.push_back(static_cast<std::uint64_t>(category));  // all 64 bits, so that no two become one
         }
         const auto begin = names.begin() + static_cast<std::ptrdiff_t>(first.back());
         std::sort(begin, names.end());
         names.erase(std::unique(begin, names.end()), names.end());
         first.push_back(names.size());
     }
-    std::vector<std::uint32_t> distinct = names;
+    std::vector<std::uint64_t> distinct = names;
     std::sort(distinct.begin(), distinct.end());
     distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
     std::vector<std::size_t> numbers(names.size());

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::rerank {
@@ -33,13 +34,20 @@ struct FreshnessOptions {
 /// Returns   n scores, by position
 /// Cost      O(n)
 /// Errors    InvalidArgument if the sizes differ, weight is negative or not finite, half_life is not positive and
-///           finite, a score is not finite, an age is NaN, or a score is negative with Boost::Multiplicative
+///           finite, a score is not finite, an age is NaN, a score is negative with Boost::Multiplicative, or a
+///           result is more than a float can hold
 [[nodiscard]] inline std::vector<float> freshness(std::span<const float> scores, std::span<const double> ages,
                                                   const FreshnessOptions& options = {}) {
-    require(scores.size() == ages.size(), "freshness: scores and ages must be as many");
-    require(options.weight >= 0.0F && math::is_finite(options.weight), "freshness: weight must be finite and >= 0");
-    require(options.half_life > 0.0 && math::is_finite(options.half_life),
-            "freshness: half_life must be finite and > 0");
+    if (scores.size() != ages.size()) {
+        raise<InvalidArgument>("freshness: there must be one age per score, " + std::to_string(scores.size()) +
+                               ", got " + std::to_string(ages.size()));
+    }
+    if (!math::is_finite(options.weight) || options.weight < 0.0F) {
+        raise<InvalidArgument>("freshness: weight must be finite and >= 0, got " + std::to_string(options.weight));
+    }
+    if (!math::is_finite(options.half_life) || options.half_life <= 0.0) {
+        raise<InvalidArgument>("freshness: half_life must be finite and > 0, got " + std::to_string(options.half_life));
+    }
 
     const bool multiplies = options.boost == Boost::Multiplicative;
     std::vector<float> boosted(scores.size());
@@ -51,6 +59,7 @@ struct FreshnessOptions {
             static_cast<double>(options.weight) * math::exp2(-std::max(ages[i], 0.0) / options.half_life);
         const double score = scores[i];
         boosted[i] = static_cast<float>(multiplies ? score * (1.0 + gain) : score + gain);
+        require(math::is_finite(boosted[i]), "freshness: score and weight are too large: the result is not finite");
     }
     return boosted;
 }

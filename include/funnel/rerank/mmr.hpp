@@ -22,15 +22,26 @@
 
 namespace funnel::inline FUNNEL_ABI::rerank {
 
-/// How alike two candidates are, given by position; larger is more alike.
+namespace detail {
+
+template <class M>
+concept HasRowsAndColumns = requires(const M& matrix) {
+    matrix.rows();
+    matrix.cols();
+};
+
+}  // namespace detail
+
+/// How alike two candidates are, given by position; larger is more alike. A matrix is not one, whoever made it and
+/// however it stores its elements: matrices hold embeddings, in rows of floats, unless wrapped in Similarities.
 template <class S>
-concept Similarity = requires(const S& similarity, std::size_t i, std::size_t j) {
+concept Similarity = !detail::HasRowsAndColumns<S> && requires(const S& similarity, std::size_t i, std::size_t j) {
     { similarity(i, j) } -> std::convertible_to<float>;
 };
 
-/// Says that the rows of a matrix are the candidates' vectors, whatever its shape.
-struct Embeddings {
-    MatrixView<const float> rows;
+/// Says that a matrix holds similarities: values(i, j) is how alike candidates i and j are.
+struct Similarities {
+    MatrixView<const float> values;  ///< n x n
 };
 
 struct MMROptions {
@@ -45,9 +56,15 @@ namespace detail {
 template <class NotePick>
 [[nodiscard]] std::vector<std::size_t> select_by_mmr(std::span<const float> relevance, const MMROptions& options,
                                                      NotePick&& note_pick) {
-    require(options.lambda >= 0.0F && options.lambda <= 1.0F, "mmr: lambda must lie in [0, 1]");
-    require(std::all_of(relevance.begin(), relevance.end(), [](float r) { return math::is_finite(r); }),
-            "mmr: relevance must be finite");
+    if (!math::is_finite(options.lambda) || options.lambda < 0.0F || options.lambda > 1.0F) {
+        raise<InvalidArgument>("mmr: lambda must lie in [0, 1], got " + std::to_string(options.lambda));
+    }
+    for (std::size_t i = 0; i < relevance.size(); ++i) {
+        if (!math::is_finite(relevance[i])) {
+            raise<InvalidArgument>("mmr: relevance must be finite, got " + std::to_string(relevance[i]) +
+                                   " at position " + std::to_string(i));
+        }
+    }
 
     const std::size_t slate_size = std::min(options.k, relevance.size());
     std::vector<std::size_t> slate;
@@ -86,13 +103,6 @@ template <class NotePick>
     return slate;
 }
 
-inline void require_a_row_each(MatrixView<const float> matrix, std::span<const float> relevance) {
-    if (matrix.rows() != relevance.size()) {
-        raise<InvalidArgument>("mmr: the matrix must have one row a candidate; it has " +
-                               std::to_string(matrix.rows()) + " for " + std::to_string(relevance.size()));
-    }
-}
-
 }  // namespace detail
 
 /// Maximal marginal relevance: picks, one by one, the candidate that is relevant yet unlike the picks so far.
@@ -102,37 +112,66 @@ inline void require_a_row_each(MatrixView<const float> matrix, std::span<const f
 /// The first pick is the most relevant candidate. Ties go to the smaller position. lambda has a meaning only relative
 /// to the scales of the two inputs: bring both to the same one, say [0, 1].
 ///
-/// Shapes    relevance: n;  similarity: callable on [0, n) x [0, n), never NaN (not checked)
+/// Shapes    relevance: n;  similarity: callable on [0, n) x [0, n)
 /// Returns   the positions of min(k, n) candidates, in the order they were picked
 /// Cost      O(n k) time with fewer than n k calls of similarity, O(n) memory
-/// Errors    InvalidArgument if lambda lies outside [0, 1], or a relevance is not finite
+/// Errors    InvalidArgument if lambda lies outside [0, 1], or a relevance or a similarity is not finite
 /// Source    Carbonell & Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998
 template <Similarity S>
-    requires(!std::convertible_to<const S&, MatrixView<const float>>)
 [[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, const S& similarity,
                                            const MMROptions& options = {}) {
     return detail::select_by_mmr(
         relevance, options, [&](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> redundancy) {
+            bool are_finite = true;
             for (const std::size_t i : remaining) {
-                redundancy[i] = std::max(redundancy[i], static_cast<float>(similarity(i, pick)));
+                const auto alike = static_cast<float>(similarity(i, pick));
+                are_finite &= math::is_finite(alike);
+                redundancy[i] = std::max(redundancy[i], alike);
             }
+            require(are_finite, "mmr: similarities must be finite");
         });
 }
 
-/// The same with the cosine of embeddings as similarity. A row of zeros is similar to nothing (cosine 0).
+/// The same with a matrix of similarities: similarity(i, p) is values(i, p). Only what the formula asks for is read.
 ///
-/// Shapes    relevance: n;  embeddings.rows: n x d, of any lengths between 1e-18 and 1e18
-/// Cost      O(n d k) time in vector kernels; a normalised copy, n x d floats
-/// Errors    InvalidArgument as above, or if there is not one row a candidate, or a row is not finite
-template <kernels::HostBackend Backend = kernels::DefaultBackend>
-[[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, Embeddings embeddings,
-                                           const MMROptions& options = {}) {
-    detail::require_a_row_each(embeddings.rows, relevance);
+/// Shapes    relevance: n;  similarities.values: n x n
+/// Cost      O(n k) time, O(n) memory
+/// Errors    InvalidArgument as above, or if the matrix is not n x n
+[[nodiscard]] inline std::vector<std::size_t> mmr(std::span<const float> relevance, Similarities similarities,
+                                                  const MMROptions& options = {}) {
+    const MatrixView<const float> values = similarities.values;
+    if (values.rows() != relevance.size() || values.cols() != relevance.size()) {
+        raise<InvalidArgument>("mmr: similarities must have one row and one column per candidate, " +
+                               std::to_string(relevance.size()) + ", got " + std::to_string(values.rows()) + " x " +
+                               std::to_string(values.cols()));
+    }
+    return mmr(relevance, [values](std::size_t i, std::size_t j) { return values(i, j); }, options);
+}
 
-    Matrix<float> unit(embeddings.rows);
+/// The same with the cosine of embeddings as similarity. The rows need not be unit vectors. A row of zeros is similar to
+/// nothing (cosine 0), and so is one shorter than 1e-18, whose square is lost in a float.
+///
+/// A matrix always means embeddings, square or not; for similarities write mmr(relevance, Similarities{matrix}).
+///
+/// Shapes    relevance: n;  embeddings: n x d, from Matrix<float>, MatrixView, or a row-major Eigen matrix of floats
+/// Cost      O(n d k) time in vector kernels; a normalised copy, n x d floats
+/// Errors    InvalidArgument as above, or if there is not one row per candidate, or a row is not finite or longer than
+///           1.8e19, whose square is more than a float can hold
+template <kernels::HostBackend Backend = kernels::DefaultBackend>
+[[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, MatrixView<const float> embeddings,
+                                           const MMROptions& options = {}) {
+    if (embeddings.rows() != relevance.size()) {
+        raise<InvalidArgument>("mmr: embeddings must have one row per candidate, " + std::to_string(relevance.size()) +
+                               ", got " + std::to_string(embeddings.rows()));
+    }
+
+    Matrix<float> unit(embeddings);
     for (std::size_t i = 0; i < unit.rows(); ++i) {
         const float squared = kernels::dot<Backend>(unit.row(i), unit.row(i));
-        require(math::is_finite(squared), "mmr: embeddings must be finite, and shorter than 1e18");
+        if (!math::is_finite(squared)) {
+            raise<InvalidArgument>("mmr: embeddings must be finite and shorter than 1.8e19, but row " +
+                                   std::to_string(i) + " is not");
+        }
         kernels::scale<Backend>(squared > 1e-36F ? 1.0F / math::sqrt(squared) : 0.0F, unit.row(i));
     }
 
@@ -144,34 +183,6 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend>
                 redundancy[i] = std::max(redundancy[i], cosines[i]);
             }
         });
-}
-
-/// The same with a matrix, which can mean two things:
-///
-///     n x d, d != n    embeddings, one row a candidate
-///     n x n            similarities: matrix(i, j) - unless every row is a unit vector, then embeddings
-///
-/// The exception makes the two readings agree: of the matrices whose rows are unit vectors, the only one that also is
-/// a similarity matrix with ones on its diagonal is the identity, and it gives the same slate either way. So only
-/// embeddings that are not normalised, and happen to be as many as they are long, would be misread: write
-/// Embeddings{matrix} for those. To force the other reading, pass a lambda.
-///
-/// Errors    InvalidArgument as above
-template <kernels::HostBackend Backend = kernels::DefaultBackend>
-[[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, MatrixView<const float> matrix,
-                                           const MMROptions& options = {}) {
-    detail::require_a_row_each(matrix, relevance);
-
-    bool rows_are_unit_vectors = true;
-    for (std::size_t i = 0; i < matrix.rows() && rows_are_unit_vectors; ++i) {
-        // What normalising in float leaves is about 1e-7; 1e-5 still tells any similarity above 0.003 from the
-        // identity.
-        rows_are_unit_vectors = math::abs(kernels::dot<Backend>(matrix.row(i), matrix.row(i)) - 1.0F) <= 1e-5F;
-    }
-    if (matrix.cols() != matrix.rows() || rows_are_unit_vectors) {
-        return mmr<Backend>(relevance, Embeddings{matrix}, options);
-    }
-    return mmr(relevance, [&](std::size_t i, std::size_t j) { return matrix(i, j); }, options);
 }
 
 }  // namespace funnel::rerank

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <funnel/core/config.hpp>
+#include <funnel/core/error.hpp>
 #include <funnel/kernels/cuda/system.cuh>
 #include <funnel/kernels/metric.hpp>
 
+#include <thrust/logical.h>
 #include <thrust/tabulate.h>
 
 #include <cmath>
@@ -33,8 +35,10 @@ FUNNEL_HOST_DEVICE inline float score(L2, const float* a, const float* b, std::s
 }
 
 FUNNEL_HOST_DEVICE inline float score(Cosine, const float* a, const float* b, std::size_t n) noexcept {
-    const float squares = score(InnerProduct{}, a, a, n) * score(InnerProduct{}, b, b, n);
-    return squares > 0.0F ? score(InnerProduct{}, a, b, n) / std::sqrt(squares) : 0.0F;
+    const float aa = score(InnerProduct{}, a, a, n);
+    const float bb = score(InnerProduct{}, b, b, n);
+    // Two roots, as on the host: the product of two squared lengths would leave the range of float too soon.
+    return aa > 0.0F && bb > 0.0F ? score(InnerProduct{}, a, b, n) / (std::sqrt(aa) * std::sqrt(bb)) : 0.0F;
 }
 
 // A functor, not a lambda: lambdas in device code are an extension of nvcc.
@@ -50,6 +54,12 @@ struct ScoreOfRow {
     }
 };
 
+struct IsBelow {
+    std::size_t n;
+
+    FUNNEL_HOST_DEVICE bool operator()(std::uint32_t id) const noexcept { return id < n; }
+};
+
 }  // namespace cuda
 
 /// score_rows of kernels/one_to_many.hpp in the memory of a system, one thread a row.
@@ -57,6 +67,7 @@ struct ScoreOfRow {
 /// Shapes    query: d;  rows: n x d;  out: n (not checked)
 template <Metric M, class System>
 void score_rows(Device<System>, M, DeviceSpan<const float> query, DeviceRows rows, DeviceSpan<float> out) {
+    FUNNEL_ASSERT(query.size == rows.cols && out.size == rows.rows);
     thrust::tabulate(System::policy(), out.begin(), out.end(), cuda::ScoreOfRow<M>{query.data, rows, nullptr});
 }
 
@@ -66,6 +77,8 @@ void score_rows(Device<System>, M, DeviceSpan<const float> query, DeviceRows row
 template <Metric M, class System>
 void score_rows(Device<System>, M, DeviceSpan<const float> query, DeviceRows rows, DeviceSpan<const std::uint32_t> ids,
                 DeviceSpan<float> out) {
+    FUNNEL_ASSERT(query.size == rows.cols && out.size == ids.size);
+    FUNNEL_ASSERT(thrust::all_of(System::policy(), ids.begin(), ids.end(), cuda::IsBelow{rows.rows}));
     thrust::tabulate(System::policy(), out.begin(), out.end(), cuda::ScoreOfRow<M>{query.data, rows, ids.data});
 }
 

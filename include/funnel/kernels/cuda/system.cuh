@@ -97,8 +97,10 @@ public:
     explicit DeviceBuffer(std::span<const T> host) { append(host); }
 
     [[nodiscard]] std::size_t size() const noexcept { return elements_.size(); }
-    [[nodiscard]] DeviceSpan<T> span() noexcept { return {thrust::raw_pointer_cast(elements_.data()), size()}; }
-    [[nodiscard]] DeviceSpan<const T> span() const noexcept {
+    [[nodiscard]] DeviceSpan<T> span() & noexcept FUNNEL_LIFETIMEBOUND {
+        return {thrust::raw_pointer_cast(elements_.data()), size()};
+    }
+    [[nodiscard]] DeviceSpan<const T> span() const& noexcept FUNNEL_LIFETIMEBOUND {
         return {thrust::raw_pointer_cast(elements_.data()), size()};
     }
 
@@ -111,6 +113,7 @@ public:
 
     /// The first elements, back in host memory; out.size() <= size() (not checked).
     void copy_to(std::span<T> out) const {
+        FUNNEL_ASSERT(out.size() <= size());
         thrust::copy(elements_.begin(), elements_.begin() + static_cast<std::ptrdiff_t>(out.size()), out.begin());
     }
 

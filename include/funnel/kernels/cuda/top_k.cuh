@@ -2,6 +2,8 @@
 #pragma once
 
 #include <funnel/core/config.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/cuda/system.cuh>
 
@@ -13,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -45,7 +48,7 @@ struct KeyOfScore {
     const unsigned char* passes;  // null: all of them
 
     FUNNEL_HOST_DEVICE std::uint64_t operator()(std::size_t i) const noexcept {
-        const bool counts = (passes == nullptr || passes[i] != 0) && scores[i] == scores[i];  // no NaN
+        const bool counts = (passes == nullptr || passes[i] != 0) && !math::is_nan(scores[i]);
         return counts ? key_of(scores[i], static_cast<std::uint32_t>(i)) : no_key;
     }
 };
@@ -54,12 +57,14 @@ struct KeyOfScore {
 
 /// top_k of core/top_k.hpp in the memory of a system: sorts keys of 64 bits.
 ///
-/// Shapes    scores: n < 2^32 - 1;  passes: n flags, or none: those that are 0 are left out
+/// Shapes    scores: n < 2^32 - 1;  passes: n flags, or none: those that are 0 are left out (not checked)
 /// Returns   the filled part of out, best first; ties go to the smaller position, a NaN is never taken
 /// Cost      O(n) with the radix sort of CUDA, O(n log n) on the host; 8 n bytes in the memory of the system
 template <class System>
 std::span<Scored<>> top_k(Device<System>, DeviceSpan<const float> scores, DeviceSpan<const unsigned char> passes,
                           std::span<Scored<>> out) {
+    FUNNEL_ASSERT(scores.size < std::numeric_limits<std::uint32_t>::max());
+    FUNNEL_ASSERT(passes.data == nullptr || passes.size == scores.size);
     DeviceBuffer<std::uint64_t, System> keys(scores.size);
     const auto span = keys.span();
     thrust::tabulate(System::policy(), span.begin(), span.end(), cuda::KeyOfScore{scores.data, passes.data});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/kernels/backend.hpp>
 
 #if defined(__AVX__)
@@ -119,9 +120,10 @@ alignas(64) inline constexpr std::array<std::int32_t, 16> lanes_on{-1, -1, -1, -
 }  // namespace detail
 #endif
 
-/// The first count elements at p, count <= lanes, and zeros. Reads nothing behind them.
+/// The first count elements at p, count <= lanes (not checked), and zeros. Reads nothing behind them.
 template <class Arch>
 [[nodiscard, gnu::always_inline]] inline Batch<Arch> load_first(const float* p, std::size_t count) noexcept {
+    FUNNEL_ASSERT(count <= Batch<Arch>::size);
 #if defined(__AVX512F__)
     if constexpr (is_avx512<Arch>) {
         return Batch<Arch>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1U), p));
@@ -139,9 +141,10 @@ template <class Arch>
     return Batch<Arch>::load_aligned(lanes.data());
 }
 
-/// Writes the first count lanes, count <= lanes, and nothing behind them.
+/// Writes the first count lanes, count <= lanes (not checked), and nothing behind them.
 template <class Arch>
 [[gnu::always_inline]] inline void store_first(const Batch<Arch>& batch, float* p, std::size_t count) noexcept {
+    FUNNEL_ASSERT(count <= Batch<Arch>::size);
 #if defined(__AVX512F__)
     if constexpr (is_avx512<Arch>) {
         return _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << count) - 1U), batch);

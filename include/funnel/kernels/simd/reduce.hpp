@@ -74,8 +74,8 @@ template <class Arch>
     while (x.size() - i >= Batch::size && !xsimd::any(Batch::load_unaligned(x.data() + i) == Batch(largest))) {
         i += Batch::size;
     }
-    return static_cast<std::size_t>(std::find(x.begin() + static_cast<std::ptrdiff_t>(i), x.end(), largest) -
-                                    x.begin());
+    const auto found = std::find(x.begin() + static_cast<std::ptrdiff_t>(i), x.end(), largest);
+    return found == x.end() ? 0 : static_cast<std::size_t>(found - x.begin());  // not found: there is a NaN
 }
 
 }  // namespace funnel::kernels

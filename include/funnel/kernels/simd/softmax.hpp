@@ -10,7 +10,6 @@
 
 #include <array>
 #include <cstddef>
-#include <limits>
 #include <span>
 
 namespace funnel::inline FUNNEL_ABI::kernels {
@@ -50,7 +49,7 @@ template <class Arch, class Step>
 template <class Arch>
 void softmax(Simd<Arch> backend, std::span<const float> x, std::span<float> out) noexcept {
     const float largest = max(backend, x);
-    if (largest == -std::numeric_limits<float>::infinity()) {
+    if (math::is_inf(largest) && largest < 0.0F) {  // == may be left out with -ffast-math
         return softmax(Scalar{}, x, out);
     }
     const float total = simd::sum_of_exponentials<Arch>(

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/config.hpp>
+#include <funnel/core/error.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace funnel::inline FUNNEL_ABI::pipeline {
+
+struct StageOptions {
+    std::optional<std::size_t> at_most =
+        {};  ///< most candidates to leave the stage; a source gets those excluded on top
+};
+
+namespace detail {
+
+// std::shared_ptr, recognised by its shape so that <memory> is not included here.
+template <class P>
+concept SharedPointer = std::copy_constructible<P> && requires(const P& pointer) {
+    *pointer;
+    pointer.get() == nullptr;
+    pointer.use_count();
+};
+
+inline void require_model(bool is_there, const std::string& name) {
+    if (!is_there) {
+        raise<InvalidArgument>(name + ": the shared pointer is empty; was it, or the funnel, moved from?");
+    }
+}
+
+}  // namespace detail
+
+/// Something that a stage runs, with the name it has in the trace. T is a reference for what was passed as an lvalue.
+template <class T>
+struct Named {
+    std::string name;
+    T work;
+    StageOptions options = {};
+};
+
+/// Gives a source, ranker, rule or level a name and limits: retrieve(named("ease", ease, {.at_most = 300})).
+///
+/// Who owns the model, here and wherever a stage takes one:
+///
+///     named("ease", ease)                  the caller: a reference to an lvalue, which must outlive the funnel
+///     named("ease", EASE::fit(log))        the funnel: an rvalue moves in
+///     named("ease", pointer)               both, for a std::shared_ptr<const EASE>: the funnel keeps a copy of it
+///
+/// Errors    InvalidArgument if a shared pointer is empty
+template <class T>
+    requires(!detail::SharedPointer<std::remove_const_t<T>>)
+[[nodiscard]] Named<T&> named(std::string name, T& work FUNNEL_LIFETIMEBOUND, const StageOptions& options = {}) {
+    return {std::move(name), work, options};
+}
+
+template <class T>
+    requires(!std::is_lvalue_reference_v<T> || detail::SharedPointer<std::remove_cvref_t<T>>)
+[[nodiscard]] Named<std::remove_cvref_t<T>> named(std::string name, T&& work, const StageOptions& options = {}) {
+    if constexpr (detail::SharedPointer<std::remove_cvref_t<T>>) {
+        detail::require_model(work.get() != nullptr, name);
+    }
+    return {std::move(name), std::forward<T>(work), options};
+}
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_named = false;
+template <class T>
+inline constexpr bool is_named<Named<T>> = true;
+
+// What a stage runs, as it is seen when the funnel is const: a funnel serves many threads at once.
+template <class T>
+[[nodiscard]] auto& work_of(const Named<T>& named) {
+    if constexpr (SharedPointer<std::remove_cvref_t<T>>) {
+        require_model(named.work.get() != nullptr, named.name);
+        return *named.work;
+    } else {
+        return named.work;
+    }
+}
+
+template <class N>
+using WorkOf = std::remove_reference_t<decltype(work_of(std::declval<const N&>()))>;
+
+// Things without a name get the name of their role and their number in it.
+template <class T>
+[[nodiscard]] auto with_name(const char* role, std::size_t number, T&& work) {
+    if constexpr (is_named<std::remove_cvref_t<T>>) {
+        return std::remove_cvref_t<T>(std::forward<T>(work));
+    } else {
+        return named(std::string(role) + " " + std::to_string(number), std::forward<T>(work));
+    }
+}
+
+template <class T>
+using NamedFor = decltype(with_name("", 0, std::declval<T>()));
+
+}  // namespace detail
+
+}  // namespace funnel::pipeline
