@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Other compilers read every test, bench and example without a warning: check_compilers.py clang++-14 clang++-19
 
-Also all headers at once, plain and with xsimd. Nothing is built.
+Also all headers at once, plain, with xsimd, and as C++23. Nothing is built.
 """
 
 import sys
@@ -21,8 +21,8 @@ def sources():
 
 
 def check(job):
-    toolchain, name, text, needed = job
-    flags = [*toolchain.flags(needed), f"-I{ROOT / 'tests'}", f"-I{ROOT / 'bench'}", "-fsyntax-only"]
+    toolchain, name, text, needed, more = job
+    flags = [*toolchain.flags(needed), f"-I{ROOT / 'tests'}", f"-I{ROOT / 'bench'}", "-fsyntax-only", *more]
     succeeded, messages = toolchain.run(text, *flags, *WARNINGS)
     return "" if succeeded else f"{toolchain.compiler}, {name}:\n{messages}"
 
@@ -35,10 +35,11 @@ for compiler in compilers:
     for needed in (eigen, (*eigen, "xsimd")):
         if toolchain.has(*needed):
             text = "".join(f"#include <{header}>\n" for header in toolchain.headers(*needed))
-            jobs.append((toolchain, "all headers", text, needed))
+            jobs.append((toolchain, "all headers", text, needed, []))
+            jobs.append((toolchain, "all headers, C++23", text, needed, ["-std=c++2b"]))
     for source in sources():
         if ".cuh>" not in source.read_text():
-            jobs.append((toolchain, source.relative_to(ROOT), f'#include "{source}"\n', eigen))
+            jobs.append((toolchain, source.relative_to(ROOT), f'#include "{source}"\n', eigen, []))
 
 problems = [problem for problem in in_parallel(check, jobs) if problem]
 print("\n".join(problems) or f"compilers: {len(jobs)} files ok")

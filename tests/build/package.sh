@@ -54,8 +54,7 @@ fails_with() { # TEXT COMMAND...: the command fails, and what it prints has this
         return 1
     }
 }
-configure() { # CMAKE-CODE [CMAKE ARGUMENTS]: a project of this code, which is configured, and its build folder printed
-    local source
+configure() { # CMAKE-CODE [CMAKE ARGUMENTS]: configures a project of this code, in $source/build
     source=$(mktemp -d "$work/project.XXXX")
     printf 'cmake_minimum_required(VERSION 3.25)\n%s\n' "$1" >"$source/CMakeLists.txt"
     shift
@@ -189,15 +188,18 @@ missing_dependencies() { # of funnel's own build
 }
 step "what is missing is named with its version" missing_dependencies
 
+# Two copies of the sources, the second in a folder whose name has a space and means something else in a regular expression.
+mkdir -p "a copy (c++)"
+cp -r "$root"/{CMakeLists.txt,cmake,include,meson.build,meson_options.txt,examples,tests,bench} "a copy (c++)"
 tests_in_subproject() { # only configured: the tests are funnel's own
     configure "project(c LANGUAGES CXX)
-        add_subdirectory($root funnel)" -DFUNNEL_BUILD_TESTS=ON -DFUNNEL_BUILD_EXAMPLES=ON -DFUNNEL_BUILD_BENCHES=ON
+        add_subdirectory(\"$work/a copy (c++)\" funnel)" -DFUNNEL_BUILD_{TESTS,EXAMPLES,BENCHES}=ON
+    for program in core_tests cf_simd_tests bench_cf_cf funnel_demo; do
+        ninja -C "$source/build" -t query $program
+    done
 }
-step "funnel's own tests in a subproject" tests_in_subproject
+step "funnel's own tests in a subproject in an odd folder" tests_in_subproject
 
-# Two copies of the sources, the second in a folder with a space.
-mkdir -p "a copy"
-cp -r "$root"/{CMakeLists.txt,cmake,include,meson.build,meson_options.txt,examples,tests,bench} "a copy"
 consumer="add_executable(consumer $root/examples/consume_cmake/main.cpp)
     target_link_libraries(consumer PRIVATE funnel::eigen)"
 twice() { # CMAKE-CODE [CMAKE ARGUMENTS]: code that brings funnel along in several ways; the program uses what it gets
@@ -208,9 +210,9 @@ twice() { # CMAKE-CODE [CMAKE ARGUMENTS]: code that brings funnel along in sever
     build_and_run "$source" "$@"
 }
 step "add_subdirectory of two copies" twice "add_subdirectory($root funnel)
-    add_subdirectory(\"$work/a copy\" copy)"
-step "add_subdirectory of a copy in a folder with a space, twice" twice "add_subdirectory(\"$work/a copy\" one)
-    add_subdirectory(\"$work/a copy\" two)"
+    add_subdirectory(\"$work/a copy (c++)\" copy)"
+step "add_subdirectory of a copy in an odd folder, twice" twice "add_subdirectory(\"$work/a copy (c++)\" one)
+    add_subdirectory(\"$work/a copy (c++)\" two)"
 step "find_package, then add_subdirectory" twice "find_package(funnel 0.1 REQUIRED)
     add_subdirectory($root funnel)" -DCMAKE_PREFIX_PATH="$work/moved_cmake"
 step "add_subdirectory, then find_package" twice "add_subdirectory($root funnel)
@@ -221,17 +223,17 @@ step "find_package twice, in another folder too" twice "file(WRITE \${CMAKE_BINA
     find_package(funnel 0.1...0.3 REQUIRED COMPONENTS eigen)" -DCMAKE_PREFIX_PATH="$work/moved_cmake"
 step "C++23" twice "add_subdirectory($root funnel)" -DCMAKE_CXX_STANDARD=23
 different_versions() {
-    sed -i 's/\(define FUNNEL_VERSION_MINOR\) .*/\1 99/' "a copy/include/funnel/core/config.hpp"
+    sed -i 's/\(define FUNNEL_VERSION_MINOR\) .*/\1 99/' "a copy (c++)/include/funnel/core/config.hpp"
     configure "project(c LANGUAGES CXX)
         add_subdirectory($root funnel)
-        add_subdirectory(\"$work/a copy\" copy)" >different 2>&1
+        add_subdirectory(\"$work/a copy (c++)\" copy)" >different 2>&1
     grep 'funnel 0.99.0 in' different
-    cp "$root/include/funnel/core/config.hpp" "a copy/include/funnel/core"
+    cp "$root/include/funnel/core/config.hpp" "a copy (c++)/include/funnel/core"
 }
 step "of two versions the first is used, with a warning" different_versions
 
 fetch_content="include(FetchContent)
-    FetchContent_Declare(funnel SOURCE_DIR \"$work/a copy\""
+    FetchContent_Declare(funnel SOURCE_DIR \"$work/a copy (c++)\""
 step "FetchContent that finds an installed copy" twice "$fetch_content FIND_PACKAGE_ARGS 0.1 COMPONENTS eigen)
     FetchContent_MakeAvailable(funnel)
     if(NOT funnel_DIR)
@@ -247,7 +249,7 @@ mkdir exporting importing
 cat >exporting/CMakeLists.txt <<END
 cmake_minimum_required(VERSION 3.25)
 project(exporting LANGUAGES CXX)
-add_subdirectory("$work/a copy" funnel)
+add_subdirectory("$work/a copy (c++)" funnel)
 add_library(scoring STATIC scoring.cpp)
 target_include_directories(scoring PUBLIC \$<BUILD_INTERFACE:\${PROJECT_SOURCE_DIR}> \$<INSTALL_INTERFACE:include>)
 target_link_libraries(scoring PUBLIC funnel::funnel PRIVATE funnel::eigen)
@@ -315,10 +317,10 @@ step "a library that vendors funnel is exported, in one set with it" export_in_o
 
 # Where files may go: prefixes with spaces, absolute folders as Debian and Nix have them, a data folder of some depth.
 layout() { # BUILD-SYSTEM DATADIR INCLUDEDIR, each relative or absolute
-    local by=$1 data=$2 prefix="$work/a layout/prefix" options=(-DFUNNEL_BUILD_{TESTS,BENCHES,EXAMPLES}=OFF)
+    local by=$1 data=$2 prefix="$work/a layout/prefix"
     rm -rf "a layout" by_layout
     if [[ $by == cmake ]]; then
-        cmake -S "$root" -B by_layout "${options[@]}" -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_DATADIR="$data" -DCMAKE_INSTALL_INCLUDEDIR="$3"
+        cmake -S "$root" -B by_layout -DFUNNEL_BUILD_{TESTS,BENCHES,EXAMPLES}=OFF -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_DATADIR="$data" -DCMAKE_INSTALL_INCLUDEDIR="$3"
         cmake --install by_layout
     else
         meson setup by_layout "$root" -D{tests,examples,benches}=disabled --prefix "$prefix" --datadir "$data" --includedir "$3"
@@ -361,7 +363,7 @@ use_meson() { # NUMBER-OF-PROGRAMS [MESON ARGUMENTS]
     if [[ ${1:-} == subproject ]]; then
         shift
         mkdir "$source/subprojects"
-        ln -s "$work/a copy" "$source/subprojects/funnel"
+        ln -s "$work/a copy (c++)" "$source/subprojects/funnel"
         # What a project with its own copy writes; one that downloads has [wrap-git] in place of the first line.
         printf '[wrap-file]\n[provide]\ndependency_names = funnel, funnel-xsimd\n' >"$source/subprojects/funnel.wrap"
     fi

@@ -50,6 +50,7 @@ class Toolchain:
         parser.add_argument("--eigen", default="/usr/include/eigen3", help="include paths, separated by colons")
         parser.add_argument("--xsimd", default="/usr/include")
         parser.add_argument("--thrust", default="")
+        parser.add_argument("--flag", action="append", default=[], help="a flag for the compiler, as --flag=-stdlib=libc++")
         parser.add_argument("--headers", default="", help="check_headers.py: only those whose path contains this")
         self.arguments = arguments = parser.parse_args()
         self.compiler = arguments.compiler
@@ -64,7 +65,7 @@ class Toolchain:
 
     def flags(self, needed=()):
         """Flags for C++20 with our headers and those of the dependencies named."""
-        flags = ["-std=c++20", f"-I{INCLUDE}"]
+        flags = ["-std=c++20", f"-I{INCLUDE}", *self.arguments.flag]
         for name in sorted(needed):
             for path in self.paths[name]:
                 if path != "/usr/include":  # as a system directory it would come too early
