@@ -155,7 +155,11 @@ TEST_CASE("DelimitedRows: errors name the line") {
                          CorruptData);
 
     DelimitedRows twice(Text("t.csv", "a,b,a\n"), ",");
-    CHECK_THROWS_WITH_AS(twice.read_header(), "t.csv:1: expected each column once, found \"a\" twice", CorruptData);
+    twice.read_header();
+    CHECK_THROWS_WITH_AS(static_cast<void>(twice.column("a")), "t.csv:1: expected each column once, found \"a\" twice",
+                         CorruptData);
+    CHECK_THROWS_WITH_AS(static_cast<void>(twice.find_column("a")),
+                         "t.csv:1: expected each column once, found \"a\" twice", CorruptData);
 }
 
 TEST_CASE("Text: empty and binary files are refused") {
@@ -186,4 +190,90 @@ TEST_CASE("DelimitedRows: refuses a delimiter that cannot be one") {
     for (const char* delimiter : {"", "\"", "\n", ":\r"}) {
         CHECK_THROWS_AS(DelimitedRows(Text("f", "a"), delimiter), InvalidArgument);
     }
+}
+
+TEST_CASE("DelimitedRows: a column twice that nobody asks for is no error") {
+    DelimitedRows rows(Text("t.csv", "a,b,b,\n1,2,3,\n"), ",");
+    rows.read_header();
+    CHECK(rows.column("a") == 0);
+    CHECK(rows.next());
+    CHECK(rows.key(rows.column("a"), "an a") == "1");
+}
+
+TEST_CASE("DelimitedRows: a field that the row does not have is an error, not a read past its end") {
+    DelimitedRows rows(Text("t.csv", "1,2\n"), ",");
+    CHECK_THROWS_AS(static_cast<void>(rows.key(0, "a key")), funnel::InvalidArgument);  // before the first row
+    REQUIRE(rows.next());
+    CHECK_THROWS_WITH_AS(static_cast<void>(rows.key(2, "a key")), "DelimitedRows: column must be below 2, got 2",
+                         funnel::InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(rows.number<float>(2, "a number")), funnel::InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(rows.time(static_cast<std::size_t>(-1), "a time")), funnel::InvalidArgument);
+}
+
+TEST_CASE("DelimitedRows: of a header with very many columns an error names the first ones") {
+    std::string header = "c0";
+    for (int i = 1; i < 1000; ++i) {
+        header += ",c" + std::to_string(i);
+    }
+    DelimitedRows rows(Text("t.csv", header + "\n"), ",");
+    rows.read_header();
+    CHECK_THROWS_WITH_AS(static_cast<void>(rows.column("x")), doctest::Contains("\"c18\", \"c19\" and 980 more"),
+                         CorruptData);
+}
+
+// Nothing here is timed. But these rows are so long that a reader which looks at the rest of the row from each field
+// would need hours.
+TEST_CASE("DelimitedRows: a row of millions of fields, some in quotes, is read in one pass") {
+    std::string row = "\"a\"";
+    constexpr std::size_t fields = 4'000'000;
+    for (std::size_t i = 1; i < fields; ++i) {
+        row += i % 2 == 0 ? ",\"b\"" : ",c";
+    }
+    for (const char* end : {"", "\n", "\r\n"}) {
+        DelimitedRows rows(Text("t.csv", row + end), ",", Quotes::Allowed);
+        REQUIRE(rows.next());
+        CHECK(rows.fields().size() == fields);
+        CHECK(rows.fields()[fields - 2] == "b");
+        CHECK(rows.fields()[fields - 1] == "c");
+        CHECK_FALSE(rows.next());
+    }
+    DelimitedRows header(Text("t.csv", row + "\n"), ",", Quotes::Allowed);
+    header.read_header();
+    CHECK_FALSE(header.find_column("d"));
+}
+
+TEST_CASE("DelimitedRows: a delimiter of two characters beside single ones of it, with quotes in the row") {
+    DelimitedRows rows(Text("t", "a:b::\"c::d\"::e:\n:x::\"y\"::\n"), "::", Quotes::Allowed);
+    REQUIRE(rows.next());
+    CHECK(std::vector<std::string_view>(rows.fields().begin(), rows.fields().end()) ==
+          std::vector<std::string_view>{"a:b", "c::d", "e:"});
+    REQUIRE(rows.next());
+    CHECK(std::vector<std::string_view>(rows.fields().begin(), rows.fields().end()) ==
+          std::vector<std::string_view>{":x", "y", ""});
+}
+
+TEST_CASE("Text: a compressed file and UTF-16 are called what they are") {
+    using namespace std::string_literals;
+    const auto found = [](const std::string& content) -> std::string {
+        try {
+            static_cast<void>(Text("f", content));
+            return "text";
+        } catch (const CorruptData& error) {
+            return error.what();
+        }
+    };
+    CHECK(found("\x1f\x8b\x08\x08xyz") == "f:1: expected text, found gzip data (unpack it first)");
+    CHECK(found("\x28\xb5\x2f\xfd\x04\0xyz"s) == "f:1: expected text, found zstd data (unpack it first)");
+    CHECK(found("\xfd"
+                "7zXZ\0"s) == "f:1: expected text, found xz data (unpack it first)");
+    CHECK(found("PK\x03\x04\0\0"s) == "f:1: expected text, found a ZIP archive (.npz, .zip or a PyTorch file)");
+    CHECK(found("BZh91AY&SY\0"s) == "f:1: expected text, found bzip2 data (unpack it first)");
+    const std::string utf16 = "f:1: expected text, found text in UTF-16 (convert it to UTF-8 first)";
+    CHECK(found("\xff\xfeu\0s\0e\0r\0"s) == utf16);
+    CHECK(found("\xfe\xff\0u\0s\0e\0r"s) == utf16);
+    CHECK(found("u\0s\0e\0r\0,\0"s) == utf16);
+    CHECK(found("\0u\0s\0e\0r\0,"s) == utf16);
+    CHECK(found("user\0"s) == "f:1: expected text, found a NUL byte");
+    CHECK(found("PAR1,PK,BZh") == "text");
+    CHECK(found("\xe9t\xe9,1") == "text");  // Latin-1
 }

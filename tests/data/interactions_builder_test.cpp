@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/data/interactions_builder.hpp>
 
+#include "support/allocations.hpp"
+
 #include <funnel/core/rng.hpp>
 
 #include <doctest/doctest.h>
@@ -76,4 +78,38 @@ TEST_CASE("InteractionsBuilder: refuses what is not finite") {
     CHECK_THROWS_AS(builder.add("1", "2", NAN), InvalidArgument);
     CHECK_THROWS_AS(builder.add("1", "2", 1.0F, INFINITY), InvalidArgument);
     CHECK(builder.size() == 0);
+}
+
+TEST_CASE("InteractionsBuilder: a call that gets no memory changes nothing") {
+    const auto make = [] {
+        InteractionsBuilder builder;
+        for (int i = 0; i < 16; ++i) {  // the next key makes every table grow
+            builder.add("a user with a long name " + std::to_string(i % 8),
+                        "an item with a long name " + std::to_string(i));
+        }
+        return builder;
+    };
+    const auto state = [](const InteractionsBuilder& builder) {
+        const Interactions log = InteractionsBuilder(builder).build();
+        std::vector<std::string> seen{std::to_string(builder.size())};
+        for (const auto& row : log) {
+            seen.push_back(log.user_key(row.user) + "/" + log.item_key(row.item));
+        }
+        return seen;
+    };
+    const auto mutate = [](InteractionsBuilder& builder) {
+        builder.add("a user who has not been here before", "an item that has not been here before", 2.0F, 3.0);
+    };
+    CHECK(funnel::testing::check_strong_guarantee(make, mutate, state) > 0);
+}
+
+TEST_CASE("InteractionsBuilder: after build it is empty and takes rows again") {
+    InteractionsBuilder builder;
+    builder.add("a", "b");
+    CHECK(std::move(builder).build().size() == 1);
+    CHECK(builder.size() == 0);  // NOLINT(bugprone-use-after-move): promised
+    builder.add("c", "d");
+    const Interactions log = std::move(builder).build();
+    CHECK(log.users() == 1);
+    CHECK(log.user_key(0) == "c");
 }

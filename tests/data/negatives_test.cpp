@@ -163,3 +163,30 @@ TEST_CASE("NegativeSampler: refuses unknown users and an alpha that is no weight
     }
     CHECK_THROWS_AS(static_cast<void>(NegativeSampler(small_log()).sample(5, 1)), InvalidArgument);
 }
+
+TEST_CASE("NegativeSampler: finds items whose weight is too small for a double") {
+    // Item 0 a thousand times, items 1 and 2 once, item 3 never. (1 / 1000)^150 is 1e-450.
+    std::vector<Interaction> rows;
+    for (std::uint32_t i = 0; i < 1000; ++i) {
+        rows.push_back({i % 2, 0});
+    }
+    rows.push_back({2, 1});
+    rows.push_back({2, 2});
+    const Interactions log = Interactions::from_ids(rows, 3, 4);
+    for (const double alpha : {150.0, 1e6, 1e300}) {
+        const NegativeSampler sampler(log, {.alpha = alpha});
+        const Items drawn = sampler.sample(0, 200);
+        REQUIRE(drawn.size() == 200);
+        CHECK(std::count(drawn.begin(), drawn.end(), 1) + std::count(drawn.begin(), drawn.end(), 2) == 200);
+        CHECK(std::count(drawn.begin(), drawn.end(), 1) > 60);
+        CHECK(std::count(drawn.begin(), drawn.end(), 2) > 60);
+        CHECK(sampler.sample(2, 3) == Items{0, 0, 0});
+    }
+}
+
+TEST_CASE("NegativeSampler: an unknown user of the form without allocations gets nothing") {
+    Items out(3, 7);
+    CHECK(NegativeSampler(small_log()).sample(99, 0, out) == 0);
+    CHECK(NegativeSampler(small_log()).sample(static_cast<std::size_t>(-1), 0, out) == 0);
+    CHECK(out == Items{7, 7, 7});
+}

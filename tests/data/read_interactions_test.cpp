@@ -86,23 +86,49 @@ TEST_CASE("read_interactions: knows usual names of columns, quoted or not, and w
     CHECK(first_row("weight,value,rating,user,item\n1,2,3,7,8\n").value == 3.0F);
 }
 
-TEST_CASE("read_interactions: only all four columns of MovieLens make its ratings") {
-    for (const char* text : {"userId,movieId\nann,2\n", "user,movieId,rating,timestamp\nann,2,1,0\n",
-                             "userId,movieId,rating\nann,2,1\n", "userId,movieId,timestamp\nann,2,0\n"}) {
+TEST_CASE("read_interactions: ids of a table shaped like MovieLens need not be numbers") {
+    for (const char* text :
+         {"userId,movieId\nann,2\n", "user,movieId,rating,timestamp\nann,2,1,0\n", "userId,movieId,rating\nann,2,1\n",
+          "userId,movieId,timestamp\nann,2,0\n", "userId,movieId,rating,timestamp\nann,2,1,0\n",
+          "movieId;timestamp;userId;rating\n2;0;ann;1\n"}) {
         CAPTURE(text);
         const TextFile file(text);
         CHECK(read_interactions(file.path())[0] == Interaction{0, 0, 1.0F, 0.0});
     }
-    const TextFile file("userId,movieId,rating,timestamp\nann,2,1,0\n");
-    CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
-                         file.at("2: expected a whole number as user id, found \"ann\"").c_str(), CorruptData);
 }
 
 TEST_CASE("read_interactions: of other files it says which columns it misses") {
     const TextFile file("a,b\n1,2\n");
 
     CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
-                         file.at("1: expected a column \"user\", found the columns \"a\", \"b\"").c_str(), CorruptData);
+                         file.at("1: expected a column for the users (user, userid, customer, customerid, visitor, "
+                                 "visitorid, reviewerid; read_csv takes other names, read_csv_without_header "
+                                 "positions), found the columns \"a\", \"b\"")
+                             .c_str(),
+                         CorruptData);
+    file.rewrite("user,b\n1,2\n");
+    CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
+                         doctest::Contains("a column for the items (item, itemid, movie"), CorruptData);
+    file.rewrite("1,2,3,4\n");
+    CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
+                         doctest::Contains("read_csv_without_header"), CorruptData);
+}
+
+TEST_CASE("read_interactions: usual names between tabs, semicolons or commas, in any case") {
+    for (const char* text :
+         {"user_id\titem_id\trating\ttimestamp\nann\tx\t4\t7\n", "userId\tmovieId\trating\ttimestamp\nann\tx\t4\t7\n",
+          "user;item;rating;timestamp\nann;x;4;7\n", "userId;movieId;rating;timestamp\nann;x;4;7\n",
+          "\"user_id\",\"item_id\",\"rating\",\"time\"\n\"ann\",\"x\",4,7\n",
+          "USER ID,Product-ID,Stars,Unix Time\nann,x,4,7\n",
+          "\xEF\xBB\xBFuserId,movieId,rating,timestamp\r\nann,x,4,7\r\n"}) {
+        CAPTURE(text);
+        const TextFile file(text);
+        const auto log = read_interactions(file.path());
+        REQUIRE(log.size() == 1);
+        CHECK(log[0] == Interaction{0, 0, 4.0F, 7.0});
+        CHECK(log.user_key(0) == "ann");
+        CHECK(log.item_key(0) == "x");
+    }
 }
 
 TEST_CASE("read_interactions: an empty first line is no header") {

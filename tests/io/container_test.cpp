@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/io/container.hpp>
 
+#include "support/allocations.hpp"
 #include "support/damage.hpp"
 #include "support/temp_dir.hpp"
 
@@ -412,4 +413,37 @@ TEST_CASE("ContainerWriter: a save that is killed leaves the old file or the new
     }
     save(1);
     CHECK(std::distance(std::filesystem::directory_iterator(dir.path()), {}) == 1);
+}
+
+TEST_CASE("ContainerWriter: takes 4096 sections and no more") {
+    ContainerWriter file("k", 1);
+    for (int i = 0; i < 4096; ++i) {
+        file.value("s" + std::to_string(i), i);
+    }
+    CHECK_THROWS_AS(file.value("one more", 1), InvalidArgument);
+    CHECK_THROWS_AS(file.value("another", 1), InvalidArgument);
+    CHECK(ContainerReader(file.bytes(), "k", 1).value<int>("s4095") == 4095);
+}
+
+TEST_CASE("ContainerWriter: a matrix without rows may have 2^40 columns and no more") {
+    ContainerWriter file("k", 1);
+    constexpr std::size_t most = std::size_t{1} << 40;
+    file.matrix("m", funnel::MatrixView<const float>({}, 0, most));
+    CHECK_THROWS_AS(file.matrix("n", funnel::MatrixView<const float>({}, 0, most + 1)), InvalidArgument);
+    CHECK(ContainerReader(file.bytes(), "k", 1).matrix<float>("m").cols() == most);
+}
+
+TEST_CASE("ContainerWriter: a call that gets no memory adds nothing") {
+    const std::vector<float> numbers{1.0F, 2.0F};
+    const std::vector<std::string> texts{"a text that needs memory of its own", "another such text, also long"};
+    const auto make = [] {
+        ContainerWriter file("k", 1);
+        file.value("first", 1);
+        return file;
+    };
+    const auto state = [](const ContainerWriter& file) { return file.bytes(); };
+    const auto fails = [&](const auto& mutate) { return funnel::testing::check_strong_guarantee(make, mutate, state); };
+    CHECK(fails([](ContainerWriter& file) { file.value("a_name_that_needs_memory", 2); }) > 0);
+    CHECK(fails([&](ContainerWriter& file) { file.array("a_name_that_needs_memory", numbers); }) > 0);
+    CHECK(fails([&](ContainerWriter& file) { file.strings("a_name_that_needs_memory", texts); }) > 0);
 }

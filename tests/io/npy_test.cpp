@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -155,12 +156,17 @@ TEST_CASE("read_npy: errors name the place, what was expected and what was found
     const auto header = [](const std::string& type, const std::string& shape) {
         return "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + ", }";
     };
-    CHECK(error_of(npy(header("<f8", "(1,)"), "12345678")) ==
-          "x.npy: byte 10 (type of the numbers): expected f4, found <f8 (convert in NumPy with .astype)");
+    CHECK(error_of(npy(header("<i8", "(1,)"), "12345678")) ==
+          "x.npy: byte 10 (type of the numbers): expected f4, found <i8 (convert in NumPy with .astype)");
+    CHECK(contains(error_of(npy(header("|f4", "(1,)"), "1234")), "expected f4, found |f4"));
+    CHECK(contains(error_of(npy(header("<f16", "(1,)"), "1234")), "expected f4, found <f16"));
+    CHECK(contains(error_of(npy(header("<<f4", "(1,)"), "1234")), "expected f4, found <<f4"));
+    CHECK(contains(error_of(npy(header("", "(1,)"), "1234")), "expected f4, found "));
+    CHECK(contains(error_of<std::int32_t>(npy(header("<f4", "(1,)"), "1234")), "expected i4, found <f4"));
     CHECK(contains(error_of(npy(header("|O", "(1,)"), "12345678")), "stored as programs and never loaded"));
     CHECK(contains(error_of(npy(header("<i4", "(1,)"), "1234")), "expected f4, found <i4"));
     CHECK(contains(error_of<std::uint32_t>(npy(header("<i4", "(1,)"), "1234")), "expected u4, found <i4"));
-    CHECK(contains(error_of<std::uint8_t>(npy(header(">u1", "(1,)"), "1")), "found >u1"));
+    CHECK(contains(error_of<std::uint8_t>(npy(header("|i1", "(1,)"), "1")), "expected u1, found |i1"));
     CHECK(contains(error_of(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "1234")),
                    "byte 20 (array header): expected a quoted name (arrays of structures"));
     CHECK(contains(error_of(npy(header("<f4", "()"), "1234")), "expected 1 or 2 dimensions, found 0"));
@@ -204,4 +210,85 @@ TEST_CASE("read_npy: a damaged file is an error or fills its matrix") {
         return numbers_of(loaded);
     };
     funnel::testing::check_damage(bytes_of(dir / "x.npy"), load, {.has_checksum = false});
+}
+
+TEST_CASE("read_npy: a type without a byte order, or with that of the machine") {
+    const auto header = [](const std::string& type) {
+        return "{'descr': '" + type + "', 'fortran_order': False, 'shape': (2,), }";
+    };
+    const std::string_view numbers("\0\0\x80\x3F\0\0\0\xC0", 8);  // 1, -2
+    for (const char* type : {"f4", "=f4", "<f4"}) {
+        CHECK(read<float>(npy(header(type), numbers), 1, 2) == std::vector{1.0F, -2.0F});
+    }
+    CHECK(read<std::int16_t>(npy(header("=i2"), one_to_six.substr(0, 4)), 1, 2) == std::vector<std::int16_t>{1, 2});
+    CHECK(read<std::uint8_t>(npy(header("u1"), "\7\10"), 1, 2) == std::vector<std::uint8_t>{7, 8});
+}
+
+TEST_CASE("read_npy: floating-point numbers of other sizes are converted, in every order") {
+    const auto header = [](const std::string& type, const std::string& order) {
+        return "{'descr': '" + type + "', 'fortran_order': " + order + ", 'shape': (2, 2), }";
+    };
+    // In float64, rows (1, -2), (0.1, 3e38): 0.1 is rounded.
+    const std::vector<double> wide{1.0, -2.0, 0.1, 3e38};
+    const std::vector<float> narrow{1.0F, -2.0F, 0.1F, 3e38F};
+    std::string little(reinterpret_cast<const char*>(wide.data()), 32);
+    std::string big;
+    for (std::size_t i = 0; i < 4; ++i) {
+        for (std::size_t b = 8; b-- > 0;) {
+            big += little[8 * i + b];
+        }
+    }
+    CHECK(read<float>(npy(header("<f8", "False"), little), 2, 2) == narrow);
+    CHECK(read<float>(npy(header(">f8", "False"), big), 2, 2) == narrow);
+    CHECK(read<float>(npy(header("f8", "True"), little), 2, 2) == std::vector{1.0F, 0.1F, -2.0F, 3e38F});
+    CHECK(read<double>(npy(header("<f8", "False"), little), 2, 2) == wide);
+    CHECK(read<double>(npy(header("<f4", "False"), {reinterpret_cast<const char*>(narrow.data()), 16}), 2, 2) ==
+          std::vector<double>{1.0, -2.0, double{0.1F}, double{3e38F}});
+
+    // float16: 1, -2, the largest one, the smallest one.
+    const std::string_view half("\0\x3C\0\xC0\xFF\x7B\1\0", 8);
+    CHECK(read<float>(npy(header("<f2", "False"), half), 2, 2) == std::vector{1.0F, -2.0F, 65504.0F, 0x1p-24F});
+    CHECK(read<double>(npy(header("<f2", "True"), half), 2, 2) == std::vector{1.0, 65504.0, -2.0, 0x1p-24});
+}
+
+// The value by the definition of the format: (-1)^sign 2^(e - 15) 1.fraction, and 2^-14 0.fraction if e is 0.
+TEST_CASE("read_npy: all 65,536 numbers of float16") {
+    using funnel::io::detail::Half;
+    using funnel::io::detail::to_float;
+    int wrong = 0;
+    for (unsigned bits = 0; bits < 65'536; ++bits) {
+        const float value = to_float(Half{static_cast<std::uint16_t>(bits)});
+        const unsigned e = bits >> 10 & 31;
+        const unsigned fraction = bits & 1023;
+        const bool is_negative = bits >> 15 != 0;
+        if (e == 31) {
+            wrong +=
+                fraction == 0 ? (value == (is_negative ? -INFINITY : INFINITY) ? 0 : 1) : (std::isnan(value) ? 0 : 1);
+            continue;
+        }
+        const double magnitude =
+            e == 0 ? std::ldexp(fraction / 1024.0, -14) : std::ldexp(1.0 + fraction / 1024.0, static_cast<int>(e) - 15);
+        wrong += double{value} == (is_negative ? -magnitude : magnitude) && std::signbit(value) == is_negative ? 0 : 1;
+    }
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("read_npy: a float64 beyond the range of float is an error that names its place") {
+    const auto file = [](double second) {
+        const double numbers[2] = {1.0, second};
+        return npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }",
+                   {reinterpret_cast<const char*>(numbers), 16});
+    };
+    CHECK(contains(error_of(file(1e39)), "(numbers): expected values that a float can hold, found 1"));
+    CHECK(contains(error_of(file(-1e300)), "expected values that a float can hold"));
+    CHECK(read<float>(file(std::numeric_limits<float>::max()), 1, 2)[1] == std::numeric_limits<float>::max());
+    CHECK(read<float>(file(1e-60), 1, 2)[1] == 0.0F);
+    CHECK(std::isinf(read<float>(file(static_cast<double>(INFINITY)), 1, 2)[1]));
+    CHECK(std::isnan(read<float>(file(static_cast<double>(NAN)), 1, 2)[1]));
+}
+
+TEST_CASE("read_npy: another minor version is refused") {
+    Bytes bytes = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }", "\7\10");
+    bytes[7] = std::byte{1};
+    CHECK(contains(error_of<std::uint8_t>(bytes), "byte 6 (version): expected 1.0, 2.0 or 3.0, found 1.1"));
 }

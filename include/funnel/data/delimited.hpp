@@ -2,18 +2,18 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
-#include <funnel/core/math.hpp>
+#include <funnel/data/decimal.hpp>
+#include <funnel/data/iso8601.hpp>
 #include <funnel/io/file.hpp>
+#include <funnel/io/recognise.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <concepts>
 #include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -24,12 +24,20 @@ namespace funnel::inline FUNNEL_ABI::data {
 /// A UTF-8 byte order mark is dropped. All other bytes stay what they are: UTF-8 and Latin-1 pass unchanged.
 class Text {
 public:
-    /// Errors    CorruptData if there is nothing but line ends, or a NUL byte (a binary file)
+    /// Errors    CorruptData if there is nothing but line ends, or if it is no text: a compressed file, UTF-16, or
+    ///           anything else with a NUL byte
     Text(std::string name, std::string content) : name_(std::move(name)), content_(std::move(content)) {
         if (content_.starts_with("\xEF\xBB\xBF")) {
             content_.erase(0, 3);
         }
-        if (const std::size_t nul = content_.find('\0'); nul != std::string::npos) {
+        const std::size_t nul = content_.find('\0');
+        const bool starts_as_text = content_.empty() || (content_[0] >= ' ' && content_[0] <= '~');
+        if (nul != std::string::npos || !starts_as_text) {
+            if (const std::string_view format = io::recognise_format(content_); !format.empty()) {
+                reject(1, "text", format);
+            }
+        }
+        if (nul != std::string::npos) {
             const auto stop = content_.begin() + static_cast<std::ptrdiff_t>(nul);
             reject(1 + static_cast<std::size_t>(std::count(content_.begin(), stop, '\n')), "text", "a NUL byte");
         }
@@ -45,8 +53,8 @@ public:
         return {path, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())};
     }
 
-    [[nodiscard]] const std::string& name() const noexcept { return name_; }
-    [[nodiscard]] std::string_view first_line() const noexcept {
+    [[nodiscard]] const std::string& name() const noexcept FUNNEL_LIFETIMEBOUND { return name_; }
+    [[nodiscard]] std::string_view first_line() const noexcept FUNNEL_LIFETIMEBOUND {
         std::string_view line = std::string_view(content_).substr(0, content_.find('\n'));
         if (line.ends_with('\r')) {
             line.remove_suffix(1);
@@ -101,10 +109,26 @@ public:
 
     void expect_columns(std::size_t columns) noexcept { columns_ = columns; }
 
+    /// For a table without a header: every row must be as long as the first one, which has a column at this position.
+    ///
+    /// Errors    CorruptData if it has not
+    void expect_like_first_row(std::size_t position) {
+        next();  // a text has at least one row
+        columns_ = fields_.size();
+        if (position >= fields_.size()) {
+            reject("a column at position " + std::to_string(position),
+                   std::to_string(fields_.size()) + " columns, the first at position 0");
+        }
+        is_read_ahead_ = true;
+    }
+
     /// Goes to the next row; false at the end.
     ///
     /// Errors    CorruptData if the row has another number of fields than expected, or its quotes do not match
     bool next() {
+        if (std::exchange(is_read_ahead_, false)) {
+            return true;
+        }
         const std::string& content = text_.content_;
         if (at_ >= content.size()) {
             return false;
@@ -126,27 +150,43 @@ public:
         return true;
     }
 
-    [[nodiscard]] std::span<const std::string_view> fields() const noexcept { return {fields_.data(), fields_.size()}; }
-    [[nodiscard]] const Text& text() const noexcept { return text_; }
+    [[nodiscard]] std::span<const std::string_view> fields() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {fields_.data(), fields_.size()};
+    }
+    [[nodiscard]] const Text& text() const noexcept FUNNEL_LIFETIMEBOUND { return text_; }
 
     /// A field that names something: not empty.
-    [[nodiscard]] std::string_view key(std::size_t column, std::string_view what) const {
-        if (fields_[column].empty()) {
+    ///
+    /// Errors    CorruptData if it is empty;  InvalidArgument if the row has no such column
+    [[nodiscard]] std::string_view key(std::size_t column, std::string_view what) const FUNNEL_LIFETIMEBOUND {
+        const std::string_view field = field_at(column);
+        if (field.empty()) {
             reject(what, "an empty field");
         }
-        return fields_[column];
+        return field;
     }
 
     /// A field that is a finite number from end to end, with a point, in whatever locale.
     template <std::floating_point T>
     [[nodiscard]] T number(std::size_t column, std::string_view what) const {
-        const std::string_view field = fields_[column];
-        T value{};
-        const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-        if (error != std::errc{} || end != field.data() + field.size() || !math::is_finite(value)) {
-            reject("a finite number as " + std::string(what), Text::quote(field));
+        const std::optional<T> value = detail::parse_decimal<T>(field_at(column));
+        if (!value) {
+            reject("a finite number as " + std::string(what), Text::quote(field_at(column)));
         }
-        return value;
+        return *value;
+    }
+
+    /// A field that is a finite number, or a date and time as parse_iso8601 reads it: then seconds since 1970.
+    [[nodiscard]] double time(std::size_t column, std::string_view what) const {
+        std::optional<double> value = detail::parse_decimal<double>(field_at(column));
+        if (!value) {
+            value = parse_iso8601(field_at(column));
+        }
+        if (!value) {
+            reject("a finite number or an ISO 8601 date and time as " + std::string(what),
+                   Text::quote(field_at(column)));
+        }
+        return *value;
     }
 
     /// Says that the current row is not what it should be.
@@ -165,36 +205,58 @@ public:
         set_header({fields_.begin(), fields_.end()});
     }
 
-    /// Errors    CorruptData if a name occurs twice
     void set_header(std::vector<std::string> names) {
         header_ = std::move(names);
-        for (auto name = header_.begin(); name != header_.end(); ++name) {
-            if (std::find(header_.begin(), name, *name) != name) {
-                reject("each column once", Text::quote(*name) + " twice");
-            }
-        }
         columns_ = header_.size();
     }
 
+    /// The names of the columns; empty without a header.
+    [[nodiscard]] std::span<const std::string> header() const noexcept FUNNEL_LIFETIMEBOUND { return header_; }
+
+    /// Errors    CorruptData if there are two columns of this name
     [[nodiscard]] std::optional<std::size_t> find_column(std::string_view name) const {
         const auto found = std::find(header_.begin(), header_.end(), name);
-        return found == header_.end() ? std::nullopt : std::optional(static_cast<std::size_t>(found - header_.begin()));
+        if (found == header_.end()) {
+            return std::nullopt;
+        }
+        if (std::find(found + 1, header_.end(), name) != header_.end()) {
+            reject("each column once", Text::quote(name) + " twice");
+        }
+        return static_cast<std::size_t>(found - header_.begin());
     }
 
-    /// Errors    CorruptData, naming the columns there are, if this one is missing
+    /// Errors    CorruptData, naming the columns there are, if this one is missing or comes twice
     [[nodiscard]] std::size_t column(std::string_view name) const {
         const std::optional<std::size_t> found = find_column(name);
         if (!found) {
-            std::string list;
-            for (const std::string& other : header_) {
-                list += (list.empty() ? "" : ", ") + Text::quote(other);
-            }
-            reject("a column " + Text::quote(name), "the columns " + list);
+            reject_columns("a column " + Text::quote(name));
         }
         return *found;
     }
 
+    /// Says that the columns are not what they should be, and what they are.
+    [[noreturn]] void reject_columns(std::string_view expected) const {
+        constexpr std::size_t most = 20;
+        std::string list;
+        for (std::size_t i = 0; i < header_.size() && i < most; ++i) {
+            list += (i == 0 ? "" : ", ") + Text::quote(header_[i]);
+        }
+        if (header_.size() > most) {
+            list += " and " + std::to_string(header_.size() - most) + " more";
+        }
+        reject(expected, "the columns " + list);
+    }
+
 private:
+    // A field that a caller asks for by its place.
+    [[nodiscard]] std::string_view field_at(std::size_t column) const {
+        if (column >= fields_.size()) {
+            raise<InvalidArgument>("DelimitedRows: column must be below " + std::to_string(fields_.size()) + ", got " +
+                                   std::to_string(column));
+        }
+        return fields_[column];
+    }
+
     void split(std::string_view row) {
         while (true) {
             const std::size_t stop = delimiter_.size() == 1 ? row.find(delimiter_.front()) : row.find(delimiter_);
@@ -253,9 +315,21 @@ private:
     }
 
     void take_plain() {
-        const std::string_view rest = std::string_view(text_.content_).substr(at_);
-        std::string_view field = rest.substr(0, std::min(rest.find(delimiter_), rest.find('\n')));
-        if (field.size() < rest.size() && rest[field.size()] == '\n' && field.ends_with('\r')) {
+        // Looks no further than the end of the field: a search for the next line end from every field of a long row
+        // would be quadratic.
+        const std::string_view content = text_.content_;
+        const char ends[2] = {delimiter_.front(), '\n'};
+        std::size_t end = at_;
+        while (true) {
+            end = std::min(content.find_first_of(std::string_view(ends, 2), end), content.size());
+            if (end == content.size() || content[end] == '\n' ||
+                content.compare(end, delimiter_.size(), delimiter_) == 0) {
+                break;
+            }
+            ++end;
+        }
+        std::string_view field = content.substr(at_, end - at_);
+        if (end < content.size() && content[end] == '\n' && field.ends_with('\r')) {
             field.remove_suffix(1);
         }
         if (field.find('"') != std::string_view::npos) {
@@ -271,6 +345,7 @@ private:
     std::optional<std::size_t> columns_;
     std::vector<std::string> header_;
     std::vector<std::string_view> fields_;
+    bool is_read_ahead_ = false;  // the current row has not been given to the caller yet
     std::size_t at_ = 0;
     std::size_t line_ = 1;
     std::size_t next_line_ = 1;

@@ -3,9 +3,8 @@
 
 #include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
-#include <funnel/data/interactions_builder.hpp>
+#include <funnel/data/log_columns.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string>
@@ -49,22 +48,13 @@ namespace funnel::inline FUNNEL_ABI::data {
         rows.expect_columns(4);
     }
 
-    const auto id = [&](std::size_t column, std::string_view what) {
-        const std::string_view field = rows.key(column, what);
-        if (!std::all_of(field.begin(), field.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-            rows.reject(what, Text::quote(field));
-        }
-        return field;
-    };
-    InteractionsBuilder log;
-    while (rows.next()) {
-        log.add(id(columns[0], "a whole number as user id"), id(columns[1], "a whole number as movie id"),
-                rows.number<float>(columns[2], "rating"), rows.number<double>(columns[3], "timestamp"));
-    }
-    if (log.size() == 0) {
-        rows.reject_end("a rating");
-    }
-    return std::move(log).build();
+    detail::LogColumns log{.user = {columns[0], "a whole number as user id"},
+                           .item = {columns[1], "a whole number as movie id"}};
+    log.value = {columns[2], "rating"};
+    log.time = {columns[3], "timestamp"};
+    log.row = "a rating";
+    log.has_number_keys = true;
+    return detail::read_log(rows, log);
 }
 
 }  // namespace funnel::data

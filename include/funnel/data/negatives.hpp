@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::data {
@@ -38,8 +39,10 @@ class NegativeSampler {
 public:
     explicit NegativeSampler(const Interactions& history, const NegativeOptions& options = {})
         : seed_(options.seed), history_(user_item_matrix(history)) {
-        require(math::is_finite(options.alpha) && options.alpha >= 0.0,
-                "NegativeSampler: alpha must be finite and at least 0");
+        if (!math::is_finite(options.alpha) || options.alpha < 0.0) {
+            raise<InvalidArgument>("NegativeSampler: alpha must be finite and >= 0, got " +
+                                   std::to_string(options.alpha));
+        }
         weigh(history, options.alpha);
         build_alias_table();
     }
@@ -58,9 +61,13 @@ public:
         return negatives;
     }
 
-    /// The same into memory of the caller; returns how many were drawn: out.size() or 0. User < users() (not checked).
+    /// The same into memory of the caller; returns how many were drawn: out.size(), or 0 if there is no such user or no
+    /// item to draw.
     [[nodiscard]] std::size_t sample(std::size_t user, std::uint64_t draw,
                                      std::span<std::uint32_t> out) const noexcept {
+        if (user >= users()) {
+            return 0;
+        }
         const std::span<const std::uint32_t> seen = history_.row(user).columns;
         // Users differ in the key, draws in the stream. The finaliser of SplitMix64 is one to one.
         std::uint64_t key = user + 0x9E3779B97F4A7C15;
@@ -82,12 +89,14 @@ private:
             ++counts[row.item];
         }
         weights_.assign(items(), 1.0);
+        log_weights_.assign(items(), 0.0);
         if (alpha > 0.0 && !counts.empty()) {
             const double largest = static_cast<double>(*std::max_element(counts.begin(), counts.end()));
             for (std::size_t item = 0; item < items(); ++item) {
                 const double share = static_cast<double>(counts[item]) / largest;
-                weights_[item] =
-                    counts[item] == 0 ? 0.0 : detail::portable_exp(alpha * funnel::detail::portable_log(share));
+                log_weights_[item] =
+                    counts[item] == 0 ? never : std::max(alpha * funnel::detail::portable_log(share), least_log_weight);
+                weights_[item] = counts[item] == 0 ? 0.0 : detail::portable_exp(log_weights_[item]);
             }
         }
     }
@@ -139,27 +148,40 @@ private:
             }
         }
 
-        // The history holds nearly all the weight: look through what is left.
+        // The history holds nearly all the weight: look through what is left. Weights relative to the largest one there,
+        // because with a large alpha all of them may be too small for a double.
+        double largest = never;
+        for (std::size_t item = 0; item < items(); ++item) {
+            largest = is_seen(item) ? largest : std::max(largest, log_weights_[item]);
+        }
+        if (largest == never) {
+            return false;
+        }
+        const auto weight = [&](std::size_t item) {
+            return is_seen(item) || log_weights_[item] == never ? 0.0
+                                                                : detail::portable_exp(log_weights_[item] - largest);
+        };
         double total = 0.0;
         for (std::size_t item = 0; item < items(); ++item) {
-            total += is_seen(item) ? 0.0 : weights_[item];
+            total += weight(item);
         }
         const double target = random.uniform() * total;
         double below = 0.0;
-        bool found = false;
         for (std::uint32_t item = 0; item < items() && below <= target; ++item) {
-            if (weights_[item] > 0.0 && !is_seen(item)) {
-                drawn = item;
-                below += weights_[item];
-                found = true;
-            }
+            const double own = weight(item);
+            drawn = own > 0.0 ? item : drawn;
+            below += own;
         }
-        return found;
+        return true;
     }
+
+    static constexpr double never = std::numeric_limits<double>::lowest();  // log weight of what is not drawn
+    static constexpr double least_log_weight = never / 4;                   // of anything else: differences are finite
 
     std::uint64_t seed_;
     CSRMatrix<float> history_;
-    std::vector<double> weights_;
+    std::vector<double> weights_;      // count^alpha over the largest, 0 if that is too small for a double
+    std::vector<double> log_weights_;  // their logarithms, which always fit
     std::vector<double> keep_;
     std::vector<std::uint32_t> other_;
 };

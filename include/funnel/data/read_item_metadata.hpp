@@ -4,6 +4,7 @@
 #include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/item_metadata.hpp>
+#include <funnel/data/key_numbers.hpp>
 #include <funnel/data/recbole.hpp>
 #include <funnel/data/utf8.hpp>
 
@@ -15,6 +16,7 @@
 #include <initializer_list>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,12 +42,10 @@ public:
 
     // Title as "Heat (1995)" or "Heat"; year as "1995" or anything that is no year.
     void add(const DelimitedRows& rows, std::size_t id_column, std::string_view title, std::string_view year,
-             std::vector<std::string> genres) {
-        for (const std::string& name : genres) {
-            const auto at = std::lower_bound(names_.begin(), names_.end(), name);
-            if (at == names_.end() || *at != name) {
-                names_.insert(at, name);
-            }
+             std::span<const std::string_view> genres) {
+        std::vector<std::uint32_t> numbers;
+        for (const std::string_view name : genres) {
+            numbers.push_back(names_.number_of(name));
         }
         if (names_.size() > std::numeric_limits<std::uint16_t>::max()) {
             rows.reject("at most 65535 genres", "more");
@@ -59,7 +59,7 @@ public:
             rows.reject("each item once", Text::quote(key) + " twice");
         }
         is_known_[*item] = true;
-        genres_[*item] = std::move(genres);
+        genres_[*item] = std::move(numbers);
 
         ItemInfo& info = items_[*item];
         const std::string_view trimmed = title.substr(0, title.find_last_not_of(' ') + 1);
@@ -71,16 +71,30 @@ public:
         info.year = info.year ? info.year : year_of(year);
     }
 
-    [[nodiscard]] const std::vector<std::string>& names() const noexcept { return names_; }
+    /// The names of all genres that occurred, sorted.
+    [[nodiscard]] std::vector<std::string> names() const {
+        std::vector<std::string> sorted(names_.keys().begin(), names_.keys().end());
+        std::sort(sorted.begin(), sorted.end());
+        return sorted;
+    }
 
+    /// names: those of names(), and more if wanted, in the order that the metadata shall have.
     [[nodiscard]] ItemMetadata finish(std::vector<std::string> names) && {
+        std::vector<std::uint16_t> position_of(names_.size());  // by number
+        KeyNumbers positions;
+        for (const std::string& name : names) {
+            (void)positions.number_of(name);
+        }
+        for (std::size_t number = 0; number < names_.size(); ++number) {
+            position_of[number] = static_cast<std::uint16_t>(positions.known_number_of(names_.keys()[number]));
+        }
         for (std::size_t item = 0; item < items_.size(); ++item) {
-            for (std::size_t genre = 0; genre < names.size(); ++genre) {
-                const auto& own = genres_[item];
-                if (std::find(own.begin(), own.end(), names[genre]) != own.end()) {
-                    items_[item].genres.push_back(static_cast<std::uint16_t>(genre));
-                }
+            std::vector<std::uint16_t>& own = items_[item].genres;
+            for (const std::uint32_t number : genres_[item]) {
+                own.push_back(position_of[number]);
             }
+            std::sort(own.begin(), own.end());
+            own.erase(std::unique(own.begin(), own.end()), own.end());
         }
         return {std::move(items_), std::move(names)};
     }
@@ -88,17 +102,17 @@ public:
 private:
     const Interactions& log_;
     std::vector<ItemInfo> items_;
-    std::vector<std::vector<std::string>> genres_;
+    std::vector<std::vector<std::uint32_t>> genres_;  // numbers in names_
     std::vector<bool> is_known_;
-    std::vector<std::string> names_;  // all that occurred, sorted
+    KeyNumbers names_;  // all that occurred
 };
 
-[[nodiscard]] inline std::vector<std::string> split_genres(std::string_view list, char separator) {
-    std::vector<std::string> genres;
+[[nodiscard]] inline std::vector<std::string_view> split_genres(std::string_view list, char separator) {
+    std::vector<std::string_view> genres;
     while (!list.empty()) {
         const std::size_t stop = std::min(list.find(separator), list.size());
         if (stop > 0) {
-            genres.emplace_back(list.substr(0, stop));
+            genres.push_back(list.substr(0, stop));
         }
         list.remove_prefix(std::min(stop + 1, list.size()));
     }
@@ -113,7 +127,7 @@ private:
                                          "Romance", "Sci-Fi",    "Thriller",    "War",       "Western"};
     rows.expect_columns(5 + names.size());
     while (rows.next()) {
-        std::vector<std::string> genres;
+        std::vector<std::string_view> genres;
         for (std::size_t genre = 0; genre < names.size(); ++genre) {
             const std::string_view flag = rows.fields()[5 + genre];
             if (flag != "0" && flag != "1") {
@@ -125,7 +139,7 @@ private:
         }
         const std::string_view date = rows.fields()[2];  // 01-Jan-1995
         const std::string_view year = date.substr(date.size() - std::min<std::size_t>(date.size(), 4));
-        gatherer.add(rows, 0, rows.fields()[1], year, std::move(genres));
+        gatherer.add(rows, 0, rows.fields()[1], year, genres);
     }
     return std::move(gatherer).finish(names);
 }

@@ -3,7 +3,7 @@
 
 #include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
-#include <funnel/data/interactions_builder.hpp>
+#include <funnel/data/log_columns.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -57,23 +57,18 @@ private:
 /// Source    RecBole, "Atomic files" (recbole.io/docs/user_guide/data/atomic_files.html)
 [[nodiscard]] inline Interactions read_recbole(const std::string& path) {
     RecBoleRows rows(Text::read(path));
-    const std::size_t user = rows.column("user_id");
-    const std::size_t item = rows.column("item_id");
+    detail::LogColumns log{.user = {rows.column("user_id"), "a user_id"},
+                           .item = {rows.column("item_id"), "an item_id"}};
     static_cast<void>(rows.find_column_of("user_id", "token"));
     static_cast<void>(rows.find_column_of("item_id", "token"));
-    const std::optional<std::size_t> rating = rows.find_column_of("rating", "float");
-    const std::optional<std::size_t> timestamp = rows.find_column_of("timestamp", "float");
-
-    InteractionsBuilder log;
-    while (rows.next()) {
-        log.add(rows.key(user, "a user_id"), rows.key(item, "an item_id"),
-                rating ? rows.number<float>(*rating, "rating") : 1.0F,
-                timestamp ? rows.number<double>(*timestamp, "timestamp") : 0.0);
+    if (const std::optional<std::size_t> rating = rows.find_column_of("rating", "float")) {
+        log.value = {*rating, "rating"};
     }
-    if (log.size() == 0) {
-        rows.reject_end("an interaction");
+    if (const std::optional<std::size_t> timestamp = rows.find_column_of("timestamp", "float")) {
+        log.time = {*timestamp, "timestamp"};
     }
-    return std::move(log).build();
+    log.row = "an interaction";
+    return detail::read_log(rows, log);
 }
 
 }  // namespace funnel::data

@@ -34,6 +34,8 @@ namespace funnel::inline FUNNEL_ABI::io {
 /// Arrays and matrices are remembered, not copied: they must live, unchanged, until the last save() or bytes().
 /// The same sections give the same bytes, on every machine.
 ///
+/// A call that throws adds nothing.
+///
 /// Errors    InvalidArgument if a kind or name is not 1 to 23 (31) printable characters without spaces, if a name comes
 ///           twice, or if there are more than 4096 sections
 class ContainerWriter {
@@ -50,7 +52,7 @@ public:
     void value(std::string_view name, T number) {
         ByteWriter bytes;
         bytes.number(number);
-        add<T>(name, 1).owned = bytes.bytes();
+        add(name, detail::element_type_of<T>(), 1, bytes.bytes());
     }
 
     /// Numbers in a row.
@@ -75,8 +77,9 @@ public:
     void matrix(std::string_view name, MatrixView<T> numbers) {
         require(numbers.cols() > 0 || numbers.rows() == 0, "ContainerWriter: a matrix with rows must have columns");
         require(numbers.cols() <= detail::container_max_columns, "ContainerWriter: the rows of a matrix are too long");
-        Section& section = add<std::remove_const_t<T>>(name, numbers.cols());
+        constexpr detail::ElementType type = detail::element_type_of<std::remove_const_t<T>>();
         if constexpr (std::endian::native == std::endian::little) {
+            Section& section = add(name, type, numbers.cols());
             section.data = reinterpret_cast<const std::byte*>(numbers.data());
             section.rows = numbers.rows();
             section.row_bytes = numbers.cols() * sizeof(T);
@@ -89,7 +92,7 @@ public:
             for (std::size_t i = 0; i < numbers.rows(); ++i) {
                 converted.numbers(std::span<const std::remove_const_t<T>>(numbers.row(i)));
             }
-            section.owned = converted.bytes();
+            add(name, type, numbers.cols(), converted.bytes());
         }
     }
 
@@ -113,7 +116,7 @@ public:
         for (const std::string& text : texts) {
             packed.text(text);
         }
-        add(name, detail::ElementType::strings, 1).owned = packed.bytes();
+        add(name, detail::ElementType::strings, 1, packed.bytes());
     }
 
     /// Writes the file, completely or not at all; an old one stays as it is until then.
@@ -155,19 +158,17 @@ private:
         }
     };
 
-    template <Number T>
-    Section& add(std::string_view name, std::uint64_t columns) {
-        return add(name, detail::element_type_of<T>(), columns);
-    }
-
-    Section& add(std::string_view name, detail::ElementType type, std::uint64_t columns) {
+    // All or nothing: what needs memory comes before the section is added.
+    Section& add(std::string_view name, detail::ElementType type, std::uint64_t columns,
+                 std::vector<std::byte> owned = {}) {
         require(detail::is_container_name(name, detail::container_name_size),
                 "ContainerWriter: a section name must be 1 to 31 printable characters without spaces");
         for (const Section& section : sections_) {
             require(section.name != name, "ContainerWriter: two sections of the same name");
         }
         require(sections_.size() < detail::container_max_sections, "ContainerWriter: more than 4096 sections");
-        return sections_.emplace_back(Section{.name = std::string(name), .type = type, .columns = columns});
+        return sections_.emplace_back(
+            Section{.name = std::string(name), .type = type, .columns = columns, .owned = std::move(owned)});
     }
 
     // Where everything lies follows from the sizes, so the head is known before the first section is written.

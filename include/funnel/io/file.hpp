@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <span>
@@ -123,17 +122,15 @@ struct ReadFileOptions {
 /// Bytes go to a temporary file in the same folder; commit() brings it to the disk and puts it in place of the old one,
 /// whose permissions it takes over. Without commit() nothing remains but the old file.
 ///
-/// The temporary file, ".<name>.tmp<n>", is locked while it is written. One without a lock was left behind by a save
-/// that was killed, and the next save removes it. A link is followed: what it points to is replaced.
+/// The temporary file, ".<name>.tmp<n>", is locked while it is written; of a long name it has the first 200 bytes. One
+/// without a lock was left behind by a save that was killed, and the next save removes it. A link is followed, whether
+/// or not there is a file at its end: that file is replaced, the link stays.
 ///
 /// Errors    IOError, with the path and the reason, if anything fails or the path is a directory or a device
 class AtomicFile {
 public:
     explicit AtomicFile(const std::string& path) : target_(path) {
-        if (char* real = ::realpath(path.c_str(), nullptr)) {  // follows links; null if the file is new
-            target_ = real;
-            std::free(real);
-        }
+        follow_links();
         name_at_ = target_.rfind('/') + 1;  // 0 if there is none
         if (name_at_ == target_.size()) {
             raise<IOError>(target_ + ": names no file to write");
@@ -145,6 +142,8 @@ public:
             }
             replaces_ = true;
             mode_ = old.st_mode & 07777;
+        } else if (errno != ENOENT) {
+            detail::raise_io_error(target_, "cannot be written", errno);
         }
         open_temporary();
     }
@@ -195,6 +194,24 @@ public:
 private:
     static constexpr std::size_t block_size = std::size_t{1} << 20;
 
+    // realpath would do but for links that lead to a file which is not there yet.
+    void follow_links() {
+        constexpr int most = 40;  // as many as Linux follows
+        for (int links = 0;; ++links) {
+            std::string link(4096, '\0');
+            const ssize_t length = ::readlink(target_.c_str(), link.data(), link.size());
+            if (length < 0) {
+                return;  // no link
+            }
+            if (links == most || static_cast<std::size_t>(length) == link.size()) {
+                detail::raise_io_error(target_, "cannot follow the link", ELOOP);
+            }
+            link.resize(static_cast<std::size_t>(length));
+            const std::size_t folder = target_.rfind('/') + 1;  // 0 if there is none
+            target_ = link.starts_with('/') ? link : target_.substr(0, folder) + link;
+        }
+    }
+
     [[nodiscard]] std::string folder() const { return name_at_ == 0 ? "./" : target_.substr(0, name_at_); }
 
     // Who holds the lock of a temporary file owns it: the first to create it, or the one who is about to remove it.
@@ -202,7 +219,8 @@ private:
     void open_temporary() {
         std::size_t n = 0;
         for (int attempt = 0; attempt < 1000; ++attempt) {
-            temporary_ = folder() + "." + target_.substr(name_at_) + ".tmp" + std::to_string(n);
+            // Long names are cut, because a file system allows 255 bytes with what is added.
+            temporary_ = folder() + "." + target_.substr(name_at_, 200) + ".tmp" + std::to_string(n);
             file_ = detail::FileDescriptor(
                 ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
             if (file_.is_open()) {

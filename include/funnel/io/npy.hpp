@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/io/byte_reader.hpp>
@@ -19,6 +20,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -153,18 +155,65 @@ template <Number T>
     return (std::floating_point<T> ? "f" : std::signed_integral<T> ? "i" : "u") + std::to_string(sizeof(T));
 }
 
-template <Number T, std::endian Order>
+// IEEE 754 binary16, which C++20 has no type for.
+struct Half {
+    std::uint16_t bits;
+};
+
+[[nodiscard]] constexpr float to_float(Half half) noexcept {
+    const auto sign = static_cast<std::uint32_t>(half.bits & 0x8000U) << 16;
+    const std::uint32_t exponent = half.bits >> 10 & 0x1FU;
+    const std::uint32_t fraction = half.bits & 0x3FFU;
+    if (exponent == 0) {  // fraction * 2^-24, exact
+        const float magnitude = static_cast<float>(fraction) * 5.9604644775390625e-8F;
+        return sign != 0 ? -magnitude : magnitude;
+    }
+    const std::uint32_t wide = exponent == 0x1F ? 0xFFU : exponent + 112;  // infinity and NaN stay what they are
+    return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
+}
+
+// The next number of a file, as a T.
+template <Number T, class Stored, std::endian Order>
+[[nodiscard]] T read_npy_number(ByteReader& reader) {
+    if constexpr (std::same_as<Stored, Half>) {
+        return static_cast<T>(to_float({reader.number<std::uint16_t, Order>("numbers")}));
+    } else {
+        const std::uint64_t position = reader.position();
+        const Stored number = reader.number<Stored, Order>("numbers");
+        if constexpr (sizeof(T) < sizeof(Stored)) {
+            constexpr auto largest = static_cast<Stored>(std::numeric_limits<T>::max());
+            if (math::is_finite(number) && (number > largest || number < -largest)) {
+                reader.fail_at(position, "numbers", "values that a float can hold", std::to_string(number));
+            }
+        }
+        return static_cast<T>(number);
+    }
+}
+
+// The numbers of a file that holds them as `Stored`.
+template <Number T, class Stored, std::endian Order>
 [[nodiscard]] Matrix<T> read_npy_numbers(ByteReader& reader, std::uint64_t rows, std::uint64_t cols, bool transposed) {
-    if (!transposed) {
-        return read_rows<T, Order>(reader, rows, cols);
+    expect_payload<std::conditional_t<std::same_as<Stored, Half>, std::uint16_t, Stored>>(reader, rows, cols);
+    if constexpr (std::same_as<Stored, T>) {
+        if (!transposed) {
+            return read_rows<T, Order>(reader, rows, cols);
+        }
     }
     Matrix<T> matrix(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols));
-    for (std::size_t j = 0; j < matrix.cols(); ++j) {
-        for (std::size_t i = 0; i < matrix.rows(); ++i) {
-            matrix(i, j) = reader.number<T, Order>("numbers");
+    for (std::size_t outer = 0; outer < (transposed ? matrix.cols() : matrix.rows()); ++outer) {
+        for (std::size_t inner = 0; inner < (transposed ? matrix.rows() : matrix.cols()); ++inner) {
+            T& number = transposed ? matrix(inner, outer) : matrix(outer, inner);
+            number = read_npy_number<T, Stored, Order>(reader);
         }
     }
     return matrix;
+}
+
+template <Number T, class Stored>
+[[nodiscard]] Matrix<T> read_npy_numbers(ByteReader& reader, std::uint64_t rows, std::uint64_t cols, bool transposed,
+                                         bool is_swapped) {
+    return is_swapped ? read_npy_numbers<T, Stored, std::endian::big>(reader, rows, cols, transposed)
+                      : read_npy_numbers<T, Stored, std::endian::little>(reader, rows, cols, transposed);
 }
 
 inline constexpr std::string_view npy_magic = "\x93NUMPY";
@@ -190,8 +239,12 @@ template <Number T>
     const std::string text = reader.text(length, "array header");
     const NpyHeader header = NpyHeaderParser(reader, position, text).parse();
 
-    const bool is_swapped = header.dtype == ">" + npy_type<T>() && sizeof(T) > 1;
-    if (header.dtype != (sizeof(T) == 1 ? "|" : "<") + npy_type<T>() && !is_swapped) {
+    // "<f4" and "|u1" are what NumPy writes; "f4" and "=f4" stand for the byte order of this machine.
+    const bool has_order = header.dtype.find_first_of(sizeof(T) == 1 ? "<>=|" : "<>=") == 0;
+    const std::string type = header.dtype.substr(has_order ? 1 : 0);
+    const bool is_swapped = header.dtype.starts_with('>');
+    const bool is_converted = std::floating_point<T> && (type == "f2" || type == "f4" || type == "f8");
+    if (type != npy_type<T>() && !is_converted) {
         const bool is_pickle = header.dtype.find('O') != std::string::npos;
         reader.fail_at(position, "type of the numbers", npy_type<T>(),
                        header.dtype + (is_pickle ? ": objects are stored as programs and never loaded"
@@ -202,22 +255,30 @@ template <Number T>
     }
     const std::uint64_t cols = header.shape.back();
     const std::uint64_t rows = header.shape.size() == 2 ? header.shape[0] : cols == 0 ? 0 : 1;
-    expect_payload<T>(reader, rows, cols);
     const bool transposed = header.column_major && header.shape.size() == 2;
-    return is_swapped ? read_npy_numbers<T, std::endian::big>(reader, rows, cols, transposed)
-                      : read_npy_numbers<T, std::endian::little>(reader, rows, cols, transposed);
+    if constexpr (std::floating_point<T>) {
+        if (type == "f2") {
+            return read_npy_numbers<T, Half>(reader, rows, cols, transposed, is_swapped);
+        }
+        return type == "f4" ? read_npy_numbers<T, float>(reader, rows, cols, transposed, is_swapped)
+                            : read_npy_numbers<T, double>(reader, rows, cols, transposed, is_swapped);
+    } else {
+        return read_npy_numbers<T, T>(reader, rows, cols, transposed, is_swapped);
+    }
 }
 
 }  // namespace detail
 
-/// A NumPy array of one or two dimensions, of exactly the asked type: read_npy<float> reads float32.
+/// A NumPy array of one or two dimensions, of the asked type: read_npy<std::int32_t> reads int32. Floating-point numbers
+/// are converted: read_npy<float> reads float16, float32 and float64, the last one to the nearest float.
 ///
 /// Both byte orders and both storage orders are understood, and versions 1.0 to 3.0 of the format. Arrays of objects
 /// are refused: they hold pickled programs.
 ///
 /// Returns   the array; one of one dimension becomes a matrix of one row, or of none if it is empty
 /// Errors    IOError if the file cannot be read;  CorruptData if the header is not that of such an array, if the
-///           numbers do not fill the file exactly, or if there are rows without columns
+///           numbers do not fill the file exactly, if there are rows without columns, or if a float64 is too large for
+///           the float that was asked for
 /// Source    numpy.lib.format, "NPY format" (NEP 1)
 template <Number T>
 [[nodiscard]] Matrix<T> read_npy(const std::string& path) {

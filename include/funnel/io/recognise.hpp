@@ -12,15 +12,16 @@
 
 namespace funnel::inline FUNNEL_ABI::io {
 
-/// What a file seems to be, judged by its first bytes, for errors about files that are not what the caller thinks:
-/// "a Git LFS pointer", "gzip data", "an HTML page", "text", ..., or else the bytes themselves.
-[[nodiscard]] inline std::string recognise(std::span<const std::byte> bytes) {
+/// The format of a file, judged by its first bytes, if it is one that people mistake for another: "gzip data (unpack
+/// it first)". Empty for text and for anything unknown.
+[[nodiscard]] inline std::string_view recognise_format(std::string_view start) noexcept {
     using namespace std::string_view_literals;
+    constexpr std::string_view utf16 = "text in UTF-16 (convert it to UTF-8 first)";
     struct Known {
         std::string_view first_bytes;
         std::string_view name;
     };
-    constexpr std::array known{
+    static constexpr std::array known{
         Known{"\x89"
               "FNL\r\n\x1a\n"sv,
               "a funnel container"},
@@ -32,7 +33,7 @@ namespace funnel::inline FUNNEL_ABI::io {
               "a funnel container that was cut to 7 bits a byte"},
         Known{"version https://git-lfs"sv, "a Git LFS pointer (fetch the file itself with: git lfs pull)"},
         Known{"\x1f\x8b"sv, "gzip data (unpack it first)"},
-        Known{"BZh"sv, "bzip2 data (unpack it first)"},
+        Known{"BZh91AY&SY"sv, "bzip2 data (unpack it first)"},
         Known{"\x28\xb5\x2f\xfd"sv, "zstd data (unpack it first)"},
         Known{"\xfd"
               "7zXZ"sv,
@@ -45,7 +46,28 @@ namespace funnel::inline FUNNEL_ABI::io {
         Known{"\x80\x03"sv, "a Python pickle"},
         Known{"\x80\x04"sv, "a Python pickle"},
         Known{"\x80\x05"sv, "a Python pickle"},
+        Known{"\xff\xfe"sv, utf16},
+        Known{"\xfe\xff"sv, utf16},
     };
+    for (const auto& [first_bytes, name] : known) {
+        if (start.substr(0, first_bytes.size()) == first_bytes) {
+            return name;
+        }
+    }
+    // UTF-16 without a byte order mark: every other byte of ASCII characters is 0.
+    const auto is_utf16 = [&](std::size_t zeros) {
+        bool alternates = start.size() >= 4;
+        for (std::size_t i = 0; i < start.size() && i < 16; ++i) {
+            alternates = alternates && (start[i] == '\0') == (i % 2 == zeros);
+        }
+        return alternates;
+    };
+    return is_utf16(0) || is_utf16(1) ? utf16 : std::string_view();
+}
+
+/// What a file seems to be, for errors about files that are not what the caller thinks: a format, "an empty file", "an
+/// HTML or XML page", "text", or else the first bytes themselves.
+[[nodiscard]] inline std::string recognise(std::span<const std::byte> bytes) {
     if (bytes.empty()) {
         return "an empty file";
     }
@@ -53,10 +75,8 @@ namespace funnel::inline FUNNEL_ABI::io {
     for (const std::byte byte : bytes.first(std::min<std::size_t>(bytes.size(), 64))) {
         start.push_back(static_cast<char>(byte));
     }
-    for (const auto& [first_bytes, name] : known) {
-        if (std::string_view(start).substr(0, first_bytes.size()) == first_bytes) {
-            return std::string(name);
-        }
+    if (const std::string_view format = recognise_format(start); !format.empty()) {
+        return std::string(format);
     }
 
     bool is_text = true;
