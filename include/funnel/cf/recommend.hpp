@@ -75,7 +75,7 @@ void offer_unseen(TopK<>& best, std::span<const float> scores, std::span<const s
     const auto offer = [&](std::size_t begin, std::size_t end) {
         for (std::size_t item = begin; item < end; ++item) {
             // Ids ascend, so an equal score comes too late once the list is full.
-            if (scores[item] > best.threshold() || !best.is_full()) {
+            if (!best.is_full() || scores[item] > best.threshold()) {
                 const auto id = static_cast<std::uint32_t>(item);
                 if (accept(id)) {
                     best.push(id, scores[item]);
