@@ -10,6 +10,7 @@
 #include <funnel/ann/hnsw_build.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/hnsw_links.hpp>
+#include <funnel/ann/hnsw_query.hpp>
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>

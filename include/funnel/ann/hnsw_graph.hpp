@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
@@ -50,15 +51,19 @@ public:
     [[nodiscard]] std::size_t top_level() const noexcept { return size() == 0 ? 0 : level(entry_); }
     [[nodiscard]] std::size_t capacity(std::size_t level) const noexcept { return level == 0 ? 2 * M_ : M_; }
 
-    /// All of the room for the links of a node on a level that it is on.
-    [[nodiscard]] std::span<const std::uint32_t> slots(std::uint32_t node, std::size_t level) const noexcept {
+    /// All of the room for the links of a node on a level that it is on (not checked).
+    [[nodiscard]] std::span<const std::uint32_t> slots(std::uint32_t node,
+                                                       std::size_t level) const noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(node < size() && level <= this->level(node));
         return level == 0 ? base_.row(node) : std::span(upper_.data() + upper_position(node, level), M_);
     }
-    [[nodiscard]] std::span<std::uint32_t> slots(std::uint32_t node, std::size_t level) noexcept {
+    [[nodiscard]] std::span<std::uint32_t> slots(std::uint32_t node, std::size_t level) noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(node < size() && level <= this->level(node));
         return level == 0 ? base_.row(node) : std::span(upper_.data() + upper_position(node, level), M_);
     }
 
-    [[nodiscard]] std::span<const std::uint32_t> links(std::uint32_t node, std::size_t level) const noexcept {
+    [[nodiscard]] std::span<const std::uint32_t> links(std::uint32_t node,
+                                                       std::size_t level) const noexcept FUNNEL_LIFETIMEBOUND {
         const auto all = slots(node, level);
         return all.first(static_cast<std::size_t>(std::find(all.begin(), all.end(), no_node) - all.begin()));
     }
@@ -73,15 +78,27 @@ public:
         return level;
     }
 
-    /// Adds a node without links and returns it.
+    /// Adds a node without links and returns it. If it fails, nothing has changed.
     std::uint32_t append(std::size_t level) {
         const auto node = static_cast<std::uint32_t>(size());
-        base_.resize_rows(node + std::size_t{1});
+        reserve_more(upper_start_, 1);
+        reserve_more(upper_, level * M_);
+        reserve_more(levels_, 1);
+        base_.resize_rows(node + std::size_t{1});  // the last step that can fail
         std::fill(base_.row(node).begin(), base_.row(node).end(), no_node);
         upper_start_.push_back(upper_.size());
         upper_.resize(upper_.size() + level * M_, no_node);
         levels_.push_back(static_cast<std::uint8_t>(level));
         return node;
+    }
+
+    /// Forgets the nodes from `count` on, to which no other may have a link.
+    void keep_first(std::size_t count) {
+        for (; size() > count; levels_.pop_back()) {
+            upper_.resize(static_cast<std::size_t>(upper_start_.back()));
+            upper_start_.pop_back();
+            base_.resize_rows(size() - 1);
+        }
     }
 
     void set_entry(std::uint32_t node) noexcept { entry_ = node; }
