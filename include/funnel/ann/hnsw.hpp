@@ -234,7 +234,7 @@ public:
         index.slack_ = detail::Slack<M>(index.vectors_.rows(), longest_squared);
         index.graph_ = detail::HNSWGraph::read(file, index.vectors_.count());
         index.options_.M = index.graph_.M();
-        index.options_.ef_construction = static_cast<std::size_t>(file.value<std::uint64_t>("ef_construction"));
+        index.options_.ef_construction = file.value<std::uint64_t>("ef_construction");
         index.options_.seed = file.value<std::uint64_t>("seed");
         file.check(index.options_.ef_construction >= 1, "ef_construction", "must be at least 1");
         return index;

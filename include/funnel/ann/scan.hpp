@@ -40,7 +40,7 @@ std::span<Scored<>> scan(std::span<const float> query, MatrixView<const float> r
         std::size_t count = 0;
         for (std::size_t i = begin; i < begin + size; ++i) {
             ids[count] = static_cast<std::uint32_t>(i);
-            count += passes(static_cast<std::uint32_t>(i)) ? 1 : 0;
+            count += passes(static_cast<std::uint32_t>(i)) ? 1U : 0U;
         }
         const std::span<float> block_scores = std::span(scores).first(count);
         if (count == size) {

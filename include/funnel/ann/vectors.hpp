@@ -155,7 +155,7 @@ public:
     /// Forgets the vectors from id `count` on, as if they had never been added.
     void keep_first(std::size_t count) {
         for (; this->count() > count; rows_.resize_rows(this->count() - 1)) {
-            live_ -= is_removed_.back() == 0 ? 1 : 0;
+            live_ -= is_removed_.back() == 0 ? 1U : 0U;
             is_removed_.pop_back();
         }
     }
@@ -220,7 +220,7 @@ public:
         vectors.is_removed_ = file.template array<std::uint8_t>("is_removed", vectors.count());
         for (const std::uint8_t flag : vectors.is_removed_) {
             file.check(flag <= 1, "is_removed", "must hold zeros and ones");
-            vectors.live_ += flag == 0 ? 1 : 0;
+            vectors.live_ += flag == 0 ? 1U : 0U;
         }
         return vectors;
     }
