@@ -70,14 +70,18 @@ public:
     /// Shapes    observed: rows of y;  row: d (neither is checked)
     void solve(std::span<const std::uint32_t> observed, std::span<Real> row) {
         FUNNEL_ASSERT(row.size() == y_.cols());
-        auto x = as_eigen(row);
         if (observed.empty()) {
-            x.setZero();
-        } else if (options_.solver == ALSSolver::Cholesky) {
+            std::fill(row.begin(), row.end(), Real{0});
+            return;
+        }
+        std::copy(row.begin(), row.end(), solution_.begin());
+        Row x(solution_.data(), solution_.size());
+        if (options_.solver == ALSSolver::Cholesky) {
             solve_exactly(observed, x);
         } else {
             descend(observed, x);
         }
+        std::copy(x.begin(), x.end(), row.begin());
     }
 
     /// Why the best row scores a target as it does. With A x = sum over i in S of y_i, the equation of the best row,
@@ -88,12 +92,11 @@ public:
     /// Source    Hu, Koren, Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008, section 5
     [[nodiscard]] std::vector<Real> weigh(std::span<const std::uint32_t> observed, std::span<const Real> target) {
         FUNNEL_ASSERT(target.size() == y_.cols());
-        std::vector<Real> weighed(target.size());
-        auto column = as_eigen(std::span(weighed));
-        set_up(observed, column);
-        column = as_eigen(target);
-        solve_set_up(column);
-        return weighed;
+        Row x(solution_.data(), solution_.size());
+        set_up(observed, x);
+        x = as_eigen(target);
+        solve_set_up(x);
+        return {x.begin(), x.end()};
     }
 
 private:
@@ -184,6 +187,8 @@ private:
     ImplicitALSOptions options_;
     Matrix panel_;
     Matrix system_ = Matrix::Zero(gram_.rows(), gram_.cols());
+    // Rows are solved here, since Eigen's sums depend on how memory is aligned, and that of a caller may lie anywhere.
+    Vector solution_ = Vector::Zero(gram_.rows());
     Vector predictions_;
     Vector residual_;
     Vector direction_;
