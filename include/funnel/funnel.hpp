@@ -77,6 +77,7 @@
 #include <funnel/io/file.hpp>
 #include <funnel/io/little_endian.hpp>
 #include <funnel/io/npy.hpp>
+#include <funnel/io/npy_header.hpp>
 #include <funnel/io/raw_matrix.hpp>
 #include <funnel/io/recognise.hpp>
 #include <funnel/io/vecs.hpp>
