@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -65,6 +66,46 @@ TEST_CASE("InteractionsBuilder: ids do not depend on the order of the rows") {
     }
 }
 
+TEST_CASE("InteractionsBuilder: a row for which memory runs out leaves nothing behind") {
+    for (const int rows : {0, 7, 8, 15, 16, 100}) {
+        CAPTURE(rows);
+        const auto make = [&] {
+            InteractionsBuilder builder;
+            for (int i = 0; i < rows; ++i) {
+                builder.add("user with a long name " + std::to_string(i), "item " + std::to_string(i % 5));
+            }
+            return builder;
+        };
+        const auto state = [](InteractionsBuilder builder) {
+            const std::size_t size = builder.size();
+            const Interactions log = std::move(builder).build();
+            return std::tuple(size, log.users(), log.items(), std::vector<Interaction>(log.begin(), log.end()));
+        };
+        const auto add = [](InteractionsBuilder& builder) {
+            builder.add("another user with a long name", "another item with a long name", 2.0F, 3.0);
+        };
+        CHECK(funnel::testing::check_strong_guarantee(make, add, state) > 0);
+        // build() too: the builder is full after a failure, and empty after success.
+        const auto build = [](InteractionsBuilder& builder) { static_cast<void>(std::move(builder).build()); };
+        CHECK(funnel::testing::check_strong_guarantee(make, build, state) > 0);
+    }
+}
+
+TEST_CASE("InteractionsBuilder: after build() and after a move it is empty, and can be used again") {
+    InteractionsBuilder builder;
+    builder.add("1", "2");
+    CHECK(std::move(builder).build().users() == 1);
+    CHECK(builder.size() == 0);  // NOLINT(bugprone-use-after-move)
+    builder.add("3", "4");
+    const InteractionsBuilder other = std::move(builder);
+    CHECK(builder.size() == 0);  // NOLINT(bugprone-use-after-move)
+    builder.add("5", "6");
+    const Interactions log = std::move(builder).build();
+    CHECK(log.users() == 1);
+    CHECK(log.user_key(0) == "5");
+    CHECK(other.size() == 1);
+}
+
 TEST_CASE("InteractionsBuilder: without rows it builds an empty log") {
     const Interactions log = InteractionsBuilder().build();
 
@@ -78,38 +119,4 @@ TEST_CASE("InteractionsBuilder: refuses what is not finite") {
     CHECK_THROWS_AS(builder.add("1", "2", NAN), InvalidArgument);
     CHECK_THROWS_AS(builder.add("1", "2", 1.0F, INFINITY), InvalidArgument);
     CHECK(builder.size() == 0);
-}
-
-TEST_CASE("InteractionsBuilder: a call that gets no memory changes nothing") {
-    const auto make = [] {
-        InteractionsBuilder builder;
-        for (int i = 0; i < 16; ++i) {  // the next key makes every table grow
-            builder.add("a user with a long name " + std::to_string(i % 8),
-                        "an item with a long name " + std::to_string(i));
-        }
-        return builder;
-    };
-    const auto state = [](const InteractionsBuilder& builder) {
-        const Interactions log = InteractionsBuilder(builder).build();
-        std::vector<std::string> seen{std::to_string(builder.size())};
-        for (const auto& row : log) {
-            seen.push_back(log.user_key(row.user) + "/" + log.item_key(row.item));
-        }
-        return seen;
-    };
-    const auto mutate = [](InteractionsBuilder& builder) {
-        builder.add("a user who has not been here before", "an item that has not been here before", 2.0F, 3.0);
-    };
-    CHECK(funnel::testing::check_strong_guarantee(make, mutate, state) > 0);
-}
-
-TEST_CASE("InteractionsBuilder: after build it is empty and takes rows again") {
-    InteractionsBuilder builder;
-    builder.add("a", "b");
-    CHECK(std::move(builder).build().size() == 1);
-    CHECK(builder.size() == 0);  // NOLINT(bugprone-use-after-move): promised
-    builder.add("c", "d");
-    const Interactions log = std::move(builder).build();
-    CHECK(log.users() == 1);
-    CHECK(log.user_key(0) == "c");
 }

@@ -3,9 +3,9 @@
 
 #include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
-#include <funnel/data/log_columns.hpp>
+#include <funnel/data/log_rows.hpp>
 
-#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -14,87 +14,95 @@
 
 namespace funnel::inline FUNNEL_ABI::data {
 
+namespace detail {
+
+// Tab, semicolon or comma, whichever the line has most of outside of quotes.
+[[nodiscard]] inline char guess_delimiter(std::string_view line) noexcept {
+    constexpr std::array candidates{'\t', ';', ','};
+    std::array<std::size_t, candidates.size()> counts{};
+    bool is_in_quotes = false;
+    for (const char c : line) {
+        is_in_quotes = is_in_quotes != (c == '"');
+        for (std::size_t i = 0; i < candidates.size(); ++i) {
+            counts[i] += c == candidates[i] && !is_in_quotes ? 1 : 0;
+        }
+    }
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < candidates.size(); ++i) {
+        best = counts[i] > counts[best] ? i : best;
+    }
+    return candidates[best];
+}
+
+[[nodiscard]] inline DelimitedRows csv_rows(Text text, std::optional<char> delimiter) {
+    const char chosen = delimiter ? *delimiter : guess_delimiter(text.first_line());
+    return {std::move(text), std::string_view(&chosen, 1), Quotes::Allowed};
+}
+
+}  // namespace detail
+
 struct CSVOptions {
     std::string user = "user";           ///< name of the column that says who
     std::string item = "item";           ///< name of the column that says what
     std::optional<std::string> value{};  ///< name of the column with ratings or counts; without: all 1
-    std::optional<std::string> time{};   ///< name of the column with times; without: all 0
-    std::optional<char> delimiter{};     ///< without: tab, semicolon or comma, whichever the first line has most of
+    std::optional<std::string> time{};   ///< name of the column with times, as numbers or dates; without: all 0
+    std::optional<char> delimiter{};     ///< without: tab, semicolon or comma, whichever the header has most of
 };
-
-struct CSVPositions {
-    std::size_t user = 0;                ///< position of the column that says who; the first is 0
-    std::size_t item = 1;                ///< position of the column that says what
-    std::optional<std::size_t> value{};  ///< position of the column with ratings or counts; without: all 1
-    std::optional<std::size_t> time{};   ///< position of the column with times; without: all 0
-    std::optional<char> delimiter{};     ///< without: tab, semicolon or comma, whichever the first line has most of
-};
-
-namespace detail {
-
-// What a line has most of: tab, semicolon or comma.
-[[nodiscard]] inline char delimiter_of(std::string_view line) {
-    const auto count_of = [&](char c) { return std::count(line.begin(), line.end(), c); };
-    return std::max({'\t', ';', ','}, [&](char a, char b) { return count_of(a) < count_of(b); });
-}
-
-[[nodiscard]] inline DelimitedRows csv_rows(const std::string& path, const std::optional<char>& delimiter) {
-    Text text = Text::read(path);
-    const char used = delimiter.value_or(delimiter_of(text.first_line()));
-    return {std::move(text), std::string_view(&used, 1), Quotes::Allowed};
-}
-
-}  // namespace detail
 
 /// A log from a table of text with a header: columns are taken by name, others are passed over. Fields may be quoted.
 ///
 ///     auto log = read_csv("events.csv", {.user = "customer", .item = "sku", .time = "unix_time"});
 ///
-/// Times are numbers, or dates with or without a time of day (see parse_iso8601), which become seconds since 1970.
+/// Times are numbers, which stay as they are, or ISO 8601 dates ("2024-02-29", "2024-02-29T23:59:59.5+01:00"; see
+/// parse_iso8601), which become seconds since 1970, UTC. The first row decides which of the two the column holds.
 ///
 /// Returns   the rows in the order of the file
-/// Errors    IOError if the file cannot be read; CorruptData, with the line, if a column is missing or there twice (the
-///           message lists those there are), a row has another length than the header, a field of a user or item is
-///           empty, one of a value is not a finite number, one of a time is neither a number nor a date, or there is no
-///           row
+/// Errors    IOError if the file cannot be read; CorruptData, with the line, if a column is missing (the message lists
+///           those there are) or there twice, a row has another length than the header, a field of a user or item is
+///           empty, a value is not a finite number, a time neither that nor a date, or there is no row
 [[nodiscard]] inline Interactions read_csv(const std::string& path, const CSVOptions& options = {}) {
-    DelimitedRows rows = detail::csv_rows(path, options.delimiter);
+    DelimitedRows rows = detail::csv_rows(Text::read(path), options.delimiter);
     rows.read_header();
-    const auto key = [&](const std::string& name) -> detail::LogColumns::Column {
-        return {rows.column(name), "a key in " + Text::quote(name)};
-    };
-    detail::LogColumns log{.user = key(options.user), .item = key(options.item)};
+    const auto column = [&](const std::string& name) { return detail::LogColumn{rows.column(name), name}; };
+    detail::LogColumns columns{.user = {rows.column(options.user), "a key in " + Text::quote(options.user)},
+                               .item = {rows.column(options.item), "a key in " + Text::quote(options.item)},
+                               .times = detail::TimeKind::NumberOrDate};
     if (options.value) {
-        log.value = {rows.column(*options.value), *options.value};
+        columns.value = column(*options.value);
     }
     if (options.time) {
-        log.time = {rows.column(*options.time), *options.time};
+        columns.time = column(*options.time);
     }
-    log.has_dates = true;
-    return detail::read_log(rows, log);
+    return detail::gather_log(rows, columns);
 }
 
-/// The same from a table without a header: columns are taken by position, and the first line is a row like any other.
+struct HeaderlessCSVOptions {
+    std::size_t user = 0;                ///< position of the column that says who, counted from 0
+    std::size_t item = 1;                ///< position of the column that says what
+    std::optional<std::size_t> value{};  ///< position of the column with ratings or counts; without: all 1
+    std::optional<std::size_t> time{};   ///< position of the column with times, as numbers or dates; without: all 0
+    std::optional<char> delimiter{};     ///< without: tab, semicolon or comma, whichever the first row has most of
+};
+
+/// The same from a table without a header line: columns are taken by position.
 ///
-///     auto log = read_csv_without_header("events.tsv", {.user = 2, .item = 0, .time = 3});
+///     auto log = read_headerless_csv("events.tsv", {.user = 1, .item = 3, .time = 0});
 ///
-/// Errors    as read_csv; CorruptData also if the rows have no such column
-[[nodiscard]] inline Interactions read_csv_without_header(const std::string& path, const CSVPositions& options = {}) {
-    DelimitedRows rows = detail::csv_rows(path, options.delimiter);
-    const auto column = [](std::size_t position, const char* what) -> detail::LogColumns::Column {
-        return {position, std::string(what) + " in column " + std::to_string(position)};
-    };
-    detail::LogColumns log{.user = column(options.user, "a user"), .item = column(options.item, "an item")};
+/// Errors    as for read_csv
+[[nodiscard]] inline Interactions read_headerless_csv(const std::string& path,
+                                                      const HeaderlessCSVOptions& options = {}) {
+    DelimitedRows rows = detail::csv_rows(Text::read(path), options.delimiter);
+    const auto column = [](std::size_t at) { return detail::LogColumn{at, "column " + std::to_string(at)}; };
+    detail::LogColumns columns{.user = {options.user, "a key in column " + std::to_string(options.user)},
+                               .item = {options.item, "a key in column " + std::to_string(options.item)},
+                               .times = detail::TimeKind::NumberOrDate};
     if (options.value) {
-        log.value = column(*options.value, "value");
+        columns.value = column(*options.value);
     }
     if (options.time) {
-        log.time = column(*options.time, "time");
+        columns.time = column(*options.time);
     }
-    log.has_dates = true;
-    rows.expect_like_first_row(
-        std::max({options.user, options.item, options.value.value_or(0), options.time.value_or(0)}));
-    return detail::read_log(rows, log);
+    return detail::gather_log(rows, columns);
 }
 
 }  // namespace funnel::data

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/data/decimal.hpp>
-#include <funnel/data/iso8601.hpp>
-#include <funnel/io/file.hpp>
-#include <funnel/io/recognise.hpp>
+#include <funnel/data/text.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -19,72 +18,6 @@
 
 namespace funnel::inline FUNNEL_ABI::data {
 
-/// The text of a file, and the name by which errors speak of it: "u.data:17: expected 4 columns, found 3".
-///
-/// A UTF-8 byte order mark is dropped. All other bytes stay what they are: UTF-8 and Latin-1 pass unchanged.
-class Text {
-public:
-    /// Errors    CorruptData if there is nothing but line ends, or if it is no text: a compressed file, UTF-16, or
-    ///           anything else with a NUL byte
-    Text(std::string name, std::string content) : name_(std::move(name)), content_(std::move(content)) {
-        if (content_.starts_with("\xEF\xBB\xBF")) {
-            content_.erase(0, 3);
-        }
-        const std::size_t nul = content_.find('\0');
-        const bool starts_as_text = content_.empty() || (content_[0] >= ' ' && content_[0] <= '~');
-        if (nul != std::string::npos || !starts_as_text) {
-            if (const std::string_view format = io::recognise_format(content_); !format.empty()) {
-                reject(1, "text", format);
-            }
-        }
-        if (nul != std::string::npos) {
-            const auto stop = content_.begin() + static_cast<std::ptrdiff_t>(nul);
-            reject(1 + static_cast<std::size_t>(std::count(content_.begin(), stop, '\n')), "text", "a NUL byte");
-        }
-        content_.erase(content_.find_last_not_of("\r\n") + 1);  // empty lines at the end
-        if (content_.empty()) {
-            reject(1, "a row", "an empty file");
-        }
-    }
-
-    /// Errors    IOError if the file cannot be read; CorruptData as above
-    [[nodiscard]] static Text read(const std::string& path) {
-        const std::vector<std::byte> bytes = io::read_file(path);
-        return {path, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())};
-    }
-
-    [[nodiscard]] const std::string& name() const noexcept FUNNEL_LIFETIMEBOUND { return name_; }
-    [[nodiscard]] std::string_view first_line() const noexcept FUNNEL_LIFETIMEBOUND {
-        std::string_view line = std::string_view(content_).substr(0, content_.find('\n'));
-        if (line.ends_with('\r')) {
-            line.remove_suffix(1);
-        }
-        return line;
-    }
-
-    [[noreturn]] void reject(std::size_t line, std::string_view expected, std::string_view found) const {
-        std::string message = name_ + ":" + std::to_string(line) + ": expected ";
-        message.append(expected).append(", found ").append(found);
-        raise<CorruptData>(message);
-    }
-
-    /// A piece of the text for an error message: in quotes, short, without control characters.
-    [[nodiscard]] static std::string quote(std::string_view piece) {
-        constexpr std::size_t longest = 60;
-        std::string quoted = '"' + std::string(piece.substr(0, longest)) + (piece.size() > longest ? "..." : "") + '"';
-        std::replace_if(
-            quoted.begin(), quoted.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; },
-            '?');
-        return quoted;
-    }
-
-private:
-    friend class DelimitedRows;
-
-    std::string name_;
-    std::string content_;
-};
-
 /// Whether a field may stand in double quotes, where it may hold delimiters, line ends and doubled quotes (RFC 4180).
 enum class Quotes { None, Allowed };
 
@@ -95,6 +28,8 @@ enum class Quotes { None, Allowed };
 ///     while (rows.next()) { use(rows.key(0, "user id"), rows.number<float>(2, "rating")); }
 ///
 /// Lines end in LF or CRLF; the last may lack it. A field points into the text and lives until the rows do.
+///
+/// Cost      O(characters) for all rows together
 class DelimitedRows {
 public:
     /// Errors    InvalidArgument if the delimiter is empty or holds a quote or a line end
@@ -107,45 +42,38 @@ public:
     DelimitedRows(const DelimitedRows&) = delete;  // fields point into the text
     DelimitedRows& operator=(const DelimitedRows&) = delete;
 
+    /// How long rows are. Without this call, as long as the first.
     void expect_columns(std::size_t columns) noexcept { columns_ = columns; }
 
-    /// For a table without a header: every row must be as long as the first one, which has a column at this position.
-    ///
-    /// Errors    CorruptData if it has not
-    void expect_like_first_row(std::size_t position) {
-        next();  // a text has at least one row
-        columns_ = fields_.size();
-        if (position >= fields_.size()) {
-            reject("a column at position " + std::to_string(position),
-                   std::to_string(fields_.size()) + " columns, the first at position 0");
-        }
-        is_read_ahead_ = true;
-    }
-
-    /// Goes to the next row; false at the end.
+    /// Goes to the next row; false at the end. If it throws, the present row stays.
     ///
     /// Errors    CorruptData if the row has another number of fields than expected, or its quotes do not match
     bool next() {
-        if (std::exchange(is_read_ahead_, false)) {
-            return true;
-        }
-        const std::string& content = text_.content_;
+        const std::string_view content = text_.content_;
         if (at_ >= content.size()) {
             return false;
         }
-        line_ = next_line_;
-        fields_.clear();
+        next_fields_.clear();
         const std::size_t stop = std::min(content.find('\n', at_), content.size());
-        std::string_view row = std::string_view(content).substr(at_, stop - at_);
-        if (quotes_ == Quotes::Allowed && row.find('"') != std::string_view::npos) {
-            split_quoted();
+        const std::string_view row = content.substr(at_, stop - at_);
+        const bool is_quoted = quotes_ == Quotes::Allowed && row.find('"') != std::string_view::npos;
+        Place after{stop + 1, next_line_ + 1};
+        if (is_quoted) {
+            after = split_quoted();
         } else {
             split(row.ends_with('\r') ? row.substr(0, row.size() - 1) : row);
-            at_ = stop + 1;
         }
-        ++next_line_;
-        if (columns_ && *columns_ != fields_.size()) {
-            reject(std::to_string(*columns_) + " columns", std::to_string(fields_.size()));
+        if (columns_ && *columns_ != next_fields_.size()) {
+            reject_next(std::to_string(*columns_) + " columns", std::to_string(next_fields_.size()));
+        }
+
+        columns_ = next_fields_.size();
+        fields_.swap(next_fields_);
+        line_ = next_line_;
+        at_ = after.at;
+        next_line_ = after.line;
+        if (is_quoted) {
+            unquote();
         }
         return true;
     }
@@ -157,7 +85,7 @@ public:
 
     /// A field that names something: not empty.
     ///
-    /// Errors    CorruptData if it is empty;  InvalidArgument if the row has no such column
+    /// Errors    CorruptData if it is empty or the row has no such field
     [[nodiscard]] std::string_view key(std::size_t column, std::string_view what) const FUNNEL_LIFETIMEBOUND {
         const std::string_view field = field_at(column);
         if (field.empty()) {
@@ -167,24 +95,14 @@ public:
     }
 
     /// A field that is a finite number from end to end, with a point, in whatever locale.
+    ///
+    /// Errors    CorruptData if it is not or the row has no such field
     template <std::floating_point T>
     [[nodiscard]] T number(std::size_t column, std::string_view what) const {
-        const std::optional<T> value = detail::parse_decimal<T>(field_at(column));
+        const std::string_view field = field_at(column);
+        const std::optional<T> value = detail::parse_decimal<T>(field);
         if (!value) {
-            reject("a finite number as " + std::string(what), Text::quote(field_at(column)));
-        }
-        return *value;
-    }
-
-    /// A field that is a finite number, or a date and time as parse_iso8601 reads it: then seconds since 1970.
-    [[nodiscard]] double time(std::size_t column, std::string_view what) const {
-        std::optional<double> value = detail::parse_decimal<double>(field_at(column));
-        if (!value) {
-            value = parse_iso8601(field_at(column));
-        }
-        if (!value) {
-            reject("a finite number or an ISO 8601 date and time as " + std::string(what),
-                   Text::quote(field_at(column)));
+            reject("a finite number as " + std::string(what), Text::quote(field));
         }
         return *value;
     }
@@ -199,21 +117,17 @@ public:
         text_.reject(next_line_, expected, "the end of the file");
     }
 
-    /// Takes the first row as names of columns; every other row must be as long.
+    /// Takes the next row as names of columns; every other row must be as long.
     void read_header() {
-        next();  // a text has at least one row
-        set_header({fields_.begin(), fields_.end()});
+        if (!next()) {
+            reject_end("a header");
+        }
+        set_header(std::move(fields_));
     }
 
-    void set_header(std::vector<std::string> names) {
-        header_ = std::move(names);
-        columns_ = header_.size();
-    }
-
-    /// The names of the columns; empty without a header.
-    [[nodiscard]] std::span<const std::string> header() const noexcept FUNNEL_LIFETIMEBOUND { return header_; }
-
-    /// Errors    CorruptData if there are two columns of this name
+    /// Where a column is, if it is there.
+    ///
+    /// Errors    CorruptData if there are two of that name
     [[nodiscard]] std::optional<std::size_t> find_column(std::string_view name) const {
         const auto found = std::find(header_.begin(), header_.end(), name);
         if (found == header_.end()) {
@@ -225,42 +139,58 @@ public:
         return static_cast<std::size_t>(found - header_.begin());
     }
 
-    /// Errors    CorruptData, naming the columns there are, if this one is missing or comes twice
+    /// Errors    CorruptData, naming the columns there are, if this one is missing or there are two of that name
     [[nodiscard]] std::size_t column(std::string_view name) const {
         const std::optional<std::size_t> found = find_column(name);
         if (!found) {
-            reject_columns("a column " + Text::quote(name));
+            reject("a column " + Text::quote(name), header_list());
         }
         return *found;
     }
 
-    /// Says that the columns are not what they should be, and what they are.
-    [[noreturn]] void reject_columns(std::string_view expected) const {
+    /// The names of the columns; none without a header.
+    [[nodiscard]] std::span<const std::string_view> header() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {header_.data(), header_.size()};
+    }
+
+    /// The names of the columns for an error message: `the columns "user", "item"`.
+    [[nodiscard]] std::string header_list() const {
         constexpr std::size_t most = 20;
-        std::string list;
-        for (std::size_t i = 0; i < header_.size() && i < most; ++i) {
+        std::string list = "the columns ";
+        for (std::size_t i = 0; i < std::min(most, header_.size()); ++i) {
             list += (i == 0 ? "" : ", ") + Text::quote(header_[i]);
         }
-        if (header_.size() > most) {
-            list += " and " + std::to_string(header_.size() - most) + " more";
-        }
-        reject(expected, "the columns " + list);
+        return header_.size() <= most ? list : list + ", ... (" + std::to_string(header_.size()) + " in all)";
+    }
+
+protected:
+    void set_header(std::vector<std::string_view> names) noexcept {
+        header_ = std::move(names);
+        columns_ = header_.size();
     }
 
 private:
-    // A field that a caller asks for by its place.
+    struct Place {
+        std::size_t at;
+        std::size_t line;
+    };
+
     [[nodiscard]] std::string_view field_at(std::size_t column) const {
         if (column >= fields_.size()) {
-            raise<InvalidArgument>("DelimitedRows: column must be below " + std::to_string(fields_.size()) + ", got " +
-                                   std::to_string(column));
+            reject("at least " + std::to_string(math::saturating_add(column, 1)) + " columns",
+                   std::to_string(fields_.size()));
         }
         return fields_[column];
+    }
+
+    [[noreturn]] void reject_next(std::string_view expected, std::string_view found) const {
+        text_.reject(next_line_, expected, found);
     }
 
     void split(std::string_view row) {
         while (true) {
             const std::size_t stop = delimiter_.size() == 1 ? row.find(delimiter_.front()) : row.find(delimiter_);
-            fields_.push_back(row.substr(0, stop));
+            next_fields_.push_back(row.substr(0, stop));
             if (stop == std::string_view::npos) {
                 return;
             }
@@ -268,84 +198,92 @@ private:
         }
     }
 
-    // The row at at_, of which some field is in quotes. Doubled quotes become one in place, which never grows.
-    void split_quoted() {
-        std::string& content = text_.content_;
+    // The row at at_, of which some field is in quotes: quoted fields are taken with their quotes. Returns its end.
+    [[nodiscard]] Place split_quoted() {
+        const std::string_view content = text_.content_;
+        Place place{at_, next_line_ + 1};
         while (true) {
-            if (at_ < content.size() && content[at_] == '"') {
-                unquote();
-            } else {
-                take_plain();
-            }
-            if (content.compare(at_, delimiter_.size(), delimiter_) == 0) {
-                at_ += delimiter_.size();
+            const std::size_t end =
+                content.substr(place.at, 1) == "\"" ? end_of_quoted(place.at) : end_of_plain(place.at);
+            const std::string_view field = content.substr(place.at, end - place.at);
+            next_fields_.push_back(field);
+            place.line += static_cast<std::size_t>(std::count(field.begin(), field.end(), '\n'));
+            place.at = end;
+            if (content.substr(place.at, delimiter_.size()) == delimiter_) {
+                place.at += delimiter_.size();
                 continue;
             }
-            if (content.compare(at_, 2, "\r\n") == 0) {
-                ++at_;
+            if (content.substr(place.at, 2) == "\r\n") {
+                ++place.at;
             }
-            if (at_ < content.size() && content[at_] != '\n') {
-                reject("a delimiter after the closing quote", Text::quote(std::string_view(content).substr(at_, 1)));
+            if (place.at < content.size() && content[place.at] != '\n') {
+                reject_next("a delimiter after the closing quote", Text::quote(content.substr(place.at, 1)));
             }
-            ++at_;
-            return;
+            ++place.at;
+            return place;
         }
     }
 
-    void unquote() {
-        std::string& content = text_.content_;
-        const std::size_t begin = ++at_;
-        std::size_t end = begin;
-        while (true) {
-            const std::size_t quote = content.find('"', at_);
-            if (quote == std::string::npos) {
-                reject("a closing quote", "the end of the file");
-            }
-            std::copy(content.data() + at_, content.data() + quote, content.data() + end);
-            end += quote - at_;
-            at_ = quote + 1;
-            if (at_ == content.size() || content[at_] != '"') {
-                break;
-            }
-            content[end++] = '"';
-            ++at_;
-        }
-        fields_.push_back(std::string_view(content).substr(begin, end - begin));
-        next_line_ += static_cast<std::size_t>(std::count(fields_.back().begin(), fields_.back().end(), '\n'));
-    }
-
-    void take_plain() {
-        // Looks no further than the end of the field: a search for the next line end from every field of a long row
-        // would be quadratic.
+    // Behind the closing quote of the field whose opening quote stands at `at`.
+    [[nodiscard]] std::size_t end_of_quoted(std::size_t at) const {
         const std::string_view content = text_.content_;
-        const char ends[2] = {delimiter_.front(), '\n'};
-        std::size_t end = at_;
         while (true) {
-            end = std::min(content.find_first_of(std::string_view(ends, 2), end), content.size());
-            if (end == content.size() || content[end] == '\n' ||
-                content.compare(end, delimiter_.size(), delimiter_) == 0) {
-                break;
+            const std::size_t quote = content.find('"', at + 1);
+            if (quote == std::string_view::npos) {
+                reject_next("a closing quote", "the end of the file");
             }
-            ++end;
+            if (content.substr(quote + 1, 1) != "\"") {
+                return quote + 1;
+            }
+            at = quote + 1;
         }
-        std::string_view field = content.substr(at_, end - at_);
-        if (end < content.size() && content[end] == '\n' && field.ends_with('\r')) {
-            field.remove_suffix(1);
+    }
+
+    // Looks no further than the field is long: a row may have a million fields.
+    [[nodiscard]] std::size_t end_of_plain(std::size_t at) const {
+        const std::string_view content = text_.content_;
+        const std::size_t begin = at;
+        const auto is_end = [&] {
+            return content[at] == '\n' ||
+                   (content[at] == delimiter_.front() && content.substr(at, delimiter_.size()) == delimiter_);
+        };
+        while (at < content.size() && !is_end()) {
+            ++at;
         }
+        if (at > begin && content[at - 1] == '\r' && content.substr(at, 1) == "\n") {
+            --at;
+        }
+        const std::string_view field = content.substr(begin, at - begin);
         if (field.find('"') != std::string_view::npos) {
-            reject("a field quoted from end to end or not at all", Text::quote(field));
+            reject_next("a field quoted from end to end or not at all", Text::quote(field));
         }
-        fields_.push_back(field);
-        at_ += field.size();
+        return at;
+    }
+
+    // Takes the quotes off the fields of this row. Doubled quotes become one in place, which never grows.
+    void unquote() noexcept {
+        for (std::string_view& field : fields_) {
+            if (!field.starts_with('"')) {
+                continue;
+            }
+            char* const begin = text_.content_.data() + (field.data() - text_.content_.data()) + 1;
+            const char* const closing = begin + field.size() - 2;
+            char* end = begin;
+            for (const char* c = begin; c < closing; ++c) {
+                *end++ = *c;
+                c += *c == '"' ? 1 : 0;
+            }
+            field = {begin, static_cast<std::size_t>(end - begin)};
+        }
     }
 
     Text text_;
     std::string delimiter_;
     Quotes quotes_;
     std::optional<std::size_t> columns_;
-    std::vector<std::string> header_;
+    std::vector<std::string_view> header_;
     std::vector<std::string_view> fields_;
-    bool is_read_ahead_ = false;  // the current row has not been given to the caller yet
+    std::vector<std::string_view> next_fields_;
     std::size_t at_ = 0;
     std::size_t line_ = 1;
     std::size_t next_line_ = 1;

@@ -35,7 +35,7 @@ public:
         }
         Prepared prepared{slot_of(key), {}};
         if (slots_[prepared.slot] == none) {
-            require(keys_.size() < none, "KeyNumbers: at most 2^32 - 1 different keys");
+            require(keys_.size() < none, "InteractionsBuilder: at most 2^32 - 1 users and items");
             prepared.key = key;
         }
         return prepared;

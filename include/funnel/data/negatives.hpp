@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <string>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::data {
@@ -38,12 +37,10 @@ struct NegativeOptions {
 class NegativeSampler {
 public:
     explicit NegativeSampler(const Interactions& history, const NegativeOptions& options = {})
-        : seed_(options.seed), history_(user_item_matrix(history)) {
-        if (!math::is_finite(options.alpha) || options.alpha < 0.0) {
-            raise<InvalidArgument>("NegativeSampler: alpha must be finite and >= 0, got " +
-                                   std::to_string(options.alpha));
-        }
-        weigh(history, options.alpha);
+        : seed_(options.seed), alpha_(options.alpha), history_(user_item_matrix(history)) {
+        require(math::is_finite(options.alpha) && options.alpha >= 0.0,
+                "NegativeSampler: alpha must be finite and at least 0");
+        weigh(history);
         build_alias_table();
     }
 
@@ -56,13 +53,14 @@ public:
     /// Errors    InvalidArgument if there is no such user
     [[nodiscard]] std::vector<std::uint32_t> sample(std::size_t user, std::size_t count, std::uint64_t draw = 0) const {
         require(user < users(), "NegativeSampler: user must be below users()");
+        require(count <= std::numeric_limits<std::ptrdiff_t>::max() / sizeof(std::uint32_t),
+                "NegativeSampler: count is more than fits into memory");
         std::vector<std::uint32_t> negatives(count);
         negatives.resize(sample(user, draw, negatives));
         return negatives;
     }
 
-    /// The same into memory of the caller; returns how many were drawn: out.size(), or 0 if there is no such user or no
-    /// item to draw.
+    /// The same into memory of the caller; returns how many were drawn: out.size(), or 0, as for an unknown user.
     [[nodiscard]] std::size_t sample(std::size_t user, std::uint64_t draw,
                                      std::span<std::uint32_t> out) const noexcept {
         if (user >= users()) {
@@ -83,20 +81,18 @@ public:
     }
 
 private:
-    void weigh(const Interactions& history, double alpha) {
-        std::vector<std::uint32_t> counts(items(), 0);
+    void weigh(const Interactions& history) {
+        counts_.assign(items(), 0);
         for (const Interaction& row : history) {
-            ++counts[row.item];
+            ++counts_[row.item];
         }
         weights_.assign(items(), 1.0);
-        log_weights_.assign(items(), 0.0);
-        if (alpha > 0.0 && !counts.empty()) {
-            const double largest = static_cast<double>(*std::max_element(counts.begin(), counts.end()));
+        if (alpha_ > 0.0 && !counts_.empty()) {
+            const double largest = static_cast<double>(*std::max_element(counts_.begin(), counts_.end()));
             for (std::size_t item = 0; item < items(); ++item) {
-                const double share = static_cast<double>(counts[item]) / largest;
-                log_weights_[item] =
-                    counts[item] == 0 ? never : std::max(alpha * funnel::detail::portable_log(share), least_log_weight);
-                weights_[item] = counts[item] == 0 ? 0.0 : detail::portable_exp(log_weights_[item]);
+                const double share = static_cast<double>(counts_[item]) / largest;
+                weights_[item] =
+                    counts_[item] == 0 ? 0.0 : detail::portable_exp(alpha_ * funnel::detail::portable_log(share));
             }
         }
     }
@@ -148,40 +144,49 @@ private:
             }
         }
 
-        // The history holds nearly all the weight: look through what is left. Weights relative to the largest one there,
-        // because with a large alpha all of them may be too small for a double.
-        double largest = never;
-        for (std::size_t item = 0; item < items(); ++item) {
-            largest = is_seen(item) ? largest : std::max(largest, log_weights_[item]);
-        }
-        if (largest == never) {
-            return false;
-        }
-        const auto weight = [&](std::size_t item) {
-            return is_seen(item) || log_weights_[item] == never ? 0.0
-                                                                : detail::portable_exp(log_weights_[item] - largest);
-        };
+        // The history holds nearly all the weight: look through what is left. With a large alpha, that may weigh too
+        // little for a double beside the most popular item; then it is weighed against the most popular that is left.
         double total = 0.0;
+        std::uint32_t most = 0;
         for (std::size_t item = 0; item < items(); ++item) {
-            total += weight(item);
+            if (!is_seen(item)) {
+                total += weights_[item];
+                most = std::max(most, counts_[item]);
+            }
+        }
+        constexpr double tiny = 1e-200;
+        const bool is_tiny = total < tiny && most > 0;
+        const auto weight = [&](std::size_t item) {
+            if (!is_tiny || counts_[item] == 0) {
+                return weights_[item];
+            }
+            const double share = static_cast<double>(counts_[item]) / static_cast<double>(most);
+            return detail::portable_exp(alpha_ * funnel::detail::portable_log(share));
+        };
+        if (is_tiny) {
+            total = 0.0;
+            for (std::size_t item = 0; item < items(); ++item) {
+                total += is_seen(item) ? 0.0 : weight(item);
+            }
         }
         const double target = random.uniform() * total;
         double below = 0.0;
+        bool found = false;
         for (std::uint32_t item = 0; item < items() && below <= target; ++item) {
-            const double own = weight(item);
-            drawn = own > 0.0 ? item : drawn;
-            below += own;
+            if (!is_seen(item) && weight(item) > 0.0) {
+                drawn = item;
+                below += weight(item);
+                found = true;
+            }
         }
-        return true;
+        return found;
     }
 
-    static constexpr double never = std::numeric_limits<double>::lowest();  // log weight of what is not drawn
-    static constexpr double least_log_weight = never / 4;                   // of anything else: differences are finite
-
     std::uint64_t seed_;
+    double alpha_;
     CSRMatrix<float> history_;
-    std::vector<double> weights_;      // count^alpha over the largest, 0 if that is too small for a double
-    std::vector<double> log_weights_;  // their logarithms, which always fit
+    std::vector<std::uint32_t> counts_;  // rows of each item
+    std::vector<double> weights_;        // the most popular item weighs 1; 0 also if it is too little for a double
     std::vector<double> keep_;
     std::vector<std::uint32_t> other_;
 };

@@ -4,105 +4,105 @@
 #include <funnel/data/csv.hpp>
 #include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/data/log_rows.hpp>
 #include <funnel/data/movielens.hpp>
 #include <funnel/data/recbole.hpp>
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
-#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace funnel::inline FUNNEL_ABI::data {
 
 namespace detail {
 
-// Names that people give to the columns of a log, most telling first. Letter case, blanks, "_" and "-" do not count.
-inline constexpr std::array usual_users{"user",    "userid",    "customer",  "customerid",
-                                        "visitor", "visitorid", "reviewerid"};
-inline constexpr std::array usual_items{"item",   "itemid", "movie",   "movieid",   "book",
-                                        "bookid", "isbn",   "product", "productid", "sku",
-                                        "asin",   "track",  "trackid", "article",   "articleid"};
-inline constexpr std::array usual_values{"rating", "value", "score", "stars", "count", "weight"};
-inline constexpr std::array usual_times{"timestamp", "time", "unixtime", "unixreviewtime", "datetime", "date"};
+inline constexpr std::array<std::string_view, 5> user_names{"user", "user_id", "customer", "customer_id", "visitor_id"};
+inline constexpr std::array<std::string_view, 7> item_names{"item",       "item_id", "movie_id", "book_id",
+                                                            "product_id", "sku",     "isbn"};
+inline constexpr std::array<std::string_view, 5> value_names{"rating", "value", "score", "count", "weight"};
+inline constexpr std::array<std::string_view, 3> time_names{"timestamp", "time", "unix_time"};
 
-// The column of a header that has the first of some usual names.
-template <std::size_t N>
-[[nodiscard]] std::optional<std::string> usual_column(std::span<const std::string> header,
-                                                      const std::array<const char*, N>& names) {
-    const auto plain = [](std::string_view name) {
-        std::string letters;
-        for (const char c : name) {
-            if (c != ' ' && c != '_' && c != '-') {
-                letters += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-            }
+// A name without regard to case and to what stands between its words: "User-ID" and "userId" are "userid".
+[[nodiscard]] inline std::string plain_name(std::string_view name) {
+    std::string plain;
+    for (const char c : name) {
+        if (c != '_' && c != '-' && c != ' ') {
+            plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
         }
-        return letters;
-    };
-    std::vector<std::string> columns;
-    std::transform(header.begin(), header.end(), std::back_inserter(columns), plain);
-    for (const char* name : names) {
-        if (const auto found = std::find(columns.begin(), columns.end(), name); found != columns.end()) {
-            return header[static_cast<std::size_t>(found - columns.begin())];
+    }
+    return plain;
+}
+
+// The column of the first of these names that the table has, by its own spelling.
+[[nodiscard]] inline std::optional<std::string_view> usual_column(const DelimitedRows& rows,
+                                                                  std::span<const std::string_view> names) {
+    for (const std::string_view name : names) {
+        const std::string plain = plain_name(name);
+        for (const std::string_view column : rows.header()) {
+            if (plain_name(column) == plain) {
+                return column;
+            }
         }
     }
     return std::nullopt;
 }
 
-template <std::size_t N>
-[[nodiscard]] std::string listed(const std::array<const char*, N>& names) {
-    std::string list;
-    for (const char* name : names) {
-        list += list.empty() ? name : std::string(", ") + name;
-    }
-    return list;
+[[nodiscard]] inline Interactions read_usual_table(Text text) {
+    DelimitedRows rows = csv_rows(std::move(text), std::nullopt);
+    rows.read_header();
+    const auto key_column = [&](std::string_view of, std::span<const std::string_view> names) {
+        const std::optional<std::string_view> name = usual_column(rows, names);
+        if (!name) {
+            std::string expected = "a column of " + std::string(of) + " (";
+            for (const std::string_view usual : names) {
+                expected.append(usual == names.front() ? "" : ", ").append(usual);
+            }
+            rows.reject(expected + "; read_csv takes other names, read_headerless_csv a table without a header)",
+                        rows.header_list());
+        }
+        return LogColumn{rows.column(*name), "a key in " + Text::quote(*name)};
+    };
+    const auto number_column = [&](std::span<const std::string_view> names) -> std::optional<LogColumn> {
+        const std::optional<std::string_view> name = usual_column(rows, names);
+        return name ? std::optional(LogColumn{rows.column(*name), std::string(*name)}) : std::nullopt;
+    };
+    // clang-format off
+    const LogColumns columns{.user = key_column("users", user_names), .item = key_column("items", item_names),
+                             .value = number_column(value_names), .time = number_column(time_names),
+                             .times = TimeKind::NumberOrDate};
+    // clang-format on
+    return gather_log(rows, columns);
 }
 
 }  // namespace detail
 
-/// A log of whatever kind this library reads, told by its first line: RecBole (name:type columns), MovieLens, else a
-/// table with a header whose columns have usual names, between commas, tabs or semicolons:
+/// A log of whatever kind this library reads, told by its first line: RecBole (name:type columns), MovieLens without a
+/// header, else a table with a header, between tabs, semicolons or commas, whose columns have usual names:
 ///
-///     user, user_id, userId, customer_id, ...;  item, item_id, movieId, product_id, sku, ...;
-///     rating, value, score, ...;  timestamp, time, date, ...
+///     users     user, user_id, customer, customer_id, visitor_id
+///     items     item, item_id, movie_id, book_id, product_id, sku, isbn
+///     values    rating, value, score, count, weight          (if there)
+///     times     timestamp, time, unix_time                   (if there; numbers or dates, as for read_csv)
 ///
-/// A program that knows what it reads should say so: read_movielens, read_recbole, read_csv, read_csv_without_header.
+/// in any spelling ("userId", "User-ID", "USER ID"). Keys are any text. A program that knows what it reads should say
+/// so: read_movielens, read_recbole, read_csv; read_headerless_csv for a table without a header.
 ///
-/// Errors    as those; where a column for users or items is missing, the message lists the names that are understood
+/// Errors    as those
 [[nodiscard]] inline Interactions read_interactions(const std::string& path) {
     Text text = Text::read(path);
     const std::string_view first = text.first_line();
     if (first.find(":token") != std::string_view::npos) {
-        return read_recbole(path);
+        return detail::read_recbole(std::move(text));
     }
-    if (!first.empty() && first.front() >= '0' && first.front() <= '9') {
-        if (first.find('\t') == std::string_view::npos && first.find("::") == std::string_view::npos) {
-            text.reject(1, "names of columns, or ratings of MovieLens (read_csv_without_header takes other tables)",
-                        Text::quote(first));
-        }
-        return read_movielens(path);
+    const bool starts_with_number = !first.empty() && first.front() >= '0' && first.front() <= '9';
+    if (starts_with_number && !detail::movielens_delimiter(first).empty()) {
+        return detail::read_movielens(std::move(text));
     }
-
-    const char delimiter = detail::delimiter_of(first);
-    DelimitedRows rows(std::move(text), std::string_view(&delimiter, 1), Quotes::Allowed);
-    rows.read_header();
-    const auto user = detail::usual_column(rows.header(), detail::usual_users);
-    const auto item = detail::usual_column(rows.header(), detail::usual_items);
-    if (!user || !item) {
-        rows.reject_columns(std::string("a column for the ") + (user ? "items" : "users") + " (" +
-                            (user ? detail::listed(detail::usual_items) : detail::listed(detail::usual_users)) +
-                            "; read_csv takes other names, read_csv_without_header positions)");
-    }
-    return read_csv(path, {.user = *user,
-                           .item = *item,
-                           .value = detail::usual_column(rows.header(), detail::usual_values),
-                           .time = detail::usual_column(rows.header(), detail::usual_times),
-                           .delimiter = delimiter});
+    return detail::read_usual_table(std::move(text));
 }
 
 }  // namespace funnel::data
