@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/metrics/auc.hpp>
 
+#include <funnel/core/math.hpp>
 #include <funnel/core/rng.hpp>
 
 #include <doctest/doctest.h>
 
-#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <span>
@@ -94,9 +94,9 @@ TEST_CASE("auc: large enough that products of counts need 64 bits") {
 }
 
 TEST_CASE("auc: NaN if there is no pair") {
-    CHECK(std::isnan(auc({}, {})));
-    CHECK(std::isnan(auc(Floats{1, 2}, Floats{1, 1})));
-    CHECK(std::isnan(auc(Floats{1, 2}, Floats{0, 0})));
+    CHECK(funnel::math::is_nan(auc({}, {})));
+    CHECK(funnel::math::is_nan(auc(Floats{1, 2}, Floats{1, 1})));
+    CHECK(funnel::math::is_nan(auc(Floats{1, 2}, Floats{0, 0})));
 }
 
 TEST_CASE("auc: rejects what cannot be ordered") {

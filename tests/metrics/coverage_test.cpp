@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/metrics/coverage.hpp>
 
+#include <funnel/core/math.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/scored.hpp>
 
@@ -9,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <span>
 #include <vector>
@@ -76,8 +78,8 @@ TEST_CASE("entropy: normalised, it is a part of the most that the catalogue allo
     CHECK(entropy(Counts{3, 3, 3, 3}, {.normalised = true}) == 1.0);
     CHECK(entropy(Counts{5, 0, 0}, {.normalised = true}) == 0.0);
     CHECK(entropy(Counts{1, 1, 0, 0}, {.normalised = true}) == 0.5);
-    CHECK(std::isnan(entropy(Counts{7}, {.normalised = true})));
-    CHECK(std::isnan(entropy(Counts{0, 0}, {.normalised = true})));
+    CHECK(funnel::math::is_nan(entropy(Counts{7}, {.normalised = true})));
+    CHECK(funnel::math::is_nan(entropy(Counts{0, 0}, {.normalised = true})));
 }
 
 TEST_CASE("coverage, gini, entropy: are none of the variants that go by the same name") {
@@ -126,11 +128,11 @@ TEST_CASE("gini: a place given from a frequent item to a rare one makes it small
 
 TEST_CASE("coverage, gini, entropy: nothing shown, no catalogue") {
     CHECK(coverage(Counts(4, 0)) == 0.0);
-    CHECK(std::isnan(gini(Counts(4, 0))));
-    CHECK(std::isnan(entropy(Counts(4, 0))));
-    CHECK(std::isnan(coverage(Counts{})));
-    CHECK(std::isnan(gini(Counts{})));
-    CHECK(std::isnan(entropy(Counts{})));
+    CHECK(funnel::math::is_nan(gini(Counts(4, 0))));
+    CHECK(funnel::math::is_nan(entropy(Counts(4, 0))));
+    CHECK(funnel::math::is_nan(coverage(Counts{})));
+    CHECK(funnel::math::is_nan(gini(Counts{})));
+    CHECK(funnel::math::is_nan(entropy(Counts{})));
 }
 
 TEST_CASE("count_shown: takes ids, or what recommend() returns") {
@@ -143,4 +145,29 @@ TEST_CASE("count_shown: rejects ids outside the catalogue") {
     CHECK_THROWS_WITH_AS((void)count_shown(Lists{{0, 5}}, 5), "count_shown: item ids must lie inside the catalogue",
                          InvalidArgument);
     CHECK_THROWS_AS((void)count_shown(std::vector<std::vector<int>>{{-1}}, 5), InvalidArgument);
+}
+
+TEST_CASE("gini, entropy: counts whose sum is beyond 64 bits give numbers, never NaN or less than nothing") {
+    constexpr std::uint64_t half = std::uint64_t{1} << 63;
+    constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+    CHECK(entropy(Counts{half, half}) == 1.0);
+    CHECK(gini(Counts{half, half}) == 0.0);
+    CHECK(entropy(Counts{most, most, most, most}) == 2.0);
+    CHECK(entropy(Counts{most, 1}) == Approx(0.0).scale(1.0));
+    CHECK(gini(Counts{most, 1, most, 1}) == Approx(0.5));
+    for (const Counts& counts : {Counts(3, most), Counts{most, most - 1, most - 2}, Counts{half, most, 1}}) {
+        CHECK(entropy(counts) > 0.0);
+        CHECK(entropy(counts) <= std::log2(3.0));
+        CHECK(entropy(counts, {.normalised = true}) <= 1.0);
+        CHECK(gini(counts) >= 0.0);
+        CHECK(gini(counts) < 1.0);
+    }
+}
+
+TEST_CASE("entropy: rounding takes it past neither end") {
+    for (std::size_t n = 1; n < 200; ++n) {
+        CHECK(entropy(Counts(n, 3)) <= std::log2(static_cast<double>(n)));
+        CHECK((n == 1 || entropy(Counts(n, 3), {.normalised = true}) <= 1.0));
+        CHECK(gini(Counts(n, 3)) == 0.0);
+    }
 }

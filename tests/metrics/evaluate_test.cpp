@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/metrics/evaluate.hpp>
 
+#include <funnel/core/math.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/progress.hpp>
 #include <funnel/core/rng.hpp>
@@ -16,7 +17,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -288,8 +288,8 @@ TEST_CASE("evaluate: asks each user of the test once, with the largest cut-off")
     CHECK(report.figures().size() == 2 * 11);
     CHECK(report.at("ndcg@7") == 0.0);
     CHECK(report.at("coverage@7") == 0.0);
-    CHECK(std::isnan(report.at("novelty@7")));
-    CHECK(std::isnan(report.at("gini@7")));
+    CHECK(funnel::math::is_nan(report.at("novelty@7")));
+    CHECK(funnel::math::is_nan(report.at("gini@7")));
 }
 
 TEST_CASE("evaluate: a better place for a hit raises what looks at ranks and leaves the rest") {
@@ -331,8 +331,8 @@ TEST_CASE("evaluate: no users, no warm users, no training rows at all") {
 
     const Report nobody = evaluate(model, some, none);
     CHECK(nobody.users() == 0);
-    CHECK(std::isnan(nobody.at("ndcg@10")));
-    CHECK(std::isnan(nobody.at("coverage@10")));
+    CHECK(funnel::math::is_nan(nobody.at("ndcg@10")));
+    CHECK(funnel::math::is_nan(nobody.at("coverage@10")));
     CHECK(nobody.per_user("ndcg@10").empty());
 
     const Report cold = evaluate(model, none, some);
@@ -341,10 +341,10 @@ TEST_CASE("evaluate: no users, no warm users, no training rows at all") {
     CHECK(cold.at("ndcg@10") == 1.0);
     CHECK(cold.cold().at("ndcg@10") == 1.0);
     CHECK(cold.warm().users() == 0);
-    CHECK(std::isnan(cold.warm().at("ndcg@10")));
-    CHECK(std::isnan(cold.warm().at("coverage@10")));
-    CHECK(std::isnan(cold.at("novelty@10")));  // nobody knows anything
-    CHECK(std::isnan(cold.standard_error("ndcg@10")));
+    CHECK(funnel::math::is_nan(cold.warm().at("ndcg@10")));
+    CHECK(funnel::math::is_nan(cold.warm().at("coverage@10")));
+    CHECK(funnel::math::is_nan(cold.at("novelty@10")));  // nobody knows anything
+    CHECK(funnel::math::is_nan(cold.standard_error("ndcg@10")));
 }
 
 TEST_CASE("evaluate: cut-offs of 0 and beyond the catalogue") {
@@ -401,6 +401,12 @@ TEST_CASE("evaluate: rejects lists that are no answer, and names the user") {
                          InvalidArgument);
     CHECK_THROWS_WITH_AS(run(List{{3, 1}}, 5),
                          "evaluate: recommend(user 7) returned item 3, which is not in the catalogue", InvalidArgument);
+    struct Entry {
+        std::uint32_t id;
+        double score;
+    };
+    CHECK_THROWS_WITH_AS(run(std::vector<Entry>{{1, std::numeric_limits<double>::quiet_NaN()}}, 5),
+                         "evaluate: recommend(user 7) returned item 1 with the score NaN", InvalidArgument);
     CHECK_THROWS_AS(run(std::vector<Scored<int>>{{-1, 1}}, 5), InvalidArgument);
     CHECK_THROWS_AS(run(std::vector<Scored<std::uint64_t>>{{(std::uint64_t{1} << 32) + 1, 1}}, 5), InvalidArgument);
     CHECK_NOTHROW(run(List{{2, 1}, {1, 2}, {0, std::numeric_limits<float>::infinity()}}, 3));
@@ -423,4 +429,25 @@ TEST_CASE("evaluate: an error in one of several threads comes out") {
     };
     Threads pool(2);
     CHECK_THROWS_AS((void)evaluate(Failing{}, world.train, world.test, {}, pool), InvalidArgument);
+}
+
+TEST_CASE("evaluate: a list of the whole catalogue and one item more is an error, at any cut-off") {
+    const Interactions none = Interactions::from_ids({}, 1, 3);
+    const Interactions some = Interactions::from_ids({{0, 1}}, 1, 3);
+    constexpr std::size_t huge = std::numeric_limits<std::size_t>::max();
+    for (const std::size_t k : {std::size_t{4}, huge - 1, huge}) {
+        for (const std::uint32_t extra : {0U, 3U, std::numeric_limits<std::uint32_t>::max()}) {
+            const Stubborn<std::vector<Scored<>>> model{ranked({0, 1, 2, extra})};
+            CHECK_THROWS_AS((void)evaluate(model, none, some, {.cutoffs = {k}}), InvalidArgument);
+        }
+    }
+}
+
+TEST_CASE("evaluate: every figure is finite, or NaN where there is nothing to compute it from") {
+    const World world = random_world(9, 200, 15);
+    const Report report =
+        evaluate(world.model, world.train, world.test, {.cutoffs = {1, 10, std::numeric_limits<std::size_t>::max()}});
+    for (const auto& figure : report.figures()) {
+        CHECK(funnel::math::is_finite(figure.value));
+    }
 }

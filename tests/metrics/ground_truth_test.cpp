@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/metrics/ground_truth.hpp>
 
+#include "support/allocations.hpp"
+#include "support/dies.hpp"
+
 #include <funnel/core/rng.hpp>
 #include <funnel/data/interactions.hpp>
 
@@ -11,6 +14,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -27,6 +31,24 @@ using Ids = std::vector<std::uint32_t>;
 
 Ids ids(std::span<const std::uint32_t> span) {
     return {span.begin(), span.end()};
+}
+
+// All that a caller can see.
+auto state_of(const GroundTruth& truth) {
+    std::vector<Ids> relevant;
+    std::vector<bool> is_warm;
+    for (std::size_t position = 0; position < truth.size(); ++position) {
+        relevant.push_back(ids(truth.relevant(position)));
+        is_warm.push_back(truth.is_warm(position));
+    }
+    return std::tuple(ids(truth.user_ids()), relevant, is_warm, ids(truth.users_of_item()), truth.items(),
+                      truth.train_users(), truth.skipped_users());
+}
+
+GroundTruth small_truth() {
+    const Interactions train = Interactions::from_ids({{0, 4}, {0, 1}, {1, 4}, {0, 4}, {3, 2}}, 5, 6);
+    const Interactions test = Interactions::from_ids({{2, 4}, {0, 5}, {0, 1}, {2, 0}, {0, 5}, {3, 2}, {0, 3}}, 5, 6);
+    return {train, test};
 }
 
 }  // namespace
@@ -115,3 +137,27 @@ TEST_CASE("ground_truth: rejects parts of different logs, even of the same size"
     CHECK_THROWS_AS(GroundTruth(train, Interactions({}, other, train.item_keys())), InvalidArgument);
     CHECK_NOTHROW(GroundTruth(train, Interactions({}, train.user_keys(), train.item_keys())));
 }
+
+TEST_CASE("ground_truth: one that was moved from is empty, and can be assigned again") {
+    const GroundTruth empty(Interactions{}, Interactions{});
+    GroundTruth truth = small_truth();
+    const GroundTruth taken = std::move(truth);
+    CHECK(state_of(taken) == state_of(small_truth()));
+    CHECK(state_of(truth) == state_of(empty));  // NOLINT(bugprone-use-after-move): that is the question
+    truth = taken;
+    CHECK(state_of(truth) == state_of(taken));
+}
+
+TEST_CASE("ground_truth: an assignment that runs out of memory leaves it as it was") {
+    const GroundTruth other(Interactions::from_ids({{0, 0}}, 2, 2), Interactions::from_ids({{1, 1}}, 2, 2));
+    CHECK(
+        funnel::testing::check_strong_guarantee(small_truth, [&](GroundTruth& truth) { truth = other; }, state_of) > 0);
+}
+
+#if FUNNEL_CHECKS
+TEST_CASE("ground_truth: with checks on, a position past the last user is found") {
+    const GroundTruth truth = small_truth();
+    CHECK(funnel::testing::dies([&] { (void)truth.relevant(2); }, "position < size()"));
+    CHECK(funnel::testing::dies([&] { (void)truth.is_warm(std::size_t{0} - 1); }, "position < size()"));
+}
+#endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/metrics/intra_list_distance.hpp>
 
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/scored.hpp>
@@ -40,7 +41,16 @@ double cosine_distance(MatrixView<const float> rows, std::uint32_t a, std::uint3
 
 }  // namespace
 
-static_assert(!Distance<Matrix<float>> && !Distance<MatrixView<const float>> && !Distance<MatrixView<float>>,
+// As Eigen::MatrixXf, which lies column by column and so is no MatrixView: called as a distance, it would be read out of
+// bounds.
+struct ColumnMajor {
+    [[nodiscard]] std::ptrdiff_t rows() const { return 5; }
+    [[nodiscard]] std::ptrdiff_t cols() const { return 2; }
+    double operator()(std::ptrdiff_t, std::ptrdiff_t) const { return 0.0; }
+};
+
+static_assert(!Distance<Matrix<float>> && !Distance<MatrixView<const float>> && !Distance<MatrixView<float>> &&
+                  !Distance<Matrix<double>> && !Distance<MatrixView<const double>> && !Distance<ColumnMajor>,
               "a matrix holds embeddings");
 
 TEST_CASE("intra_list_distance: worked by hand") {
@@ -98,10 +108,10 @@ TEST_CASE("intra_list_distance: twins have none, and it is never negative") {
 TEST_CASE("intra_list_distance: a list without a pair has none, neither 0 nor 1") {
     const auto apart = [](std::uint32_t, std::uint32_t) { return 1.0; };
     const Matrix<float> embeddings(2, 2);
-    CHECK(std::isnan(intra_list_distance(Ids{}, apart)));
-    CHECK(std::isnan(intra_list_distance(Ids{1}, apart)));
-    CHECK(std::isnan(intra_list_distance(Ids{}, embeddings)));
-    CHECK(std::isnan(intra_list_distance(Ids{1}, embeddings)));
+    CHECK(funnel::math::is_nan(intra_list_distance(Ids{}, apart)));
+    CHECK(funnel::math::is_nan(intra_list_distance(Ids{1}, apart)));
+    CHECK(funnel::math::is_nan(intra_list_distance(Ids{}, embeddings)));
+    CHECK(funnel::math::is_nan(intra_list_distance(Ids{1}, embeddings)));
     CHECK(intra_list_distance(Ids{0, 1}, embeddings) == 1.0);  // zero vectors
 }
 
@@ -113,4 +123,27 @@ TEST_CASE("intra_list_distance: rejects unknown items and numbers that are none"
     CHECK_THROWS_AS((void)intra_list_distance(Ids{0, 1}, embeddings), InvalidArgument);
     CHECK_THROWS_AS((void)intra_list_distance(Ids{0, 1}, [](std::uint32_t, std::uint32_t) { return nan; }),
                     InvalidArgument);
+}
+
+TEST_CASE("intra_list_distance: rejects distances whose mean is not finite, and ids that a distance cannot take") {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    constexpr double most = std::numeric_limits<double>::max();
+    for (const double distance : {infinity, -infinity, most}) {
+        CHECK_THROWS_WITH_AS(
+            (void)intra_list_distance(Ids{0, 1, 2}, [&](std::uint32_t, std::uint32_t) { return distance; }),
+            "intra_list_distance: distances and their sum must be finite", InvalidArgument);
+    }
+    const auto apart = [](std::uint32_t, std::uint32_t) { return 1.0; };
+    CHECK_THROWS_AS((void)intra_list_distance(std::vector<std::int64_t>{-1, 2}, apart), InvalidArgument);
+    CHECK_THROWS_AS((void)intra_list_distance(std::vector<std::uint64_t>{std::uint64_t{1} << 32, 2}, apart),
+                    InvalidArgument);
+    CHECK(intra_list_distance(std::vector<std::int64_t>{1, 2}, apart) == 1.0);
+}
+
+TEST_CASE("intra_list_distance: embeddings at the ends of what a float holds give finite numbers") {
+    const std::vector<float> data{std::numeric_limits<float>::max(),    0, 0, std::numeric_limits<float>::denorm_min(),
+                                  std::numeric_limits<float>::lowest(), 0};
+    const MatrixView<const float> embeddings(data, 3, 2);
+    CHECK(intra_list_distance(Ids{0, 1}, embeddings) == 1.0);
+    CHECK(intra_list_distance(Ids{0, 2}, embeddings) == 2.0);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/metrics/ndcg.hpp>
 
+#include "support/dies.hpp"
+
+#include <funnel/core/math.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/scored.hpp>
 
@@ -24,6 +27,8 @@ using funnel::metrics::LinearGain;
 using funnel::metrics::ndcg;
 
 namespace {
+
+namespace testing = funnel::testing;
 
 using Labels = std::vector<float>;
 
@@ -201,3 +206,35 @@ TEST_CASE("ndcg: rejects labels without a meaning, and hits that nobody judged")
     CHECK_THROWS_WITH_AS((void)ndcg(Labels{1, 1}, Labels{1}),
                          "ndcg: judged must hold every relevant item that is shown", InvalidArgument);
 }
+
+TEST_CASE("ndcg: labels too large for powers of 2 are an error, never NaN") {
+    constexpr float largest = std::numeric_limits<float>::max();
+    CHECK(ndcg(Labels{largest, 1, largest}, Labels{1, largest, largest}) < 1.0);  // linear: any finite label will do
+    CHECK(ndcg(Labels{512, 0, 512}, Labels{512, 512}, {}, ExponentialGain{}) == Approx(0.919721).epsilon(six_digits));
+    for (const float label : {513.0F, 1025.0F, largest}) {
+        CHECK_THROWS_AS((void)ndcg(Labels{label}, Labels{label}, {}, ExponentialGain{}), InvalidArgument);
+        CHECK_THROWS_AS((void)ndcg(Labels{1}, Labels{1, label}, {}, ExponentialGain{}), InvalidArgument);
+        CHECK_THROWS_AS((void)dcg(Labels{label}, 1, ExponentialGain{}), InvalidArgument);
+    }
+    CHECK_THROWS_WITH_AS((void)dcg(Labels{600}, 1, ExponentialGain{}),
+                         "ExponentialGain: labels must be at most 512, got 600.000000", InvalidArgument);
+    // The largest label against the smallest that 2^label can tell from 1, which breaks what ndcg asks: still a number.
+    CHECK(funnel::math::is_finite(ndcg(Labels{512}, Labels{1e-15F}, {}, ExponentialGain{})));
+}
+
+TEST_CASE("ndcg: a gain of one's own that is not finite is an error") {
+    const auto infinite = [](float label) { return label > 2.0F ? std::numeric_limits<double>::infinity() : 1.0; };
+    const auto huge = [](float) { return std::numeric_limits<double>::max(); };
+    CHECK_THROWS_WITH_AS((void)ndcg(Labels{1}, Labels{3}, {}, infinite), "dcg: gains and their sum must be finite",
+                         InvalidArgument);
+    CHECK_THROWS_AS((void)ndcg(Labels{3}, Labels{3}, {}, infinite), InvalidArgument);
+    CHECK_THROWS_AS((void)dcg(Labels{3, 3}, 2, huge), InvalidArgument);
+}
+
+#if FUNNEL_CHECKS
+TEST_CASE("ndcg: with checks on, rank 0 and a gain that falls are found") {
+    CHECK(testing::dies([] { (void)funnel::metrics::discount(0); }, "rank > 0"));
+    const auto falling = [](float label) { return 1.0 / (1.0 + static_cast<double>(label)); };
+    CHECK(testing::dies([&] { (void)ndcg(Labels{1}, Labels{1, 2}, {}, falling); }, "gain(best[i - 1])"));
+}
+#endif

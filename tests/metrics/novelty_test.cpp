@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/metrics/novelty.hpp>
 
+#include <funnel/core/math.hpp>
 #include <funnel/core/scored.hpp>
 
 #include <doctest/doctest.h>
@@ -52,7 +53,7 @@ TEST_CASE("novelty: takes ids in any order, or what recommend() returns") {
 }
 
 TEST_CASE("novelty: an empty list has none") {
-    CHECK(std::isnan(novelty(Ids{}, users_of_item, 4)));
+    CHECK(funnel::math::is_nan(novelty(Ids{}, users_of_item, 4)));
 }
 
 TEST_CASE("novelty: rejects unknown items and impossible counts") {

@@ -174,6 +174,16 @@ TEST_CASE("ties: edges") {
           Labels{1, 0, 1, 0, 0});
 }
 
+TEST_CASE("ties: says that labels are too large for powers of 2, instead of NaN") {
+    const Labels large{1025, 0};
+    CHECK_THROWS_AS((void)expected::ndcg(Scores{1, 1}, large, large, {}, ExponentialGain{}), InvalidArgument);
+    const std::function infinite = [](float label) {
+        return label > 0.0F ? std::numeric_limits<double>::infinity() : 0.0;
+    };
+    CHECK_THROWS_WITH_AS((void)expected::ndcg(Scores{1, 1}, large, large, {}, infinite),
+                         "expected::ndcg: gains and their sum must be finite", InvalidArgument);
+}
+
 TEST_CASE("ties: says what is wrong") {
     const Labels two{1, 0};
     const float not_a_number = std::numeric_limits<float>::quiet_NaN();

@@ -23,11 +23,13 @@ namespace funnel::inline FUNNEL_ABI::metrics {
 /// Shapes    scores, labels: n, one of each for an item, in any order
 /// Returns   a value in [0, 1], to the last bit; NaN if there is no pair: all items are relevant, or none is
 /// Cost      O(n log n) time, O(n) memory
-/// Errors    InvalidArgument if the sizes differ, a score is NaN, or a label is negative, infinite or NaN
+/// Errors    InvalidArgument if the sizes differ, n is 2^32 or more, a score is NaN, or a label is negative, infinite or
+///           NaN
 /// Source    Mann & Whitney, "On a test of whether one of two random variables is stochastically larger", 1947
 [[nodiscard]] inline double auc(std::span<const float> scores, std::span<const float> labels) {
     require(scores.size() == labels.size(), "auc: there must be one label for each score");
-    require(std::none_of(scores.begin(), scores.end(), [](float score) { return math::is_nan(score); }),
+    require(scores.size() <= std::numeric_limits<std::uint32_t>::max(), "auc: there must be less than 2^32 scores");
+    require(std::none_of(scores.begin(), scores.end(), [](const float& score) { return math::is_nan(score); }),
             "auc: a score must not be NaN");
     detail::require_labels(labels, "auc");
 
@@ -48,7 +50,7 @@ namespace funnel::inline FUNNEL_ABI::metrics {
     for (std::size_t begin = 0, end = 0; begin < examples.size(); begin = end) {
         std::uint64_t tied_positives = 0;
         for (; end < examples.size() && examples[end].score == examples[begin].score; ++end) {
-            tied_positives += examples[end].is_relevant ? 1 : 0;
+            tied_positives += examples[end].is_relevant ? 1U : 0U;
         }
         const std::uint64_t tied_negatives = end - begin - tied_positives;
         twice_won += tied_positives * (2 * negatives + tied_negatives);

@@ -41,6 +41,9 @@ template <ItemLists Lists>
 /// Shapes    counts: how often each item was shown, one for each item of the catalogue
 /// Returns   a value in [0, 1]; NaN for an empty catalogue
 [[nodiscard]] inline double coverage(std::span<const std::uint64_t> counts) {
+    if (counts.empty()) {
+        return std::numeric_limits<double>::quiet_NaN();
+    }
     const auto never = std::count(counts.begin(), counts.end(), std::uint64_t{0});
     return static_cast<double>(counts.size() - static_cast<std::size_t>(never)) / static_cast<double>(counts.size());
 }
@@ -69,7 +72,10 @@ template <ItemLists Lists>
         total += static_cast<double>(count);
         weight += 2.0;
     }
-    return weighted / (n * total);
+    if (total == 0.0) {
+        return std::numeric_limits<double>::quiet_NaN();
+    }
+    return std::max(0.0, weighted / (n * total));  // beyond 2^53, rounding may go below 0
 }
 
 struct EntropyOptions {
@@ -84,21 +90,23 @@ struct EntropyOptions {
 /// Returns   a value in [0, log2(n)], the upper end when all are shown equally often; NaN if nothing was shown, or if
 ///           normalised for a catalogue of one item
 [[nodiscard]] inline double entropy(std::span<const std::uint64_t> counts, const EntropyOptions& options = {}) {
-    std::uint64_t total = 0;
-    for (const auto count : counts) {
-        total += count;
+    double total = 0.0;  // of counts that may add up to more than 2^64
+    for (const std::uint64_t count : counts) {
+        total += static_cast<double>(count);
     }
-    if (total == 0) {
+    if (total == 0.0 || (options.normalised && counts.size() == 1)) {
         return std::numeric_limits<double>::quiet_NaN();
     }
     double bits = 0.0;
     for (const std::uint64_t count : counts) {
         if (count > 0) {
-            const double share = static_cast<double>(count) / static_cast<double>(total);
+            const double share = static_cast<double>(count) / total;
             bits += share * -math::log2(share);
         }
     }
-    return options.normalised ? bits / math::log2(static_cast<double>(counts.size())) : bits;
+    const double most = math::log2(static_cast<double>(counts.size()));
+    bits = std::min(bits, most);  // rounding may go above
+    return options.normalised ? bits / most : bits;
 }
 
 }  // namespace funnel::metrics

@@ -53,6 +53,7 @@ template <Recommender Model, Executor E = Serial>
     for (std::size_t first = 0; first < truth.size(); first += users_at_once) {
         const std::size_t count = std::min(users_at_once, truth.size() - first);
         executor.for_range(count, grain, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+            FUNNEL_ASSERT(worker < marks.size());
             marks[worker].resize(truth.items());
             for (std::size_t position = first + begin; position < first + end; ++position) {
                 lists.add(position, model.recommend(truth.user_ids()[position], {.k = lists.longest()}), marks[worker]);

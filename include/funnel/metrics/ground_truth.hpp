@@ -47,11 +47,14 @@ public:
         items_.resize(kept);
     }
 
-    [[nodiscard]] std::span<const std::uint32_t> of(std::size_t user) const noexcept {
+    [[nodiscard]] std::span<const std::uint32_t> of(std::size_t user) const noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(user + 1 < ends_.size());
         const std::size_t begin = user > 0 ? ends_[user - 1] : 0;
         return {items_.data() + begin, ends_[user] - begin};
     }
-    [[nodiscard]] std::span<const std::uint32_t> all() const noexcept { return {items_.data(), items_.size()}; }
+    [[nodiscard]] std::span<const std::uint32_t> all() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {items_.data(), items_.size()};
+    }
 
 private:
     std::vector<std::size_t> ends_;
@@ -79,7 +82,7 @@ public:
         std::vector<std::uint32_t> last_user(train.items(), 0);
         for (std::uint32_t user = 0; user < train.users(); ++user) {
             const bool is_warm = !seen.of(user).empty();
-            train_users_ += is_warm ? 1 : 0;
+            train_users_ += is_warm ? 1U : 0U;
             if (wanted.of(user).empty()) {
                 continue;
             }
@@ -104,22 +107,51 @@ public:
         }
     }
 
+    GroundTruth(const GroundTruth&) = default;
+    GroundTruth(GroundTruth&& other) noexcept
+        : users_(std::move(other.users_)),
+          is_warm_(std::move(other.is_warm_)),
+          begins_(std::move(other.begins_)),
+          relevant_(std::move(other.relevant_)),
+          users_of_item_(std::move(other.users_of_item_)),
+          train_users_(std::exchange(other.train_users_, 0)),
+          skipped_users_(std::exchange(other.skipped_users_, 0)) {}
+    GroundTruth& operator=(GroundTruth other) noexcept {  // all of it, or nothing
+        users_.swap(other.users_);
+        is_warm_.swap(other.is_warm_);
+        begins_.swap(other.begins_);
+        relevant_.swap(other.relevant_);
+        users_of_item_.swap(other.users_of_item_);
+        std::swap(train_users_, other.train_users_);
+        std::swap(skipped_users_, other.skipped_users_);
+        return *this;
+    }
+    ~GroundTruth() = default;
+
     /// How many users are evaluated.
     [[nodiscard]] std::size_t size() const noexcept { return users_.size(); }
     /// Their ids, ascending.
-    [[nodiscard]] std::span<const std::uint32_t> user_ids() const noexcept { return {users_.data(), users_.size()}; }
+    [[nodiscard]] std::span<const std::uint32_t> user_ids() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {users_.data(), users_.size()};
+    }
     /// The relevant items of user_ids()[position], position < size() (not checked); never empty, no item twice.
-    [[nodiscard]] std::span<const std::uint32_t> relevant(std::size_t position) const noexcept {
+    [[nodiscard]] std::span<const std::uint32_t> relevant(std::size_t position) const noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(position < size());
         return {relevant_.data() + begins_[position], begins_[position + 1] - begins_[position]};
     }
-    /// Whether user_ids()[position] has a training row.
-    [[nodiscard]] bool is_warm(std::size_t position) const noexcept { return is_warm_[position] != 0; }
+    /// Whether user_ids()[position], position < size() (not checked), has a training row.
+    [[nodiscard]] bool is_warm(std::size_t position) const noexcept {
+        FUNNEL_ASSERT(position < size());
+        return is_warm_[position] != 0;
+    }
     /// Users whose test rows only repeat what they have in the training part.
     [[nodiscard]] std::size_t skipped_users() const noexcept { return skipped_users_; }
 
     [[nodiscard]] std::size_t items() const noexcept { return users_of_item_.size(); }
     /// How many users have each item in the training part.
-    [[nodiscard]] std::span<const std::uint32_t> users_of_item() const noexcept { return users_of_item_; }
+    [[nodiscard]] std::span<const std::uint32_t> users_of_item() const noexcept FUNNEL_LIFETIMEBOUND {
+        return users_of_item_;
+    }
     /// How many users have a training row.
     [[nodiscard]] std::size_t train_users() const noexcept { return train_users_; }
 

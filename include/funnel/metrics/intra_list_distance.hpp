@@ -16,33 +16,46 @@
 
 namespace funnel::inline FUNNEL_ABI::metrics {
 
-/// How far apart two items are, given by id: 0 for twins, the same both ways. Whatever is a matrix holds embeddings,
-/// not distances; wrap a matrix of distances in a lambda.
+namespace detail {
+
+template <class M>
+concept HasRowsAndColumns = requires(const M& matrix) {
+    matrix.rows();
+    matrix.cols();
+};
+
+}  // namespace detail
+
+/// How far apart two items are, given by id: 0 for twins, the same both ways. A matrix is not one, whoever made it and
+/// however it stores its elements: matrices hold embeddings, in rows of floats. Wrap a matrix of distances in a lambda.
 template <class D>
-concept Distance = !std::convertible_to<const D&, MatrixView<const float>> &&
-                   requires(const D& distance, std::uint32_t a, std::uint32_t b) {
-                       { distance(a, b) } -> std::convertible_to<double>;
-                   };
+concept Distance = !detail::HasRowsAndColumns<D> && requires(const D& distance, std::uint32_t a, std::uint32_t b) {
+    { distance(a, b) } -> std::convertible_to<double>;
+};
 
 /// Intra-list distance: how far apart the items of one list are on average. The larger, the more diverse the list.
 ///
 ///     intra_list_distance = mean over the n (n - 1) / 2 pairs of shown items of distance(a, b)
 ///
-/// Shapes    shown: n item ids, or a result of recommend();  distance: callable on pairs of them
+/// Shapes    shown: n item ids below 2^32, or a result of recommend();  distance: callable on pairs of them
 /// Returns   NaN if there is no pair (n < 2): such a list is neither diverse nor uniform, leave it out of means
 /// Cost      n (n - 1) / 2 calls of distance
-/// Errors    InvalidArgument if a distance is NaN
+/// Errors    InvalidArgument if an id is not below 2^32, or a distance or the sum of all is not finite
 /// Source    Ziegler et al., "Improving recommendation lists through topic diversification", WWW 2005 (as a mean)
 template <ItemList L, Distance D>
 [[nodiscard]] double intra_list_distance(const L& shown, const D& distance) {
+    constexpr std::size_t ids = std::size_t{1} << 32;
+    const auto id_of = [](const auto& entry) {
+        return static_cast<std::uint32_t>(detail::checked_id(entry, ids, "intra_list_distance"));
+    };
     double sum = 0.0;
     std::size_t pairs = 0;
     for (auto a = std::begin(shown); a != std::end(shown); ++a) {
         for (auto b = a; ++b != std::end(shown); ++pairs) {
-            sum += static_cast<double>(distance(detail::id_of(*a), detail::id_of(*b)));
+            sum += static_cast<double>(distance(id_of(*a), id_of(*b)));
         }
     }
-    require(!math::is_nan(sum), "intra_list_distance: a distance must not be NaN");
+    require(math::is_finite(sum), "intra_list_distance: distances and their sum must be finite");
     return pairs > 0 ? sum / static_cast<double>(pairs) : std::numeric_limits<double>::quiet_NaN();
 }
 
@@ -62,14 +75,15 @@ template <ItemList L>
     std::size_t count = 0;
     double units = 0.0;  // the squared lengths of the unit vectors: 1, or 0 for a zero vector
     for (const auto& entry : shown) {
-        const std::uint32_t item = detail::checked_id(entry, embeddings.rows(), "intra_list_distance");
+        const std::size_t item = detail::checked_id(entry, embeddings.rows(), "intra_list_distance");
         const std::span<const float> embedding = embeddings.row(item);
+        require(std::all_of(embedding.begin(), embedding.end(), [](const float& x) { return math::is_finite(x); }),
+                "intra_list_distance: embeddings must be finite");
         ++count;
         double squared_length = 0.0;
         for (const float x : embedding) {
             squared_length += static_cast<double>(x) * static_cast<double>(x);
         }
-        require(math::is_finite(squared_length), "intra_list_distance: embeddings must be finite");
         if (squared_length > 0.0) {
             const double scale = 1.0 / math::sqrt(squared_length);
             for (std::size_t d = 0; d < sum.size(); ++d) {

@@ -34,12 +34,12 @@ namespace detail {
 
 // The id of an entry, proven to lie inside the catalogue. A negative id lies outside as well.
 template <class Entry>
-[[nodiscard]] std::uint32_t checked_id(const Entry& entry, std::size_t items, const char* function) {
+[[nodiscard]] std::size_t checked_id(const Entry& entry, std::size_t items, const char* function) {
     const auto id = id_of(entry);
     if (static_cast<std::uint64_t>(id) >= items) {
         raise<InvalidArgument>(std::string(function) + ": item ids must lie inside the catalogue");
     }
-    return static_cast<std::uint32_t>(id);
+    return static_cast<std::size_t>(id);
 }
 
 }  // namespace detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -35,7 +36,7 @@ inline std::size_t count_relevant(std::span<const float> labels,
 }
 
 inline void require_labels(std::span<const float> labels, const char* function) {
-    const auto is_label = [](float label) { return label >= 0.0F && label <= std::numeric_limits<float>::max(); };
+    const auto is_label = [](const float& label) { return math::is_finite(label) && label >= 0.0F; };
     if (!std::all_of(labels.begin(), labels.end(), is_label)) {
         raise<InvalidArgument>(std::string(function) + ": labels must be finite and non-negative");
     }

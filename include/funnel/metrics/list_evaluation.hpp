@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -33,7 +34,7 @@ inline constexpr std::array catalogue_metrics{"coverage", "gini", "entropy"};
 // all cut-offs.
 class ListEvaluation {
 public:
-    ListEvaluation(const GroundTruth& truth, std::vector<std::size_t> cutoffs)
+    ListEvaluation(const GroundTruth& truth FUNNEL_LIFETIMEBOUND, std::vector<std::size_t> cutoffs)
         : truth_(truth), cutoffs_(std::move(cutoffs)), ideal_dcg_{0.0} {
         require(!cutoffs_.empty(), "evaluate: there must be a cutoff");
         std::sort(cutoffs_.begin(), cutoffs_.end());
@@ -53,9 +54,11 @@ public:
 
     [[nodiscard]] std::size_t longest() const noexcept { return cutoffs_.back(); }
 
-    // The list of the user at this position. marks: a byte for each item, all zero, and so again afterwards.
+    // The list of the user at this position (not checked). marks: a byte for each item (not checked), all zero, and so
+    // again afterwards.
     template <ScoredList L>
     void add(std::size_t position, const L& list, std::span<unsigned char> marks) {
+        FUNNEL_ASSERT(position < truth_.size() && marks.size() == truth_.items());
         constexpr unsigned char relevant_mark = 1;
         constexpr unsigned char shown_mark = 2;
         const std::span<const std::uint32_t> relevant = truth_.relevant(position);
@@ -75,7 +78,7 @@ public:
             if (static_cast<std::uint64_t>(entry.id) >= marks.size()) {
                 reject(position, "item " + std::to_string(entry.id) + ", which is not in the catalogue");
             }
-            if (math::is_nan(static_cast<double>(entry.score))) {
+            if (is_nan(entry.score)) {
                 reject(position, "item " + std::to_string(entry.id) + " with the score NaN");
             }
             const auto item = static_cast<std::uint32_t>(entry.id);
@@ -106,7 +109,7 @@ public:
         const auto is_cold = [&](std::size_t position) { return !truth_.is_warm(position); };
         std::size_t warm = 0;
         for (std::size_t position = 0; position < truth_.size(); ++position) {
-            warm += is_warm(position) ? 1 : 0;
+            warm += is_warm(position) ? 1U : 0U;
         }
 
         Summary all_users = summary(truth_.size(), everybody, {true, false});
@@ -126,6 +129,15 @@ public:
     }
 
 private:
+    template <class Score>
+    [[nodiscard]] static bool is_nan(const Score& score) noexcept {
+        if constexpr (std::floating_point<Score> && sizeof(Score) <= sizeof(double)) {
+            return math::is_nan(score);  // where it lies: with -ffast-math, a converted one is taken for a number
+        } else {
+            return math::is_nan(static_cast<double>(score));
+        }
+    }
+
     // What has been seen of a list up to some rank.
     struct Walk {
         std::size_t rank = 0;
@@ -158,7 +170,8 @@ private:
             is_hit ? 1.0 : 0.0,
             walk.reciprocal_rank,
             is_hit ? walk.precisions / static_cast<double>(possible) : 0.0,
-            walk.information / static_cast<double>(walk.rank),  // NaN for an empty list
+            walk.rank > 0 ? walk.information / static_cast<double>(walk.rank)
+                          : std::numeric_limits<double>::quiet_NaN(),
         };
         for (std::size_t metric = 0; metric < values.size(); ++metric) {
             values_[cutoff * values.size() + metric][position] = values[metric];

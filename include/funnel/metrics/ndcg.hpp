@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/metrics/labels.hpp>
 
@@ -8,11 +9,13 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::metrics {
 
-/// What a relevance label is worth. The worth must not fall as the label grows (not checked).
+/// What a relevance label is worth. The worth must be finite. It must not be negative, nor fall as the label grows (not
+/// checked).
 template <class G>
 concept Gain = requires(const G& gain, float label) {
     { gain(label) } -> std::convertible_to<double>;
@@ -24,12 +27,21 @@ struct LinearGain {
 };
 
 /// 2^label - 1, which stresses the best labels (Burges et al., ICML 2005). The same as LinearGain on labels 0 and 1.
+///
+/// Errors    InvalidArgument if a label is above 512: sums and ratios of larger powers of 2 may leave the range of a
+///           double
 struct ExponentialGain {
-    [[nodiscard]] double operator()(float label) const noexcept { return math::exp2(static_cast<double>(label)) - 1.0; }
+    [[nodiscard]] double operator()(float label) const {
+        if (!(label <= 512.0F)) {
+            raise<InvalidArgument>("ExponentialGain: labels must be at most 512, got " + std::to_string(label));
+        }
+        return math::exp2(static_cast<double>(label)) - 1.0;
+    }
 };
 
-/// What an item at this rank keeps of its worth; the first rank is 1.
+/// What an item at this rank keeps of its worth; the first rank is 1 (not checked).
 [[nodiscard]] inline double discount(std::size_t rank) noexcept {
+    FUNNEL_ASSERT(rank > 0);
     return 1.0 / math::log2(static_cast<double>(rank) + 1.0);
 }
 
@@ -39,7 +51,7 @@ struct ExponentialGain {
 ///
 /// Shapes    shown: n labels in the order shown, best rank first
 /// Cost      O(n)
-/// Errors    InvalidArgument if a label is negative, infinite or NaN
+/// Errors    InvalidArgument if a label is negative, infinite or NaN, or the sum of the gains is not finite
 template <Gain G = LinearGain>
 [[nodiscard]] double dcg(std::span<const float> shown, std::size_t k, const G& gain = {}) {
     detail::require_labels(shown, "dcg");
@@ -47,6 +59,7 @@ template <Gain G = LinearGain>
     for (std::size_t i = 0; i < std::min(k, shown.size()); ++i) {
         sum += gain(shown[i]) * discount(i + 1);
     }
+    require(math::is_finite(sum), "dcg: gains and their sum must be finite");
     return sum;
 }
 
@@ -58,6 +71,9 @@ double best_dcg(std::span<const float> judged, std::size_t k, const G& gain) {
     std::vector<float> best(std::min(k, judged.size()));
     const auto larger = [](float a, float b) { return a > b; };
     std::partial_sort_copy(judged.begin(), judged.end(), best.begin(), best.end(), larger);
+    for (std::size_t i = 1; i < best.size(); ++i) {
+        FUNNEL_ASSERT(static_cast<double>(gain(best[i - 1])) >= static_cast<double>(gain(best[i])));
+    }
     return dcg(best, k, gain);
 }
 
@@ -74,7 +90,8 @@ double best_dcg(std::span<const float> judged, std::size_t k, const G& gain) {
 /// Shapes    shown: n labels in the order shown, 0 where nobody judged;  judged: m labels, of all judged items
 /// Returns   a value in [0, 1], provided that every shown item is judged with the same label
 /// Cost      O(n + m log k) time, O(min(k, m)) memory
-/// Errors    InvalidArgument if a label is negative, infinite or NaN, or if more relevant items are shown than judged
+/// Errors    InvalidArgument if a label is negative, infinite or NaN, if a sum of gains is not finite, or if more
+///           relevant items are shown than judged
 /// Source    Jarvelin & Kekalainen, "Cumulated gain-based evaluation of IR techniques", TOIS 2002
 template <Gain G = LinearGain>
 [[nodiscard]] double ndcg(std::span<const float> shown, std::span<const float> judged,

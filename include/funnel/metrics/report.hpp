@@ -28,11 +28,22 @@ public:
     Summary() = default;
     Summary(std::size_t users, std::vector<Figure> figures) : users_(users), figures_(std::move(figures)) {}
 
+    Summary(const Summary&) = default;
+    Summary(Summary&& other) noexcept : users_(std::exchange(other.users_, 0)), figures_(std::move(other.figures_)) {}
+    Summary& operator=(Summary other) noexcept {  // all of it, or nothing
+        std::swap(users_, other.users_);
+        figures_.swap(other.figures_);
+        return *this;
+    }
+    ~Summary() = default;
+
     /// How many users the group has. Without any, every figure is NaN.
     [[nodiscard]] std::size_t users() const noexcept { return users_; }
 
     /// Everything there is, one cut-off after the other.
-    [[nodiscard]] std::span<const Figure> figures() const noexcept { return {figures_.data(), figures_.size()}; }
+    [[nodiscard]] std::span<const Figure> figures() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {figures_.data(), figures_.size()};
+    }
 
     /// The value with this name, such as "ndcg@10".
     ///
@@ -73,8 +84,10 @@ class Report : public Summary {
 public:
     Report() = default;
 
-    /// From the figures of all users and of the two groups, which have the same names in the same order; and one column
-    /// for each of them.
+    /// From the figures of all users and of the two groups, which have the same names in the same order; and for each of
+    /// them one column: a value for each of user_ids, or none.
+    ///
+    /// Errors    InvalidArgument if the columns do not fit
     Report(Summary all, Summary warm, Summary cold, std::vector<std::uint32_t> user_ids,
            std::vector<std::vector<double>> columns, std::size_t skipped_users)
         : Summary(std::move(all)),
@@ -82,12 +95,39 @@ public:
           cold_(std::move(cold)),
           user_ids_(std::move(user_ids)),
           columns_(std::move(columns)),
-          skipped_users_(skipped_users) {}
+          skipped_users_(skipped_users) {
+        require(columns_.size() == figures().size(), "Report: there must be one column for each figure");
+        for (const std::vector<double>& column : columns_) {
+            require(column.empty() || column.size() == user_ids_.size(),
+                    "Report: a column must be empty or have one value for each of user_ids");
+        }
+    }
+
+    Report(const Report&) = default;
+    Report(Report&& other) noexcept
+        : Summary(std::move(static_cast<Summary&>(other))),
+          warm_(std::move(other.warm_)),
+          cold_(std::move(other.cold_)),
+          user_ids_(std::move(other.user_ids_)),
+          columns_(std::move(other.columns_)),
+          skipped_users_(std::exchange(other.skipped_users_, 0)) {}
+    Report& operator=(Report other) noexcept {  // all of it, or nothing
+        Summary::operator=(std::move(static_cast<Summary&>(other)));
+        warm_ = std::move(other.warm_);
+        cold_ = std::move(other.cold_);
+        user_ids_.swap(other.user_ids_);
+        columns_.swap(other.columns_);
+        std::swap(skipped_users_, other.skipped_users_);
+        return *this;
+    }
+    ~Report() = default;
 
     /// Users with a training row.
-    [[nodiscard]] const Summary& warm() const noexcept { return warm_; }
+    [[nodiscard]] const Summary& warm() const& noexcept FUNNEL_LIFETIMEBOUND { return warm_; }
+    [[nodiscard]] Summary warm() && noexcept { return std::move(warm_); }
     /// Users without one: only what needs no history of theirs can serve them.
-    [[nodiscard]] const Summary& cold() const noexcept { return cold_; }
+    [[nodiscard]] const Summary& cold() const& noexcept FUNNEL_LIFETIMEBOUND { return cold_; }
+    [[nodiscard]] Summary cold() && noexcept { return std::move(cold_); }
     [[nodiscard]] std::size_t warm_users() const noexcept { return warm_.users(); }
     [[nodiscard]] std::size_t cold_users() const noexcept { return cold_.users(); }
 
@@ -95,13 +135,13 @@ public:
     [[nodiscard]] std::size_t skipped_users() const noexcept { return skipped_users_; }
 
     /// The evaluated users, ascending.
-    [[nodiscard]] std::span<const std::uint32_t> user_ids() const noexcept { return user_ids_; }
+    [[nodiscard]] std::span<const std::uint32_t> user_ids() const noexcept FUNNEL_LIFETIMEBOUND { return user_ids_; }
 
     /// One value for each of user_ids(), for paired tests. Two reports on the same parts have the same users.
     ///
     /// Returns   NaN for the novelty of an empty list
     /// Errors    InvalidArgument if there is no such figure, or it is one of all lists together, such as coverage@10
-    [[nodiscard]] std::span<const double> per_user(std::string_view name) const {
+    [[nodiscard]] std::span<const double> per_user(std::string_view name) const FUNNEL_LIFETIMEBOUND {
         const std::vector<double>& column = columns_[find(name)];
         if (column.size() != user_ids_.size()) {
             raise<InvalidArgument>("Report: \"" + std::string(name) + "\" has no value for a single user");

@@ -193,6 +193,7 @@ template <Gain G = LinearGain>
     if (list.relevant == 0) {
         return options.if_nothing_relevant;
     }
+    require(math::is_finite(sum), "expected::ndcg: gains and their sum must be finite");
     const double best = detail::best_dcg(judged, options.k, gain);
     return best > 0.0 ? sum / best : 0.0;
 }
