@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A first recommendation: who watched what goes in, a list with reasons comes out.
+//
+//     g++ -std=c++20 -O2 -I include examples/01_recommend.cpp -o /tmp/example
+//     /tmp/example
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/interactions_builder.hpp>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Re-ranking: fill a slate of three with items that are relevant but not all the same, and see what it costs in nDCG.
+//
+//     g++ -std=c++20 -O2 -I include examples/02_diverse_slate.cpp -o /tmp/example
+//     /tmp/example
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/metrics/ndcg.hpp>
 #include <funnel/rerank/mmr.hpp>

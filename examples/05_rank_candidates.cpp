@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Ranking: learn from what was shown and clicked, then score the candidates of a request.
 // A logistic regression sees features one by one; a factorisation machine also sees pairs of them.
+//
+//     g++ -std=c++20 -O2 -I include examples/05_rank_candidates.cpp -o /tmp/example
+//     /tmp/example
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/metrics/auc.hpp>

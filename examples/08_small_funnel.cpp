@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A whole recommender in one expression: two sources, a ranker, a diversity rule, a fallback. Then look inside a
-// request.
+// A whole recommender in one expression: two sources, a ranker, a diversity rule, a fallback; and the trace of a request.
+//
+//     g++ -std=c++20 -O2 -I include examples/08_small_funnel.cpp -o /tmp/example
+//     /tmp/example
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
@@ -88,9 +90,6 @@ int main() {
             }
             std::printf("\n");
         }
-        for (const StageTrace& stage : result.trace.stages) {
-            std::printf("    %-16s %2zu -> %2zu  %8.1f us\n", stage.name.c_str(), stage.in, stage.out,
-                        static_cast<double>(stage.nanoseconds) / 1000.0);
-        }
+        std::printf("\n%s\n", to_string(result.trace).c_str());  // candidates into and out of each stage
     }
 }

@@ -32,6 +32,8 @@ int long_work(E&& executor = E{}) {
     return done.load();
 }
 
+void ignore(const Progress&) {}
+
 // Leaves everything to its second worker.
 struct SecondWorker {
     [[nodiscard]] static std::size_t concurrency() { return 2; }
@@ -61,6 +63,11 @@ TEST_CASE("Monitored: reports each step, and changes nothing else") {
     CHECK(begins == std::vector<std::size_t>{0, 4, 8});
     SecondWorker second;
     Monitored(second, note).for_range(1, 1, [](std::size_t, std::size_t, std::size_t worker) { CHECK(worker == 1); });
+}
+
+TEST_CASE("Monitored: a plain function can take the reports, without a warning about shadowed names") {
+    Threads pool(2);
+    CHECK(long_work(Monitored(pool, ignore)) == 30);
 }
 
 TEST_CASE("report_progress: an executor that does not listen is not asked to") {

@@ -38,8 +38,8 @@ struct NeverStops {
 template <Executor E, std::invocable<const Progress&> Report, StopToken Stop = NeverStops>
 class Monitored {
 public:
-    Monitored(E& executor FUNNEL_LIFETIMEBOUND, Report report, Stop stop = {})
-        : executor_(executor), report_(std::move(report)), stop_(std::move(stop)) {}
+    Monitored(E& executor FUNNEL_LIFETIMEBOUND, Report on_progress, Stop stop = {})
+        : executor_(executor), report_(std::move(on_progress)), stop_(std::move(stop)) {}
 
     [[nodiscard]] std::size_t concurrency() const { return executor_.concurrency(); }
 
