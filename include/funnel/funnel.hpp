@@ -122,6 +122,7 @@
 #include <funnel/ranking/fm.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
 #include <funnel/ranking/optimiser.hpp>
+#include <funnel/ranking/standardised_rows.hpp>
 #include <funnel/rerank/category_cap.hpp>
 #include <funnel/rerank/freshness.hpp>
 #include <funnel/rerank/mmr.hpp>

@@ -9,6 +9,7 @@
 
 using doctest::Approx;
 using funnel::InvalidArgument;
+using funnel::ranking::detail::finite_score;
 using funnel::ranking::detail::logistic;
 using funnel::ranking::detail::require_binary_labels;
 
@@ -31,4 +32,12 @@ TEST_CASE("require_binary_labels: says what is wrong, and where") {
     CHECK_THROWS_AS(require_binary_labels(std::vector<float>{std::numeric_limits<float>::quiet_NaN()}, 1, "fit"),
                     InvalidArgument);
     CHECK_THROWS_AS(require_binary_labels(std::vector<float>{-1}, 1, "fit"), InvalidArgument);
+}
+
+TEST_CASE("finite_score: a double beyond the range of a float becomes the end of that range") {
+    constexpr float most = std::numeric_limits<float>::max();
+    CHECK(finite_score(0.1) == 0.1F);
+    CHECK(finite_score(static_cast<double>(most)) == most);
+    CHECK(finite_score(1e39) == most);
+    CHECK(finite_score(-1e300) == -most);
 }

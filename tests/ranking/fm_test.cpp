@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/ranking/fm.hpp>
 
+#include "support/allocations.hpp"
 #include "support/damage.hpp"
 #include "support/temp_dir.hpp"
 
@@ -17,6 +18,8 @@
 #include <cstdint>
 #include <limits>
 #include <stop_token>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 using doctest::Approx;
@@ -389,4 +392,129 @@ TEST_CASE("FM: rejects what it cannot learn from") {
     const CSRMatrix<float> sparse(std::vector<Triplet<float>>{{1, 0, not_a_number}}, 2, 2);
     CHECK_THROWS_WITH_AS((void)FM::fit(sparse, labels), "FM::fit: the feature at row 1, column 0 must be finite",
                          InvalidArgument);
+}
+
+TEST_CASE("FM: a file of half a kilobyte that claims 2 x 10^8 factors takes no memory, to load or to score") {
+    const testing::TempDir dir;
+    const std::vector<float> nothing;
+    for (const std::uint64_t factors : {std::uint64_t{200'000'000}, std::uint64_t{1} << 40}) {
+        funnel::io::ContainerWriter file("ranking.FM", 1);
+        file.value("factors", factors);
+        file.value("bias", 0.5F);
+        file.array("weights", nothing);
+        const Matrix<float> no_rows(0, static_cast<std::size_t>(factors));
+        file.matrix("vectors", no_rows);
+        file.save(dir / "claims.fnl");
+        const auto load_and_score = [&] {
+            const FM model = FM::load(dir / "claims.fnl");
+            CHECK(model.features() == 0);
+            CHECK(model.score(Matrix<float>(2, 0)) == std::vector<float>{0.5F, 0.5F});
+            const FM copy = model;
+            copy.save(dir / "again.fnl");
+        };
+        load_and_score();
+        CHECK(testing::allocated_bytes_of(load_and_score) < 2'000'000);  // files are read through a buffer of 1 MB
+    }
+}
+
+TEST_CASE("FM: memory after load is linear in the file: short vectors are padded to a cache line, no more") {
+    const testing::TempDir dir;
+    constexpr std::size_t d = 20'000;
+    FM::fit(CSRMatrix<float>({}, 0, d), {}, {.factors = 1}).save(dir / "model.fnl");
+    // The file itself, the weights, and the vectors with 64 bytes a row.
+    CHECK(testing::allocated_bytes_of([&] { (void)FM::load(dir / "model.fnl"); }) < 3 * 8 * d + 64 * d);
+}
+
+TEST_CASE("FM: more factors than can be used are an error, or not asked for") {
+    const std::size_t huge = std::numeric_limits<std::size_t>::max();
+    const std::vector<float> label{1};
+    CHECK_THROWS_WITH_AS((void)FM::fit(Matrix<float>(1, 2), label, {.factors = huge}),
+                         "FM::fit: factors must be below 2^32, got 18446744073709551615", InvalidArgument);
+    CHECK_THROWS_AS((void)FM::fit(Matrix<float>(1, 0), label, {.factors = huge / 2}), InvalidArgument);
+    const auto no_features = [&] {
+        const auto model = FM::fit(Matrix<float>(1, 0), label, {.factors = 0xFFFF'FFFF, .epochs = 3});
+        CHECK(model.predict(Matrix<float>(1, 0))[0] > 0.5F);
+    };
+    CHECK(testing::allocated_bytes_of(no_features) < 10'000);
+}
+
+TEST_CASE("FM: scores of finite features are finite, however large") {
+    const testing::TempDir dir;
+    constexpr float most = std::numeric_limits<float>::max();
+    funnel::io::ContainerWriter file("ranking.FM", 1);
+    file.value("factors", std::uint64_t{1});
+    file.value("bias", most);
+    const std::vector<float> weights{most, most, -most};
+    file.array("weights", weights);
+    Matrix<float> vectors(3, 1);
+    vectors(0, 0) = most;
+    vectors(1, 0) = -most;
+    vectors(2, 0) = most;
+    file.matrix("vectors", vectors);
+    file.save(dir / "large.fnl");
+    const FM model = FM::load(dir / "large.fnl");
+
+    Matrix<float> rows(5, 3);
+    rows(0, 0) = most;               // alone: w x = most^2
+    rows(1, 2) = most;               // -most^2
+    rows(2, 0) = rows(2, 1) = most;  // the pair is worth -most^4
+    rows(3, 0) = rows(3, 2) = most;  // and this one most^4
+    rows(4, 0) = rows(4, 1) = rows(4, 2) = -most;
+    const std::vector<float> scores = model.score(rows);
+    CHECK(scores == std::vector<float>{most, -most, -most, most, -most});
+    CHECK(model.predict(rows) == std::vector<float>{1, 0, 0, 1, 0});
+    CHECK(model.score(sparse_of(rows)) == scores);
+}
+
+TEST_CASE("FM: a zero that a sparse row stores is no feature of that row") {
+    const auto rows = random_rows(30, 4, 50);
+    std::vector<Triplet<float>> entries;
+    for (std::uint32_t i = 0; i < rows.rows(); ++i) {
+        for (std::uint32_t j = 0; j < rows.cols(); ++j) {
+            entries.push_back({i, j, rows(i, j)});
+        }
+    }
+    const CSRMatrix<float> with_zeros(entries, rows.rows(), rows.cols());
+    const auto labels = random_labels(30, 50);
+    CHECK(FM::fit(with_zeros, labels).score(rows) == FM::fit(rows, labels).score(rows));
+}
+
+namespace {
+
+auto state_of(const FM& model) {
+    std::vector<float> vectors;
+    for (std::size_t j = 0; j < model.features(); ++j) {
+        vectors.insert(vectors.end(), model.vectors().row(j).begin(), model.vectors().row(j).end());
+    }
+    return std::tuple(model.features(), model.factors(), model.bias(),
+                      std::vector(model.weights().begin(), model.weights().end()), vectors);
+}
+
+}  // namespace
+
+TEST_CASE("FM: one that was moved from has no features, and can be asked and assigned") {
+    const auto rows = random_rows(20, 4, 60);
+    FM model = FM::fit(rows, random_labels(20, 60));
+    const FM copy = model;
+    const FM taken = std::move(model);
+    CHECK(state_of(taken) == state_of(copy));
+    CHECK(model.features() == 0);  // NOLINT(bugprone-use-after-move): that is the question
+    CHECK(model.factors() == 0);
+    CHECK(model.vectors().rows() == 0);
+    CHECK(model.score(Matrix<float>(2, 0)).size() == 2);
+    CHECK_THROWS_AS((void)model.score(rows), InvalidArgument);
+    model = copy;
+    CHECK(state_of(model) == state_of(copy));
+}
+
+TEST_CASE("FM: an assignment that runs out of memory leaves it as it was") {
+    const auto other = FM::fit(random_rows(20, 9, 61), random_labels(20, 61), {.factors = 5});
+    const auto make = [] { return FM::fit(random_rows(20, 4, 60), random_labels(20, 60)); };
+    CHECK(testing::check_strong_guarantee(make, [&](FM& model) { model = other; }, state_of) > 0);
+}
+
+TEST_CASE("FM: rejects a start that is not finite") {
+    CHECK_THROWS_WITH_AS((void)FM::fit(Matrix<float>(1, 50), std::vector<float>{1},
+                                       {.epochs = 0, .init_scale = std::numeric_limits<float>::max()}),
+                         "FM::fit: diverged; a smaller learning_rate or init_scale may help", InvalidArgument);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/ranking/logistic_regression.hpp>
 
+#include "support/allocations.hpp"
 #include "support/damage.hpp"
 #include "support/temp_dir.hpp"
 
@@ -8,23 +9,29 @@
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/progress.hpp>
 #include <funnel/core/rng.hpp>
+#include <funnel/core/sparse.hpp>
 
 #include <doctest/doctest.h>
 
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <span>
 #include <stop_token>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 using doctest::Approx;
+using funnel::CSRMatrix;
 using funnel::InvalidArgument;
 using funnel::Matrix;
 using funnel::MatrixView;
 using funnel::Random;
 using funnel::Threads;
+using funnel::Triplet;
 using funnel::ranking::LogisticRegression;
 using funnel::ranking::LogisticRegressionOptions;
 using funnel::ranking::Optimiser;
@@ -134,6 +141,42 @@ std::vector<double> optimum(const std::vector<std::vector<double>>& z, const std
         }
     }
     return w;
+}
+
+// Three in four entries are 0; the last column is the same in all rows.
+Problem mostly_zeros(std::size_t n, std::size_t d, std::uint64_t seed) {
+    Random random(seed);
+    Problem problem{Matrix<float>(n, d), std::vector<float>(n)};
+    for (std::size_t i = 0; i < n; ++i) {
+        double logit = -0.4;
+        for (std::size_t j = 0; j + 1 < d; ++j) {
+            if (random.below(4) == 0) {
+                problem.rows(i, j) = static_cast<float>((random.normal() + 2.0) * static_cast<double>(j + 1));
+                logit += j % 2 == 0 ? 1.0 : -0.7;
+            }
+        }
+        problem.rows(i, d - 1) = 0.1F;
+        problem.labels[i] = random.uniform() < 1.0 / (1.0 + std::exp(-logit)) ? 1.0F : 0.0F;
+    }
+    return problem;
+}
+
+CSRMatrix<float> sparse_of(const Matrix<float>& rows) {
+    std::vector<Triplet<float>> entries;
+    for (std::uint32_t i = 0; i < rows.rows(); ++i) {
+        for (std::uint32_t j = 0; j < rows.cols(); ++j) {
+            if (rows(i, j) != 0.0F) {
+                entries.push_back({i, j, rows(i, j)});
+            }
+        }
+    }
+    return {entries, rows.rows(), rows.cols()};
+}
+
+auto state_of(const LogisticRegression& model) {
+    const auto copy_of = [](std::span<const float> x) { return std::vector(x.begin(), x.end()); };
+    return std::tuple(model.bias(), copy_of(model.weights()), copy_of(model.means()), copy_of(model.scales()),
+                      model.score(CSRMatrix<float>({}, 1, model.features())));
 }
 
 std::vector<double> parameters_of(const LogisticRegression& model) {
@@ -359,4 +402,161 @@ TEST_CASE("LogisticRegression: rejects what it cannot learn from") {
     CHECK_THROWS_AS((void)LogisticRegression::fit(
                         wide, labels, {.epochs = 500, .learning_rate = 1e30F, .l2 = 1e8F, .optimiser = Optimiser::SGD}),
                     InvalidArgument);  // diverges
+}
+
+TEST_CASE("LogisticRegression: a sparse matrix gives the model of the same dense one, but for rounding") {
+    for (const std::uint64_t seed : {1U, 2U, 3U}) {
+        const Problem problem = mostly_zeros(700, 6, seed);
+        const auto sparse_rows = sparse_of(problem.rows);
+        for (const auto& [optimiser, batch_size] :
+             {std::pair{Optimiser::Adagrad, std::size_t{256}}, {Optimiser::Adagrad, 600}, {Optimiser::SGD, 32}}) {
+            const LogisticRegressionOptions options{.epochs = 20, .batch_size = batch_size, .optimiser = optimiser};
+            const auto dense = LogisticRegression::fit(problem.rows, problem.labels, options);
+            const auto sparse = LogisticRegression::fit(sparse_rows, problem.labels, options);
+            const auto means = [](const LogisticRegression& model) { return std::get<2>(state_of(model)); };
+            CHECK(means(sparse) == means(dense));
+            for (std::size_t j = 0; j <= sparse.features(); ++j) {
+                CHECK(parameters_of(sparse)[j] == Approx(parameters_of(dense)[j]).epsilon(1e-5).scale(0.1));
+            }
+            CHECK(sparse.weights()[5] == 0.0F);  // exactly: a feature that never varies has no say
+            CHECK(sparse.scales()[5] == 1.0F);
+
+            const auto expected = dense.score(problem.rows);
+            const auto of_dense = sparse.score(problem.rows);
+            const auto of_sparse = sparse.score(sparse_rows);
+            const auto probabilities = sparse.predict(sparse_rows);
+            for (std::size_t i = 0; i < expected.size(); ++i) {
+                CHECK(of_dense[i] == Approx(expected[i]).epsilon(1e-4).scale(0.1));
+                CHECK(of_sparse[i] == Approx(of_dense[i]).epsilon(1e-5).scale(0.1));
+                CHECK(probabilities[i] == Approx(1.0 / (1.0 + std::exp(-static_cast<double>(of_sparse[i])))));
+            }
+        }
+    }
+}
+
+TEST_CASE("LogisticRegression: sparse rows reach the optimum that Newton's method finds") {
+    const Problem problem = mostly_zeros(300, 4, 5);
+    const auto model = LogisticRegression::fit(sparse_of(problem.rows), problem.labels,
+                                               {.epochs = 2000, .learning_rate = 0.5F, .l2 = 0.05F, .batch_size = 300});
+    Matrix<float> varying(300, 3);  // without the constant column, of which Newton's method knows nothing
+    for (std::size_t i = 0; i < 300; ++i) {
+        for (std::size_t j = 0; j < 3; ++j) {
+            varying(i, j) = problem.rows(i, j);
+        }
+    }
+    const auto best = optimum(design({varying, problem.labels}), problem.labels, 0.05);
+    for (std::size_t j = 0; j < 3; ++j) {
+        CHECK(model.weights()[j] == Approx(best[j]).epsilon(1e-4));
+    }
+    CHECK(model.bias() == Approx(best[3]).epsilon(1e-4));
+}
+
+TEST_CASE("LogisticRegression: sparse rows give the same model for any number of threads") {
+    const Problem problem = mostly_zeros(3000, 6, 4);
+    const auto rows = sparse_of(problem.rows);
+    const LogisticRegressionOptions options{.epochs = 3, .batch_size = 1000};
+    const auto model = floats_of(LogisticRegression::fit(rows, problem.labels, options));
+    for (const std::size_t count : {1U, 2U, 4U}) {
+        Threads pool(count);
+        CHECK(floats_of(LogisticRegression::fit(rows, problem.labels, options, pool)) == model);
+    }
+}
+
+TEST_CASE("LogisticRegression: sparse rows are never made dense") {
+    constexpr std::uint32_t n = 2000;
+    constexpr std::uint32_t d = 50'000;  // dense rows would take 400 MB
+    std::vector<Triplet<float>> entries;
+    std::vector<float> labels;
+    for (std::uint32_t i = 0; i < n; ++i) {
+        entries.push_back({i, i * 25, 1.0F});
+        labels.push_back(static_cast<float>(i % 2));
+    }
+    const CSRMatrix<float> rows(entries, n, d);
+    const auto fit_and_score = [&] {
+        const auto model = LogisticRegression::fit(rows, labels, {.epochs = 1});
+        CHECK(model.score(rows).size() == n);
+    };
+    CHECK(testing::allocated_bytes_of(fit_and_score) < std::size_t{d} * 120);
+    const auto model = LogisticRegression::fit(rows, labels, {.epochs = 1});
+    CHECK(testing::allocated_bytes_of([&] { (void)model.score(rows); }) == n * sizeof(float));
+}
+
+TEST_CASE("LogisticRegression: sparse scores survive a file; edges of sparse rows") {
+    const testing::TempDir dir;
+    const Problem problem = mostly_zeros(50, 4, 6);
+    const auto rows = sparse_of(problem.rows);
+    const auto model = LogisticRegression::fit(rows, problem.labels);
+    model.save(dir / "model.fnl");
+    CHECK(LogisticRegression::load(dir / "model.fnl").score(rows) == model.score(rows));
+    CHECK(model.score(CSRMatrix<float>({}, 0, 4)).empty());
+    CHECK_THROWS_AS((void)model.score(CSRMatrix<float>({}, 1, 5)), InvalidArgument);
+    // No entries at all: the log of the odds, as without features.
+    const auto empty = LogisticRegression::fit(CSRMatrix<float>({}, 4, 3), std::vector<float>{1, 1, 0, 1},
+                                               {.epochs = 2000, .learning_rate = 0.5F});
+    CHECK(empty.predict(CSRMatrix<float>({}, 1, 3))[0] == Approx(0.75).epsilon(1e-4));
+    CHECK_THROWS_AS((void)LogisticRegression::fit(CSRMatrix<float>({}, 0, 3), {}), InvalidArgument);
+}
+
+TEST_CASE("LogisticRegression: rejects sparse rows and labels that are not finite") {
+    const std::vector<Triplet<float>> entries{{0, 0, 1.0F}, {1, 2, not_a_number}};
+    const CSRMatrix<float> rows(entries, 2, 3);
+    const CSRMatrix<float> good(std::vector<Triplet<float>>{{0, 0, 1.0F}}, 2, 3);
+    CHECK_THROWS_WITH_AS((void)LogisticRegression::fit(rows, std::vector<float>{0, 1}),
+                         "LogisticRegression::fit: the feature at row 1, column 2 must be finite", InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)LogisticRegression::fit(good, std::vector<float>{0, 1}).score(rows),
+                         "LogisticRegression: the feature at row 1, column 2 must be finite", InvalidArgument);
+    CHECK_THROWS_AS((void)LogisticRegression::fit(good, std::vector<float>{0, not_a_number}), InvalidArgument);
+    CHECK_THROWS_AS((void)LogisticRegression::fit(good, std::vector<float>{0, infinity}), InvalidArgument);
+}
+
+TEST_CASE("LogisticRegression: scores of finite features are finite, however large") {
+    const testing::TempDir dir;
+    constexpr float most = std::numeric_limits<float>::max();
+    funnel::io::ContainerWriter file("ranking.Logistic", 1);
+    file.value("bias", 0.0F);
+    const std::vector<float> weights{most, 1.0F};
+    const std::vector<float> means{0.0F, most};
+    const std::vector<float> scales{std::numeric_limits<float>::denorm_min(), 1.0F};
+    file.array("weights", weights);
+    file.array("means", means);
+    file.array("scales", scales);
+    file.save(dir / "large.fnl");
+    const auto model = LogisticRegression::load(dir / "large.fnl");
+    Matrix<float> rows(2, 2);
+    rows(0, 0) = most;
+    rows(1, 0) = -most;
+    CHECK(model.score(rows) == std::vector<float>{most, -most});
+    CHECK(model.score(sparse_of(rows)) == std::vector<float>{most, -most});
+    CHECK(model.predict(rows) == std::vector<float>{1, 0});
+}
+
+TEST_CASE("LogisticRegression: one that was moved from has no features, and can be asked and assigned") {
+    const Problem problem = random_problem(30, 3, 20);
+    auto model = LogisticRegression::fit(problem.rows, problem.labels);
+    const auto copy = model;
+    const auto taken = std::move(model);
+    CHECK(state_of(taken) == state_of(copy));
+    CHECK(model.features() == 0);  // NOLINT(bugprone-use-after-move): that is the question
+    CHECK(model.means().empty());
+    CHECK(model.score(Matrix<float>(2, 0)).size() == 2);
+    CHECK_THROWS_AS((void)model.score(problem.rows), InvalidArgument);
+    model = copy;
+    CHECK(state_of(model) == state_of(copy));
+}
+
+TEST_CASE("LogisticRegression: an assignment that runs out of memory leaves it as it was") {
+    const Problem small = random_problem(30, 3, 21);
+    const Problem large = random_problem(30, 7, 22);
+    const auto other = LogisticRegression::fit(large.rows, large.labels);
+    const auto make = [&] { return LogisticRegression::fit(small.rows, small.labels); };
+    CHECK(testing::check_strong_guarantee(make, [&](LogisticRegression& model) { model = other; }, state_of) > 0);
+}
+
+TEST_CASE("LogisticRegression: a batch larger than all rows is all rows") {
+    const Problem problem = random_problem(100, 2, 23);
+    const auto with = [&](std::size_t batch_size) {
+        return floats_of(
+            LogisticRegression::fit(problem.rows, problem.labels, {.epochs = 3, .batch_size = batch_size}));
+    };
+    CHECK(with(std::numeric_limits<std::size_t>::max()) == with(100));
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/ranking/optimiser.hpp>
 
+#include "support/dies.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -26,3 +28,10 @@ TEST_CASE("Descent: no gradient, no step") {
     Descent adagrad(Optimiser::Adagrad, 0.5F, 1);
     CHECK(adagrad.step(0, 0.0) == 0.0);  // not 0 / 0
 }
+
+#if FUNNEL_CHECKS
+TEST_CASE("Descent: with checks on, a parameter that does not exist is found") {
+    Descent adagrad(Optimiser::Adagrad, 0.5F, 2);
+    CHECK(funnel::testing::dies([&] { (void)adagrad.step(2, 1.0); }, "parameter < squares_.size()"));
+}
+#endif

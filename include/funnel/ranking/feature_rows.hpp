@@ -2,12 +2,15 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/sparse.hpp>
 
+#include <bit>
 #include <concepts>
 #include <cstddef>
-#include <limits>
+#include <cstdint>
+#include <span>
 #include <string>
 
 namespace funnel::inline FUNNEL_ABI::ranking {
@@ -16,30 +19,51 @@ namespace funnel::inline FUNNEL_ABI::ranking {
 /// A view: the matrix must outlive it.
 class FeatureRows {
 public:
+    // NOLINTBEGIN(google-explicit-constructor): as for std::span
+    FeatureRows(MatrixView<const float> dense) noexcept : dense_(dense) {}
+    FeatureRows(MatrixView<float> dense) noexcept : dense_(dense) {}
+
     template <std::convertible_to<MatrixView<const float>> M>
-    FeatureRows(const M& dense) : dense_(dense) {}  // NOLINT(google-explicit-constructor): as for std::span
+    FeatureRows(const M& dense FUNNEL_LIFETIMEBOUND) : dense_(dense) {}
 
-    FeatureRows(const CSRMatrix<float>& sparse) : sparse_(&sparse) {}  // NOLINT(google-explicit-constructor)
+    FeatureRows(const CSRMatrix<float>& sparse FUNNEL_LIFETIMEBOUND) noexcept : sparse_(&sparse) {}
+    // NOLINTEND(google-explicit-constructor)
 
-    [[nodiscard]] std::size_t rows() const noexcept { return sparse_ != nullptr ? sparse_->rows() : dense_.rows(); }
-    [[nodiscard]] std::size_t cols() const noexcept { return sparse_ != nullptr ? sparse_->cols() : dense_.cols(); }
+    [[nodiscard]] bool is_sparse() const noexcept { return sparse_ != nullptr; }
+    [[nodiscard]] std::size_t rows() const noexcept { return is_sparse() ? sparse_->rows() : dense_.rows(); }
+    [[nodiscard]] std::size_t cols() const noexcept { return is_sparse() ? sparse_->cols() : dense_.cols(); }
 
-    /// Calls visit(column, value) for each entry of row i < rows() that is not 0, by ascending column.
-    template <std::invocable<std::size_t, float> Visit>
-    void for_each(std::size_t i, Visit&& visit) const {
-        if (sparse_ != nullptr) {
-            const SparseRow<float> row = sparse_->row(i);
-            for (std::size_t at = 0; at < row.size(); ++at) {
-                visit(std::size_t{row.columns[at]}, row.values[at]);
+    /// The values that the matrix stores of row i < rows() (not checked), by ascending column: of a dense one, all.
+    [[nodiscard]] std::span<const float> stored(std::size_t i) const noexcept {
+        FUNNEL_ASSERT(i < rows());
+        return is_sparse() ? sparse_->row(i).values : dense_.row(i);
+    }
+
+    /// Calls visit(column, value) for each of stored(i). Row i < rows() (not checked).
+    template <std::invocable<std::size_t, const float&> Visit>
+    void for_each_stored(std::size_t i, Visit&& visit) const {
+        const std::span<const float> values = stored(i);
+        if (is_sparse()) {
+            const std::span<const std::uint32_t> columns = sparse_->row(i).columns;
+            for (std::size_t at = 0; at < values.size(); ++at) {
+                visit(std::size_t{columns[at]}, values[at]);
             }
         } else {
-            const auto row = dense_.row(i);
-            for (std::size_t j = 0; j < row.size(); ++j) {
-                if (row[j] != 0.0F) {
-                    visit(j, row[j]);
-                }
+            for (std::size_t j = 0; j < values.size(); ++j) {
+                visit(j, values[j]);
             }
         }
+    }
+
+    /// Calls visit(column, value) for each entry of row i < rows() (not checked) that is not 0, by ascending column.
+    template <std::invocable<std::size_t, const float&> Visit>
+    void for_each(std::size_t i, Visit&& visit) const {
+        for_each_stored(i, [&](std::size_t column, const float& value) {
+            // By its bits, without the sign: with -ffast-math, a NaN may compare as equal to 0.
+            if ((std::bit_cast<std::uint32_t>(value) & 0x7FFF'FFFFU) != 0) {
+                visit(column, value);
+            }
+        });
     }
 
 private:
@@ -49,14 +73,30 @@ private:
 
 namespace detail {
 
-/// InvalidArgument, which names function, row and column, if a feature of row i is NaN or infinite.
-inline void require_finite_row(const FeatureRows& rows, std::size_t i, const char* function) {
-    rows.for_each(i, [&](std::size_t column, float value) {
-        if (!(value >= std::numeric_limits<float>::lowest() && value <= std::numeric_limits<float>::max())) {
+/// Whether no value is NaN or infinite. It looks at all of them in any case, whole vectors at a time.
+[[nodiscard]] inline bool all_finite(std::span<const float> values) noexcept {
+    bool is_finite = true;
+    for (const float& value : values) {
+        is_finite = math::is_finite(value) && is_finite;
+    }
+    return is_finite;
+}
+
+// Out of line and cold, so that a check costs one predictable branch where it is made.
+[[gnu::cold, gnu::noinline]] inline void reject_row(const FeatureRows& rows, std::size_t i, const char* function) {
+    rows.for_each_stored(i, [&](std::size_t column, const float& value) {
+        if (!math::is_finite(value)) {
             raise<InvalidArgument>(std::string(function) + ": the feature at row " + std::to_string(i) + ", column " +
                                    std::to_string(column) + " must be finite");
         }
     });
+}
+
+/// InvalidArgument, which names function, row and column, if a feature of row i < rows.rows() is NaN or infinite.
+inline void require_finite_row(const FeatureRows& rows, std::size_t i, const char* function) {
+    if (!all_finite(rows.stored(i))) [[unlikely]] {
+        reject_row(rows, i, function);
+    }
 }
 
 }  // namespace detail

@@ -15,14 +15,16 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::ranking {
 
 struct FMOptions {
-    std::size_t factors = 8;                   ///< length of a feature's vector; 0 leaves a linear model
+    std::size_t factors = 8;                   ///< length of a feature's vector, below 2^32; 0 leaves a linear model
     std::size_t epochs = 20;                   ///< passes over all rows; 0 gives the starting point
     float learning_rate = 0.05F;               ///< > 0
     float l2 = 1e-5F;                          ///< pull towards 0 on the weights and vectors of a row's features
@@ -55,6 +57,9 @@ public:
     template <Executor E = Serial>
     [[nodiscard]] static FM fit(FeatureRows rows, std::span<const float> labels, const FMOptions& options = {},
                                 E&& executor = E{}) {
+        if (options.factors > std::numeric_limits<std::uint32_t>::max()) {
+            raise<InvalidArgument>("FM::fit: factors must be below 2^32, got " + std::to_string(options.factors));
+        }
         require(options.learning_rate > 0.0F && math::is_finite(options.learning_rate),
                 "FM::fit: learning_rate must be finite and > 0");
         require(options.l2 >= 0.0F && math::is_finite(options.l2), "FM::fit: l2 must be finite and >= 0");
@@ -78,7 +83,7 @@ public:
             order[i] = i;
         }
         detail::Descent descent(options.optimiser, options.learning_rate, 1 + model.features() * (1 + options.factors));
-        std::vector<double> sums(options.factors);
+        std::vector<double> sums(model.sums_size());
         constexpr std::uint64_t shuffles = std::uint64_t{1} << 63;  // streams apart from those of the features
         for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
             Random(options.seed, shuffles + epoch).shuffle(std::span(order));
@@ -87,12 +92,23 @@ public:
             }
             report_progress(executor, "FM", epoch + 1, options.epochs);
         }
-        require(model.is_finite(), "FM::fit: diverged; a smaller learning_rate may help");
+        require(model.is_finite(), "FM::fit: diverged; a smaller learning_rate or init_scale may help");
         return model;
     }
 
+    FM(const FM&) = default;
+    FM(FM&&) noexcept = default;
+    FM& operator=(FM other) noexcept {  // all of it, or nothing
+        std::swap(bias_, other.bias_);
+        weights_.swap(other.weights_);
+        std::swap(vectors_, other.vectors_);
+        return *this;
+    }
+    ~FM() = default;
+
     /// The logits of n rows, higher is likelier.
     ///
+    /// Returns   finite numbers: a logit beyond the range of a float becomes the largest or the lowest float
     /// Errors    InvalidArgument if the rows have another number of features, or one that is not finite
     [[nodiscard]] std::vector<float> score(FeatureRows rows) const {
         return each(rows, [](double logit) { return logit; });
@@ -106,14 +122,16 @@ public:
     [[nodiscard]] std::size_t features() const noexcept { return weights_.size(); }
     [[nodiscard]] std::size_t factors() const noexcept { return vectors_.cols(); }
     [[nodiscard]] float bias() const noexcept { return bias_; }
-    [[nodiscard]] std::span<const float> weights() const noexcept { return {weights_.data(), weights_.size()}; }
+    [[nodiscard]] std::span<const float> weights() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {weights_.data(), weights_.size()};
+    }
     /// One row a feature.
-    [[nodiscard]] MatrixView<const float> vectors() const noexcept { return vectors_; }
+    [[nodiscard]] MatrixView<const float> vectors() const noexcept FUNNEL_LIFETIMEBOUND { return vectors_; }
 
     /// Errors    IOError
     void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
-        file.value("factors", static_cast<std::uint64_t>(factors()));
+        file.value("factors", std::uint64_t{factors()});
         file.value("bias", bias_);
         file.array("weights", weights_);
         if (factors() > 0) {
@@ -141,13 +159,13 @@ private:
 
     FM(std::size_t features, std::size_t factors) : weights_(features, 0.0F), vectors_(features, factors) {}
 
-    [[nodiscard]] bool is_finite() const {
-        const auto all_finite = [](std::span<const float> x) {
-            return std::all_of(x.begin(), x.end(), [](float value) { return math::is_finite(value); });
-        };
-        bool is_finite = math::is_finite(bias_) && all_finite(weights_);
+    // Without features there is nothing to sum up, however many factors a file claims.
+    [[nodiscard]] std::size_t sums_size() const noexcept { return features() > 0 ? factors() : 0; }
+
+    [[nodiscard]] bool is_finite() const noexcept {
+        bool is_finite = math::is_finite(bias_) && detail::all_finite(weights_);
         for (std::size_t j = 0; j < features(); ++j) {
-            is_finite = is_finite && all_finite(vectors_.row(j));
+            is_finite = is_finite && detail::all_finite(vectors_.row(j));
         }
         return is_finite;
     }
@@ -161,11 +179,13 @@ private:
             const auto x = static_cast<double>(value);
             linear += static_cast<double>(weights_[j]) * x;
             const auto vector = vectors_.row(j);
+            double so_far = squares;  // in a register
             for (std::size_t f = 0; f < sums.size(); ++f) {
                 const double share = static_cast<double>(vector[f]) * x;
                 sums[f] += share;
-                squares += share * share;
+                so_far += share * share;
             }
+            squares = so_far;
         });
         double square_of_sums = 0.0;
         for (const double sum : sums) {
@@ -197,13 +217,10 @@ private:
     [[nodiscard]] std::vector<float> each(const FeatureRows& rows, Link&& link) const {
         require(rows.cols() == features(), "FM: rows must have as many features as in training");
         std::vector<float> out(rows.rows());
-        std::vector<double> sums(factors());
+        std::vector<double> sums(sums_size());
         for (std::size_t i = 0; i < rows.rows(); ++i) {
-            const double z = logit(rows, i, sums);
-            if (!math::is_finite(z)) {
-                detail::require_finite_row(rows, i, "FM");
-            }
-            out[i] = static_cast<float>(link(z));
+            detail::require_finite_row(rows, i, "FM");
+            out[i] = detail::finite_score(link(logit(rows, i, sums)));
         }
         return out;
     }

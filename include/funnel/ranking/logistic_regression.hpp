@@ -5,18 +5,19 @@
 #include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
-#include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/feature_rows.hpp>
 #include <funnel/ranking/optimiser.hpp>
+#include <funnel/ranking/standardised_rows.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::ranking {
@@ -39,17 +40,18 @@ struct LogisticRegressionOptions {
 /// Features are standardised inside, with the mean and the standard deviation of the training rows, so their units do
 /// not matter and their weights can be compared. A feature that never varied there gets scale 1 and weight 0.
 ///
-/// Cost      fit: O(epochs n d) time, O(n + d) memory
+/// Cost      fit: O(epochs n d) time, O(n + d (1 + batch_size / 256)) memory; sparse rows: O(epochs (stored entries +
+///           d n / batch_size)) time
 /// Source    Hastie et al., "The elements of statistical learning", 2009 (4.4)
 class LogisticRegression {
 public:
-    /// Learns from rows and labels. The same for any number of threads.
+    /// Learns from rows and labels. The same for any number of threads, and for dense and sparse rows but for rounding.
     ///
-    /// Shapes    rows: n x d, n > 0;  labels: n, each 0 or 1
-    /// Errors    InvalidArgument if the shapes do not fit, a label is neither 0 nor 1, a feature is not finite, or an
-    ///           option is out of its range
+    /// Shapes    rows: n x d, a MatrixView<const float> or a CSRMatrix<float>, n > 0;  labels: n, each 0 or 1
+    /// Errors    InvalidArgument if the shapes do not fit, a label is neither 0 nor 1, a feature is not finite, an
+    ///           option is out of its range, or learning diverged
     template <Executor E = Serial>
-    [[nodiscard]] static LogisticRegression fit(MatrixView<const float> rows, std::span<const float> labels,
+    [[nodiscard]] static LogisticRegression fit(FeatureRows rows, std::span<const float> labels,
                                                 const LogisticRegressionOptions& options = {}, E&& executor = E{}) {
         require(options.learning_rate > 0.0F && math::is_finite(options.learning_rate),
                 "LogisticRegression::fit: learning_rate must be finite and > 0");
@@ -62,33 +64,54 @@ public:
             detail::require_finite_row(rows, i, "LogisticRegression::fit");
         }
 
+        const detail::StandardisedRows standardised_rows(rows);
         LogisticRegression model;
-        model.standardise(rows);
-        model.descend(rows, labels, options, executor);
+        model.means_ = standardised_rows.means();
+        model.scales_ = standardised_rows.scales();
+        model.descend(standardised_rows, labels, options, executor);
         require(model.is_finite(), "LogisticRegression::fit: diverged; a smaller learning_rate may help");
+        model.find_origin();
         return model;
     }
 
+    LogisticRegression(const LogisticRegression&) = default;
+    LogisticRegression(LogisticRegression&&) noexcept = default;
+    LogisticRegression& operator=(LogisticRegression other) noexcept {  // all of it, or nothing
+        std::swap(bias_, other.bias_);
+        std::swap(origin_, other.origin_);
+        weights_.swap(other.weights_);
+        means_.swap(other.means_);
+        scales_.swap(other.scales_);
+        return *this;
+    }
+    ~LogisticRegression() = default;
+
     /// The weighted sums: n x d features to n logits, higher is likelier.
     ///
+    /// Returns   finite numbers: a logit beyond the range of a float becomes the largest or the lowest float
+    /// Cost      O(n d); sparse rows: O(stored entries)
     /// Errors    InvalidArgument if the rows have another number of features, or one that is not finite
-    [[nodiscard]] std::vector<float> score(MatrixView<const float> rows) const {
+    [[nodiscard]] std::vector<float> score(FeatureRows rows) const {
         return each(rows, [](double logit) { return logit; });
     }
 
     /// The probabilities, in [0, 1].
     ///
-    /// Errors    as score()
-    [[nodiscard]] std::vector<float> predict(MatrixView<const float> rows) const {
-        return each(rows, detail::logistic);
-    }
+    /// Cost, Errors    as score()
+    [[nodiscard]] std::vector<float> predict(FeatureRows rows) const { return each(rows, detail::logistic); }
 
     [[nodiscard]] std::size_t features() const noexcept { return weights_.size(); }
     [[nodiscard]] float bias() const noexcept { return bias_; }
     /// What one standard deviation more of each feature adds to the logit.
-    [[nodiscard]] std::span<const float> weights() const noexcept { return {weights_.data(), weights_.size()}; }
-    [[nodiscard]] std::span<const float> means() const noexcept { return {means_.data(), means_.size()}; }
-    [[nodiscard]] std::span<const float> scales() const noexcept { return {scales_.data(), scales_.size()}; }
+    [[nodiscard]] std::span<const float> weights() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {weights_.data(), weights_.size()};
+    }
+    [[nodiscard]] std::span<const float> means() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {means_.data(), means_.size()};
+    }
+    [[nodiscard]] std::span<const float> scales() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {scales_.data(), scales_.size()};
+    }
 
     /// Errors    IOError
     void save(const std::string& path) const {
@@ -110,8 +133,9 @@ public:
         model.scales_ = file.array<float>("scales", model.weights_.size());
         file.check(model.is_finite(), "weights", "bias, weights and means must be finite");
         file.check(std::all_of(model.scales_.begin(), model.scales_.end(),
-                               [](float x) { return math::is_finite(x) && x > 0.0F; }),
+                               [](const float& x) { return math::is_finite(x) && x > 0.0F; }),
                    "scales", "must be finite and > 0");
+        model.find_origin();
         return model;
     }
 
@@ -121,44 +145,20 @@ private:
 
     LogisticRegression() = default;
 
-    [[nodiscard]] bool is_finite() const {
-        const auto all_finite = [](std::span<const float> x) {
-            return std::all_of(x.begin(), x.end(), [](float value) { return math::is_finite(value); });
-        };
-        return math::is_finite(bias_) && all_finite(weights_) && all_finite(means_);
+    [[nodiscard]] bool is_finite() const noexcept {
+        return math::is_finite(bias_) && detail::all_finite(weights_) && detail::all_finite(means_);
     }
 
-    [[nodiscard]] double standardised(float x, std::size_t feature) const noexcept {
-        return (static_cast<double>(x) - static_cast<double>(means_[feature])) / static_cast<double>(scales_[feature]);
-    }
-
-    void standardise(MatrixView<const float> rows) {
-        const std::size_t d = rows.cols();
-        const auto n = static_cast<double>(rows.rows());
-        weights_.assign(d, 0.0F);
-        means_.assign(d, 0.0F);
-        scales_.assign(d, 1.0F);
-        for (std::size_t j = 0; j < d; ++j) {
-            double sum = 0.0;
-            bool varies = false;
-            for (std::size_t i = 0; i < rows.rows(); ++i) {
-                sum += static_cast<double>(rows(i, j));
-                varies = varies || rows(i, j) != rows(0, j);
-            }
-            const double mean = varies ? sum / n : static_cast<double>(rows(0, j));
-            double squares = 0.0;
-            for (std::size_t i = 0; i < rows.rows(); ++i) {
-                squares += (static_cast<double>(rows(i, j)) - mean) * (static_cast<double>(rows(i, j)) - mean);
-            }
-            means_[j] = static_cast<float>(mean);
-            const auto scale = static_cast<float>(math::sqrt(squares / n));
-            scales_[j] = scale > 0.0F ? scale : 1.0F;
+    void find_origin() noexcept {
+        origin_ = static_cast<double>(bias_);
+        for (std::size_t j = 0; j < features(); ++j) {
+            origin_ += static_cast<double>(weights_[j]) * detail::standardised(0.0F, means_[j], scales_[j]);
         }
     }
 
     template <class E>
-    void descend(MatrixView<const float> rows, std::span<const float> labels, const LogisticRegressionOptions& options,
-                 E& executor) {
+    void descend(const detail::StandardisedRows& rows, std::span<const float> labels,
+                 const LogisticRegressionOptions& options, E& executor) {
         constexpr std::size_t grain = 256;  // rows whose gradients are added up before threads meet
         const std::size_t n = rows.rows();
         const std::size_t d = rows.cols();
@@ -176,32 +176,41 @@ private:
             Random(options.seed, epoch).shuffle(std::span(order));
             for (std::size_t first = 0; first < n; first += largest_batch) {
                 const auto batch = std::span(order).subspan(first, std::min(largest_batch, n - first));
+                double base = parameters[d];
+                if (rows.is_sparse()) {
+                    for (std::size_t j = 0; j < d; ++j) {
+                        base -= parameters[j] * rows.shift(j);
+                    }
+                }
                 executor.for_range(batch.size(), grain, [&](std::size_t begin, std::size_t end, std::size_t) {
                     const auto gradient = partial.row(begin / grain);
                     std::fill(gradient.begin(), gradient.end(), 0.0);
                     for (const std::size_t i : batch.subspan(begin, end - begin)) {
-                        double logit = parameters[d];
-                        for (std::size_t j = 0; j < d; ++j) {
-                            logit += parameters[j] * standardised(rows(i, j), j);
-                        }
+                        double logit = base;
+                        rows.for_each(i, [&](std::size_t j, double z) { logit += parameters[j] * z; });
                         const double error = detail::logistic(logit) - static_cast<double>(labels[i]);
-                        for (std::size_t j = 0; j < d; ++j) {
-                            gradient[j] += error * standardised(rows(i, j), j);
-                        }
+                        rows.for_each(i, [&](std::size_t j, double z) { gradient[j] += error * z; });
                         gradient[d] += error;
                     }
                 });
-                for (std::size_t j = 0; j <= d; ++j) {
+                const auto sum_of = [&](std::size_t j) {
                     double sum = 0.0;
                     for (std::size_t chunk = 0; chunk * grain < batch.size(); ++chunk) {
                         sum += partial(chunk, j);
                     }
-                    const double penalty = j < d ? static_cast<double>(options.l2) * parameters[j] : 0.0;
-                    parameters[j] += descent.step(j, sum / static_cast<double>(batch.size()) + penalty);
+                    return sum;
+                };
+                const double errors = sum_of(d);
+                for (std::size_t j = 0; j < d; ++j) {
+                    const double sum = sum_of(j) - rows.shift(j) * errors;
+                    parameters[j] += descent.step(
+                        j, sum / static_cast<double>(batch.size()) + static_cast<double>(options.l2) * parameters[j]);
                 }
+                parameters[d] += descent.step(d, errors / static_cast<double>(batch.size()));
             }
             report_progress(executor, "LogisticRegression", epoch + 1, options.epochs);
         }
+        weights_.resize(d);
         for (std::size_t j = 0; j < d; ++j) {
             weights_[j] = static_cast<float>(parameters[j]);
         }
@@ -209,23 +218,29 @@ private:
     }
 
     template <class Link>
-    [[nodiscard]] std::vector<float> each(MatrixView<const float> rows, Link&& link) const {
+    [[nodiscard]] std::vector<float> each(const FeatureRows& rows, Link&& link) const {
         require(rows.cols() == features(), "LogisticRegression: rows must have as many features as in training");
         std::vector<float> out(rows.rows());
         for (std::size_t i = 0; i < rows.rows(); ++i) {
-            auto logit = static_cast<double>(bias_);
-            for (std::size_t j = 0; j < features(); ++j) {
-                logit += static_cast<double>(weights_[j]) * standardised(rows(i, j), j);
+            detail::require_finite_row(rows, i, "LogisticRegression");
+            double logit = rows.is_sparse() ? origin_ : static_cast<double>(bias_);
+            if (rows.is_sparse()) {
+                rows.for_each_stored(i, [&](std::size_t j, float x) {
+                    logit +=
+                        static_cast<double>(weights_[j]) * (static_cast<double>(x) / static_cast<double>(scales_[j]));
+                });
+            } else {
+                rows.for_each_stored(i, [&](std::size_t j, float x) {
+                    logit += static_cast<double>(weights_[j]) * detail::standardised(x, means_[j], scales_[j]);
+                });
             }
-            if (!math::is_finite(logit)) {
-                detail::require_finite_row(rows, i, "LogisticRegression");
-            }
-            out[i] = static_cast<float>(link(logit));
+            out[i] = detail::finite_score(link(logit));
         }
         return out;
     }
 
     float bias_ = 0.0F;
+    double origin_ = 0.0;  // the logit of a row of zeros: where the sum over a sparse row starts
     std::vector<float> weights_;
     std::vector<float> means_;
     std::vector<float> scales_;

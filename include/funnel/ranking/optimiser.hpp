@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 
 #include <cstddef>
@@ -25,11 +26,12 @@ public:
         : learning_rate_(static_cast<double>(learning_rate)),
           squares_(optimiser == Optimiser::Adagrad ? parameters : 0, 0.0) {}
 
-    /// What to add to a parameter.
+    /// What to add to a parameter, one of those above (not checked).
     [[nodiscard]] double step(std::size_t parameter, double gradient) noexcept {
         if (squares_.empty()) {
             return -learning_rate_ * gradient;
         }
+        FUNNEL_ASSERT(parameter < squares_.size());
         squares_[parameter] += gradient * gradient;
         // The tiny term only keeps 0 / 0 away.
         return -learning_rate_ * gradient / (math::sqrt(squares_[parameter]) + 1e-10);
