@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Nearest neighbours: an exact index and an approximate one over the same vectors, how often they agree, a search among
-// some of the vectors only, and an index that changes.
+// Nearest neighbours: an exact and an approximate index of the same vectors, how often they agree, a search with a
+// filter, and vectors that are added and removed.
 //
 //     g++ -std=c++20 -O2 -I include examples/03_nearest_neighbours.cpp -o /tmp/example
 //     /tmp/example
@@ -47,11 +47,11 @@ int main() {
     const auto items = draw_vectors(3000, 1);
     const auto queries = draw_vectors(100, 2);
 
-    // Flat compares a query with every vector. HNSW walks a graph of them, and looks at a small part.
+    // Flat compares a query with every vector, HNSW with few: it walks through a graph of them.
     const auto exact = funnel::ann::Flat<Cosine>::build(items);
     auto index = funnel::ann::HNSW<Cosine>::build(items, {.M = 16, .ef_construction = 100});
 
-    // ef is the patience of a search: the number of candidates that it keeps on the way.
+    // ef is the number of candidates that a search keeps on the way: more find more, and take longer.
     for (const std::size_t ef : {10U, 40U, 160U}) {
         std::size_t found = 0;
         for (std::size_t i = 0; i < queries.rows(); ++i) {
@@ -61,7 +61,7 @@ int main() {
         std::printf("ef %3zu: recall@10 %.3f\n", ef, static_cast<double>(found) / (10.0 * 100.0));
     }
 
-    // A filter is asked for each candidate; there are k hits all the same, if so many items pass it.
+    // With a filter, a search still returns k items if k of them pass.
     const auto is_in_stock = [](std::uint32_t id) { return id % 50 == 0; };
     std::printf("The nearest in stock:");
     for (const auto& [id, score] : index.search(queries.row(0), {.k = 3}, is_in_stock)) {
@@ -69,7 +69,7 @@ int main() {
     }
     std::printf("\n");
 
-    // Items come and go. An id that was removed is not used again.
+    // add() returns the next id. The id of an item that was removed is never used again.
     const std::uint32_t added = index.add(queries.row(0));
     const auto with_it = index.search(queries.row(0), {.k = 1});
     std::printf("Added as %u, and found as %u (%.2f)\n", added, with_it[0].id, static_cast<double>(with_it[0].score));

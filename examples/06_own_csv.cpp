@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Data of your own: a CSV with keys and dates in text, one without a header, a model that is saved and comes back with
-// its log, and what the errors say.
+// Your own data: a CSV file with keys and dates as text, one without a header, a model that is saved and loaded with
+// its log, and the errors for broken files.
 //
 //     g++ -std=c++20 -O2 -I include examples/06_own_csv.cpp -o /tmp/example
 //     /tmp/example
@@ -22,7 +22,7 @@ using funnel::cf::Popularity;
 
 namespace {
 
-// So that this example leaves nothing behind, its files live in a directory of their own, as long as it runs.
+// Holds the files of this example while it runs.
 class TemporaryDirectory {
 public:
     TemporaryDirectory() {
@@ -57,24 +57,24 @@ int main() {
     const auto [before, since] = split_by_time(log, {.cut = parse_iso8601("2024-04-01")});
     std::printf("%zu before April, %zu since\n", before.size(), since.size());
 
-    // A purchase counts half after a month: so the mugs win, though there were as many of everything.
+    // A purchase counts half as much after a month, so mugs are first: there were two orders of each article.
     const auto model = Popularity::fit(log, {.half_life = 30.0 * 24 * 3600});
     model.save("popular.fnl");
 
-    // The file knows ids only. With the log it comes back with what they stand for.
+    // The file holds only ids. load() checks that they mean the same users and items in this log.
     const auto again = Popularity::load("popular.fnl", log);
     const auto ann = log.find_user("ann");  // empty for a key that is not in the log
     for (const auto& [item, score] : again.recommend(*ann, {.k = 3, .keep_seen = true})) {
         std::printf("  %.2f %s\n", static_cast<double>(score), log.item_key(item).c_str());
     }
 
-    // Without a header, columns have numbers. Tabs, semicolons and commas are told apart.
+    // Without a header, columns are given by position. The delimiter is detected: tab, semicolon or comma.
     std::ofstream("clicks.tsv") << "1709251200\tKettle\tdan\n"
                                    "1709251260\tMug\tdan\n";
     const auto clicks = read_csv_without_header("clicks.tsv", {.user = 2, .item = 1, .time = 0});
     std::printf("%zu clicks of %s\n", clicks.size(), clicks.user_key(0).c_str());
 
-    // Mistakes end in an error that says where, what was expected, and what was found.
+    // Errors say where something is wrong, what was expected, and what was found.
     std::ofstream("broken.csv") << "user,item,time\n"
                                    "ann,Mug,2024-02-29\n"
                                    "bob,Mug,2023-02-29\n";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// New users: whoever came after training is no error. With a few clicks a user is folded in, without training anew, and
-// gets recommendations with reasons; with none, the fallback of a funnel answers.
+// New users: a user who came after training is no error. Without any history, the fallback of a funnel answers. After a
+// few clicks, fold_in gives recommendations with reasons, without training again.
 //
 //     g++ -std=c++20 -O2 -I include -isystem /usr/include/eigen3 examples/07_new_users.cpp -o /tmp/example
 //     /tmp/example
@@ -28,14 +28,14 @@ int main() {
         }
     }
     const auto log = std::move(rows).build();
-    const auto ease = funnel::cf::EASE::fit(log, {.lambda = 1.0F});  // so little data wants little of a penalty
+    const auto ease = funnel::cf::EASE::fit(log, {.lambda = 1.0F});  // a small penalty for small data
     const auto popular = funnel::cf::Popularity::fit(log);
 
-    // Someone has just registered, with the next free id. The model has nothing to say, and says so.
+    // A user who has just registered, with the next free id: the model returns an empty list.
     const auto newcomer = static_cast<std::uint32_t>(log.users());
     std::printf("The model knows %zu books for the newcomer.\n", ease.recommend(newcomer, {.k = 3}).size());
 
-    // In a funnel the next one is asked then.
+    // In a funnel, the fallback fills it.
     using namespace funnel::pipeline;
     const Funnel library(retrieve(named("ease", ease)), fallback(named("popular", popular)));
     const Result shown = library.recommend(newcomer, {.k = 3});
@@ -43,8 +43,7 @@ int main() {
         std::printf("  %s, which %.0f have read\n", log.item_key(book.id).c_str(), static_cast<double>(book.score));
     }
 
-    // Two clicks later. The history is all that EASE needs: this list is what a reader of these two would have got in
-    // training. The ids of the history are those of the log.
+    // Two clicks later: the list that a user of the log with this history would get.
     const std::vector<std::uint32_t> clicked{*log.find_item("Dune"), *log.find_item("Emma")};
     const auto visitor = ease.fold_in(clicked);
     std::printf("After a click on Dune, and one on Emma:\n");

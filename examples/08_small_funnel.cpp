@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A whole recommender in one expression: two sources, a ranker, a diversity rule, a fallback; and the trace of a request.
+// A whole recommender in one expression: two sources, a ranker, a diversity rule, a fallback. Then the trace of a
+// request: what went into each stage, what came out, how long it took.
 //
 //     g++ -std=c++20 -O2 -I include examples/08_small_funnel.cpp -o /tmp/example
 //     /tmp/example
@@ -90,6 +91,6 @@ int main() {
             }
             std::printf("\n");
         }
-        std::printf("\n%s\n", to_string(result.trace).c_str());  // candidates into and out of each stage
+        std::printf("\n%s\n", to_string(result.trace).c_str());
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Rules around a model: what may not be shown, what was shown too often, what is new, and not too much of one kind. The
-// trace of a request tells what each stage did.
+// Rules around a model: a filter, a boost for new items, a limit on repetitions, and one on items of a category. The
+// trace of a request shows what each stage did.
 //
 //     g++ -std=c++20 -O2 -I include examples/11_trace_and_rules.cpp -o /tmp/example
 //     /tmp/example
@@ -24,7 +24,7 @@ using namespace funnel::pipeline;
 
 namespace {
 
-// A request of one's own: user and k must be there, the rest is for the rules.
+// Your own request: it must have user and k; the rules use the rest.
 struct Visit {
     std::uint32_t user;
     std::size_t k;
@@ -41,11 +41,11 @@ int main() {
     const auto popular = funnel::cf::Popularity::fit(world.log());
     const auto age_of = [&](std::uint32_t film) { return 2017.0 - films[film].year.value_or(1900); };
 
-    // A filter looks at one item. It holds for the whole answer, also for what the fallback adds.
+    // A filter decides about one item. It holds for the whole answer, also for items of the fallback.
     const auto is_new_enough = [&](const Visit& visit, std::uint32_t film) {
         return age_of(film) <= 2017 - visit.no_older_than;
     };
-    // A ranker gives new scores, one for each candidate: here, a new film is worth up to a half more.
+    // A ranker gives one new score per candidate. Here a new film gains up to a half.
     const auto fresh_first = [&](const Visit&, const Candidates& candidates) {
         std::vector<double> ages;
         for (const std::uint32_t film : candidates.ids()) {
@@ -55,7 +55,7 @@ int main() {
             candidates.scores(), ages,
             {.weight = 0.5F, .half_life = 5.0, .boost = funnel::rerank::Boost::Multiplicative});
     };
-    // A rule gives the positions of those that stay, in their new order.
+    // A rule gives the positions of the candidates that stay, in their new order.
     const auto not_too_often = [](const Visit& visit, const Candidates& candidates) {
         return funnel::rerank::remove_seen(candidates.ids(), visit.was_shown, {.times = 2});
     };
@@ -83,8 +83,8 @@ int main() {
         return result;
     };
 
-    // Later that day all of them have been on the screen twice. And new films are few, of as many genres: the fallback
-    // helps out. It asks no rules, but what a filter forbids it does not show either.
+    // Later that day, all of them have been on the screen twice, and only new films may be shown. The rules leave fewer
+    // than six, so the fallback adds some. It respects filters, but not rules: a film of the first list is back.
     for (const Candidate& film : show()) {
         visit.was_shown.insert(visit.was_shown.end(), 2, film.id);
     }

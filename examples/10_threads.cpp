@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Long work: on several threads, with news of its progress, and stopped half-way. The result is the same, bit for bit,
-// for any number of threads.
+// Long work on several threads, with reports of its progress, and stopped half-way. The result is the same, bit for
+// bit, for any number of threads.
 //
-//     g++ -std=c++20 -O2 -I include -isystem /usr/include/eigen3 examples/10_threads_and_progress.cpp -pthread -o /tmp/example
+//     g++ -std=c++20 -O2 -I include -isystem /usr/include/eigen3 examples/10_threads.cpp -pthread -o /tmp/example
 //     /tmp/example
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/core/executor.hpp>
@@ -30,7 +30,7 @@ int main() {
     const auto [train, test] = funnel::data::split_by_time(world.log());
     const funnel::cf::ImplicitALSOptions options{.factors = 16, .iterations = 4};
 
-    // Whatever takes long takes an executor, as its last argument. Without one, the thread that calls does all the work.
+    // Long work takes an executor as its last argument. Without one, the calling thread does everything.
     funnel::Threads pool(4);
     const auto by_one = funnel::cf::ImplicitALS::fit(train, options);
     const auto by_four = funnel::cf::ImplicitALS::fit(train, options, pool);
@@ -46,8 +46,8 @@ int main() {
     const auto report = funnel::metrics::evaluate(by_four, train, test, {}, funnel::Monitored(pool, print));
     std::printf("NDCG@10 of %zu users with a history: %.3f\n", report.warm_users(), report.warm().at("ndcg@10"));
 
-    // With a stop token, work ends early: at the next piece, in an exception. Any thread may ask for it, such as that of
-    // a window with a button. Here it is the progress itself, after the second of four iterations.
+    // With a stop token, any thread can end the work, for example that of a user interface. The work throws Cancelled
+    // before its next piece. Here the report asks for it, after two of four iterations.
     std::stop_source stop;
     const auto stop_half_way = [&](const funnel::Progress& progress) {
         print(progress);
