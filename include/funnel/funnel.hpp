@@ -8,6 +8,7 @@
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
 #include <funnel/ann/hnsw_build.hpp>
+#include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/hnsw_links.hpp>
 #include <funnel/ann/hnsw_query.hpp>

@@ -183,6 +183,26 @@ TEST_CASE("HNSW build: options are used, and an id has the same level if it was 
           static_cast<std::ptrdiff_t>(upper.size()));
 }
 
+TEST_CASE("HNSW build: an added vector becomes the entry only if its level is higher than all before") {
+    const funnel::testing::TempDir dir;
+    const Matrix<float> vectors = funnel::testing::tastes(60, 4, 1);
+    std::size_t ties = 0;
+    for (const std::uint64_t seed : {1U, 2U, 3U, 4U, 5U}) {
+        auto index = HNSW<L2>::build(Matrix<float>(0, 4), {.M = 2, .ef_construction = 10, .seed = seed});
+        std::uint32_t entry = 0;
+        for (std::uint32_t id = 0; id < 60; ++id) {
+            index.add(vectors.row(id));
+            index.save(dir / "index.fnl");
+            const funnel::io::ContainerReader file(dir / "index.fnl", "ann.HNSW", 1);
+            const auto levels = file.array<std::uint8_t>("levels");
+            ties += id > 0 && levels[id] == levels[entry] ? 1 : 0;
+            entry = levels[id] > levels[entry] ? id : entry;
+            REQUIRE(file.value<std::uint32_t>("entry") == entry);
+        }
+    }
+    CHECK(ties > 0);
+}
+
 TEST_CASE("HNSW build: a new vector gets M links if they lead into M directions") {
     const funnel::testing::TempDir dir;
     const std::vector<float> around{1.0F, 0.0F, -1.0F, 0.0F, 0.0F, 1.0F, 0.0F, -1.0F};
@@ -196,7 +216,7 @@ TEST_CASE("HNSW build: a new vector gets M links if they lead into M directions"
 TEST_CASE("link_node: links on every level of the node, and offers the same in return") {
     Matrix<float> vectors(2, 1);
     vectors(1, 0) = 3.0F;
-    const Slack<L2> slack(vectors);
+    const Slack<L2> slack(vectors, {});
     const Similarity<L2, funnel::kernels::DefaultBackend> similarity{vectors.view(), slack};
     HNSWGraph graph(2, {1, 1});
     InsertScratch scratch;

@@ -32,7 +32,7 @@ struct Sections {
 };
 
 // The checksums are right: only the meaning can be wrong.
-HNSWGraph graph_of(const Sections& sections, std::size_t nodes = 3) {
+HNSWGraph graph_of(const Sections& sections, std::size_t nodes = 3, const std::vector<std::uint8_t>& is_copy = {}) {
     const Matrix<std::uint32_t> links(funnel::MatrixView<const std::uint32_t>(sections.links, 3, 4));
     funnel::io::ContainerWriter writer("graph", 1);
     writer.value("M", sections.M);
@@ -42,12 +42,12 @@ HNSWGraph graph_of(const Sections& sections, std::size_t nodes = 3) {
     writer.matrix("links", links);
     writer.array("upper_links", sections.upper);
     const auto bytes = writer.bytes();
-    return HNSWGraph::read(funnel::io::ContainerReader(bytes, "graph", 1), nodes);
+    return HNSWGraph::read(funnel::io::ContainerReader(bytes, "graph", 1), nodes, is_copy);
 }
 
-std::string error_of(const Sections& sections, std::size_t nodes = 3) {
+std::string error_of(const Sections& sections, std::size_t nodes = 3, const std::vector<std::uint8_t>& is_copy = {}) {
     try {
-        (void)graph_of(sections, nodes);
+        (void)graph_of(sections, nodes, is_copy);
     } catch (const CorruptData& error) {
         return error.what();
     }
@@ -117,5 +117,18 @@ TEST_CASE("HNSWGraph: every id, level and link of a file is checked") {
     sections.links[1] = no_node;
     sections.links[4] = no_node;
     sections.links[5] = no_node;  // nothing leads to 2
-    CHECK(holds(error_of(sections), "must lead from the root to every vector"));
+    CHECK(holds(error_of(sections), "must lead from the root to every node"));
+}
+
+TEST_CASE("HNSWGraph: copies are no nodes: nothing leads to them, and nothing starts from them") {
+    Sections sections;
+    sections.links[4] = 0;
+    sections.links[5] = no_node;  // nothing leads to 2
+    CHECK(error_of(sections, 3, {0, 0, 1}) == "none");
+    CHECK(holds(error_of({}, 3, {0, 0, 1}), "must not lead to copies"));
+    CHECK(holds(error_of(sections, 3, {0, 1, 1}), "must not be a copy"));
+    CHECK(holds(error_of(sections, 3, {1, 0, 1}), "must not be a copy"));
+    sections.levels = {0, 1, 1};
+    sections.upper = {2, no_node, no_node, no_node};
+    CHECK(holds(error_of(sections, 3, {0, 0, 1}), "must not lead to copies"));
 }

@@ -3,6 +3,8 @@
 
 #include "ann/sample_vectors.hpp"
 
+#include <funnel/ann/hnsw_copies.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 
 #include <doctest/doctest.h>
@@ -17,6 +19,7 @@ using funnel::Matrix;
 using funnel::Scored;
 using funnel::ann::InnerProduct;
 using funnel::ann::L2;
+using funnel::ann::detail::Copies;
 using funnel::ann::detail::HNSWGraph;
 using funnel::ann::detail::LinkSelection;
 using funnel::ann::detail::merge_links;
@@ -100,25 +103,78 @@ TEST_CASE("merge_links: takes all while there is room, then the best choice") {
     CHECK(Ids(graph.slots(0, 0).begin(), graph.slots(0, 0).end()) == Ids{5, 1, no_node, no_node});
 }
 
-TEST_CASE("Slack: makes all vectors equally long, and leaves longer ones that come later alone") {
-    Matrix<float> vectors(3, 2);
+TEST_CASE("Slack: lifts vectors onto a sphere, and leaves longer ones and those that come later alone") {
+    // Ten of length 5, of which nine are equal, one of 3, one of 0 and one of 13: the radius is 5 if copies count once,
+    // as position (4 - 1) * 9 / 10 = 2 of {0, 9, 25, 169}.
+    Matrix<float> vectors(12, 2);
     vectors(0, 0) = 3.0F;
-    vectors(0, 1) = 4.0F;
-    vectors(1, 0) = 3.0F;
-    Slack<InnerProduct> slack(vectors);
-    CHECK(slack[0] == 0.0F);
-    CHECK(slack[1] == 4.0F);  // 25 - 9 = 16
-    CHECK(slack[2] == 5.0F);
+    vectors(1, 0) = 5.0F;
+    vectors(1, 1) = 12.0F;
+    for (std::size_t i = 3; i < 12; ++i) {
+        vectors(i, 0) = 3.0F;
+        vectors(i, 1) = 4.0F;
+    }
+    Slack<InnerProduct> slack(vectors, Copies(vectors));
+    CHECK(slack.radius_squared() == 25.0);
+    CHECK(Slack<InnerProduct>(vectors, Copies()).radius_squared() == 25.0);
+    CHECK(Slack<InnerProduct>::longest(vectors) == 1);
     const Similarity<InnerProduct, funnel::kernels::DefaultBackend> similarity{vectors.view(), slack};
-    const Ids ids{0, 1, 2};
-    std::vector<float> out(3);
-    similarity(1, ids, out);
-    CHECK(out == std::vector<float>{9.0F, 25.0F, 20.0F});  // 9 + 0, 9 + 16, 0 + 20
-    vectors.resize_rows(5);
-    vectors(3, 0) = 6.0F;
-    vectors(4, 1) = 4.0F;
-    slack.extend(vectors);
-    CHECK(slack[3] == 0.0F);
-    CHECK(slack[4] == 3.0F);  // 25 - 16 = 9
-    CHECK(slack[1] == 4.0F);
+    const Ids ids{0, 1, 2, 3};
+    std::vector<float> out(4);
+    // a . b + lift(a) lift(b) - 25 with lifts 4, 0, 5 and 0.
+    similarity(0, ids, out);
+    CHECK(out == std::vector<float>{9.0F + 16.0F - 25.0F, 15.0F - 25.0F, 20.0F - 25.0F, 9.0F - 25.0F});
+    similarity(2, ids, out);
+    CHECK(out == std::vector<float>{-5.0F, -25.0F, 0.0F, -25.0F});
+
+    vectors.resize_rows(13);
+    vectors(12, 1) = 3.0F;
+    slack.append(vectors, Copies());
+    CHECK(slack.radius_squared() == 25.0);
+    CHECK(slack(12, 12) == doctest::Approx(16.0 - 25.0));
+}
+
+TEST_CASE("Slack: copies of one long vector do not choose the radius") {
+    Matrix<float> vectors(30, 1);
+    for (std::size_t i = 0; i < 30; ++i) {
+        vectors(i, 0) = i < 10 ? static_cast<float>(1 + i) : 1000.0F;
+    }
+    CHECK(Slack<InnerProduct>(vectors, Copies(vectors)).radius_squared() == 100.0);  // of 1 .. 10 and 1000, the tenth
+    CHECK(Slack<InnerProduct>(vectors, Copies()).radius_squared() == 1000.0 * 1000.0);
+}
+
+TEST_CASE("Slack: an index that grows from nothing chooses its radius anew") {
+    Matrix<float> vectors(1, 1);
+    vectors(0, 0) = 2.0F;
+    Slack<InnerProduct> slack;
+    slack.append(vectors, Copies());
+    CHECK(slack.radius_squared() == 4.0);
+    vectors.resize_rows(3);
+    vectors(1, 0) = 3.0F;
+    vectors(2, 0) = 4.0F;
+    slack.append(vectors, Copies());  // three is no power of two
+    CHECK(slack.radius_squared() == 4.0);
+    vectors.resize_rows(4);
+    vectors(3, 0) = 5.0F;
+    slack.append(vectors, Copies());
+    CHECK(slack.radius_squared() == 16.0);
+    CHECK(slack(0, 0) == doctest::Approx(-4.0));  // 12 - 16: all rows are lifted onto the new sphere
+}
+
+TEST_CASE("Slack: short vectors are told apart beside very long ones, and no similarity overflows") {
+    Matrix<float> vectors(4, 2);
+    vectors(0, 0) = 1.0F;
+    vectors(1, 1) = 1.0F;
+    vectors(2, 0) = 1.8e19F;
+    vectors(3, 0) = -1.8e19F;
+    const Slack<InnerProduct> slack(vectors, Copies());
+    const Similarity<InnerProduct, funnel::kernels::DefaultBackend> similarity{vectors.view(), slack};
+    const Ids ids{0, 1, 2, 3};
+    std::vector<float> out(4);
+    similarity(0, ids, out);
+    CHECK(out[0] > out[1]);
+    similarity(2, ids, out);
+    for (const float score : out) {
+        CHECK(funnel::math::is_finite(score));
+    }
 }

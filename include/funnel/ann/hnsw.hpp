@@ -3,6 +3,7 @@
 
 #include <funnel/ann/filter.hpp>
 #include <funnel/ann/hnsw_build.hpp>
+#include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/hnsw_links.hpp>
 #include <funnel/ann/hnsw_query.hpp>
@@ -90,13 +91,18 @@ public:
         HNSW index;
         index.options_ = options;
         index.vectors_ = detail::Vectors<M>(vectors, "HNSW::build");
-        index.slack_ = detail::Slack<M>(index.vectors_.rows());
+        index.copies_ = detail::Copies(index.vectors_.rows());
+        index.slack_ = detail::Slack<M>(index.vectors_.rows(), index.copies_);
+        const std::vector<std::uint8_t> is_copy = index.copies_.flags();
         std::vector<std::uint8_t> levels(vectors.rows());
         for (std::size_t id = 0; id < levels.size(); ++id) {
-            levels[id] = static_cast<std::uint8_t>(detail::HNSWGraph::draw_level(options.M, options.seed, id));
+            const bool is_node = is_copy.empty() || is_copy[id] == 0;
+            const std::size_t level = is_node ? detail::HNSWGraph::draw_level(options.M, options.seed, id) : 0;
+            levels[id] = static_cast<std::uint8_t>(level);
         }
         index.graph_ = detail::HNSWGraph(options.M, std::move(levels));
-        detail::build_links(index.graph_, options.ef_construction, options.seed, index.similarity(), executor);
+        detail::build_links(index.graph_, is_copy, detail::Slack<M>::longest(index.vectors_.rows()),
+                            options.ef_construction, options.seed, index.similarity(), executor);
         return index;
     }
 
@@ -106,14 +112,14 @@ public:
 
     /// Bytes that the vectors and links take, without what std::vector keeps in reserve.
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
-        return vectors_.memory_bytes() + graph_.memory_bytes() + slack_.memory_bytes() +
+        return vectors_.memory_bytes() + graph_.memory_bytes() + slack_.memory_bytes() + copies_.memory_bytes() +
                parents_.size() * sizeof(std::uint32_t);
     }
 
     /// How many vectors no search can reach: 0, always. For tests of this promise.
     [[nodiscard]] std::size_t unreachable() const {
         const auto parents = graph_.spanning_tree();
-        return static_cast<std::size_t>(std::count(parents.begin(), parents.end(), detail::no_node));
+        return static_cast<std::size_t>(std::count(parents.begin(), parents.end(), detail::no_node)) - copies_.count();
     }
 
     /// The nearest vectors, best first.
@@ -196,8 +202,13 @@ public:
     std::uint32_t add(std::span<const float> vector) {
         const std::size_t count = vectors_.count();
         const std::size_t parents = parents_.size();
+        const bool is_chosen_anew = detail::Slack<M>::chooses_anew(count + 1);
+        detail::Slack<M> old = is_chosen_anew ? slack_ : detail::Slack<M>();
         if (const auto error = funnel::detail::exception_of([&] { insert(vector); })) {
             vectors_.keep_first(count);
+            if (is_chosen_anew) {
+                slack_ = std::move(old);
+            }
             slack_.keep_first(count);
             graph_.keep_first(count);
             parents_.resize(parents);
@@ -215,7 +226,7 @@ public:
     void save(const std::string& path) const {
         io::ContainerWriter file("ann.HNSW", 1);
         vectors_.write(file);
-        file.value("longest_squared", slack_.longest_squared());
+        file.value("radius_squared", slack_.radius_squared());
         file.value("ef_construction", std::uint64_t{options_.ef_construction});
         file.value("seed", options_.seed);
         graph_.write(file);
@@ -227,12 +238,13 @@ public:
         const io::ContainerReader file(path, "ann.HNSW", 1);
         HNSW index;
         index.vectors_ = detail::Vectors<M>::read(file);
-        const auto longest_squared = file.value<double>("longest_squared");
+        const auto radius_squared = file.value<double>("radius_squared");
         file.check(
-            math::is_finite(longest_squared) && longest_squared >= 0.0 && longest_squared <= detail::max_squared_length,
-            "longest_squared", "must lie in [0, 2^124]");
-        index.slack_ = detail::Slack<M>(index.vectors_.rows(), longest_squared);
-        index.graph_ = detail::HNSWGraph::read(file, index.vectors_.count());
+            math::is_finite(radius_squared) && radius_squared >= 0.0 && radius_squared <= detail::max_squared_length,
+            "radius_squared", "must lie in [0, 2^124]");
+        index.slack_ = detail::Slack<M>(index.vectors_.rows(), radius_squared);
+        index.copies_ = detail::Copies(index.vectors_.rows());
+        index.graph_ = detail::HNSWGraph::read(file, index.vectors_.count(), index.copies_.flags());
         index.options_.M = index.graph_.M();
         index.options_.ef_construction = file.value<std::uint64_t>("ef_construction");
         index.options_.seed = file.value<std::uint64_t>("seed");
@@ -265,32 +277,70 @@ private:
         }
         scratch.query_.resize(dimension());
         detail::prepare<M>(query, scratch.query_);
-        return detail::find_nearest<M, Backend>(graph_, vectors_, scratch.query_, std::max(options.ef, options.k),
-                                                filter, scratch.walk_, out);
+        return detail::find_nearest<M, Backend>(graph_, vectors_, copies_, scratch.query_,
+                                                std::max(options.ef, options.k), filter, scratch.walk_, out);
     }
 
     // Adds a vector; if that fails, add() takes out again what is there already.
     void insert(std::span<const float> vector) {
         const std::uint32_t id = vectors_.append(vector, "HNSW::add");
-        slack_.extend(vectors_.rows());
+        const auto rows = vectors_.rows();
+        slack_.append(rows, copies_);
+        copies_.reserve(rows);
         if (parents_.size() != graph_.size()) {
             parents_ = graph_.spanning_tree();
         }
-        detail::insert_node(graph_, detail::HNSWGraph::draw_level(options_.M, options_.seed, id), parents_,
-                            options_.ef_construction, similarity());
+        if (copies_.has_equal(rows)) {
+            detail::reserve_more(parents_, 1);
+            graph_.append(0);
+            parents_.push_back(detail::no_node);
+        } else {
+            detail::insert_node(graph_, detail::HNSWGraph::draw_level(options_.M, options_.seed, id), parents_,
+                                options_.ef_construction, similarity());
+        }
+        copies_.append(rows);  // last, because it cannot fail
     }
 
     void swap(HNSW& other) noexcept {
         std::swap(options_, other.options_);
         std::swap(vectors_, other.vectors_);
+        std::swap(copies_, other.copies_);
         std::swap(slack_, other.slack_);
         std::swap(graph_, other.graph_);
         std::swap(parents_, other.parents_);
     }
 
+    // The best vectors that pass, from the best nodes and their copies.
+    template <class Passes>
+    std::size_t take_hits(const detail::CandidatePool& pool, const Passes& passes, std::span<Scored<>> out) const
+        noexcept(noexcept(passes(0))) {
+        std::size_t hits = 0;
+        if (copies_.count() == 0) {
+            for (std::size_t i = 0; i < pool.size() && hits < out.size(); ++i) {
+                if (passes(pool[i].id)) {
+                    out[hits++] = pool[i];
+                }
+            }
+            return hits;
+        }
+        TopK<> best(out);  // nodes may tie, and then their copies come by id
+        for (std::size_t i = 0; i < pool.size() && pool[i].score >= best.threshold(); ++i) {
+            std::size_t more = out.size();
+            copies_.for_each(pool[i].id, [&](std::uint32_t id) {
+                if (passes(id)) {
+                    best.push(id, pool[i].score);
+                    --more;
+                }
+                return more > 0;
+            });
+        }
+        return best.finish().size();
+    }
+
     HNSWOptions options_;
     detail::Vectors<M> vectors_;
     detail::Slack<M> slack_;
+    detail::Copies copies_;
     detail::HNSWGraph graph_;
     std::vector<std::uint32_t> parents_;  // spanning tree of level 0, once add() needs it
 };

@@ -98,8 +98,9 @@ inline bool attach(HNSWGraph& graph, std::uint32_t parent, std::uint32_t child, 
 }
 
 /// Adds links until every node can be reached from the root on level 0: from the nearest node that can take one more.
+/// Copies are not nodes: is_copy has a flag for each vector, or none.
 template <class Similar>
-void connect(HNSWGraph& graph, std::size_t ef, const Similar& similarity) {
+void connect(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::size_t ef, const Similar& similarity) {
     std::vector<std::uint32_t> parents = graph.spanning_tree();
     std::vector<std::uint32_t> reached;
     for (std::uint32_t node = 0; node < graph.size(); ++node) {
@@ -111,7 +112,7 @@ void connect(HNSWGraph& graph, std::size_t ef, const Similar& similarity) {
         0;  // reached[spare] and later ones may have room; a tree has fewer edges than nodes, so one has
     WalkScratch scratch;
     for (std::uint32_t node = 0; node < graph.size(); ++node) {
-        if (parents[node] != no_node) {
+        if (parents[node] != no_node || (!is_copy.empty() && is_copy[node] != 0)) {
             continue;
         }
         const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> out) {
@@ -131,7 +132,8 @@ void connect(HNSWGraph& graph, std::size_t ef, const Similar& similarity) {
     }
 }
 
-/// Links all nodes of a graph without links, the same way for any executor.
+/// Links all nodes of a graph without links, the same way for any executor. is_copy as above; `root` becomes the root,
+/// unless it is no_node.
 ///
 /// Nodes come in batches. Those of a batch look for neighbours in the graph as it was before the batch, all at a time;
 /// then each node that was chosen merges what it is offered, in the order of ids. Batches grow with the graph, up to
@@ -140,7 +142,8 @@ void connect(HNSWGraph& graph, std::size_t ef, const Similar& similarity) {
 /// Source    Manohar et al., "ParlayANN: scalable and deterministic parallel graph-based approximate nearest neighbor
 ///           search algorithms", PPoPP 2024 (prefix doubling)
 template <class Similar, Executor E>
-void build_links(HNSWGraph& graph, std::size_t ef, std::uint64_t seed, const Similar& similarity, E& executor) {
+void build_links(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::uint32_t root, std::size_t ef,
+                 std::uint64_t seed, const Similar& similarity, E& executor) {
     if (graph.size() == 0) {
         return;
     }
@@ -150,7 +153,7 @@ void build_links(HNSWGraph& graph, std::size_t ef, std::uint64_t seed, const Sim
     order.reserve(shuffled.size());
     for (std::size_t level = HNSWGraph::max_level + 1; level-- > 0;) {
         for (const std::uint32_t node : shuffled) {
-            if (graph.level(node) == level) {
+            if (graph.level(node) == level && (is_copy.empty() || is_copy[node] == 0)) {
                 order.push_back(node);
             }
         }
@@ -165,7 +168,7 @@ void build_links(HNSWGraph& graph, std::size_t ef, std::uint64_t seed, const Sim
     };
     std::vector<Worker> workers(executor.concurrency());
     std::vector<Offer> offers;
-    const std::size_t largest_batch = std::max<std::size_t>(1, graph.size() / 50);
+    const std::size_t largest_batch = std::max<std::size_t>(1, order.size() / 50);
     for (std::size_t done = 1; done < order.size();) {
         const std::size_t size = std::min({std::max<std::size_t>(1, done / 4), largest_batch, order.size() - done});
         executor.for_range(size, 4, [&](std::size_t begin, std::size_t end, std::size_t worker) {
@@ -184,7 +187,10 @@ void build_links(HNSWGraph& graph, std::size_t ef, std::uint64_t seed, const Sim
         done += size;
         report_progress(executor, "HNSW::build", done, order.size());
     }
-    connect(graph, ef, similarity);
+    if (root != no_node) {
+        graph.set_root(root);
+    }
+    connect(graph, is_copy, ef, similarity);
 }
 
 /// Adds one node of a level to a connected graph, whose spanning tree is `parents`; both stay so. If it fails, the node
@@ -224,8 +230,10 @@ void insert_node(HNSWGraph& graph, std::size_t level, std::vector<std::uint32_t>
     for (std::size_t i = 0; parents[node] == no_node && i < neighbours.size(); ++i) {
         attach(graph, neighbours[i], node, parents);
     }
-    for (std::uint32_t other = 0; parents[node] == no_node; ++other) {  // some node always has room
-        attach(graph, other, node, parents);
+    for (std::uint32_t other = 0; parents[node] == no_node; ++other) {  // some node of the tree always has room
+        if (parents[other] != no_node) {
+            attach(graph, other, node, parents);
+        }
     }
     if (level > graph.top_level()) {
         graph.set_entry(node);

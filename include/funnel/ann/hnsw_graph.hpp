@@ -147,9 +147,11 @@ public:
         file.array("upper_links", upper_);
     }
 
-    /// Every id, level and link is checked, and that the root reaches all nodes.
+    /// Every id, level and link is checked, and that the root reaches all nodes and no links lead to copies. is_copy
+    /// has a flag for each vector, or none.
     template <class Reader>
-    [[nodiscard]] static HNSWGraph read(const Reader& file, std::size_t nodes) {
+    [[nodiscard]] static HNSWGraph read(const Reader& file, std::size_t nodes,
+                                        std::span<const std::uint8_t> is_copy = {}) {
         const std::size_t M = file.template value<std::uint64_t>("M");
         file.check(M >= 2 && M <= max_M, "M", "must lie in [2, 4096]");
         auto levels = file.template array<std::uint8_t>("levels", nodes);
@@ -172,6 +174,8 @@ public:
 
         file.check(graph.root_ < nodes, "root", "must be below the number of vectors");
         file.check(graph.entry_ < nodes, "entry", "must be below the number of vectors");
+        file.check(is_copy.empty() || (is_copy[graph.entry_] == 0 && is_copy[graph.root_] == 0), "entry",
+                   "must not be a copy, nor the root");
         file.check(graph.levels_[graph.entry_] == *std::max_element(graph.levels_.begin(), graph.levels_.end()),
                    "entry", "must be a node of the highest level");
         for (std::uint32_t node = 0; node < nodes; ++node) {
@@ -182,6 +186,7 @@ public:
                 for (const std::uint32_t link : links) {
                     file.check(link < nodes && link != node, section, "must be ids of other vectors");
                     file.check(graph.level(link) >= level, section, "must stay on the level they are on");
+                    file.check(is_copy.empty() || is_copy[link] == 0, section, "must not lead to copies");
                 }
                 file.check(std::all_of(slots.begin() + static_cast<std::ptrdiff_t>(links.size()), slots.end(),
                                        [](std::uint32_t link) { return link == no_node; }),
@@ -189,8 +194,10 @@ public:
             }
         }
         const auto parents = graph.spanning_tree();
-        file.check(std::find(parents.begin(), parents.end(), no_node) == parents.end(), "links",
-                   "must lead from the root to every vector");
+        for (std::uint32_t node = 0; node < nodes; ++node) {
+            const bool is_node = is_copy.empty() || is_copy[node] == 0;
+            file.check(is_node == (parents[node] != no_node), "links", "must lead from the root to every node");
+        }
         return graph;
     }
 

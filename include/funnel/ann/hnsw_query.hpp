@@ -2,11 +2,14 @@
 #pragma once
 
 #include <funnel/ann/filter.hpp>
+#include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
+#include <funnel/ann/hnsw_links.hpp>
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/scored.hpp>
+#include <funnel/core/top_k.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/one_to_many.hpp>
 
@@ -52,14 +55,41 @@ template <class Passes>
     return std::min(n, std::max(ef, static_cast<std::size_t>(walked) + 2));
 }
 
+/// The best vectors that pass, from the best nodes and their copies. Returns how many there are in out.
+template <class Passes>
+std::size_t take_hits(const CandidatePool& pool, const Copies& copies, const Passes& passes, std::span<Scored<>> out) {
+    std::size_t hits = 0;
+    if (copies.count() == 0) {
+        for (std::size_t i = 0; i < pool.size() && hits < out.size(); ++i) {
+            if (passes(pool[i].id)) {
+                out[hits++] = pool[i];
+            }
+        }
+        return hits;
+    }
+    TopK<> best(out);  // nodes may tie, and then their copies come by id
+    for (std::size_t i = 0; i < pool.size() && (!best.is_full() || pool[i].score >= best.threshold()); ++i) {
+        std::size_t more = out.size();
+        copies.for_each(pool[i].id, [&](std::uint32_t id) {
+            if (passes(id)) {
+                best.push(id, pool[i].score);
+                --more;
+            }
+            return more > 0;
+        });
+    }
+    return best.finish().size();
+}
+
 /// The nearest vectors that are not removed and pass the filter, at most out.size() of them. Allocates nothing if the
 /// scratch has room for largest_pool(graph, ef) nodes; without a filter and removed vectors, for ef.
 ///
 /// Shapes    query: d, prepared;  out: at most one hit per vector, not empty
 /// Returns   the number of hits
 template <Metric M, kernels::HostBackend Backend, Filter F>
-std::size_t find_nearest(const HNSWGraph& graph, const Vectors<M>& vectors, std::span<const float> query,
-                         std::size_t ef, const F& filter, WalkScratch& scratch, std::span<Scored<>> out) {
+std::size_t find_nearest(const HNSWGraph& graph, const Vectors<M>& vectors, const Copies& copies,
+                         std::span<const float> query, std::size_t ef, const F& filter, WalkScratch& scratch,
+                         std::span<Scored<>> out) {
     constexpr bool has_filter = !std::same_as<F, AcceptAll>;
     const auto passes = [&](std::uint32_t id) { return vectors.is_live(id) && filter(id); };
     const auto rows = vectors.rows();
@@ -81,19 +111,17 @@ std::size_t find_nearest(const HNSWGraph& graph, const Vectors<M>& vectors, std:
     };
     const auto prefetch = [&](std::uint32_t id) { prefetch_row(rows, id); };
     scratch.reserve(graph, pool);
-    Scored<> from = scored_by(score, graph.entry());
-    for (std::size_t level = graph.top_level(); level > 0; --level) {
-        from = descend(graph, level, from, scratch, score);
-    }
-    walk_from(graph, from, 0, pool, scratch, score, prefetch);
-
-    std::size_t hits = 0;
-    for (std::size_t i = 0; i < scratch.pool.size() && hits < out.size(); ++i) {
-        const Scored<> node = scratch.pool[i];
-        if (passes(node.id)) {
-            out[hits++] = node;
+    if constexpr (Slack<M>::is_used) {  // links are chosen by another measure than hits
+        walk_down(graph, walk_down_width, pool, scratch, score, prefetch);
+    } else {
+        Scored<> from = scored_by(score, graph.entry());
+        for (std::size_t level = graph.top_level(); level > 0; --level) {
+            from = descend(graph, level, from, scratch, score);
         }
+        walk_from(graph, from, 0, pool, scratch, score, prefetch);
     }
+
+    const std::size_t hits = take_hits(scratch.pool, copies, passes, out);
     if (hits < out.size()) {  // those that pass lie far from the query
         return scan<M, Backend>(query, rows, passes, out).size();
     }

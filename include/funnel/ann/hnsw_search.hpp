@@ -109,12 +109,16 @@ inline void prefetch_row(MatrixView<const float> rows, std::uint32_t id) noexcep
     }
 }
 
+/// How many nodes of an upper level walk_down keeps.
+inline constexpr std::size_t walk_down_width = 16;
+
 /// Memory of one walk at a time, used again by the next.
 struct WalkScratch {
     CandidatePool pool;
     VisitedSet visited;
     std::vector<std::uint32_t> ids;  // neighbours of one node that were not met before
     std::vector<float> scores;
+    std::vector<Scored<>> seeds;  // where walk_down starts on the next level
 
     /// Makes room for walks that keep ef nodes: they allocate nothing then.
     void reserve(const HNSWGraph& graph, std::size_t ef) {
@@ -122,6 +126,7 @@ struct WalkScratch {
         visited.reserve(graph.size());
         ids.resize(graph.capacity(0));
         scores.resize(graph.capacity(0));
+        seeds.reserve(walk_down_width + 1);
     }
 
     /// For a new walk. No pool holds more than all nodes, however large the ef of a caller or a file is.
@@ -204,6 +209,31 @@ void walk_from(const HNSWGraph& graph, Scored<> entry, std::size_t level, std::s
         scratch.pool.insert(graph.root(), scored_by(score, graph.root()).score);
     }
     walk(graph, level, scratch, score, prefetch);
+}
+
+/// The whole way from the entry down to the best nodes of level 0, at most ef, left in scratch.pool. On each upper
+/// level it keeps the `width` best nodes and starts from all of them on the next one. That finds a way where descend
+/// ends too early, because a link leads to what is alike but not to what scores higher.
+template <class Score, class Prefetch>
+void walk_down(const HNSWGraph& graph, std::size_t width, std::size_t ef, WalkScratch& scratch, const Score& score,
+               const Prefetch& prefetch) {
+    scratch.seeds.assign(1, scored_by(score, graph.entry()));
+    for (std::size_t level = graph.top_level() + 1; level-- > 0;) {
+        if (level == 0) {
+            scratch.seeds.push_back(scored_by(score, graph.root()));
+        }
+        scratch.reset(graph, level == 0 ? ef : width);
+        for (const Scored<>& seed : scratch.seeds) {
+            if (scratch.visited.insert(seed.id)) {
+                scratch.pool.insert(seed.id, seed.score);
+            }
+        }
+        walk(graph, level, scratch, score, prefetch);
+        scratch.seeds.clear();
+        for (std::size_t i = 0; level > 0 && i < scratch.pool.size(); ++i) {
+            scratch.seeds.push_back(scratch.pool[i]);
+        }
+    }
 }
 
 }  // namespace funnel::ann::detail

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/hnsw_graph.hpp>
+#include <funnel/core/matrix_view.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::ann::detail {
+
+/// A hash table of row numbers: the last of all equal rows that were put in. Zeros of both signs are equal.
+class EqualRows {
+public:
+    EqualRows() = default;
+
+    /// An empty table with room for so many rows.
+    explicit EqualRows(std::size_t capacity) : slots_(std::bit_ceil(std::max<std::size_t>(8, 2 * capacity)), no_node) {}
+
+    [[nodiscard]] std::size_t capacity() const noexcept { return slots_.size() / 2; }
+    [[nodiscard]] std::size_t memory_bytes() const noexcept { return slots_.size() * sizeof(std::uint32_t); }
+
+    /// The row that equals this one; no_node if there is none. Needs room.
+    [[nodiscard]] std::uint32_t find(MatrixView<const float> rows, std::uint32_t id) const noexcept {
+        return slots_[slot_of(rows, id)];
+    }
+
+    /// Puts a row in, in place of the one that equals it, which is returned; no_node if there is none. Needs room.
+    std::uint32_t replace(MatrixView<const float> rows, std::uint32_t id) noexcept {
+        return std::exchange(slots_[slot_of(rows, id)], id);
+    }
+
+private:
+    [[nodiscard]] std::size_t slot_of(MatrixView<const float> rows, std::uint32_t id) const noexcept {
+        const auto row = rows.row(id);
+        std::size_t slot = static_cast<std::size_t>(hash(row)) & (slots_.size() - 1);
+        while (slots_[slot] != no_node && !std::equal(row.begin(), row.end(), rows.row(slots_[slot]).begin())) {
+            slot = (slot + 1) & (slots_.size() - 1);
+        }
+        return slot;
+    }
+
+    [[nodiscard]] static std::uint64_t hash(std::span<const float> row) noexcept {
+        std::uint64_t sum = 0;
+        for (const float x : row) {
+            const std::uint32_t bits = x == 0.0F ? 0 : std::bit_cast<std::uint32_t>(x);
+            sum = (sum ^ bits) * 0x9E3779B97F4A7C15U;
+            sum ^= sum >> 32;
+        }
+        return sum;
+    }
+
+    std::vector<std::uint32_t> slots_;  // open addressing, at most half full
+};
+
+/// Which vectors of an index are equal. The first of equal vectors, the one with the smallest id, is a node of the
+/// graph; its copies are not, and are found through it. As nodes, copies would fill the candidates of every walk that
+/// comes near them and would link to each other instead of to anything else.
+class Copies {
+public:
+    Copies() = default;
+
+    /// Cost      O(n d)
+    explicit Copies(MatrixView<const float> rows) : last_(rows.rows()) {
+        for (std::uint32_t id = 0; id < rows.rows(); ++id) {
+            link(rows, id);
+        }
+        last_ = EqualRows();
+        rows_in_last_ = 0;
+    }
+
+    /// How many vectors are not nodes.
+    [[nodiscard]] std::size_t count() const noexcept { return count_; }
+
+    /// One flag per vector; none at all if no vector is a copy.
+    [[nodiscard]] std::vector<std::uint8_t> flags() const {
+        std::vector<std::uint8_t> is_copy(next_.size(), 0);
+        for (std::size_t id = 0; id < next_.size(); ++id) {
+            if (next_[id] > id) {
+                is_copy[next_[id]] = 1;
+            }
+        }
+        return is_copy;
+    }
+
+    /// Calls body(id) for a node and its copies, smaller ids first, until it returns false.
+    template <class Body>
+    void for_each(std::uint32_t node, const Body& body) const {
+        std::uint32_t id = node;
+        do {
+            if (!body(id)) {
+                return;
+            }
+            id = next_.empty() ? node : next_[id];
+        } while (id != node);
+    }
+
+    /// Gets memory for one more row, the last one of `rows`, so that append cannot fail.
+    ///
+    /// Cost      the first call after the constructor goes through all rows
+    void reserve(MatrixView<const float> rows) {
+        const auto before = static_cast<std::uint32_t>(rows.rows() - 1);
+        if (rows_in_last_ != before || last_.capacity() <= before) {
+            EqualRows last(2 * rows.rows());
+            for (std::uint32_t id = 0; id < before; ++id) {
+                last.replace(rows, id);
+            }
+            last_ = std::move(last);
+            rows_in_last_ = before;
+        }
+        if (next_.capacity() <= before) {
+            next_.reserve(2 * rows.rows());
+        }
+    }
+
+    /// Whether the last row equals another one, after reserve and before append.
+    [[nodiscard]] bool has_equal(MatrixView<const float> rows) const noexcept {
+        return last_.find(rows, static_cast<std::uint32_t>(rows.rows() - 1)) != no_node;
+    }
+
+    /// Takes in the last row, after reserve; true if it is a copy.
+    bool append(MatrixView<const float> rows) noexcept {
+        return link(rows, static_cast<std::uint32_t>(rows.rows() - 1));
+    }
+
+    [[nodiscard]] std::size_t memory_bytes() const noexcept {
+        return next_.size() * sizeof(std::uint32_t) + last_.memory_bytes();
+    }
+
+private:
+    bool link(MatrixView<const float> rows, std::uint32_t id) {
+        const std::uint32_t equal = last_.replace(rows, id);
+        ++rows_in_last_;
+        if (equal != no_node && next_.empty()) {
+            next_.resize(id);
+            std::iota(next_.begin(), next_.end(), 0U);
+        }
+        if (!next_.empty()) {
+            next_.push_back(id);
+        }
+        if (equal != no_node) {
+            next_[id] = std::exchange(next_[equal], id);
+            ++count_;
+        }
+        return equal != no_node;
+    }
+
+    // The next larger id of an equal vector; the largest one leads back to the smallest. Empty while there are no
+    // copies, so that ordinary data pays nothing.
+    std::vector<std::uint32_t> next_;
+    std::size_t count_ = 0;
+    EqualRows last_;  // empty until add() needs it
+    std::size_t rows_in_last_ = 0;
+};
+
+}  // namespace funnel::ann::detail
