@@ -71,7 +71,7 @@ int main() {
     // Without a header, columns are given by position. The delimiter is detected: tab, semicolon or comma.
     std::ofstream("clicks.tsv") << "1709251200\tKettle\tdan\n"
                                    "1709251260\tMug\tdan\n";
-    const auto clicks = read_csv_without_header("clicks.tsv", {.user = 2, .item = 1, .time = 0});
+    const auto clicks = read_headerless_csv("clicks.tsv", {.user = 2, .item = 1, .time = 0});
     std::printf("%zu clicks of %s\n", clicks.size(), clicks.user_key(0).c_str());
 
     // Errors say where something is wrong, what was expected, and what was found.
