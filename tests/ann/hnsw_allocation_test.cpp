@@ -296,7 +296,7 @@ TEST_CASE("HNSW: a file with ef_construction of SIZE_MAX loads, grows and takes 
 
 TEST_CASE("load: an index without vectors takes no memory for the dimension that its file claims") {
     const funnel::testing::TempDir dir;
-    constexpr std::size_t huge = std::size_t{1} << 39;
+    constexpr std::size_t huge = 65'536;  // no file may claim more
     const auto check = [&]<class Index>(const Index& built) {
         built.save(dir / "index.fnl");
         const std::size_t bytes = allocated_bytes_of([&] {

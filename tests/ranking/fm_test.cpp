@@ -394,10 +394,12 @@ TEST_CASE("FM: rejects what it cannot learn from") {
                          InvalidArgument);
 }
 
-TEST_CASE("FM: a file of half a kilobyte that claims 2 x 10^8 factors takes no memory, to load or to score") {
+TEST_CASE(
+    "FM: a file of half a kilobyte that claims 65,536 factors, the most there can be, takes no memory, to load or to "
+    "score") {
     const testing::TempDir dir;
     const std::vector<float> nothing;
-    for (const std::uint64_t factors : {std::uint64_t{200'000'000}, std::uint64_t{1} << 40}) {
+    for (const std::uint64_t factors : {std::uint64_t{1}, std::uint64_t{65'536}}) {
         funnel::io::ContainerWriter file("ranking.FM", 1);
         file.value("factors", factors);
         file.value("bias", 0.5F);

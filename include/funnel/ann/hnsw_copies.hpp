@@ -24,7 +24,6 @@ public:
     explicit EqualRows(std::size_t capacity) : slots_(std::bit_ceil(std::max<std::size_t>(8, 2 * capacity)), no_node) {}
 
     [[nodiscard]] std::size_t capacity() const noexcept { return slots_.size() / 2; }
-    [[nodiscard]] std::size_t memory_bytes() const noexcept { return slots_.size() * sizeof(std::uint32_t); }
 
     /// The row that equals this one; no_node if there is none. Needs room.
     [[nodiscard]] std::uint32_t find(MatrixView<const float> rows, std::uint32_t id) const noexcept {
@@ -129,9 +128,8 @@ public:
         return link(rows, static_cast<std::uint32_t>(rows.rows() - 1));
     }
 
-    [[nodiscard]] std::size_t memory_bytes() const noexcept {
-        return next_.size() * sizeof(std::uint32_t) + last_.memory_bytes();
-    }
+    /// Without the table that add() makes.
+    [[nodiscard]] std::size_t memory_bytes() const noexcept { return next_.size() * sizeof(std::uint32_t); }
 
 private:
     bool link(MatrixView<const float> rows, std::uint32_t id) {
