@@ -10,12 +10,14 @@
 #include <funnel/ann/hnsw_build.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/hnsw_links.hpp>
+#include <funnel/ann/hnsw_query.hpp>
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/cf/als_sweep.hpp>
 #include <funnel/cf/dense_weights.hpp>
 #include <funnel/cf/ease.hpp>
+#include <funnel/cf/folded_user.hpp>
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
@@ -42,12 +44,16 @@
 #include <funnel/core/threads.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/data/csv.hpp>
+#include <funnel/data/decimal.hpp>
 #include <funnel/data/delimited.hpp>
 #include <funnel/data/interaction_log.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/interactions_builder.hpp>
+#include <funnel/data/iso8601.hpp>
 #include <funnel/data/item_metadata.hpp>
+#include <funnel/data/key_numbers.hpp>
 #include <funnel/data/leakage.hpp>
+#include <funnel/data/log_rows.hpp>
 #include <funnel/data/movielens.hpp>
 #include <funnel/data/negatives.hpp>
 #include <funnel/data/portable_exp.hpp>
@@ -59,6 +65,7 @@
 #include <funnel/data/synthetic.hpp>
 #include <funnel/data/synthetic_items.hpp>
 #include <funnel/data/synthetic_oracle.hpp>
+#include <funnel/data/text.hpp>
 #include <funnel/data/user_item_matrix.hpp>
 #include <funnel/data/utf8.hpp>
 #include <funnel/io/byte_reader.hpp>
@@ -72,6 +79,7 @@
 #include <funnel/io/file.hpp>
 #include <funnel/io/little_endian.hpp>
 #include <funnel/io/npy.hpp>
+#include <funnel/io/npy_header.hpp>
 #include <funnel/io/raw_matrix.hpp>
 #include <funnel/io/recognise.hpp>
 #include <funnel/io/vecs.hpp>

@@ -6,6 +6,7 @@
 #include "support/damage.hpp"
 #include "support/temp_dir.hpp"
 
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/io/container.hpp>
@@ -13,11 +14,14 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 using funnel::InvalidArgument;
@@ -230,9 +234,88 @@ TEST_CASE("Flat: every vector and flag of a file is checked") {
     CHECK(is_refused(L2{}, {3.0F, 4.0F}, 2));
     CHECK(is_refused(L2{}, {3.0F, not_a_number}, 0));
     CHECK(is_refused(InnerProduct{}, {3.0F, 2e19F}, 0));
+    CHECK(is_refused(L2{}, {3.0F, 5e18F}, 0));
+    CHECK_FALSE(is_refused(L2{}, {3.0F, 4.6e18F}, 0));
     CHECK_FALSE(is_refused(Cosine{}, {0.6F, 0.8F}, 0));
+    CHECK_FALSE(is_refused(Cosine{}, {0.6F, 0.8005F}, 0));  // squared length 1.0008
+    CHECK(is_refused(Cosine{}, {0.6F, 0.801F}, 0));         // 1.0016
+    CHECK(is_refused(Cosine{}, {0.6F, 0.799F}, 0));         // 0.9984
     CHECK(is_refused(Cosine{}, {0.6F, 0.9F}, 0));
     CHECK(is_refused(Cosine{}, {1.0F, 1.0F}, 0));
+}
+
+TEST_CASE("Flat: scores of the longest vectors, opposite ones too, are finite, and longer ones are refused") {
+    constexpr float longest = 0x1p62F;
+    const auto check = [&]<class M>(M) {
+        for (const std::size_t d : {1U, 3U, 16U, 100U, 1000U}) {
+            CAPTURE(d);
+            Matrix<float> vectors(2, d);
+            const auto x = static_cast<float>(longest / std::sqrt(static_cast<double>(d)));
+            for (std::size_t j = 0; j < d; ++j) {
+                vectors(0, j) = d == 1 ? x : x * 0.99999F;  // rounding must not make it too long
+                vectors(1, j) = -vectors(0, j);
+            }
+            auto index = Flat<M>::build(vectors);
+            for (const auto& hit : index.search(vectors.row(0), {.k = 2})) {
+                CHECK(funnel::math::is_finite(hit.score));
+            }
+            CHECK(index.search(vectors.row(0))[0].id == 0);
+            std::vector<float> longer(d, x * 1.0001F);
+            CHECK_THROWS_AS(index.add(longer), InvalidArgument);
+            CHECK_THROWS_AS((void)index.search(longer), InvalidArgument);
+        }
+    };
+    check(L2{});
+    check(InnerProduct{});
+    // As reported: opposite vectors whose squared lengths fit a float, but not their distance.
+    const std::vector<float> opposite{1.8e19F, -1.8e19F};
+    CHECK_THROWS_AS((void)Flat<L2>::build(MatrixView<const float>(opposite, 2, 1)), InvalidArgument);
+    CHECK(Flat<Cosine>::build(MatrixView<const float>(opposite, 2, 1)).search(std::vector<float>{3e38F})[1].score ==
+          -1.0F);
+}
+
+TEST_CASE("Flat: an index without dimension takes no vector, and searches of it find nothing") {
+    auto index = Flat<L2>::build(Matrix<float>());
+    CHECK_THROWS_WITH_AS(index.add({}), "Flat::add: the vector must have at least one element", InvalidArgument);
+    CHECK_THROWS_AS(index.add(std::vector<float>{1.0F}), InvalidArgument);
+    CHECK(index.size() == 0);
+    CHECK(index.search({}).empty());
+    const funnel::testing::TempDir dir;
+    index.save(dir / "flat.fnl");
+    CHECK(Flat<L2>::load(dir / "flat.fnl").size() == 0);
+}
+
+TEST_CASE("Flat: a moved-from index is empty and can be used") {
+    const funnel::testing::TempDir dir;
+    auto index = Flat<L2>::build(three_rows);
+    index.remove(1);
+    auto other = std::move(index);
+    CHECK(other.size() == 2);
+    // NOLINTBEGIN(bugprone-use-after-move,hicpp-invalid-access-moved): that is what this is about
+    CHECK(index.size() == 0);
+    CHECK(index.dimension() == 0);
+    CHECK(index.memory_bytes() == 0);
+    CHECK(index.search({}).empty());
+    CHECK_THROWS_AS((void)index.search(std::vector<float>{1.0F, 1.0F}), InvalidArgument);
+    Flat<L2>::Scratch scratch = index.scratch();
+    std::array<Scored<>, 3> out{};
+    CHECK(index.search({}, {}, scratch, out) == 0);
+    CHECK_THROWS_AS(index.add(std::vector<float>{1.0F, 1.0F}), InvalidArgument);
+    CHECK_THROWS_AS(index.remove(0), InvalidArgument);
+    index.save(dir / "flat.fnl");
+    CHECK(Flat<L2>::load(dir / "flat.fnl").size() == 0);
+    const auto copy = index;
+    CHECK(copy.size() == 0);
+    index = other;
+    CHECK(index.size() == 2);
+    index = std::move(other);
+    CHECK(other.size() == 0);
+    index = static_cast<const Flat<L2>&>(index);  // itself
+    CHECK(index.search(std::vector<float>{1.0F, 1.0F}) == Hits{{0, -1.0F}, {2, -2.0F}});
+    other = Flat<L2>::build(three_rows);
+    CHECK(other.add(std::vector<float>{1.0F, 1.0F}) == 3);
+    // NOLINTEND(bugprone-use-after-move,hicpp-invalid-access-moved)
+    static_assert(std::is_nothrow_move_constructible_v<Flat<L2>> && std::is_nothrow_move_assignable_v<Flat<L2>>);
 }
 
 TEST_CASE("Flat: NaN in a row is rejected and the row is named") {
@@ -244,7 +327,7 @@ TEST_CASE("Flat: NaN in a row is rejected and the row is named") {
     CHECK_THROWS_AS((void)Flat<Cosine>::build(rows), InvalidArgument);
     elements[3] = 1e30F;
     CHECK_THROWS_WITH_AS((void)Flat<InnerProduct>::build(rows),
-                         "Flat::build: row 1 is too long: its squared length must fit a float", InvalidArgument);
+                         "Flat::build: row 1 is too long: its length must be at most 2^62", InvalidArgument);
     auto index = Flat<L2>::build(three_rows);
     CHECK_THROWS_WITH_AS((index.add(std::vector<float>{0.0F, not_a_number})),
                          "Flat::add: the vector holds a NaN or an infinity", InvalidArgument);

@@ -7,6 +7,7 @@
 #include "support/temp_dir.hpp"
 
 #include <funnel/ann/flat.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/io/container.hpp>
@@ -21,6 +22,8 @@
 #include <set>
 #include <span>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 using funnel::InvalidArgument;
@@ -321,6 +324,10 @@ TEST_CASE("HNSW: every number of a file is checked") {
     CHECK(is_refused(0.0, 0));
     CHECK(is_refused(-1.0, 1));
     CHECK(is_refused(std::numeric_limits<double>::infinity(), 1));
+    CHECK(is_refused(std::numeric_limits<double>::quiet_NaN(), 1));
+    CHECK_FALSE(is_refused(0x1p124, 1));
+    CHECK(is_refused(0x1.0001p124, 1));  // similarities would be infinite or NaN
+    CHECK_FALSE(is_refused(0.0, std::numeric_limits<std::uint64_t>::max()));
 }
 
 TEST_CASE("HNSW: counts the bytes of vectors, links, slack and the tree that add() needs") {
@@ -351,6 +358,92 @@ TEST_CASE("HNSW: no cosine of vectors of one direction is above 1, and those equ
             CHECK(index.search(vectors.row(3), {.k = k, .ef = 50}) == flat.search(vectors.row(3), {.k = k}));
         }
     }
+}
+
+TEST_CASE("HNSW: scores and links of the longest vectors are finite, opposite ones too") {
+    Matrix<float> vectors(60, 4);
+    for (std::size_t i = 0; i < 60; ++i) {
+        funnel::Random random(3, i);
+        for (float& x : vectors.row(i)) {
+            x = random.below(2) == 0 ? 0x1p61F : -0x1p61F;  // length 2^62
+        }
+    }
+    const auto check = [&]<class M>(M) {
+        auto index = HNSW<M>::build(vectors.view().rows_from(0, 40), {.M = 2, .ef_construction = 60});
+        for (std::size_t i = 40; i < 60; ++i) {
+            index.add(vectors.row(i));
+        }
+        CHECK(index.unreachable() == 0);
+        for (std::size_t i = 0; i < 60; ++i) {
+            const Hits hits = index.search(vectors.row(i), {.k = 60});
+            CHECK(std::all_of(hits.begin(), hits.end(), [](auto hit) { return funnel::math::is_finite(hit.score); }));
+            CHECK(hits == Flat<M>::build(vectors).search(vectors.row(i), {.k = 60}));
+        }
+    };
+    check(L2{});
+    check(InnerProduct{});
+    check(Cosine{});
+    auto index = HNSW<InnerProduct>::build(Matrix<float>(3, 4));
+    CHECK_THROWS_WITH_AS(index.add(std::vector<float>(4, 0x1.0001p61F)),
+                         "HNSW::add: the vector is too long: its length must be at most 2^62", InvalidArgument);
+}
+
+TEST_CASE("HNSW: an index without dimension takes no vector, and searches of it find nothing") {
+    auto index = HNSW<L2>::build(Matrix<float>());
+    CHECK_THROWS_WITH_AS(index.add({}), "HNSW::add: the vector must have at least one element", InvalidArgument);
+    CHECK(index.size() == 0);
+    CHECK(index.search({}).empty());
+}
+
+TEST_CASE("HNSW: a moved-from index is empty and can be used") {
+    const funnel::testing::TempDir dir;
+    const Matrix<float> vectors = signs(30, 1);
+    auto index = HNSW<InnerProduct>::build(vectors, {.M = 3});
+    index.add(vectors.row(0));
+    index.remove(7);
+    auto other = std::move(index);
+    CHECK(other.size() == 30);
+    // NOLINTBEGIN(bugprone-use-after-move,hicpp-invalid-access-moved): that is what this is about
+    CHECK(index.size() == 0);
+    CHECK(index.dimension() == 0);
+    CHECK(index.memory_bytes() == 0);
+    CHECK(index.unreachable() == 0);
+    CHECK(index.search({}).empty());
+    CHECK_THROWS_AS((void)index.search(vectors.row(0)), InvalidArgument);
+    auto scratch = index.scratch();
+    std::array<Scored<>, 3> out{};
+    CHECK(index.search({}, {}, scratch, out) == 0);
+    CHECK(index.search_batch(Matrix<float>(2, 0)).size() == 2);
+    CHECK_THROWS_AS(index.add(vectors.row(0)), InvalidArgument);
+    CHECK_THROWS_AS(index.add({}), InvalidArgument);
+    CHECK_THROWS_AS(index.remove(0), InvalidArgument);
+    index.save(dir / "hnsw.fnl");
+    CHECK(HNSW<InnerProduct>::load(dir / "hnsw.fnl").size() == 0);
+    index = other;
+    CHECK(index.search(vectors.row(0), {.k = 30}) == other.search(vectors.row(0), {.k = 30}));
+    index = std::move(other);
+    CHECK(other.size() == 0);
+    index = static_cast<const HNSW<InnerProduct>&>(index);  // itself
+    CHECK(index.size() == 30);
+    CHECK(index.add(vectors.row(3)) == 31);
+    // NOLINTEND(bugprone-use-after-move,hicpp-invalid-access-moved)
+    using Index = HNSW<InnerProduct>;
+    static_assert(std::is_nothrow_move_constructible_v<Index> && std::is_nothrow_move_assignable_v<Index>);
+}
+
+TEST_CASE("HNSW: a vector of the highest level does not take the place of the entry") {
+    const funnel::testing::TempDir dir;
+    const Matrix<float> vectors = signs(20, 1);
+    const auto entry_of = [&](std::size_t built) {
+        auto index = HNSW<L2>::build(vectors.view().rows_from(0, built), {.M = 4096});  // all are on level 0
+        for (std::size_t i = built; i < 20; ++i) {
+            index.add(vectors.row(i));
+        }
+        index.save(dir / "hnsw.fnl");
+        return funnel::io::ContainerReader(dir / "hnsw.fnl", "ann.HNSW", 1).value<std::uint32_t>("entry");
+    };
+    CHECK(entry_of(0) == 0);
+    CHECK(entry_of(1) == 0);
 }
 
 TEST_CASE("HNSW: any damage to a file is found") {

@@ -8,7 +8,7 @@ for <ranges>: 2.1 and 5.3 times as long as that. The gate compares memory, which
 
 import sys
 
-from toolchain import WARNINGS, Toolchain, all_headers, in_parallel, memory_of_gcc, needs
+from toolchain import Toolchain, all_headers, in_parallel, memory_of_gcc, needs
 
 SECONDS_OF_RANGES = 0.19
 SECONDS = {"std": 0.4, "Eigen or xsimd": 1.0}
@@ -21,7 +21,7 @@ empty, ranges = (memory_of_gcc(source)[1] if is_gnu else 0.0 for source in ("", 
 def check(header):
     """(header, its part of the budget, messages)"""
     source = f"#include <{header}>\n" * 2
-    flags = [*toolchain.flags(needs(header)), *WARNINGS]
+    flags = [*toolchain.flags(needs(header)), *toolchain.header_warnings()]
     if not is_gnu:
         succeeded, messages = toolchain.run(source, *flags, "-fsyntax-only")
         return header, 0.0, "" if succeeded else messages

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from toolchain import WARNINGS, Toolchain, in_parallel
+from toolchain import Toolchain, in_parallel
 
 toolchain = Toolchain(__doc__)
 
@@ -26,7 +26,7 @@ def source(headers, main):
 
 def check(job):
     name, text, needed, flags = job
-    succeeded, messages = toolchain.run(text, *toolchain.flags(needed), *WARNINGS, *flags)
+    succeeded, messages = toolchain.run(text, *toolchain.flags(needed), *toolchain.header_warnings(), *flags)
     return "" if succeeded else f"{name}:\n{messages}"
 
 

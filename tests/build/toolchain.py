@@ -11,6 +11,8 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
+HEADER_WARNINGS = ["-Wsign-conversion", "-Wold-style-cast"]  # some users compile with these, our own programs do without
+GCC_HEADER_WARNINGS = ["-Wuseless-cast"]
 SKIPPED = 77  # the exit code that ctest and Meson take for "skipped"
 
 
@@ -73,6 +75,10 @@ class Toolchain:
         if "xsimd" in needed:
             flags += ["-DFUNNEL_WITH_XSIMD=1", "-march=native"]
         return flags
+
+    def header_warnings(self):
+        """All warnings that headers must be free of."""
+        return [*WARNINGS, *HEADER_WARNINGS, *([] if "clang" in self.compiler else GCC_HEADER_WARNINGS)]
 
     def headers(self, *given):
         """The headers that compile with the given dependencies and no others."""

@@ -282,11 +282,42 @@ TEST_CASE("ALSRowSolver: conjugate gradients stop where squares vanish") {
           std::vector<float>{0.0F});
 }
 
+// Eigen sums in another order where memory is aligned otherwise: the same history gave now these factors, now others.
+TEST_CASE("ALSRowSolver: the same bits, wherever the memory of the row lies") {
+    constexpr std::size_t d = 37;
+    const Matrix<float> y = random_rows(90, d, 3);
+    const Ids observed{1, 2, 30, 44, 45, 60, 89};
+    for (const ALSSolver kind : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient}) {
+        const ImplicitALSOptions options{.factors = d, .solver = kind};
+        const Eigen::MatrixXf gram = als_gram(y.view(), options.alpha0);
+        ALSRowSolver<float> solver(y.view(), gram, options);
+        const std::vector<float> expected = solved(observed, y, options, std::vector<float>(d));
+        std::vector<float> memory(d + 16);
+        for (std::size_t offset = 0; offset < 16; ++offset) {
+            const std::span<float> row = std::span(memory).subspan(offset, d);
+            std::fill(row.begin(), row.end(), 0.0F);
+            solver.solve(observed, row);
+            CHECK(std::equal(row.begin(), row.end(), expected.begin()));
+        }
+    }
+}
+
 TEST_CASE("ALSRowSolver: a row without observations is zero") {
     const Matrix<float> y = random_rows(4, 3, 2);
     CHECK(solved({}, y, {.factors = 3}, {1.0F, 2.0F, 3.0F}) == std::vector<float>(3));
     CHECK(solved({}, y, {.factors = 3, .solver = ALSSolver::ConjugateGradient}, {1.0F, 2.0F, 3.0F}) ==
           std::vector<float>(3));
+}
+
+TEST_CASE("ALSRowSolver: shapes that do not fit together are rejected") {
+    const Matrix<float> y = random_rows(4, 3, 2);
+    const Eigen::MatrixXf gram = als_gram(y.view(), 1.0F);
+    const Matrix<float> other = random_rows(4, 2, 2);
+    CHECK_THROWS_AS(ALSRowSolver<float>(other.view(), gram, {}), InvalidArgument);
+    Matrix<float> x(5, 2);
+    const auto nothing = [](std::size_t) { return std::span<const std::uint32_t>(); };
+    CHECK_THROWS_AS(als_half_sweep(nothing, y.view(), x.view(), {.factors = 3}), InvalidArgument);
+    CHECK_NOTHROW(als_half_sweep(nothing, other.view(), x.view(), {.factors = 2}));
 }
 
 TEST_CASE("ALSRowSolver: says so if there is no solution") {

@@ -3,6 +3,7 @@
 
 #include "cf/random_log.hpp"
 #include "support/damage.hpp"
+#include "support/model_contract.hpp"
 #include "support/temp_dir.hpp"
 
 #include <funnel/core/parallel.hpp>
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -83,6 +85,10 @@ Table weights_by_definition(const funnel::data::Interactions& log, double lambda
 }
 
 }  // namespace
+
+TEST_CASE("EASE: keeps what every model promises") {
+    testing::check_model<EASE>({.lambda = 5.0F});
+}
 
 TEST_CASE("EASE: worked by hand") {
     // One user with both items, lambda = 1: X^T X + I = [2 1; 1 2], P = [2 -1; -1 2] / 3, B_01 = 1 / 2.
@@ -177,8 +183,34 @@ TEST_CASE("EASE: edges of the log") {
     CHECK(silent.recommend(1).empty());
     CHECK(silent.weights().weight(0, 1) == 0.0F);
     const auto model = EASE::fit(testing::log_of({{0, 1}, {0, 1, 2}, {}}, 4));
-    CHECK(model.recommend(1) == List{{3, 0.0F}});  // an item without rows
+    CHECK(model.recommend(1).empty());  // nobody took item 3
     CHECK(model.recommend(2).empty());
+}
+
+TEST_CASE("EASE: users are not shown items that have nothing to do with theirs") {
+    // Two worlds apart; user 0 has one item of the first.
+    const auto model = EASE::fit(testing::log_of({{0}, {0, 1}, {0, 1}, {2, 3}, {2, 3}}, 5), {.lambda = 1.0F});
+    const List list = model.recommend(0);
+    REQUIRE(list.size() == 1);
+    CHECK(list[0].id == 1);
+    CHECK(model.recommend(0, {.k = 9, .keep_seen = true}) == list);  // nothing else speaks for item 0
+}
+
+TEST_CASE("EASE: a catalogue that memory cannot hold is refused, with the size that it needs") {
+    // No rows, and 2^20 items: 12 * 2^40 bytes.
+    struct ManyItems {
+        [[nodiscard]] std::size_t users() const { return 1; }
+        [[nodiscard]] std::size_t items() const { return std::size_t{1} << 20; }
+        [[nodiscard]] std::size_t size() const { return 0; }
+        funnel::data::Interaction operator[](std::size_t) const { return {}; }
+    };
+    std::string message;
+    try {
+        (void)EASE::fit(ManyItems{});
+    } catch (const InvalidArgument& error) {
+        message = error.what();
+    }
+    CHECK(message.find("EASE: 1048576 items need 13194139 MB of memory, more than the ") == 0);
 }
 
 TEST_CASE("EASE: rejects what cannot work") {

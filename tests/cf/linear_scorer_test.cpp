@@ -2,6 +2,7 @@
 #include <funnel/cf/linear_scorer.hpp>
 
 #include "cf/random_log.hpp"
+#include "support/allocations.hpp"
 #include "support/temp_dir.hpp"
 
 #include <funnel/cf/dense_weights.hpp>
@@ -14,12 +15,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 using funnel::CorruptData;
@@ -79,6 +82,10 @@ struct Counting {
             score += 1.0F;
         }
     }
+    void clear_row(std::uint32_t, float mark, std::span<float> scores) const noexcept {
+        ++*rows;
+        std::replace(scores.begin(), scores.end(), mark, 0.0F);
+    }
 
     std::size_t* lookups;
     std::size_t* rows;
@@ -105,8 +112,8 @@ TEST_CASE_TEMPLATE("LinearScorer: worked by hand, with dense and with sparse wei
     CHECK(model.recommend(0) == List{{1, 1.5F}, {3, -0.75F}});
     CHECK(model.recommend(0, {.k = 2, .keep_seen = true}) == List{{1, 1.5F}, {2, 0.25F}});
     CHECK(model.recommend(0, {}, [](std::uint32_t item) { return item == 3; }) == List{{3, -0.75F}});
-    // User 2 has items 1 and 2; nothing speaks for item 0, which is a candidate all the same.
-    CHECK(model.recommend(2) == List{{0, 0.0F}, {3, -0.5F}});
+    // User 2 has items 1 and 2; neither speaks for item 0 or against it.
+    CHECK(model.recommend(2) == List{{3, -0.5F}});
     CHECK(model.score(2, Ids{3, 1, 0}) == std::vector<float>{-0.5F, 1.0F, 0.0F});
     CHECK(model.recommend(1).empty());
     CHECK(model.score(1, Ids{1}) == std::vector<float>{0.0F});
@@ -130,14 +137,53 @@ TEST_CASE_TEMPLATE("LinearScorer: worked by hand, with dense and with sparse wei
     const auto list = model.recommend(0, {.k = 2}, scratch, out);
     CHECK(List(list.begin(), list.end()) == model.recommend(0));
 
-    CHECK_THROWS_AS((void)model.recommend(3), InvalidArgument);
-    CHECK_THROWS_AS((void)model.score(3, Ids{0}), InvalidArgument);
     CHECK_THROWS_AS((void)model.score(0, Ids{4}), InvalidArgument);
-    CHECK_THROWS_AS((void)model.explain(3, 0, 1), InvalidArgument);
     CHECK_THROWS_AS((void)model.explain(0, 4, 1), InvalidArgument);
     CHECK_THROWS_AS((void)model.fold_in(Ids{0, 0}), InvalidArgument);
     CHECK_THROWS_AS((void)model.fold_in(Ids{4}), InvalidArgument);
     CHECK_THROWS_AS((void)folded.explain(4, 1), InvalidArgument);
+}
+
+// Items that nobody took, and others that had nothing to do with the user's, stood before all with negative scores.
+TEST_CASE_TEMPLATE("LinearScorer: of the items with score 0, those are listed for which weights cancel out", Weights,
+                   SparseWeights, DenseWeights<>) {
+    // Items 0, 1 and 2 speak for 3 .. 7: item 3 by +1 -1, item 4 by -0.5, item 5 not at all, item 6 by +0.25 -0.5 +0.25,
+    // item 7 by a weight of 0 that is stored.
+    constexpr std::uint32_t n = 8;
+    std::vector<funnel::Triplet<float>> entries{{0, 3, 1.0F},  {1, 3, -1.0F}, {0, 4, -0.5F}, {0, 6, 0.25F},
+                                                {1, 6, -0.5F}, {2, 6, 0.25F}, {2, 7, 0.0F},  {5, 7, 1.0F}};
+    Weights weights;
+    if constexpr (std::is_same_v<Weights, SparseWeights>) {
+        weights = SparseWeights(CSRMatrix<float>(entries, n, n));
+    } else {
+        std::vector<float> dense(n * n, 0.0F);
+        for (const auto& entry : entries) {
+            dense[entry.row * n + entry.column] = entry.value;
+        }
+        weights = DenseWeights<>(dense, n);
+    }
+    const auto model = Model<LinearScorer<Given<Weights>>>::fit(testing::log_of({{0, 1, 2}, {5}, {0}}, n), weights);
+    CHECK(model.score(0, Ids{3, 4, 5, 6, 7}) == std::vector<float>{0.0F, -0.5F, 0.0F, 0.0F, 0.0F});
+    CHECK(model.recommend(0) == List{{3, 0.0F}, {6, 0.0F}, {4, -0.5F}});
+    CHECK(model.recommend(0, {.k = 2}) == List{{3, 0.0F}, {6, 0.0F}});
+    CHECK(model.recommend(0, {.k = 1}) == List{{3, 0.0F}});
+    CHECK(model.recommend(0, {.k = 1}, [](std::uint32_t item) { return item > 3; }) == List{{6, 0.0F}});
+    CHECK(model.recommend(0, {.keep_seen = true}) == List{{3, 0.0F}, {6, 0.0F}, {4, -0.5F}});
+    CHECK(model.recommend(1) == List{{7, 1.0F}});
+    CHECK(model.recommend(2) == List{{3, 1.0F}, {6, 0.25F}, {4, -0.5F}});
+    CHECK(model.fold_in(Ids{2}).recommend() == List{{6, 0.25F}});
+    CHECK(model.fold_in(Ids{3, 4}).recommend().empty());
+}
+
+TEST_CASE("LinearScorer: which zeros are known is asked only if a zero can enter the list") {
+    std::size_t lookups = 0;
+    std::size_t rows = 0;
+    const auto log = testing::log_of({{0, 1, 2, 3}}, 100);
+    const auto model = Model<LinearScorer<Given<Counting>>>::fit(log, Counting{&lookups, &rows});
+    CHECK(model.recommend(0, {.k = 96}).size() == 96);
+    CHECK(rows == 4);
+    CHECK(model.recommend(0, {.k = 97}).size() == 96);
+    CHECK(rows == 12);
 }
 
 // Candidates used to be scored one weight at a time: 190 of them took twenty times as long as a list of all items.
@@ -205,12 +251,27 @@ TEST_CASE("DenseWeights: must be square") {
     CHECK_THROWS_AS(DenseWeights<>({1.0F, 2.0F, 3.0F, 4.0F, 5.0F}, 2), InvalidArgument);
     CHECK_THROWS_AS(DenseWeights<>({1.0F}, 0), InvalidArgument);
     CHECK(DenseWeights<>({}, 0).items() == 0);
-    CHECK(DenseWeights<>(table, 4).matrix()(2, 3) == -0.75F);
+    const DenseWeights<> weights(table, 4);
+    CHECK(weights.matrix()(2, 3) == -0.75F);
+}
+
+TEST_CASE("DenseWeights: what was moved from has no items, and can be assigned to") {
+    DenseWeights<> source(table, 4);
+    const DenseWeights<> target = std::move(source);
+    CHECK(target.weight(0, 1) == 0.5F);
+    CHECK(source.items() == 0);  // NOLINT(bugprone-use-after-move): that is what is tested
+    CHECK(source.matrix().rows() == 0);
+    source = target;
+    CHECK(source.weight(0, 1) == 0.5F);
+    CHECK(testing::check_strong_guarantee([&] { return DenseWeights<>(); },
+                                          [&](DenseWeights<>& changed) { changed = target; },
+                                          [](const DenseWeights<>& changed) { return changed.items(); }) > 0);
 }
 
 TEST_CASE("SparseWeights: must be square") {
     CHECK_THROWS_AS(SparseWeights(CSRMatrix<float>({}, 2, 3)), InvalidArgument);
-    CHECK(sparse_table().matrix().nonzeros() == 5);
+    const SparseWeights weights = sparse_table();
+    CHECK(weights.matrix().nonzeros() == 5);
     CHECK(sparse_table().weight(0, 3) == 0.0F);
     CHECK(sparse_table().weight(1, 3) == 0.25F);
 }

@@ -8,11 +8,13 @@
 #include <funnel/cf/popularity.hpp>
 #include <funnel/data/interaction_log.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/pipeline/funnel.hpp>
 
 #include <doctest/doctest.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -138,4 +140,38 @@ TEST_CASE_TEMPLATE("Model: is not loaded beside a log whose ids mean something e
           path + ": was fitted on a log with other users or items: 2 users and 3 items; here are 2 and 4");
     CHECK(message_of([&] { (void)M::load(path, log_with({"ann", "bo"}, {"10", "20", "30"})); }) ==
           path + ": was fitted on a log whose users or items have other keys");
+}
+
+// It threw, so that the funnel failed for every new user.
+TEST_CASE("Model: a user who registered after training is served by the fallback of a funnel") {
+    const auto log = testing::log_of({{0, 1}, {1, 2}, {1}}, 4);
+    const auto knn = ItemKNN::fit(log);
+    const auto popular = Popularity::fit(log);
+    using namespace funnel::pipeline;
+    const Funnel funnel(retrieve(named("knn", knn)), fallback(named("popular", popular)));
+    for (const std::uint32_t user : {3U, 99U, std::numeric_limits<std::uint32_t>::max()}) {
+        const auto result = funnel.recommend({.user = user, .k = 3});
+        REQUIRE(result.items.size() == 3);
+        CHECK(result.items[0].id == 1);
+        CHECK(result.trace.fallback_level == 0);
+        CHECK(knn.recommend(user).empty());
+        CHECK(popular.recommend(user) == List{{1, 3.0F}, {0, 1.0F}, {2, 1.0F}});
+    }
+    const Funnel ranked(retrieve(popular), rank(knn));  // score() of an unknown user
+    CHECK(ranked.recommend({.user = 99, .k = 3}).items.size() == 3);
+}
+
+// Items that nobody took, with score 0, filled the list and stood before popular ones.
+TEST_CASE("Model: where evidence ends, the fallback begins") {
+    // User 0 has item 0, of which only item 1 is a neighbour; item 4 is popular elsewhere, nobody took 5 to 9.
+    const auto log = testing::log_of({{0}, {0, 1}, {4}, {4}, {4, 3}}, 10);
+    const auto knn = ItemKNN::fit(log);
+    const auto popular = Popularity::fit(log);
+    using namespace funnel::pipeline;
+    const Funnel funnel(retrieve(knn), fallback(popular));
+    Ids ids;
+    for (const auto& item : funnel.recommend({.user = 0, .k = 10, .exclude = {0}}).items) {
+        ids.push_back(item.id);
+    }
+    CHECK(ids == Ids{1, 4, 3});
 }

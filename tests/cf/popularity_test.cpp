@@ -3,6 +3,7 @@
 
 #include "cf/random_log.hpp"
 #include "support/damage.hpp"
+#include "support/model_contract.hpp"
 #include "support/temp_dir.hpp"
 
 #include <funnel/data/interactions.hpp>
@@ -39,12 +40,17 @@ std::vector<float> scores(const Popularity& model) {
 
 }  // namespace
 
+TEST_CASE("Popularity: keeps what every model promises") {
+    testing::check_model<Popularity>();
+    testing::check_model<Popularity>({.half_life = 3.0, .now = 10.0});
+}
+
 TEST_CASE("Popularity: worked by hand") {
     // Item 0: 3 rows, two of them by one user; item 1: 1; item 2: 2; item 3: none. User 2 has no row.
     const auto log = testing::log_of({{0, 0, 2}, {0, 1, 2}, {}}, 4);
     const auto model = Popularity::fit(log);
     CHECK(scores(model) == std::vector<float>{3, 1, 2, 0});
-    CHECK(model.recommend(0) == List{{1, 1}, {3, 0}});
+    CHECK(model.recommend(0) == List{{1, 1}});  // nobody took item 3
     CHECK(model.recommend(2, {.k = 2}) == List{{0, 3}, {2, 2}});
     CHECK(model.recommend(0, {.k = 1, .keep_seen = true}) == List{{0, 3}});
     CHECK(model.score(1, Ids{3, 0}) == std::vector<float>{0, 3});
@@ -57,8 +63,8 @@ TEST_CASE("Popularity: with a half-life, rows lose weight with age") {
     const auto model = Popularity::fit(log, {.half_life = 10.0});
     CHECK(model.scores()[0] == 1.875F);
     CHECK(model.scores()[1] == doctest::Approx(std::sqrt(0.5)));
-    CHECK(Popularity::fit(log, {.half_life = 10.0, .now = 110.0}).scores()[0] == 0.9375F);
-    CHECK(Popularity::fit(log, {.now = 3.0}).scores()[0] == 4.0F);  // no half-life: age does not matter
+    CHECK(scores(Popularity::fit(log, {.half_life = 10.0, .now = 110.0}))[0] == 0.9375F);
+    CHECK(scores(Popularity::fit(log, {.now = 3.0}))[0] == 4.0F);  // no half-life: age does not matter
 }
 
 TEST_CASE("Popularity: agrees with a count on random input") {
@@ -73,7 +79,7 @@ TEST_CASE("Popularity: agrees with a count on random input") {
 
 TEST_CASE("Popularity: fold_in takes the history out of the list") {
     const auto model = Popularity::fit(testing::log_of({{0, 0, 2}, {0, 1, 2}}, 4));
-    CHECK(model.fold_in(Ids{2, 0}).recommend() == List{{1, 1}, {3, 0}});
+    CHECK(model.fold_in(Ids{2, 0}).recommend() == List{{1, 1}});
     CHECK(model.fold_in({}).recommend({.k = 1}) == List{{0, 3}});
     CHECK_THROWS_AS((void)model.fold_in(Ids{4}), InvalidArgument);
     CHECK_THROWS_AS((void)model.fold_in(Ids{1, 1}), InvalidArgument);
@@ -96,7 +102,7 @@ TEST_CASE("Popularity: an empty log") {
     CHECK(model.items() == 0);
     CHECK(model.fold_in({}).recommend().empty());
     const auto silent = Popularity::fit(Interactions::from_ids({}, 2, 2), {.half_life = 1.0});
-    CHECK(silent.recommend(1) == List{{0, 0}, {1, 0}});
+    CHECK(silent.recommend(1).empty());
 }
 
 TEST_CASE("Popularity: comes back from a file, and only from an undamaged one") {
@@ -135,6 +141,13 @@ TEST_CASE("Popularity: comes back from a file, and only from an undamaged one") 
     CHECK_THROWS_AS((void)Popularity::load(dir / "b.fnl"), CorruptData);
 }
 
+TEST_CASE("Popularity: an item whose rows are all too old to count is not listed") {
+    const auto log = Interactions::from_ids({{0, 0, 1, 0}, {0, 1, 1, 1e6}}, 1, 2);
+    const auto model = Popularity::fit(log, {.half_life = 1.0});
+    CHECK(scores(model) == std::vector<float>{0, 1});
+    CHECK(model.recommend(7) == List{{1, 1}});
+}
+
 TEST_CASE("Popularity: rejects what cannot work") {
     const auto log = Interactions::from_ids({{0, 0, 1, 50}}, 1, 1);
     for (const double bad : {0.0, -1.0, not_a_number, infinity}) {
@@ -142,10 +155,7 @@ TEST_CASE("Popularity: rejects what cannot work") {
     }
     CHECK_THROWS_AS((void)Popularity::fit(log, {.now = infinity}), InvalidArgument);
     CHECK_THROWS_AS((void)Popularity::fit(log, {.half_life = 1.0, .now = 49.0}), InvalidArgument);
-    const auto model = Popularity::fit(log);
-    CHECK_THROWS_AS((void)model.recommend(1), InvalidArgument);
-    CHECK_THROWS_AS((void)model.score(1, Ids{0}), InvalidArgument);
-    CHECK_THROWS_AS((void)model.score(0, Ids{1}), InvalidArgument);
+    CHECK_THROWS_AS((void)Popularity::fit(log).score(0, Ids{1}), InvalidArgument);
 }
 
 TEST_CASE("Popularity: a log of one's own may hold times that are none") {
@@ -156,8 +166,8 @@ TEST_CASE("Popularity: a log of one's own may hold times that are none") {
         [[nodiscard]] std::size_t size() const { return 2; }
         Interaction operator[](std::size_t row) const { return {0, 0, 1.0F, row == 0 ? 1.0 : time}; }
     };
-    CHECK(Popularity::fit(OwnLog{0.0}, {.half_life = 1.0}).scores()[0] == 1.5F);
+    CHECK(scores(Popularity::fit(OwnLog{0.0}, {.half_life = 1.0}))[0] == 1.5F);
     CHECK_THROWS_AS((void)Popularity::fit(OwnLog{not_a_number}, {.half_life = 1.0}), InvalidArgument);
     CHECK_THROWS_AS((void)Popularity::fit(OwnLog{-infinity}, {.half_life = 1.0}), InvalidArgument);
-    CHECK(Popularity::fit(OwnLog{not_a_number}).scores()[0] == 2.0F);
+    CHECK(scores(Popularity::fit(OwnLog{not_a_number}))[0] == 2.0F);
 }

@@ -102,6 +102,15 @@ TEST_CASE("best_unseen: agrees with the definition on random input, with many ti
     }
 }
 
+TEST_CASE("best_unseen: seen items that are not in the catalogue are passed over") {
+    const std::vector<float> scores{0.5F, 0.9F};
+    List out(3);
+    const auto best = best_unseen(scores, Ids{1, 2, 7, 0xFFFFFFFF}, out);
+    CHECK(List(best.begin(), best.end()) == List{{0, 0.5F}});
+    CHECK(best_unseen({}, Ids{0, 5}, out).empty());
+    CHECK(best_unseen(scores, {}, {}).empty());
+}
+
 TEST_CASE("best_unseen: asks the filter only about items that would enter") {
     std::vector<float> scores(100, 1.0F);
     List out(2);
@@ -127,6 +136,23 @@ TEST_CASE("recommend_for: both forms give the same list") {
     static_assert(noexcept(recommend_for(model, profile, {}, AllItems{}, scratch, out)));
 }
 
+// It wrote past the end of what the caller gave.
+TEST_CASE("recommend_for: scratch that is too short gives an empty list") {
+    const Table model{{0.3F, 0.2F, 0.9F, 0.4F}};
+    const Ids history{2};
+    const List untouched(2, Scored<>{77, 7.0F});
+    List out = untouched;
+    std::vector<float> scratch(4, 9.0F);
+    for (std::size_t size = 0; size < 4; ++size) {
+        CHECK(recommend_for(model, {history}, {}, AllItems{}, std::span(scratch).first(size), out).empty());
+        CHECK(out == untouched);
+        CHECK(scratch == std::vector<float>(4, 9.0F));
+    }
+    std::vector<float> longer(6, 9.0F);
+    CHECK(recommend_for(model, {history}, {}, AllItems{}, longer, out).size() == 2);
+    CHECK(longer[4] == 9.0F);
+}
+
 TEST_CASE("recommend_for: edges of k, history and filter") {
     const Table model{{0.3F, 0.2F, 0.9F}};
     const Ids history{2};
@@ -149,7 +175,9 @@ TEST_CASE("recommend_for: what a filter throws comes out") {
 
 TEST_CASE("score_for: in the order asked for, repeats and all") {
     const Table model{{0.3F, 0.2F, 0.9F}};
-    CHECK(score_for(model, {}, Ids{2, 0, 2}) == std::vector<float>{0.9F, 0.3F, 0.9F});
+    const Ids history{1};
+    CHECK(score_for(model, {history}, Ids{2, 0, 2}) == std::vector<float>{0.9F, 0.3F, 0.9F});
+    CHECK(score_for(model, {}, Ids{2, 0, 2}) == std::vector<float>(3));  // needs_history
     CHECK(score_for(model, {}, {}).empty());
     CHECK_THROWS_AS((void)score_for(model, {}, Ids{3}), InvalidArgument);
 }
@@ -159,13 +187,4 @@ TEST_CASE("checked_history: sorts, and rejects what cannot be a history") {
     CHECK(checked_history({}, 0).empty());
     CHECK_THROWS_AS((void)checked_history(Ids{0, 5}, 5), InvalidArgument);
     CHECK_THROWS_AS((void)checked_history(Ids{1, 0, 1}, 5), InvalidArgument);
-}
-
-TEST_CASE("FoldedUser: keeps its own copy of the history") {
-    const Table model{{0.3F, 0.2F, 0.9F}};
-    const FoldedUser<Table> user(model, Ids{2});
-    const FoldedUser<Table> copy = user;  // NOLINT(performance-unnecessary-copy-initialization)
-    CHECK(copy.recommend({.k = 1}) == List{{0, 0.3F}});
-    CHECK(copy.recommend({.k = 1}, [](std::uint32_t item) { return item == 1; }) == List{{1, 0.2F}});
-    CHECK(copy.score(Ids{1}) == std::vector<float>{0.2F});
 }

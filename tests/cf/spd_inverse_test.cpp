@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/cf/spd_inverse.hpp>
 
+#include <funnel/core/error.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/rng.hpp>
 
@@ -81,4 +82,11 @@ TEST_CASE("invert_spd: says so if there is no inverse") {
     Eigen::MatrixXd late = Eigen::MatrixXd::Identity(100, 100);
     late(99, 99) = -1.0;
     CHECK_FALSE(invert_spd(late));
+}
+
+TEST_CASE("invert_spd: a matrix that is not square is rejected") {
+    Eigen::MatrixXd wide = Eigen::MatrixXd::Ones(2, 3);
+    CHECK_THROWS_AS((void)invert_spd(wide), funnel::InvalidArgument);
+    Eigen::MatrixXd tall = Eigen::MatrixXd::Ones(3, 0);
+    CHECK_THROWS_AS((void)invert_spd(tall), funnel::InvalidArgument);
 }

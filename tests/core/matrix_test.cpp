@@ -83,6 +83,8 @@ TEST_CASE("Matrix: copies rows of any stride") {
     CHECK(copy(0, 1) == 2);
     CHECK(copy(1, 0) == 3);
     CHECK(copy.padded_row(0)[2] == 0);
+    constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+    CHECK(Matrix<int>(MatrixView<const int>({}, most, 0)).rows() == most);  // without a look at each row
 }
 
 TEST_CASE("Matrix: a copy is independent, a moved matrix takes its rows along") {

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/data/delimited.hpp>
 
+#include "support/allocations.hpp"
+#include "support/growth.hpp"
+
 #include <funnel/core/rng.hpp>
 
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 using funnel::CorruptData;
@@ -16,6 +21,7 @@ using funnel::Random;
 using funnel::data::DelimitedRows;
 using funnel::data::Quotes;
 using funnel::data::Text;
+using funnel::testing::check_linear;
 
 namespace {
 
@@ -155,7 +161,90 @@ TEST_CASE("DelimitedRows: errors name the line") {
                          CorruptData);
 
     DelimitedRows twice(Text("t.csv", "a,b,a\n"), ",");
-    CHECK_THROWS_WITH_AS(twice.read_header(), "t.csv:1: expected each column once, found \"a\" twice", CorruptData);
+    twice.read_header();
+    CHECK(twice.column("b") == 1);
+    CHECK_THROWS_WITH_AS(static_cast<void>(twice.column("a")), "t.csv:1: expected each column once, found \"a\" twice",
+                         CorruptData);
+}
+
+TEST_CASE("DelimitedRows: a field that the row does not have is an error, not memory of others") {
+    DelimitedRows rows(Text("t.csv", "1,2\n3\n"), ",");
+    CHECK_THROWS_AS(static_cast<void>(rows.key(0, "a name")), CorruptData);  // before the first row
+    REQUIRE(rows.next());
+    CHECK(rows.number<float>(1, "n") == 2.0F);
+    CHECK_THROWS_WITH_AS(static_cast<void>(rows.key(2, "a name")), "t.csv:1: expected at least 3 columns, found 2",
+                         CorruptData);
+    CHECK_THROWS_AS(static_cast<void>(rows.number<double>(static_cast<std::size_t>(-1), "n")), CorruptData);
+    CHECK_THROWS_WITH_AS(rows.next(), "t.csv:2: expected 2 columns, found 1", CorruptData);
+}
+
+TEST_CASE("DelimitedRows: a call of next() that throws leaves the row before") {
+    const auto make = [] {
+        auto rows = std::make_unique<DelimitedRows>(Text("t.csv", "1,2\n\"3 \"\"\nx\"\"\",\"4\",5,6,7,8\n9,10\n"), ",",
+                                                    Quotes::Allowed);
+        rows->next();
+        rows->expect_columns(6);
+        return rows;
+    };
+    const auto state = [](const std::unique_ptr<DelimitedRows>& rows) {
+        return std::vector<std::string>(rows->fields().begin(), rows->fields().end());
+    };
+    CHECK(funnel::testing::check_strong_guarantee(
+              make, [](std::unique_ptr<DelimitedRows>& rows) { rows->next(); }, state) > 0);
+    const auto rows = make();
+    rows->next();
+    CHECK(state(rows) == std::vector<std::string>{"3 \"\nx\"", "4", "5", "6", "7", "8"});
+    CHECK_THROWS_WITH_AS(rows->next(), "t.csv:4: expected 6 columns, found 2", CorruptData);
+    CHECK(state(rows).front() == "3 \"\nx\"");
+}
+
+TEST_CASE("DelimitedRows: of a million columns, an error lists the first twenty") {
+    std::string header = "c0";
+    for (int i = 1; i < 1000; ++i) {
+        header += ",c" + std::to_string(i);
+    }
+    DelimitedRows rows(Text("t.csv", header), ",");
+    rows.read_header();
+    CHECK_THROWS_WITH(static_cast<void>(rows.column("user")), doctest::Contains("\"c19\", ... (1000 in all)"));
+}
+
+TEST_CASE("DelimitedRows: a row of quoted fields and a header of many columns are read in linear time") {
+    const auto quoted_row = [](std::size_t n) {
+        std::string row;
+        for (std::size_t i = 0; i < n; ++i) {
+            row += i % 2 == 0 ? "\"a\"," : "b,";
+        }
+        return [text = row + "\"c\"\n"] {
+            DelimitedRows rows(Text("t.csv", text), ",", Quotes::Allowed);
+            while (rows.next()) {
+            }
+        };
+    };
+    check_linear(quoted_row, 4000, 4'000'000);
+    const auto column_of_quoted_rows = [](std::size_t n) {
+        std::string text;
+        for (std::size_t i = 0; i < n; ++i) {
+            text += i % 3 == 0 ? "\"a\"\"b\"\n" : "\"x\ny\"\r\n";
+        }
+        return [text] {
+            DelimitedRows rows(Text("t.csv", text), "::", Quotes::Allowed);
+            while (rows.next()) {
+            }
+        };
+    };
+    check_linear(column_of_quoted_rows, 4000, 1'000'000);
+    const auto header = [](std::size_t n) {
+        std::string names = "user";
+        for (std::size_t i = 0; i < n; ++i) {
+            names += ",column" + std::to_string(i);
+        }
+        return [names] {
+            DelimitedRows rows(Text("t.csv", names), ",");
+            rows.read_header();
+            CHECK(rows.column("user") == 0);
+        };
+    };
+    check_linear(header, 2000, 1'000'000);
 }
 
 TEST_CASE("Text: empty and binary files are refused") {
@@ -164,6 +253,28 @@ TEST_CASE("Text: empty and binary files are refused") {
     CHECK_THROWS_WITH_AS(Text("f", "\n\r\n"), "f:1: expected a row, found an empty file", CorruptData);
     CHECK_THROWS_WITH_AS(Text("f", "\xEF\xBB\xBF"), "f:1: expected a row, found an empty file", CorruptData);
     CHECK_THROWS_WITH_AS(Text("f", "a\nb\0c"s), "f:2: expected text, found a NUL byte", CorruptData);
+}
+
+TEST_CASE("Text: compressed files and UTF-16 are named as such") {
+    using namespace std::string_literals;
+    const auto found = [](std::string content, const std::string& what) {
+        CHECK_THROWS_WITH_AS(Text("f.csv", std::move(content)), ("f.csv:1: expected text, found " + what).c_str(),
+                             CorruptData);
+    };
+    found("\x1f\x8b\x08 and more", "gzip data (unpack it first)");
+    found("\x28\xb5\x2f\xfd and more", "zstd data (unpack it first)");
+    found(
+        "\xfd"
+        "7zXZ",
+        "xz data (unpack it first)");
+    found("BZh91AY&SY", "bzip2 data (unpack it first)");
+    found("PK\x03\x04", "a ZIP archive (.npz, .zip, .xlsx or a PyTorch file)");
+    const std::string utf16 = "UTF-16 text (convert it to UTF-8 first)";
+    found("\xff\xfeu\0,\0i\0\n\0"s, utf16);
+    found("\xfe\xff\0u\0,\0i\0\n"s, utf16);
+    found("u\0,\0i\0\n\0"s, utf16);
+    found("\0u\0,\0i\0\n"s, utf16);
+    CHECK(Text("f", "BZh,BZh9,PAR1,7z,PK").first_line() == "BZh,BZh9,PAR1,7z,PK");
 }
 
 TEST_CASE("Text: the first line comes without its end and without a byte order mark") {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/data/interactions_builder.hpp>
 
+#include "support/allocations.hpp"
+
 #include <funnel/core/rng.hpp>
 
 #include <doctest/doctest.h>
@@ -9,6 +11,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -61,6 +64,46 @@ TEST_CASE("InteractionsBuilder: ids do not depend on the order of the rows") {
         CHECK(first.find_user(rows[i].user) == second[i].user);
         CHECK(first.find_item(rows[i].item) == second[i].item);
     }
+}
+
+TEST_CASE("InteractionsBuilder: a row for which memory runs out leaves nothing behind") {
+    for (const int rows : {0, 7, 8, 15, 16, 100}) {
+        CAPTURE(rows);
+        const auto make = [&] {
+            InteractionsBuilder builder;
+            for (int i = 0; i < rows; ++i) {
+                builder.add("user with a long name " + std::to_string(i), "item " + std::to_string(i % 5));
+            }
+            return builder;
+        };
+        const auto state = [](InteractionsBuilder builder) {
+            const std::size_t size = builder.size();
+            const Interactions log = std::move(builder).build();
+            return std::tuple(size, log.users(), log.items(), std::vector<Interaction>(log.begin(), log.end()));
+        };
+        const auto add = [](InteractionsBuilder& builder) {
+            builder.add("another user with a long name", "another item with a long name", 2.0F, 3.0);
+        };
+        CHECK(funnel::testing::check_strong_guarantee(make, add, state) > 0);
+        // build() too: the builder is full after a failure, and empty after success.
+        const auto build = [](InteractionsBuilder& builder) { static_cast<void>(std::move(builder).build()); };
+        CHECK(funnel::testing::check_strong_guarantee(make, build, state) > 0);
+    }
+}
+
+TEST_CASE("InteractionsBuilder: after build() and after a move it is empty, and can be used again") {
+    InteractionsBuilder builder;
+    builder.add("1", "2");
+    CHECK(std::move(builder).build().users() == 1);
+    CHECK(builder.size() == 0);  // NOLINT(bugprone-use-after-move)
+    builder.add("3", "4");
+    const InteractionsBuilder other = std::move(builder);
+    CHECK(builder.size() == 0);  // NOLINT(bugprone-use-after-move)
+    builder.add("5", "6");
+    const Interactions log = std::move(builder).build();
+    CHECK(log.users() == 1);
+    CHECK(log.user_key(0) == "5");
+    CHECK(other.size() == 1);
 }
 
 TEST_CASE("InteractionsBuilder: without rows it builds an empty log") {

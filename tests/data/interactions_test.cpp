@@ -160,3 +160,24 @@ TEST_CASE("Interactions: the fingerprint is that of the keys in the order of the
     constexpr std::uint64_t start = 0xCBF29CE484222325;
     CHECK(KeyMap({"a"}).fingerprint() == (((start ^ 1) * prime) ^ 0x61) * prime);
 }
+
+TEST_CASE("Interactions: a log that was moved from is empty, and can be asked and assigned") {
+    Interactions log = Interactions::from_ids({{0, 1}, {1, 0}}, 2, 3);
+    Interactions other = std::move(log);
+    // NOLINTBEGIN(bugprone-use-after-move)
+    CHECK(log.size() == 0);
+    CHECK(log.users() == 0);
+    CHECK(log.items() == 0);
+    CHECK(log.rows().empty());
+    CHECK_FALSE(log.find_user("0"));
+    CHECK_THROWS_AS(static_cast<void>(log.user_key(0)), InvalidArgument);
+    CHECK(where(log, [](std::size_t) { return true; }).empty());
+    log = other;
+    // NOLINTEND(bugprone-use-after-move)
+    CHECK(log.items() == 3);
+}
+
+TEST_CASE("Interactions: refuses more ids than there are") {
+    CHECK_THROWS_AS(Interactions::from_ids({}, static_cast<std::size_t>(-1), 1), InvalidArgument);
+    CHECK_THROWS_AS(Interactions::from_ids({}, 1, std::size_t{1} << 32), InvalidArgument);
+}

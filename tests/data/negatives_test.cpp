@@ -163,3 +163,34 @@ TEST_CASE("NegativeSampler: refuses unknown users and an alpha that is no weight
     }
     CHECK_THROWS_AS(static_cast<void>(NegativeSampler(small_log()).sample(5, 1)), InvalidArgument);
 }
+
+TEST_CASE("NegativeSampler: with a large alpha, users of the popular items still get what is left") {
+    // Item 0 has 1000 rows, item 1 ten, item 2 nine, item 3 one, item 4 none; user 0 knows item 0.
+    std::vector<Interaction> rows{{0, 0}, {1, 3}};
+    for (int i = 0; i < 999; ++i) {
+        rows.push_back({1, 0});
+    }
+    for (int i = 0; i < 19; ++i) {
+        rows.push_back({1, i < 10 ? 1U : 2U});
+    }
+    const Interactions log = Interactions::from_ids(rows, 3, 5);
+    for (const double alpha : {100.0, 150.0, 1e6, 1e308}) {
+        CAPTURE(alpha);
+        const Items drawn = NegativeSampler(log, {.alpha = alpha}).sample(0, 1000);
+        REQUIRE(drawn.size() == 1000);
+        CHECK(std::count(drawn.begin(), drawn.end(), 1U) >= 990);  // item 2: 0.9^100 = 3e-5 of it
+        CHECK(std::count(drawn.begin(), drawn.end(), 4U) == 0);
+    }
+    CHECK(NegativeSampler(log, {.alpha = 110.0}).sample(1, 5).empty());  // all items with a row are known
+    CHECK(NegativeSampler(log, {.alpha = 110.0}).sample(2, 50) == Items(50, 0));
+}
+
+TEST_CASE("NegativeSampler: an unknown user and any count end without touching foreign memory") {
+    const NegativeSampler sampler(small_log());
+    Items out(3, 77);
+    CHECK(sampler.sample(5, 0, out) == 0);
+    CHECK(sampler.sample(static_cast<std::size_t>(-1), 0, out) == 0);
+    CHECK(out == Items(3, 77));
+    CHECK_THROWS_AS(static_cast<void>(sampler.sample(0, static_cast<std::size_t>(-1))), InvalidArgument);
+    CHECK(sampler.sample(0, 0).empty());
+}

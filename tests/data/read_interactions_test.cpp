@@ -86,23 +86,76 @@ TEST_CASE("read_interactions: knows usual names of columns, quoted or not, and w
     CHECK(first_row("weight,value,rating,user,item\n1,2,3,7,8\n").value == 3.0F);
 }
 
-TEST_CASE("read_interactions: only all four columns of MovieLens make its ratings") {
-    for (const char* text : {"userId,movieId\nann,2\n", "user,movieId,rating,timestamp\nann,2,1,0\n",
-                             "userId,movieId,rating\nann,2,1\n", "userId,movieId,timestamp\nann,2,0\n"}) {
+TEST_CASE("read_interactions: a table with the columns of MovieLens may have any keys") {
+    for (const char* text :
+         {"userId,movieId\nann,2\n", "user,movieId,rating,timestamp\nann,2,1,0\n", "userId,movieId,rating\nann,2,1\n",
+          "userId,movieId,timestamp\nann,2,0\n", "userId,movieId,rating,timestamp\nann,2,1,0\n"}) {
         CAPTURE(text);
         const TextFile file(text);
         CHECK(read_interactions(file.path())[0] == Interaction{0, 0, 1.0F, 0.0});
     }
-    const TextFile file("userId,movieId,rating,timestamp\nann,2,1,0\n");
-    CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
-                         file.at("2: expected a whole number as user id, found \"ann\"").c_str(), CorruptData);
 }
 
 TEST_CASE("read_interactions: of other files it says which columns it misses") {
     const TextFile file("a,b\n1,2\n");
 
+    const std::string more = "; read_csv takes other names, read_headerless_csv a table without a header)";
     CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
-                         file.at("1: expected a column \"user\", found the columns \"a\", \"b\"").c_str(), CorruptData);
+                         file.at("1: expected a column of users (user, user_id, customer, customer_id, visitor_id" +
+                                 more + ", found the columns \"a\", \"b\"")
+                             .c_str(),
+                         CorruptData);
+    file.rewrite("user,b\n1,2\n");
+    CHECK_THROWS_WITH(static_cast<void>(read_interactions(file.path())),
+                      doctest::Contains("a column of items (item, item_id, movie_id, book_id, product_id, sku, isbn"));
+    file.rewrite("7,8,5\n");
+    CHECK_THROWS_WITH(static_cast<void>(read_interactions(file.path())), doctest::Contains("read_headerless_csv"));
+}
+
+TEST_CASE("read_interactions: usual names between tabs or semicolons, in any spelling, and keys that are no numbers") {
+    for (const std::string text :
+         {"userId;movieId;rating;timestamp\nann;m-1;4;7\n", "userId\tmovieId\trating\ttimestamp\nann\tm-1\t4\t7\n",
+          "timestamp,rating,movieId,userId\n7,4,m-1,ann\n",
+          "\"User-ID\";\"ISBN\";\"Rating\";\"Time\"\n\"ann\";\"m-1\";\"4\";\"7\"\n",
+          "VISITORID,Item ID,Score,Unix_Time\nann,m-1,4,7\n",
+          "userId;movieId;rating;timestamp\nann;m-1;4;1970-01-01T00:00:07Z\n"}) {
+        CAPTURE(text);
+        const TextFile file(text);
+        const Interactions log = read_interactions(file.path());
+        REQUIRE(log.size() == 1);
+        CHECK(log[0] == Interaction{0, 0, 4.0F, 7.0});
+        CHECK(log.user_key(0) == "ann");
+        CHECK(log.item_key(0) == "m-1");
+    }
+}
+
+TEST_CASE("read_interactions: a column is only an error twice if it is used") {
+    const TextFile file("user,note,item,note\n1,,2,\n");
+    CHECK(read_interactions(file.path()).size() == 1);
+    file.rewrite("user,item,user\n1,2,3\n");
+    CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
+                         file.at("1: expected each column once, found \"user\" twice").c_str(), CorruptData);
+}
+
+TEST_CASE("read_interactions: of several bad fields of a row, the first of user, item, value and time is named") {
+    const TextFile file("1\t2\t3\t4\nx\ty\tz\tw\n");
+    CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
+                         file.at("2: expected a whole number as user id, found \"x\"").c_str(), CorruptData);
+    file.rewrite("1\t2\t3\t4\n5\ty\tz\tw\n");
+    CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
+                         file.at("2: expected a whole number as movie id, found \"y\"").c_str(), CorruptData);
+    file.rewrite("1\t2\t3\t4\n5\t6\tz\tw\n");
+    CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
+                         file.at("2: expected a finite number as rating, found \"z\"").c_str(), CorruptData);
+    file.rewrite("time,value,item,user\nw,z,,\n");
+    CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
+                         file.at("2: expected a key in \"user\", found an empty field").c_str(), CorruptData);
+    file.rewrite("time,value,item,user\nw,z,7,8\n");
+    CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
+                         file.at("2: expected a finite number as value, found \"z\"").c_str(), CorruptData);
+    file.rewrite("user_id:token\titem_id:token\trating:float\ttimestamp:float\n\t\tz\tw\n");
+    CHECK_THROWS_WITH_AS(static_cast<void>(read_interactions(file.path())),
+                         file.at("2: expected a user_id, found an empty field").c_str(), CorruptData);
 }
 
 TEST_CASE("read_interactions: an empty first line is no header") {

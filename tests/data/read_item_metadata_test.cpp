@@ -2,12 +2,14 @@
 #include <funnel/data/read_item_metadata.hpp>
 
 #include "data/text_file.hpp"
+#include "support/growth.hpp"
 
 #include <funnel/data/interactions_builder.hpp>
 
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +22,7 @@ using funnel::data::Interactions;
 using funnel::data::InteractionsBuilder;
 using funnel::data::ItemMetadata;
 using funnel::data::read_item_metadata;
+using funnel::testing::check_linear;
 using funnel::testing::TempDir;
 using funnel::testing::TextFile;
 
@@ -163,6 +166,24 @@ TEST_CASE("read_item_metadata: there are at most 65535 genres") {
     };
     CHECK(read(65'535) == 65'535);
     CHECK_THROWS_AS(static_cast<void>(read(65'536)), CorruptData);
+}
+
+TEST_CASE("read_item_metadata: sixty thousand genres are read in linear time") {
+    const auto movies = [](std::size_t n) {
+        std::string text = "movieId,title,genres\n";
+        for (std::size_t i = 0; i < n; ++i) {
+            text +=
+                std::to_string(i) + ",t,genre" + std::to_string((i * 7919) % n) + "|a|genre" + std::to_string(i) + "\n";
+        }
+        auto file = std::make_shared<TextFile>(text, "movies.csv");
+        const auto log = Interactions::from_ids({}, 1, n);
+        return [file, log, n] {
+            const auto items = read_item_metadata(file->path(), log);
+            CHECK(items.genre_names().size() == n + 1);
+            CHECK(items.genre_names()[items[n - 1].genres[0]] == "a");
+        };
+    };
+    check_linear(movies, 2000, 60'000);
 }
 
 TEST_CASE("read_item_metadata: says in which line what is wrong") {

@@ -137,6 +137,14 @@ TEST_CASE("split_by_time: a fraction never divides rows of one time") {
     CHECK(numbers(split_by_time(numbered({1, 2, 3, 4, 5, 6, 7, 8})).test) == Numbers{6, 7});
 }
 
+TEST_CASE("split_by_time: of many rows of one time, the earliest are left for training") {
+    CHECK(numbers(split_by_time(numbered({1, 1, 1, 1, 1, 1, 1, 1, 1, 2})).train).size() == 9);  // 2 of 10 asked for
+    CHECK(numbers(split_by_time(numbered({1, 1, 1, 1, 1, 1, 1, 1, 1, 2})).test) == Numbers{9});
+    CHECK(numbers(split_by_time(numbered({3, 1, 2, 1, 3}), {.test_fraction = 0.9}).train) == Numbers{1, 3});
+    CHECK(numbers(split_by_time(numbered({5, -1, 7, 0}), {.test_fraction = 0.99}).train) == Numbers{1});
+    CHECK(numbers(split_by_time(numbered({1, 2}), {.test_fraction = 0.9}).train) == Numbers{0});
+}
+
 TEST_CASE("split_by_time: against the definition") {
     for (std::uint64_t seed = 0; seed < 40; ++seed) {
         const Interactions log = random_log(60 + seed, seed);
@@ -146,7 +154,10 @@ TEST_CASE("split_by_time: against the definition") {
 
         const auto least = static_cast<std::size_t>(std::round(fraction * static_cast<double>(log.size())));
         const auto before = [](const Interaction& a, const Interaction& b) { return a.time < b.time; };
-        CHECK(split.test.size() >= least);
+        const double earliest = std::min_element(log.begin(), log.end(), before)->time;
+        const auto later =
+            std::count_if(log.begin(), log.end(), [&](const Interaction& r) { return r.time > earliest; });
+        CHECK(split.test.size() >= std::min(least, static_cast<std::size_t>(later)));
         if (!split.test.empty()) {
             const double cut = std::min_element(split.test.begin(), split.test.end(), before)->time;
             const auto ties =

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/io/byte_reader.hpp>
 
+#include "support/allocations.hpp"
+
 #include <funnel/io/byte_writer.hpp>
 
 #include <doctest/doctest.h>
@@ -12,6 +14,8 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 using funnel::CorruptData;
@@ -20,6 +24,7 @@ using funnel::io::ByteReader;
 using funnel::io::ByteWriter;
 using funnel::io::load_number;
 using funnel::io::Number;
+using funnel::testing::check_strong_guarantee;
 
 static_assert(Number<float> && Number<double> && Number<std::uint8_t> && Number<std::int64_t> && Number<long long>);
 static_assert(!Number<bool> && !Number<char> && !Number<long double> && !Number<char16_t> && !Number<int*>);
@@ -91,4 +96,49 @@ TEST_CASE("ByteReader: sizes that overflow are found before memory is taken") {
     CHECK(reader.position() == 0);
     CHECK(reader.numbers<std::uint64_t>(2, "all").size() == 2);
     CHECK(reader.numbers<std::uint64_t>(0, "none").empty());
+}
+
+TEST_CASE("ByteReader and ByteWriter: a call for which memory runs out changes nothing") {
+    ByteWriter written;
+    for (std::uint32_t i = 0; i < 100; ++i) {
+        written.number(i);
+    }
+    const auto reader = [&] { return ByteReader(written.bytes(), "a file with a long name.bin"); };
+    const auto position = [](const ByteReader& at) { return at.position(); };
+    CHECK(
+        check_strong_guarantee(reader, [](ByteReader& at) { static_cast<void>(at.text(100, "text")); }, position) > 0);
+    CHECK(check_strong_guarantee(
+              reader, [](ByteReader& at) { static_cast<void>(at.numbers<std::uint32_t>(50, "numbers")); }, position) >
+          0);
+
+    const auto writer = [] {
+        ByteWriter half;
+        half.text("12345678");
+        return half;
+    };
+    const auto bytes = [](const ByteWriter& at) { return at.bytes(); };
+    const std::vector<double> numbers(100, 0.5);
+    CHECK(check_strong_guarantee(writer, [&](ByteWriter& at) { at.numbers(std::span(numbers)); }, bytes) > 0);
+    CHECK(check_strong_guarantee(
+              writer, [&](ByteWriter& at) { at.text(std::string_view("123456789"), 200); }, bytes) > 0);
+    CHECK(check_strong_guarantee(writer, [&](ByteWriter& at) { at.text("1234567890"); }, bytes) > 0);
+    CHECK(check_strong_guarantee(writer, [&](ByteWriter& at) { at.number(1.0); }, bytes) > 0);
+    CHECK(check_strong_guarantee(writer, [&](ByteWriter& at) { at.write(at.bytes()); }, bytes) > 0);
+}
+
+TEST_CASE("ByteWriter: may be given a part of its own bytes") {
+    ByteWriter writer;
+    writer.text("abc");
+    for (int i = 0; i < 10; ++i) {
+        writer.write(writer.bytes());
+    }
+    writer.write(std::span(writer.bytes()).subspan(1, 4));
+    CHECK(writer.bytes().size() == 3 * 1024 + 4);
+    for (std::size_t i = 0; i < 3 * 1024; ++i) {
+        CHECK(writer.bytes()[i] == static_cast<std::byte>('a' + i % 3));
+    }
+    CHECK(writer.bytes().back() == std::byte{'b'});
+    const std::vector<std::byte> taken = std::move(writer).bytes();
+    CHECK(taken.size() == 3 * 1024 + 4);
+    CHECK(writer.bytes().empty());  // NOLINT(bugprone-use-after-move)
 }

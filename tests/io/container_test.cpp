@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/io/container.hpp>
 
+#include "support/allocations.hpp"
 #include "support/damage.hpp"
+#include "support/forgery.hpp"
 #include "support/temp_dir.hpp"
 
 #include <funnel/core/matrix.hpp>
@@ -20,6 +22,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <sys/wait.h>
@@ -34,6 +37,7 @@ using funnel::io::ContainerReader;
 using funnel::io::ContainerWriter;
 using funnel::io::crc32c;
 using funnel::testing::Bytes;
+using funnel::testing::check_strong_guarantee;
 using funnel::testing::TempDir;
 
 namespace {
@@ -375,6 +379,79 @@ TEST_CASE("ContainerReader: with forged checksums, damage is found or does no ha
         bytes = with_checksums(bytes);
         (void)corrupt_data([&] { (void)load_sample(ContainerReader(bytes, "test.Thing", 1)); });
     }
+}
+
+TEST_CASE("ContainerReader: no forged file makes it take more memory than a multiple of the file") {
+    funnel::testing::check_forgeries(sample(Texts(8)), [](const std::filesystem::path& path) {
+        const ContainerReader reader(path, "test.Thing", 1);
+        // What a model does with a matrix: a row of its own, of the length that the file claims.
+        const Matrix<std::int16_t> factors = reader.matrix<std::int16_t>("factors");
+        return std::tuple(std::vector<std::int16_t>(factors.cols()), reader.strings("notes"), load_sample(reader));
+    });
+}
+
+TEST_CASE("Container: a matrix without rows has at most 65536 columns, on both sides") {
+    ContainerWriter file("test.Empty", 1);
+    const Matrix<float> widest(0, 65536);
+    const Matrix<float> wider(0, 65537);
+    const Matrix<std::uint8_t> row(1, 70000);
+    file.matrix("widest", widest);
+    CHECK_THROWS_WITH_AS(file.matrix("wider", wider),
+                         "ContainerWriter: a matrix without rows must have at most 65536 columns", InvalidArgument);
+    file.matrix("row", row);
+    Bytes bytes = file.bytes();
+    const ContainerReader reader(bytes, "test.Empty", 1);
+    CHECK(reader.matrix<float>("widest", 0, 65536).cols() == 65536);
+    CHECK(reader.matrix<std::uint8_t>("row", 1, 70000).cols() == 70000);
+    set_number(bytes, 64 + 56, std::uint64_t{65537});
+    bytes = with_checksums(bytes);
+    const ContainerReader forged(bytes, "test.Empty", 1);
+    CHECK(contains(corrupt_data([&] { (void)forged.matrix<float>("widest"); }), "its rows are too long"));
+}
+
+TEST_CASE("Container: 4096 sections are written and read, one more is neither") {
+    ContainerWriter file("test.Many", 1);
+    for (int i = 0; i < 4096; ++i) {
+        file.value("section" + std::to_string(i), i);
+    }
+    CHECK_THROWS_WITH_AS(file.value("more", 1), "ContainerWriter: more than 4096 sections", InvalidArgument);
+    Bytes bytes = file.bytes();
+    CHECK(ContainerReader(bytes, "test.Many", 1).value<int>("section4095") == 4095);
+    auto forged = funnel::testing::Forgery::of(bytes);
+    forged.sections.push_back(forged.sections.back());
+    forged.sections.back().name[0] = std::byte{'x'};
+    CHECK(contains(error_of(forged.file(), "test.Many"), "expected at most 4096, found 4097"));
+}
+
+TEST_CASE("ContainerReader: of sections of the same name, the first repeated one is named") {
+    auto forged = funnel::testing::Forgery::of(sample(Texts(2)));  // lambda, weights, none, factors, keys, notes
+    forged.sections[5].name = forged.sections[0].name;
+    CHECK(error_of(forged.file()) ==
+          "x.fnl: byte 384 (section name): expected names that differ, found \"lambda\" twice");
+}
+
+TEST_CASE("ContainerWriter: a section for which memory runs out leaves nothing behind") {
+    const std::vector<float> weights(3, 0.5F);
+    const Matrix<float> factors(2, 3);
+    const Texts keys{"a", "b"};
+    const auto make = [&] {
+        ContainerWriter file("test.Thing", 1);
+        file.array("weights", weights);
+        return file;
+    };
+    const auto state = [](const ContainerWriter& file) { return file.bytes(); };
+    const std::string name = "section-of-a-longer-name";
+    CHECK(check_strong_guarantee(make, [&](ContainerWriter& file) { file.value(name, 1.0); }, state) > 0);
+    CHECK(check_strong_guarantee(make, [&](ContainerWriter& file) { file.array(name, weights); }, state) > 0);
+    CHECK(check_strong_guarantee(make, [&](ContainerWriter& file) { file.matrix(name, factors); }, state) > 0);
+    CHECK(check_strong_guarantee(make, [&](ContainerWriter& file) { file.strings(name, keys); }, state) > 0);
+}
+
+TEST_CASE("ContainerReader: keeps a temporary vector, also when it is moved") {
+    ContainerReader reader(sample(), "test.Thing", 1);
+    const ContainerReader moved = std::move(reader);
+    CHECK(moved.value<float>("lambda") == 200.0F);
+    CHECK_FALSE(reader.has("lambda"));  // NOLINT(bugprone-use-after-move)
 }
 
 // FUNNEL_KILLS=1000 runs it longer.

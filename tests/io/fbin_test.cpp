@@ -175,3 +175,23 @@ TEST_CASE("read_fbin and the others: a damaged file is an error or fills its mat
     };
     funnel::testing::check_damage(truth, load, {.has_checksum = false, .head = 64});
 }
+
+TEST_CASE("read_fbin: a compressed file or UTF-16 text is named as such") {
+    const TempDir dir;
+    const auto error_of = [&](std::string_view content) -> std::string {
+        put_bytes(dir / "x.fbin", bytes_from(content));
+        try {
+            static_cast<void>(io::read_fbin(dir / "x.fbin"));
+        } catch (const CorruptData& error) {
+            return error.what();
+        }
+        return "no error";
+    };
+    CHECK(
+        error_of({"\x1f\x8b\x08\0\0\0\0\0\0\3+I", 12}).ends_with("; the file looks like gzip data (unpack it first)"));
+    CHECK(error_of({"\xff\xfe"
+                    "1\0,\0002\0\n\0",
+                    10})
+              .ends_with("; the file looks like UTF-16 text (convert it to UTF-8 first)"));
+    CHECK(error_of({"\2\0\0\0\2\0\0\0", 8}).ends_with("found 0"));
+}

@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -151,16 +152,108 @@ TEST_CASE_TEMPLATE("write_npy: reads back the same", T, std::uint8_t, std::int8_
     CHECK_THROWS_AS(write_npy(dir / "y.npy", Matrix<T>(2, 0)), InvalidArgument);
 }
 
+TEST_CASE("read_npy: every way to write a type, with or without a byte order") {
+    const auto header = [](const std::string& type, const std::string& order = "False") {
+        return "{'descr': '" + type + "', 'fortran_order': " + order + ", 'shape': (1, 2), }";
+    };
+    constexpr std::string_view little("\0\0\x80\x3f\0\0\0\xc0", 8);  // 1, -2
+    constexpr std::string_view big("\x3f\x80\0\0\xc0\0\0\0", 8);
+    const std::vector<float> expected{1.0F, -2.0F};
+    for (const char* type : {"<f4", "=f4", "f4", "|f4"}) {
+        CAPTURE(type);
+        CHECK(read<float>(npy(header(type), little), 1, 2) == expected);
+        CHECK(read<double>(npy(header(type), little), 1, 2) == std::vector<double>{1.0, -2.0});
+    }
+    CHECK(read<float>(npy(header(">f4"), big), 1, 2) == expected);
+    CHECK(read<double>(npy(header(">f4", "True"), big), 1, 2) == std::vector<double>{1.0, -2.0});
+    CHECK(read<std::int16_t>(npy(header("i2"), std::string_view("\1\0\2\0", 4)), 1, 2) ==
+          std::vector<std::int16_t>{1, 2});
+    for (const char* type : {"u1", "|u1", "<u1", ">u1", "=u1"}) {
+        CHECK(read<std::uint8_t>(npy(header(type), "\1\2"), 1, 2) == std::vector<std::uint8_t>{1, 2});
+    }
+}
+
+TEST_CASE("read_npy: every float16 becomes the float it stands for") {
+    std::string little;
+    std::string big;
+    std::vector<float> expected;
+    for (unsigned half = 0; half < 65536; ++half) {
+        little += {static_cast<char>(half & 0xFF), static_cast<char>(half >> 8)};
+        big += {static_cast<char>(half >> 8), static_cast<char>(half & 0xFF)};
+        const int exponent = static_cast<int>(half >> 10 & 31);
+        const int fraction = static_cast<int>(half & 1023);
+        const double sign = half >> 15 == 0 ? 1.0 : -1.0;
+        expected.push_back(static_cast<float>(exponent == 0    ? sign * std::ldexp(fraction, -24)
+                                              : exponent == 31 ? 0.0  // below
+                                                               : sign * std::ldexp(1024 + fraction, exponent - 25)));
+    }
+    for (const bool is_big : {false, true}) {
+        const Bytes file =
+            npy(std::string("{'descr': '") + (is_big ? ">" : "<") + "f2', 'fortran_order': False, 'shape': (65536,), }",
+                is_big ? big : little);
+        const std::vector<float> numbers = read<float>(file, 1, 65536);
+        for (unsigned half = 0; half < 65536; ++half) {
+            CAPTURE(half);
+            const std::uint32_t bits = std::bit_cast<std::uint32_t>(numbers[half]);
+            if ((half >> 10 & 31) == 31) {  // infinities and NaN keep their sign and payload
+                REQUIRE(bits == ((half >> 15) << 31 | 0x7F800000U | (half & 1023) << 13));
+            } else {
+                REQUIRE(numbers[half] == expected[half]);
+                REQUIRE((bits >> 31) == (half >> 15));
+            }
+        }
+    }
+}
+
+TEST_CASE("read_npy: float64 is rounded to float, and one that no float can hold is an error with its position") {
+    const auto file = [](const std::vector<double>& numbers, bool is_big = false, const char* order = "False") {
+        std::string raw;
+        for (const double number : numbers) {
+            const auto bytes =
+                is_big ? funnel::io::number_bytes<double, std::endian::big>(number) : funnel::io::number_bytes(number);
+            raw.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        }
+        return npy(std::string("{'descr': '") + (is_big ? ">" : "<") + "f8', 'fortran_order': " + order +
+                       ", 'shape': (2, " + std::to_string(numbers.size() / 2) + "), }",
+                   raw);
+    };
+    const double largest = std::numeric_limits<float>::max();
+    const double middle = 0x1.ffffffp127;  // between it and 2^128
+    const std::vector<double> numbers{0.1, -largest, std::nextafter(middle, 0.0), 1e-300};
+    const std::vector<float> rounded{0.1F, -static_cast<float>(largest), static_cast<float>(largest), 0.0F};
+    CHECK(read<float>(file(numbers), 2, 2) == rounded);
+    CHECK(read<float>(file(numbers, true), 2, 2) == rounded);
+    CHECK(read<float>(file(numbers, false, "True"), 2, 2) ==
+          std::vector<float>{rounded[0], rounded[2], rounded[1], rounded[3]});
+    CHECK(read<double>(file(numbers, true), 2, 2) == numbers);
+    CHECK(read<double>(file({1e300, 1.0}), 2, 1) == std::vector<double>{1e300, 1.0});
+
+    for (const bool is_big : {false, true}) {
+        const Bytes bad = file({1.0, 2.0, 3.0, -1e300}, is_big);
+        CHECK(error_of(bad) == "x.npy: byte " + std::to_string(bad.size() - 8) +
+                                   " (numbers): expected a number that a float can hold, found -1e+300");
+    }
+    CHECK(contains(error_of(file({middle, 1.0})), "expected a number that a float can hold, found 3.40282357e+38"));
+    const std::vector<float> special =
+        read<float>(file({std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}), 2, 1);
+    CHECK(funnel::math::is_inf(special[0]));
+    CHECK(funnel::math::is_nan(special[1]));
+}
+
 TEST_CASE("read_npy: errors name the place, what was expected and what was found") {
     const auto header = [](const std::string& type, const std::string& shape) {
         return "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + ", }";
     };
-    CHECK(error_of(npy(header("<f8", "(1,)"), "12345678")) ==
-          "x.npy: byte 10 (type of the numbers): expected f4, found <f8 (convert in NumPy with .astype)");
+    CHECK(error_of(npy(header("<c8", "(1,)"), "12345678")) ==
+          "x.npy: byte 10 (type of the numbers): expected f2, f4 or f8, found <c8 (convert in NumPy with .astype)");
     CHECK(contains(error_of(npy(header("|O", "(1,)"), "12345678")), "stored as programs and never loaded"));
-    CHECK(contains(error_of(npy(header("<i4", "(1,)"), "1234")), "expected f4, found <i4"));
+    CHECK(contains(error_of(npy(header("<i4", "(1,)"), "1234")), "expected f2, f4 or f8, found <i4"));
     CHECK(contains(error_of<std::uint32_t>(npy(header("<i4", "(1,)"), "1234")), "expected u4, found <i4"));
-    CHECK(contains(error_of<std::uint8_t>(npy(header(">u1", "(1,)"), "1")), "found >u1"));
+    CHECK(contains(error_of<std::uint16_t>(npy(header("<f2", "(1,)"), "12")), "expected u2, found <f2"));
+    CHECK(contains(error_of<std::uint8_t>(npy(header("<u2", "(1,)"), "12")), "expected u1, found <u2"));
+    CHECK(contains(error_of(npy(header("<<f4", "(1,)"), "1234")), "found <<f4"));
+    CHECK(contains(error_of(npy(header("", "(1,)"), "1234")), "found  (convert"));
+    CHECK(contains(error_of(npy(header("<", "(1,)"), "1234")), "found < (convert"));
     CHECK(contains(error_of(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "1234")),
                    "byte 20 (array header): expected a quoted name (arrays of structures"));
     CHECK(contains(error_of(npy(header("<f4", "()"), "1234")), "expected 1 or 2 dimensions, found 0"));
@@ -172,6 +265,8 @@ TEST_CASE("read_npy: errors name the place, what was expected and what was found
     CHECK(contains(error_of(npy(header("<f4", "(99999999999999999999, 1)"), "")), "a size that a machine can address"));
     CHECK(contains(error_of(npy(header("<f4", "(18446744073709551617,)"), "1234")), "can address"));  // 2^64 + 1
     CHECK(contains(error_of(npy(header("<f4", "(0, 9000000000000000000)"), "")), "rows that a machine can address"));
+    CHECK(read<float>(npy(header("<f4", "(0, 1099511627776)"), ""), 0, std::size_t{1} << 40).empty());
+    CHECK(contains(error_of(npy(header("<f4", "(0, 1099511627777)"), "")), "rows that a machine can address"));
     CHECK(contains(error_of(npy(header("<f4", "(9000000000000000000, 0)"), "")), "rows with columns"));
     CHECK(contains(error_of(npy(header("<f4", "(-1,)"), "1234")), "expected a whole number, found \"-1"));
     CHECK(contains(error_of(npy("{'descr': '<f4', 'shape': (1,), }", "1234")), "descr, fortran_order and shape"));
@@ -187,6 +282,12 @@ TEST_CASE("read_npy: errors name the place, what was expected and what was found
     CHECK(contains(error_of(bytes_from("\x93NUMPY\x02\0\x01\0\x01\0"s + std::string(70000, ' '))), "at most 64 KiB"));
     CHECK(contains(error_of(bytes_from("\x93NUMPY\x01\0\x64\0{"s)), "expected 100 bytes, found 1"));
     CHECK(contains(error_of(bytes_from("PK\x03\x04"s)), "a ZIP archive"));
+    CHECK(contains(error_of(bytes_from("\x1f\x8b\x08\0"s)), "found gzip data (unpack it first)"));
+    for (std::size_t at = 0; at < 256; ++at) {  // of the minor versions there is but one
+        Bytes other = npy(header("<f4", "(1,)"), "1234");
+        other[7] = static_cast<std::byte>(at);
+        CHECK(contains(error_of(other), "expected 1.0, 2.0 or 3.0, found 1." + std::to_string(at)) == (at != 0));
+    }
     CHECK(contains(error_of(bytes_from("\x93NUM"s)), "expected a NumPy .npy array, found bytes 93 4e 55 4d"));
     CHECK(contains(error_of({}), "an empty file"));
 }

@@ -44,3 +44,28 @@ TEST_CASE("recognise: tells what a file is that should have been another") {
                     "ELF\x02\x01\x01\x00\x05"sv) == "bytes 7f 45 4c 46 02 01 01 00");
     CHECK(recognise("\x01"sv) == "bytes 01");
 }
+
+TEST_CASE("recognise: UTF-16 in both byte orders, with and without a byte order mark") {
+    for (const std::string_view text : {"\xff\xfeu\0"sv, "\xfe\xff\0u"sv, "\xff\xfe"sv, "u\0,\0i\0"sv, "\0u\0,\0i"sv}) {
+        CHECK(recognise(text) == "UTF-16 text (convert it to UTF-8 first)");
+    }
+    CHECK(contains(recognise("\xff\xfe\0\0u\0\0\0"sv), "UTF-32"));
+    CHECK(contains(recognise("\0\0\xfe\xff\0\0\0u"sv), "UTF-32"));
+    for (const std::string_view other : {"u\0"sv, "u\0\0\0"sv, "\5\0\0\0\7\0\0\0"sv, "\0\0\0\0"sv, "u\0i\1"sv}) {
+        CHECK(contains(recognise(other), "bytes "));
+    }
+}
+
+TEST_CASE("recognise: compressed files, and texts that only begin like one") {
+    CHECK(contains(recognise("\x28\xb5\x2f\xfd\x04"sv), "zstd"));
+    CHECK(contains(recognise("\xfd"
+                             "7zXZ\0"sv),
+                   "xz"));
+    CHECK(contains(recognise("BZh91AY&SY"sv), "bzip2"));
+    CHECK(contains(recognise("\x04\x22\x4d\x18\x64"sv), "lz4"));
+    CHECK(contains(recognise("7z\xbc\xaf\x27\x1c"sv), "7z"));
+    CHECK(contains(recognise("PAR1\x15\x04"sv), "Parquet"));
+    for (const std::string_view text : {"BZh"sv, "BZh9,item"sv, "PAR1,item"sv, "PK,item"sv, "7z,item"sv}) {
+        CHECK(recognise(text) == "text");
+    }
+}

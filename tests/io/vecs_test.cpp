@@ -159,3 +159,16 @@ TEST_CASE("read_fvecs, read_ivecs, read_bvecs: a damaged file is an error or fil
         counting<std::uint8_t>(9, 5), [](const auto& path, const auto& m) { io::write_bvecs(path, m); },
         io::read_bvecs);
 }
+
+TEST_CASE("read_fvecs: a compressed file or UTF-16 text is named as such") {
+    const TempDir dir;
+    for (const std::string_view content : {std::string_view("\x1f\x8b\x08\0\0\0\0\0\0\3+I", 12),
+                                           std::string_view("\x28\xb5\x2f\xfd\4\0\0\0\0\0\0\0", 12),
+                                           std::string_view("\xff\xfe"
+                                                            "1\0,\0002\0\n\0",
+                                                            10)}) {
+        put_bytes(dir / "x.fvecs", bytes_from(content));
+        CHECK_THROWS_WITH_AS(static_cast<void>(io::read_fvecs(dir / "x.fvecs")), doctest::Contains(" first)"),
+                             CorruptData);
+    }
+}

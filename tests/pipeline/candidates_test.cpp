@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/pipeline/candidates.hpp>
 
+#include "support/allocations.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 using funnel::InvalidArgument;
@@ -35,6 +39,20 @@ Candidates three_items() {
     candidates.found_at(1, 1, 8.0F, 0);
     candidates.found_at(2, 1, 7.0F, 3);
     return candidates;
+}
+
+// All that a caller can see.
+auto state_of(const Candidates& candidates) {
+    std::vector<std::vector<float>> features;
+    const auto matrix = candidates.source_features();
+    for (std::size_t i = 0; i < matrix.rows(); ++i) {
+        features.emplace_back(matrix.row(i).begin(), matrix.row(i).end());
+    }
+    std::vector<Candidate> items;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+        items.push_back(candidates[i]);
+    }
+    return std::tuple(candidates.sources(), candidates.ids().size(), candidates.scores().size(), items, features);
 }
 
 }  // namespace
@@ -120,4 +138,88 @@ TEST_CASE("Candidates: rejects answers of a stage that do not fit, by the name o
     CHECK_THROWS_AS((void)candidates.found(3, 0), InvalidArgument);
     CHECK_THROWS_AS((void)candidates.found(0, 2), InvalidArgument);
     CHECK_THROWS_AS(Candidates(33), InvalidArgument);
+}
+
+TEST_CASE("Candidates: rejects NaN and places that do not exist, whoever adds an item") {
+    Candidates candidates = three_items();
+    const auto before = state_of(candidates);
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    CHECK_THROWS_WITH_AS(candidates.append(40, nan), "Candidates: the score of item 40 is NaN", InvalidArgument);
+    CHECK_THROWS_AS(candidates.found_at(0, 0, nan, 0), InvalidArgument);
+    CHECK_THROWS_WITH_AS(candidates.found_at(3, 0, 1.0F, 0),
+                         "Candidates: found_at needs a position below 3 and a source below 2, got 3 and 0",
+                         InvalidArgument);
+    constexpr std::size_t endless = std::numeric_limits<std::size_t>::max();
+    CHECK_THROWS_AS(candidates.found_at(endless, 0, 1.0F, 0), InvalidArgument);
+    CHECK_THROWS_AS(candidates.found_at(0, 2, 1.0F, 0), InvalidArgument);
+    CHECK_THROWS_AS(candidates.found_at(0, 32, 1.0F, 0), InvalidArgument);
+    CHECK_THROWS_AS((void)candidates.found(endless, endless), InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)Candidates(endless), "Candidates: at most 32 sources, got 18446744073709551615",
+                         InvalidArgument);
+    CHECK(state_of(candidates) == before);
+    candidates.truncate(endless);
+    CHECK(state_of(candidates) == before);
+    candidates.found_at(0, 1, 1.0F, endless);  // a rank that does not fit is the last that does
+    CHECK(candidates.found(0, 1) == Found{1.0F, 4294967295U});
+}
+
+TEST_CASE("Candidates: infinite scores sort first and last") {
+    Candidates candidates = three_items();
+    const float infinity = std::numeric_limits<float>::infinity();
+    candidates.rescore(Scores{-infinity, 0.0F, infinity}, "rank");
+    CHECK(ids_of(candidates) == Ids{30, 20, 10});
+}
+
+TEST_CASE("Candidates: a call that runs out of memory leaves the list as it was") {
+    using funnel::testing::check_strong_guarantee;
+    const auto four_items = [] {  // no room left in the lists
+        Candidates list = three_items();
+        list.append(40, 0.5F);
+        return list;
+    };
+    CHECK(check_strong_guarantee(four_items, [](Candidates& list) { list.append(50, 0.25F); }, state_of) == 4);
+    CHECK(check_strong_guarantee([] { return Candidates(3); }, [](Candidates& list) { list.append(1, 1.0F); },
+                                 state_of) == 4);
+    const Scores scores{1.0F, 5.0F, 5.0F};
+    CHECK(check_strong_guarantee(three_items, [&](Candidates& list) { list.rescore(scores, "rank"); }, state_of) > 0);
+    const Positions order{2, 0};
+    CHECK(check_strong_guarantee(three_items, [&](Candidates& list) { list.arrange(order, "rule"); }, state_of) > 0);
+    check_strong_guarantee(three_items, [](Candidates& list) { list.truncate(1); }, state_of);
+    check_strong_guarantee(three_items, [](Candidates& list) { list.found_at(0, 1, 4.0F, 4); }, state_of);
+}
+
+TEST_CASE("Candidates: appending one by one makes room for many at once") {
+    Candidates candidates(2);
+    const std::size_t allocations = funnel::testing::allocations_of([&] {
+        for (std::uint32_t id = 0; id < 1000; ++id) {
+            candidates.append(id, 0.0F);
+        }
+    });
+    CHECK(allocations <= 4 * 11);  // 1, 2, 4, ..., 1024 items in four lists
+}
+
+TEST_CASE("Candidates: rescore with the scores of the list itself") {
+    Candidates candidates = three_items();
+    candidates.arrange(Positions{2, 0, 1}, "rule");
+    candidates.rescore(candidates.scores(), "rank");
+    CHECK(ids_of(candidates) == Ids{10, 20, 30});
+    CHECK(candidates[2] == Candidate{30, 1.0F, 0b10});
+}
+
+TEST_CASE("Candidates: a list that was moved from is empty, and can be used again") {
+    Candidates candidates = three_items();
+    const Candidates taken = std::move(candidates);
+    CHECK(taken.size() == 3);
+    // NOLINTBEGIN(bugprone-use-after-move): what is left is what is tested
+    CHECK(candidates.size() == 0);
+    CHECK(candidates.ids().empty());
+    CHECK(candidates.source_features().rows() == 0);
+    CHECK_THROWS_AS((void)candidates.found(0, 0), InvalidArgument);
+    candidates.truncate(0);
+    candidates.rescore({}, "rank");
+    candidates.append(1, 1.0F);
+    CHECK(ids_of(candidates) == Ids{1});
+    candidates = taken;
+    CHECK(state_of(candidates) == state_of(taken));
+    // NOLINTEND(bugprone-use-after-move)
 }

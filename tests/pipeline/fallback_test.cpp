@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <vector>
 
 using funnel::InvalidArgument;
@@ -135,4 +136,68 @@ TEST_CASE("fallback: rejects NaN, by the name of the level") {
     Trace trace;
     CHECK_THROWS_WITH_AS((void)fill(fallback(named("popular", broken)), {}, {.k = 3}, trace),
                          "fallback: popular gave item 3 a score that is NaN", InvalidArgument);
+}
+
+TEST_CASE("fallback: the largest k there is returns, with exclusions and without") {
+    constexpr std::size_t endless = std::numeric_limits<std::size_t>::max();
+    const Fixed popular{{1, 2, 3, 4}};
+    for (const std::size_t k : {endless, endless - 1, endless / 2 + 1}) {
+        Trace trace;
+        CHECK(fill(fallback(popular), {}, {.k = k}, trace) == Ids{1, 2, 3, 4});
+        CHECK(fill(fallback(popular), {3}, {.k = k, .exclude = {1, 2}}, trace) == Ids{3, 4});
+        CHECK(fill(fallback(named("p", popular, {.at_most = endless})), {3}, {.k = k, .exclude = {1, 2}}, trace) ==
+              Ids{3, 4});
+        const auto nothing = [](std::uint32_t) { return false; };
+        CHECK(fill(fallback(popular), {}, {.k = k, .exclude = {1}}, trace, nothing).empty());
+    }
+    Trace trace;
+    CHECK(fill(fallback(named("p", popular, {.at_most = endless})), {}, {.k = 2, .exclude = {1}}, trace) == Ids{2, 3});
+    CHECK(fill(fallback(named("p", popular, {.at_most = 0})), {}, {.k = 2}, trace).empty());
+}
+
+TEST_CASE("fallback: a level that repeats itself for ever is not asked for ever") {
+    std::size_t calls = 0;
+    const auto same = [&](const Request&, std::size_t n) {
+        ++calls;
+        return List(n, {7, 1.0F});
+    };
+    Trace trace;
+    CHECK(fill(fallback(same), {}, {.k = 3}, trace) == Ids{7});
+    CHECK(calls == 2);
+    CHECK(fill(fallback(same), {7}, {.k = 3, .exclude = {8}}, trace) == Ids{7});
+    const auto nothing = [](std::uint32_t) { return false; };
+    CHECK(fill(fallback(same), {}, {.k = 3}, trace, nothing).empty());
+}
+
+TEST_CASE("fallback: a level past the 32nd source is an error, not another bit") {
+    const Fixed a{{1, 2}};
+    const Fixed b{{3}};
+    std::vector<Candidate> items;
+    Trace trace;
+    fallback(a, b).fill(items, Request{.k = 3}, 30, anything, trace);
+    CHECK(items[0].sources == std::uint32_t{1} << 30);
+    CHECK(items[2].sources == std::uint32_t{1} << 31);
+    for (const std::size_t first : {std::size_t{31}, std::size_t{32}, std::numeric_limits<std::size_t>::max()}) {
+        items.clear();
+        CHECK_THROWS_AS(fallback(a, b).fill(items, Request{.k = 3}, first, anything, trace), InvalidArgument);
+        CHECK(items.empty());
+    }
+}
+
+TEST_CASE("fallback: rejects ids and scores that do not fit, by the name of the level") {
+    struct Wide {
+        std::int64_t id;
+        double score;
+    };
+    Trace trace;
+    const auto answer = [&](Wide item) {
+        const auto source = [item](const Request&, std::size_t) { return std::vector<Wide>{item}; };
+        return fill(fallback(named("shop", source)), {}, {.k = 3}, trace);
+    };
+    CHECK(answer({4294967295, -1e38}) == Ids{4294967295U});
+    CHECK_THROWS_WITH_AS((void)answer({-1, 0.0}), "shop: -1 is not an item id, 0 to 4294967295", InvalidArgument);
+    CHECK_THROWS_AS((void)answer({4294967296, 0.0}), InvalidArgument);
+    CHECK_THROWS_AS((void)answer({1, 1e39}), InvalidArgument);
+    CHECK_THROWS_AS((void)answer({1, -1e39}), InvalidArgument);
+    CHECK_THROWS_AS((void)answer({1, std::numeric_limits<double>::quiet_NaN()}), InvalidArgument);
 }

@@ -3,6 +3,8 @@
 
 #include <funnel/core/rng.hpp>
 
+#include "support/allocations.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -292,4 +294,91 @@ TEST_CASE("Funnel: errors of a stage come out, those of contract with its name")
     CHECK_THROWS_AS((void)Funnel(retrieve(popular), rank(short_list)).recommend(1), InvalidArgument);
     const auto outside = [](const Request&, const Candidates&) { return std::vector<int>{-1}; };
     CHECK_THROWS_AS((void)Funnel(retrieve(popular), rerank(outside)).recommend(1), InvalidArgument);
+}
+
+TEST_CASE("Funnel: the largest k there is gives all that exists, with exclusions and without") {
+    constexpr std::size_t endless = std::numeric_limits<std::size_t>::max();
+    const Model model{.items = 4};
+    const Funnel alone(retrieve(model));
+    const Funnel limited(retrieve(named("model", model, {.at_most = endless})));
+    const Funnel whole(retrieve(model, named("popular", popular, {.at_most = endless})),
+                       rank(named("rank", model, {.at_most = endless})), fallback(popular));
+    for (const std::size_t k : {endless, endless - 1, endless / 2 + 1}) {
+        CHECK(ids_of(alone.recommend({.user = 3, .k = k})) == Ids{3, 4, 5, 6});
+        CHECK(ids_of(alone.recommend({.user = 3, .k = k, .exclude = {4, 99}})) == Ids{3, 5, 6});
+        CHECK(ids_of(limited.recommend({.user = 3, .k = k, .exclude = {4, 99}})) == Ids{3, 5, 6});
+        CHECK(whole.recommend({.user = 3, .k = k, .exclude = {4, 5, 6}}).size() == 1 + 8);
+        CHECK(ids_of(Funnel(retrieve(alone)).recommend({.user = 3, .k = k, .exclude = {4}})) == Ids{3, 5, 6});
+    }
+    CHECK(ids_of(limited.recommend({.user = 3, .k = 2, .exclude = {3}})) == Ids{4, 5});
+    // Memory goes with the items there are, not with those asked for.
+    CHECK(funnel::testing::allocated_bytes_of([&] { (void)whole.recommend({.user = 3, .k = endless}); }) < 20'000);
+    struct LongRequest {
+        std::uint32_t user;
+        std::int64_t k;
+    };
+    CHECK(alone.recommend(LongRequest{3, std::numeric_limits<std::int64_t>::max()}).size() == 4);
+    CHECK_THROWS_AS((void)alone.recommend(LongRequest{3, std::numeric_limits<std::int64_t>::min()}), InvalidArgument);
+}
+
+TEST_CASE("Funnel: an unknown user is served by the fallback; a source that throws ends the request") {
+    const auto strict = [](const Request& request, std::size_t n) {
+        if (request.user >= 100) {
+            throw std::out_of_range("no such user");
+        }
+        return Model{}.recommend(request.user, {.k = n});
+    };
+    const Model model;
+    CHECK(ids_of(Funnel(retrieve(model), fallback(popular)).recommend(4294967295U, {.k = 2})) == Ids{200, 201});
+    const Funnel funnel(retrieve(strict), fallback(popular));
+    CHECK_THROWS_WITH_AS((void)funnel.recommend(100), "no such user", std::out_of_range);
+    CHECK(funnel.recommend(1, {.k = 2}).size() == 2);  // as before
+    // One that may fail is wrapped by whoever knows what its failure means.
+    const auto lenient = [&](const Request& request, std::size_t n) {
+        try {
+            return strict(request, n);
+        } catch (const std::out_of_range&) {
+            return List{};
+        }
+    };
+    CHECK(ids_of(Funnel(retrieve(lenient), fallback(popular)).recommend(100, {.k = 2})) == Ids{200, 201});
+}
+
+TEST_CASE("Funnel: sources that leave out what they have no evidence for do not bring in strangers") {
+    // Item 5 has evidence, 0 .. 4 have none: a source that left them out has a short list, and popular fills it up.
+    const auto honest = [](const Request&, std::size_t) { return List{{5, 0.5F}}; };
+    CHECK(ids_of(Funnel(retrieve(honest), fallback(popular)).recommend(1, {.k = 3})) == Ids{5, 200, 201});
+    CHECK(ids_of(Funnel(retrieve(honest, popular)).recommend(1, {.k = 3})) == Ids{5, 200, 201});
+}
+
+TEST_CASE("Funnel: 32 sources and levels have a bit each") {
+    const auto one = [](std::uint32_t id) { return [id](const Request&, std::size_t) { return List{{id, 1.0F}}; }; };
+    const auto funnel = [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return Funnel(retrieve(one(static_cast<std::uint32_t>(I))...), fallback(one(31)));
+    }(std::make_index_sequence<31>{});
+    const Result result = funnel.recommend(1, {.k = 99});
+    REQUIRE(result.size() == 32);
+    for (const Candidate& item : result) {
+        CHECK(item.sources == std::uint32_t{1} << item.id);
+    }
+}
+
+TEST_CASE("Funnel: recommend that runs out of memory leaves the funnel as it was") {
+    const Model model{.items = 4};
+    const auto failures = funnel::testing::check_strong_guarantee(
+        [&] { return std::pair(Funnel(retrieve(model, popular), rerank(backwards), fallback(popular)), Ids{}); },
+        [](auto& state) { state.second = ids_of(state.first.recommend({.user = 3, .k = 20, .exclude = {4}})); },
+        [](const auto& state) { return state.second; });
+    CHECK(failures > 0);
+}
+
+TEST_CASE("Funnel: scores and positions of a stage that do not fit are errors with its name") {
+    const auto huge = [](const Request&, const Candidates& candidates) {
+        return std::vector<double>(candidates.size(), 1e300);
+    };
+    CHECK_THROWS_AS((void)Funnel(retrieve(popular), rank(named("forest", huge))).recommend(1), InvalidArgument);
+    const auto far_away = [](const Request&, const Candidates&) {
+        return Positions{0, std::numeric_limits<std::size_t>::max()};
+    };
+    CHECK_THROWS_AS((void)Funnel(retrieve(popular), rerank(far_away)).recommend(1), InvalidArgument);
 }

@@ -3,6 +3,8 @@
 
 #include <funnel/core/rng.hpp>
 
+#include "support/allocations.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -135,8 +137,48 @@ TEST_CASE("merge: rejects scores and options without a meaning") {
     const List broken{{4, 9.0F}, {5, nan}};
     CHECK_THROWS_WITH_AS((void)merge(Lists{{.items = broken, .name = "ease"}}),
                          "merge: ease gave item 5 a score that is NaN", InvalidArgument);
-    CHECK_THROWS_AS((void)merge(Lists(33)), InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)merge(Lists(33)), "merge: at most 32 sources, got 33", InvalidArgument);
     CHECK_THROWS_AS((void)merge({}, {.rank_offset = -1.0}), InvalidArgument);
     CHECK_THROWS_AS((void)merge({}, {.rank_offset = std::numeric_limits<double>::infinity()}), InvalidArgument);
     CHECK_THROWS_AS((void)merge({}, {.rank_offset = std::numeric_limits<double>::quiet_NaN()}), InvalidArgument);
+}
+
+TEST_CASE("merge: limits and quotas as large as a size can be") {
+    constexpr std::size_t endless = std::numeric_limits<std::size_t>::max();
+    const List a{{1, 1.0F}, {2, 0.5F}};
+    const List b{{2, 1.0F}, {3, 0.5F}};
+    const Lists lists{{.items = a, .quota = endless}, {.items = b, .quota = endless}};
+    CHECK(ids_of(merge(lists, {.limit = endless, .exclude = Ids{1}})) == Ids{2, 3});
+    // Memory goes with the items there are.
+    CHECK(funnel::testing::allocated_bytes_of([&] { (void)merge(lists, {.limit = endless}); }) < 10'000);
+    CHECK(merge(Lists(32)).empty());
+}
+
+TEST_CASE("merge: a merge that runs out of memory leaves the target as it was") {
+    const List a{{1, 1.0F}, {2, 0.5F}};
+    const List b{{2, 1.0F}, {3, 0.5F}};
+    const Lists lists{{.items = a}, {.items = b}};
+    const auto failures = funnel::testing::check_strong_guarantee(
+        [&] { return merge(Lists{{.items = a}}); }, [&](Candidates& target) { target = merge(lists); },
+        [](const Candidates& target) {
+            List items;
+            for (std::size_t i = 0; i < target.size(); ++i) {
+                items.push_back({target[i].id, target[i].score});
+            }
+            return items;
+        });
+    CHECK(failures > 0);
+}
+
+TEST_CASE("merge: an infinite score of a single source stays, NaN is rejected in every place") {
+    const float infinity = std::numeric_limits<float>::infinity();
+    const List ends{{1, infinity}, {2, 0.0F}, {3, -infinity}};
+    CHECK(ids_of(merge(Lists{{.items = ends}})) == Ids{1, 2, 3});
+    for (std::size_t place = 0; place < 3; ++place) {
+        List broken{{1, 3.0F}, {2, 2.0F}, {3, 1.0F}};
+        broken[place].score = std::numeric_limits<float>::quiet_NaN();
+        CHECK_THROWS_AS((void)merge(Lists{{.items = broken}}), InvalidArgument);
+        CHECK_THROWS_AS((void)merge(Lists{{.items = ends}, {.items = broken}}), InvalidArgument);
+        CHECK_THROWS_AS((void)merge(Lists{{.items = broken}}, {.limit = 0, .exclude = Ids{1, 2, 3}}), InvalidArgument);
+    }
 }

@@ -7,15 +7,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 using funnel::Scored;
 using funnel::pipeline::Candidates;
 using funnel::pipeline::Filter;
-using funnel::pipeline::Named;
-using funnel::pipeline::named;
 using funnel::pipeline::Ranker;
 using funnel::pipeline::RecommendationRequest;
 using funnel::pipeline::Request;
@@ -70,15 +66,8 @@ static_assert(!Reranker<Model, Request>);
 static_assert(Filter<Keep, Request>);
 static_assert(!Filter<Find, Request>);
 
-TEST_CASE("named: refers to an lvalue, and takes over an rvalue") {
-    Model model;
-    const auto refers = named("model", model);
-    static_assert(std::is_same_v<decltype(refers), const Named<Model&>>);
-    CHECK(&refers.work == &model);
-    CHECK(refers.name == "model");
-    CHECK_FALSE(refers.options.at_most.has_value());
-
-    const auto owns = named("model", Model{}, {.at_most = 3});
-    static_assert(std::is_same_v<decltype(owns), const Named<Model>>);
-    CHECK(owns.options.at_most == 3U);
+TEST_CASE("Request: whatever says who asks and for how many will do") {
+    CHECK(funnel::pipeline::detail::k_of(PageRequest{.user = "anna", .page = "home"}) == 5);
+    CHECK(funnel::pipeline::detail::excluded_of(Request{.exclude = {1, 2}}).size() == 2);
+    CHECK(funnel::pipeline::detail::excluded_of(PageRequest{.user = "anna", .page = "home"}).empty());
 }

@@ -5,6 +5,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <type_traits>
 
 namespace funnel::inline FUNNEL_ABI::ann {
 
@@ -12,6 +13,10 @@ namespace funnel::inline FUNNEL_ABI::ann {
 /// and perhaps more than once for an id; it must answer alike.
 template <class F>
 concept Filter = std::predicate<const F&, std::uint32_t>;
+
+/// Whether a filter is declared not to throw. The noexcept forms of search are noexcept with such filters only.
+template <Filter F>
+inline constexpr bool is_nothrow_filter = std::is_nothrow_invocable_r_v<bool, const F&, std::uint32_t>;
 
 /// Lets every id pass.
 struct AcceptAll {

@@ -4,6 +4,7 @@
 #include <funnel/ann/filter.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
+#include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
@@ -14,8 +15,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::ann {
@@ -41,16 +44,26 @@ struct FlatSearchOptions {
 template <Metric M, ScanBackend<M> Backend = kernels::DefaultBackend>
 class Flat {
 public:
-    /// Memory of one search at a time, used again by the next; an empty one serves any index.
+    /// Memory of one search at a time, used again by the next. An empty one serves any index and grows on first use;
+    /// scratch() returns one that is large enough.
     class Scratch {
         friend class Flat;
         std::vector<float> query_;
     };
 
+    Flat(const Flat&) = default;
+    /// Leaves an empty index of dimension 0 behind.
+    Flat(Flat&& other) noexcept : Flat() { swap(other); }
+    Flat& operator=(Flat other) noexcept {
+        swap(other);
+        return *this;
+    }
+    ~Flat() = default;
+
     /// Ids are the numbers of the rows.
     ///
     /// Shapes    vectors: n x d
-    /// Errors    InvalidArgument if a row is not finite, or is zero under Cosine
+    /// Errors    InvalidArgument if a row is not finite, is longer than 2^62 or, under Cosine, is zero
     template <Executor E = Serial>
     [[nodiscard]] static Flat build(MatrixView<const float> vectors, E&& = E{}) {
         Flat index;
@@ -68,7 +81,7 @@ public:
     ///
     /// Shapes    query: d
     /// Returns   min(k, size()) hits; ties go to the smaller id
-    /// Errors    InvalidArgument if the query has another dimension, is not finite, or is zero under Cosine
+    /// Errors    InvalidArgument if a build would refuse the query, or it has another dimension
     [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query,
                                                const FlatSearchOptions& options = {}) const {
         return search(query, options, AcceptAll{});
@@ -85,9 +98,11 @@ public:
         return out;
     }
 
-    /// The same for hot paths: allocates nothing once the scratch has served a search of this index.
+    /// The same for hot paths: allocates nothing with a scratch() of this index, or one that has served a search of it
+    /// before. Another one grows first. noexcept unless the filter may throw.
     ///
-    /// Returns   the number of hits in out, at most its size; 0 also for a query that the forms above reject
+    /// Returns   the number of hits in out, at most its size; 0 also for a query that the forms above reject, and if
+    ///           there is no memory for the scratch to grow
     std::size_t search(std::span<const float> query, const FlatSearchOptions& options, Scratch& scratch,
                        std::span<Scored<>> out) const noexcept
         requires kernels::HostBackend<Backend>
@@ -96,10 +111,20 @@ public:
     }
     template <Filter F>
     std::size_t search(std::span<const float> query, const FlatSearchOptions& options, const F& filter,
-                       Scratch& scratch, std::span<Scored<>> out) const noexcept
+                       Scratch& scratch, std::span<Scored<>> out) const noexcept(is_nothrow_filter<F>)
         requires kernels::HostBackend<Backend>
     {
-        return vectors_.accepts(query) ? find(query, options, filter, scratch, out) : 0;
+        if (!vectors_.accepts(query) || funnel::detail::exception_of([&] { make_room(scratch); })) {
+            return 0;
+        }
+        return find(query, options, filter, scratch, out);
+    }
+
+    /// Memory for searches of this index, with any options and filter.
+    [[nodiscard]] Scratch scratch(const FlatSearchOptions& = {}) const {
+        Scratch scratch;
+        make_room(scratch);
+        return scratch;
     }
 
     /// One search for each row, in parallel.
@@ -126,10 +151,14 @@ public:
 
     /// Takes one more vector in and returns its id: the number of vectors ever added before it.
     ///
-    /// Errors    as build
+    /// Errors    as build, and if the vector has another dimension; whatever fails, the index is as it was before
     std::uint32_t add(std::span<const float> vector) {
         const std::uint32_t id = vectors_.append(vector, "Flat::add");
-        scan_rows_.append(vectors_.rows().rows_from(id, 1));
+        const auto error = funnel::detail::exception_of([&] { scan_rows_.append(vectors_.rows().rows_from(id, 1)); });
+        if (error) {
+            vectors_.keep_first(id);
+            std::rethrow_exception(error);
+        }
         return id;
     }
 
@@ -157,6 +186,12 @@ public:
 private:
     Flat() = default;
 
+    void make_room(Scratch& scratch) const {
+        if (size() > 0) {  // else also for a dimension that a file without vectors claims
+            scratch.query_.resize(dimension());
+        }
+    }
+
     template <Filter F>
     std::size_t find(std::span<const float> query, const FlatSearchOptions& options, const F& filter, Scratch& scratch,
                      std::span<Scored<>> out) const {
@@ -164,10 +199,15 @@ private:
         if (out.empty()) {
             return 0;
         }
-        scratch.query_.resize(dimension());
+        make_room(scratch);
         detail::prepare<M>(query, scratch.query_);
         const auto passes = [&](std::uint32_t id) { return vectors_.is_live(id) && filter(id); };
         return scan_rows_.search(std::span<const float>(scratch.query_), vectors_.rows(), passes, out).size();
+    }
+
+    void swap(Flat& other) noexcept {
+        std::swap(vectors_, other.vectors_);
+        std::swap(scan_rows_, other.scan_rows_);
     }
 
     detail::Vectors<M> vectors_;

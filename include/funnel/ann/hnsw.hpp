@@ -5,8 +5,8 @@
 #include <funnel/ann/hnsw_build.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/hnsw_links.hpp>
+#include <funnel/ann/hnsw_query.hpp>
 #include <funnel/ann/hnsw_search.hpp>
-#include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
@@ -16,12 +16,12 @@
 #include <funnel/core/top_k.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/kernels/backend.hpp>
-#include <funnel/kernels/one_to_many.hpp>
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <span>
 #include <string>
 #include <utility>
@@ -30,14 +30,10 @@
 namespace funnel::inline FUNNEL_ABI::ann {
 
 struct HNSWOptions {
-    std::size_t M = 16;                 ///< links that a new vector gets on each level, 2 to 4096
-    std::size_t ef_construction = 200;  ///< candidates for them, at least 1; more makes a better graph, slower
-    std::uint64_t seed = 1;             ///< of the levels and the order of insertion
-};
-
-struct HNSWSearchOptions {
-    std::size_t k = 10;   ///< hits wanted
-    std::size_t ef = 64;  ///< candidates kept on the way, at least 1; the walk keeps max(ef, k)
+    std::size_t M = 16;  ///< links that a new vector gets on each level, 2 to 4096
+    std::size_t ef_construction =
+        200;                 ///< candidates for them, at least 1; more give a better graph and a slower build
+    std::uint64_t seed = 1;  ///< of the levels and the order of insertion
 };
 
 /// Approximate nearest neighbours by a walk through a graph of the vectors, coarse levels first.
@@ -64,17 +60,28 @@ struct HNSWSearchOptions {
 template <Metric M, kernels::HostBackend Backend = kernels::DefaultBackend>
 class HNSW {
 public:
-    /// Memory of one search at a time, used again by the next; an empty one serves any index.
+    /// Memory of one search at a time, used again by the next. An empty one serves any index and grows on first use;
+    /// scratch() returns one that is large enough.
     class Scratch {
         friend class HNSW;
         std::vector<float> query_;
         detail::WalkScratch walk_;
     };
 
+    HNSW(const HNSW&) = default;
+    /// Leaves an empty index of dimension 0 behind.
+    HNSW(HNSW&& other) noexcept : HNSW() { swap(other); }
+    HNSW& operator=(HNSW other) noexcept {
+        swap(other);
+        return *this;
+    }
+    ~HNSW() = default;
+
     /// Ids are the numbers of the rows.
     ///
     /// Shapes    vectors: n x d
-    /// Errors    InvalidArgument if a row is not finite, or is zero under Cosine, or if options are out of range
+    /// Errors    InvalidArgument if a row is not finite, is longer than 2^62 or, under Cosine, is zero; or if options are
+    ///           out of range
     template <Executor E = Serial>
     [[nodiscard]] static HNSW build(MatrixView<const float> vectors, const HNSWOptions& options = {},
                                     E&& executor = E{}) {
@@ -95,7 +102,7 @@ public:
 
     [[nodiscard]] std::size_t size() const noexcept { return vectors_.live(); }
     [[nodiscard]] std::size_t dimension() const noexcept { return vectors_.dimension(); }
-    [[nodiscard]] const HNSWOptions& options() const noexcept { return options_; }
+    [[nodiscard]] HNSWOptions options() const noexcept { return options_; }
 
     /// Bytes that the vectors and links take, without what std::vector keeps in reserve.
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
@@ -113,7 +120,7 @@ public:
     ///
     /// Shapes    query: d
     /// Returns   min(k, size()) hits; ties among those found go to the smaller id
-    /// Errors    InvalidArgument if the query has another dimension, is not finite, or is zero under Cosine; if ef is 0
+    /// Errors    InvalidArgument if a build would refuse the query, or it has another dimension; if ef is 0
     [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query,
                                                const HNSWSearchOptions& options = {}) const {
         return search(query, options, AcceptAll{});
@@ -131,18 +138,32 @@ public:
         return out;
     }
 
-    /// The same for hot paths: allocates nothing once the scratch has served as large a search of this index.
+    /// The same for hot paths: allocates nothing with a scratch() of these options, or one that has served as large a
+    /// search of this index before. Another one grows first. noexcept unless the filter may throw.
     ///
-    /// Returns   the number of hits in out, at most its size; 0 also for arguments that the forms above reject
+    /// Returns   the number of hits in out, at most its size; 0 also for arguments that the forms above reject, and if
+    ///           there is no memory for the scratch to grow
     std::size_t search(std::span<const float> query, const HNSWSearchOptions& options, Scratch& scratch,
                        std::span<Scored<>> out) const noexcept {
         return search(query, options, AcceptAll{}, scratch, out);
     }
     template <Filter F>
     std::size_t search(std::span<const float> query, const HNSWSearchOptions& options, const F& filter,
-                       Scratch& scratch, std::span<Scored<>> out) const noexcept {
-        const bool is_valid = options.ef >= 1 && vectors_.accepts(query);
-        return is_valid ? find(query, options, filter, scratch, out) : 0;
+                       Scratch& scratch, std::span<Scored<>> out) const noexcept(is_nothrow_filter<F>) {
+        constexpr bool is_filtered = !std::same_as<F, AcceptAll>;
+        if (options.ef < 1 || !vectors_.accepts(query) ||
+            funnel::detail::exception_of([&] { make_room(scratch, options, is_filtered); })) {
+            return 0;
+        }
+        return find(query, options, filter, scratch, out);
+    }
+
+    /// Memory for searches of this index with these options, or less, and any filter. Once vectors are added, it may
+    /// have to grow.
+    [[nodiscard]] Scratch scratch(const HNSWSearchOptions& options = {}) const {
+        Scratch scratch;
+        make_room(scratch, options, true);
+        return scratch;
     }
 
     /// One search for each row, in parallel.
@@ -171,16 +192,18 @@ public:
     /// Takes one more vector in and returns its id: the number of vectors ever added before it.
     ///
     /// Cost      as one insertion of the build; the first call after build or load also goes once through all links
-    /// Errors    as build
+    /// Errors    as build, and if the vector has another dimension; whatever fails, the index is as it was before
     std::uint32_t add(std::span<const float> vector) {
-        if (parents_.size() != graph_.size()) {
-            parents_ = graph_.spanning_tree();
+        const std::size_t count = vectors_.count();
+        const std::size_t parents = parents_.size();
+        if (const auto error = funnel::detail::exception_of([&] { insert(vector); })) {
+            vectors_.keep_first(count);
+            slack_.keep_first(count);
+            graph_.keep_first(count);
+            parents_.resize(parents);
+            std::rethrow_exception(error);
         }
-        const std::uint32_t id = vectors_.append(vector, "HNSW::add");
-        slack_.extend(vectors_.rows());
-        detail::insert_node(graph_, detail::HNSWGraph::draw_level(options_.M, options_.seed, id), parents_,
-                            options_.ef_construction, similarity());
-        return id;
+        return static_cast<std::uint32_t>(count);
     }
 
     /// Hides a vector from all results; false if it was removed before.
@@ -205,12 +228,13 @@ public:
         HNSW index;
         index.vectors_ = detail::Vectors<M>::read(file);
         const auto longest_squared = file.value<double>("longest_squared");
-        file.check(math::is_finite(longest_squared) && longest_squared >= 0.0, "longest_squared",
-                   "must be finite and not negative");
+        file.check(
+            math::is_finite(longest_squared) && longest_squared >= 0.0 && longest_squared <= detail::max_squared_length,
+            "longest_squared", "must lie in [0, 2^124]");
         index.slack_ = detail::Slack<M>(index.vectors_.rows(), longest_squared);
         index.graph_ = detail::HNSWGraph::read(file, index.vectors_.count());
         index.options_.M = index.graph_.M();
-        index.options_.ef_construction = static_cast<std::size_t>(file.value<std::uint64_t>("ef_construction"));
+        index.options_.ef_construction = file.value<std::uint64_t>("ef_construction");
         index.options_.seed = file.value<std::uint64_t>("seed");
         file.check(index.options_.ef_construction >= 1, "ef_construction", "must be at least 1");
         return index;
@@ -221,70 +245,47 @@ private:
 
     [[nodiscard]] detail::Similarity<M, Backend> similarity() const noexcept { return {vectors_.rows(), slack_}; }
 
-    // The share of the vectors that can be hits, from a sample if there is a filter.
-    template <Filter Passes>
-    [[nodiscard]] double passing_share(const Passes& passes) const {
-        constexpr std::uint32_t draws = 128;
-        std::uint32_t passed = 0;
-        for (std::uint32_t i = 0; i < draws; ++i) {
-            // Multiples of the golden ratio: evenly spread, and in step with no pattern of the ids.
-            const std::uint32_t fraction = i * 0x9E3779B9U;
-            passed += passes(static_cast<std::uint32_t>(std::uint64_t{fraction} * vectors_.count() >> 32)) ? 1U : 0U;
+    // What one search needs, so that find() allocates nothing. Without a filter and removed vectors, that is less.
+    void make_room(Scratch& scratch, const HNSWSearchOptions& options, bool is_filtered) const {
+        if (size() == 0) {
+            return;  // also for a dimension that a file without vectors claims
         }
-        return static_cast<double>(passed) / draws;
+        const std::size_t ef = std::max(options.ef, options.k);
+        const bool is_any_shut_out = is_filtered || size() < vectors_.count();
+        scratch.query_.resize(dimension());
+        scratch.walk_.reserve(graph_, is_any_shut_out ? detail::largest_pool(graph_, ef) : ef);
     }
 
     template <Filter F>
     std::size_t find(std::span<const float> query, const HNSWSearchOptions& options, const F& filter, Scratch& scratch,
                      std::span<Scored<>> out) const {
-        constexpr bool has_filter = !std::same_as<F, AcceptAll>;
         out = out.first(std::min({options.k, out.size(), size()}));
         if (out.empty()) {
             return 0;
         }
-        const auto passes = [&](std::uint32_t id) { return vectors_.is_live(id) && filter(id); };
-        const auto rows = vectors_.rows();
         scratch.query_.resize(dimension());
         detail::prepare<M>(query, scratch.query_);
-        const std::span<const float> prepared(scratch.query_);
+        return detail::find_nearest<M, Backend>(graph_, vectors_, scratch.query_, std::max(options.ef, options.k),
+                                                filter, scratch.walk_, out);
+    }
 
-        const std::size_t n = vectors_.count();
-        std::size_t ef = std::min(std::max(options.ef, options.k), n);
-        if (has_filter || size() < n) {
-            // A pool that holds about ef hits holds ef / share nodes. The walk looks at some M vectors for each, from
-            // all over memory; the scan looks at the hits only, in order, and asks for each id whether it is one.
-            const double share =
-                has_filter ? passing_share(passes) : static_cast<double>(size()) / static_cast<double>(n);
-            const double wanted = static_cast<double>(ef) / std::max(share, 1e-9);
-            if ((share + 0.125) * static_cast<double>(n) < 2.0 * static_cast<double>(graph_.M()) * wanted) {
-                return detail::scan<M, Backend>(prepared, rows, passes, out).size();
-            }
-            ef = std::min(n, static_cast<std::size_t>(wanted) + 1);
+    // Adds a vector; if that fails, add() takes out again what is there already.
+    void insert(std::span<const float> vector) {
+        const std::uint32_t id = vectors_.append(vector, "HNSW::add");
+        slack_.extend(vectors_.rows());
+        if (parents_.size() != graph_.size()) {
+            parents_ = graph_.spanning_tree();
         }
+        detail::insert_node(graph_, detail::HNSWGraph::draw_level(options_.M, options_.seed, id), parents_,
+                            options_.ef_construction, similarity());
+    }
 
-        const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> scores) {
-            kernels::score_rows<typename M::Stored, Backend>(prepared, rows, ids, scores);
-            detail::bound<M>(scores);
-        };
-        const auto prefetch = [&](std::uint32_t id) { detail::prefetch_row(rows, id); };
-        scratch.walk_.reserve(graph_, ef);
-        Scored<> from = detail::scored_by(score, graph_.entry());
-        for (std::size_t level = graph_.top_level(); level > 0; --level) {
-            from = detail::descend(graph_, level, from, scratch.walk_, score);
-        }
-        detail::walk_from(graph_, from, 0, ef, scratch.walk_, score, prefetch);
-
-        std::size_t hits = 0;
-        for (std::size_t i = 0; i < scratch.walk_.pool.size() && hits < out.size(); ++i) {
-            const Scored<> node = scratch.walk_.pool[i];
-            if (passes(node.id)) {
-                out[hits++] = node;
-            }
-        }
-        if (hits < out.size()) {  // those that pass lie far from the query
-            return detail::scan<M, Backend>(prepared, rows, passes, out).size();
-        }
-        return hits;
+    void swap(HNSW& other) noexcept {
+        std::swap(options_, other.options_);
+        std::swap(vectors_, other.vectors_);
+        std::swap(slack_, other.slack_);
+        std::swap(graph_, other.graph_);
+        std::swap(parents_, other.parents_);
     }
 
     HNSWOptions options_;

@@ -187,7 +187,8 @@ void build_links(HNSWGraph& graph, std::size_t ef, std::uint64_t seed, const Sim
     connect(graph, ef, similarity);
 }
 
-/// Adds one node of a level to a connected graph, whose spanning tree is `parents`; both stay so.
+/// Adds one node of a level to a connected graph, whose spanning tree is `parents`; both stay so. If it fails, the node
+/// may be there, but no other has changed: keep_first() takes it out.
 template <class Similar>
 void insert_node(HNSWGraph& graph, std::size_t level, std::vector<std::uint32_t>& parents, std::size_t ef,
                  const Similar& similarity) {
@@ -204,6 +205,7 @@ void insert_node(HNSWGraph& graph, std::size_t level, std::vector<std::uint32_t>
     MergeScratch merge;
     std::vector<Offer> offers;
     link_node(graph, node, ef, similarity, scratch, offers);
+    merge.reserve(graph.capacity(0), 1);  // nothing below allocates once the first list of another node has changed
     Serial serial;
     for_each_target(serial, offers, [&](std::span<const Offer> group, std::size_t) {
         const auto is_in_tree = [&](std::uint32_t id) { return group[0].level == 0 && parents[id] == group[0].target; };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
@@ -33,7 +34,7 @@ public:
     HNSWGraph(std::size_t M, std::vector<std::uint8_t> levels)
         : base_(levels.size(), 2 * M), levels_(std::move(levels)), M_(M) {
         upper_start_.reserve(size());
-        std::uint64_t upper_size = 0;
+        std::size_t upper_size = 0;
         for (std::uint32_t node = 0; node < size(); ++node) {
             upper_start_.push_back(upper_size);
             upper_size += level(node) * M_;
@@ -50,15 +51,19 @@ public:
     [[nodiscard]] std::size_t top_level() const noexcept { return size() == 0 ? 0 : level(entry_); }
     [[nodiscard]] std::size_t capacity(std::size_t level) const noexcept { return level == 0 ? 2 * M_ : M_; }
 
-    /// All of the room for the links of a node on a level that it is on.
-    [[nodiscard]] std::span<const std::uint32_t> slots(std::uint32_t node, std::size_t level) const noexcept {
+    /// All of the room for the links of a node on a level that it is on (not checked).
+    [[nodiscard]] std::span<const std::uint32_t> slots(std::uint32_t node,
+                                                       std::size_t level) const noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(node < size() && level <= this->level(node));
         return level == 0 ? base_.row(node) : std::span(upper_.data() + upper_position(node, level), M_);
     }
-    [[nodiscard]] std::span<std::uint32_t> slots(std::uint32_t node, std::size_t level) noexcept {
+    [[nodiscard]] std::span<std::uint32_t> slots(std::uint32_t node, std::size_t level) noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(node < size() && level <= this->level(node));
         return level == 0 ? base_.row(node) : std::span(upper_.data() + upper_position(node, level), M_);
     }
 
-    [[nodiscard]] std::span<const std::uint32_t> links(std::uint32_t node, std::size_t level) const noexcept {
+    [[nodiscard]] std::span<const std::uint32_t> links(std::uint32_t node,
+                                                       std::size_t level) const noexcept FUNNEL_LIFETIMEBOUND {
         const auto all = slots(node, level);
         return all.first(static_cast<std::size_t>(std::find(all.begin(), all.end(), no_node) - all.begin()));
     }
@@ -73,15 +78,27 @@ public:
         return level;
     }
 
-    /// Adds a node without links and returns it.
+    /// Adds a node without links and returns it. If it fails, nothing has changed.
     std::uint32_t append(std::size_t level) {
         const auto node = static_cast<std::uint32_t>(size());
-        base_.resize_rows(node + std::size_t{1});
+        reserve_more(upper_start_, 1);
+        reserve_more(upper_, level * M_);
+        reserve_more(levels_, 1);
+        base_.resize_rows(node + std::size_t{1});  // the last step that can fail
         std::fill(base_.row(node).begin(), base_.row(node).end(), no_node);
         upper_start_.push_back(upper_.size());
         upper_.resize(upper_.size() + level * M_, no_node);
         levels_.push_back(static_cast<std::uint8_t>(level));
         return node;
+    }
+
+    /// Forgets the nodes from `count` on, to which no other may have a link.
+    void keep_first(std::size_t count) {
+        for (; size() > count; levels_.pop_back()) {
+            upper_.resize(upper_start_.back());
+            upper_start_.pop_back();
+            base_.resize_rows(size() - 1);
+        }
     }
 
     void set_entry(std::uint32_t node) noexcept { entry_ = node; }
@@ -116,7 +133,7 @@ public:
 
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
         return base_.rows() * base_.stride() * sizeof(std::uint32_t) + upper_.size() * sizeof(std::uint32_t) +
-               upper_start_.size() * sizeof(std::uint64_t) + levels_.size();
+               upper_start_.size() * sizeof(std::size_t) + levels_.size();
     }
 
     /// Adds its sections to a file; the graph must live until file.save.
@@ -133,7 +150,7 @@ public:
     /// Every id, level and link is checked, and that the root reaches all nodes.
     template <class Reader>
     [[nodiscard]] static HNSWGraph read(const Reader& file, std::size_t nodes) {
-        const auto M = file.template value<std::uint64_t>("M");
+        const std::size_t M = file.template value<std::uint64_t>("M");
         file.check(M >= 2 && M <= max_M, "M", "must lie in [2, 4096]");
         auto levels = file.template array<std::uint8_t>("levels", nodes);
         std::uint64_t upper_size = 0;
@@ -144,7 +161,7 @@ public:
         // Before the graph is made: files that claim large sizes without holding them go no further.
         auto upper = file.template array<std::uint32_t>("upper_links", upper_size);
         auto base = file.template matrix<std::uint32_t>("links", nodes, 2 * M);
-        HNSWGraph graph(static_cast<std::size_t>(M), std::move(levels));
+        HNSWGraph graph(M, std::move(levels));
         graph.upper_ = std::move(upper);
         graph.base_ = std::move(base);
         graph.entry_ = file.template value<std::uint32_t>("entry");
@@ -179,12 +196,12 @@ public:
 
 private:
     [[nodiscard]] std::size_t upper_position(std::uint32_t node, std::size_t level) const noexcept {
-        return static_cast<std::size_t>(upper_start_[node]) + (level - 1) * M_;
+        return upper_start_[node] + (level - 1) * M_;
     }
 
     Matrix<std::uint32_t> base_;  // level 0; rows start at cache lines
     std::vector<std::uint32_t> upper_;
-    std::vector<std::uint64_t> upper_start_;  // where the lists of a node begin in upper_
+    std::vector<std::size_t> upper_start_;  // where the lists of a node begin in upper_
     std::vector<std::uint8_t> levels_;
     std::size_t M_;
     std::uint32_t entry_ = 0;

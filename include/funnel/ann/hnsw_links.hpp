@@ -45,9 +45,10 @@ public:
     }
     Slack(MatrixView<const float> rows, double longest_squared) : longest_squared_(longest_squared) { extend(rows); }
 
-    /// Takes in the rows that came since the last time.
+    /// Takes in the rows that came since the last time. If it fails, nothing has changed.
     void extend(MatrixView<const float> rows) {
         if constexpr (is_used) {
+            reserve_more(slack_, rows.rows() - slack_.size());
             for (std::size_t i = slack_.size(); i < rows.rows(); ++i) {
                 const double squared = longest_squared_ - squared_length(rows.row(i));
                 slack_.push_back(static_cast<float>(math::sqrt(std::max(0.0, squared))));
@@ -55,7 +56,14 @@ public:
         }
     }
 
-    [[nodiscard]] float operator[](std::size_t i) const noexcept { return slack_[i]; }
+    /// Forgets the rows from `count` on.
+    void keep_first(std::size_t count) { slack_.resize(std::min(slack_.size(), count)); }
+
+    /// i < number of rows (not checked).
+    [[nodiscard]] float operator[](std::size_t i) const noexcept {
+        FUNNEL_ASSERT(i < slack_.size());
+        return slack_[i];
+    }
     [[nodiscard]] double longest_squared() const noexcept { return longest_squared_; }
     [[nodiscard]] std::size_t memory_bytes() const noexcept { return slack_.size() * sizeof(float); }
 
@@ -150,6 +158,14 @@ struct MergeScratch {
     std::vector<std::uint32_t> ids;
     std::vector<float> scores;
     LinkSelection selection;
+
+    /// Makes room, so that merging `offers` into a list of at most `limit` links allocates nothing.
+    void reserve(std::size_t limit, std::size_t offers) {
+        candidates.reserve(limit + offers);
+        scores.reserve(limit);
+        selection.taken.reserve(limit);
+        selection.passed_over.reserve(limit + offers);
+    }
 };
 
 /// Takes the offers, all for the same node and level, into its links: all if there is room, else the best choice from
@@ -157,6 +173,7 @@ struct MergeScratch {
 template <class Similar, class MustKeep>
 void merge_links(HNSWGraph& graph, std::span<const Offer> offers, const Similar& similarity, const MustKeep& must_keep,
                  MergeScratch& scratch) {
+    FUNNEL_ASSERT(!offers.empty());
     const std::uint32_t node = offers[0].target;
     const auto slots = graph.slots(node, offers[0].level);
     const std::size_t degree = graph.links(node, offers[0].level).size();

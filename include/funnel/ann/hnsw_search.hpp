@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/ann/hnsw_graph.hpp>
+#include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
@@ -17,17 +18,24 @@ namespace funnel::inline FUNNEL_ABI::ann::detail {
 /// The best nodes that a walk has met, in one sorted array, and which of them it has not expanded yet.
 class CandidatePool {
 public:
-    void reset(std::size_t capacity) {
+    /// Makes room for so many nodes; fewer than SIZE_MAX (not checked).
+    void reserve(std::size_t capacity) {
         if (entries_.size() < capacity + 1) {
             entries_.resize(capacity + 1);  // one more, so that insert may shift before it cuts
         }
+    }
+
+    void reset(std::size_t capacity) {
+        reserve(capacity);
         capacity_ = capacity;
         size_ = 0;
         next_ = 0;
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    /// i < size() (not checked).
     [[nodiscard]] Scored<> operator[](std::size_t i) const noexcept {
+        FUNNEL_ASSERT(i < size_);
         return {entries_[i].id & ~expanded, entries_[i].score};
     }
 
@@ -77,10 +85,12 @@ private:
 /// Which nodes a walk has met: one bit each.
 class VisitedSet {
 public:
+    void reserve(std::size_t nodes) { words_.reserve((nodes + 63) / 64); }
     void reset(std::size_t nodes) { words_.assign((nodes + 63) / 64, 0); }
 
     /// True the first time that it is called for a node.
     bool insert(std::uint32_t node) noexcept {
+        FUNNEL_ASSERT(node / 64 < words_.size());
         std::uint64_t& word = words_[node / 64];
         const std::uint64_t bit = std::uint64_t{1} << (node % 64);
         const bool is_new = (word & bit) == 0;
@@ -106,11 +116,19 @@ struct WalkScratch {
     std::vector<std::uint32_t> ids;  // neighbours of one node that were not met before
     std::vector<float> scores;
 
+    /// Makes room for walks that keep ef nodes: they allocate nothing then.
     void reserve(const HNSWGraph& graph, std::size_t ef) {
-        pool.reset(ef);
-        visited.reset(graph.size());
+        pool.reserve(std::min(ef, graph.size()));
+        visited.reserve(graph.size());
         ids.resize(graph.capacity(0));
         scores.resize(graph.capacity(0));
+    }
+
+    /// For a new walk. No pool holds more than all nodes, however large the ef of a caller or a file is.
+    void reset(const HNSWGraph& graph, std::size_t ef) {
+        reserve(graph, ef);
+        pool.reset(std::min(ef, graph.size()));
+        visited.reset(graph.size());
     }
 };
 
@@ -179,7 +197,7 @@ void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const
 template <class Score, class Prefetch>
 void walk_from(const HNSWGraph& graph, Scored<> entry, std::size_t level, std::size_t ef, WalkScratch& scratch,
                const Score& score, const Prefetch& prefetch) {
-    scratch.reserve(graph, ef);
+    scratch.reset(graph, ef);
     scratch.visited.insert(entry.id);
     scratch.pool.insert(entry.id, entry.score);
     if (level == 0 && scratch.visited.insert(graph.root())) {

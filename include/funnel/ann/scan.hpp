@@ -3,6 +3,7 @@
 
 #include <funnel/ann/filter.hpp>
 #include <funnel/ann/vectors.hpp>
+#include <funnel/core/error.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
@@ -22,12 +23,13 @@ namespace detail {
 
 /// The best of all rows that pass: scores them block by block and selects.
 ///
-/// Shapes    query: prepared, d;  rows: n x d, prepared;  out: room for k
+/// Shapes    query: prepared, d;  rows: n x d, prepared;  out: room for k (not checked)
 /// Returns   the filled part of out, best first; ties go to the smaller id
 /// Cost      n calls of passes, one score for each row that passes; allocates nothing
 template <Metric M, kernels::HostBackend Backend, Filter Passes>
 std::span<Scored<>> scan(std::span<const float> query, MatrixView<const float> rows, const Passes& passes,
-                         std::span<Scored<>> out) {
+                         std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) {
+    FUNNEL_ASSERT(rows.rows() == 0 || query.size() == rows.cols());
     constexpr std::size_t block = 256;  // scores and ids of a block stay in the first-level cache
     std::array<std::uint32_t, block> ids;
     std::array<float, block> scores;
@@ -38,7 +40,7 @@ std::span<Scored<>> scan(std::span<const float> query, MatrixView<const float> r
         std::size_t count = 0;
         for (std::size_t i = begin; i < begin + size; ++i) {
             ids[count] = static_cast<std::uint32_t>(i);
-            count += passes(static_cast<std::uint32_t>(i)) ? 1 : 0;
+            count += passes(static_cast<std::uint32_t>(i)) ? 1U : 0U;
         }
         const std::span<float> block_scores = std::span(scores).first(count);
         if (count == size) {
@@ -68,7 +70,7 @@ public:
     /// As scan above.
     template <Filter Passes>
     std::span<Scored<>> search(std::span<const float> query, MatrixView<const float> rows, const Passes& passes,
-                               std::span<Scored<>> out) const {
+                               std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) const {
         return scan<M, Backend>(query, rows, passes, out);
     }
 };

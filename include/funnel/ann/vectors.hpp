@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,6 +26,18 @@ namespace detail {
 // Ids are below this, so that a search may mark one with its highest bit.
 inline constexpr std::size_t max_vectors = std::size_t{1} << 31;
 
+// No metric but Cosine takes longer vectors: 2^62. Squared distances and inner products of two such, 2^126 at most, leave
+// room for rounding in a float, so no score is ever infinite or a NaN.
+inline constexpr double max_squared_length = 0x1p124;
+
+/// Makes room for `count` more elements, so that adding them cannot fail. Grows as push_back does.
+template <class T>
+void reserve_more(std::vector<T>& list, std::size_t count) {
+    if (list.capacity() - list.size() < count) {
+        list.reserve(std::max(list.size() + count, 2 * list.size()));
+    }
+}
+
 [[nodiscard]] inline double squared_length(std::span<const float> vector) noexcept {
     double sum = 0.0;
     for (const float x : vector) {
@@ -35,7 +46,7 @@ inline constexpr std::size_t max_vectors = std::size_t{1} << 31;
     return sum;
 }
 
-/// What speaks against a vector under metric M, to follow "row 7 "; null if nothing does.
+/// Why a vector is invalid under metric M, to follow "row 7 "; null if it is valid.
 template <Metric M>
 [[nodiscard]] const char* defect_of(std::span<const float> vector) noexcept {
     const double squares = squared_length(vector);
@@ -45,16 +56,18 @@ template <Metric M>
     if (M::normalises && squares == 0.0) {
         return "is the zero vector, which has no direction";
     }
-    // Below this bound no inner product of two vectors overflows, so no score is ever a NaN.
-    if (!M::normalises && squares > static_cast<double>(std::numeric_limits<float>::max())) {
-        return "is too long: its squared length must fit a float";
+    if (!M::normalises && squares > max_squared_length) {
+        return "is too long: its length must be at most 2^62";
     }
     return nullptr;
 }
 
-/// Puts a vector without defects into the form in which it is stored and compared: unit length under Cosine.
+/// Puts a valid vector into the form in which it is stored and compared: unit length under Cosine.
+///
+/// Shapes    vector: d;  out: d (not checked)
 template <Metric M>
 void prepare(std::span<const float> vector, std::span<float> out) noexcept {
+    FUNNEL_ASSERT(vector.size() == out.size());
     if constexpr (M::normalises) {
         const double scale = 1.0 / math::sqrt(squared_length(vector));
         std::transform(vector.begin(), vector.end(), out.begin(),
@@ -113,22 +126,38 @@ public:
     [[nodiscard]] std::size_t dimension() const noexcept { return rows_.cols(); }
     [[nodiscard]] std::size_t count() const noexcept { return rows_.rows(); }
     [[nodiscard]] std::size_t live() const noexcept { return live_; }
-    [[nodiscard]] MatrixView<const float> rows() const noexcept { return rows_.view(); }
-    [[nodiscard]] std::span<const float> row(std::size_t id) const noexcept { return rows_.row(id); }
-    [[nodiscard]] bool is_live(std::size_t id) const noexcept { return is_removed_[id] == 0; }
+    [[nodiscard]] MatrixView<const float> rows() const noexcept FUNNEL_LIFETIMEBOUND { return rows_.view(); }
 
+    /// id < count() (not checked).
+    [[nodiscard]] bool is_live(std::size_t id) const noexcept {
+        FUNNEL_ASSERT(id < count());
+        return is_removed_[id] == 0;
+    }
+
+    /// Adds a vector and returns its id. If it fails, nothing has changed.
     std::uint32_t append(std::span<const float> vector, const char* function) {
         check(vector, "the vector", function);
+        if (vector.empty()) {
+            raise<InvalidArgument>(std::string(function) + ": the vector must have at least one element");
+        }
         const std::size_t id = count();
         if (id + 1 >= max_vectors) {
             raise<InvalidArgument>(std::string(function) + ": an index holds fewer than 2^31 vectors");
         }
-        is_removed_.reserve(std::max(id + 1, is_removed_.size() * 2));
-        rows_.resize_rows(id + 1);
+        reserve_more(is_removed_, 1);
+        rows_.resize_rows(id + 1);  // the last step that can fail
         prepare<M>(vector, rows_.row(id));
         is_removed_.push_back(0);
         ++live_;
         return static_cast<std::uint32_t>(id);
+    }
+
+    /// Forgets the vectors from id `count` on, as if they had never been added.
+    void keep_first(std::size_t count) {
+        for (; this->count() > count; rows_.resize_rows(this->count() - 1)) {
+            live_ -= is_removed_.back() == 0 ? 1U : 0U;
+            is_removed_.pop_back();
+        }
     }
 
     bool remove(std::size_t id, const char* function) {
@@ -182,15 +211,16 @@ public:
         vectors.rows_ = file.template matrix<float>("vectors");
         file.check(vectors.count() < max_vectors, "vectors", "must have fewer than 2^31 rows");
         for (std::size_t i = 0; i < vectors.count(); ++i) {
-            file.check(defect_of<M>(vectors.row(i)) == nullptr, "vectors",
+            const std::span<const float> row = vectors.rows_.row(i);
+            file.check(defect_of<M>(row) == nullptr, "vectors",
                        "must be finite, not too long and, under Cosine, not zero");
-            file.check(!M::normalises || math::abs(squared_length(vectors.row(i)) - 1.0) < 1e-3, "vectors",
+            file.check(!M::normalises || math::abs(squared_length(row) - 1.0) < 1e-3, "vectors",
                        "must have unit length under Cosine");
         }
         vectors.is_removed_ = file.template array<std::uint8_t>("is_removed", vectors.count());
         for (const std::uint8_t flag : vectors.is_removed_) {
             file.check(flag <= 1, "is_removed", "must hold zeros and ones");
-            vectors.live_ += flag == 0 ? 1 : 0;
+            vectors.live_ += flag == 0 ? 1U : 0U;
         }
         return vectors;
     }

@@ -26,7 +26,7 @@ enum class ALSSolver : std::uint8_t {
 };
 
 struct ImplicitALSOptions {
-    std::size_t factors = 64;                ///< > 0, length of the vectors
+    std::size_t factors = 64;                ///< > 0, length of the vectors; at most 1024, or users + items if more
     float lambda = 0.01F;                    ///< > 0, L2 penalty
     float alpha0 = 0.1F;                     ///< > 0, weight of a pair not observed; an observed one weighs 1 more
     float nu = 1.0F;                         ///< 0: all rows are penalised alike; 1: in proportion to their weight
@@ -55,33 +55,48 @@ public:
     using Vector = Eigen::Matrix<Real, Eigen::Dynamic, 1>;
 
     /// gram: alpha0 y^T y, of which the lower triangle is read. Both it and y must outlive the solver.
-    ALSRowSolver(MatrixView<const Real> y, const Matrix& gram, const ImplicitALSOptions& options)
-        : y_(y), gram_(gram), options_(options) {}
+    ///
+    /// Errors    InvalidArgument unless gram is d x d
+    ALSRowSolver(MatrixView<const Real> y FUNNEL_LIFETIMEBOUND, const Matrix& gram FUNNEL_LIFETIMEBOUND,
+                 const ImplicitALSOptions& options)
+        : y_(y), gram_(gram), options_(options) {
+        require(gram.rows() == eigen_index(y.cols()) && gram.cols() == gram.rows(),
+                "ALSRowSolver: gram must have as many rows and columns as y has columns");
+    }
+    ALSRowSolver(MatrixView<const Real>, Matrix&&, const ImplicitALSOptions&) = delete;
 
     /// The best row, or the row after some steps towards it from what is there; zeros for an empty S.
+    ///
+    /// Shapes    observed: rows of y;  row: d (neither is checked)
     void solve(std::span<const std::uint32_t> observed, std::span<Real> row) {
-        auto x = as_eigen(row);
+        FUNNEL_ASSERT(row.size() == y_.cols());
         if (observed.empty()) {
-            x.setZero();
-        } else if (options_.solver == ALSSolver::Cholesky) {
+            std::fill(row.begin(), row.end(), Real{0});
+            return;
+        }
+        std::copy(row.begin(), row.end(), solution_.begin());
+        Row x(solution_.data(), solution_.size());
+        if (options_.solver == ALSSolver::Cholesky) {
             solve_exactly(observed, x);
         } else {
             descend(observed, x);
         }
+        std::copy(x.begin(), x.end(), row.begin());
     }
 
     /// Why the best row scores a target as it does. With A x = sum over i in S of y_i, the equation of the best row,
     /// each y_i adds y_i . A^-1 target to its product with the target.
     ///
+    /// Shapes    observed: rows of y;  target: d (neither is checked)
     /// Returns   A^-1 target
     /// Source    Hu, Koren, Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008, section 5
     [[nodiscard]] std::vector<Real> weigh(std::span<const std::uint32_t> observed, std::span<const Real> target) {
-        std::vector<Real> weighed(target.size());
-        auto column = as_eigen(std::span(weighed));
-        set_up(observed, column);
-        column = as_eigen(target);
-        solve_set_up(column);
-        return weighed;
+        FUNNEL_ASSERT(target.size() == y_.cols());
+        Row x(solution_.data(), solution_.size());
+        set_up(observed, x);
+        x = as_eigen(target);
+        solve_set_up(x);
+        return {x.begin(), x.end()};
     }
 
 private:
@@ -92,8 +107,10 @@ private:
     [[nodiscard]] Real penalty(std::size_t observed) const {
         const double weight =
             static_cast<double>(observed) + static_cast<double>(options_.alpha0) * static_cast<double>(y_.rows());
-        return static_cast<Real>(static_cast<double>(options_.lambda) *
-                                 math::pow(weight, static_cast<double>(options_.nu)));
+        const auto result = static_cast<Real>(static_cast<double>(options_.lambda) *
+                                              math::pow(weight, static_cast<double>(options_.nu)));
+        require(math::is_finite(result), "ImplicitALS: lambda (|S| + alpha0 n)^nu must be finite: nu is too large");
+        return result;
     }
 
     // Each column of the panel is a row of y.
@@ -103,6 +120,7 @@ private:
             panel_.resize(eigen_index(y_.cols()), columns);
         }
         for (std::size_t i = 0; i < rows.size(); ++i) {
+            FUNNEL_ASSERT(rows[i] < y_.rows());
             const std::span<const Real> row = y_.row(rows[i]);
             std::copy(row.begin(), row.end(), panel_.data() + i * row.size());
         }
@@ -128,8 +146,12 @@ private:
 
     void solve_set_up(Row& x) {
         const Eigen::LLT<Eigen::Ref<Matrix>> factored(system_);
-        require(factored.info() == Eigen::Success, "ImplicitALS: lambda is too small for these data");
-        factored.solveInPlace(x);
+        if (factored.info() == Eigen::Success) {
+            factored.solveInPlace(x);
+        }
+        require(factored.info() == Eigen::Success &&
+                    std::all_of(x.begin(), x.end(), [](Real value) { return math::is_finite(value); }),
+                "ImplicitALS: a row has no finite solution: lambda is too small, or stddev too large");
     }
 
     void descend(std::span<const std::uint32_t> observed, Row& x) {
@@ -162,9 +184,11 @@ private:
 
     MatrixView<const Real> y_;
     const Matrix& gram_;
-    const ImplicitALSOptions& options_;
+    ImplicitALSOptions options_;
     Matrix panel_;
     Matrix system_ = Matrix::Zero(gram_.rows(), gram_.cols());
+    // Rows are solved here, since Eigen's sums depend on how memory is aligned, and that of a caller may lie anywhere.
+    Vector solution_ = Vector::Zero(gram_.rows());
     Vector predictions_;
     Vector residual_;
     Vector direction_;
@@ -195,11 +219,13 @@ template <Executor E = Serial>
 ///
 /// Rows do not depend on each other, so the result is the same for any number of threads.
 ///
+/// Errors    InvalidArgument unless x and y have the same number of columns, or if a row has no solution
 /// Cost      Cholesky: d^2 (nonzeros + n + d rows / 3);  ConjugateGradient: 4 d (steps + 1) (nonzeros + rows d / 2)
 template <class Observed, Executor E = Serial>
     requires std::is_invocable_r_v<std::span<const std::uint32_t>, const Observed&, std::size_t>
 void als_half_sweep(const Observed& observed, MatrixView<const float> y, MatrixView<float> x,
                     const ImplicitALSOptions& options, E&& executor = E{}) {
+    require(x.cols() == y.cols(), "als_half_sweep: x and y must have as many columns");
     const Eigen::MatrixXf gram = als_gram(y, options.alpha0, executor);
     std::vector<ALSRowSolver<float>> solvers(executor.concurrency(), ALSRowSolver<float>(y, gram, options));
     executor.for_range(x.rows(), 16, [&](std::size_t begin, std::size_t end, std::size_t worker) {

@@ -35,15 +35,40 @@ public:
                 "DenseWeights: must hold items x items weights");
     }
 
+    DenseWeights(const DenseWeights&) = default;
+    DenseWeights(DenseWeights&& other) noexcept
+        : weights_(std::move(other.weights_)), items_(std::exchange(other.items_, 0)) {}
+    DenseWeights& operator=(DenseWeights other) noexcept {
+        weights_.swap(other.weights_);
+        std::swap(items_, other.items_);
+        return *this;
+    }
+    ~DenseWeights() = default;
+
     [[nodiscard]] std::size_t items() const noexcept { return items_; }
     // NOLINTNEXTLINE(bugprone-exception-escape): the constructor made sure of the shape
-    [[nodiscard]] MatrixView<const float> matrix() const noexcept { return {weights_, items_, items_}; }
+    [[nodiscard]] MatrixView<const float> matrix() const& noexcept FUNNEL_LIFETIMEBOUND {
+        return {weights_, items_, items_};
+    }
+    void matrix() const&& = delete;
 
-    [[nodiscard]] float weight(std::uint32_t from, std::uint32_t to) const noexcept { return row(from)[to]; }
+    /// Both items are below items() (not checked), as are those of the functions below.
+    [[nodiscard]] float weight(std::uint32_t from, std::uint32_t to) const noexcept {
+        FUNNEL_ASSERT(to < items_);
+        return row(from)[to];
+    }
 
     [[nodiscard]] std::size_t mean_row() const noexcept { return items_; }
     void add_row(std::uint32_t from, std::span<float> scores) const noexcept {
+        FUNNEL_ASSERT(scores.size() == items_);
         kernels::axpy<Backend>(1.0F, row(from), scores);
+    }
+    void clear_row(std::uint32_t from, float mark, std::span<float> scores) const noexcept {
+        FUNNEL_ASSERT(scores.size() == items_);
+        const std::span<const float> weights = row(from);
+        for (std::size_t to = 0; to < weights.size(); ++to) {
+            scores[to] = weights[to] != 0.0F && scores[to] == mark ? 0.0F : scores[to];
+        }
     }
 
     /// Puts the section into a file that is being written; this object must outlive its save.
@@ -65,6 +90,7 @@ public:
 
 private:
     [[nodiscard]] std::span<const float> row(std::uint32_t from) const noexcept {
+        FUNNEL_ASSERT(from < items_);
         return {weights_.data() + from * items_, items_};
     }
 

@@ -12,11 +12,17 @@
 #include <funnel/core/sparse.hpp>
 #include <funnel/kernels/backend.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace funnel::inline FUNNEL_ABI::cf {
 
@@ -35,8 +41,9 @@ struct LearnEASE {
     template <Executor E>
     static Weights learn(const CSRMatrix<float>& user_item, const EASEOptions& options, E& executor) {
         require(math::is_finite(options.lambda) && options.lambda > 0.0F, "EASE: lambda must be positive and finite");
-        const CSRMatrix<float> item_user = user_item.transposed();
         const std::size_t items = user_item.cols();
+        require_memory(items);
+        const CSRMatrix<float> item_user = user_item.transposed();
 
         report_progress(executor, "EASE: count", 0, items);
         Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(eigen_index(items), eigen_index(items));
@@ -64,7 +71,32 @@ struct LearnEASE {
                 }
             }
         });
+        require(std::all_of(weights.begin(), weights.end(), [](float weight) { return math::is_finite(weight); }),
+                "EASE: the weights are not finite: lambda is too small for this log");
         return {std::move(weights), items};
+    }
+
+private:
+    // Where memory is promised before it is there, a matrix that is too large would end in a killed process, not in
+    // std::bad_alloc.
+    static void require_memory(std::size_t items) {
+        const std::size_t needed = math::saturating_multiply(12, math::saturating_multiply(items, items));
+        std::size_t available = std::numeric_limits<std::size_t>::max();
+        const long pages = ::sysconf(_SC_PHYS_PAGES);
+        const long page_size = ::sysconf(_SC_PAGESIZE);
+        if (pages > 0 && page_size > 0) {
+            available = math::saturating_multiply(static_cast<std::size_t>(pages), static_cast<std::size_t>(page_size));
+        }
+        rlimit limit{};
+        if (::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+            available = std::min(available, std::size_t{limit.rlim_cur});
+        }
+        if (needed > available) {
+            constexpr std::size_t megabyte = 1'000'000;
+            raise<InvalidArgument>("EASE: " + std::to_string(items) + " items need " +
+                                   std::to_string(needed / megabyte) + " MB of memory, more than the " +
+                                   std::to_string(available / megabyte) + " MB that there are");
+        }
     }
 };
 
@@ -78,6 +110,7 @@ struct LearnEASE {
 /// thousand items. Backend is for scoring; learning goes through Eigen, in double.
 ///
 /// Cost      fit: n^3 floating-point operations for n items, 12 n^2 bytes at the peak;  the model: 4 n^2 bytes
+/// Errors    InvalidArgument if an option is out of range, or 12 n^2 bytes are more than the memory of this machine
 /// Source    Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 using BasicEASE = Model<LinearScorer<LearnEASE<Backend>>>;

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/error.hpp>
+#include <funnel/core/config.hpp>
 #include <funnel/core/sparse.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::cf {
 
 /// Which items each user had to do with in training: what recommend() removes, and what linear models score by.
+///
+/// A user >= users() has none. Histories that were moved from are of nobody.
 ///
 /// Cost      8 bytes a user, 4 bytes an item of a history
 class Histories {
@@ -27,24 +28,27 @@ public:
           items_(user_item.columns().begin(), user_item.columns().end()),
           catalogue_(user_item.cols()) {}
 
-    [[nodiscard]] std::size_t users() const noexcept { return offsets_.size() - 1; }
+    Histories(const Histories&) = default;
+    Histories(Histories&& other) noexcept
+        : offsets_(std::move(other.offsets_)),
+          items_(std::move(other.items_)),
+          catalogue_(std::exchange(other.catalogue_, 0)) {}
+    Histories& operator=(Histories other) noexcept {
+        offsets_.swap(other.offsets_);
+        items_.swap(other.items_);
+        std::swap(catalogue_, other.catalogue_);
+        return *this;
+    }
+    ~Histories() = default;
+
+    [[nodiscard]] std::size_t users() const noexcept { return offsets_.empty() ? 0 : offsets_.size() - 1; }
     [[nodiscard]] std::size_t items() const noexcept { return catalogue_; }
 
     /// The user's items, ascending.
-    ///
-    /// Errors    InvalidArgument if there is no such user
-    [[nodiscard]] std::span<const std::uint32_t> of(std::size_t user) const {
-        if (user >= users()) [[unlikely]] {
-            raise<InvalidArgument>("user " + std::to_string(user) + " must be below users(), which is " +
-                                   std::to_string(users()));
-        }
-        return of_known(user);
+    [[nodiscard]] std::span<const std::uint32_t> of(std::size_t user) const& noexcept FUNNEL_LIFETIMEBOUND {
+        return user < users() ? between(offsets_[user], offsets_[user + 1]) : std::span<const std::uint32_t>{};
     }
-
-    /// The same for a user < users() (not checked).
-    [[nodiscard]] std::span<const std::uint32_t> of_known(std::size_t user) const noexcept {
-        return {items_.data() + offsets_[user], offsets_[user + 1] - offsets_[user]};
-    }
+    void of(std::size_t user) const&& = delete;
 
     /// Puts the sections into a file that is being written; this object must outlive its save.
     template <class Writer>
@@ -72,7 +76,7 @@ public:
         for (std::size_t user = 0; user + 1 < offsets.size(); ++user) {
             file.check(offsets[user] <= offsets[user + 1] && offsets[user + 1] <= result.items_.size(),
                        "history_offsets", "must never fall");
-            const std::span<const std::uint32_t> history = result.of_known(user);
+            const std::span<const std::uint32_t> history = result.between(offsets[user], offsets[user + 1]);
             for (std::size_t i = 0; i < history.size(); ++i) {
                 file.check(history[i] < items && (i == 0 || history[i - 1] < history[i]), "history_items",
                            "must ascend for each user and be below the number of items");
@@ -82,7 +86,11 @@ public:
     }
 
 private:
-    std::vector<std::uint64_t> offsets_ = {0};
+    [[nodiscard]] std::span<const std::uint32_t> between(std::uint64_t begin, std::uint64_t end) const noexcept {
+        return {items_.data() + begin, end - begin};
+    }
+
+    std::vector<std::uint64_t> offsets_ = {0};  // empty after a move
     std::vector<std::uint32_t> items_;
     std::size_t catalogue_ = 0;
 };

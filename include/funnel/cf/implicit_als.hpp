@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -36,37 +37,59 @@ public:
     static constexpr bool needs_history = true;
 
     [[nodiscard]] std::size_t items() const noexcept { return items_.rows(); }
-    [[nodiscard]] MatrixView<const float> user_factors() const noexcept { return users_.view(); }
-    [[nodiscard]] MatrixView<const float> item_factors() const noexcept { return items_.view(); }
-    [[nodiscard]] const ImplicitALSOptions& options() const noexcept { return options_; }
+    [[nodiscard]] MatrixView<const float> user_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return users_.view(); }
+    [[nodiscard]] MatrixView<const float> item_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return items_.view(); }
+    void user_factors() const&& = delete;
+    void item_factors() const&& = delete;
+    [[nodiscard]] ImplicitALSOptions options() const noexcept { return options_; }
 
     /// The factors for a history: one row is solved, exactly, against the items as they are. O(|history| d^2 + d^3).
     ///
     /// Shapes    history: item ids, ascending and known (not checked)
+    /// Errors    InvalidArgument if there is no finite solution
     [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history) const {
         std::vector<float> factors(items_.cols());
-        ImplicitALSOptions exact = options_;
-        exact.solver = ALSSolver::Cholesky;
-        ALSRowSolver<float>(item_factors(), gram_, exact).solve(history, std::span(factors));
+        if (!history.empty()) {
+            ImplicitALSOptions exact = options_;
+            exact.solver = ALSSolver::Cholesky;
+            const Eigen::MatrixXf gram = item_gram();
+            ALSRowSolver<float>(item_factors(), gram, exact).solve(history, std::span(factors));
+        }
         return factors;
     }
 
     /// Returns   history items and what each adds to the score, largest first, as if the user's factors were solved
     ///           exactly: all of them sum up to the score, up to rounding and what ConjugateGradient leaves undone
-    /// Errors    InvalidArgument if there is no such item
+    /// Errors    InvalidArgument if there is no such item, or no finite solution
     /// Cost      O(|history| d^2 + d^3)
     [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
         require(item < items(), "explain: item must be below items()");
+        if (profile.history.empty()) {
+            return {};
+        }
+        const Eigen::MatrixXf gram = item_gram();
         const auto weighed =
-            ALSRowSolver<float>(item_factors(), gram_, options_).weigh(profile.history, items_.row(item));
+            ALSRowSolver<float>(item_factors(), gram, options_).weigh(profile.history, items_.row(item));
         return largest_shares(profile.history, k,
                               [&](std::uint32_t from) { return kernels::dot<Backend>(weighed, items_.row(from)); });
     }
 
     void score_all(const Profile& profile, std::span<float> out) const noexcept {
+        FUNNEL_ASSERT(profile.factors.size() == items_.cols() && out.size() == items());
         kernels::score_rows<kernels::InnerProduct, Backend>(profile.factors, items_.view(), out);
     }
+    // An item without rows in the log has factors of 0.
+    void keep_known_zeros(const Profile&, std::span<float> scores) const noexcept {
+        FUNNEL_ASSERT(scores.size() == items());
+        for (std::size_t item = 0; item < scores.size(); ++item) {
+            const auto is_trained = [&](std::span<const float> row) {
+                return std::any_of(row.begin(), row.end(), [](float x) { return x != 0.0F; });
+            };
+            scores[item] = scores[item] == 0.0F && is_trained(items_.row(item)) ? 0.0F : 1.0F;
+        }
+    }
     [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
+        FUNNEL_ASSERT(profile.factors.size() == items_.cols() && item < items());
         return kernels::dot<Backend>(profile.factors, items_.row(item));
     }
 
@@ -76,6 +99,8 @@ protected:
                                    E& executor) {
         const auto is_positive = [](float x) { return math::is_finite(x) && x > 0.0F; };
         require(options.factors > 0, "ImplicitALS: factors must be positive");
+        require(options.factors <= most_factors(user_item.rows(), user_item.cols()),
+                "ImplicitALS: factors must be at most 1024, or the number of users and items if that is larger");
         require(is_positive(options.lambda), "ImplicitALS: lambda must be positive and finite");
         require(is_positive(options.alpha0), "ImplicitALS: alpha0 must be positive and finite");
         require(is_positive(options.stddev), "ImplicitALS: stddev must be positive and finite");
@@ -99,7 +124,10 @@ protected:
                            scorer.users_.view(), options, executor);
         }
         report_progress(executor, "ImplicitALS: iterations", options.iterations, options.iterations);
-        scorer.gram_ = als_gram(scorer.item_factors(), options.alpha0, executor);
+        scorer.keep_gram(executor);
+        require(scorer.is_finite(),
+                "ImplicitALS: the factors are not finite, or their products are not: stddev is too large, or lambda or "
+                "alpha0 too small");
         return scorer;
     }
 
@@ -126,9 +154,11 @@ protected:
         scorer.items_ = file.template matrix<float>("item_factors", histories.items(), scorer.users_.cols());
         options.factors = scorer.users_.cols();
         file.check(options.factors > 0, "user_factors", "must have columns");
-        file.check(is_finite(scorer.users_), "user_factors", "must be finite");
-        file.check(is_finite(scorer.items_), "item_factors", "must be finite");
-        scorer.gram_ = als_gram(scorer.item_factors(), options.alpha0);
+        file.check(options.factors <= most_factors(histories.users(), histories.items()), "user_factors",
+                   "must have at most 1024 columns, or as many as there are users and items");
+        Serial serial;
+        scorer.keep_gram(serial);
+        file.check(scorer.is_finite(), "item_factors", "must be finite, and so must the scores");
         return scorer;
     }
 
@@ -150,20 +180,50 @@ private:
         });
     }
 
-    static bool is_finite(const Matrix<float>& matrix) {
-        for (std::size_t i = 0; i < matrix.rows(); ++i) {
-            const std::span<const float> row = matrix.row(i);
-            if (!std::all_of(row.begin(), row.end(), [](float x) { return math::is_finite(x); })) {
-                return false;
-            }
+    // More factors than rows explain nothing more, and cost their square in memory.
+    static std::size_t most_factors(std::size_t users, std::size_t items) noexcept {
+        return std::max<std::size_t>(1024, users + items);
+    }
+
+    // gram_ is d x d, the factors are (users + items) x d: kept only where it does not need more memory than they do.
+    template <Executor E>
+    void keep_gram(E& executor) {
+        if (options_.factors <= users_.rows() + items_.rows()) {
+            gram_ = als_gram(item_factors(), options_.alpha0, executor);
         }
-        return true;
+    }
+    [[nodiscard]] Eigen::MatrixXf item_gram() const {
+        return gram_.size() > 0 ? gram_ : als_gram(item_factors(), options_.alpha0);
+    }
+
+    // All factors are, all scores, and what fold_in sums up: no product of two rows is larger than that of their lengths.
+    [[nodiscard]] bool is_finite() const {
+        const double items = longest_row(items_);
+        const double sums = (1.0 + static_cast<double>(options_.alpha0)) * static_cast<double>(items_.rows()) * items;
+        return math::is_finite(static_cast<float>(longest_row(users_) * items)) &&
+               math::is_finite(static_cast<float>(sums * items));
+    }
+
+    // Infinity if an element is not finite: squares of floats never overflow a double.
+    static double longest_row(const Matrix<float>& matrix) {
+        double longest = 0.0;
+        for (std::size_t i = 0; i < matrix.rows(); ++i) {
+            double squares = 0.0;
+            for (const float x : matrix.row(i)) {
+                squares += static_cast<double>(x) * static_cast<double>(x);
+            }
+            if (!math::is_finite(squares)) {
+                return std::numeric_limits<double>::infinity();
+            }
+            longest = std::max(longest, squares);
+        }
+        return math::sqrt(longest);
     }
 
     ImplicitALSOptions options_;
     Matrix<float> users_;
     Matrix<float> items_;
-    Eigen::MatrixXf gram_;  // alpha0 H^T H of the items, for fold_in
+    Eigen::MatrixXf gram_;  // alpha0 H^T H of the items, for fold_in and explain; see keep_gram
 };
 
 /// Matrix factorisation for implicit feedback by alternating least squares: users and items become vectors whose inner

@@ -20,20 +20,25 @@ namespace funnel::inline FUNNEL_ABI::cf {
 
 /// Item x item weights: how strongly an item of the history speaks for another.
 template <class W>
-concept ItemWeights = requires(const W& weights, std::uint32_t from, std::uint32_t to, std::span<float> scores) {
-    { weights.items() } noexcept -> std::convertible_to<std::size_t>;
-    { weights.weight(from, to) } noexcept -> std::convertible_to<float>;
-    { weights.add_row(from, scores) } noexcept;  // scores[to] += weight(from, to), for all items
-    { weights.mean_row() } noexcept -> std::convertible_to<std::size_t>;  // how many weights add_row adds
-    { W::lookup_cost } -> std::convertible_to<std::size_t>;               // how many it adds in the time of a weight()
-};
+concept ItemWeights =
+    requires(const W& weights, std::uint32_t from, std::uint32_t to, std::span<float> scores, float mark) {
+        { weights.items() } noexcept -> std::convertible_to<std::size_t>;
+        { weights.weight(from, to) } noexcept -> std::convertible_to<float>;
+        { weights.add_row(from, scores) } noexcept;  // scores[to] += weight(from, to), for all items
+        {
+            weights.clear_row(from, mark, scores)
+        } noexcept;  // scores[to] = 0 where it is mark and weight(from, to) is not 0
+        { weights.mean_row() } noexcept -> std::convertible_to<std::size_t>;  // how many weights add_row adds
+        { W::lookup_cost } -> std::convertible_to<std::size_t>;  // how many it adds in the time of a weight()
+    };
 
 /// Scores by weights between items (EASE, ItemKNN); Learning says how they are learned.
 ///
 ///     score(u, i) = sum over items j of u's history of weight(j, i)
 ///
-/// All items are candidates, also those with score 0; a user without a history gets an empty list. The history is the
-/// set of items in the training log: neither values nor repetitions matter. Learning has
+/// Candidates are the items for which the history has a weight other than 0, also if its weights cancel out to a score
+/// of 0 or less; a user without a history gets an empty list. The history is the set of items in the training log:
+/// neither values nor repetitions matter. Learning has
 ///
 ///     kind  Options                                   as a model has them
 ///     Weights                                         ItemWeights that can write() themselves, and read()
@@ -52,7 +57,8 @@ public:
     static constexpr bool needs_history = true;
 
     [[nodiscard]] std::size_t items() const noexcept { return weights_.items(); }
-    [[nodiscard]] const Weights& weights() const noexcept { return weights_; }
+    [[nodiscard]] const Weights& weights() const& noexcept FUNNEL_LIFETIMEBOUND { return weights_; }
+    void weights() const&& = delete;
 
     /// Returns   history items and their weights, largest first. All of them sum up to the score; those of weight 0 are
     ///           left out, and a negative share speaks against the item
@@ -63,9 +69,20 @@ public:
     }
 
     void score_all(const Profile& profile, std::span<float> out) const noexcept {
+        FUNNEL_ASSERT(out.size() == items());
         std::fill(out.begin(), out.end(), 0.0F);
         for (const std::uint32_t from : profile.history) {
             weights_.add_row(from, out);
+        }
+    }
+    void keep_known_zeros(const Profile& profile, std::span<float> scores) const noexcept {
+        constexpr float unexplained = 1.0F;
+        constexpr float other = 2.0F;
+        for (float& score : scores) {
+            score = score == 0.0F ? unexplained : other;
+        }
+        for (const std::uint32_t from : profile.history) {
+            weights_.clear_row(from, unexplained, scores);
         }
     }
     [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/cf/folded_user.hpp>
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/recommend.hpp>
 #include <funnel/core/error.hpp>
@@ -27,11 +28,14 @@ namespace funnel::inline FUNNEL_ABI::cf {
 ///     learn(train, user_item, options, executor)      -> Scorer
 ///     write(file)  read(file, histories)              its sections of a file; read -> Scorer
 ///
-/// and what a Scorer needs (recommend.hpp). Optional:
+/// and what a Scorer needs (recommend.hpp); tests/support/model_contract.hpp checks what every model promises. Optional:
 ///
 ///     explain_for(profile, item, k)                   gives the model explain()
 ///     score_some(profile, items, scores)              cheaper than score_one for each, the same bits
 ///     user_factors()  fold_in_factors(history)        rows for Profile::factors, of known and of new users
+///
+/// A user >= users(), such as one who registered after training, is a user without a history. A model that was moved
+/// from has no users and no items.
 template <Scorer S>
 class Model : public S {
 public:
@@ -44,29 +48,38 @@ public:
         return {S::learn(train, user_item, options, executor), Histories(user_item), data::fingerprint(train)};
     }
 
+    Model(const Model&) = default;
+    Model(Model&&) noexcept = default;
+    Model& operator=(Model other) noexcept {  // copied before anything changes: a copy may run out of memory
+        S::operator=(static_cast<S&&>(other));
+        histories_ = std::move(other.histories_);
+        fingerprint_ = other.fingerprint_;
+        return *this;
+    }
+    ~Model() = default;
+
     [[nodiscard]] std::size_t users() const noexcept { return histories_.users(); }
     [[nodiscard]] std::size_t items() const noexcept { return histories_.items(); }
 
-    /// The best items for a user, best first. Empty for a user without a history, if the scorer needs one.
-    ///
-    /// Errors    InvalidArgument if there is no such user
+    /// The best items for a user, best first: those that there is evidence for, so the list may be shorter than k. Empty
+    /// for a user without a history, if the scorer needs one.
     template <ItemFilter Filter = AllItems>
     [[nodiscard]] std::vector<Scored<>> recommend(std::size_t user, const RecommendOptions& options = {},
                                                   const Filter& filter = {}) const {
         return recommend_for(scorer(), profile(user), options, filter);
     }
 
-    /// The same for a user < users() (not checked), in memory of the caller: see recommend_for.
+    /// The same in memory of the caller: see recommend_for. Allocates nothing.
     template <ItemFilter Filter = AllItems>
     std::span<Scored<>> recommend(std::size_t user, const RecommendOptions& options, std::span<float> scratch,
-                                  std::span<Scored<>> out, const Filter& filter = {}) const
+                                  std::span<Scored<>> out FUNNEL_LIFETIMEBOUND, const Filter& filter = {}) const
         noexcept(filters_quietly<Filter>) {
-        return recommend_for(scorer(), known_profile(user), options, filter, scratch, out);
+        return recommend_for(scorer(), profile(user), options, filter, scratch, out);
     }
 
-    /// One score for each of the given items.
+    /// One score for each of the given items. Zeros for a user without a history, if the scorer needs one.
     ///
-    /// Errors    InvalidArgument if there is no such user or item
+    /// Errors    InvalidArgument if there is no such item
     [[nodiscard]] std::vector<float> score(std::size_t user, std::span<const std::uint32_t> items) const {
         return score_for(scorer(), profile(user), items);
     }
@@ -74,23 +87,22 @@ public:
     /// Why the item has its score: the k items of the user's history with the largest share in it.
     ///
     /// Returns   history items and their shares, largest first; see explain_for of the scorer
-    /// Errors    InvalidArgument if there is no such user or item
+    /// Errors    InvalidArgument if there is no such item
     [[nodiscard]] std::vector<Scored<>> explain(std::size_t user, std::uint32_t item, std::size_t k) const
         requires requires(const S& scorer, const Profile& profile) { scorer.explain_for(profile, item, k); }
     {
         return S::explain_for(profile(user), item, k);
     }
 
-    /// A user who was not there in training: gets what a training user with this history gets. Refers to this model.
+    /// A user who was not there in training: gets what a training user with this history gets. Refers to this model; if
+    /// this model is a temporary, keeps it.
     ///
     /// Errors    InvalidArgument if an item is unknown or named twice
-    [[nodiscard]] FoldedUser<S> fold_in(std::span<const std::uint32_t> history) const {
-        std::vector<std::uint32_t> observed = checked_history(history, items());
-        std::vector<float> factors;
-        if constexpr (has_factors) {
-            factors = S::fold_in_factors(observed);
-        }
-        return {*this, std::move(observed), std::move(factors)};
+    [[nodiscard]] FoldedUser<S> fold_in(std::span<const std::uint32_t> history) const& FUNNEL_LIFETIMEBOUND {
+        return fold_into(scorer(), history);
+    }
+    [[nodiscard]] FoldedUser<S> fold_in(std::span<const std::uint32_t> history) && {
+        return fold_into(static_cast<S&&>(*this), history);
     }
 
     /// Errors    IOError
@@ -142,16 +154,22 @@ private:
 
     [[nodiscard]] const S& scorer() const noexcept { return *this; }
 
-    [[nodiscard]] Profile profile(std::size_t user) const {
-        (void)histories_.of(user);  // there must be such a user
-        return known_profile(user);
-    }
-    [[nodiscard]] Profile known_profile(std::size_t user) const noexcept {
+    [[nodiscard]] Profile profile(std::size_t user) const noexcept {
         if constexpr (has_factors) {
-            return {histories_.of_known(user), S::user_factors().row(user)};
+            return user < users() ? Profile{histories_.of(user), S::user_factors().row(user)} : Profile{};
         } else {
-            return {histories_.of_known(user)};
+            return {histories_.of(user)};
         }
+    }
+
+    template <class ThisScorer>
+    [[nodiscard]] FoldedUser<S> fold_into(ThisScorer&& scorer, std::span<const std::uint32_t> history) const {
+        std::vector<std::uint32_t> observed = checked_history(history, items());
+        std::vector<float> factors;
+        if constexpr (has_factors) {
+            factors = scorer.fold_in_factors(observed);
+        }
+        return {std::forward<ThisScorer>(scorer), std::move(observed), std::move(factors)};
     }
 
     Histories histories_;

@@ -36,12 +36,22 @@ public:
     [[nodiscard]] std::size_t items() const noexcept { return scores_.size(); }
 
     /// The score of each item.
-    [[nodiscard]] std::span<const float> scores() const noexcept { return {scores_.data(), scores_.size()}; }
+    [[nodiscard]] std::span<const float> scores() const& noexcept FUNNEL_LIFETIMEBOUND {
+        return {scores_.data(), scores_.size()};
+    }
+    void scores() const&& = delete;
 
     void score_all(const Profile&, std::span<float> out) const noexcept {
+        FUNNEL_ASSERT(out.size() == items());
         std::copy(scores_.begin(), scores_.end(), out.begin());
     }
-    [[nodiscard]] float score_one(const Profile&, std::uint32_t item) const noexcept { return scores_[item]; }
+    void keep_known_zeros(const Profile&, std::span<float> scores) const noexcept {
+        std::fill(scores.begin(), scores.end(), 1.0F);  // none: a row of the log counts more than 0
+    }
+    [[nodiscard]] float score_one(const Profile&, std::uint32_t item) const noexcept {
+        FUNNEL_ASSERT(item < items());
+        return scores_[item];
+    }
 
 protected:
     template <class Log, class Executor>
@@ -53,6 +63,8 @@ protected:
 
         double latest = 0.0;
         for (std::size_t row = 0; row < train.size(); ++row) {
+            require(!options.half_life || math::is_finite(double{train[row].time}),
+                    "Popularity: with a half_life, every time of the log must be finite");
             latest = row == 0 ? train[row].time : std::max(latest, double{train[row].time});
         }
         const double now = options.now.value_or(latest);
@@ -61,9 +73,10 @@ protected:
         std::vector<double> sums(train.items(), 0.0);
         for (std::size_t row = 0; row < train.size(); ++row) {
             const double age = now - train[row].time;
-            require(!options.half_life || math::is_finite(age), "Popularity: every time must be finite");
             sums[train[row].item] += options.half_life ? math::exp2(-(age / *options.half_life)) : 1.0;
         }
+        require(std::all_of(sums.begin(), sums.end(), [](double sum) { return math::is_finite(sum); }),
+                "Popularity: the scores are not finite: half_life is too small, or now too late");
         return PopularityScorer({sums.begin(), sums.end()});
     }
 
@@ -92,7 +105,8 @@ private:
 ///     score(i) = sum over rows of item i of 2^(-(now - time of the row) / half_life)
 ///
 /// Each row of the log counts, so an item that one user took twice counts twice; values do not matter. Without a
-/// half-life the score is the number of rows.
+/// half-life the score is the number of rows. Items with score 0 are not listed: they have no rows, or only some that
+/// are hundreds of half-lives old.
 ///
 /// Cost      fit: O(rows);  recommend: O(items)
 using Popularity = Model<PopularityScorer>;

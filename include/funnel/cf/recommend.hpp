@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <span>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::cf {
@@ -41,7 +40,18 @@ struct Profile {
 };
 
 /// What was learned, asked to score items for a profile, whoever the user is. Model makes a recommender of it.
-/// needs_history: whether it has nothing to say about a user without a history.
+///
+///     needs_history                   whether it has nothing to say about a user without a history; then it is not asked
+///     score_all(profile, scores)      one score for each of its items
+///     score_one(profile, item)        the score of one of its items
+///     keep_known_zeros(profile, scores)    optional, see below
+///
+/// Ids are below items(), and there is room for items() scores: whoever calls a scorer directly sees to that (not
+/// checked).
+///
+/// An item is recommended only if there is evidence for it. A score other than 0 is evidence. A score of 0 may stand for
+/// "nothing is known"; a scorer for which it can has keep_known_zeros(profile, scores) noexcept, which is called with
+/// what score_all wrote: where a score is 0 and there is evidence, it stays 0; all others become anything else.
 template <class S>
 concept Scorer = requires(const S& scorer, const Profile& profile, std::span<float> scores, std::uint32_t item) {
     { scorer.items() } -> std::convertible_to<std::size_t>;
@@ -50,24 +60,24 @@ concept Scorer = requires(const S& scorer, const Profile& profile, std::span<flo
     { scorer.score_one(profile, item) } noexcept -> std::convertible_to<float>;
 };
 
-/// The best items by dense scores, without those that were seen or that the filter rejects.
-///
-/// A seen item is taken out, not marked down: it cannot come back where good items are few, and neither can it where
-/// the scores of all others are negative.
-///
-/// Shapes    scores: one for each item;  seen: item ids, ascending (not checked);  out: room for k
-/// Returns   the filled part of out, best first, ties to the smaller id; shorter than k if fewer items are left
-/// Cost      O(n + seen) and the heap of TopK; allocates nothing. The filter is asked only about items that would enter
-template <ItemFilter Filter = AllItems>
-std::span<Scored<>> best_unseen(std::span<const float> scores, std::span<const std::uint32_t> seen,
-                                std::span<Scored<>> out, const Filter& filter = {}) noexcept(filters_quietly<Filter>) {
-    TopK<> best(out);
+namespace detail {
+
+template <class S>
+concept tells_zeros_apart = requires(const S& scorer, const Profile& profile, std::span<float> scores) {
+    { scorer.keep_known_zeros(profile, scores) } noexcept;
+};
+
+// Pushes the items that are neither seen nor rejected by accept, which is asked only about those that would enter.
+template <class Accept>
+void offer_unseen(TopK<>& best, std::span<const float> scores, std::span<const std::uint32_t> seen,
+                  const Accept& accept) {
+    FUNNEL_ASSERT(std::is_sorted(seen.begin(), seen.end()));
     const auto offer = [&](std::size_t begin, std::size_t end) {
         for (std::size_t item = begin; item < end; ++item) {
             // Ids ascend, so an equal score comes too late once the list is full.
-            if (scores[item] > best.threshold() || !best.is_full()) {
+            if (!best.is_full() || scores[item] > best.threshold()) {
                 const auto id = static_cast<std::uint32_t>(item);
-                if (filter(id)) {
+                if (accept(id)) {
                     best.push(id, scores[item]);
                 }
             }
@@ -75,29 +85,63 @@ std::span<Scored<>> best_unseen(std::span<const float> scores, std::span<const s
     };
     std::size_t begin = 0;
     for (const std::uint32_t item : seen) {
-        offer(begin, item);
+        offer(begin, std::min<std::size_t>(item, scores.size()));
         begin = std::size_t{item} + 1;
     }
     offer(begin, scores.size());
+}
+
+}  // namespace detail
+
+/// The best items by dense scores, without those that were seen or that the filter rejects.
+///
+/// A seen item is taken out, not marked down: it cannot come back where good items are few, and neither can it where
+/// the scores of all others are negative.
+///
+/// Shapes    scores: one for each item;  seen: item ids, ascending (not checked), unknown ones are passed over;
+///           out: room for k
+/// Returns   the filled part of out, best first, ties to the smaller id; shorter than k if fewer items are left
+/// Cost      O(n + seen) and the heap of TopK; allocates nothing. The filter is asked only about items that would enter
+template <ItemFilter Filter = AllItems>
+std::span<Scored<>> best_unseen(std::span<const float> scores, std::span<const std::uint32_t> seen,
+                                std::span<Scored<>> out FUNNEL_LIFETIMEBOUND,
+                                const Filter& filter = {}) noexcept(filters_quietly<Filter>) {
+    TopK<> best(out);
+    detail::offer_unseen(best, scores, seen, filter);
     return best.finish();
 }
 
 /// recommend() of every model: the list for a profile, in memory of the caller.
 ///
-/// Shapes    scratch: one element for each item;  out: at most options.k of its elements are filled
-/// Returns   the filled part of out; empty for a profile without a history if the scorer needs one
+/// Shapes    scratch: at least items() elements;  out: at most options.k of its elements are filled
+/// Returns   the filled part of out: unseen items that there is evidence for, see Scorer. Empty if scratch is too short,
+///           or for a profile without a history if the scorer needs one
+/// Cost      one score_all and one best_unseen; again about as much if they do not fill out with scores above 0
 template <Scorer S, ItemFilter Filter = AllItems>
 std::span<Scored<>> recommend_for(const S& scorer, const Profile& profile, const RecommendOptions& options,
                                   const Filter& filter, std::span<float> scratch,
-                                  std::span<Scored<>> out) noexcept(filters_quietly<Filter>) {
-    FUNNEL_ASSERT(scratch.size() == scorer.items());
+                                  std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) noexcept(filters_quietly<Filter>) {
+    const std::size_t items = scorer.items();
     out = out.first(std::min(options.k, out.size()));
-    if (out.empty() || (S::needs_history && profile.history.empty())) {
+    if (out.empty() || scratch.size() < items || (S::needs_history && profile.history.empty())) {
         return {};
     }
-    scorer.score_all(profile, scratch);
-    return best_unseen(std::span<const float>(scratch),
-                       options.keep_seen ? std::span<const std::uint32_t>{} : profile.history, out, filter);
+    const std::span<float> scores = scratch.first(items);
+    const auto seen = options.keep_seen ? std::span<const std::uint32_t>{} : profile.history;
+    scorer.score_all(profile, scores);
+    if constexpr (!detail::tells_zeros_apart<S>) {
+        return best_unseen(scores, seen, out, filter);
+    } else {
+        // Zeros come last. Most lists are full of better items by then, and need not ask which zeros are known.
+        TopK<> best(out);
+        detail::offer_unseen(best, scores, seen, [&](std::uint32_t id) { return scores[id] != 0.0F && filter(id); });
+        if (!best.is_full() || best.threshold() < 0.0F) {
+            scorer.keep_known_zeros(profile, scores);
+            detail::offer_unseen(best, scores, seen,
+                                 [&](std::uint32_t id) { return scores[id] == 0.0F && filter(id); });
+        }
+        return best.finish();
+    }
 }
 
 /// The same with memory of its own.
@@ -116,6 +160,7 @@ template <Scorer S, ItemFilter Filter = AllItems>
 /// score() of every model: one score for each of the given items, in their order. A scorer that knows a cheaper way
 /// than one by one has score_some(profile, items, scores), which gives the same bits.
 ///
+/// Returns   zeros for a profile without a history if the scorer needs one
 /// Errors    InvalidArgument if an item is unknown
 template <Scorer S>
 [[nodiscard]] std::vector<float> score_for(const S& scorer, const Profile& profile,
@@ -123,6 +168,9 @@ template <Scorer S>
     const auto known = [&](std::uint32_t item) { return item < scorer.items(); };
     require(std::all_of(items.begin(), items.end(), known), "score: every item must be below items()");
     std::vector<float> scores(items.size());
+    if (S::needs_history && profile.history.empty()) {
+        return scores;
+    }
     if constexpr (requires { scorer.score_some(profile, items, scores); }) {
         scorer.score_some(profile, items, scores);
     } else {
@@ -162,39 +210,5 @@ template <class Share>
             "fold_in: an item may be in the history only once");
     return sorted;
 }
-
-/// A user who was not there in training: what fold_in returns. Refers to the model, which must outlive it.
-template <Scorer S>
-class FoldedUser {
-public:
-    FoldedUser(const S& scorer, std::vector<std::uint32_t> history, std::vector<float> factors = {})
-        : scorer_(&scorer), history_(std::move(history)), factors_(std::move(factors)) {}
-
-    [[nodiscard]] Profile profile() const noexcept {
-        return {{history_.data(), history_.size()}, {factors_.data(), factors_.size()}};
-    }
-
-    template <ItemFilter Filter = AllItems>
-    [[nodiscard]] std::vector<Scored<>> recommend(const RecommendOptions& options = {},
-                                                  const Filter& filter = {}) const {
-        return recommend_for(*scorer_, profile(), options, filter);
-    }
-
-    [[nodiscard]] std::vector<float> score(std::span<const std::uint32_t> items) const {
-        return score_for(*scorer_, profile(), items);
-    }
-
-    /// As explain() of the model, where it has one.
-    [[nodiscard]] std::vector<Scored<>> explain(std::uint32_t item, std::size_t k) const
-        requires requires(const S& scorer, const Profile& profile) { scorer.explain_for(profile, item, k); }
-    {
-        return scorer_->explain_for(profile(), item, k);
-    }
-
-private:
-    const S* scorer_;
-    std::vector<std::uint32_t> history_;
-    std::vector<float> factors_;
-};
 
 }  // namespace funnel::cf

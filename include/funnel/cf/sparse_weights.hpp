@@ -27,9 +27,12 @@ public:
     }
 
     [[nodiscard]] std::size_t items() const noexcept { return weights_.cols(); }
-    [[nodiscard]] const CSRMatrix<float>& matrix() const noexcept { return weights_; }
+    [[nodiscard]] const CSRMatrix<float>& matrix() const& noexcept FUNNEL_LIFETIMEBOUND { return weights_; }
+    void matrix() const&& = delete;
 
+    /// Both items are below items() (not checked), as are those of the functions below.
     [[nodiscard]] float weight(std::uint32_t from, std::uint32_t to) const noexcept {
+        FUNNEL_ASSERT(from < items() && to < items());
         const SparseRow<float> row = weights_.row(from);
         const auto at = std::lower_bound(row.columns.begin(), row.columns.end(), to);
         if (at == row.columns.end() || *at != to) {
@@ -40,9 +43,19 @@ public:
 
     [[nodiscard]] std::size_t mean_row() const noexcept { return items() > 0 ? weights_.values().size() / items() : 0; }
     void add_row(std::uint32_t from, std::span<float> scores) const noexcept {
+        FUNNEL_ASSERT(from < items() && scores.size() == items());
         const SparseRow<float> row = weights_.row(from);
         for (std::size_t i = 0; i < row.size(); ++i) {
             scores[row.columns[i]] += row.values[i];
+        }
+    }
+
+    void clear_row(std::uint32_t from, float mark, std::span<float> scores) const noexcept {
+        FUNNEL_ASSERT(from < items() && scores.size() == items());
+        const SparseRow<float> row = weights_.row(from);
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            float& score = scores[row.columns[i]];
+            score = row.values[i] != 0.0F && score == mark ? 0.0F : score;
         }
     }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/eigen.hpp>
+#include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 
 #include <Eigen/Cholesky>
@@ -18,11 +19,13 @@ namespace funnel::inline FUNNEL_ABI::cf {
 ///
 ///     A = L L^T by a right-looking Cholesky factorisation; then L L^T P = I for the rows of P from the diagonal on
 ///
+/// Errors    InvalidArgument unless the matrix is square
 /// Returns   false if the matrix is not positive definite, up to rounding; its elements are then unspecified
 /// Cost      n^3 floating-point operations, half of them fused multiply-adds; one block of n x 64 for each thread
 /// Source    Golub & Van Loan, Matrix Computations, chapter 4 (blocked Cholesky)
 template <Executor E = Serial>
 [[nodiscard]] bool invert_spd(Eigen::MatrixXd& matrix, E&& executor = E{}) {
+    require(matrix.rows() == matrix.cols(), "invert_spd: the matrix must be square");
     constexpr std::size_t width = 64;
     const auto n = static_cast<std::size_t>(matrix.rows());
     const std::size_t blocks = (n + width - 1) / width;

@@ -28,7 +28,7 @@
 #endif
 
 // The instructions that this file may be compiled to, one letter for each set that compilers use by themselves or that
-// our code and xsimd choose by. FUNNEL_DETAIL_IF is the letter where the compiler defines the macro, as 1, else nothing.
+// our code and xsimd choose by. FUNNEL_DETAIL_IF is the letter if the compiler defines the macro, as 1, else nothing.
 #define FUNNEL_DETAIL_SECOND_(first, second, ...) second
 #define FUNNEL_DETAIL_SECOND(...) FUNNEL_DETAIL_SECOND_(__VA_ARGS__)
 #define FUNNEL_DETAIL_SHIFT_1 ,

@@ -64,7 +64,7 @@ public:
 
     /// A copy of someone else's rows.
     explicit Matrix(MatrixView<const T> other) : Matrix(other.rows(), other.cols()) {
-        for (std::size_t i = 0; i < rows_; ++i) {
+        for (std::size_t i = 0; cols_ > 0 && i < rows_; ++i) {  // rows without columns may be any number
             const std::span<const T> source = other.row(i);
             std::copy(source.begin(), source.end(), row(i).begin());
         }

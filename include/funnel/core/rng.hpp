@@ -47,7 +47,8 @@ template <std::size_t N>
     return sum;
 }
 
-// Natural logarithm of a positive normal number (not checked), to about 1e-15: the C library's differs between machines.
+// Natural logarithm of a positive normal number (not checked), to about 1e-15: the C library's differs between
+// machines.
 [[nodiscard]] inline double portable_log(double x) noexcept {
     FUNNEL_ASSERT(x >= std::numeric_limits<double>::min() && math::is_finite(x));
     const auto bits = std::bit_cast<std::uint64_t>(x);

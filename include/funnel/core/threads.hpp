@@ -20,7 +20,8 @@ namespace funnel::inline FUNNEL_ABI {
 /// A pool of threads that wait between calls. The calling thread works too, as worker 0.
 ///
 /// A for_range inside a for_range of any pool runs in the thread that calls it, however many chunks either of them has.
-/// The first exception of a body ends the call early and comes out of for_range. Calls from several threads take turns.
+/// The first exception of a body ends the call early and comes out of for_range. Calls from several threads take turns,
+/// so a body must not wait for another thread's call.
 class Threads {
 public:
     /// Uses `count` threads, the caller's included.

@@ -98,7 +98,8 @@ private:
 
 namespace detail {
 
-// Cuts a list to the part that was filled, count <= its size. Unlike resize() it cannot grow: there g++ 12 sees writes past the end.
+// Cuts a list to its first count <= size elements (not checked). Unlike resize() it cannot grow: there g++ 12 sees
+// writes past the end.
 template <std::integral Id>
 void keep_first(std::vector<Scored<Id>>& list, std::size_t count) {
     FUNNEL_ASSERT(count <= list.size());

@@ -3,9 +3,9 @@
 
 #include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
-#include <funnel/data/interactions_builder.hpp>
+#include <funnel/data/log_rows.hpp>
 
-#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -14,11 +14,38 @@
 
 namespace funnel::inline FUNNEL_ABI::data {
 
+namespace detail {
+
+// Tab, semicolon or comma, whichever the line has most of outside of quotes.
+[[nodiscard]] inline char guess_delimiter(std::string_view line) noexcept {
+    constexpr std::array candidates{'\t', ';', ','};
+    std::array<std::size_t, candidates.size()> counts{};
+    bool is_in_quotes = false;
+    for (const char c : line) {
+        is_in_quotes = is_in_quotes != (c == '"');
+        for (std::size_t i = 0; i < candidates.size(); ++i) {
+            counts[i] += c == candidates[i] && !is_in_quotes ? 1 : 0;
+        }
+    }
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < candidates.size(); ++i) {
+        best = counts[i] > counts[best] ? i : best;
+    }
+    return candidates[best];
+}
+
+[[nodiscard]] inline DelimitedRows csv_rows(Text text, std::optional<char> delimiter) {
+    const char chosen = delimiter ? *delimiter : guess_delimiter(text.first_line());
+    return {std::move(text), std::string_view(&chosen, 1), Quotes::Allowed};
+}
+
+}  // namespace detail
+
 struct CSVOptions {
     std::string user = "user";           ///< name of the column that says who
     std::string item = "item";           ///< name of the column that says what
     std::optional<std::string> value{};  ///< name of the column with ratings or counts; without: all 1
-    std::optional<std::string> time{};   ///< name of the column with times, as numbers; without: all 0
+    std::optional<std::string> time{};   ///< name of the column with times, as numbers or dates; without: all 0
     std::optional<char> delimiter{};     ///< without: tab, semicolon or comma, whichever the header has most of
 };
 
@@ -26,39 +53,56 @@ struct CSVOptions {
 ///
 ///     auto log = read_csv("events.csv", {.user = "customer", .item = "sku", .time = "unix_time"});
 ///
+/// Times are numbers, which stay as they are, or ISO 8601 dates ("2024-02-29", "2024-02-29T23:59:59.5+01:00"; see
+/// parse_iso8601), which become seconds since 1970, UTC. The first row decides which of the two the column holds.
+///
 /// Returns   the rows in the order of the file
 /// Errors    IOError if the file cannot be read; CorruptData, with the line, if a column is missing (the message lists
-///           those there are), a row has another length than the header, a field of a user or item is empty, one of a
-///           value or time is not a finite number, or there is no row
+///           those there are) or there twice, a row has another length than the header, a field of a user or item is
+///           empty, a value is not a finite number, a time neither that nor a date, or there is no row
 [[nodiscard]] inline Interactions read_csv(const std::string& path, const CSVOptions& options = {}) {
-    Text text = Text::read(path);
-    const std::string_view header = text.first_line();
-    const auto count_of = [&](char c) { return std::count(header.begin(), header.end(), c); };
-    const char guess = std::max({'\t', ';', ','}, [&](char a, char b) { return count_of(a) < count_of(b); });
-
-    DelimitedRows rows(std::move(text), std::string(1, options.delimiter.value_or(guess)), Quotes::Allowed);
+    DelimitedRows rows = detail::csv_rows(Text::read(path), options.delimiter);
     rows.read_header();
-    const auto column_of = [&](const std::optional<std::string>& name) {
-        return name ? std::optional(rows.column(*name)) : std::nullopt;
-    };
-    const std::size_t user = rows.column(options.user);
-    const std::size_t item = rows.column(options.item);
-    const std::optional<std::size_t> value = column_of(options.value);
-    const std::optional<std::size_t> time = column_of(options.time);
+    const auto column = [&](const std::string& name) { return detail::LogColumn{rows.column(name), name}; };
+    detail::LogColumns columns{.user = {rows.column(options.user), "a key in " + Text::quote(options.user)},
+                               .item = {rows.column(options.item), "a key in " + Text::quote(options.item)},
+                               .times = detail::TimeKind::NumberOrDate};
+    if (options.value) {
+        columns.value = column(*options.value);
+    }
+    if (options.time) {
+        columns.time = column(*options.time);
+    }
+    return detail::gather_log(rows, columns);
+}
 
-    const std::string who = "a key in " + Text::quote(options.user);
-    const std::string what = "a key in " + Text::quote(options.item);
-    const std::string value_name = options.value.value_or("");
-    const std::string time_name = options.time.value_or("");
-    InteractionsBuilder log;
-    while (rows.next()) {
-        log.add(rows.key(user, who), rows.key(item, what), value ? rows.number<float>(*value, value_name) : 1.0F,
-                time ? rows.number<double>(*time, time_name) : 0.0);
+struct HeaderlessCSVOptions {
+    std::size_t user = 0;                ///< position of the column that says who, counted from 0
+    std::size_t item = 1;                ///< position of the column that says what
+    std::optional<std::size_t> value{};  ///< position of the column with ratings or counts; without: all 1
+    std::optional<std::size_t> time{};   ///< position of the column with times, as numbers or dates; without: all 0
+    std::optional<char> delimiter{};     ///< without: tab, semicolon or comma, whichever the first row has most of
+};
+
+/// The same from a table without a header line: columns are taken by position.
+///
+///     auto log = read_headerless_csv("events.tsv", {.user = 1, .item = 3, .time = 0});
+///
+/// Errors    as for read_csv
+[[nodiscard]] inline Interactions read_headerless_csv(const std::string& path,
+                                                      const HeaderlessCSVOptions& options = {}) {
+    DelimitedRows rows = detail::csv_rows(Text::read(path), options.delimiter);
+    const auto column = [](std::size_t at) { return detail::LogColumn{at, "column " + std::to_string(at)}; };
+    detail::LogColumns columns{.user = {options.user, "a key in column " + std::to_string(options.user)},
+                               .item = {options.item, "a key in column " + std::to_string(options.item)},
+                               .times = detail::TimeKind::NumberOrDate};
+    if (options.value) {
+        columns.value = column(*options.value);
     }
-    if (log.size() == 0) {
-        rows.reject_end("a row");
+    if (options.time) {
+        columns.time = column(*options.time);
     }
-    return std::move(log).build();
+    return detail::gather_log(rows, columns);
 }
 
 }  // namespace funnel::data

@@ -3,79 +3,20 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
-#include <funnel/io/file.hpp>
+#include <funnel/data/decimal.hpp>
+#include <funnel/data/text.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <concepts>
 #include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::data {
-
-/// The text of a file, and the name by which errors speak of it: "u.data:17: expected 4 columns, found 3".
-///
-/// A UTF-8 byte order mark is dropped. All other bytes stay what they are: UTF-8 and Latin-1 pass unchanged.
-class Text {
-public:
-    /// Errors    CorruptData if there is nothing but line ends, or a NUL byte (a binary file)
-    Text(std::string name, std::string content) : name_(std::move(name)), content_(std::move(content)) {
-        if (content_.starts_with("\xEF\xBB\xBF")) {
-            content_.erase(0, 3);
-        }
-        if (const std::size_t nul = content_.find('\0'); nul != std::string::npos) {
-            const auto stop = content_.begin() + static_cast<std::ptrdiff_t>(nul);
-            reject(1 + static_cast<std::size_t>(std::count(content_.begin(), stop, '\n')), "text", "a NUL byte");
-        }
-        content_.erase(content_.find_last_not_of("\r\n") + 1);  // empty lines at the end
-        if (content_.empty()) {
-            reject(1, "a row", "an empty file");
-        }
-    }
-
-    /// Errors    IOError if the file cannot be read; CorruptData as above
-    [[nodiscard]] static Text read(const std::string& path) {
-        const std::vector<std::byte> bytes = io::read_file(path);
-        return {path, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())};
-    }
-
-    [[nodiscard]] const std::string& name() const noexcept { return name_; }
-    [[nodiscard]] std::string_view first_line() const noexcept {
-        std::string_view line = std::string_view(content_).substr(0, content_.find('\n'));
-        if (line.ends_with('\r')) {
-            line.remove_suffix(1);
-        }
-        return line;
-    }
-
-    [[noreturn]] void reject(std::size_t line, std::string_view expected, std::string_view found) const {
-        std::string message = name_ + ":" + std::to_string(line) + ": expected ";
-        message.append(expected).append(", found ").append(found);
-        raise<CorruptData>(message);
-    }
-
-    /// A piece of the text for an error message: in quotes, short, without control characters.
-    [[nodiscard]] static std::string quote(std::string_view piece) {
-        constexpr std::size_t longest = 60;
-        std::string quoted = '"' + std::string(piece.substr(0, longest)) + (piece.size() > longest ? "..." : "") + '"';
-        std::replace_if(
-            quoted.begin(), quoted.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; },
-            '?');
-        return quoted;
-    }
-
-private:
-    friend class DelimitedRows;
-
-    std::string name_;
-    std::string content_;
-};
 
 /// Whether a field may stand in double quotes, where it may hold delimiters, line ends and doubled quotes (RFC 4180).
 enum class Quotes { None, Allowed };
@@ -87,6 +28,8 @@ enum class Quotes { None, Allowed };
 ///     while (rows.next()) { use(rows.key(0, "user id"), rows.number<float>(2, "rating")); }
 ///
 /// Lines end in LF or CRLF; the last may lack it. A field points into the text and lives until the rows do.
+///
+/// Cost      O(characters) for all rows together
 class DelimitedRows {
 public:
     /// Errors    InvalidArgument if the delimiter is empty or holds a quote or a line end
@@ -99,54 +42,69 @@ public:
     DelimitedRows(const DelimitedRows&) = delete;  // fields point into the text
     DelimitedRows& operator=(const DelimitedRows&) = delete;
 
+    /// How long rows are. Without this call, as long as the first.
     void expect_columns(std::size_t columns) noexcept { columns_ = columns; }
 
-    /// Goes to the next row; false at the end.
+    /// Goes to the next row; false at the end. If it throws, the present row stays.
     ///
     /// Errors    CorruptData if the row has another number of fields than expected, or its quotes do not match
     bool next() {
-        const std::string& content = text_.content_;
+        const std::string_view content = text_.content_;
         if (at_ >= content.size()) {
             return false;
         }
-        line_ = next_line_;
-        fields_.clear();
+        next_fields_.clear();
         const std::size_t stop = std::min(content.find('\n', at_), content.size());
-        std::string_view row = std::string_view(content).substr(at_, stop - at_);
-        if (quotes_ == Quotes::Allowed && row.find('"') != std::string_view::npos) {
-            split_quoted();
+        const std::string_view row = content.substr(at_, stop - at_);
+        const bool is_quoted = quotes_ == Quotes::Allowed && row.find('"') != std::string_view::npos;
+        Place after{stop + 1, next_line_ + 1};
+        if (is_quoted) {
+            after = split_quoted();
         } else {
             split(row.ends_with('\r') ? row.substr(0, row.size() - 1) : row);
-            at_ = stop + 1;
         }
-        ++next_line_;
-        if (columns_ && *columns_ != fields_.size()) {
-            reject(std::to_string(*columns_) + " columns", std::to_string(fields_.size()));
+        if (columns_ && *columns_ != next_fields_.size()) {
+            reject_next(std::to_string(*columns_) + " columns", std::to_string(next_fields_.size()));
+        }
+
+        columns_ = next_fields_.size();
+        fields_.swap(next_fields_);
+        line_ = next_line_;
+        at_ = after.at;
+        next_line_ = after.line;
+        if (is_quoted) {
+            unquote();
         }
         return true;
     }
 
-    [[nodiscard]] std::span<const std::string_view> fields() const noexcept { return {fields_.data(), fields_.size()}; }
-    [[nodiscard]] const Text& text() const noexcept { return text_; }
+    [[nodiscard]] std::span<const std::string_view> fields() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {fields_.data(), fields_.size()};
+    }
+    [[nodiscard]] const Text& text() const noexcept FUNNEL_LIFETIMEBOUND { return text_; }
 
     /// A field that names something: not empty.
-    [[nodiscard]] std::string_view key(std::size_t column, std::string_view what) const {
-        if (fields_[column].empty()) {
+    ///
+    /// Errors    CorruptData if it is empty or the row has no such field
+    [[nodiscard]] std::string_view key(std::size_t column, std::string_view what) const FUNNEL_LIFETIMEBOUND {
+        const std::string_view field = field_at(column);
+        if (field.empty()) {
             reject(what, "an empty field");
         }
-        return fields_[column];
+        return field;
     }
 
     /// A field that is a finite number from end to end, with a point, in whatever locale.
+    ///
+    /// Errors    CorruptData if it is not or the row has no such field
     template <std::floating_point T>
     [[nodiscard]] T number(std::size_t column, std::string_view what) const {
-        const std::string_view field = fields_[column];
-        T value{};
-        const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-        if (error != std::errc{} || end != field.data() + field.size() || !math::is_finite(value)) {
+        const std::string_view field = field_at(column);
+        const std::optional<T> value = detail::parse_decimal<T>(field);
+        if (!value) {
             reject("a finite number as " + std::string(what), Text::quote(field));
         }
-        return value;
+        return *value;
     }
 
     /// Says that the current row is not what it should be.
@@ -159,46 +117,80 @@ public:
         text_.reject(next_line_, expected, "the end of the file");
     }
 
-    /// Takes the first row as names of columns; every other row must be as long.
+    /// Takes the next row as names of columns; every other row must be as long.
     void read_header() {
-        next();  // a text has at least one row
-        set_header({fields_.begin(), fields_.end()});
-    }
-
-    /// Errors    CorruptData if a name occurs twice
-    void set_header(std::vector<std::string> names) {
-        header_ = std::move(names);
-        for (auto name = header_.begin(); name != header_.end(); ++name) {
-            if (std::find(header_.begin(), name, *name) != name) {
-                reject("each column once", Text::quote(*name) + " twice");
-            }
+        if (!next()) {
+            reject_end("a header");
         }
-        columns_ = header_.size();
+        set_header(std::move(fields_));
     }
 
+    /// Where a column is, if it is there.
+    ///
+    /// Errors    CorruptData if there are two of that name
     [[nodiscard]] std::optional<std::size_t> find_column(std::string_view name) const {
         const auto found = std::find(header_.begin(), header_.end(), name);
-        return found == header_.end() ? std::nullopt : std::optional(static_cast<std::size_t>(found - header_.begin()));
+        if (found == header_.end()) {
+            return std::nullopt;
+        }
+        if (std::find(found + 1, header_.end(), name) != header_.end()) {
+            reject("each column once", Text::quote(name) + " twice");
+        }
+        return static_cast<std::size_t>(found - header_.begin());
     }
 
-    /// Errors    CorruptData, naming the columns there are, if this one is missing
+    /// Errors    CorruptData, naming the columns there are, if this one is missing or there are two of that name
     [[nodiscard]] std::size_t column(std::string_view name) const {
         const std::optional<std::size_t> found = find_column(name);
         if (!found) {
-            std::string list;
-            for (const std::string& other : header_) {
-                list += (list.empty() ? "" : ", ") + Text::quote(other);
-            }
-            reject("a column " + Text::quote(name), "the columns " + list);
+            reject("a column " + Text::quote(name), header_list());
         }
         return *found;
     }
 
+    /// The names of the columns; none without a header.
+    [[nodiscard]] std::span<const std::string_view> header() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {header_.data(), header_.size()};
+    }
+
+    /// The names of the columns for an error message: `the columns "user", "item"`.
+    [[nodiscard]] std::string header_list() const {
+        constexpr std::size_t most = 20;
+        std::string list = "the columns ";
+        for (std::size_t i = 0; i < std::min(most, header_.size()); ++i) {
+            list += (i == 0 ? "" : ", ") + Text::quote(header_[i]);
+        }
+        return header_.size() <= most ? list : list + ", ... (" + std::to_string(header_.size()) + " in all)";
+    }
+
+protected:
+    void set_header(std::vector<std::string_view> names) noexcept {
+        header_ = std::move(names);
+        columns_ = header_.size();
+    }
+
 private:
+    struct Place {
+        std::size_t at;
+        std::size_t line;
+    };
+
+    [[nodiscard]] std::string_view field_at(std::size_t column) const {
+        if (column >= fields_.size()) {
+            reject("at least " + std::to_string(math::saturating_add(column, 1)) + " columns",
+                   std::to_string(fields_.size()));
+        }
+        return fields_[column];
+    }
+
+    [[noreturn]] void reject_next(std::string_view expected, std::string_view found) const {
+        text_.reject(next_line_, expected, found);
+    }
+
     void split(std::string_view row) {
         while (true) {
             const std::size_t stop = delimiter_.size() == 1 ? row.find(delimiter_.front()) : row.find(delimiter_);
-            fields_.push_back(row.substr(0, stop));
+            next_fields_.push_back(row.substr(0, stop));
             if (stop == std::string_view::npos) {
                 return;
             }
@@ -206,71 +198,92 @@ private:
         }
     }
 
-    // The row at at_, of which some field is in quotes. Doubled quotes become one in place, which never grows.
-    void split_quoted() {
-        std::string& content = text_.content_;
+    // The row at at_, of which some field is in quotes: quoted fields are taken with their quotes. Returns its end.
+    [[nodiscard]] Place split_quoted() {
+        const std::string_view content = text_.content_;
+        Place place{at_, next_line_ + 1};
         while (true) {
-            if (at_ < content.size() && content[at_] == '"') {
-                unquote();
-            } else {
-                take_plain();
-            }
-            if (content.compare(at_, delimiter_.size(), delimiter_) == 0) {
-                at_ += delimiter_.size();
+            const std::size_t end =
+                content.substr(place.at, 1) == "\"" ? end_of_quoted(place.at) : end_of_plain(place.at);
+            const std::string_view field = content.substr(place.at, end - place.at);
+            next_fields_.push_back(field);
+            place.line += static_cast<std::size_t>(std::count(field.begin(), field.end(), '\n'));
+            place.at = end;
+            if (content.substr(place.at, delimiter_.size()) == delimiter_) {
+                place.at += delimiter_.size();
                 continue;
             }
-            if (content.compare(at_, 2, "\r\n") == 0) {
-                ++at_;
+            if (content.substr(place.at, 2) == "\r\n") {
+                ++place.at;
             }
-            if (at_ < content.size() && content[at_] != '\n') {
-                reject("a delimiter after the closing quote", Text::quote(std::string_view(content).substr(at_, 1)));
+            if (place.at < content.size() && content[place.at] != '\n') {
+                reject_next("a delimiter after the closing quote", Text::quote(content.substr(place.at, 1)));
             }
-            ++at_;
-            return;
+            ++place.at;
+            return place;
         }
     }
 
-    void unquote() {
-        std::string& content = text_.content_;
-        const std::size_t begin = ++at_;
-        std::size_t end = begin;
+    // Behind the closing quote of the field whose opening quote stands at `at`.
+    [[nodiscard]] std::size_t end_of_quoted(std::size_t at) const {
+        const std::string_view content = text_.content_;
         while (true) {
-            const std::size_t quote = content.find('"', at_);
-            if (quote == std::string::npos) {
-                reject("a closing quote", "the end of the file");
+            const std::size_t quote = content.find('"', at + 1);
+            if (quote == std::string_view::npos) {
+                reject_next("a closing quote", "the end of the file");
             }
-            std::copy(content.data() + at_, content.data() + quote, content.data() + end);
-            end += quote - at_;
-            at_ = quote + 1;
-            if (at_ == content.size() || content[at_] != '"') {
-                break;
+            if (content.substr(quote + 1, 1) != "\"") {
+                return quote + 1;
             }
-            content[end++] = '"';
-            ++at_;
+            at = quote + 1;
         }
-        fields_.push_back(std::string_view(content).substr(begin, end - begin));
-        next_line_ += static_cast<std::size_t>(std::count(fields_.back().begin(), fields_.back().end(), '\n'));
     }
 
-    void take_plain() {
-        const std::string_view rest = std::string_view(text_.content_).substr(at_);
-        std::string_view field = rest.substr(0, std::min(rest.find(delimiter_), rest.find('\n')));
-        if (field.size() < rest.size() && rest[field.size()] == '\n' && field.ends_with('\r')) {
-            field.remove_suffix(1);
+    // Looks no further than the field is long: a row may have a million fields.
+    [[nodiscard]] std::size_t end_of_plain(std::size_t at) const {
+        const std::string_view content = text_.content_;
+        const std::size_t begin = at;
+        const auto is_end = [&] {
+            return content[at] == '\n' ||
+                   (content[at] == delimiter_.front() && content.substr(at, delimiter_.size()) == delimiter_);
+        };
+        while (at < content.size() && !is_end()) {
+            ++at;
         }
+        if (at > begin && content[at - 1] == '\r' && content.substr(at, 1) == "\n") {
+            --at;
+        }
+        const std::string_view field = content.substr(begin, at - begin);
         if (field.find('"') != std::string_view::npos) {
-            reject("a field quoted from end to end or not at all", Text::quote(field));
+            reject_next("a field quoted from end to end or not at all", Text::quote(field));
         }
-        fields_.push_back(field);
-        at_ += field.size();
+        return at;
+    }
+
+    // Takes the quotes off the fields of this row. Doubled quotes become one in place, which never grows.
+    void unquote() noexcept {
+        for (std::string_view& field : fields_) {
+            if (!field.starts_with('"')) {
+                continue;
+            }
+            char* const begin = text_.content_.data() + (field.data() - text_.content_.data()) + 1;
+            const char* const closing = begin + field.size() - 2;
+            char* end = begin;
+            for (const char* c = begin; c < closing; ++c) {
+                *end++ = *c;
+                c += *c == '"' ? 1 : 0;
+            }
+            field = {begin, static_cast<std::size_t>(end - begin)};
+        }
     }
 
     Text text_;
     std::string delimiter_;
     Quotes quotes_;
     std::optional<std::size_t> columns_;
-    std::vector<std::string> header_;
+    std::vector<std::string_view> header_;
     std::vector<std::string_view> fields_;
+    std::vector<std::string_view> next_fields_;
     std::size_t at_ = 0;
     std::size_t line_ = 1;
     std::size_t next_line_ = 1;

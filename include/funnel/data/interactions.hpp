@@ -65,14 +65,14 @@ public:
 
     [[nodiscard]] std::size_t size() const noexcept { return keys().size(); }
     /// In the order of their ids.
-    [[nodiscard]] std::span<const std::string> keys() const noexcept {
+    [[nodiscard]] std::span<const std::string> keys() const noexcept FUNNEL_LIFETIMEBOUND {
         const std::vector<std::string>* keys = keys_.get();
         return keys != nullptr ? std::span<const std::string>(keys->data(), keys->size())
                                : std::span<const std::string>();
     }
 
     /// Errors    InvalidArgument if there is no such id
-    [[nodiscard]] const std::string& key(std::size_t id) const {
+    [[nodiscard]] const std::string& key(std::size_t id) const FUNNEL_LIFETIMEBOUND {
         require(id < size(), "KeyMap: id must be below size()");
         return keys()[id];
     }
@@ -134,7 +134,11 @@ public:
     }
 
     /// From dense ids alone; the keys are the ids in decimal.
+    ///
+    /// Errors    as above; InvalidArgument if there are more than 2^32 - 1 users or items
     static Interactions from_ids(std::vector<Interaction> rows, std::size_t users, std::size_t items) {
+        constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max();
+        require(users <= most && items <= most, "Interactions: at most 2^32 - 1 users and items");
         const auto decimal = [](std::size_t n) {
             std::vector<std::string> keys(n);
             for (std::size_t i = 0; i < n; ++i) {
@@ -151,16 +155,21 @@ public:
     [[nodiscard]] std::size_t items() const noexcept { return items_.size(); }
 
     /// Row < size() (not checked).
-    [[nodiscard]] const Interaction& operator[](std::size_t row) const noexcept { return rows_[row]; }
-    [[nodiscard]] std::span<const Interaction> rows() const noexcept { return {rows_.data(), rows_.size()}; }
-    [[nodiscard]] auto begin() const noexcept { return rows_.begin(); }
-    [[nodiscard]] auto end() const noexcept { return rows_.end(); }
+    [[nodiscard]] const Interaction& operator[](std::size_t row) const noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(row < rows_.size());
+        return rows_[row];
+    }
+    [[nodiscard]] std::span<const Interaction> rows() const noexcept FUNNEL_LIFETIMEBOUND {
+        return {rows_.data(), rows_.size()};
+    }
+    [[nodiscard]] auto begin() const noexcept FUNNEL_LIFETIMEBOUND { return rows_.begin(); }
+    [[nodiscard]] auto end() const noexcept FUNNEL_LIFETIMEBOUND { return rows_.end(); }
 
     /// The key of a dense id, as the source wrote it.
     ///
     /// Errors    InvalidArgument if there is no such id
-    [[nodiscard]] const std::string& user_key(std::size_t user) const { return users_.key(user); }
-    [[nodiscard]] const std::string& item_key(std::size_t item) const { return items_.key(item); }
+    [[nodiscard]] const std::string& user_key(std::size_t user) const FUNNEL_LIFETIMEBOUND { return users_.key(user); }
+    [[nodiscard]] const std::string& item_key(std::size_t item) const FUNNEL_LIFETIMEBOUND { return items_.key(item); }
 
     [[nodiscard]] std::optional<std::uint32_t> find_user(std::string_view key) const noexcept {
         return users_.find(key);
@@ -175,8 +184,8 @@ public:
         return 31 * users_.fingerprint() + items_.fingerprint();
     }
 
-    [[nodiscard]] const KeyMap& user_keys() const noexcept { return users_; }
-    [[nodiscard]] const KeyMap& item_keys() const noexcept { return items_; }
+    [[nodiscard]] const KeyMap& user_keys() const noexcept FUNNEL_LIFETIMEBOUND { return users_; }
+    [[nodiscard]] const KeyMap& item_keys() const noexcept FUNNEL_LIFETIMEBOUND { return items_; }
 
 private:
     std::vector<Interaction> rows_;

@@ -38,8 +38,11 @@ public:
 
     [[nodiscard]] std::size_t size() const noexcept { return items_.size(); }
     /// Item < size() (not checked).
-    [[nodiscard]] const ItemInfo& operator[](std::size_t item) const noexcept { return items_[item]; }
-    [[nodiscard]] std::span<const std::string> genre_names() const noexcept {
+    [[nodiscard]] const ItemInfo& operator[](std::size_t item) const noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(item < items_.size());
+        return items_[item];
+    }
+    [[nodiscard]] std::span<const std::string> genre_names() const noexcept FUNNEL_LIFETIMEBOUND {
         return {genre_names_.data(), genre_names_.size()};
     }
 

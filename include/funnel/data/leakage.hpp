@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -38,7 +37,7 @@ struct LeakageReport {
     LeakageReport report;
     std::vector<bool> is_cold_user(train.users(), false);
     std::vector<bool> is_cold_item(train.items(), false);
-    double test_start = std::numeric_limits<double>::infinity();
+    double test_start = test.empty() ? 0.0 : test[0].time;
     for (const Interaction& row : test) {
         const std::span<const std::uint32_t> history = trained.row(row.user).columns;
         report.shared_pairs += std::binary_search(history.begin(), history.end(), row.item) ? 1 : 0;
@@ -51,8 +50,8 @@ struct LeakageReport {
     };
     report.cold_users = count(is_cold_user);
     report.cold_items = count(is_cold_item);
-    report.train_from_future = static_cast<std::size_t>(
-        std::count_if(train.begin(), train.end(), [&](const Interaction& row) { return row.time >= test_start; }));
+    report.train_from_future = static_cast<std::size_t>(std::count_if(
+        train.begin(), train.end(), [&](const Interaction& row) { return !test.empty() && row.time >= test_start; }));
     return report;
 }
 

@@ -3,16 +3,59 @@
 
 #include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
-#include <funnel/data/interactions_builder.hpp>
+#include <funnel/data/log_rows.hpp>
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace funnel::inline FUNNEL_ABI::data {
+
+namespace detail {
+
+// What stands between the four fields of a rating in a file without a header; empty if this is none.
+[[nodiscard]] inline std::string_view movielens_delimiter(std::string_view line) noexcept {
+    for (const std::string_view delimiter : {"::", "\t"}) {
+        std::size_t count = 0;
+        for (std::size_t at = line.find(delimiter); at != std::string_view::npos; ++count) {
+            at = line.find(delimiter, at + delimiter.size());
+        }
+        if (count == 3) {
+            return delimiter;
+        }
+    }
+    return {};
+}
+
+[[nodiscard]] inline Interactions read_movielens(Text text) {
+    const std::string_view first = text.first_line();
+    const bool has_header = first.find("movieId") != std::string_view::npos;
+    const std::string_view delimiter = has_header ? "," : movielens_delimiter(first);
+    if (delimiter.empty()) {
+        text.reject(1, "ratings of MovieLens (u.data: user, item, rating, time between tabs; ratings.dat; ratings.csv)",
+                    Text::quote(first));
+    }
+
+    DelimitedRows rows(std::move(text), delimiter, has_header ? Quotes::Allowed : Quotes::None);
+    LogColumns columns{.user = {0, "a whole number as user id"},
+                       .item = {1, "a whole number as movie id"},
+                       .value = LogColumn{2, "rating"},
+                       .time = LogColumn{3, "timestamp"},
+                       .keys = KeyKind::WholeNumber};
+    if (has_header) {
+        rows.read_header();
+        columns.user.at = rows.column("userId");
+        columns.item.at = rows.column("movieId");
+        columns.value->at = rows.column("rating");
+        columns.time->at = rows.column("timestamp");
+    } else {
+        rows.expect_columns(4);
+    }
+    return gather_log(rows, columns, "a rating");
+}
+
+}  // namespace detail
 
 /// Ratings of any MovieLens release, told apart by their first line:
 ///
@@ -24,47 +67,7 @@ namespace funnel::inline FUNNEL_ABI::data {
 /// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is none of these, has no rating, or
 ///           an id that is not a whole number, or a rating or time that is not a finite one
 [[nodiscard]] inline Interactions read_movielens(const std::string& path) {
-    Text text = Text::read(path);
-    const std::string_view first = text.first_line();
-    const auto separators = [&](std::string_view delimiter) {
-        std::size_t count = 0;
-        for (std::size_t at = first.find(delimiter); at != std::string_view::npos; ++count) {
-            at = first.find(delimiter, at + delimiter.size());
-        }
-        return count;
-    };
-    const bool has_header = first.find("movieId") != std::string_view::npos;
-    const std::string_view delimiter = has_header ? "," : separators("::") == 3 ? "::" : "\t";
-    if (!has_header && separators(delimiter) != 3) {
-        text.reject(1, "ratings of MovieLens (u.data: user, item, rating, time between tabs; ratings.dat; ratings.csv)",
-                    Text::quote(first));
-    }
-
-    DelimitedRows rows(std::move(text), delimiter, has_header ? Quotes::Allowed : Quotes::None);
-    std::array<std::size_t, 4> columns{0, 1, 2, 3};
-    if (has_header) {
-        rows.read_header();
-        columns = {rows.column("userId"), rows.column("movieId"), rows.column("rating"), rows.column("timestamp")};
-    } else {
-        rows.expect_columns(4);
-    }
-
-    const auto id = [&](std::size_t column, std::string_view what) {
-        const std::string_view field = rows.key(column, what);
-        if (!std::all_of(field.begin(), field.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-            rows.reject(what, Text::quote(field));
-        }
-        return field;
-    };
-    InteractionsBuilder log;
-    while (rows.next()) {
-        log.add(id(columns[0], "a whole number as user id"), id(columns[1], "a whole number as movie id"),
-                rows.number<float>(columns[2], "rating"), rows.number<double>(columns[3], "timestamp"));
-    }
-    if (log.size() == 0) {
-        rows.reject_end("a rating");
-    }
-    return std::move(log).build();
+    return detail::read_movielens(Text::read(path));
 }
 
 }  // namespace funnel::data

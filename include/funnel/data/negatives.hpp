@@ -37,10 +37,10 @@ struct NegativeOptions {
 class NegativeSampler {
 public:
     explicit NegativeSampler(const Interactions& history, const NegativeOptions& options = {})
-        : seed_(options.seed), history_(user_item_matrix(history)) {
+        : seed_(options.seed), alpha_(options.alpha), history_(user_item_matrix(history)) {
         require(math::is_finite(options.alpha) && options.alpha >= 0.0,
                 "NegativeSampler: alpha must be finite and at least 0");
-        weigh(history, options.alpha);
+        weigh(history);
         build_alias_table();
     }
 
@@ -53,14 +53,19 @@ public:
     /// Errors    InvalidArgument if there is no such user
     [[nodiscard]] std::vector<std::uint32_t> sample(std::size_t user, std::size_t count, std::uint64_t draw = 0) const {
         require(user < users(), "NegativeSampler: user must be below users()");
+        require(count <= std::numeric_limits<std::ptrdiff_t>::max() / sizeof(std::uint32_t),
+                "NegativeSampler: count is more than fits into memory");
         std::vector<std::uint32_t> negatives(count);
         negatives.resize(sample(user, draw, negatives));
         return negatives;
     }
 
-    /// The same into memory of the caller; returns how many were drawn: out.size() or 0. User < users() (not checked).
+    /// The same into memory of the caller; returns how many were drawn: out.size(), or 0, as for an unknown user.
     [[nodiscard]] std::size_t sample(std::size_t user, std::uint64_t draw,
                                      std::span<std::uint32_t> out) const noexcept {
+        if (user >= users()) {
+            return 0;
+        }
         const std::span<const std::uint32_t> seen = history_.row(user).columns;
         // Users differ in the key, draws in the stream. The finaliser of SplitMix64 is one to one.
         std::uint64_t key = user + 0x9E3779B97F4A7C15;
@@ -76,18 +81,18 @@ public:
     }
 
 private:
-    void weigh(const Interactions& history, double alpha) {
-        std::vector<std::uint32_t> counts(items(), 0);
+    void weigh(const Interactions& history) {
+        counts_.assign(items(), 0);
         for (const Interaction& row : history) {
-            ++counts[row.item];
+            ++counts_[row.item];
         }
         weights_.assign(items(), 1.0);
-        if (alpha > 0.0 && !counts.empty()) {
-            const double largest = static_cast<double>(*std::max_element(counts.begin(), counts.end()));
+        if (alpha_ > 0.0 && !counts_.empty()) {
+            const double largest = static_cast<double>(*std::max_element(counts_.begin(), counts_.end()));
             for (std::size_t item = 0; item < items(); ++item) {
-                const double share = static_cast<double>(counts[item]) / largest;
+                const double share = static_cast<double>(counts_[item]) / largest;
                 weights_[item] =
-                    counts[item] == 0 ? 0.0 : detail::portable_exp(alpha * funnel::detail::portable_log(share));
+                    counts_[item] == 0 ? 0.0 : detail::portable_exp(alpha_ * funnel::detail::portable_log(share));
             }
         }
     }
@@ -139,18 +144,38 @@ private:
             }
         }
 
-        // The history holds nearly all the weight: look through what is left.
+        // The history holds nearly all the weight: look through what is left. With a large alpha, that may weigh too
+        // little for a double beside the most popular item; then it is weighed against the most popular that is left.
         double total = 0.0;
+        std::uint32_t most = 0;
         for (std::size_t item = 0; item < items(); ++item) {
-            total += is_seen(item) ? 0.0 : weights_[item];
+            if (!is_seen(item)) {
+                total += weights_[item];
+                most = std::max(most, counts_[item]);
+            }
+        }
+        constexpr double tiny = 1e-200;
+        const bool is_tiny = total < tiny && most > 0;
+        const auto weight = [&](std::size_t item) {
+            if (!is_tiny || counts_[item] == 0) {
+                return weights_[item];
+            }
+            const double share = static_cast<double>(counts_[item]) / static_cast<double>(most);
+            return detail::portable_exp(alpha_ * funnel::detail::portable_log(share));
+        };
+        if (is_tiny) {
+            total = 0.0;
+            for (std::size_t item = 0; item < items(); ++item) {
+                total += is_seen(item) ? 0.0 : weight(item);
+            }
         }
         const double target = random.uniform() * total;
         double below = 0.0;
         bool found = false;
         for (std::uint32_t item = 0; item < items() && below <= target; ++item) {
-            if (weights_[item] > 0.0 && !is_seen(item)) {
+            if (!is_seen(item) && weight(item) > 0.0) {
                 drawn = item;
-                below += weights_[item];
+                below += weight(item);
                 found = true;
             }
         }
@@ -158,8 +183,10 @@ private:
     }
 
     std::uint64_t seed_;
+    double alpha_;
     CSRMatrix<float> history_;
-    std::vector<double> weights_;
+    std::vector<std::uint32_t> counts_;  // rows of each item
+    std::vector<double> weights_;        // the most popular item weighs 1; 0 also if it is too little for a double
     std::vector<double> keep_;
     std::vector<std::uint32_t> other_;
 };

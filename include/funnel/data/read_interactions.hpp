@@ -4,60 +4,105 @@
 #include <funnel/data/csv.hpp>
 #include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/data/log_rows.hpp>
 #include <funnel/data/movielens.hpp>
 #include <funnel/data/recbole.hpp>
 
 #include <algorithm>
-#include <cstddef>
-#include <initializer_list>
+#include <array>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace funnel::inline FUNNEL_ABI::data {
 
-/// A log of whatever kind this library reads, told by its first line: RecBole (name:type columns), MovieLens, else a
-/// table with a header whose columns have usual names (user, user_id, userId, customer_id, ...; item, item_id, itemId,
-/// movieId, product_id, ...; rating, value, ...; timestamp, time, ...). A program that knows what it reads should say
-/// so: read_movielens, read_recbole, read_csv.
-///
-/// Errors    as those three
-[[nodiscard]] inline Interactions read_interactions(const std::string& path) {
-    const Text text = Text::read(path);
-    const std::string_view first = text.first_line();
-    const auto has = [&](std::string_view piece) { return first.find(piece) != std::string_view::npos; };
-    if (has(":token")) {
-        return read_recbole(path);
-    }
-    const bool starts_with_number = !first.empty() && first.front() >= '0' && first.front() <= '9';
-    if (starts_with_number || (has("userId") && has("movieId") && has("rating") && has("timestamp"))) {
-        return read_movielens(path);
-    }
+namespace detail {
 
-    // The first of some usual names that stands in the header as a whole word.
-    const auto first_of = [&](std::initializer_list<std::string_view> names) -> std::optional<std::string> {
-        constexpr std::string_view ends = "\t;,\"";
-        for (const std::string_view name : names) {
-            for (std::size_t at = first.find(name); at != std::string_view::npos; at = first.find(name, at + 1)) {
-                const std::size_t end = at + name.size();
-                if ((at == 0 || ends.find(first[at - 1]) != std::string_view::npos) &&
-                    (end == first.size() || ends.find(first[end]) != std::string_view::npos)) {
-                    return std::string(name);
-                }
+inline constexpr std::array<std::string_view, 5> user_names{"user", "user_id", "customer", "customer_id", "visitor_id"};
+inline constexpr std::array<std::string_view, 7> item_names{"item",       "item_id", "movie_id", "book_id",
+                                                            "product_id", "sku",     "isbn"};
+inline constexpr std::array<std::string_view, 5> value_names{"rating", "value", "score", "count", "weight"};
+inline constexpr std::array<std::string_view, 3> time_names{"timestamp", "time", "unix_time"};
+
+// A name without regard to case and to what stands between its words: "User-ID" and "userId" are "userid".
+[[nodiscard]] inline std::string plain_name(std::string_view name) {
+    std::string plain;
+    for (const char c : name) {
+        if (c != '_' && c != '-' && c != ' ') {
+            plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        }
+    }
+    return plain;
+}
+
+// The column of the first of these names that the table has, by its own spelling.
+[[nodiscard]] inline std::optional<std::string_view> usual_column(const DelimitedRows& rows,
+                                                                  std::span<const std::string_view> names) {
+    for (const std::string_view name : names) {
+        const std::string plain = plain_name(name);
+        for (const std::string_view column : rows.header()) {
+            if (plain_name(column) == plain) {
+                return column;
             }
         }
-        return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+[[nodiscard]] inline Interactions read_usual_table(Text text) {
+    DelimitedRows rows = csv_rows(std::move(text), std::nullopt);
+    rows.read_header();
+    const auto key_column = [&](std::string_view of, std::span<const std::string_view> names) {
+        const std::optional<std::string_view> name = usual_column(rows, names);
+        if (!name) {
+            std::string expected = "a column of " + std::string(of) + " (";
+            for (const std::string_view usual : names) {
+                expected.append(usual == names.front() ? "" : ", ").append(usual);
+            }
+            rows.reject(expected + "; read_csv takes other names, read_headerless_csv a table without a header)",
+                        rows.header_list());
+        }
+        return LogColumn{rows.column(*name), "a key in " + Text::quote(*name)};
     };
-    CSVOptions options;
-    options.user =
-        first_of({"user", "user_id", "userId", "userid", "customer", "customer_id", "visitor_id"}).value_or("user");
-    options.item =
-        first_of({"item", "item_id", "itemId", "itemid", "movieId", "movie_id", "book_id", "product_id", "sku"})
-            .value_or("item");
-    options.value = first_of({"rating", "value", "score", "count", "weight"});
-    options.time = first_of({"timestamp", "time", "unix_time", "unixtime"});
-    return read_csv(path, options);
+    const auto number_column = [&](std::span<const std::string_view> names) -> std::optional<LogColumn> {
+        const std::optional<std::string_view> name = usual_column(rows, names);
+        return name ? std::optional(LogColumn{rows.column(*name), std::string(*name)}) : std::nullopt;
+    };
+    // clang-format off
+    const LogColumns columns{.user = key_column("users", user_names), .item = key_column("items", item_names),
+                             .value = number_column(value_names), .time = number_column(time_names),
+                             .times = TimeKind::NumberOrDate};
+    // clang-format on
+    return gather_log(rows, columns);
+}
+
+}  // namespace detail
+
+/// A log of whatever kind this library reads, told by its first line: RecBole (name:type columns), MovieLens without a
+/// header, else a table with a header, between tabs, semicolons or commas, whose columns have usual names:
+///
+///     users     user, user_id, customer, customer_id, visitor_id
+///     items     item, item_id, movie_id, book_id, product_id, sku, isbn
+///     values    rating, value, score, count, weight          (if there)
+///     times     timestamp, time, unix_time                   (if there; numbers or dates, as for read_csv)
+///
+/// in any spelling ("userId", "User-ID", "USER ID"). Keys are any text. A program that knows what it reads should say
+/// so: read_movielens, read_recbole, read_csv; read_headerless_csv for a table without a header.
+///
+/// Errors    as those
+[[nodiscard]] inline Interactions read_interactions(const std::string& path) {
+    Text text = Text::read(path);
+    const std::string_view first = text.first_line();
+    if (first.find(":token") != std::string_view::npos) {
+        return detail::read_recbole(std::move(text));
+    }
+    const bool starts_with_number = !first.empty() && first.front() >= '0' && first.front() <= '9';
+    if (starts_with_number && !detail::movielens_delimiter(first).empty()) {
+        return detail::read_movielens(std::move(text));
+    }
+    return detail::read_usual_table(std::move(text));
 }
 
 }  // namespace funnel::data

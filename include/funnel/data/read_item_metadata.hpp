@@ -4,6 +4,7 @@
 #include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/item_metadata.hpp>
+#include <funnel/data/key_numbers.hpp>
 #include <funnel/data/recbole.hpp>
 #include <funnel/data/utf8.hpp>
 
@@ -36,20 +37,33 @@ namespace detail {
 class ItemInfoGatherer {
 public:
     explicit ItemInfoGatherer(const Interactions& log)
-        : log_(log), items_(log.items()), genres_(log.items()), is_known_(log.items(), false) {}
+        : log_(log), items_(log.items()), is_known_(log.items(), false) {}
+
+    // A genre by its name: numbered by first appearance.
+    [[nodiscard]] std::uint16_t genre(const DelimitedRows& rows, std::string_view name) {
+        const std::uint32_t number = genre_names_.number_of(name);
+        if (number >= std::numeric_limits<std::uint16_t>::max()) {
+            rows.reject("at most 65535 genres", "more");
+        }
+        return static_cast<std::uint16_t>(number);
+    }
+
+    // Genres as in "Crime|Drama".
+    [[nodiscard]] std::vector<std::uint16_t> genres(const DelimitedRows& rows, std::string_view list, char separator) {
+        std::vector<std::uint16_t> numbers;
+        while (!list.empty()) {
+            const std::size_t stop = std::min(list.find(separator), list.size());
+            if (stop > 0) {
+                numbers.push_back(genre(rows, list.substr(0, stop)));
+            }
+            list.remove_prefix(std::min(stop + 1, list.size()));
+        }
+        return numbers;
+    }
 
     // Title as "Heat (1995)" or "Heat"; year as "1995" or anything that is no year.
     void add(const DelimitedRows& rows, std::size_t id_column, std::string_view title, std::string_view year,
-             std::vector<std::string> genres) {
-        for (const std::string& name : genres) {
-            const auto at = std::lower_bound(names_.begin(), names_.end(), name);
-            if (at == names_.end() || *at != name) {
-                names_.insert(at, name);
-            }
-        }
-        if (names_.size() > std::numeric_limits<std::uint16_t>::max()) {
-            rows.reject("at most 65535 genres", "more");
-        }
+             std::vector<std::uint16_t> genres) {
         const std::string_view key = rows.key(id_column, "an item id");
         const std::optional<std::uint32_t> item = log_.find_item(key);
         if (!item) {
@@ -59,9 +73,8 @@ public:
             rows.reject("each item once", Text::quote(key) + " twice");
         }
         is_known_[*item] = true;
-        genres_[*item] = std::move(genres);
-
         ItemInfo& info = items_[*item];
+        info.genres = std::move(genres);
         const std::string_view trimmed = title.substr(0, title.find_last_not_of(' ') + 1);
         if (trimmed.size() > 6 && trimmed.ends_with(')') && trimmed[trimmed.size() - 6] == '(') {
             info.year = year_of(trimmed.substr(trimmed.size() - 5, 4));
@@ -71,39 +84,37 @@ public:
         info.year = info.year ? info.year : year_of(year);
     }
 
-    [[nodiscard]] const std::vector<std::string>& names() const noexcept { return names_; }
-
+    // For genres that are positions in these names already.
     [[nodiscard]] ItemMetadata finish(std::vector<std::string> names) && {
-        for (std::size_t item = 0; item < items_.size(); ++item) {
-            for (std::size_t genre = 0; genre < names.size(); ++genre) {
-                const auto& own = genres_[item];
-                if (std::find(own.begin(), own.end(), names[genre]) != own.end()) {
-                    items_[item].genres.push_back(static_cast<std::uint16_t>(genre));
-                }
-            }
+        for (ItemInfo& item : items_) {
+            std::sort(item.genres.begin(), item.genres.end());
+            item.genres.erase(std::unique(item.genres.begin(), item.genres.end()), item.genres.end());
         }
         return {std::move(items_), std::move(names)};
+    }
+
+    // For genres numbered by genre(): they become positions in all the names, sorted bytewise.
+    [[nodiscard]] ItemMetadata finish() && {
+        std::vector<std::string> names = genre_names_.keys();
+        std::sort(names.begin(), names.end());
+        std::vector<std::uint16_t> places(names.size());
+        for (std::size_t place = 0; place < names.size(); ++place) {
+            places[genre_names_.known_number_of(names[place])] = static_cast<std::uint16_t>(place);
+        }
+        for (ItemInfo& item : items_) {
+            for (std::uint16_t& genre : item.genres) {
+                genre = places[genre];
+            }
+        }
+        return std::move(*this).finish(std::move(names));
     }
 
 private:
     const Interactions& log_;
     std::vector<ItemInfo> items_;
-    std::vector<std::vector<std::string>> genres_;
     std::vector<bool> is_known_;
-    std::vector<std::string> names_;  // all that occurred, sorted
+    KeyNumbers genre_names_;
 };
-
-[[nodiscard]] inline std::vector<std::string> split_genres(std::string_view list, char separator) {
-    std::vector<std::string> genres;
-    while (!list.empty()) {
-        const std::size_t stop = std::min(list.find(separator), list.size());
-        if (stop > 0) {
-            genres.emplace_back(list.substr(0, stop));
-        }
-        list.remove_prefix(std::min(stop + 1, list.size()));
-    }
-    return genres;
-}
 
 // u.item: id | title (year) | release date | video date | address | 19 flags
 [[nodiscard]] inline ItemMetadata read_u_item(DelimitedRows& rows, ItemInfoGatherer gatherer) {
@@ -113,14 +124,14 @@ private:
                                          "Romance", "Sci-Fi",    "Thriller",    "War",       "Western"};
     rows.expect_columns(5 + names.size());
     while (rows.next()) {
-        std::vector<std::string> genres;
+        std::vector<std::uint16_t> genres;
         for (std::size_t genre = 0; genre < names.size(); ++genre) {
             const std::string_view flag = rows.fields()[5 + genre];
             if (flag != "0" && flag != "1") {
                 rows.reject("a genre as 0 or 1", Text::quote(flag));
             }
             if (flag == "1") {
-                genres.push_back(names[genre]);
+                genres.push_back(static_cast<std::uint16_t>(genre));
             }
         }
         const std::string_view date = rows.fields()[2];  // 01-Jan-1995
@@ -168,7 +179,7 @@ private:
         const auto genres = first_of({"class", "genre", "genres", "categories"});
         while (rows.next()) {
             const auto field = [&](std::optional<std::size_t> at) { return at ? rows.fields()[*at] : ""; };
-            gatherer.add(rows, id, field(title), field(year), detail::split_genres(field(genres), ' '));
+            gatherer.add(rows, id, field(title), field(year), gatherer.genres(rows, field(genres), ' '));
         }
     } else {
         const bool has_header = first.find("movieId") != std::string_view::npos;
@@ -186,11 +197,10 @@ private:
         while (rows.next()) {
             const std::string_view genres = rows.fields()[columns[2]];
             gatherer.add(rows, columns[0], rows.fields()[columns[1]], "",
-                         detail::split_genres(genres == "(no genres listed)" ? "" : genres, '|'));
+                         gatherer.genres(rows, genres == "(no genres listed)" ? "" : genres, '|'));
         }
     }
-    std::vector<std::string> names = gatherer.names();
-    return std::move(gatherer).finish(std::move(names));
+    return std::move(gatherer).finish();
 }
 
 }  // namespace funnel::data

@@ -3,7 +3,7 @@
 
 #include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
-#include <funnel/data/interactions_builder.hpp>
+#include <funnel/data/log_rows.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -20,23 +20,23 @@ class RecBoleRows : public DelimitedRows {
 public:
     /// Errors    CorruptData if the header is not of that form, with the types token, float, token_seq and float_seq
     explicit RecBoleRows(Text text) : DelimitedRows(std::move(text), "\t") {
-        next();
-        std::vector<std::string> names;
+        next();  // a text has at least one row
+        std::vector<std::string_view> names;
         for (const std::string_view field : fields()) {
             const std::size_t colon = field.rfind(':');
             const std::string_view type = colon == std::string_view::npos ? "" : field.substr(colon + 1);
             if (colon == 0 || (type != "token" && type != "float" && type != "token_seq" && type != "float_seq")) {
                 reject("a column as name:type, of type token, float, token_seq or float_seq", Text::quote(field));
             }
-            names.emplace_back(field.substr(0, colon));
-            types_.emplace_back(type);
+            names.push_back(field.substr(0, colon));
+            types_.push_back(type);
         }
         set_header(std::move(names));
     }
 
     /// The place of a column, if there is one.
     ///
-    /// Errors    CorruptData if it has another type
+    /// Errors    CorruptData if it has another type, or there are two of that name
     [[nodiscard]] std::optional<std::size_t> find_column_of(std::string_view name, std::string_view type) const {
         const std::optional<std::size_t> found = find_column(name);
         if (found && types_[*found] != type) {
@@ -46,8 +46,26 @@ public:
     }
 
 private:
-    std::vector<std::string> types_;
+    std::vector<std::string_view> types_;
 };
+
+namespace detail {
+
+[[nodiscard]] inline Interactions read_recbole(Text text) {
+    RecBoleRows rows(std::move(text));
+    LogColumns columns{.user = {rows.column("user_id"), "a user_id"}, .item = {rows.column("item_id"), "an item_id"}};
+    static_cast<void>(rows.find_column_of("user_id", "token"));
+    static_cast<void>(rows.find_column_of("item_id", "token"));
+    if (const auto rating = rows.find_column_of("rating", "float")) {
+        columns.value = LogColumn{*rating, "rating"};
+    }
+    if (const auto timestamp = rows.find_column_of("timestamp", "float")) {
+        columns.time = LogColumn{*timestamp, "timestamp"};
+    }
+    return gather_log(rows, columns, "an interaction");
+}
+
+}  // namespace detail
 
 /// A log of RecBole: an atomic file with the columns user_id:token and item_id:token and, if there, rating:float and
 /// timestamp:float. Other columns are passed over.
@@ -56,24 +74,7 @@ private:
 /// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is no such file or has no row
 /// Source    RecBole, "Atomic files" (recbole.io/docs/user_guide/data/atomic_files.html)
 [[nodiscard]] inline Interactions read_recbole(const std::string& path) {
-    RecBoleRows rows(Text::read(path));
-    const std::size_t user = rows.column("user_id");
-    const std::size_t item = rows.column("item_id");
-    static_cast<void>(rows.find_column_of("user_id", "token"));
-    static_cast<void>(rows.find_column_of("item_id", "token"));
-    const std::optional<std::size_t> rating = rows.find_column_of("rating", "float");
-    const std::optional<std::size_t> timestamp = rows.find_column_of("timestamp", "float");
-
-    InteractionsBuilder log;
-    while (rows.next()) {
-        log.add(rows.key(user, "a user_id"), rows.key(item, "an item_id"),
-                rating ? rows.number<float>(*rating, "rating") : 1.0F,
-                timestamp ? rows.number<double>(*timestamp, "timestamp") : 0.0);
-    }
-    if (log.size() == 0) {
-        rows.reject_end("an interaction");
-    }
-    return std::move(log).build();
+    return detail::read_recbole(Text::read(path));
 }
 
 }  // namespace funnel::data

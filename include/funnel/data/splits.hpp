@@ -46,7 +46,7 @@ struct RandomSplitOptions {
 /// Returns   the same parts on every machine
 /// Errors    InvalidArgument if test_fraction is not in (0, 1)
 [[nodiscard]] inline Split split_random(const Interactions& log, const RandomSplitOptions& options = {}) {
-    require(options.test_fraction > 0.0 && options.test_fraction < 1.0,
+    require(math::is_finite(options.test_fraction) && options.test_fraction > 0.0 && options.test_fraction < 1.0,
             "split_random: test_fraction must lie in (0, 1)");
     const auto order = Random(options.seed).permutation<std::size_t>(log.size());
 
@@ -66,14 +66,16 @@ struct TimeSplitOptions {
 /// One cut for everybody: what happened before it is for training, what happened at or after it for the test.
 ///
 /// With a fraction, the cut is the time of the row that has round(test_fraction * rows) rows from itself to the end of
-/// time. Rows of the same time are never divided, so the test part may be larger.
+/// time. Rows of the same time are never divided, so the test part may be larger. It is smaller if it would be all of
+/// the log: the rows of the earliest time are always for training.
 ///
 /// Errors    InvalidArgument if both or a fraction outside (0, 1) or a NaN are given, or if a fraction is asked of a
 ///           log whose rows are all of one time
 [[nodiscard]] inline Split split_by_time(const Interactions& log, const TimeSplitOptions& options = {}) {
     require(!options.test_fraction || !options.cut, "split_by_time: give test_fraction or cut, not both");
     const double fraction = options.test_fraction.value_or(0.2);
-    require(fraction > 0.0 && fraction < 1.0, "split_by_time: test_fraction must lie in (0, 1)");
+    require(math::is_finite(fraction) && fraction > 0.0 && fraction < 1.0,
+            "split_by_time: test_fraction must lie in (0, 1)");
     require(!options.cut || !math::is_nan(*options.cut), "split_by_time: cut must not be NaN");
     if (options.cut) {
         return split_where(log, [&](std::size_t row) { return log[row].time >= *options.cut; });
@@ -89,10 +91,19 @@ struct TimeSplitOptions {
         times.push_back(row.time);
     }
     const auto [first, last] = std::minmax_element(times.begin(), times.end());
-    require(*first < *last, "split_by_time: the rows are all of one time, which no cut divides");
+    const double first_time = *first;
+    const double last_time = *last;
+    require(first_time < last_time, "split_by_time: the rows are all of one time, which no cut divides");
     const auto cut = times.end() - static_cast<std::ptrdiff_t>(test_rows);
     std::nth_element(times.begin(), cut, times.end());
-    return split_where(log, [&](std::size_t row) { return log[row].time >= *cut; });
+    double first_test_time = *cut;
+    if (first_test_time == first_time) {
+        first_test_time = last_time;
+        for (const double time : times) {
+            first_test_time = time > first_time ? std::min(first_test_time, time) : first_test_time;
+        }
+    }
+    return split_where(log, [&](std::size_t row) { return log[row].time >= first_test_time; });
 }
 
 struct LastOutSplitOptions {

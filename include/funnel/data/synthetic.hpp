@@ -61,6 +61,9 @@ public:
                 "SyntheticWorld: at most 2^32 - 1 users and items");
         require(options.rows <= options.users * (options.items / 2),
                 "SyntheticWorld: rows must be at most users * (items / 2)");
+        require(math::is_finite(options.popularity) && math::is_finite(options.taste) &&
+                    math::is_finite(options.drift) && math::is_finite(options.cold_users),
+                "SyntheticWorld: popularity, taste, drift and cold_users must be finite");
         require(
             options.popularity >= 0.0 && options.popularity <= 10.0 && options.taste >= 0.0 && options.taste <= 10.0,
             "SyntheticWorld: popularity and taste must lie in [0, 10]");
@@ -72,13 +75,16 @@ public:
         make_log();
     }
 
-    [[nodiscard]] const Interactions& log() const noexcept { return log_; }
-    [[nodiscard]] const ItemMetadata& item_metadata() const noexcept { return metadata_; }
+    [[nodiscard]] const Interactions& log() const noexcept FUNNEL_LIFETIMEBOUND { return log_; }
+    [[nodiscard]] const ItemMetadata& item_metadata() const noexcept FUNNEL_LIFETIMEBOUND { return metadata_; }
     [[nodiscard]] std::size_t users() const noexcept { return options_.users; }
     [[nodiscard]] std::size_t items() const noexcept { return options_.items; }
 
-    /// The era of a time; times before the first era count as the first, later ones as the last.
+    /// The era of a time; times before the first era and NaN count as the first, later ones as the last.
     [[nodiscard]] static std::size_t era(double time) noexcept {
+        if (math::is_nan(time)) {
+            return 0;
+        }
         const double place = (time - static_cast<double>(first_second)) / static_cast<double>(seconds_an_era);
         return place >= eras ? eras - 1 : place > 0.0 ? static_cast<std::size_t>(place) : 0;
     }

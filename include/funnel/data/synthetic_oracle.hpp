@@ -32,7 +32,8 @@ public:
     /// The world must outlive the oracle; train and test are parts of its log.
     ///
     /// Errors    InvalidArgument if train or test have other numbers of users or items than the world
-    SyntheticOracle(const SyntheticWorld& world, const Interactions& train, const Interactions& test)
+    SyntheticOracle(const SyntheticWorld& world FUNNEL_LIFETIMEBOUND, const Interactions& train,
+                    const Interactions& test)
         : world_(world), histories_(world.users()), visits_(world.users() * SyntheticWorld::eras, 0) {
         require(train.users() == world.users() && train.items() == world.items() && test.users() == world.users() &&
                     test.items() == world.items(),
@@ -44,6 +45,8 @@ public:
             ++visits_[row.user * SyntheticWorld::eras + SyntheticWorld::era(row.time)];
         }
     }
+
+    SyntheticOracle(SyntheticWorld&& world, const Interactions& train, const Interactions& test) = delete;
 
     /// Errors    InvalidArgument if there is no such user
     [[nodiscard]] std::vector<Scored<>> recommend(std::size_t user, const OracleOptions& options = {}) const {

@@ -16,32 +16,33 @@
 namespace funnel::inline FUNNEL_ABI::io {
 
 /// Reads numbers, lowest byte first, from bytes that may hold anything. Never reads past the end, and proves every size
-/// before it allocates.
+/// before it allocates. A call that throws leaves the position where it was.
 ///
 /// Errors    CorruptData "<source>: byte <position> (<what>): expected ..., found ..." if too few bytes are left
 class ByteReader {
 public:
     /// The bytes must outlive the reader; source is the name that errors give, for files their path.
-    ByteReader(std::span<const std::byte> bytes, std::string source) : bytes_(bytes), source_(std::move(source)) {}
+    ByteReader(std::span<const std::byte> bytes FUNNEL_LIFETIMEBOUND, std::string source)
+        : bytes_(bytes), source_(std::move(source)) {}
+    ByteReader(std::vector<std::byte>&& bytes, std::string source) = delete;  // would not live as long as the reader
 
     [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
     [[nodiscard]] std::uint64_t remaining() const noexcept { return bytes_.size() - position_; }
-    [[nodiscard]] const std::string& source() const noexcept { return source_; }
+    [[nodiscard]] const std::string& source() const noexcept FUNNEL_LIFETIMEBOUND { return source_; }
 
     /// The next count bytes.
     std::span<const std::byte> bytes(std::uint64_t count, std::string_view what) {
-        if (count > remaining()) {
-            fail(what, std::to_string(count) + " bytes", std::to_string(remaining()) + " bytes before the end");
-        }
-        const auto taken = bytes_.subspan(position_, static_cast<std::size_t>(count));
+        const auto taken = peek(count, what);
         position_ += taken.size();
         return taken;
     }
 
     /// The next count bytes as characters.
     std::string text(std::uint64_t count, std::string_view what) {
-        const auto raw = bytes(count, what);
-        return {reinterpret_cast<const char*>(raw.data()), raw.size()};
+        const auto raw = peek(count, what);
+        std::string characters(reinterpret_cast<const char*>(raw.data()), raw.size());
+        position_ += raw.size();
+        return characters;
     }
 
     /// The next number.
@@ -53,9 +54,10 @@ public:
     /// The next count numbers.
     template <Number T>
     std::vector<T> numbers(std::uint64_t count, std::string_view what) {
-        const auto raw = bytes(product(count, sizeof(T), what), what);
+        const auto raw = peek(product(count, sizeof(T), what), what);
         std::vector<T> out(raw.size() / sizeof(T));
         load_numbers<T>(raw, std::span(out));
+        position_ += raw.size();
         return out;
     }
 
@@ -90,6 +92,13 @@ public:
     }
 
 private:
+    [[nodiscard]] std::span<const std::byte> peek(std::uint64_t count, std::string_view what) const {
+        if (count > remaining()) {
+            fail(what, std::to_string(count) + " bytes", std::to_string(remaining()) + " bytes before the end");
+        }
+        return bytes_.subspan(position_, static_cast<std::size_t>(count));
+    }
+
     std::span<const std::byte> bytes_;
     std::string source_;
     std::size_t position_ = 0;

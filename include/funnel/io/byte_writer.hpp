@@ -2,21 +2,38 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/io/little_endian.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::io {
 
 /// Bytes that grow at the end; numbers go in with their lowest byte first. ByteReader is the other side.
+///
+/// A call that throws changes nothing.
 class ByteWriter {
 public:
-    [[nodiscard]] const std::vector<std::byte>& bytes() const noexcept { return bytes_; }
+    [[nodiscard]] const std::vector<std::byte>& bytes() const& noexcept FUNNEL_LIFETIMEBOUND { return bytes_; }
+    /// Of a writer that is not needed any more: its bytes themselves.
+    [[nodiscard]] std::vector<std::byte> bytes() && noexcept { return std::move(bytes_); }
 
-    void write(std::span<const std::byte> more) { bytes_.insert(bytes_.end(), more.begin(), more.end()); }
+    void write(std::span<const std::byte> more) {
+        if (bytes_.capacity() - bytes_.size() >= more.size()) {
+            std::copy(more.begin(), more.end(), add(more.size()));
+            return;
+        }
+        ByteWriter larger;  // the old bytes live until all is copied: `more` may be a part of them
+        larger.bytes_.reserve(math::saturating_add(bytes_.size(), std::max(bytes_.size(), more.size())));
+        larger.bytes_.insert(larger.bytes_.end(), bytes_.begin(), bytes_.end());
+        larger.bytes_.insert(larger.bytes_.end(), more.begin(), more.end());
+        bytes_.swap(larger.bytes_);
+    }
 
     template <Number T>
     void number(T number) {
@@ -26,8 +43,10 @@ public:
 
     template <Number T>
     void numbers(std::span<const T> numbers) {
+        auto at = add(numbers.size_bytes());
         for (const T each : numbers) {
-            number(each);
+            const auto raw = number_bytes(each);
+            at = std::copy(raw.begin(), raw.end(), at);
         }
     }
 
@@ -40,11 +59,17 @@ public:
     /// Errors    InvalidArgument if it does not fit
     void text(std::string_view characters, std::size_t size) {
         require(characters.size() <= size, "ByteWriter: the text does not fit into its field");
-        text(characters);
-        bytes_.resize(bytes_.size() + size - characters.size());
+        const auto at = add(size);
+        std::transform(characters.begin(), characters.end(), at, [](char c) { return static_cast<std::byte>(c); });
     }
 
 private:
+    // So many zeros at the end; where they begin.
+    std::vector<std::byte>::iterator add(std::size_t count) {
+        bytes_.resize(bytes_.size() + count);
+        return bytes_.end() - static_cast<std::ptrdiff_t>(count);
+    }
+
     std::vector<std::byte> bytes_;
 };
 

@@ -61,7 +61,8 @@ inline constexpr std::size_t container_alignment = 64;
 inline constexpr std::size_t container_kind_size = 24;
 inline constexpr std::size_t container_name_size = 32;
 inline constexpr std::uint32_t container_max_sections = 4096;
-inline constexpr std::uint64_t container_max_columns = std::uint64_t{1} << 40;
+// Of a matrix without rows: its length says nothing, and a program takes memory for such a row sooner or later.
+inline constexpr std::uint64_t container_max_empty_columns = 65536;
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // else a fuzzer never gets past the checksums
 inline constexpr bool container_checksums_count = false;
 #else

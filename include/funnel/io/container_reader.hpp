@@ -10,6 +10,7 @@
 #include <funnel/io/little_endian.hpp>
 #include <funnel/io/recognise.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -42,9 +43,15 @@ public:
     }
 
     /// From bytes in memory, which must outlive the reader; source is the name that errors give.
-    ContainerReader(std::span<const std::byte> bytes, std::string_view kind, std::uint32_t layout_version,
-                    std::string source = "container in memory")
+    ContainerReader(std::span<const std::byte> bytes FUNNEL_LIFETIMEBOUND, std::string_view kind,
+                    std::uint32_t layout_version, std::string source = "container in memory")
         : bytes_(bytes), source_(std::move(source)) {
+        open(kind, layout_version);
+    }
+    /// From a temporary vector, which the reader keeps.
+    ContainerReader(std::vector<std::byte>&& bytes, std::string_view kind, std::uint32_t layout_version,
+                    std::string source = "container in memory")
+        : file_(std::move(bytes)), bytes_(file_), source_(std::move(source)) {
         open(kind, layout_version);
     }
 
@@ -166,7 +173,7 @@ private:
         expect_count(section, section.columns, columns, "columns");
         const std::uint64_t count = section.length / size;
         const bool fills_rows = section.columns == 0 ? count == 0 : count % section.columns == 0;
-        check(section.columns <= detail::container_max_columns, name, "its rows are too long");
+        check(section.columns <= std::max(count, detail::container_max_empty_columns), name, "its rows are too long");
         check(section.length % size == 0 && fills_rows, name, "its length must be that of whole rows of numbers");
         return section;
     }
@@ -206,6 +213,7 @@ private:
     }
 
     void open(std::string_view kind, std::uint32_t layout_version);
+    void expect_different_names(const ByteReader& reader) const;
     void read_table(ByteReader& reader, std::uint32_t count);
 
     std::vector<std::byte> file_;  // empty if the bytes are someone else's
@@ -267,20 +275,34 @@ inline void ContainerReader::open(std::string_view kind, std::uint32_t layout_ve
     read_table(reader, count);
 }
 
+// Sorted first: thousands of sections must not be compared each with each.
+inline void ContainerReader::expect_different_names(const ByteReader& reader) const {
+    std::vector<const Section*> sorted;
+    for (const Section& section : sections_) {
+        sorted.push_back(&section);
+    }
+    std::sort(sorted.begin(), sorted.end(),
+              [](const Section* a, const Section* b) { return a->name != b->name ? a->name < b->name : a < b; });
+    const auto twice = std::adjacent_find(sorted.begin(), sorted.end(),
+                                          [](const Section* a, const Section* b) { return a->name == b->name; });
+    if (twice != sorted.end()) {
+        const auto number = static_cast<std::uint64_t>(*(twice + 1) - sections_.data());
+        reader.fail_at(detail::container_head_size + number * detail::container_entry_size, "section name",
+                       "names that differ", "\"" + (*twice)->name + "\" twice");
+    }
+}
+
 inline void ContainerReader::read_table(ByteReader& reader, std::uint32_t count) {
     for (std::uint32_t i = 0; i < count; ++i) {
-        const std::uint64_t position = reader.position();
         Section section{.name = text(reader, detail::container_name_size, "section name"),
                         .type = reader.number<std::uint32_t>("element type"),
                         .checksum = reader.number<std::uint32_t>("checksum of the section"),
                         .offset = reader.number<std::uint64_t>("offset of the section"),
                         .length = reader.number<std::uint64_t>("length of the section"),
                         .columns = reader.number<std::uint64_t>("columns of the section")};
-        if (has(section.name)) {
-            reader.fail_at(position, "section name", "names that differ", "\"" + section.name + "\" twice");
-        }
         sections_.push_back(std::move(section));
     }
+    expect_different_names(reader);
     for (Section& section : sections_) {
         const std::string what = "section \"" + section.name + "\"";
         if (section.offset != reader.position()) {

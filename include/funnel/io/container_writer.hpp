@@ -32,7 +32,7 @@ namespace funnel::inline FUNNEL_ABI::io {
 ///     file.save(path);
 ///
 /// Arrays and matrices are remembered, not copied: they must live, unchanged, until the last save() or bytes().
-/// The same sections give the same bytes, on every machine.
+/// The same sections give the same bytes, on every machine. A call that throws adds nothing.
 ///
 /// Errors    InvalidArgument if a kind or name is not 1 to 23 (31) printable characters without spaces, if a name comes
 ///           twice, or if there are more than 4096 sections
@@ -50,7 +50,7 @@ public:
     void value(std::string_view name, T number) {
         ByteWriter bytes;
         bytes.number(number);
-        add<T>(name, 1).owned = bytes.bytes();
+        add(new_section<T>(name, 1), std::move(bytes).bytes());
     }
 
     /// Numbers in a row.
@@ -74,8 +74,9 @@ public:
         requires Number<std::remove_const_t<T>>
     void matrix(std::string_view name, MatrixView<T> numbers) {
         require(numbers.cols() > 0 || numbers.rows() == 0, "ContainerWriter: a matrix with rows must have columns");
-        require(numbers.cols() <= detail::container_max_columns, "ContainerWriter: the rows of a matrix are too long");
-        Section& section = add<std::remove_const_t<T>>(name, numbers.cols());
+        require(numbers.rows() > 0 || numbers.cols() <= detail::container_max_empty_columns,
+                "ContainerWriter: a matrix without rows must have at most 65536 columns");
+        Section section = new_section<std::remove_const_t<T>>(name, numbers.cols());
         if constexpr (std::endian::native == std::endian::little) {
             section.data = reinterpret_cast<const std::byte*>(numbers.data());
             section.rows = numbers.rows();
@@ -84,12 +85,13 @@ public:
             if (section.row_bytes == section.stride_bytes) {
                 section.row_bytes *= std::exchange(section.rows, std::size_t{1});
             }
+            add(std::move(section), {});
         } else {
             ByteWriter converted;
             for (std::size_t i = 0; i < numbers.rows(); ++i) {
                 converted.numbers(std::span<const std::remove_const_t<T>>(numbers.row(i)));
             }
-            section.owned = converted.bytes();
+            add(std::move(section), std::move(converted).bytes());
         }
     }
 
@@ -113,7 +115,7 @@ public:
         for (const std::string& text : texts) {
             packed.text(text);
         }
-        add(name, detail::ElementType::strings, 1).owned = packed.bytes();
+        add(new_section(name, detail::ElementType::strings, 1), std::move(packed).bytes());
     }
 
     /// Writes the file, completely or not at all; an old one stays as it is until then.
@@ -129,7 +131,7 @@ public:
     [[nodiscard]] std::vector<std::byte> bytes() const {
         ByteWriter out;
         write_to(out);
-        return out.bytes();
+        return std::move(out).bytes();
     }
 
 private:
@@ -156,18 +158,23 @@ private:
     };
 
     template <Number T>
-    Section& add(std::string_view name, std::uint64_t columns) {
-        return add(name, detail::element_type_of<T>(), columns);
+    [[nodiscard]] Section new_section(std::string_view name, std::uint64_t columns) const {
+        return new_section(name, detail::element_type_of<T>(), columns);
     }
 
-    Section& add(std::string_view name, detail::ElementType type, std::uint64_t columns) {
+    [[nodiscard]] Section new_section(std::string_view name, detail::ElementType type, std::uint64_t columns) const {
         require(detail::is_container_name(name, detail::container_name_size),
                 "ContainerWriter: a section name must be 1 to 31 printable characters without spaces");
         for (const Section& section : sections_) {
             require(section.name != name, "ContainerWriter: two sections of the same name");
         }
         require(sections_.size() < detail::container_max_sections, "ContainerWriter: more than 4096 sections");
-        return sections_.emplace_back(Section{.name = std::string(name), .type = type, .columns = columns});
+        return {.name = std::string(name), .type = type, .columns = columns};
+    }
+
+    void add(Section section, std::vector<std::byte> owned) {
+        section.owned = std::move(owned);
+        sections_.push_back(std::move(section));
     }
 
     // Where everything lies follows from the sizes, so the head is known before the first section is written.
@@ -198,7 +205,7 @@ private:
         head.number(crc32c(table.bytes()));
         head.number(crc32c(head.bytes()));
         head.write(table.bytes());
-        return head.bytes();
+        return std::move(head).bytes();
     }
 
     template <class Sink>

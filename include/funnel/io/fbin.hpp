@@ -8,12 +8,14 @@
 #include <funnel/io/file.hpp>
 #include <funnel/io/little_endian.hpp>
 #include <funnel/io/raw_matrix.hpp>
+#include <funnel/io/recognise.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace funnel::inline FUNNEL_ABI::io {
@@ -26,12 +28,18 @@ struct GroundTruth {
 
 namespace detail {
 
+// For a file whose size is not what its first numbers say: "; the file looks like gzip data (unpack it first)".
+[[nodiscard]] inline std::string looks_like(std::span<const std::byte> bytes) {
+    const std::string_view known = known_format(bytes);
+    return known.empty() ? "" : "; the file looks like " + std::string(known);
+}
+
 template <Number T>
 [[nodiscard]] Matrix<T> parse_bin(std::span<const std::byte> bytes, std::string source) {
     ByteReader reader(bytes, std::move(source));
     const auto rows = reader.number<std::uint32_t>("number of rows");
     const auto cols = reader.number<std::uint32_t>("number of columns");
-    expect_payload<T>(reader, rows, cols);
+    expect_payload<T>(reader, rows, cols, looks_like(bytes));
     return read_rows<T>(reader, rows, cols);
 }
 
@@ -39,7 +47,7 @@ template <Number T>
     ByteReader reader(bytes, std::move(source));
     const auto rows = reader.number<std::uint32_t>("number of queries");
     const auto k = reader.number<std::uint32_t>("neighbours a query");
-    expect_payload<std::uint64_t>(reader, rows, k);  // an id and a distance take 8 bytes
+    expect_payload<std::uint64_t>(reader, rows, k, looks_like(bytes));  // an id and a distance take 8 bytes
     Matrix<std::uint32_t> ids = read_rows<std::uint32_t>(reader, rows, k);
     return {.ids = std::move(ids), .distances = read_rows<float>(reader, rows, k)};
 }

@@ -4,14 +4,15 @@
 #include <funnel/core/error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -123,28 +124,29 @@ struct ReadFileOptions {
 /// Bytes go to a temporary file in the same folder; commit() brings it to the disk and puts it in place of the old one,
 /// whose permissions it takes over. Without commit() nothing remains but the old file.
 ///
-/// The temporary file, ".<name>.tmp<n>", is locked while it is written. One without a lock was left behind by a save
-/// that was killed, and the next save removes it. A link is followed: what it points to is replaced.
+/// The temporary file, ".<name>.tmp<n>" (long names are cut), is locked while it is written. One without a lock was left
+/// behind by a save that was killed, and the next save removes it. A link is followed and stays: what it points to is
+/// replaced, or created if it is not there.
 ///
-/// Errors    IOError, with the path and the reason, if anything fails or the path is a directory or a device
+/// Errors    IOError, with the path and the reason, if anything fails or the path is a directory or a device;
+///           InvalidArgument for a write or commit after commit()
 class AtomicFile {
 public:
     explicit AtomicFile(const std::string& path) : target_(path) {
-        if (char* real = ::realpath(path.c_str(), nullptr)) {  // follows links; null if the file is new
-            target_ = real;
-            std::free(real);
-        }
-        name_at_ = target_.rfind('/') + 1;  // 0 if there is none
-        if (name_at_ == target_.size()) {
-            raise<IOError>(target_ + ": names no file to write");
-        }
         struct stat old{};
-        if (::stat(target_.c_str(), &old) == 0) {
+        if (::stat(path.c_str(), &old) == 0) {
             if (!S_ISREG(old.st_mode)) {
-                raise<IOError>(target_ + (S_ISDIR(old.st_mode) ? ": is a directory" : ": is not a regular file"));
+                raise<IOError>(path + (S_ISDIR(old.st_mode) ? ": is a directory" : ": is not a regular file"));
             }
             replaces_ = true;
             mode_ = old.st_mode & 07777;
+        } else if (errno == ENAMETOOLONG || errno == ELOOP) {
+            detail::raise_io_error(path, "cannot create", errno);
+        }
+        follow_links();
+        name_at_ = target_.rfind('/') + 1;  // 0 if there is none
+        if (name_at_ == target_.size()) {
+            raise<IOError>(target_ + ": names no file to write");
         }
         open_temporary();
     }
@@ -160,6 +162,7 @@ public:
 
     /// Adds bytes at the end.
     void write(std::span<const std::byte> bytes) {
+        require(!committed_, "AtomicFile: write after commit");
         while (!bytes.empty()) {
             const std::size_t count = std::min(bytes.size(), buffer_.size() - buffered_);
             std::memcpy(buffer_.data() + buffered_, bytes.data(), count);
@@ -173,6 +176,8 @@ public:
 
     /// Puts the file in its place. Call it once, last.
     void commit() {
+        require(!committed_, "AtomicFile: commit only once");
+        const std::string in = folder();  // nothing may fail for want of memory once the file is in place
         flush();
         if (replaces_ && ::fchmod(file_.get(), mode_) != 0) {
             detail::raise_io_error(target_, "cannot set permissions", errno);
@@ -186,7 +191,7 @@ public:
         committed_ = true;
 
         // The rename itself is on the disk once the folder is. Some file systems cannot tell (EINVAL).
-        const detail::FileDescriptor opened(::open(folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const detail::FileDescriptor opened(::open(in.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (opened.is_open() && detail::uninterrupted([&] { return ::fsync(opened.get()); }) != 0 && errno != EINVAL) {
             detail::raise_io_error(target_, "written, but cannot bring its folder to the disk", errno);
         }
@@ -197,12 +202,43 @@ private:
 
     [[nodiscard]] std::string folder() const { return name_at_ == 0 ? "./" : target_.substr(0, name_at_); }
 
+    // Not realpath: a link may point to what is not there yet.
+    void follow_links() {
+        std::array<char, 4096> pointee{};
+        for (int links = 0; links < 40; ++links) {
+            const ssize_t length = ::readlink(target_.c_str(), pointee.data(), pointee.size());
+            if (length < 0) {
+                return;  // no link
+            }
+            const std::string_view path(pointee.data(), static_cast<std::size_t>(length));
+            const std::size_t folder_size = path.starts_with('/') ? 0 : target_.rfind('/') + 1;
+            target_ = target_.substr(0, folder_size).append(path);
+        }
+        detail::raise_io_error(target_, "cannot create", ELOOP);
+    }
+
+    // Never longer than the name of a file that exists may be: the end of a long name makes room for our own.
+    [[nodiscard]] std::string temporary_stem() const {
+        std::string stem = target_.substr(name_at_);
+        constexpr std::size_t always_fits = 100;
+        constexpr std::size_t room = 16;
+        if (stem.size() > always_fits) {
+            std::size_t size = stem.size() - room;
+            while (size > 0 && (static_cast<unsigned char>(stem[size]) & 0xC0U) == 0x80) {
+                --size;  // not within a character of UTF-8
+            }
+            stem.resize(size);
+        }
+        return folder() + "." + stem + ".tmp";
+    }
+
     // Who holds the lock of a temporary file owns it: the first to create it, or the one who is about to remove it.
     // Names count up from 0, so there are never more of them than saves that ran at the same time.
     void open_temporary() {
+        const std::string stem = temporary_stem();
         std::size_t n = 0;
         for (int attempt = 0; attempt < 1000; ++attempt) {
-            temporary_ = folder() + "." + target_.substr(name_at_) + ".tmp" + std::to_string(n);
+            temporary_ = stem + std::to_string(n);
             file_ = detail::FileDescriptor(
                 ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
             if (file_.is_open()) {

@@ -2,150 +2,31 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/io/byte_reader.hpp>
 #include <funnel/io/byte_writer.hpp>
 #include <funnel/io/file.hpp>
 #include <funnel/io/little_endian.hpp>
+#include <funnel/io/npy_header.hpp>
 #include <funnel/io/raw_matrix.hpp>
 #include <funnel/io/recognise.hpp>
 
+#include <array>
 #include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <cstdio>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace funnel::inline FUNNEL_ABI::io {
 
 namespace detail {
-
-struct NpyHeader {
-    std::string dtype;  // "<f4"
-    bool column_major = false;
-    std::vector<std::uint64_t> shape;
-};
-
-// The dictionary of a .npy file, by a grammar of its own: three known keys, each once, in any order. Python would
-// allow more; no writer of arrays does.
-class NpyHeaderParser {
-public:
-    NpyHeaderParser(const ByteReader& file, std::uint64_t position, std::string_view text)
-        : file_(file), start_(position), text_(text) {}
-
-    [[nodiscard]] NpyHeader parse() {
-        NpyHeader header;
-        bool has_dtype = false;
-        bool has_order = false;
-        bool has_shape = false;
-        expect("{");
-        while (!accept("}")) {
-            const std::string key = quoted();
-            expect(":");
-            if (key == "descr" && !std::exchange(has_dtype, true)) {
-                header.dtype = quoted();
-            } else if (key == "fortran_order" && !std::exchange(has_order, true)) {
-                header.column_major = accept("True");
-                if (!header.column_major) {
-                    expect("False");
-                }
-            } else if (key == "shape" && !std::exchange(has_shape, true)) {
-                header.shape = shape();
-            } else {
-                fail("the keys descr, fortran_order and shape, each once");
-            }
-            if (!accept(",")) {
-                expect("}");
-                break;
-            }
-        }
-        skip_spaces();
-        if (at_ != text_.size() || !has_dtype || !has_order || !has_shape) {
-            fail("one dictionary with descr, fortran_order and shape");
-        }
-        return header;
-    }
-
-private:
-    void skip_spaces() {
-        while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) {
-            ++at_;
-        }
-    }
-
-    [[nodiscard]] bool accept(std::string_view token) {
-        skip_spaces();
-        const bool is_next = text_.substr(at_, token.size()) == token;
-        at_ += is_next ? token.size() : 0;
-        return is_next;
-    }
-
-    void expect(std::string_view token) {
-        if (!accept(token)) {
-            fail(token);
-        }
-    }
-
-    [[nodiscard]] std::string quoted() {
-        const std::string_view quote = accept("\"") ? "\"" : "'";
-        if (quote == "'" && !accept("'")) {
-            fail("a quoted name (arrays of structures are not supported)");
-        }
-        const std::size_t end = text_.find(quote, at_);
-        if (end == std::string_view::npos) {
-            fail("a closing quote");
-        }
-        std::string name(text_.substr(at_, end - at_));
-        at_ = end + 1;
-        return name;
-    }
-
-    [[nodiscard]] std::vector<std::uint64_t> shape() {
-        std::vector<std::uint64_t> sizes;
-        expect("(");
-        while (!accept(")")) {
-            sizes.push_back(number());
-            if (!accept(",")) {
-                expect(")");
-                break;
-            }
-        }
-        return sizes;
-    }
-
-    [[nodiscard]] std::uint64_t number() {
-        skip_spaces();
-        const std::size_t first = at_;
-        std::uint64_t value = 0;
-        for (; at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9'; ++at_) {
-            if (value > std::numeric_limits<std::int64_t>::max() / 10) {
-                fail("a size that a machine can address");
-            }
-            value = value * 10 + static_cast<std::uint64_t>(text_[at_] - '0');
-        }
-        if (at_ == first) {
-            fail("a whole number");
-        }
-        return value;
-    }
-
-    [[noreturn]] void fail(std::string_view expected) const {
-        const std::string_view rest = text_.substr(at_, 16);
-        file_.fail_at(start_ + at_, "array header", expected,
-                      rest.empty() ? "its end" : "\"" + std::string(rest) + "\"");
-    }
-
-    const ByteReader& file_;
-    std::uint64_t start_;
-    std::string_view text_;
-    std::size_t at_ = 0;
-};
 
 // NumPy's name of a type, without the byte order: "f4", "u1".
 template <Number T>
@@ -153,18 +34,67 @@ template <Number T>
     return (std::floating_point<T> ? "f" : std::signed_integral<T> ? "i" : "u") + std::to_string(sizeof(T));
 }
 
-template <Number T, std::endian Order>
+// A half of IEEE 754: 1 sign, 5 exponent and 10 fraction bits. Every one is a float.
+[[nodiscard]] constexpr float half_to_float(std::uint16_t half) noexcept {
+    const std::uint32_t sign = static_cast<std::uint32_t>(half >> 15) << 31;
+    const std::uint32_t exponent = half >> 10 & 0x1FU;
+    const std::uint32_t fraction = half & 0x3FFU;
+    if (exponent == 0) {  // zero or subnormal: multiples of 2^-24
+        const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
+        return sign != 0 ? -magnitude : magnitude;
+    }
+    const std::uint32_t wider = exponent == 0x1F ? 0xFFU : exponent + 127 - 15;
+    return std::bit_cast<float>(sign | wider << 23 | fraction << 13);
+}
+
+// The number at the front of these bytes, stored as Stored (std::uint16_t holds a half if T is floating), as a T.
+template <Number T, Number Stored, std::endian Order>
+[[nodiscard]] T load_npy_number(const ByteReader& reader, std::uint64_t position, std::span<const std::byte> bytes) {
+    const Stored stored = load_number<Stored, Order>(bytes);
+    if constexpr (std::same_as<T, Stored>) {
+        return stored;
+    } else if constexpr (std::same_as<Stored, std::uint16_t>) {
+        return half_to_float(stored);
+    } else {
+        // From the middle between the largest float and the next power of two on, the nearest float is infinite.
+        if (sizeof(T) < sizeof(Stored) && math::is_finite(stored) &&
+            math::abs(static_cast<double>(stored)) >= 0x1.ffffffp127) {
+            std::array<char, 32> found{};
+            static_cast<void>(std::snprintf(found.data(), found.size(), "%.9g", static_cast<double>(stored)));
+            reader.fail_at(position, "numbers", "a number that a float can hold", found.data());
+        }
+        return static_cast<T>(stored);
+    }
+}
+
+template <Number T, Number Stored, std::endian Order>
 [[nodiscard]] Matrix<T> read_npy_numbers(ByteReader& reader, std::uint64_t rows, std::uint64_t cols, bool transposed) {
-    if (!transposed) {
-        return read_rows<T, Order>(reader, rows, cols);
+    expect_payload<Stored>(reader, rows, cols);
+    if constexpr (std::same_as<T, Stored>) {
+        if (!transposed) {
+            return read_rows<T, Order>(reader, rows, cols);
+        }
     }
     Matrix<T> matrix(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols));
-    for (std::size_t j = 0; j < matrix.cols(); ++j) {
-        for (std::size_t i = 0; i < matrix.rows(); ++i) {
-            matrix(i, j) = reader.number<T, Order>("numbers");
+    const std::uint64_t begin = reader.position();
+    const auto numbers = reader.bytes(rows * cols * sizeof(Stored), "numbers");
+    for (std::size_t i = 0; i < matrix.rows(); ++i) {
+        for (std::size_t j = 0; j < matrix.cols(); ++j) {
+            const std::size_t at = (transposed ? j * matrix.rows() + i : i * matrix.cols() + j) * sizeof(Stored);
+            matrix(i, j) = load_npy_number<T, Stored, Order>(reader, begin + at, numbers.subspan(at));
         }
     }
     return matrix;
+}
+
+template <Number T, Number Stored>
+[[nodiscard]] Matrix<T> read_npy_array(ByteReader& reader, const NpyHeader& header) {
+    const std::uint64_t cols = header.shape.back();
+    const std::uint64_t rows = header.shape.size() == 2 ? header.shape[0] : cols == 0 ? 0 : 1;
+    const bool transposed = header.column_major && header.shape.size() == 2;
+    return header.order() == std::endian::big
+               ? read_npy_numbers<T, Stored, std::endian::big>(reader, rows, cols, transposed)
+               : read_npy_numbers<T, Stored, std::endian::little>(reader, rows, cols, transposed);
 }
 
 inline constexpr std::string_view npy_magic = "\x93NUMPY";
@@ -190,34 +120,42 @@ template <Number T>
     const std::string text = reader.text(length, "array header");
     const NpyHeader header = NpyHeaderParser(reader, position, text).parse();
 
-    const bool is_swapped = header.dtype == ">" + npy_type<T>() && sizeof(T) > 1;
-    if (header.dtype != (sizeof(T) == 1 ? "|" : "<") + npy_type<T>() && !is_swapped) {
-        const bool is_pickle = header.dtype.find('O') != std::string::npos;
-        reader.fail_at(position, "type of the numbers", npy_type<T>(),
-                       header.dtype + (is_pickle ? ": objects are stored as programs and never loaded"
-                                                 : " (convert in NumPy with .astype)"));
-    }
     if (header.shape.empty() || header.shape.size() > 2) {
         reader.fail_at(position, "shape", "1 or 2 dimensions", std::to_string(header.shape.size()));
     }
-    const std::uint64_t cols = header.shape.back();
-    const std::uint64_t rows = header.shape.size() == 2 ? header.shape[0] : cols == 0 ? 0 : 1;
-    expect_payload<T>(reader, rows, cols);
-    const bool transposed = header.column_major && header.shape.size() == 2;
-    return is_swapped ? read_npy_numbers<T, std::endian::big>(reader, rows, cols, transposed)
-                      : read_npy_numbers<T, std::endian::little>(reader, rows, cols, transposed);
+    const std::string_view type = header.type();
+    if (type == npy_type<T>()) {
+        return read_npy_array<T, T>(reader, header);
+    }
+    if constexpr (std::floating_point<T>) {
+        if (type == "f2") {
+            return read_npy_array<T, std::uint16_t>(reader, header);
+        }
+        if (type == "f4") {
+            return read_npy_array<T, float>(reader, header);
+        }
+        if (type == "f8") {
+            return read_npy_array<T, double>(reader, header);
+        }
+    }
+    const bool is_pickle = type.find('O') != std::string_view::npos;
+    reader.fail_at(position, "type of the numbers", std::floating_point<T> ? "f2, f4 or f8" : npy_type<T>(),
+                   header.dtype + (is_pickle ? ": objects are stored as programs and never loaded"
+                                             : " (convert in NumPy with .astype)"));
 }
 
 }  // namespace detail
 
-/// A NumPy array of one or two dimensions, of exactly the asked type: read_npy<float> reads float32.
+/// A NumPy array of one or two dimensions. Whole numbers must be of exactly the asked type. read_npy<float> and
+/// read_npy<double> read float16, float32 and float64, and convert; a float64 is rounded to the nearest float.
 ///
-/// Both byte orders and both storage orders are understood, and versions 1.0 to 3.0 of the format. Arrays of objects
+/// Numbers come as they stand in the file, NaN and infinities included. Both byte orders and both storage orders are understood, and versions 1.0 to 3.0 of the format. Arrays of objects
 /// are refused: they hold pickled programs.
 ///
 /// Returns   the array; one of one dimension becomes a matrix of one row, or of none if it is empty
 /// Errors    IOError if the file cannot be read;  CorruptData if the header is not that of such an array, if the
-///           numbers do not fill the file exactly, or if there are rows without columns
+///           numbers do not fill the file exactly, if there are rows without columns, or, with its position, if a
+///           number is too large for a float
 /// Source    numpy.lib.format, "NPY format" (NEP 1)
 template <Number T>
 [[nodiscard]] Matrix<T> read_npy(const std::string& path) {

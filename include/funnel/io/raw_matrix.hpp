@@ -14,19 +14,21 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 // What the readers and writers of plain matrix files share: rows of numbers without anything between them.
 
 namespace funnel::inline FUNNEL_ABI::io::detail {
 
 // rows x cols numbers that must fill the rest of the file: proven before memory is taken. Rows without columns are
-// refused: any number of them would fit into a file of any size.
+// refused: any number of them would fit into a file of any size. `note` is added to what was found.
 template <Number T>
-void expect_payload(const ByteReader& reader, std::uint64_t rows, std::uint64_t cols) {
+void expect_payload(const ByteReader& reader, std::uint64_t rows, std::uint64_t cols, std::string_view note = {}) {
     const std::string shape = std::to_string(rows) + " x " + std::to_string(cols);
     const std::uint64_t size = reader.product(reader.product(rows, cols, "shape"), sizeof(T), "shape");
     if (size != reader.remaining()) {
-        reader.fail("numbers", std::to_string(size) + " bytes for " + shape, std::to_string(reader.remaining()));
+        reader.fail("numbers", std::to_string(size) + " bytes for " + shape,
+                    std::to_string(reader.remaining()) + std::string(note));
     }
     if (rows > 0 && cols == 0) {
         reader.fail("shape", "rows with columns", shape);

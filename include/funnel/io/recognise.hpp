@@ -12,9 +12,9 @@
 
 namespace funnel::inline FUNNEL_ABI::io {
 
-/// What a file seems to be, judged by its first bytes, for errors about files that are not what the caller thinks:
-/// "a Git LFS pointer", "gzip data", "an HTML page", "text", ..., or else the bytes themselves.
-[[nodiscard]] inline std::string recognise(std::span<const std::byte> bytes) {
+/// The kind of file that these first bytes belong to, if it is a known one that is not plain text: "gzip data (unpack it
+/// first)", "UTF-16 text (convert it to UTF-8 first)", "a NumPy .npy array", ...; else empty.
+[[nodiscard]] inline std::string_view known_format(std::span<const std::byte> bytes) noexcept {
     using namespace std::string_view_literals;
     struct Known {
         std::string_view first_bytes;
@@ -32,43 +32,73 @@ namespace funnel::inline FUNNEL_ABI::io {
               "a funnel container that was cut to 7 bits a byte"},
         Known{"version https://git-lfs"sv, "a Git LFS pointer (fetch the file itself with: git lfs pull)"},
         Known{"\x1f\x8b"sv, "gzip data (unpack it first)"},
-        Known{"BZh"sv, "bzip2 data (unpack it first)"},
         Known{"\x28\xb5\x2f\xfd"sv, "zstd data (unpack it first)"},
         Known{"\xfd"
               "7zXZ"sv,
               "xz data (unpack it first)"},
-        Known{"PK\x03\x04"sv, "a ZIP archive (.npz, .zip or a PyTorch file)"},
+        Known{"\x04\x22\x4d\x18"sv, "lz4 data (unpack it first)"},
+        Known{"7z\xbc\xaf\x27\x1c"sv, "a 7z archive (unpack it first)"},
+        Known{"PK\x03\x04"sv, "a ZIP archive (.npz, .zip, .xlsx or a PyTorch file)"},
         Known{"\x93NUMPY"sv, "a NumPy .npy array"},
         Known{"\x89HDF\r\n"sv, "an HDF5 file"},
-        Known{"PAR1"sv, "a Parquet file"},
+        Known{"PAR1\x15"sv, "a Parquet file"},
         Known{"\x80\x02"sv, "a Python pickle"},
         Known{"\x80\x03"sv, "a Python pickle"},
         Known{"\x80\x04"sv, "a Python pickle"},
         Known{"\x80\x05"sv, "a Python pickle"},
+        Known{"\xff\xfe\0\0"sv, "UTF-32 text (convert it to UTF-8 first)"},
+        Known{"\0\0\xfe\xff"sv, "UTF-32 text (convert it to UTF-8 first)"},
+        Known{"\xff\xfe"sv, "UTF-16 text (convert it to UTF-8 first)"},
+        Known{"\xfe\xff"sv, "UTF-16 text (convert it to UTF-8 first)"},
     };
-    if (bytes.empty()) {
-        return "an empty file";
-    }
-    std::string start;
-    for (const std::byte byte : bytes.first(std::min<std::size_t>(bytes.size(), 64))) {
-        start.push_back(static_cast<char>(byte));
-    }
+    const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 64));
     for (const auto& [first_bytes, name] : known) {
-        if (std::string_view(start).substr(0, first_bytes.size()) == first_bytes) {
-            return std::string(name);
+        if (start.starts_with(first_bytes)) {
+            return name;
         }
     }
 
+    // The fourth byte of bzip2 is a block size; "BZh" alone could begin a text.
+    if (start.starts_with("BZh") && start.substr(std::min<std::size_t>(start.size(), 4)).starts_with("1AY&SY")) {
+        return "bzip2 data (unpack it first)";
+    }
+
+    // Without a byte order mark: ASCII characters with a zero before or after each.
+    for (const std::size_t zero : {std::size_t{0}, std::size_t{1}}) {
+        bool is_utf16 = start.size() >= 4;
+        for (std::size_t at = 0; at + 1 < start.size(); at += 2) {
+            const char c = start[at + 1 - zero];
+            const bool is_ascii = c == '\t' || c == '\n' || c == '\r' || (c >= ' ' && c <= '~');
+            is_utf16 = is_utf16 && is_ascii && start[at + zero] == '\0';
+        }
+        if (is_utf16) {
+            return "UTF-16 text (convert it to UTF-8 first)";
+        }
+    }
+    return {};
+}
+
+/// What a file seems to be, judged by its first bytes, for errors about files that are not what the caller thinks:
+/// what known_format says, "an HTML page", "text", ..., or else the bytes themselves.
+[[nodiscard]] inline std::string recognise(std::span<const std::byte> bytes) {
+    if (bytes.empty()) {
+        return "an empty file";
+    }
+    if (const std::string_view known = known_format(bytes); !known.empty()) {
+        return std::string(known);
+    }
+    const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 64));
     bool is_text = true;
     for (const char c : start) {
         is_text = is_text && (c == '\t' || c == '\n' || c == '\r' || (c >= ' ' && c <= '~'));
     }
     if (is_text) {
         const std::size_t first = start.find_first_not_of(" \t\r\n");
-        return first != std::string::npos && start[first] == '<' ? "an HTML or XML page (a failed download?)" : "text";
+        return first != std::string_view::npos && start[first] == '<' ? "an HTML or XML page (a failed download?)"
+                                                                      : "text";
     }
     std::string hex = "bytes";
-    for (const char c : std::string_view(start).substr(0, 8)) {
+    for (const char c : start.substr(0, 8)) {
         const auto byte = static_cast<unsigned char>(c);
         hex += ' ';
         hex += "0123456789abcdef"[byte >> 4];

@@ -43,7 +43,8 @@ template <HostBackend Backend = DefaultBackend, std::size_t Dim>
 ///     a . b / (|a| |b|)
 ///
 /// Shapes    a: n;  b: n (not checked)
-/// Returns   a number in [-1, 1], up to rounding; 0 if a vector is zero or so short that its square vanishes
+/// Returns   a number in [-1, 1], up to rounding; 0 if a vector is zero or so short that its square vanishes; NaN if
+///           one is so long, above 1.8e19, that its square is infinite
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 [[nodiscard, gnu::always_inline]] inline float cosine(std::span<const float> a, std::span<const float> b) noexcept {

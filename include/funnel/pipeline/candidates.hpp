@@ -20,7 +20,7 @@
 
 namespace funnel::inline FUNNEL_ABI::pipeline {
 
-/// Sources are numbered, those of retrieve first, then the levels of fallback. A candidate remembers who found it as the
+/// Sources are numbered, those of retrieve first, then the levels of fallback. A candidate remembers its sources as the
 /// bits of one word.
 inline constexpr std::size_t max_sources = 32;
 

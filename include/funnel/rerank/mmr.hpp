@@ -17,7 +17,6 @@
 #include <limits>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::rerank {
@@ -51,11 +50,11 @@ struct MMROptions {
 
 namespace detail {
 
-// The greedy loop. note_pick(pick, remaining, redundancy) raises the redundancy of what remains to its similarity with
-// the newest pick; it is called for every pick but the last.
-template <class NotePick>
+// The greedy loop. note_similarities(pick, remaining, similarities) writes how alike the newest pick and each candidate
+// that remains are. It is called for every pick but the last.
+template <class NoteSimilarities>
 [[nodiscard]] std::vector<std::size_t> select_by_mmr(std::span<const float> relevance, const MMROptions& options,
-                                                     NotePick&& note_pick) {
+                                                     const NoteSimilarities& note_similarities) {
     if (!math::is_finite(options.lambda) || options.lambda < 0.0F || options.lambda > 1.0F) {
         raise<InvalidArgument>("mmr: lambda must lie in [0, 1], got " + std::to_string(options.lambda));
     }
@@ -69,38 +68,46 @@ template <class NotePick>
     const std::size_t slate_size = std::min(options.k, relevance.size());
     std::vector<std::size_t> slate;
     slate.reserve(slate_size);
+    if (slate_size == 0) {
+        return slate;
+    }
 
+    // What remains, without gaps: position, relevance, and similarity to the closest pick so far.
     std::vector<std::size_t> remaining(relevance.size());
     for (std::size_t i = 0; i < remaining.size(); ++i) {
         remaining[i] = i;
     }
-    // Similarity to the closest pick so far: one look per candidate and round keeps it up to date.
-    std::vector<float> redundancy(relevance.size(), std::numeric_limits<float>::lowest());
+    std::vector<float> relevances(relevance.begin(), relevance.end());
+    std::vector<float> redundancies(relevance.size(), std::numeric_limits<float>::lowest());
+    std::vector<float> similarities(relevance.size());
 
-    while (slate.size() < slate_size) {
-        // The first pick has nothing to repeat. Ties go to the smaller position: remaining ascends, the first best
-        // wins.
-        const auto marginal_relevance_of = [&](std::size_t i) {
-            return slate.empty() ? relevance[i]
-                                 : options.lambda * relevance[i] - (1.0F - options.lambda) * redundancy[i];
-        };
-        std::size_t best = 0;
-        float best_score = marginal_relevance_of(remaining[0]);
-        for (std::size_t at = 1; at < remaining.size(); ++at) {
-            const float score = marginal_relevance_of(remaining[at]);
+    // The first pick has nothing to repeat. Ties go to the smaller position: remaining ascends, the first best wins.
+    auto best = std::max_element(relevances.begin(), relevances.end()) - relevances.begin();
+    while (true) {
+        const std::size_t pick = remaining[static_cast<std::size_t>(best)];
+        slate.push_back(pick);
+        if (slate.size() == slate_size) {
+            return slate;
+        }
+        remaining.erase(remaining.begin() + best);
+        relevances.erase(relevances.begin() + best);
+        redundancies.erase(redundancies.begin() + best);
+        similarities.pop_back();
+
+        note_similarities(pick, std::span<const std::size_t>(remaining), std::span<float>(similarities));
+        require(std::all_of(similarities.begin(), similarities.end(), [](float s) { return math::is_finite(s); }),
+                "mmr: similarities must be finite");
+        best = 0;
+        float best_score = std::numeric_limits<float>::lowest();
+        for (std::size_t at = 0; at < remaining.size(); ++at) {
+            redundancies[at] = std::max(redundancies[at], similarities[at]);
+            const float score = options.lambda * relevances[at] - (1.0F - options.lambda) * redundancies[at];
             if (score > best_score) {
-                best = at;
+                best = static_cast<std::ptrdiff_t>(at);
                 best_score = score;
             }
         }
-        const std::size_t pick = remaining[best];
-        slate.push_back(pick);
-        if (slate.size() < slate_size) {
-            remaining.erase(remaining.begin() + static_cast<std::ptrdiff_t>(best));
-            note_pick(pick, std::span<const std::size_t>(remaining), std::span<float>(redundancy));
-        }
     }
-    return slate;
 }
 
 }  // namespace detail
@@ -120,16 +127,12 @@ template <class NotePick>
 template <Similarity S>
 [[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, const S& similarity,
                                            const MMROptions& options = {}) {
-    return detail::select_by_mmr(
-        relevance, options, [&](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> redundancy) {
-            bool are_finite = true;
-            for (const std::size_t i : remaining) {
-                const auto alike = static_cast<float>(similarity(i, pick));
-                are_finite &= math::is_finite(alike);
-                redundancy[i] = std::max(redundancy[i], alike);
-            }
-            require(are_finite, "mmr: similarities must be finite");
-        });
+    const auto note_similarities = [&](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> out) {
+        for (std::size_t at = 0; at < out.size(); ++at) {
+            out[at] = static_cast<float>(similarity(remaining[at], pick));
+        }
+    };
+    return detail::select_by_mmr(relevance, options, note_similarities);
 }
 
 /// The same with a matrix of similarities: similarity(i, p) is values(i, p). Only what the formula asks for is read.
@@ -148,8 +151,8 @@ template <Similarity S>
     return mmr(relevance, [values](std::size_t i, std::size_t j) { return values(i, j); }, options);
 }
 
-/// The same with the cosine of embeddings as similarity. The rows need not be unit vectors. A row of zeros is similar to
-/// nothing (cosine 0), and so is one shorter than 1e-18, whose square is lost in a float.
+/// The same with the cosine of embeddings as similarity; the rows need not be unit vectors. A row of zeros is similar
+/// to nothing (cosine 0), and so is one shorter than 1e-18, whose square is lost in a float.
 ///
 /// A matrix always means embeddings, square or not; for similarities write mmr(relevance, Similarities{matrix}).
 ///
@@ -176,13 +179,13 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend>
     }
 
     std::vector<float> cosines(unit.rows());
-    return detail::select_by_mmr(
-        relevance, options, [&](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> redundancy) {
-            kernels::score_rows<kernels::InnerProduct, Backend>(unit.row(pick), unit.view(), cosines);
-            for (const std::size_t i : remaining) {
-                redundancy[i] = std::max(redundancy[i], cosines[i]);
-            }
-        });
+    const auto note_similarities = [&](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> out) {
+        kernels::score_rows<kernels::InnerProduct, Backend>(unit.row(pick), unit.view(), cosines);
+        for (std::size_t at = 0; at < out.size(); ++at) {
+            out[at] = cosines[remaining[at]];
+        }
+    };
+    return detail::select_by_mmr(relevance, options, note_similarities);
 }
 
 }  // namespace funnel::rerank

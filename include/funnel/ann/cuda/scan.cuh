@@ -4,6 +4,7 @@
 #include <funnel/ann/filter.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
+#include <funnel/core/error.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/cuda/one_to_many.cuh>
@@ -34,6 +35,7 @@ struct Bounded {
 template <Metric M, class System>
 class ScanRows<M, kernels::Device<System>> {
 public:
+    /// Rows that follow those appended before. If it fails, nothing has changed.
     void append(MatrixView<const float> rows) {
         std::vector<float> packed;  // without padding, to travel at once
         packed.reserve(rows.rows() * rows.cols());
@@ -47,7 +49,8 @@ public:
 
     template <Filter Passes>
     std::span<Scored<>> search(std::span<const float> query, MatrixView<const float>, const Passes& passes,
-                               std::span<Scored<>> out) const {
+                               std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) const {
+        FUNNEL_ASSERT(count_ == 0 || query.size() == cols_);
         using Backend = kernels::Device<System>;
         std::vector<unsigned char> flags(count_);
         for (std::size_t i = 0; i < count_; ++i) {

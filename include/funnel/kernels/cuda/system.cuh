@@ -25,6 +25,7 @@
 #include <thrust/copy.h>
 
 #include <cstddef>
+#include <exception>
 #include <span>
 #include <vector>
 
@@ -104,11 +105,16 @@ public:
         return {thrust::raw_pointer_cast(elements_.data()), size()};
     }
 
-    /// Copies host memory to the end.
+    /// Copies host memory to the end. If it fails, nothing has changed.
     void append(std::span<const T> host) {
         const std::size_t before = size();
         elements_.resize(before + host.size());
-        thrust::copy(host.begin(), host.end(), elements_.begin() + static_cast<std::ptrdiff_t>(before));
+        const auto error = funnel::detail::exception_of(
+            [&] { thrust::copy(host.begin(), host.end(), elements_.begin() + static_cast<std::ptrdiff_t>(before)); });
+        if (error) {
+            elements_.resize(before);
+            std::rethrow_exception(error);
+        }
     }
 
     /// The first elements, back in host memory; out.size() <= size() (not checked).

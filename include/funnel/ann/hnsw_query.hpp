@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/filter.hpp>
+#include <funnel/ann/hnsw_graph.hpp>
+#include <funnel/ann/hnsw_search.hpp>
+#include <funnel/ann/scan.hpp>
+#include <funnel/ann/vectors.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/one_to_many.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace funnel::inline FUNNEL_ABI::ann {
+
+struct HNSWSearchOptions {
+    std::size_t k = 10;   ///< hits wanted
+    std::size_t ef = 64;  ///< candidates kept on the way, at least 1; the walk keeps max(ef, k)
+};
+
+namespace detail {
+
+/// The share of the n > 0 ids that pass, from a sample.
+template <class Passes>
+[[nodiscard]] double passing_share(std::size_t n, const Passes& passes) {
+    constexpr std::uint32_t draws = 128;
+    std::uint32_t passed = 0;
+    for (std::uint32_t i = 0; i < draws; ++i) {
+        // Multiples of the golden ratio: evenly spread, and in step with no pattern of the ids.
+        const std::uint32_t fraction = i * 0x9E3779B9U;
+        passed += passes(static_cast<std::uint32_t>(std::uint64_t{fraction} * n >> 32)) ? 1U : 0U;
+    }
+    return static_cast<double>(passed) / draws;
+}
+
+/// Whether scoring all that pass costs less than a walk for ef hits. The pool of such a walk holds ef / share nodes. The
+/// walk looks at some M vectors for each, from all over memory; the scan looks at the hits only, in order, and asks for
+/// each id whether it is one.
+[[nodiscard]] inline bool prefers_scan(const HNSWGraph& graph, double share, double pool) noexcept {
+    return (share + 0.125) * static_cast<double>(graph.size()) < 2.0 * static_cast<double>(graph.M()) * pool;
+}
+
+/// The most nodes that the pool of find_nearest() holds, whatever share of the vectors passes.
+[[nodiscard]] inline std::size_t largest_pool(const HNSWGraph& graph, std::size_t ef) noexcept {
+    const std::size_t n = graph.size();
+    const double walked = 1.125 * static_cast<double>(n) / (2.0 * static_cast<double>(graph.M()));  // see prefers_scan
+    return std::min(n, std::max(ef, static_cast<std::size_t>(walked) + 2));
+}
+
+/// The nearest vectors that are not removed and pass the filter, at most out.size() of them. Allocates nothing if the
+/// scratch has room for largest_pool(graph, ef) nodes; without a filter and removed vectors, for ef.
+///
+/// Shapes    query: d, prepared;  out: at most one hit per vector, not empty
+/// Returns   the number of hits
+template <Metric M, kernels::HostBackend Backend, Filter F>
+std::size_t find_nearest(const HNSWGraph& graph, const Vectors<M>& vectors, std::span<const float> query,
+                         std::size_t ef, const F& filter, WalkScratch& scratch, std::span<Scored<>> out) {
+    constexpr bool has_filter = !std::same_as<F, AcceptAll>;
+    const auto passes = [&](std::uint32_t id) { return vectors.is_live(id) && filter(id); };
+    const auto rows = vectors.rows();
+    const std::size_t n = graph.size();
+    std::size_t pool = std::min(ef, n);
+    if (has_filter || vectors.live() < n) {
+        const double share =
+            has_filter ? passing_share(n, passes) : static_cast<double>(vectors.live()) / static_cast<double>(n);
+        const double wanted = static_cast<double>(pool) / std::max(share, 1e-9);
+        if (prefers_scan(graph, share, wanted)) {
+            return scan<M, Backend>(query, rows, passes, out).size();
+        }
+        pool = std::min(largest_pool(graph, pool), static_cast<std::size_t>(wanted) + 1);
+    }
+
+    const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> scores) {
+        kernels::score_rows<typename M::Stored, Backend>(query, rows, ids, scores);
+        bound<M>(scores);
+    };
+    const auto prefetch = [&](std::uint32_t id) { prefetch_row(rows, id); };
+    scratch.reserve(graph, pool);
+    Scored<> from = scored_by(score, graph.entry());
+    for (std::size_t level = graph.top_level(); level > 0; --level) {
+        from = descend(graph, level, from, scratch, score);
+    }
+    walk_from(graph, from, 0, pool, scratch, score, prefetch);
+
+    std::size_t hits = 0;
+    for (std::size_t i = 0; i < scratch.pool.size() && hits < out.size(); ++i) {
+        const Scored<> node = scratch.pool[i];
+        if (passes(node.id)) {
+            out[hits++] = node;
+        }
+    }
+    if (hits < out.size()) {  // those that pass lie far from the query
+        return scan<M, Backend>(query, rows, passes, out).size();
+    }
+    return hits;
+}
+
+}  // namespace detail
+}  // namespace funnel::ann

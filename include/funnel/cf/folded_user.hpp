@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/cf/recommend.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/core/shared.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::cf {
+
+/// A user who was not there in training: what fold_in returns. Refers to the model, which must outlive it; one that was
+/// made from a temporary model keeps it.
+template <Scorer S>
+class FoldedUser {
+public:
+    FoldedUser(const S& scorer FUNNEL_LIFETIMEBOUND, std::vector<std::uint32_t> history,
+               std::vector<float> factors = {})
+        : scorer_(&scorer), history_(std::move(history)), factors_(std::move(factors)) {}
+    FoldedUser(S&& scorer, std::vector<std::uint32_t> history, std::vector<float> factors = {})
+        : kept_(std::move(scorer)), scorer_(kept_.get()), history_(std::move(history)), factors_(std::move(factors)) {}
+
+    // A move is a copy: a user who was moved from must not look for a scorer that left with the other one.
+    FoldedUser(const FoldedUser&) = default;
+    FoldedUser& operator=(FoldedUser other) noexcept {
+        kept_ = other.kept_;
+        scorer_ = other.scorer_;
+        history_.swap(other.history_);
+        factors_.swap(other.factors_);
+        return *this;
+    }
+    ~FoldedUser() = default;
+
+    [[nodiscard]] Profile profile() const& noexcept FUNNEL_LIFETIMEBOUND {
+        return {{history_.data(), history_.size()}, {factors_.data(), factors_.size()}};
+    }
+    void profile() const&& = delete;
+
+    template <ItemFilter Filter = AllItems>
+    [[nodiscard]] std::vector<Scored<>> recommend(const RecommendOptions& options = {},
+                                                  const Filter& filter = {}) const {
+        return recommend_for(*scorer_, profile(), options, filter);
+    }
+
+    /// The same in memory of the caller: see recommend_for. Allocates nothing.
+    template <ItemFilter Filter = AllItems>
+    std::span<Scored<>> recommend(const RecommendOptions& options, std::span<float> scratch,
+                                  std::span<Scored<>> out FUNNEL_LIFETIMEBOUND, const Filter& filter = {}) const
+        noexcept(filters_quietly<Filter>) {
+        return recommend_for(*scorer_, profile(), options, filter, scratch, out);
+    }
+
+    [[nodiscard]] std::vector<float> score(std::span<const std::uint32_t> items) const {
+        return score_for(*scorer_, profile(), items);
+    }
+
+    /// As explain() of the model, where it has one.
+    [[nodiscard]] std::vector<Scored<>> explain(std::uint32_t item, std::size_t k) const
+        requires requires(const S& scorer, const Profile& profile) { scorer.explain_for(profile, item, k); }
+    {
+        return scorer_->explain_for(profile(), item, k);
+    }
+
+private:
+    Shared<S> kept_;
+    const S* scorer_;
+    std::vector<std::uint32_t> history_;
+    std::vector<float> factors_;
+};
+
+}  // namespace funnel::cf

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/math.hpp>
+
+#include <charconv>
+#include <concepts>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include <locale.h>
+#if __has_include(<xlocale.h>)
+#include <xlocale.h>  // strtod_l on macOS and the BSDs
+#endif
+
+namespace funnel::inline FUNNEL_ABI::data::detail {
+
+// Digits, with a minus in front, a point and an exponent if wanted: what std::from_chars reads, except inf and nan.
+[[nodiscard]] constexpr bool is_decimal(std::string_view text) noexcept {
+    const auto skip = [&](std::string_view characters) {
+        const bool is_next = !text.empty() && characters.find(text.front()) != std::string_view::npos;
+        text.remove_prefix(is_next ? 1 : 0);
+        return is_next;
+    };
+    const auto skip_digits = [&] {
+        bool is_any = false;
+        while (skip("0123456789")) {
+            is_any = true;
+        }
+        return is_any;
+    };
+    skip("-");
+    const bool has_whole = skip_digits();
+    const bool has_fraction = skip(".") && skip_digits();
+    const bool has_exponent = (has_whole || has_fraction) && skip("eE");
+    if (has_exponent) {
+        skip("+-");
+    }
+    return (has_whole || has_fraction) && (!has_exponent || skip_digits()) && text.empty();
+}
+
+// The number nearest to a decimal: 0 or infinite if it is out of range. The locale of the program does not matter.
+template <std::floating_point T>
+[[nodiscard]] T decimal_by_c_library(std::string_view decimal) {
+    static const ::locale_t c_locale = ::newlocale(LC_ALL_MASK, "C", nullptr);
+    const std::string terminated(decimal);
+    if constexpr (std::same_as<T, float>) {
+        return ::strtof_l(terminated.c_str(), nullptr, c_locale);
+    } else {
+        return ::strtod_l(terminated.c_str(), nullptr, c_locale);
+    }
+}
+
+// A finite number written as a decimal from end to end: the float or double nearest to it. The same on every standard
+// library: libc++ before 20 has no std::from_chars for floating point, and libstdc++ calls a number too small for the
+// type an error.
+template <std::floating_point T>
+    requires(std::same_as<T, float> || std::same_as<T, double>)
+[[nodiscard]] std::optional<T> parse_decimal(std::string_view text) {
+    T value{};
+    if constexpr (requires(const char* c, T& x) { std::from_chars(c, c, x); }) {
+        const char* const stop = text.data() + text.size();
+        const auto [end, error] = std::from_chars(text.data(), stop, value);
+        if (end != stop || (error != std::errc{} && error != std::errc::result_out_of_range)) {
+            return std::nullopt;
+        }
+        if (error == std::errc::result_out_of_range) {
+            value = decimal_by_c_library<T>(text);
+        }
+    } else {
+        if (!is_decimal(text)) {
+            return std::nullopt;
+        }
+        value = decimal_by_c_library<T>(text);
+    }
+    return math::is_finite(value) ? std::optional(value) : std::nullopt;
+}
+
+}  // namespace funnel::data::detail

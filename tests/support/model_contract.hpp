@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "cf/random_log.hpp"
+#include "support/allocations.hpp"
+#include "support/damage.hpp"
+#include "support/temp_dir.hpp"
+
+#include <funnel/cf/recommend.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/data/interactions.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace funnel::testing {
+
+namespace detail {
+
+using List = std::vector<Scored<>>;
+using Ids = std::vector<std::uint32_t>;
+
+constexpr std::size_t size_max = std::numeric_limits<std::size_t>::max();
+
+// 30 users, of whom the last two have no history, and 24 items, of which nobody took the last four.
+struct ContractLog {
+    static constexpr std::size_t users = 30;
+    static constexpr std::size_t items = 24;
+    static constexpr std::uint32_t taken_items = 20;
+    static constexpr std::size_t silent_user = 29;
+
+    std::vector<Ids> histories = std::vector<Ids>(users);
+    data::Interactions log;
+
+    ContractLog() {
+        Random random(17);
+        for (std::size_t user = 0; user + 2 < users; ++user) {
+            for (std::uint32_t item = 0; item < taken_items; ++item) {
+                if (random.uniform() < 0.25 || item == user) {
+                    histories[user].push_back(item);
+                }
+            }
+        }
+        log = log_of(histories, items);
+    }
+};
+
+inline Ids all_items() {
+    Ids items(ContractLog::items);
+    std::iota(items.begin(), items.end(), 0U);
+    return items;
+}
+
+template <class M>
+constexpr bool explains = requires(const M& model) { model.explain(std::size_t{0}, std::uint32_t{0}, std::size_t{1}); };
+
+// recommend(...) of a model or a folded user, in its two forms, for who: the arguments in front of the options.
+template <class Source, class... Who>
+void check_memory_of_caller(const Source& source, const Who&... who) {
+    constexpr std::size_t n = ContractLog::items;
+    const List untouched(n, Scored<>{77, 7.0F});
+    for (const std::size_t k : {std::size_t{0}, std::size_t{1}, std::size_t{5}, n, size_max}) {
+        for (const bool keep_seen : {false, true}) {
+            const cf::RecommendOptions options{.k = k, .keep_seen = keep_seen};
+            const List expected = source.recommend(who..., options);
+            for (const std::size_t more : {0U, 3U}) {
+                std::vector<float> scratch(n + more, 9.0F);
+                List out = untouched;
+                std::span<Scored<>> list;
+                CHECK(allocations_of([&] { list = source.recommend(who..., options, scratch, out); }) == 0);
+                CHECK(List(list.begin(), list.end()) == expected);
+                CHECK(std::equal(out.begin() + static_cast<std::ptrdiff_t>(std::min(k, n)), out.end(),
+                                 untouched.begin() + static_cast<std::ptrdiff_t>(std::min(k, n))));
+            }
+            for (std::size_t room = 0; room < n; ++room) {  // memory of that size and no more, for the sanitizers
+                std::vector<float> scratch(room);
+                List out = untouched;
+                CHECK(source.recommend(who..., options, scratch, out).empty());
+                CHECK(out == untouched);
+
+                scratch.resize(n);
+                List little(room);
+                const auto list = source.recommend(who..., options, scratch, little);
+                CHECK(list.size() <= room);
+                CHECK(std::equal(list.begin(), list.end(), expected.begin()));
+                CHECK(list.size() == std::min(room, expected.size()));
+            }
+        }
+    }
+    std::vector<float> scratch(n);
+    List out(n);
+    static_assert(noexcept(source.recommend(who..., {}, scratch, out)));
+    const auto may_throw = [](std::uint32_t item) { return item != 3; };
+    static_assert(!noexcept(source.recommend(who..., {}, scratch, out, may_throw)));
+    const auto list = source.recommend(who..., {.k = n}, scratch, out, may_throw);
+    CHECK(List(list.begin(), list.end()) == source.recommend(who..., {.k = n}, may_throw));
+}
+
+template <class M>
+void check_lists(const M& model, const ContractLog& contract) {
+    constexpr std::size_t n = ContractLog::items;
+    for (std::size_t user = 0; user < ContractLog::users; ++user) {
+        CAPTURE(user);
+        const Ids& history = contract.histories[user];
+        const std::vector<float> scores = model.score(user, all_items());
+        const List all = model.recommend(user, {.k = size_max, .keep_seen = true});
+        CHECK(std::is_sorted(all.begin(), all.end(), ranks_before));
+        std::vector<std::size_t> listed(n, 0);
+        for (const Scored<>& item : all) {
+            REQUIRE(item.id < ContractLog::taken_items);  // else an item that nobody took
+            CHECK(item.score == scores[item.id]);
+            ++listed[item.id];
+        }
+        for (std::uint32_t item = 0; item < n; ++item) {
+            CHECK(math::is_finite(scores[item]));
+            CHECK(listed[item] <= 1);
+            CHECK((scores[item] == 0.0F || listed[item] == 1));
+        }
+
+        List unseen = all;
+        std::erase_if(unseen,
+                      [&](const auto& item) { return std::binary_search(history.begin(), history.end(), item.id); });
+        CHECK(model.recommend(user, {.k = size_max}) == unseen);
+        const auto is_even = [](std::uint32_t item) { return item % 2 == 0; };
+        for (std::size_t k = 0; k <= n + 1; ++k) {
+            List best = unseen;
+            best.resize(std::min(k, best.size()));
+            CHECK(model.recommend(user, {.k = k}) == best);
+            List even = unseen;
+            std::erase_if(even, [&](const auto& item) { return !is_even(item.id); });
+            even.resize(std::min(k, even.size()));
+            CHECK(model.recommend(user, {.k = k}, is_even) == even);
+        }
+        CHECK(model.recommend(user, {}, [](std::uint32_t) { return false; }).empty());
+    }
+}
+
+// A user without a history, by whatever way: unknown ones are no other users, nor errors.
+template <class M>
+void check_users_without_history(const M& model) {
+    const std::size_t silent = ContractLog::silent_user;
+    const List list = model.recommend(silent, {.k = size_max});
+    const std::vector<float> scores = model.score(silent, all_items());
+    CHECK(list.empty() == M::needs_history);
+    if (M::needs_history) {
+        CHECK(scores == std::vector<float>(ContractLog::items, 0.0F));
+    }
+    const auto folded = model.fold_in({});
+    CHECK(folded.recommend({.k = size_max}) == list);
+    CHECK(folded.score(all_items()) == scores);
+    for (const std::size_t unknown : {ContractLog::users, ContractLog::users + 1, std::size_t{1} << 32, size_max}) {
+        CAPTURE(unknown);
+        CHECK(model.recommend(unknown, {.k = size_max}) == list);
+        CHECK(model.recommend(unknown, {.k = 3, .keep_seen = true}) ==
+              model.recommend(silent, {.k = 3, .keep_seen = true}));
+        CHECK(model.score(unknown, all_items()) == scores);
+        check_memory_of_caller(model, unknown);
+        if constexpr (explains<M>) {
+            CHECK(model.explain(unknown, 0, 5).empty());
+            CHECK(folded.explain(0, 5).empty());
+        }
+    }
+}
+
+template <class M>
+void check_errors(const M& model) {
+    for (const std::uint32_t unknown : {std::uint32_t{ContractLog::items}, 0xFFFFFFFFU}) {
+        for (const std::size_t user : {std::size_t{0}, std::size_t{ContractLog::silent_user}, size_max}) {
+            CHECK_THROWS_AS((void)model.score(user, Ids{0, unknown}), InvalidArgument);
+            if constexpr (explains<M>) {
+                CHECK_THROWS_AS((void)model.explain(user, unknown, 1), InvalidArgument);
+            }
+        }
+        CHECK_THROWS_AS((void)model.fold_in(Ids{unknown}), InvalidArgument);
+        CHECK_THROWS_AS((void)model.fold_in(Ids{1}).score(Ids{unknown}), InvalidArgument);
+    }
+    CHECK_THROWS_AS((void)model.fold_in(Ids{1, 0, 1}), InvalidArgument);
+}
+
+template <class M>
+std::vector<List> lists_of(const M& model) {
+    std::vector<List> lists;
+    for (std::size_t user = 0; user < ContractLog::users; ++user) {
+        lists.push_back(model.recommend(user, {.k = size_max}));
+    }
+    return lists;
+}
+
+template <class M>
+void check_files(const M& model, const data::Interactions& log, const typename M::Options& options) {
+    const TempDir dir;
+    model.save(dir / "a.fnl");
+    const Bytes bytes = bytes_of(dir / "a.fnl");
+    for (const std::size_t count : {1U, 2U, 4U}) {
+        Threads pool(count);
+        M::fit(log, options, pool).save(dir / "b.fnl");
+        CHECK(bytes_of(dir / "b.fnl") == bytes);
+    }
+    const M loaded = M::load(dir / "a.fnl", log);
+    CHECK(lists_of(loaded) == lists_of(model));
+    CHECK(loaded.fold_in(Ids{2, 5}).recommend() == model.fold_in(Ids{5, 2}).recommend());
+    loaded.save(dir / "b.fnl");
+    CHECK(bytes_of(dir / "b.fnl") == bytes);
+    check_damage(bytes, [](const auto& path) {
+        const M damaged = M::load(path);
+        return std::pair(damaged.recommend(3), damaged.fold_in(Ids{0}).recommend());
+    });
+    // The file, its sections, and a cache line for each row of a matrix with a single column. Not what Eigen allocates.
+    CHECK(allocated_bytes_of([&] { (void)M::load(dir / "a.fnl"); }) <= 20 * bytes.size());
+}
+
+template <class M>
+void check_values(const M& model, const M& other) {
+    static_assert(std::is_nothrow_move_constructible_v<M> && std::is_nothrow_move_assignable_v<M>);
+    M source = model;
+    M target = std::move(source);
+    CHECK(lists_of(target) == lists_of(model));
+    // NOLINTBEGIN(bugprone-use-after-move): what is left of it is what is tested
+    CHECK(source.users() == 0);
+    CHECK(source.items() == 0);
+    CHECK(source.recommend(0).empty());
+    CHECK(source.score(0, {}).empty());
+    CHECK_THROWS_AS((void)source.score(0, Ids{0}), InvalidArgument);
+    CHECK(source.fold_in({}).recommend().empty());
+    CHECK_THROWS_AS((void)source.fold_in(Ids{0}), InvalidArgument);
+    std::vector<float> scratch(ContractLog::items);
+    List out(5);
+    CHECK(source.recommend(0, {}, scratch, out).empty());
+    const M empty_copy = source;
+    CHECK(empty_copy.users() == 0);
+    // NOLINTEND(bugprone-use-after-move)
+    source = other;
+    CHECK(lists_of(source) == lists_of(other));
+    target = std::move(source);
+    CHECK(lists_of(target) == lists_of(other));
+
+    CHECK(check_strong_guarantee([&] { return model; }, [&](M& changed) { changed = other; },
+                                 [](const M& changed) { return lists_of(changed); }) > 0);
+}
+
+template <class M>
+void check_folded_users(const M& model, const ContractLog& contract) {
+    for (std::size_t user = 0; user < 3; ++user) {
+        const Ids& history = contract.histories[user];
+        auto folded = model.fold_in(history);
+        check_memory_of_caller(folded);
+        const List list = folded.recommend();
+        for (const Scored<>& item : folded.recommend({.k = size_max, .keep_seen = true})) {
+            CHECK(item.id < ContractLog::taken_items);
+        }
+        auto stored = M(model).fold_in(history);  // of a model that is gone
+        CHECK(stored.recommend() == list);
+        CHECK(M(model).fold_in(history).recommend() == list);
+        const auto moved = std::move(stored);
+        CHECK(moved.recommend() == list);
+        CHECK(stored.recommend() == list);  // NOLINT(bugprone-use-after-move): a move is a copy
+        const auto nobody = model.fold_in({});
+        CHECK(check_strong_guarantee([&] { return nobody; }, [&](auto& changed) { changed = folded; },
+                                     [](const auto& changed) { return changed.recommend(); }) > 0);
+    }
+}
+
+}  // namespace detail
+
+/// What every model of cf/ promises, whatever it learns: lists by score that hold each unseen item with evidence and no
+/// other, users without a history, unknown users, items and arguments, memory of the caller, files, moves and copies.
+/// One call in the test of each model; options should be such that it learns fast.
+template <class M>
+void check_model(const typename M::Options& options = {}) {
+    const detail::ContractLog contract;
+    const M model = M::fit(contract.log, options);
+    CHECK(model.users() == detail::ContractLog::users);
+    CHECK(model.items() == detail::ContractLog::items);
+    detail::check_lists(model, contract);
+    detail::check_memory_of_caller(model, std::size_t{0});
+    detail::check_users_without_history(model);
+    detail::check_errors(model);
+    detail::check_files(model, contract.log, options);
+    detail::check_values(model, M::fit(log_of(std::vector<detail::Ids>(40, detail::Ids{0, 1}), 30), options));
+    detail::check_folded_users(model, contract);
+
+    // Logs without rows, without users, without anything.
+    for (const auto& [users, items] : {std::pair{5U, 3U}, std::pair{0U, 3U}, std::pair{5U, 0U}, std::pair{0U, 0U}}) {
+        const M silent = M::fit(data::Interactions::from_ids({}, users, items), options);
+        CHECK(silent.recommend(0).empty());
+        CHECK(silent.recommend(7, {.keep_seen = true}).empty());
+        CHECK(silent.score(0, {}).empty());
+        CHECK(silent.fold_in({}).recommend().empty());
+        const TempDir dir;
+        silent.save(dir / "silent.fnl");
+        CHECK(M::load(dir / "silent.fnl").items() == items);
+    }
+}
+
+}  // namespace funnel::testing
