@@ -81,8 +81,8 @@ public:
     /// Ids are the numbers of the rows.
     ///
     /// Shapes    vectors: n x d
-    /// Errors    InvalidArgument if a row is not finite, is longer than 2^62 or, under Cosine, is zero; or if options are
-    ///           out of range
+    /// Errors    InvalidArgument if a row is not finite, is longer than 2^62 or, under Cosine, is zero; or if options
+    ///           are out of range
     template <Executor E = Serial>
     [[nodiscard]] static HNSW build(MatrixView<const float> vectors, const HNSWOptions& options = {},
                                     E&& executor = E{}) {

@@ -124,9 +124,9 @@ struct ReadFileOptions {
 /// Bytes go to a temporary file in the same folder; commit() brings it to the disk and puts it in place of the old one,
 /// whose permissions it takes over. Without commit() nothing remains but the old file.
 ///
-/// The temporary file, ".<name>.tmp<n>" (long names are cut), is locked while it is written. One without a lock was left
-/// behind by a save that was killed, and the next save removes it. A link is followed and stays: what it points to is
-/// replaced, or created if it is not there.
+/// The temporary file, ".<name>.tmp<n>" (long names are cut), is locked while it is written. One without a lock was
+/// left behind by a save that was killed, and the next save removes it. A link is followed and stays: what it points to
+/// is replaced, or created if it is not there.
 ///
 /// Errors    IOError, with the path and the reason, if anything fails or the path is a directory or a device;
 ///           InvalidArgument for a write or commit after commit()

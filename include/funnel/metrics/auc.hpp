@@ -23,8 +23,8 @@ namespace funnel::inline FUNNEL_ABI::metrics {
 /// Shapes    scores, labels: n, one of each for an item, in any order
 /// Returns   a value in [0, 1], to the last bit; NaN if there is no pair: all items are relevant, or none is
 /// Cost      O(n log n) time, O(n) memory
-/// Errors    InvalidArgument if the sizes differ, n is 2^32 or more, a score is NaN, or a label is negative, infinite or
-///           NaN
+/// Errors    InvalidArgument if the sizes differ, n is 2^32 or more, a score is NaN, or a label is negative, infinite
+///           or NaN
 /// Source    Mann & Whitney, "On a test of whether one of two random variables is stochastically larger", 1947
 [[nodiscard]] inline double auc(std::span<const float> scores, std::span<const float> labels) {
     require(scores.size() == labels.size(), "auc: there must be one label for each score");

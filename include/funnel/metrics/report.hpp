@@ -84,8 +84,8 @@ class Report : public Summary {
 public:
     Report() = default;
 
-    /// From the figures of all users and of the two groups, which have the same names in the same order; and for each of
-    /// them one column: a value for each of user_ids, or none.
+    /// From the figures of all users and of the two groups, which have the same names in the same order; and for each
+    /// of them one column: a value for each of user_ids, or none.
     ///
     /// Errors    InvalidArgument if the columns do not fit
     Report(Summary all, Summary warm, Summary cold, std::vector<std::uint32_t> user_ids,

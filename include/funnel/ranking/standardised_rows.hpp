@@ -21,7 +21,8 @@ namespace funnel::inline FUNNEL_ABI::ranking::detail {
 /// In a sparse row no entry would stay 0. So only what is stored is visited, scaled but not centred, and the caller
 /// subtracts shift(j) from every row's feature j in its sums:
 ///
-///     z_ij = (x_ij - mean_j) / scale_j = visited value - shift(j),    shift(j) = 0 for dense rows, else mean_j / scale_j
+///     z_ij = (x_ij - mean_j) / scale_j = visited value - shift(j)
+///     shift(j) = 0 for dense rows, else mean_j / scale_j
 ///
 /// A feature that never varies has scale 1. It is 0 in every row, exactly: rounding must not give it a say.
 ///
