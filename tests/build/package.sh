@@ -40,19 +40,25 @@ build_and_run() { # FOLDER [CMAKE ARGUMENTS]: every program that the project in 
     done
 }
 
-fails_with() { # TEXT COMMAND...: the command fails, and what it prints has this text; line breaks are spaces
-    local text=$1 output
+prints() { # TEXT COMMAND...: the command succeeds, and what it prints has this text; line breaks are spaces
+    local text=$1 output result=0
     shift
-    if output=$("$@" 2>&1); then
-        echo "$output"
-        echo "succeeds, although it must not:  $*"
-        return 1
-    fi
+    output=$("$@" 2>&1) || result=$?
     echo "$output"
     [[ $(tr -s ' \n' ' ' <<<"$output") == *"$text"* ]] || {
-        echo "fails, but does not say:  $text"
+        echo "does not say:  $text"
         return 1
     }
+    return $result
+}
+fails_with() { # TEXT COMMAND...: the same, but the command fails
+    local text=$1
+    shift
+    if "$@"; then
+        echo "succeeds, although it must not:  $*"
+        return 1
+    fi >output 2>&1
+    prints "$text" cat output
 }
 configure() { # CMAKE-CODE [CMAKE ARGUMENTS]: configures a project of this code, in $source/build
     source=$(mktemp -d "$work/project.XXXX")
@@ -158,21 +164,21 @@ eigen_versions() {
     local installed=-DCMAKE_PREFIX_PATH=$work/moved_cmake
     for version in 3.4.0 3.4.90 5.0.1 6.0.0; do
         eigen_of_version $version
-        configure "$project" "$installed;$work/eigen_$version" | grep "Eigen in $work/eigen_$version/include/eigen3"
-        PKG_CONFIG_PATH=$work/eigen_$version/share/pkgconfig meson setup "meson_eigen_$version" "$root" -D{tests,examples,benches}=disabled |
-            grep "eigen3 found: YES $version"
+        prints "Eigen in $work/eigen_$version/include/eigen3" configure "$project" "$installed;$work/eigen_$version"
+        PKG_CONFIG_PATH=$work/eigen_$version/share/pkgconfig prints "eigen3 found: YES $version" \
+            meson setup "meson_eigen_$version" "$root" -D{tests,examples,benches}=disabled
     done
-    PKG_CONFIG_LIBDIR=/nonexistent meson setup meson_eigen_by_cmake "$root" -D{tests,examples,benches}=disabled --cmake-prefix-path "$work/eigen_5.0.1" |
-        grep 'found: YES 5.0.1'
+    PKG_CONFIG_LIBDIR=/nonexistent prints 'found: YES 5.0.1' \
+        meson setup meson_eigen_by_cmake "$root" -D{tests,examples,benches}=disabled --cmake-prefix-path "$work/eigen_5.0.1"
     eigen_of_version 3.3.9
     fails_with "package Eigen3, version 3.4 or newer; found was 3.3.9 in $work/eigen_3.3.9" configure "$project" "$installed;$work/eigen_3.3.9"
     fails_with 'package Eigen3, version 3.4 or newer (Debian: libeigen3-dev), which was not found' \
         configure "$project" "$installed" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON
     # A project may bring Eigen along as a target; its version is then the project's business.
-    configure "project(c LANGUAGES NONE)
+    prints 'Eigen in /vendored/eigen' configure "project(c LANGUAGES NONE)
         add_library(Eigen3::Eigen INTERFACE IMPORTED)
         set_target_properties(Eigen3::Eigen PROPERTIES INTERFACE_INCLUDE_DIRECTORIES /vendored/eigen)
-        ${project#*)}" "$installed" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON | grep 'Eigen in /vendored/eigen'
+        ${project#*)}" "$installed" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON
 }
 step "Eigen 3.4 and newer, 5 too; older is refused by name" eigen_versions
 
@@ -180,11 +186,11 @@ missing_dependencies() { # of funnel's own build
     local needs='which was not found'
     fails_with "package Eigen3, version 3.4 or newer (Debian: libeigen3-dev), $needs" cmake -S "$root" -B no_eigen -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON
     fails_with "package doctest (Debian: doctest-dev), $needs" cmake -S "$root" -B no_doctest -DCMAKE_DISABLE_FIND_PACKAGE_doctest=ON
-    cmake -S "$root" -B no_xsimd -DCMAKE_DISABLE_FIND_PACKAGE_xsimd=ON | grep "xsimd, version 8.1 or newer (Debian: libxsimd-dev), $needs"
+    prints "xsimd, version 8.1 or newer (Debian: libxsimd-dev), $needs" cmake -S "$root" -B no_xsimd -DCMAKE_DISABLE_FIND_PACKAGE_xsimd=ON
     fails_with "package xsimd, version 8.1 or newer (Debian: libxsimd-dev), $needs" configure "project(c LANGUAGES NONE)
         find_package(funnel REQUIRED COMPONENTS xsimd)" -DCMAKE_PREFIX_PATH="$work/moved_cmake" -DCMAKE_DISABLE_FIND_PACKAGE_xsimd=ON
-    configure "project(c LANGUAGES CXX)
-        add_subdirectory($root funnel)" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON | grep "Left out: funnel::eigen needs the package Eigen3, version 3.4"
+    prints "Left out: funnel::eigen needs the package Eigen3, version 3.4" configure "project(c LANGUAGES CXX)
+        add_subdirectory($root funnel)" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON
 }
 step "what is missing is named with its version" missing_dependencies
 
@@ -224,10 +230,9 @@ step "find_package twice, in another folder too" twice "file(WRITE \${CMAKE_BINA
 step "C++23" twice "add_subdirectory($root funnel)" -DCMAKE_CXX_STANDARD=23
 different_versions() {
     sed -i 's/\(define FUNNEL_VERSION_MINOR\) .*/\1 99/' "a copy (c++)/include/funnel/core/config.hpp"
-    configure "project(c LANGUAGES CXX)
+    prints 'funnel 0.99.0 in' configure "project(c LANGUAGES CXX)
         add_subdirectory($root funnel)
-        add_subdirectory(\"$work/a copy (c++)\" copy)" >different 2>&1
-    grep 'funnel 0.99.0 in' different
+        add_subdirectory(\"$work/a copy (c++)\" copy)"
     cp "$root/include/funnel/core/config.hpp" "a copy (c++)/include/funnel/core"
 }
 step "of two versions the first is used, with a warning" different_versions
@@ -346,10 +351,10 @@ use_pkg_config() {
         export PKG_CONFIG_PATH="$work/moved_$by/share/pkgconfig"
         # shellcheck disable=SC2046
         "${CXX:-g++}" -std=c++20 $(pkg-config --cflags funnel) "$root/examples/consume_cmake/main.cpp" -o pkg_config
-        ./pkg_config | grep 'plain loops'
+        prints 'plain loops' ./pkg_config
         # shellcheck disable=SC2046
         "${CXX:-g++}" -std=c++20 -march=native $(pkg-config --cflags funnel-xsimd) "$root/examples/consume_cmake/main.cpp" -o pkg_config
-        ./pkg_config | grep xsimd
+        prints xsimd ./pkg_config
         [[ $(pkg-config --modversion funnel) == *.*.* ]]
     done
 }
