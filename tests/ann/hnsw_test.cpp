@@ -330,7 +330,7 @@ TEST_CASE("HNSW: every number of a file is checked") {
     CHECK_FALSE(is_refused(0.0, std::numeric_limits<std::uint64_t>::max()));
 }
 
-TEST_CASE("HNSW: counts the bytes of vectors, links and slack, and the tree and the table that add() needs") {
+TEST_CASE("HNSW: counts the bytes of vectors, links and slack, and the tree that add() needs") {
     const Matrix<float> vectors = signs(4, 1);
     auto distances = HNSW<L2>::build(vectors.view().rows_from(0, 3), {.M = 16, .seed = 2});
     auto products = HNSW<InnerProduct>::build(vectors.view().rows_from(0, 3), {.M = 16, .seed = 2});
@@ -339,12 +339,12 @@ TEST_CASE("HNSW: counts the bytes of vectors, links and slack, and the tree and 
     CHECK(products.memory_bytes() == 3 * (64 + 128 + 2 + 8 + 4));
     distances.add(vectors.row(3));
     products.add(vectors.row(3));
-    // A parent, and a table for twice as many vectors that is at most half full.
-    CHECK(distances.memory_bytes() == 4 * (64 + 128 + 2 + 8 + 4) + 16 * 4);
-    CHECK(products.memory_bytes() == 4 * (64 + 128 + 2 + 8 + 4 + 4) + 16 * 4);
+    // A parent.
+    CHECK(distances.memory_bytes() == 4 * (64 + 128 + 2 + 8 + 4));
+    CHECK(products.memory_bytes() == 4 * (64 + 128 + 2 + 8 + 4 + 4));
     // An equal vector: all of the same, and for each vector the next equal one.
     distances.add(vectors.row(3));
-    CHECK(distances.memory_bytes() == 5 * (64 + 128 + 2 + 8 + 4 + 4) + 16 * 4);
+    CHECK(distances.memory_bytes() == 5 * (64 + 128 + 2 + 8 + 4 + 4));
 }
 
 TEST_CASE("HNSW: no cosine of vectors of one direction is above 1, and those equal to 1 come by id") {

@@ -8,7 +8,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <span>
 #include <utility>
 #include <vector>
@@ -38,7 +37,7 @@ public:
 private:
     [[nodiscard]] std::size_t slot_of(MatrixView<const float> rows, std::uint32_t id) const noexcept {
         const auto row = rows.row(id);
-        std::size_t slot = static_cast<std::size_t>(hash(row)) & (slots_.size() - 1);
+        std::size_t slot = hash(row) & (slots_.size() - 1);
         while (slots_[slot] != no_node && !std::equal(row.begin(), row.end(), rows.row(slots_[slot]).begin())) {
             slot = (slot + 1) & (slots_.size() - 1);
         }
@@ -137,7 +136,9 @@ private:
         ++rows_in_last_;
         if (equal != no_node && next_.empty()) {
             next_.resize(id);
-            std::iota(next_.begin(), next_.end(), 0U);
+            for (std::uint32_t other = 0; other < id; ++other) {
+                next_[other] = other;
+            }
         }
         if (!next_.empty()) {
             next_.push_back(id);

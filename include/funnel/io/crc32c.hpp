@@ -68,7 +68,7 @@ using CrcTables = std::array<std::uint32_t, 2048>;
 [[nodiscard]] inline std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc = 0) noexcept {
 // AVX rather than SSE 4.2: it is what FUNNEL_ABI carries, so that the two never meet in one program.
 #ifdef __AVX__
-    std::uint64_t state = static_cast<std::uint32_t>(~crc);
+    std::uint64_t state = ~crc;
     for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
         state = _mm_crc32_u64(state, load_number<std::uint64_t>(bytes));
     }

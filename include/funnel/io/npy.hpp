@@ -75,7 +75,7 @@ template <Number T, Number Stored, std::endian Order>
             return read_rows<T, Order>(reader, rows, cols);
         }
     }
-    Matrix<T> matrix(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols));
+    Matrix<T> matrix(rows, cols);
     const std::uint64_t begin = reader.position();
     const auto numbers = reader.bytes(rows * cols * sizeof(Stored), "numbers");
     for (std::size_t i = 0; i < matrix.rows(); ++i) {
