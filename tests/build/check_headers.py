@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Each header compiles alone and twice in a row, without a warning, within its share of compile time.
 
-The budget is 0.4 s for a header on std alone and 1.0 s with Eigen or xsimd, on a machine where g++ -fsyntax-only takes 0.19 s
-for <ranges>: 2.1 and 5.3 times as long as that. The gate compares memory, which follows the time but not the machine.
+The budget is 0.42 s for a header on std alone and 1.0 s with Eigen or xsimd, on a machine where g++ -fsyntax-only takes 0.19 s
+for <ranges>: 2.2 and 5.3 times as long as that. The gate compares memory, which follows the time but not the machine.
 """
 
 import sys
@@ -11,7 +11,7 @@ import sys
 from toolchain import Toolchain, all_headers, in_parallel, memory_of_gcc, needs
 
 SECONDS_OF_RANGES = 0.19
-SECONDS = {"std": 0.4, "Eigen or xsimd": 1.0}
+SECONDS = {"std": 0.42, "Eigen or xsimd": 1.0}
 
 toolchain = Toolchain(__doc__)
 is_gnu = "clang" not in toolchain.compiler
