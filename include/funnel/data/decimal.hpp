@@ -63,7 +63,8 @@ template <std::floating_point T>
     T value{};
     if constexpr (requires(const char* c, T& x) { std::from_chars(c, c, x); }) {
         const char* const stop = text.data() + text.size();
-        const auto [end, error] = std::from_chars(text.data(), stop, value);
+        const char* const start = stop - text.size();
+        const auto [end, error] = std::from_chars(start, stop, value);
         if (end != stop || (error != std::errc{} && error != std::errc::result_out_of_range)) {
             return std::nullopt;
         }

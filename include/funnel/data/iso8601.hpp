@@ -129,11 +129,11 @@ private:
     } else {
         static_cast<void>(reader.accept("Zz"));
     }
-    const int minute_of_day = (60 * hour + minute - ahead + 2 * 1440) % 1440;  // UTC
-    if (!reader.is_at_end() || (second == 60 && minute_of_day != 1439)) {
+    const std::int64_t minute_in_utc = 60 * hour + minute - ahead;  // of the day, or of one beside it
+    if (!reader.is_at_end() || (second == 60 && (minute_in_utc + 2 * 1440) % 1440 != 1439)) {
         return std::nullopt;
     }
-    return static_cast<double>(midnight + 60 * (60 * hour + minute - ahead) + second) + fraction;
+    return static_cast<double>(midnight + 60 * minute_in_utc + second) + fraction;
 }
 
 }  // namespace funnel::data

@@ -278,6 +278,7 @@ inline void ContainerReader::open(std::string_view kind, std::uint32_t layout_ve
 // Sorted first: thousands of sections must not be compared each with each.
 inline void ContainerReader::expect_different_names(const ByteReader& reader) const {
     std::vector<const Section*> sorted;
+    sorted.reserve(sections_.size());
     for (const Section& section : sections_) {
         sorted.push_back(&section);
     }
