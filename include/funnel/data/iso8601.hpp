@@ -130,7 +130,7 @@ private:
         static_cast<void>(reader.accept("Zz"));
     }
     const std::int64_t minute_in_utc = std::int64_t{60} * hour + minute - ahead;  // of the day, or of one beside it
-    if (!reader.is_at_end() || (second == 60 && (minute_in_utc + 2 * 1440) % 1440 != 1439)) {
+    if (!reader.is_at_end() || (second == 60 && (minute_in_utc + 2880) % 1440 != 1439)) {
         return std::nullopt;
     }
     return static_cast<double>(midnight + 60 * minute_in_utc + second) + fraction;
