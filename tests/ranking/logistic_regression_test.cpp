@@ -478,7 +478,7 @@ TEST_CASE("LogisticRegression: sparse rows are never made dense") {
     };
     CHECK(testing::allocated_bytes_of(fit_and_score) < std::size_t{d} * 120);
     const auto model = LogisticRegression::fit(rows, labels, {.epochs = 1});
-    CHECK(testing::allocated_bytes_of([&] { (void)model.score(rows); }) == n * sizeof(float));
+    CHECK(testing::allocated_bytes_of([&] { (void)model.score(rows); }) <= n * sizeof(float));
 }
 
 TEST_CASE("LogisticRegression: sparse scores survive a file; edges of sparse rows") {
