@@ -24,7 +24,7 @@ namespace detail {
     for (const char c : line) {
         is_in_quotes = is_in_quotes != (c == '"');
         for (std::size_t i = 0; i < candidates.size(); ++i) {
-            counts[i] += c == candidates[i] && !is_in_quotes ? 1 : 0;
+            counts[i] += c == candidates[i] && !is_in_quotes ? 1U : 0U;
         }
     }
     std::size_t best = 0;

@@ -40,7 +40,7 @@ struct LeakageReport {
     double test_start = test.empty() ? 0.0 : test[0].time;
     for (const Interaction& row : test) {
         const std::span<const std::uint32_t> history = trained.row(row.user).columns;
-        report.shared_pairs += std::binary_search(history.begin(), history.end(), row.item) ? 1 : 0;
+        report.shared_pairs += std::binary_search(history.begin(), history.end(), row.item) ? 1U : 0U;
         is_cold_user[row.user] = history.empty();
         is_cold_item[row.item] = !is_trained_item[row.item];
         test_start = std::min(test_start, row.time);

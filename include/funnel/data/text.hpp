@@ -20,7 +20,7 @@ namespace funnel::inline FUNNEL_ABI::data {
 /// A UTF-8 byte order mark is dropped. All other bytes stay what they are: UTF-8 and Latin-1 pass unchanged.
 class Text {
 public:
-    /// Errors    CorruptData if there is nothing but line ends, or if it is no text: compressed, UTF-16, with a NUL byte
+    /// Errors    CorruptData if there is nothing but line ends, or if it is no text (compressed, UTF-16, NUL bytes)
     Text(std::string name, std::string content) : name_(std::move(name)), content_(std::move(content)) {
         if (const std::string_view other = io::known_format(std::as_bytes(std::span(content_))); !other.empty()) {
             reject(1, "text", other);

@@ -96,7 +96,7 @@ private:
         if (count > remaining()) {
             fail(what, std::to_string(count) + " bytes", std::to_string(remaining()) + " bytes before the end");
         }
-        return bytes_.subspan(position_, static_cast<std::size_t>(count));
+        return bytes_.subspan(position_, count);
     }
 
     std::span<const std::byte> bytes_;

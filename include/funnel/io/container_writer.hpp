@@ -214,7 +214,7 @@ private:
         sink.write(head());
         for (const Section& section : sections_) {
             section.for_each_part([&](std::span<const std::byte> part) { sink.write(part); });
-            sink.write({zeros.data(), static_cast<std::size_t>(detail::container_padding(section.size()))});
+            sink.write({zeros.data(), detail::container_padding(section.size())});
         }
     }
 

@@ -75,7 +75,7 @@ template <Number T, Number Stored, std::endian Order>
             return read_rows<T, Order>(reader, rows, cols);
         }
     }
-    Matrix<T> matrix(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols));
+    Matrix<T> matrix(rows, cols);
     const std::uint64_t begin = reader.position();
     const auto numbers = reader.bytes(rows * cols * sizeof(Stored), "numbers");
     for (std::size_t i = 0; i < matrix.rows(); ++i) {
@@ -149,8 +149,8 @@ template <Number T>
 /// A NumPy array of one or two dimensions. Whole numbers must be of exactly the asked type. read_npy<float> and
 /// read_npy<double> read float16, float32 and float64, and convert; a float64 is rounded to the nearest float.
 ///
-/// Numbers come as they stand in the file, NaN and infinities included. Both byte orders and both storage orders are understood, and versions 1.0 to 3.0 of the format. Arrays of objects
-/// are refused: they hold pickled programs.
+/// Numbers come as they stand in the file, NaN and infinities included. Both byte orders and both storage orders are
+/// understood, and versions 1.0 to 3.0 of the format. Arrays of objects are refused: they hold pickled programs.
 ///
 /// Returns   the array; one of one dimension becomes a matrix of one row, or of none if it is empty
 /// Errors    IOError if the file cannot be read;  CorruptData if the header is not that of such an array, if the

@@ -40,7 +40,7 @@ void expect_payload(const ByteReader& reader, std::uint64_t rows, std::uint64_t 
 
 template <Number T, std::endian Order = std::endian::little>
 [[nodiscard]] Matrix<T> read_rows(ByteReader& reader, std::uint64_t rows, std::uint64_t cols) {
-    Matrix<T> matrix(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols));
+    Matrix<T> matrix(rows, cols);
     for (std::size_t i = 0; i < matrix.rows(); ++i) {
         load_numbers<T, Order>(reader.bytes(cols * sizeof(T), "numbers"), matrix.row(i));
     }

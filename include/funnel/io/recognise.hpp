@@ -12,7 +12,7 @@
 
 namespace funnel::inline FUNNEL_ABI::io {
 
-/// The kind of file that these first bytes belong to, if it is a known one that is not plain text: "gzip data (unpack it
+/// The kind of file that these first bytes belong to, if it is a known one and not plain text: "gzip data (unpack it
 /// first)", "UTF-16 text (convert it to UTF-8 first)", "a NumPy .npy array", ...; else empty.
 [[nodiscard]] inline std::string_view known_format(std::span<const std::byte> bytes) noexcept {
     using namespace std::string_view_literals;
