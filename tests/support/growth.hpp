@@ -21,7 +21,7 @@ template <class Body>
         ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
         return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
     };
-    double least = std::numeric_limits<double>::infinity();
+    double least = std::numeric_limits<double>::max();
     for (int run = 0; run < runs; ++run) {
         const double begin = now();
         body();
