@@ -74,10 +74,12 @@
 #include <funnel/io/container.hpp>
 #include <funnel/io/container_format.hpp>
 #include <funnel/io/container_reader.hpp>
+#include <funnel/io/container_table.hpp>
 #include <funnel/io/container_writer.hpp>
 #include <funnel/io/crc32c.hpp>
 #include <funnel/io/fbin.hpp>
 #include <funnel/io/file.hpp>
+#include <funnel/io/file_descriptor.hpp>
 #include <funnel/io/little_endian.hpp>
 #include <funnel/io/npy.hpp>
 #include <funnel/io/npy_header.hpp>

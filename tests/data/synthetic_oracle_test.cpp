@@ -121,3 +121,11 @@ TEST_CASE("SyntheticOracle: edges") {
     CHECK_THROWS_AS(SyntheticOracle(world, none, Interactions::from_ids({}, 4, 12)), InvalidArgument);
     CHECK_THROWS_AS(SyntheticOracle(world, none, Interactions::from_ids({}, 5, 11)), InvalidArgument);
 }
+
+TEST_CASE("SyntheticOracle: one that was moved from knows no user") {
+    const SyntheticWorld world({.users = 3, .items = 6, .rows = 4});
+    SyntheticOracle oracle(world, world.log(), world.log());
+    const SyntheticOracle other = std::move(oracle);
+    CHECK_THROWS_AS(static_cast<void>(oracle.recommend(0)), InvalidArgument);  // NOLINT(bugprone-use-after-move)
+    CHECK(other.recommend(0, {.keep_seen = true}).size() == 6);
+}

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <set>
 #include <utility>
 #include <vector>
@@ -246,4 +247,21 @@ TEST_CASE("SyntheticWorld: refuses what cannot be") {
     CHECK_THROWS_AS(static_cast<void>(world.affinities(0, 16)), InvalidArgument);
     CHECK_THROWS_AS(static_cast<void>(world.affinity(60, 0, 0.0)), InvalidArgument);
     CHECK_THROWS_AS(static_cast<void>(world.affinity(0, 90, 0.0)), InvalidArgument);
+}
+
+TEST_CASE("SyntheticWorld: one that was moved from is empty, and every question to it an error") {
+    SyntheticWorld world({.users = 3, .items = 6, .rows = 4});
+    const SyntheticWorld other = std::move(world);
+    // NOLINTBEGIN(bugprone-use-after-move)
+    CHECK(world.users() == 0);
+    CHECK(world.items() == 0);
+    CHECK_THROWS_AS(static_cast<void>(world.affinities(0, 0)), funnel::InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(world.affinity(0, 0, 0.0)), funnel::InvalidArgument);
+    // NOLINTEND(bugprone-use-after-move)
+    CHECK(other.users() == 3);
+    CHECK(other.affinities(0, 0).size() == 6);
+}
+
+TEST_CASE("SyntheticWorld: a time that is no number belongs to the first era") {
+    CHECK(SyntheticWorld::era(std::numeric_limits<double>::quiet_NaN()) == 0);
 }

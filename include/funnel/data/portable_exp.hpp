@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/rng.hpp>
 
@@ -14,6 +15,7 @@ namespace funnel::inline FUNNEL_ABI::data::detail {
 // The exponential function, to about 1e-15, with the same bits on every machine: the C library's differ. Every rounding
 // is spelled out, so that it does not matter whether a compiler fuses products and sums. 0 below -700; x <= 700.
 [[nodiscard]] inline double portable_exp(double x) noexcept {
+    FUNNEL_ASSERT(x <= 700.0);
     if (x < -700.0) {
         return 0.0;
     }

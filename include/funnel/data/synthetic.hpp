@@ -61,13 +61,10 @@ public:
                 "SyntheticWorld: at most 2^32 - 1 users and items");
         require(options.rows <= options.users * (options.items / 2),
                 "SyntheticWorld: rows must be at most users * (items / 2)");
-        require(math::is_finite(options.popularity) && math::is_finite(options.taste) &&
-                    math::is_finite(options.drift) && math::is_finite(options.cold_users),
-                "SyntheticWorld: popularity, taste, drift and cold_users must be finite");
-        require(
-            options.popularity >= 0.0 && options.popularity <= 10.0 && options.taste >= 0.0 && options.taste <= 10.0,
-            "SyntheticWorld: popularity and taste must lie in [0, 10]");
-        require(options.drift >= 0.0 && options.drift <= 1.0 && options.cold_users >= 0.0 && options.cold_users <= 1.0,
+        const auto is_in = [](double x, double most) { return math::is_finite(x) && x >= 0.0 && x <= most; };
+        require(is_in(options.popularity, 10.0) && is_in(options.taste, 10.0),
+                "SyntheticWorld: popularity and taste must lie in [0, 10]");
+        require(is_in(options.drift, 1.0) && is_in(options.cold_users, 1.0),
                 "SyntheticWorld: drift and cold_users must lie in [0, 1]");
         metadata_ = synthetic_items(options.items, options.seed);
         make_items();
@@ -77,16 +74,13 @@ public:
 
     [[nodiscard]] const Interactions& log() const noexcept FUNNEL_LIFETIMEBOUND { return log_; }
     [[nodiscard]] const ItemMetadata& item_metadata() const noexcept FUNNEL_LIFETIMEBOUND { return metadata_; }
-    [[nodiscard]] std::size_t users() const noexcept { return options_.users; }
-    [[nodiscard]] std::size_t items() const noexcept { return options_.items; }
+    [[nodiscard]] std::size_t users() const noexcept { return log_.users(); }
+    [[nodiscard]] std::size_t items() const noexcept { return log_.items(); }
 
     /// The era of a time; times before the first era and NaN count as the first, later ones as the last.
     [[nodiscard]] static std::size_t era(double time) noexcept {
-        if (math::is_nan(time)) {
-            return 0;
-        }
         const double place = (time - static_cast<double>(first_second)) / static_cast<double>(seconds_an_era);
-        return place >= eras ? eras - 1 : place > 0.0 ? static_cast<std::size_t>(place) : 0;
+        return math::is_nan(time) ? 0 : place >= eras ? eras - 1 : place > 0.0 ? static_cast<std::size_t>(place) : 0;
     }
 
     /// The true affinity of a user to every item in an era, in log-odds.
@@ -127,12 +121,12 @@ private:
                 x = random.normal();
             }
         }
-        const auto place = Random(options_.seed, place_stream).permutation<std::uint32_t>(items());
+        const auto place = Random(options_.seed, place_stream).permutation<std::uint32_t>(options_.items);
 
-        item_factors_ = Matrix<double>(items(), options_.factors);
-        log_popularity_.resize(items());
-        trend_.resize(items());
-        for (std::size_t item = 0; item < items(); ++item) {
+        item_factors_ = Matrix<double>(options_.items, options_.factors);
+        log_popularity_.resize(options_.items);
+        trend_.resize(options_.items);
+        for (std::size_t item = 0; item < options_.items; ++item) {
             Random random(options_.seed, item_stream + item);
             log_popularity_[item] = -options_.popularity * funnel::detail::portable_log(place[item] + 10.0);
             trend_[item] = 2.0 * options_.drift * random.normal();
@@ -150,9 +144,9 @@ private:
     }
 
     void make_users() {
-        early_taste_ = Matrix<double>(users(), options_.factors);
-        late_taste_ = Matrix<double>(users(), options_.factors);
-        for (std::size_t user = 0; user < users(); ++user) {
+        early_taste_ = Matrix<double>(options_.users, options_.factors);
+        late_taste_ = Matrix<double>(options_.users, options_.factors);
+        for (std::size_t user = 0; user < options_.users; ++user) {
             Random random(options_.seed, user_stream + 2 * user);
             for (std::size_t f = 0; f < options_.factors; ++f) {
                 early_taste_(user, f) = random.normal();
@@ -188,21 +182,21 @@ private:
 
     // Rows a user: log-normal shares, at most half of the items; they add up to the number of rows.
     [[nodiscard]] std::vector<std::size_t> activity() const {
-        std::vector<double> share(users());
+        std::vector<double> share(options_.users);
         double total = 0.0;
-        for (std::size_t user = 0; user < users(); ++user) {
+        for (std::size_t user = 0; user < options_.users; ++user) {
             share[user] = detail::portable_exp(Random(options_.seed, user_stream + 2 * user + 1).normal());
             total += share[user];
         }
-        const std::size_t most = items() / 2;
-        std::vector<std::size_t> counts(users());
+        const std::size_t most = options_.items / 2;
+        std::vector<std::size_t> counts(options_.users);
         std::size_t left = options_.rows;
-        for (std::size_t user = 0; user < users(); ++user) {
+        for (std::size_t user = 0; user < options_.users; ++user) {
             const double fair = static_cast<double>(options_.rows) * (share[user] / total);
             counts[user] = std::min({static_cast<std::size_t>(fair), most, left});
             left -= counts[user];
         }
-        for (std::size_t user = 0; left > 0; user = (user + 1) % users()) {
+        for (std::size_t user = 0; left > 0; user = (user + 1) % options_.users) {
             if (counts[user] < most) {
                 ++counts[user];
                 --left;
@@ -215,7 +209,7 @@ private:
         const std::vector<std::size_t> counts = activity();
         std::vector<Interaction> rows;
         rows.reserve(options_.rows);
-        for (std::size_t user = 0; user < users(); ++user) {
+        for (std::size_t user = 0; user < options_.users; ++user) {
             Random random(options_.seed, user_stream + 2 * user + 1);
             static_cast<void>(random.normal());  // the user's share of the rows
             live(user, visits(counts[user], random), random, rows);
@@ -232,7 +226,7 @@ private:
         for (std::size_t row = 0; row < rows.size(); ++row) {
             sorted[row] = rows[order[row]];
         }
-        log_ = Interactions::from_ids(std::move(sorted), users(), items());
+        log_ = Interactions::from_ids(std::move(sorted), options_.users, options_.items);
     }
 
     // The times of a user's picks, ascending.
@@ -254,9 +248,9 @@ private:
     // are made anew without them.
     void live(std::size_t user, const std::vector<std::int64_t>& times, Random& random,
               std::vector<Interaction>& rows) const {
-        std::vector<bool> is_picked(items(), false);
-        std::vector<double> weights(items());
-        std::vector<double> sums(items());
+        std::vector<bool> is_picked(options_.items, false);
+        std::vector<double> weights(options_.items);
+        std::vector<double> sums(options_.items);
         std::vector<double> taste;
         double total = 0.0;
         double picked = 0.0;
@@ -266,20 +260,20 @@ private:
             if (era_then != era_now) {
                 era_now = era_then;
                 taste = taste_of(user, era_now);
-                for (std::size_t item = 0; item < items(); ++item) {
+                for (std::size_t item = 0; item < options_.items; ++item) {
                     weights[item] = detail::portable_exp(affinity_to(item, taste, era_now));
                 }
                 picked = total;  // the sums are out of date
             }
             if (picked >= 0.5 * total) {
                 total = picked = 0.0;
-                for (std::size_t item = 0; item < items(); ++item) {
+                for (std::size_t item = 0; item < options_.items; ++item) {
                     total += is_picked[item] ? 0.0 : weights[item];
                     sums[item] = total;
                 }
             }
-            std::size_t item = items();
-            while (item == items() || is_picked[item]) {
+            std::size_t item = options_.items;
+            while (item == options_.items || is_picked[item]) {
                 const double target = random.uniform() * total;
                 item = static_cast<std::size_t>(std::upper_bound(sums.begin(), sums.end(), target) - sums.begin());
             }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/data/item_metadata.hpp>
 
@@ -8,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,7 +19,9 @@ namespace funnel::inline FUNNEL_ABI::data {
 /// Invented films: a title each ("The Silent River"), a year up to 2016, mostly late, and one to three of 12 genres.
 ///
 /// Returns   the same films on every machine; the first n are the same for every number of items
+/// Errors    InvalidArgument if there are more than 2^32 - 1 items
 [[nodiscard]] inline ItemMetadata synthetic_items(std::size_t items, std::uint64_t seed) {
+    require(items <= std::numeric_limits<std::uint32_t>::max(), "synthetic_items: at most 2^32 - 1 items");
     constexpr std::array<const char*, 40> adjectives{
         "Silent",  "Crimson", "Broken", "Hidden",   "Golden", "Distant", "Restless", "Frozen",   "Burning", "Gentle",
         "Hollow",  "Secret",  "Velvet", "Northern", "Last",   "Paper",   "Electric", "Quiet",    "Iron",    "Borrowed",

@@ -50,7 +50,7 @@ public:
 
     /// Errors    InvalidArgument if there is no such user
     [[nodiscard]] std::vector<Scored<>> recommend(std::size_t user, const OracleOptions& options = {}) const {
-        require(user < world_.users(), "SyntheticOracle: user must be below users()");
+        require(user < histories_.size() && user < world_.users(), "SyntheticOracle: user must be below users()");
         constexpr std::size_t eras = SyntheticWorld::eras;
         const auto visits = [&](std::size_t era) { return visits_[user * eras + era]; };
         double rows = 0.0;

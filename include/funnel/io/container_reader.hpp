@@ -5,7 +5,7 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/io/byte_reader.hpp>
 #include <funnel/io/container_format.hpp>
-#include <funnel/io/crc32c.hpp>
+#include <funnel/io/container_table.hpp>
 #include <funnel/io/file.hpp>
 #include <funnel/io/little_endian.hpp>
 #include <funnel/io/recognise.hpp>
@@ -87,7 +87,7 @@ public:
     [[nodiscard]] Matrix<T> matrix(std::string_view name, detail::ExpectedCount expected_rows = {},
                                    detail::ExpectedCount expected_cols = {}) const {
         const Section& section = section_of(name, detail::element_type_of<T>(), sizeof(T), {});
-        const auto cols = static_cast<std::size_t>(section.columns);
+        const std::size_t cols = section.columns;
         const std::size_t rows = cols == 0 ? 0 : section.bytes.size() / sizeof(T) / cols;
         expect_count(section, rows, expected_rows, "rows");
         expect_count(section, cols, expected_cols, "columns");
@@ -120,7 +120,7 @@ public:
                            "numbers that rise from 0 to " + std::to_string(reader.remaining()), "others");
         }
         std::vector<std::string> texts;
-        texts.reserve(static_cast<std::size_t>(count));
+        texts.reserve(count);
         for (std::size_t i = 0; i < count; ++i) {
             texts.push_back(reader.text(offset(i + 1) - offset(i), "characters"));
         }
@@ -138,15 +138,7 @@ public:
     }
 
 private:
-    struct Section {
-        std::string name;
-        std::uint32_t type;
-        std::uint32_t checksum;
-        std::uint64_t offset;
-        std::uint64_t length;
-        std::uint64_t columns;
-        std::span<const std::byte> bytes = {};
-    };
+    using Section = detail::ContainerSection;
 
     [[nodiscard]] const Section* find(std::string_view name) const noexcept {
         for (const Section& section : sections_) {
@@ -193,28 +185,7 @@ private:
         }
     }
 
-    static void expect_checksum(const ByteReader& reader, std::uint64_t position, std::string_view what,
-                                std::span<const std::byte> bytes, std::uint32_t expected) {
-        const std::uint32_t found = crc32c(bytes);
-        if (found != expected && detail::container_checksums_count) {
-            reader.fail_at(position, what, "CRC-32C " + std::to_string(expected), std::to_string(found));
-        }
-    }
-
-    // A text in a field of fixed size: printable, not empty, zeros after it.
-    static std::string text(ByteReader& reader, std::size_t size, std::string_view what) {
-        const std::uint64_t position = reader.position();
-        const std::string field = reader.text(size, what);
-        const std::string name = field.substr(0, field.find('\0'));
-        if (!detail::is_container_name(name, size) || field.find_first_not_of('\0', name.size()) != std::string::npos) {
-            reader.fail_at(position, what, "printable characters and zeros after them", "others");
-        }
-        return name;
-    }
-
     void open(std::string_view kind, std::uint32_t layout_version);
-    void expect_different_names(const ByteReader& reader) const;
-    void read_table(ByteReader& reader, std::uint32_t count);
 
     std::vector<std::byte> file_;  // empty if the bytes are someone else's
     std::span<const std::byte> bytes_;
@@ -248,14 +219,14 @@ inline void ContainerReader::open(std::string_view kind, std::uint32_t layout_ve
     const auto head_checksum = reader.number<std::uint32_t>("checksum of the head");
 
     constexpr std::size_t head_size = detail::container_head_size;
-    expect_checksum(reader, head_size - 4, "checksum of the head", bytes_.first(head_size - 4), head_checksum);
+    detail::expect_checksum(reader, head_size - 4, "checksum of the head", bytes_.first(head_size - 4), head_checksum);
     if (major != detail::container_major) {
         reader.fail_at(8, "format", "version 1.x", "version " + std::to_string(major) + "." + std::to_string(minor));
     }
     expect(mark, detail::container_endian_mark, 12, "byte order");
     ByteReader kind_reader(bytes_.first(head_size), source_);  // decoded only now that the checksum is right
     kind_reader.bytes(kind_position, "kind");
-    const std::string found_kind = text(kind_reader, detail::container_kind_size, "kind");
+    const std::string found_kind = detail::container_text(kind_reader, detail::container_kind_size, "kind");
     if (found_kind != kind) {
         reader.fail_at(kind_position, "kind", "\"" + std::string(kind) + "\"", "\"" + found_kind + "\"");
     }
@@ -271,53 +242,9 @@ inline void ContainerReader::open(std::string_view kind, std::uint32_t layout_ve
     if (table_size > reader.remaining()) {
         reader.fail_at(24, "number of sections", "as many as fit into the file", std::to_string(count));
     }
-    expect_checksum(reader, 56, "checksum of the section table", bytes_.subspan(head_size, table_size), table_checksum);
-    read_table(reader, count);
-}
-
-// Sorted first: thousands of sections must not be compared each with each.
-inline void ContainerReader::expect_different_names(const ByteReader& reader) const {
-    std::vector<const Section*> sorted;
-    sorted.reserve(sections_.size());
-    for (const Section& section : sections_) {
-        sorted.push_back(&section);
-    }
-    std::sort(sorted.begin(), sorted.end(),
-              [](const Section* a, const Section* b) { return a->name != b->name ? a->name < b->name : a < b; });
-    const auto twice = std::adjacent_find(sorted.begin(), sorted.end(),
-                                          [](const Section* a, const Section* b) { return a->name == b->name; });
-    if (twice != sorted.end()) {
-        const auto number = static_cast<std::uint64_t>(*(twice + 1) - sections_.data());
-        reader.fail_at(detail::container_head_size + number * detail::container_entry_size, "section name",
-                       "names that differ", "\"" + (*twice)->name + "\" twice");
-    }
-}
-
-inline void ContainerReader::read_table(ByteReader& reader, std::uint32_t count) {
-    for (std::uint32_t i = 0; i < count; ++i) {
-        Section section{.name = text(reader, detail::container_name_size, "section name"),
-                        .type = reader.number<std::uint32_t>("element type"),
-                        .checksum = reader.number<std::uint32_t>("checksum of the section"),
-                        .offset = reader.number<std::uint64_t>("offset of the section"),
-                        .length = reader.number<std::uint64_t>("length of the section"),
-                        .columns = reader.number<std::uint64_t>("columns of the section")};
-        sections_.push_back(std::move(section));
-    }
-    expect_different_names(reader);
-    for (Section& section : sections_) {
-        const std::string what = "section \"" + section.name + "\"";
-        if (section.offset != reader.position()) {
-            reader.fail(what, "its start here, without a gap", "byte " + std::to_string(section.offset));
-        }
-        section.bytes = reader.bytes(section.length, what);
-        expect_checksum(reader, section.offset, what, section.bytes, section.checksum);
-        for (const std::byte byte : reader.bytes(detail::container_padding(section.length), what)) {
-            if (byte != std::byte{0}) {
-                reader.fail(what, "zeros up to a multiple of 64 bytes", "others");
-            }
-        }
-    }
-    reader.expect_end();
+    detail::expect_checksum(reader, 56, "checksum of the section table", bytes_.subspan(head_size, table_size),
+                            table_checksum);
+    sections_ = detail::read_container_table(reader, count);
 }
 
 }  // namespace funnel::io

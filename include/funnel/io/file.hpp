@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/io/file_descriptor.hpp>
 
 #include <algorithm>
 #include <array>
@@ -13,8 +14,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -23,47 +22,6 @@
 #include <unistd.h>
 
 namespace funnel::inline FUNNEL_ABI::io {
-
-namespace detail {
-
-// "model.fnl: cannot open: No such file or directory"
-[[noreturn]] inline void raise_io_error(const std::string& path, const std::string& what, int error) {
-    raise<IOError>(path + ": " + what + ": " + std::generic_category().message(error));
-}
-
-// An open file that closes itself.
-class FileDescriptor {
-public:
-    explicit FileDescriptor(int descriptor = -1) noexcept : descriptor_(descriptor) {}
-    FileDescriptor(FileDescriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-    FileDescriptor& operator=(FileDescriptor&& other) noexcept {
-        std::swap(descriptor_, other.descriptor_);
-        return *this;
-    }
-    ~FileDescriptor() {
-        if (descriptor_ >= 0) {
-            ::close(descriptor_);
-        }
-    }
-
-    [[nodiscard]] bool is_open() const noexcept { return descriptor_ >= 0; }
-    [[nodiscard]] int get() const noexcept { return descriptor_; }
-
-private:
-    int descriptor_;
-};
-
-// Repeats a system call that a signal cut short.
-template <class Call>
-[[nodiscard]] auto uninterrupted(Call call) {
-    auto result = call();
-    while (result < 0 && errno == EINTR) {
-        result = call();
-    }
-    return result;
-}
-
-}  // namespace detail
 
 struct ReadFileOptions {
     std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max();  ///< larger files are refused unread
@@ -94,7 +52,7 @@ struct ReadFileOptions {
     }
 
     std::vector<std::byte> bytes;
-    if (funnel::detail::exception_of([&] { bytes.resize(static_cast<std::size_t>(size)); })) {
+    if (funnel::detail::exception_of([&] { bytes.resize(size); })) {
         raise<IOError>(path + ": has " + std::to_string(size) + " bytes, more than fit into memory");
     }
     constexpr std::size_t max_block = std::size_t{1} << 30;  // some systems refuse 2 GiB at once

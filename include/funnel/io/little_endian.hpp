@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/config.hpp>
+#include <funnel/core/error.hpp>
 
 #include <algorithm>
 #include <array>
@@ -25,6 +25,7 @@ concept Number = std::same_as<T, float> || std::same_as<T, double> ||
 /// Shapes    bytes: at least sizeof(T) (not checked)
 template <Number T, std::endian Order = std::endian::little>
 [[nodiscard]] T load_number(std::span<const std::byte> bytes) noexcept {
+    FUNNEL_ASSERT(bytes.size() >= sizeof(T));
     std::array<std::byte, sizeof(T)> raw;
     std::memcpy(raw.data(), bytes.data(), sizeof(T));
     if constexpr (Order != std::endian::native) {
@@ -48,6 +49,7 @@ template <Number T, std::endian Order = std::endian::little>
 /// Shapes    bytes: out.size() * sizeof(T) (not checked)
 template <Number T, std::endian Order = std::endian::little>
 void load_numbers(std::span<const std::byte> bytes, std::span<T> out) noexcept {
+    FUNNEL_ASSERT(bytes.size() >= out.size_bytes());
     if constexpr (Order == std::endian::native || sizeof(T) == 1) {
         if (!out.empty()) {
             std::memcpy(out.data(), bytes.data(), out.size_bytes());

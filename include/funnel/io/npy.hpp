@@ -31,7 +31,8 @@ namespace detail {
 // NumPy's name of a type, without the byte order: "f4", "u1".
 template <Number T>
 [[nodiscard]] std::string npy_type() {
-    return (std::floating_point<T> ? "f" : std::signed_integral<T> ? "i" : "u") + std::to_string(sizeof(T));
+    std::string type(1, std::floating_point<T> ? 'f' : std::signed_integral<T> ? 'i' : 'u');
+    return type.append(std::to_string(sizeof(T)));
 }
 
 // A half of IEEE 754: 1 sign, 5 exponent and 10 fraction bits. Every one is a float.
