@@ -70,7 +70,7 @@ public:
 
     HNSW(const HNSW&) = default;
     /// Leaves an empty index of dimension 0 behind.
-    HNSW(HNSW&& other) noexcept : HNSW() { swap(other); }
+    HNSW(HNSW&& other) noexcept : HNSW() { swap(other); }  // NOLINT(bugprone-exception-escape): HNSW() needs no memory
     HNSW& operator=(HNSW other) noexcept {
         swap(other);
         return *this;
@@ -80,8 +80,8 @@ public:
     /// Ids are the numbers of the rows.
     ///
     /// Shapes    vectors: n x d
-    /// Errors    InvalidArgument if a row is not finite, is longer than 2^62 or, under Cosine, is zero; or if options are
-    ///           out of range
+    /// Errors    InvalidArgument if a row is not finite, is zero under Cosine, or is longer than 2^62 under the other
+    ///           metrics; if options are out of range
     template <Executor E = Serial>
     [[nodiscard]] static HNSW build(MatrixView<const float> vectors, const HNSWOptions& options = {},
                                     E&& executor = E{}) {

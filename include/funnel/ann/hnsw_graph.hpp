@@ -150,7 +150,7 @@ public:
     /// Every id, level and link is checked, and that the root reaches all nodes.
     template <class Reader>
     [[nodiscard]] static HNSWGraph read(const Reader& file, std::size_t nodes) {
-        const std::size_t M = file.template value<std::uint64_t>("M");
+        const auto M = file.template value<std::uint64_t>("M");
         file.check(M >= 2 && M <= max_M, "M", "must lie in [2, 4096]");
         auto levels = file.template array<std::uint8_t>("levels", nodes);
         std::uint64_t upper_size = 0;

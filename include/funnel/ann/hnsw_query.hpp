@@ -38,9 +38,9 @@ template <class Passes>
     return static_cast<double>(passed) / draws;
 }
 
-/// Whether scoring all that pass costs less than a walk for ef hits. The pool of such a walk holds ef / share nodes. The
-/// walk looks at some M vectors for each, from all over memory; the scan looks at the hits only, in order, and asks for
-/// each id whether it is one.
+/// Whether scoring all that pass costs less than a walk with a pool of that size: ef / share, to end with ef hits.
+/// The walk looks at some M vectors for each, from all over memory; the scan looks at the hits only, in order, and asks
+/// for each id whether it is one.
 [[nodiscard]] inline bool prefers_scan(const HNSWGraph& graph, double share, double pool) noexcept {
     return (share + 0.125) * static_cast<double>(graph.size()) < 2.0 * static_cast<double>(graph.M()) * pool;
 }

@@ -26,8 +26,8 @@ namespace detail {
 // Ids are below this, so that a search may mark one with its highest bit.
 inline constexpr std::size_t max_vectors = std::size_t{1} << 31;
 
-// No metric but Cosine takes longer vectors: 2^62. Squared distances and inner products of two such, 2^126 at most, leave
-// room for rounding in a float, so no score is ever infinite or a NaN.
+// The longest vectors of all metrics but Cosine have length 2^62. Squared distances and inner products of two such, at
+// most 2^126, leave room for rounding in a float, so that no score is infinite or NaN.
 inline constexpr double max_squared_length = 0x1p124;
 
 /// Makes room for `count` more elements, so that adding them cannot fail. Grows as push_back does.
