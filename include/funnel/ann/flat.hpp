@@ -63,7 +63,8 @@ public:
     /// Ids are the numbers of the rows.
     ///
     /// Shapes    vectors: n x d
-    /// Errors    InvalidArgument if a row is not finite, is longer than 2^62 or, under Cosine, is zero
+    /// Errors    InvalidArgument if a row is not finite, is zero under Cosine, or is longer than 2^62 under the other
+    ///           metrics
     template <Executor E = Serial>
     [[nodiscard]] static Flat build(MatrixView<const float> vectors, E&& = E{}) {
         Flat index;

@@ -69,8 +69,8 @@ public:
 
     /// As scan above.
     template <Filter Passes>
-    std::span<Scored<>> search(std::span<const float> query, MatrixView<const float> rows, const Passes& passes,
-                               std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) const {
+    [[nodiscard]] std::span<Scored<>> search(std::span<const float> query, MatrixView<const float> rows,
+                                             const Passes& passes, std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) const {
         return scan<M, Backend>(query, rows, passes, out);
     }
 };

@@ -48,8 +48,8 @@ public:
     }
 
     template <Filter Passes>
-    std::span<Scored<>> search(std::span<const float> query, MatrixView<const float>, const Passes& passes,
-                               std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) const {
+    [[nodiscard]] std::span<Scored<>> search(std::span<const float> query, MatrixView<const float>,
+                                             const Passes& passes, std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) const {
         FUNNEL_ASSERT(count_ == 0 || query.size() == cols_);
         using Backend = kernels::Device<System>;
         std::vector<unsigned char> flags(count_);
