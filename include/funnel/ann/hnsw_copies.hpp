@@ -29,7 +29,7 @@ public:
     /// Puts a row in, in place of the one that equals it, which is returned; no_node if there is none. Needs room.
     std::uint32_t replace(MatrixView<const float> rows, std::uint32_t id) noexcept {
         const auto row = rows.row(id);
-        std::size_t slot = static_cast<std::size_t>(hash(row)) & (slots_.size() - 1);
+        std::size_t slot = hash(row) & (slots_.size() - 1);
         while (slots_[slot] != no_node && !std::equal(row.begin(), row.end(), rows.row(slots_[slot]).begin())) {
             slot = (slot + 1) & (slots_.size() - 1);
         }
