@@ -47,8 +47,10 @@ struct HNSWOptions {
 /// same, bit for bit, for any number of threads.
 ///
 /// Under Cosine vectors are stored with length 1, and scores lie in [-1, 1]. Under InnerProduct the links are chosen in
-/// a space in which all vectors are equally long, so that short ones are found as well; add() of a vector longer than
-/// all that were there at the build is fine, but many of them are better served by a new build.
+/// a space in which nine of ten vectors are equally long, so that short ones are found as well.
+///
+/// Equal vectors cost one search of the graph: the first is linked, and its copies are results together with it. Vectors
+/// that are nearly but not quite equal are ordinary ones: thousands of them in one place hide what is near that place.
 ///
 /// add() hands out the next id. remove() hides a vector from results; it still leads to others, keeps its memory, and
 /// its id is never used again: build anew when many are removed. Searches may run at the same time, each with a scratch
