@@ -151,8 +151,8 @@ TEST_CASE_TEMPLATE("LinearScorer: worked by hand, with dense and with sparse wei
 // Items that nobody took, and others that had nothing to do with the user's, stood before all with negative scores.
 TEST_CASE_TEMPLATE("LinearScorer: of the items with score 0, those are listed for which weights cancel out", Weights,
                    SparseWeights, DenseWeights<>) {
-    // Items 0, 1 and 2 speak for 3 .. 7: item 3 by +1 -1, item 4 by -0.5, item 5 not at all, item 6 by +0.25 -0.5 +0.25,
-    // item 7 by a weight of 0 that is stored.
+    // What items 0, 1 and 2 say: of item 3 +1 -1, of item 4 -0.5, of item 5 nothing, of item 6 +0.25 -0.5 +0.25, of
+    // item 7 a weight of 0 that is stored.
     constexpr std::uint32_t n = 8;
     std::vector<funnel::Triplet<float>> entries{{0, 3, 1.0F},  {1, 3, -1.0F}, {0, 4, -0.5F}, {0, 6, 0.25F},
                                                 {1, 6, -0.5F}, {2, 6, 0.25F}, {2, 7, 0.0F},  {5, 7, 1.0F}};
