@@ -196,8 +196,7 @@ private:
         return gram_.size() > 0 ? gram_ : als_gram(item_factors(), options_.alpha0);
     }
 
-    // All factors are, all scores, and what fold_in sums up: no product of two rows is larger than that of their
-    // lengths.
+    // All factors are, all scores, and all sums of fold_in: the product of two rows is at most that of their lengths.
     [[nodiscard]] bool is_finite() const {
         const double items = longest_row(items_);
         const double sums = (1.0 + static_cast<double>(options_.alpha0)) * static_cast<double>(items_.rows()) * items;

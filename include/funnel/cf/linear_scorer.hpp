@@ -78,11 +78,21 @@ public:
     void keep_known_zeros(const Profile& profile, std::span<float> scores) const noexcept {
         constexpr float unexplained = 1.0F;
         constexpr float other = 2.0F;
+        std::size_t zeros = 0;
         for (float& score : scores) {
+            zeros += score == 0.0F ? 1 : 0;
             score = score == 0.0F ? unexplained : other;
         }
-        for (const std::uint32_t from : profile.history) {
-            weights_.clear_row(from, unexplained, scores);
+        if (Weights::lookup_cost * zeros < weights_.mean_row()) {
+            for (std::size_t item = 0; item < scores.size(); ++item) {
+                if (scores[item] == unexplained && speaks_for(profile, static_cast<std::uint32_t>(item))) {
+                    scores[item] = 0.0F;
+                }
+            }
+        } else {
+            for (const std::uint32_t from : profile.history) {
+                weights_.clear_row(from, unexplained, scores);
+            }
         }
     }
     [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
@@ -125,6 +135,11 @@ protected:
 
 private:
     explicit LinearScorer(Weights weights) : weights_(std::move(weights)) {}
+
+    [[nodiscard]] bool speaks_for(const Profile& profile, std::uint32_t item) const noexcept {
+        return std::any_of(profile.history.begin(), profile.history.end(),
+                           [&](std::uint32_t from) { return weights_.weight(from, item) != 0.0F; });
+    }
 
     Weights weights_;
 };

@@ -28,8 +28,8 @@ namespace funnel::inline FUNNEL_ABI::cf {
 ///     learn(train, user_item, options, executor)      -> Scorer
 ///     write(file)  read(file, histories)              its sections of a file; read -> Scorer
 ///
-/// and what a Scorer needs (recommend.hpp); tests/support/model_contract.hpp checks what every model promises.
-/// Optional:
+/// and what a Scorer needs (recommend.hpp). tests/support/model_contract.hpp checks what every model promises. Optional
+/// members of a scorer:
 ///
 ///     explain_for(profile, item, k)                   gives the model explain()
 ///     score_some(profile, items, scores)              cheaper than score_one for each, the same bits
@@ -62,8 +62,8 @@ public:
     [[nodiscard]] std::size_t users() const noexcept { return histories_.users(); }
     [[nodiscard]] std::size_t items() const noexcept { return histories_.items(); }
 
-    /// The best items for a user, best first: those that there is evidence for, so the list may be shorter than k.
-    /// Empty for a user without a history, if the scorer needs one.
+    /// The best items for a user, best first. Only items that there is evidence for, so the list may be shorter than k;
+    /// empty for a user without a history, if the scorer needs one.
     template <ItemFilter Filter = AllItems>
     [[nodiscard]] std::vector<Scored<>> recommend(std::size_t user, const RecommendOptions& options = {},
                                                   const Filter& filter = {}) const {

@@ -41,17 +41,16 @@ struct Profile {
 
 /// What was learned, asked to score items for a profile, whoever the user is. Model makes a recommender of it.
 ///
-///     needs_history                   whether it knows nothing about a user without a history; then it is not asked
-///     score_all(profile, scores)      one score for each of its items
-///     score_one(profile, item)        the score of one of its items
-///     keep_known_zeros(profile, scores)    optional, see below
+///     needs_history                       true: it is not asked about a user without a history
+///     score_all(profile, scores)          one score for each of its items
+///     score_one(profile, item)            the score of one of its items
+///     keep_known_zeros(profile, scores)   optional, noexcept; see below
 ///
-/// Ids are below items(), and there is room for items() scores: whoever calls a scorer directly sees to that (not
-/// checked).
+/// Ids must be below items(), and scores must have items() elements (neither is checked).
 ///
-/// An item is recommended only if there is evidence for it. A score other than 0 is evidence. A score of 0 may stand
-/// for "nothing is known"; a scorer for which it can has keep_known_zeros(profile, scores) noexcept, which is called
-/// with what score_all wrote: where a score is 0 and there is evidence, it stays 0; all others become anything else.
+/// An item is recommended only if there is evidence for it. A score other than 0 is evidence. If a score of 0 can mean
+/// that nothing is known, the scorer has keep_known_zeros. It gets the scores that score_all wrote: a score that is 0
+/// with evidence stays 0, and every other score becomes any number but 0.
 template <class S>
 concept Scorer = requires(const S& scorer, const Profile& profile, std::span<float> scores, std::uint32_t item) {
     { scorer.items() } -> std::convertible_to<std::size_t>;
@@ -63,7 +62,7 @@ concept Scorer = requires(const S& scorer, const Profile& profile, std::span<flo
 namespace detail {
 
 template <class S>
-concept TellsZerosApart = requires(const S& scorer, const Profile& profile, std::span<float> scores) {
+concept tells_zeros_apart = requires(const S& scorer, const Profile& profile, std::span<float> scores) {
     { scorer.keep_known_zeros(profile, scores) } noexcept;
 };
 
@@ -75,7 +74,7 @@ void offer_unseen(TopK<>& best, std::span<const float> scores, std::span<const s
     const auto offer = [&](std::size_t begin, std::size_t end) {
         for (std::size_t item = begin; item < end; ++item) {
             // Ids ascend, so an equal score comes too late once the list is full.
-            if (!best.is_full() || scores[item] > best.threshold()) {
+            if (scores[item] > best.threshold() || !best.is_full()) {
                 const auto id = static_cast<std::uint32_t>(item);
                 if (accept(id)) {
                     best.push(id, scores[item]);
@@ -114,7 +113,7 @@ std::span<Scored<>> best_unseen(std::span<const float> scores, std::span<const s
 /// recommend() of every model: the list for a profile, in memory of the caller.
 ///
 /// Shapes    scratch: at least items() elements;  out: at most options.k of its elements are filled
-/// Returns   the filled part of out: unseen items that there is evidence for, see Scorer. Empty if scratch is too
+/// Returns   the filled part of out: unseen items that there is evidence for (see Scorer). Empty if scratch is too
 ///           short, or for a profile without a history if the scorer needs one
 /// Cost      one score_all and one best_unseen; again about as much if they do not fill out with scores above 0
 template <Scorer S, ItemFilter Filter = AllItems>
@@ -129,7 +128,7 @@ std::span<Scored<>> recommend_for(const S& scorer, const Profile& profile, const
     const std::span<float> scores = scratch.first(items);
     const auto seen = options.keep_seen ? std::span<const std::uint32_t>{} : profile.history;
     scorer.score_all(profile, scores);
-    if constexpr (!detail::TellsZerosApart<S>) {
+    if constexpr (!detail::tells_zeros_apart<S>) {
         return best_unseen(scores, seen, out, filter);
     } else {
         // Zeros come last. Most lists are full of better items by then, and need not ask which zeros are known.
