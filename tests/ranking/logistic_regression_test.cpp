@@ -516,7 +516,7 @@ TEST_CASE("LogisticRegression: scores of finite features are finite, however lar
     file.value("bias", 0.0F);
     const std::vector<float> weights{most, 1.0F};
     const std::vector<float> means{0.0F, most};
-    const std::vector<float> scales{std::numeric_limits<float>::denorm_min(), 1.0F};
+    const std::vector<float> scales{std::numeric_limits<float>::min(), 1.0F};
     file.array("weights", weights);
     file.array("means", means);
     file.array("scales", scales);
