@@ -49,8 +49,8 @@ struct HNSWOptions {
 /// Under Cosine vectors are stored with length 1, and scores lie in [-1, 1]. Under InnerProduct the links are chosen in
 /// a space in which nine of ten vectors are equally long, so that short ones are found as well.
 ///
-/// Equal vectors are one node of the graph: the first is linked, and its copies are results together with it. Vectors that
-/// are only nearly equal are ordinary ones, and thousands of them in one place can hide what is near that place.
+/// Equal vectors are one node of the graph: the first is linked, and its copies are results together with it. Vectors
+/// that are only nearly equal are ordinary ones: thousands of them in one place can hide what is near that place.
 ///
 /// add() hands out the next id. remove() hides a vector from results; it still leads to others, keeps its memory, and
 /// its id is never used again: build anew when many are removed. Searches may run at the same time, each with a scratch
