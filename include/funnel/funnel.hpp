@@ -13,6 +13,7 @@
 #include <funnel/ann/hnsw_links.hpp>
 #include <funnel/ann/hnsw_query.hpp>
 #include <funnel/ann/hnsw_search.hpp>
+#include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/cf/als_sweep.hpp>
@@ -36,6 +37,7 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/number_table.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/progress.hpp>
 #include <funnel/core/rng.hpp>

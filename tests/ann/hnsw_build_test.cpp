@@ -6,6 +6,7 @@
 #include "support/temp_dir.hpp"
 
 #include <funnel/ann/hnsw.hpp>
+#include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/progress.hpp>
@@ -33,9 +34,9 @@ using funnel::ann::detail::for_each_target;
 using funnel::ann::detail::HNSWGraph;
 using funnel::ann::detail::InsertScratch;
 using funnel::ann::detail::link_node;
+using funnel::ann::detail::NormAugmentation;
 using funnel::ann::detail::Offer;
 using funnel::ann::detail::Similarity;
-using funnel::ann::detail::Slack;
 using funnel::testing::Bytes;
 
 namespace {
@@ -215,8 +216,8 @@ TEST_CASE("HNSW build: a new vector gets M links if they lead into M directions"
 TEST_CASE("link_node: links on every level of the node, and offers the same in return") {
     Matrix<float> vectors(2, 1);
     vectors(1, 0) = 3.0F;
-    const Slack<L2> slack(vectors, {});
-    const Similarity<L2, funnel::kernels::DefaultBackend> similarity{vectors.view(), slack};
+    const NormAugmentation<L2> augmentation(vectors, {});
+    const Similarity<L2, funnel::kernels::DefaultBackend> similarity{vectors.view(), augmentation};
     HNSWGraph graph(2, {1, 1});
     InsertScratch scratch;
     std::vector<Offer> offers;

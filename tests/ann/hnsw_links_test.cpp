@@ -4,6 +4,7 @@
 #include "ann/sample_vectors.hpp"
 
 #include <funnel/ann/hnsw_copies.hpp>
+#include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 
@@ -25,10 +26,10 @@ using funnel::ann::detail::LinkSelection;
 using funnel::ann::detail::merge_links;
 using funnel::ann::detail::MergeScratch;
 using funnel::ann::detail::no_node;
+using funnel::ann::detail::NormAugmentation;
 using funnel::ann::detail::Offer;
 using funnel::ann::detail::select_links;
 using funnel::ann::detail::Similarity;
-using funnel::ann::detail::Slack;
 using Ids = std::vector<std::uint32_t>;
 
 namespace {
@@ -103,7 +104,7 @@ TEST_CASE("merge_links: takes all while there is room, then the best choice") {
     CHECK(Ids(graph.slots(0, 0).begin(), graph.slots(0, 0).end()) == Ids{5, 1, no_node, no_node});
 }
 
-TEST_CASE("Slack: lifts vectors onto a sphere, and leaves longer ones and those that come later alone") {
+TEST_CASE("NormAugmentation: lifts vectors onto a sphere, and leaves longer ones and those that come later alone") {
     // Ten of length 5, of which nine are equal, one of 3, one of 0 and one of 13: the radius is 5 if copies count once,
     // as position (4 - 1) * 9 / 10 = 2 of {0, 9, 25, 169}.
     Matrix<float> vectors(12, 2);
@@ -114,11 +115,11 @@ TEST_CASE("Slack: lifts vectors onto a sphere, and leaves longer ones and those 
         vectors(i, 0) = 3.0F;
         vectors(i, 1) = 4.0F;
     }
-    Slack<InnerProduct> slack(vectors, Copies(vectors));
-    CHECK(slack.radius_squared() == 25.0);
-    CHECK(Slack<InnerProduct>(vectors, Copies()).radius_squared() == 25.0);
-    CHECK(Slack<InnerProduct>::longest(vectors) == 1);
-    const Similarity<InnerProduct, funnel::kernels::DefaultBackend> similarity{vectors.view(), slack};
+    NormAugmentation<InnerProduct> augmentation(vectors, Copies(vectors));
+    CHECK(augmentation.radius_squared() == 25.0);
+    CHECK(NormAugmentation<InnerProduct>(vectors, Copies()).radius_squared() == 25.0);
+    CHECK(NormAugmentation<InnerProduct>::longest(vectors) == 1);
+    const Similarity<InnerProduct, funnel::kernels::DefaultBackend> similarity{vectors.view(), augmentation};
     const Ids ids{0, 1, 2, 3};
     std::vector<float> out(4);
     // a . b + lift(a) lift(b) - 25 with lifts 4, 0, 5 and 0.
@@ -129,46 +130,47 @@ TEST_CASE("Slack: lifts vectors onto a sphere, and leaves longer ones and those 
 
     vectors.resize_rows(13);
     vectors(12, 1) = 3.0F;
-    slack.append(vectors, Copies());
-    CHECK(slack.radius_squared() == 25.0);
-    CHECK(slack(12, 12) == doctest::Approx(16.0 - 25.0));
+    augmentation.append(vectors, Copies());
+    CHECK(augmentation.radius_squared() == 25.0);
+    CHECK(augmentation(12, 12) == doctest::Approx(16.0 - 25.0));
 }
 
-TEST_CASE("Slack: copies of one long vector do not choose the radius") {
+TEST_CASE("NormAugmentation: copies of one long vector do not choose the radius") {
     Matrix<float> vectors(30, 1);
     for (std::size_t i = 0; i < 30; ++i) {
         vectors(i, 0) = i < 10 ? static_cast<float>(1 + i) : 1000.0F;
     }
-    CHECK(Slack<InnerProduct>(vectors, Copies(vectors)).radius_squared() == 100.0);  // of 1 .. 10 and 1000, the tenth
-    CHECK(Slack<InnerProduct>(vectors, Copies()).radius_squared() == 1000.0 * 1000.0);
+    CHECK(NormAugmentation<InnerProduct>(vectors, Copies(vectors)).radius_squared() ==
+          100.0);  // of 1 .. 10 and 1000, the tenth
+    CHECK(NormAugmentation<InnerProduct>(vectors, Copies()).radius_squared() == 1000.0 * 1000.0);
 }
 
-TEST_CASE("Slack: an index that grows from nothing chooses its radius anew") {
+TEST_CASE("NormAugmentation: an index that grows from nothing chooses its radius anew") {
     Matrix<float> vectors(1, 1);
     vectors(0, 0) = 2.0F;
-    Slack<InnerProduct> slack;
-    slack.append(vectors, Copies());
-    CHECK(slack.radius_squared() == 4.0);
+    NormAugmentation<InnerProduct> augmentation;
+    augmentation.append(vectors, Copies());
+    CHECK(augmentation.radius_squared() == 4.0);
     vectors.resize_rows(3);
     vectors(1, 0) = 3.0F;
     vectors(2, 0) = 4.0F;
-    slack.append(vectors, Copies());  // three is no power of two
-    CHECK(slack.radius_squared() == 4.0);
+    augmentation.append(vectors, Copies());  // three is no power of two
+    CHECK(augmentation.radius_squared() == 4.0);
     vectors.resize_rows(4);
     vectors(3, 0) = 5.0F;
-    slack.append(vectors, Copies());
-    CHECK(slack.radius_squared() == 16.0);
-    CHECK(slack(0, 0) == doctest::Approx(-4.0));  // 12 - 16: all rows are lifted onto the new sphere
+    augmentation.append(vectors, Copies());
+    CHECK(augmentation.radius_squared() == 16.0);
+    CHECK(augmentation(0, 0) == doctest::Approx(-4.0));  // 12 - 16: all rows are lifted onto the new sphere
 }
 
-TEST_CASE("Slack: short vectors are told apart beside very long ones, and no similarity overflows") {
+TEST_CASE("NormAugmentation: short vectors are told apart beside very long ones, and no similarity overflows") {
     Matrix<float> vectors(4, 2);
     vectors(0, 0) = 1.0F;
     vectors(1, 1) = 1.0F;
     vectors(2, 0) = 1.8e19F;
     vectors(3, 0) = -1.8e19F;
-    const Slack<InnerProduct> slack(vectors, Copies());
-    const Similarity<InnerProduct, funnel::kernels::DefaultBackend> similarity{vectors.view(), slack};
+    const NormAugmentation<InnerProduct> augmentation(vectors, Copies());
+    const Similarity<InnerProduct, funnel::kernels::DefaultBackend> similarity{vectors.view(), augmentation};
     const Ids ids{0, 1, 2, 3};
     std::vector<float> out(4);
     similarity(0, ids, out);

@@ -330,7 +330,7 @@ TEST_CASE("HNSW: every number of a file is checked") {
     CHECK_FALSE(is_refused(0.0, std::numeric_limits<std::uint64_t>::max()));
 }
 
-TEST_CASE("HNSW: counts the bytes of vectors, links and slack, and the tree that add() needs") {
+TEST_CASE("HNSW: counts the bytes of vectors, links and augmentation, and the tree that add() needs") {
     const Matrix<float> vectors = signs(4, 1);
     auto distances = HNSW<L2>::build(vectors.view().rows_from(0, 3), {.M = 16, .seed = 2});
     auto products = HNSW<InnerProduct>::build(vectors.view().rows_from(0, 3), {.M = 16, .seed = 2});

@@ -5,16 +5,14 @@
 #include <funnel/ann/hnsw_build.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
-#include <funnel/ann/hnsw_links.hpp>
 #include <funnel/ann/hnsw_query.hpp>
 #include <funnel/ann/hnsw_search.hpp>
+#include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
-#include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
-#include <funnel/core/top_k.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/kernels/backend.hpp>
 
@@ -29,13 +27,6 @@
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::ann {
-
-struct HNSWOptions {
-    std::size_t M = 16;  ///< links that a new vector gets on each level, 2 to 4096
-    std::size_t ef_construction =
-        200;                 ///< candidates for them, at least 1; more give a better graph and a slower build
-    std::uint64_t seed = 1;  ///< of the levels and the order of insertion
-};
 
 /// Approximate nearest neighbours by a walk through a graph of the vectors, coarse levels first.
 ///
@@ -63,13 +54,7 @@ struct HNSWOptions {
 template <Metric M, kernels::HostBackend Backend = kernels::DefaultBackend>
 class HNSW {
 public:
-    /// Memory of one search at a time, used again by the next. An empty one serves any index and grows on first use;
-    /// scratch() returns one that is large enough.
-    class Scratch {
-        friend class HNSW;
-        std::vector<float> query_;
-        detail::WalkScratch walk_;
-    };
+    using Scratch = HNSWScratch;
 
     HNSW(const HNSW&) = default;
     /// Leaves an empty index of dimension 0 behind.
@@ -94,16 +79,11 @@ public:
         index.options_ = options;
         index.vectors_ = detail::Vectors<M>(vectors, "HNSW::build");
         index.copies_ = detail::Copies(index.vectors_.rows());
-        index.slack_ = detail::Slack<M>(index.vectors_.rows(), index.copies_);
+        index.norms_ = detail::NormAugmentation<M>(index.vectors_.rows(), index.copies_);
         const std::vector<std::uint8_t> is_copy = index.copies_.flags();
-        std::vector<std::uint8_t> levels(vectors.rows());
-        for (std::size_t id = 0; id < levels.size(); ++id) {
-            const bool is_node = is_copy.empty() || is_copy[id] == 0;
-            const std::size_t level = is_node ? detail::HNSWGraph::draw_level(options.M, options.seed, id) : 0;
-            levels[id] = static_cast<std::uint8_t>(level);
-        }
-        index.graph_ = detail::HNSWGraph(options.M, std::move(levels));
-        detail::build_links(index.graph_, is_copy, detail::Slack<M>::longest(index.vectors_.rows()),
+        index.graph_ = detail::HNSWGraph(
+            options.M, detail::HNSWGraph::draw_levels(options.M, options.seed, vectors.rows(), is_copy));
+        detail::build_links(index.graph_, is_copy, detail::NormAugmentation<M>::longest(index.vectors_.rows()),
                             options.ef_construction, options.seed, index.similarity(), executor);
         return index;
     }
@@ -113,9 +93,9 @@ public:
     [[nodiscard]] HNSWOptions options() const noexcept { return options_; }
 
     /// Bytes that the vectors and links take, without what std::vector keeps in reserve and the table by which add()
-    /// finds equal vectors: some 8 to 32 bytes a vector once add() was called.
+    /// finds equal vectors: some 8 to 24 bytes a vector once add() was called.
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
-        return vectors_.memory_bytes() + graph_.memory_bytes() + slack_.memory_bytes() + copies_.memory_bytes() +
+        return vectors_.memory_bytes() + graph_.memory_bytes() + norms_.memory_bytes() + copies_.memory_bytes() +
                parents_.size() * sizeof(std::uint32_t);
     }
 
@@ -205,14 +185,14 @@ public:
     std::uint32_t add(std::span<const float> vector) {
         const std::size_t count = vectors_.count();
         const std::size_t parents = parents_.size();
-        const bool is_chosen_anew = detail::Slack<M>::chooses_anew(count + 1);
-        detail::Slack<M> old = is_chosen_anew ? slack_ : detail::Slack<M>();
+        const bool is_chosen_anew = detail::NormAugmentation<M>::chooses_anew(count + 1);
+        detail::NormAugmentation<M> old = is_chosen_anew ? norms_ : detail::NormAugmentation<M>();
         if (const auto error = funnel::detail::exception_of([&] { insert(vector); })) {
             vectors_.keep_first(count);
             if (is_chosen_anew) {
-                slack_ = std::move(old);
+                norms_ = std::move(old);
             }
-            slack_.keep_first(count);
+            norms_.keep_first(count);
             graph_.keep_first(count);
             parents_.resize(parents);
             std::rethrow_exception(error);
@@ -229,7 +209,7 @@ public:
     void save(const std::string& path) const {
         io::ContainerWriter file("ann.HNSW", 1);
         vectors_.write(file);
-        file.value("radius_squared", slack_.radius_squared());
+        norms_.write(file);
         file.value("ef_construction", std::uint64_t{options_.ef_construction});
         file.value("seed", options_.seed);
         graph_.write(file);
@@ -241,11 +221,7 @@ public:
         const io::ContainerReader file(path, "ann.HNSW", 1);
         HNSW index;
         index.vectors_ = detail::Vectors<M>::read(file);
-        const auto radius_squared = file.value<double>("radius_squared");
-        file.check(
-            math::is_finite(radius_squared) && radius_squared >= 0.0 && radius_squared <= detail::max_squared_length,
-            "radius_squared", "must lie in [0, 2^124]");
-        index.slack_ = detail::Slack<M>(index.vectors_.rows(), radius_squared);
+        index.norms_ = detail::NormAugmentation<M>::read(file, index.vectors_.rows());
         index.copies_ = detail::Copies(index.vectors_.rows());
         index.graph_ = detail::HNSWGraph::read(file, index.vectors_.count(), index.copies_.flags());
         index.options_.M = index.graph_.M();
@@ -258,7 +234,7 @@ public:
 private:
     HNSW() = default;
 
-    [[nodiscard]] detail::Similarity<M, Backend> similarity() const noexcept { return {vectors_.rows(), slack_}; }
+    [[nodiscard]] detail::Similarity<M, Backend> similarity() const noexcept { return {vectors_.rows(), norms_}; }
 
     // What one search needs, so that find() allocates nothing. Without a filter and removed vectors, that is less.
     void make_room(Scratch& scratch, const HNSWSearchOptions& options, bool is_filtered) const {
@@ -288,7 +264,7 @@ private:
     void insert(std::span<const float> vector) {
         const std::uint32_t id = vectors_.append(vector, "HNSW::add");
         const auto rows = vectors_.rows();
-        slack_.append(rows, copies_);
+        norms_.append(rows, copies_);
         copies_.reserve(rows);
         if (parents_.size() != graph_.size()) {
             parents_ = graph_.spanning_tree();
@@ -308,41 +284,14 @@ private:
         std::swap(options_, other.options_);
         std::swap(vectors_, other.vectors_);
         std::swap(copies_, other.copies_);
-        std::swap(slack_, other.slack_);
+        std::swap(norms_, other.norms_);
         std::swap(graph_, other.graph_);
         std::swap(parents_, other.parents_);
     }
 
-    // The best vectors that pass, from the best nodes and their copies.
-    template <class Passes>
-    std::size_t take_hits(const detail::CandidatePool& pool, const Passes& passes, std::span<Scored<>> out) const
-        noexcept(noexcept(passes(0))) {
-        std::size_t hits = 0;
-        if (copies_.count() == 0) {
-            for (std::size_t i = 0; i < pool.size() && hits < out.size(); ++i) {
-                if (passes(pool[i].id)) {
-                    out[hits++] = pool[i];
-                }
-            }
-            return hits;
-        }
-        TopK<> best(out);  // nodes may tie, and then their copies come by id
-        for (std::size_t i = 0; i < pool.size() && pool[i].score >= best.threshold(); ++i) {
-            std::size_t more = out.size();
-            copies_.for_each(pool[i].id, [&](std::uint32_t id) {
-                if (passes(id)) {
-                    best.push(id, pool[i].score);
-                    --more;
-                }
-                return more > 0;
-            });
-        }
-        return best.finish().size();
-    }
-
     HNSWOptions options_;
     detail::Vectors<M> vectors_;
-    detail::Slack<M> slack_;
+    detail::NormAugmentation<M> norms_;
     detail::Copies copies_;
     detail::HNSWGraph graph_;
     std::vector<std::uint32_t> parents_;  // spanning tree of level 0, once add() needs it

@@ -15,7 +15,16 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ann::detail {
+namespace funnel::inline FUNNEL_ABI::ann {
+
+struct HNSWOptions {
+    std::size_t M = 16;  ///< links that a new vector gets on each level, 2 to 4096
+    std::size_t ef_construction =
+        200;                 ///< candidates for them, at least 1; more give a better graph and a slower build
+    std::uint64_t seed = 1;  ///< of the levels and the order of insertion
+};
+
+namespace detail {
 
 /// Memory of one thread that puts nodes into a graph.
 struct InsertScratch {
@@ -240,4 +249,5 @@ void insert_node(HNSWGraph& graph, std::size_t level, std::vector<std::uint32_t>
     }
 }
 
-}  // namespace funnel::ann::detail
+}  // namespace detail
+}  // namespace funnel::ann

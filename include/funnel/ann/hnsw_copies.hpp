@@ -3,6 +3,7 @@
 
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/number_table.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -17,44 +18,42 @@ namespace funnel::inline FUNNEL_ABI::ann::detail {
 /// A hash table of row numbers: the last of all equal rows that were put in. Zeros of both signs are equal.
 class EqualRows {
 public:
-    EqualRows() = default;
-
-    /// An empty table with room for so many rows.
-    explicit EqualRows(std::size_t capacity) : slots_(std::bit_ceil(std::max<std::size_t>(8, 2 * capacity)), no_node) {}
-
-    [[nodiscard]] std::size_t capacity() const noexcept { return slots_.size() / 2; }
+    /// Makes room for so many rows. If it fails, nothing has changed.
+    void reserve(MatrixView<const float> rows, std::size_t count) {
+        table_.reserve(count, [&](std::uint32_t id, std::uint64_t seed) { return hash(rows.row(id), seed); });
+    }
 
     /// The row that equals this one; no_node if there is none. Needs room.
     [[nodiscard]] std::uint32_t find(MatrixView<const float> rows, std::uint32_t id) const noexcept {
-        return slots_[slot_of(rows, id)];
+        return table_[slot_of(rows, id, hash(rows.row(id), table_.seed()))];
     }
 
     /// Puts a row in, in place of the one that equals it, which is returned; no_node if there is none. Needs room.
     std::uint32_t replace(MatrixView<const float> rows, std::uint32_t id) noexcept {
-        return std::exchange(slots_[slot_of(rows, id)], id);
+        const std::uint64_t hash_of_row = hash(rows.row(id), table_.seed());
+        return table_.put(slot_of(rows, id, hash_of_row), hash_of_row, id);
     }
 
 private:
-    [[nodiscard]] std::size_t slot_of(MatrixView<const float> rows, std::uint32_t id) const noexcept {
+    static_assert(no_node == funnel::detail::NumberTable::none);
+
+    [[nodiscard]] std::size_t slot_of(MatrixView<const float> rows, std::uint32_t id,
+                                      std::uint64_t hash_of_row) const noexcept {
         const auto row = rows.row(id);
-        std::size_t slot = hash(row) & (slots_.size() - 1);
-        while (slots_[slot] != no_node && !std::equal(row.begin(), row.end(), rows.row(slots_[slot]).begin())) {
-            slot = (slot + 1) & (slots_.size() - 1);
-        }
-        return slot;
+        return table_.find(hash_of_row, [&](std::uint32_t other) {
+            return std::equal(row.begin(), row.end(), rows.row(other).begin());
+        });
     }
 
-    [[nodiscard]] static std::uint64_t hash(std::span<const float> row) noexcept {
-        std::uint64_t sum = 0;
+    [[nodiscard]] static std::uint64_t hash(std::span<const float> row, std::uint64_t seed) noexcept {
+        std::uint64_t sum = seed;
         for (const float x : row) {
-            const std::uint32_t bits = x == 0.0F ? 0 : std::bit_cast<std::uint32_t>(x);
-            sum = (sum ^ bits) * 0x9E3779B97F4A7C15U;
-            sum ^= sum >> 32;
+            sum = funnel::detail::hash_word(sum, x == 0.0F ? 0 : std::bit_cast<std::uint32_t>(x));
         }
         return sum;
     }
 
-    std::vector<std::uint32_t> slots_;  // open addressing, at most half full
+    funnel::detail::NumberTable table_;
 };
 
 /// Which vectors of an index are equal. The first of equal vectors, the one with the smallest id, is a node of the
@@ -65,8 +64,9 @@ public:
     Copies() = default;
 
     /// Cost      O(n d)
-    explicit Copies(MatrixView<const float> rows) : last_(rows.rows()) {
+    explicit Copies(MatrixView<const float> rows) {
         for (std::uint32_t id = 0; id < rows.rows(); ++id) {
+            last_.reserve(rows, rows.rows());
             link(rows, id);
         }
         last_ = EqualRows();
@@ -104,14 +104,16 @@ public:
     /// Cost      the first call after the constructor goes through all rows
     void reserve(MatrixView<const float> rows) {
         const auto before = static_cast<std::uint32_t>(rows.rows() - 1);
-        if (rows_in_last_ != before || last_.capacity() <= before) {
-            EqualRows last(2 * rows.rows());
+        if (rows_in_last_ != before) {
+            EqualRows last;
             for (std::uint32_t id = 0; id < before; ++id) {
+                last.reserve(rows, rows.rows());
                 last.replace(rows, id);
             }
             last_ = std::move(last);
             rows_in_last_ = before;
         }
+        last_.reserve(rows, rows.rows());
         if (next_.capacity() <= before) {
             next_.reserve(2 * rows.rows());
         }

@@ -78,6 +78,17 @@ public:
         return level;
     }
 
+    /// The levels of `nodes` vectors; 0 for those that is_copy marks, which has a flag for each or none.
+    [[nodiscard]] static std::vector<std::uint8_t> draw_levels(std::size_t M, std::uint64_t seed, std::size_t nodes,
+                                                               std::span<const std::uint8_t> is_copy) {
+        std::vector<std::uint8_t> levels(nodes);
+        for (std::size_t id = 0; id < nodes; ++id) {
+            const bool is_node = is_copy.empty() || is_copy[id] == 0;
+            levels[id] = static_cast<std::uint8_t>(is_node ? draw_level(M, seed, id) : 0);
+        }
+        return levels;
+    }
+
     /// Adds a node without links and returns it. If it fails, nothing has changed.
     std::uint32_t append(std::size_t level) {
         const auto node = static_cast<std::uint32_t>(size());

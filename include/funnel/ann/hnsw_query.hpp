@@ -4,8 +4,8 @@
 #include <funnel/ann/filter.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
-#include <funnel/ann/hnsw_links.hpp>
 #include <funnel/ann/hnsw_search.hpp>
+#include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/scored.hpp>
@@ -18,12 +18,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace funnel::inline FUNNEL_ABI::ann {
 
 struct HNSWSearchOptions {
     std::size_t k = 10;   ///< hits wanted
     std::size_t ef = 64;  ///< candidates kept on the way, at least 1; the walk keeps max(ef, k)
+};
+
+/// Memory of one search at a time, used again by the next. An empty one serves any index and grows on first use;
+/// HNSW::scratch() returns one that is large enough.
+class HNSWScratch {
+    template <Metric, kernels::HostBackend>
+    friend class HNSW;
+    std::vector<float> query_;
+    detail::WalkScratch walk_;
 };
 
 namespace detail {
@@ -111,7 +121,7 @@ std::size_t find_nearest(const HNSWGraph& graph, const Vectors<M>& vectors, cons
     };
     const auto prefetch = [&](std::uint32_t id) { prefetch_row(rows, id); };
     scratch.reserve(graph, pool);
-    if constexpr (Slack<M>::is_used) {  // links are chosen by another measure than hits
+    if constexpr (NormAugmentation<M>::is_used) {  // links are chosen by another measure than hits
         walk_down(graph, walk_down_width, pool, scratch, score, prefetch);
     } else {
         Scored<> from = scored_by(score, graph.entry());

@@ -2,12 +2,11 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/number_table.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,20 +20,22 @@ public:
     // A key on its way in. It stays good until the next call of prepare or commit.
     struct Prepared {
         std::size_t slot;
+        std::uint64_t hash;
         std::string key;  // if it is new
     };
 
     // Does all that can fail, and changes nothing that can be seen.
     [[nodiscard]] Prepared prepare(std::string_view key) {
-        if (2 * (keys_.size() + 1) > slots_.size()) {
-            grow();
-        }
+        numbers_.reserve(keys_.size() + 1, [&](std::uint32_t number, std::uint64_t seed) {
+            return funnel::detail::hash_bytes(seed, keys_[number]);
+        });
         if (keys_.size() == keys_.capacity()) {
             keys_.reserve(std::max<std::size_t>(16, 2 * keys_.size()));
         }
-        Prepared prepared{slot_of(key), {}};
-        if (slots_[prepared.slot] == none) {
-            require(keys_.size() < none, "InteractionsBuilder: at most 2^32 - 1 users and items");
+        const std::uint64_t hash = funnel::detail::hash_bytes(numbers_.seed(), key);
+        Prepared prepared{slot_of(key, hash), hash, {}};
+        if (numbers_[prepared.slot] == numbers_.none) {
+            require(keys_.size() < numbers_.none, "InteractionsBuilder: at most 2^32 - 1 users and items");
             prepared.key = key;
         }
         return prepared;
@@ -42,47 +43,31 @@ public:
 
     // The number of a prepared key.
     std::uint32_t commit(Prepared prepared) noexcept {
-        std::uint32_t& slot = slots_[prepared.slot];
-        if (slot == none) {
-            slot = static_cast<std::uint32_t>(keys_.size());
+        if (numbers_[prepared.slot] == numbers_.none) {
+            numbers_.put(prepared.slot, prepared.hash, static_cast<std::uint32_t>(keys_.size()));
             keys_.push_back(std::move(prepared.key));
         }
-        return slot;
+        return numbers_[prepared.slot];
     }
 
     std::uint32_t number_of(std::string_view key) { return commit(prepare(key)); }
 
     // For a key that has a number.
-    [[nodiscard]] std::uint32_t known_number_of(std::string_view key) const noexcept { return slots_[slot_of(key)]; }
+    [[nodiscard]] std::uint32_t known_number_of(std::string_view key) const noexcept {
+        return numbers_[slot_of(key, funnel::detail::hash_bytes(numbers_.seed(), key))];
+    }
 
     [[nodiscard]] std::size_t size() const noexcept { return keys_.size(); }
     // By number.
     [[nodiscard]] const std::vector<std::string>& keys() const noexcept FUNNEL_LIFETIMEBOUND { return keys_; }
 
 private:
-    static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
-
-    // Where the key stands, or where it would. There are always empty slots, and their number is a power of two.
-    [[nodiscard]] std::size_t slot_of(std::string_view key) const noexcept {
-        const std::size_t mask = slots_.size() - 1;
-        const std::hash<std::string_view> hash;
-        std::size_t at = hash(key) & mask;
-        while (slots_[at] != none && keys_[slots_[at]] != key) {
-            at = (at + 1) & mask;
-        }
-        return at;
+    [[nodiscard]] std::size_t slot_of(std::string_view key, std::uint64_t hash) const noexcept {
+        return numbers_.find(hash, [&](std::uint32_t number) { return keys_[number] == key; });
     }
 
-    void grow() {
-        std::vector<std::uint32_t> slots(std::max<std::size_t>(16, 2 * slots_.size()), none);
-        slots_.swap(slots);
-        for (std::uint32_t number = 0; number < keys_.size(); ++number) {
-            slots_[slot_of(keys_[number])] = number;
-        }
-    }
-
-    std::vector<std::string> keys_;     // by number
-    std::vector<std::uint32_t> slots_;  // open addressing: numbers, at most half of the slots
+    std::vector<std::string> keys_;  // by number
+    funnel::detail::NumberTable numbers_;
 };
 
 }  // namespace funnel::data::detail

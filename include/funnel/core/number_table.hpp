@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/config.hpp>
+#include <funnel/core/error.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace funnel::inline FUNNEL_ABI::detail {
+
+/// A word in, and all bits of the hash depend on all bits of the word and of the hash before.
+///
+/// Source    Steele et al., "Fast splittable pseudorandom number generators", OOPSLA 2014 (the finaliser of SplitMix64)
+[[nodiscard]] constexpr std::uint64_t hash_word(std::uint64_t hash, std::uint64_t word) noexcept {
+    std::uint64_t mixed = hash ^ word;
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9;
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB;
+    return mixed ^ mixed >> 31;
+}
+
+[[nodiscard]] inline std::uint64_t hash_bytes(std::uint64_t seed, std::span<const char> bytes) noexcept {
+    std::uint64_t hash = hash_word(seed, bytes.size());
+    for (std::size_t i = 0; i < bytes.size(); i += sizeof(std::uint64_t)) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, bytes.data() + i, std::min(sizeof word, bytes.size() - i));
+        hash = hash_word(hash, word);
+    }
+    return hash;
+}
+
+/// A hash table of numbers, whose keys the caller keeps: by open addressing, at most half full.
+///
+/// Keys may come from a stranger who knows this hash and chooses keys that fall together. The table sees that from long
+/// searches, and then takes another seed. So hashes must depend on seed().
+class NumberTable {
+public:
+    static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
+
+    [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
+    [[nodiscard]] std::size_t capacity() const noexcept { return slots_.size() / 2; }
+
+    /// Makes room for `count` numbers altogether, so that put cannot fail. hash_of(number, seed) is the hash of the key
+    /// of a number in the table. If this fails, nothing has changed.
+    ///
+    /// Cost      O(1) in the mean, if count rises by one from call to call
+    template <class HashOf>
+    void reserve(std::size_t count, const HashOf& hash_of) {
+        const bool is_full = count > capacity();
+        if (is_full || longest_search_ > 16 * static_cast<std::size_t>(std::bit_width(slots_.size()))) {
+            NumberTable table;
+            table.seed_ = seed_ + (is_full ? 0 : 1);
+            table.slots_.resize(std::max(slots_.size(), std::bit_ceil(std::max<std::size_t>(16, 2 * count))), none);
+            for (const std::uint32_t number : slots_) {
+                if (number != none) {
+                    const std::uint64_t hash = hash_of(number, table.seed_);
+                    table.put(table.find(hash, [](std::uint32_t) { return false; }), hash, number);
+                }
+            }
+            *this = std::move(table);
+        }
+    }
+
+    /// The slot of the number for which is_equal(number) is true, or the empty slot where it would go. Needs room for
+    /// one number more than there are (not checked).
+    template <class IsEqual>
+    [[nodiscard]] std::size_t find(std::uint64_t hash, const IsEqual& is_equal) const noexcept {
+        FUNNEL_ASSERT(!slots_.empty());
+        std::size_t slot = hash & (slots_.size() - 1);
+        while (slots_[slot] != none && !is_equal(slots_[slot])) {
+            slot = (slot + 1) & (slots_.size() - 1);
+        }
+        return slot;
+    }
+
+    /// The number in a slot, or none.
+    [[nodiscard]] std::uint32_t operator[](std::size_t slot) const noexcept { return slots_[slot]; }
+
+    /// Puts a number into the slot that find returned for its hash. Returns what was there.
+    std::uint32_t put(std::size_t slot, std::uint64_t hash, std::uint32_t number) noexcept {
+        longest_search_ = std::max(longest_search_, (slot - hash) & (slots_.size() - 1));
+        return std::exchange(slots_[slot], number);
+    }
+
+private:
+    std::vector<std::uint32_t> slots_;
+    std::uint64_t seed_ = 0;
+    std::size_t longest_search_ = 0;
+};
+
+}  // namespace funnel::detail
