@@ -134,11 +134,12 @@ void measure(Report& report, const Sample& data, bool is_built) {
     std::snprintf(text, sizeof text, "first hit %.4f, recall@10 %.4f",
                   static_cast<double>(first) / static_cast<double>(asked),
                   static_cast<double>(ten) / static_cast<double>(10 * asked));
-    report.add({.name = data.name + " " + std::string(M::name) + (is_built ? " build" : " add"),
+    report.add({.name = data.name,
                 .peer = "",
                 .ours = seconds,
                 .unit = "s",
-                .setup = std::to_string(data.vectors.rows()) + " x " + std::to_string(dim) + ", M 16, ef 64",
+                .setup = std::string(M::name) + (is_built ? ", build, " : ", add, ") +
+                         std::to_string(data.vectors.rows()) + " x " + std::to_string(dim) + ", M 16, ef 64",
                 .rate = text});
 }
 

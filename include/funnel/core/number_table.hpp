@@ -54,7 +54,7 @@ public:
     template <class HashOf>
     void reserve(std::size_t count, const HashOf& hash_of) {
         const bool is_full = count > capacity();
-        if (is_full || longest_search_ > 16 * static_cast<std::size_t>(std::bit_width(slots_.size()))) {
+        if (is_full || longest_search_ > 16 * static_cast<std::size_t>(std::countr_zero(slots_.size()))) {
             NumberTable table;
             table.seed_ = seed_ + (is_full ? 0 : 1);
             table.slots_.resize(std::max(slots_.size(), std::bit_ceil(std::max<std::size_t>(16, 2 * count))), none);
