@@ -7,8 +7,8 @@
 #include <funnel/cf/popularity.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/data/csv.hpp>
-#include <funnel/data/iso8601.hpp>
 #include <funnel/data/splits.hpp>
+#include <funnel/io/iso8601.hpp>
 
 #include <cstdio>
 #include <filesystem>

@@ -23,10 +23,10 @@
 #include <funnel/metrics/average_precision.hpp>
 #include <funnel/metrics/coverage.hpp>
 #include <funnel/metrics/evaluate.hpp>
-#include <funnel/metrics/hits.hpp>
 #include <funnel/metrics/intra_list_distance.hpp>
 #include <funnel/metrics/ndcg.hpp>
 #include <funnel/metrics/novelty.hpp>
+#include <funnel/metrics/precision_recall.hpp>
 #include <funnel/pipeline/funnel.hpp>
 #include <funnel/ranking/fm.hpp>
 #include <funnel/rerank/mmr.hpp>

@@ -120,7 +120,7 @@ TEST_CASE_TEMPLATE("Model: is not loaded beside a log whose ids mean something e
     const std::string path = dir / "model.fnl";
     const std::vector<funnel::data::Interaction> rows{{0, 0}, {0, 1}, {1, 1}};
     const auto log_with = [&](std::vector<std::string> users, std::vector<std::string> items) {
-        return Interactions(rows, funnel::data::KeyMap(std::move(users)), funnel::data::KeyMap(std::move(items)));
+        return Interactions(rows, funnel::KeyMap(std::move(users)), funnel::KeyMap(std::move(items)));
     };
     const auto log = log_with({"ann", "bob"}, {"10", "20", "30"});
     const auto model = M::fit(log);

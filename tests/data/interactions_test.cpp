@@ -15,11 +15,11 @@
 #include <vector>
 
 using funnel::InvalidArgument;
+using funnel::KeyBefore;
+using funnel::KeyMap;
 using funnel::Random;
 using funnel::data::Interaction;
 using funnel::data::Interactions;
-using funnel::data::KeyBefore;
-using funnel::data::KeyMap;
 using funnel::data::user_item_matrix;
 using funnel::data::where;
 

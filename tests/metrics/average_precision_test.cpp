@@ -2,7 +2,7 @@
 #include <funnel/metrics/average_precision.hpp>
 
 #include <funnel/core/rng.hpp>
-#include <funnel/metrics/hits.hpp>
+#include <funnel/metrics/precision_recall.hpp>
 
 #include <doctest/doctest.h>
 

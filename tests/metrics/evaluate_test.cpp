@@ -9,9 +9,9 @@
 #include <funnel/data/interactions.hpp>
 #include <funnel/metrics/average_precision.hpp>
 #include <funnel/metrics/coverage.hpp>
-#include <funnel/metrics/hits.hpp>
 #include <funnel/metrics/ndcg.hpp>
 #include <funnel/metrics/novelty.hpp>
+#include <funnel/metrics/precision_recall.hpp>
 
 #include <doctest/doctest.h>
 

@@ -19,10 +19,10 @@
 #include <vector>
 
 using funnel::InvalidArgument;
+using funnel::KeyMap;
 using funnel::Random;
 using funnel::data::Interaction;
 using funnel::data::Interactions;
-using funnel::data::KeyMap;
 using funnel::metrics::GroundTruth;
 
 namespace {

@@ -3,8 +3,8 @@
 
 #include <funnel/core/rng.hpp>
 #include <funnel/metrics/average_precision.hpp>
-#include <funnel/metrics/hits.hpp>
 #include <funnel/metrics/ndcg.hpp>
+#include <funnel/metrics/precision_recall.hpp>
 
 #include <doctest/doctest.h>
 

@@ -4,13 +4,13 @@
 #include <funnel/cf/dense_weights.hpp>
 #include <funnel/cf/linear_scorer.hpp>
 #include <funnel/cf/model.hpp>
-#include <funnel/cf/spd_inverse.hpp>
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/linalg/spd_inverse.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -58,7 +58,7 @@ struct LearnEASE {
                 column[item] += static_cast<double>(options.lambda);
             }
         });
-        require(invert_spd(gram, executor), "EASE: lambda is too small for this log");
+        require(linalg::invert_spd(gram, executor), "EASE: lambda is too small for this log");
 
         const Eigen::VectorXd pivots = gram.diagonal();
         std::vector<float> weights(items * items);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/log_rows.hpp>
+#include <funnel/io/delimited.hpp>
 
 #include <array>
 #include <cstddef>
@@ -34,9 +34,9 @@ namespace detail {
     return candidates[best];
 }
 
-[[nodiscard]] inline DelimitedRows csv_rows(Text text, std::optional<char> delimiter) {
+[[nodiscard]] inline io::DelimitedRows csv_rows(io::Text text, std::optional<char> delimiter) {
     const char chosen = delimiter ? *delimiter : guess_delimiter(text.first_line());
-    return {std::move(text), std::string_view(&chosen, 1), Quotes::Allowed};
+    return {std::move(text), std::string_view(&chosen, 1), io::Quotes::Allowed};
 }
 
 }  // namespace detail
@@ -61,11 +61,11 @@ struct CSVOptions {
 ///           those there are) or there twice, a row has another length than the header, a field of a user or item is
 ///           empty, a value is not a finite number, a time neither that nor a date, or there is no row
 [[nodiscard]] inline Interactions read_csv(const std::string& path, const CSVOptions& options = {}) {
-    DelimitedRows rows = detail::csv_rows(Text::read(path), options.delimiter);
+    io::DelimitedRows rows = detail::csv_rows(io::Text::read(path), options.delimiter);
     rows.read_header();
     const auto column = [&](const std::string& name) { return detail::LogColumn{rows.column(name), name}; };
-    detail::LogColumns columns{.user = {rows.column(options.user), "a key in " + Text::quote(options.user)},
-                               .item = {rows.column(options.item), "a key in " + Text::quote(options.item)},
+    detail::LogColumns columns{.user = {rows.column(options.user), "a key in " + io::Text::quote(options.user)},
+                               .item = {rows.column(options.item), "a key in " + io::Text::quote(options.item)},
                                .times = detail::TimeKind::NumberOrDate};
     if (options.value) {
         columns.value = column(*options.value);
@@ -91,7 +91,7 @@ struct HeaderlessCSVOptions {
 /// Errors    as for read_csv
 [[nodiscard]] inline Interactions read_headerless_csv(const std::string& path,
                                                       const HeaderlessCSVOptions& options = {}) {
-    DelimitedRows rows = detail::csv_rows(Text::read(path), options.delimiter);
+    io::DelimitedRows rows = detail::csv_rows(io::Text::read(path), options.delimiter);
     const auto column = [](std::size_t at) { return detail::LogColumn{at, "column " + std::to_string(at)}; };
     detail::LogColumns columns{.user = {options.user, "a key in column " + std::to_string(options.user)},
                                .item = {options.item, "a key in column " + std::to_string(options.item)},

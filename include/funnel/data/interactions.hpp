@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/key_map.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/shared.hpp>
 
@@ -27,87 +28,6 @@ struct Interaction {
     double time = 0.0;   ///< in the unit of the source, often seconds; finite
 
     friend bool operator==(const Interaction&, const Interaction&) = default;
-};
-
-/// The order of keys: whole numbers first, by value; then everything else, bytewise. "9" < "10" < "a" < "b".
-///
-/// A whole number here is what a program prints for one: digits without a leading zero or a sign.
-struct KeyBefore {
-    [[nodiscard]] bool operator()(std::string_view a, std::string_view b) const noexcept {
-        const bool a_is_number = is_whole_number(a);
-        const bool b_is_number = is_whole_number(b);
-        if (a_is_number != b_is_number) {
-            return a_is_number;
-        }
-        return a_is_number && a.size() != b.size() ? a.size() < b.size() : a < b;
-    }
-
-private:
-    static bool is_whole_number(std::string_view key) noexcept {
-        const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-        return !key.empty() && std::all_of(key.begin(), key.end(), is_digit) && (key.size() == 1 || key.front() != '0');
-    }
-};
-
-/// The two directions between a source's own keys and dense ids 0 .. size - 1. Ids follow KeyBefore, so they do not
-/// depend on the order in which a file names the keys. Copies share the keys, in O(1).
-class KeyMap {
-public:
-    KeyMap() = default;
-
-    /// Keys in any order, repeated or not.
-    explicit KeyMap(std::vector<std::string> keys) {
-        std::sort(keys.begin(), keys.end(), KeyBefore{});
-        keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-        require(keys.size() <= std::numeric_limits<std::uint32_t>::max(), "KeyMap: at most 2^32 - 1 keys");
-        keys_ = Shared(std::move(keys));
-    }
-
-    [[nodiscard]] std::size_t size() const noexcept { return keys().size(); }
-    /// In the order of their ids.
-    [[nodiscard]] std::span<const std::string> keys() const noexcept FUNNEL_LIFETIMEBOUND {
-        const std::vector<std::string>* keys = keys_.get();
-        return keys != nullptr ? std::span<const std::string>(keys->data(), keys->size())
-                               : std::span<const std::string>();
-    }
-
-    /// Errors    InvalidArgument if there is no such id
-    [[nodiscard]] const std::string& key(std::size_t id) const FUNNEL_LIFETIMEBOUND {
-        require(id < size(), "KeyMap: id must be below size()");
-        return keys()[id];
-    }
-
-    /// The id of a key, if it is known. O(log n).
-    [[nodiscard]] std::optional<std::uint32_t> find(std::string_view key) const noexcept {
-        const std::span<const std::string> all = keys();
-        const auto at = std::lower_bound(all.begin(), all.end(), key, KeyBefore{});
-        if (at == all.end() || *at != key) {
-            return std::nullopt;
-        }
-        return static_cast<std::uint32_t>(at - all.begin());
-    }
-
-    /// A number that is the same for the same keys, and in practice for no others; on every machine. O(characters).
-    [[nodiscard]] std::uint64_t fingerprint() const noexcept {
-        std::uint64_t hash = 0xCBF29CE484222325;  // FNV-1a, 64 bit
-        const auto add = [&](std::uint64_t n) { hash = (hash ^ n) * 0x100000001B3; };
-        for (const std::string& key : keys()) {
-            add(key.size());
-            for (const char c : key) {
-                add(static_cast<unsigned char>(c));
-            }
-        }
-        return hash;
-    }
-
-    /// Whether both give the same ids to the same keys. O(1) if one is a copy of the other.
-    friend bool operator==(const KeyMap& a, const KeyMap& b) noexcept {
-        return a.keys_.get() == b.keys_.get() ||
-               std::equal(a.keys().begin(), a.keys().end(), b.keys().begin(), b.keys().end());
-    }
-
-private:
-    Shared<std::vector<std::string>> keys_;
 };
 
 /// A log of interactions, in the order of its source. Parts of a log (splits, where) share its key maps: the same id

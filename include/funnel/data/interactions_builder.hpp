@@ -2,9 +2,9 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/key_numbers.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/data/interactions.hpp>
-#include <funnel/data/key_numbers.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -48,7 +48,8 @@ public:
 
 private:
     // The map, and the dense id for each number.
-    [[nodiscard]] static std::pair<KeyMap, std::vector<std::uint32_t>> ids_of(const detail::KeyNumbers& numbers) {
+    [[nodiscard]] static std::pair<KeyMap, std::vector<std::uint32_t>> ids_of(
+        const funnel::detail::KeyNumbers& numbers) {
         KeyMap map(numbers.keys());
         std::vector<std::uint32_t> ids(numbers.size());
         for (std::uint32_t id = 0; id < ids.size(); ++id) {
@@ -58,8 +59,8 @@ private:
     }
 
     std::vector<Interaction> rows_;
-    detail::KeyNumbers users_;
-    detail::KeyNumbers items_;
+    funnel::detail::KeyNumbers users_;
+    funnel::detail::KeyNumbers items_;
 };
 
 }  // namespace funnel::data

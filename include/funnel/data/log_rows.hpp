@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/data/decimal.hpp>
-#include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/interactions_builder.hpp>
-#include <funnel/data/iso8601.hpp>
+#include <funnel/io/decimal.hpp>
+#include <funnel/io/delimited.hpp>
+#include <funnel/io/iso8601.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -35,11 +35,11 @@ struct LogColumns {
     TimeKind times = TimeKind::Number;
 };
 
-[[nodiscard]] inline std::string_view log_key(const DelimitedRows& rows, const LogColumn& column, KeyKind kind) {
+[[nodiscard]] inline std::string_view log_key(const io::DelimitedRows& rows, const LogColumn& column, KeyKind kind) {
     const std::string_view key = rows.key(column.at, column.what);
     if (kind == KeyKind::WholeNumber &&
         !std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-        rows.reject(column.what, Text::quote(key));
+        rows.reject(column.what, io::Text::quote(key));
     }
     return key;
 }
@@ -47,20 +47,21 @@ struct LogColumns {
 // Reads times as numbers or as dates, whichever the first row has: numbers among dates would be of another unit.
 class LogTimes {
 public:
-    [[nodiscard]] double read(const DelimitedRows& rows, const LogColumn& column, TimeKind kind) {
+    [[nodiscard]] double read(const io::DelimitedRows& rows, const LogColumn& column, TimeKind kind) {
         if (kind == TimeKind::Number) {
             return rows.number<double>(column.at, column.what);
         }
         const std::string_view field = rows.key(column.at, "a time as " + column.what);
-        const std::optional<double> number = are_dates_ != true ? parse_decimal<double>(field) : std::nullopt;
-        const std::optional<double> time = number || are_dates_ == false ? number : parse_iso8601(field);
+        const std::optional<double> number =
+            are_dates_ != true ? io::detail::parse_decimal<double>(field) : std::nullopt;
+        const std::optional<double> time = number || are_dates_ == false ? number : io::parse_iso8601(field);
         if (!time) {
             const std::string number_as = "a finite number as " + column.what;
             const std::string date_as = "a date (2024-02-29 or 2024-02-29T23:59:59Z) as " + column.what;
             const std::string expected = !are_dates_   ? "a finite number or " + date_as
                                          : *are_dates_ ? date_as + ", as in the rows before"
                                                        : number_as + ", as in the rows before";
-            rows.reject(expected, Text::quote(field));
+            rows.reject(expected, io::Text::quote(field));
         }
         are_dates_ = !number;
         return *time;
@@ -71,7 +72,7 @@ private:
 };
 
 // All rows that are left, as a log. The fields of a row are checked one after another: user, item, value, time.
-[[nodiscard]] inline Interactions gather_log(DelimitedRows& rows, const LogColumns& columns,
+[[nodiscard]] inline Interactions gather_log(io::DelimitedRows& rows, const LogColumns& columns,
                                              std::string_view row = "a row") {
     InteractionsBuilder log;
     LogTimes times;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/log_rows.hpp>
+#include <funnel/io/delimited.hpp>
 
 #include <cstddef>
 #include <string>
@@ -28,16 +28,16 @@ namespace detail {
     return {};
 }
 
-[[nodiscard]] inline Interactions read_movielens(Text text) {
+[[nodiscard]] inline Interactions read_movielens(io::Text text) {
     const std::string_view first = text.first_line();
     const bool has_header = first.find("movieId") != std::string_view::npos;
     const std::string_view delimiter = has_header ? "," : movielens_delimiter(first);
     if (delimiter.empty()) {
         text.reject(1, "ratings of MovieLens (u.data: user, item, rating, time between tabs; ratings.dat; ratings.csv)",
-                    Text::quote(first));
+                    io::Text::quote(first));
     }
 
-    DelimitedRows rows(std::move(text), delimiter, has_header ? Quotes::Allowed : Quotes::None);
+    io::DelimitedRows rows(std::move(text), delimiter, has_header ? io::Quotes::Allowed : io::Quotes::None);
     LogColumns columns{.user = {0, "a whole number as user id"},
                        .item = {1, "a whole number as movie id"},
                        .value = LogColumn{2, "rating"},
@@ -67,7 +67,7 @@ namespace detail {
 /// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is none of these, has no rating, or
 ///           an id that is not a whole number, or a rating or time that is not a finite one
 [[nodiscard]] inline Interactions read_movielens(const std::string& path) {
-    return detail::read_movielens(Text::read(path));
+    return detail::read_movielens(io::Text::read(path));
 }
 
 }  // namespace funnel::data

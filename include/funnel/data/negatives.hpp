@@ -3,10 +3,10 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/portable_math.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
-#include <funnel/data/portable_exp.hpp>
 #include <funnel/data/user_item_matrix.hpp>
 
 #include <algorithm>
@@ -91,8 +91,9 @@ private:
             const double largest = static_cast<double>(*std::max_element(counts_.begin(), counts_.end()));
             for (std::size_t item = 0; item < items(); ++item) {
                 const double share = static_cast<double>(counts_[item]) / largest;
-                weights_[item] =
-                    counts_[item] == 0 ? 0.0 : detail::portable_exp(alpha_ * funnel::detail::portable_log(share));
+                weights_[item] = counts_[item] == 0
+                                     ? 0.0
+                                     : funnel::detail::portable_exp(alpha_ * funnel::detail::portable_log(share));
             }
         }
     }
@@ -161,7 +162,7 @@ private:
                 return weights_[item];
             }
             const double share = static_cast<double>(counts_[item]) / static_cast<double>(most);
-            return detail::portable_exp(alpha_ * funnel::detail::portable_log(share));
+            return funnel::detail::portable_exp(alpha_ * funnel::detail::portable_log(share));
         };
         if (is_tiny) {
             total = 0.0;

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <funnel/data/csv.hpp>
-#include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/log_rows.hpp>
 #include <funnel/data/movielens.hpp>
 #include <funnel/data/recbole.hpp>
+#include <funnel/io/delimited.hpp>
 
 #include <algorithm>
 #include <array>
@@ -38,7 +38,7 @@ inline constexpr std::array<std::string_view, 3> time_names{"timestamp", "time",
 }
 
 // The column of the first of these names that the table has, by its own spelling.
-[[nodiscard]] inline std::optional<std::string_view> usual_column(const DelimitedRows& rows,
+[[nodiscard]] inline std::optional<std::string_view> usual_column(const io::DelimitedRows& rows,
                                                                   std::span<const std::string_view> names) {
     for (const std::string_view name : names) {
         const std::string plain = plain_name(name);
@@ -51,8 +51,8 @@ inline constexpr std::array<std::string_view, 3> time_names{"timestamp", "time",
     return std::nullopt;
 }
 
-[[nodiscard]] inline Interactions read_usual_table(Text text) {
-    DelimitedRows rows = csv_rows(std::move(text), std::nullopt);
+[[nodiscard]] inline Interactions read_usual_table(io::Text text) {
+    io::DelimitedRows rows = csv_rows(std::move(text), std::nullopt);
     rows.read_header();
     const auto key_column = [&](std::string_view of, std::span<const std::string_view> names) {
         const std::optional<std::string_view> name = usual_column(rows, names);
@@ -64,7 +64,7 @@ inline constexpr std::array<std::string_view, 3> time_names{"timestamp", "time",
             rows.reject(expected + "; read_csv takes other names, read_headerless_csv a table without a header)",
                         rows.header_list());
         }
-        return LogColumn{rows.column(*name), "a key in " + Text::quote(*name)};
+        return LogColumn{rows.column(*name), "a key in " + io::Text::quote(*name)};
     };
     const auto number_column = [&](std::span<const std::string_view> names) -> std::optional<LogColumn> {
         const std::optional<std::string_view> name = usual_column(rows, names);
@@ -93,7 +93,7 @@ inline constexpr std::array<std::string_view, 3> time_names{"timestamp", "time",
 ///
 /// Errors    as those
 [[nodiscard]] inline Interactions read_interactions(const std::string& path) {
-    Text text = Text::read(path);
+    io::Text text = io::Text::read(path);
     const std::string_view first = text.first_line();
     if (first.find(":token") != std::string_view::npos) {
         return detail::read_recbole(std::move(text));

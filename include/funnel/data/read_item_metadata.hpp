@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/data/delimited.hpp>
+#include <funnel/core/key_numbers.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/item_metadata.hpp>
-#include <funnel/data/key_numbers.hpp>
 #include <funnel/data/recbole.hpp>
-#include <funnel/data/utf8.hpp>
+#include <funnel/io/delimited.hpp>
+#include <funnel/io/utf8.hpp>
 
 #include <algorithm>
 #include <array>
@@ -40,7 +40,7 @@ public:
         : log_(log), items_(log.items()), is_known_(log.items(), false) {}
 
     // A genre by its name: numbered by first appearance.
-    [[nodiscard]] std::uint16_t genre(const DelimitedRows& rows, std::string_view name) {
+    [[nodiscard]] std::uint16_t genre(const io::DelimitedRows& rows, std::string_view name) {
         const std::uint32_t number = genre_names_.number_of(name);
         if (number >= std::numeric_limits<std::uint16_t>::max()) {
             rows.reject("at most 65535 genres", "more");
@@ -49,7 +49,8 @@ public:
     }
 
     // Genres as in "Crime|Drama".
-    [[nodiscard]] std::vector<std::uint16_t> genres(const DelimitedRows& rows, std::string_view list, char separator) {
+    [[nodiscard]] std::vector<std::uint16_t> genres(const io::DelimitedRows& rows, std::string_view list,
+                                                    char separator) {
         std::vector<std::uint16_t> numbers;
         while (!list.empty()) {
             const std::size_t stop = std::min(list.find(separator), list.size());
@@ -62,7 +63,7 @@ public:
     }
 
     // Title as "Heat (1995)" or "Heat"; year as "1995" or anything that is no year.
-    void add(const DelimitedRows& rows, std::size_t id_column, std::string_view title, std::string_view year,
+    void add(const io::DelimitedRows& rows, std::size_t id_column, std::string_view title, std::string_view year,
              std::vector<std::uint16_t> genres) {
         const std::string_view key = rows.key(id_column, "an item id");
         const std::optional<std::uint32_t> item = log_.find_item(key);
@@ -70,7 +71,7 @@ public:
             return;
         }
         if (is_known_[*item]) {
-            rows.reject("each item once", Text::quote(key) + " twice");
+            rows.reject("each item once", io::Text::quote(key) + " twice");
         }
         is_known_[*item] = true;
         ItemInfo& info = items_[*item];
@@ -80,7 +81,7 @@ public:
             info.year = year_of(trimmed.substr(trimmed.size() - 5, 4));
         }
         info.title =
-            as_utf8(info.year ? trimmed.substr(0, trimmed.find_last_not_of(' ', trimmed.size() - 7) + 1) : title);
+            io::as_utf8(info.year ? trimmed.substr(0, trimmed.find_last_not_of(' ', trimmed.size() - 7) + 1) : title);
         info.year = info.year ? info.year : year_of(year);
     }
 
@@ -113,11 +114,11 @@ private:
     const Interactions& log_;
     std::vector<ItemInfo> items_;
     std::vector<bool> is_known_;
-    KeyNumbers genre_names_;
+    funnel::detail::KeyNumbers genre_names_;
 };
 
 // u.item: id | title (year) | release date | video date | address | 19 flags
-[[nodiscard]] inline ItemMetadata read_u_item(DelimitedRows& rows, ItemInfoGatherer gatherer) {
+[[nodiscard]] inline ItemMetadata read_u_item(io::DelimitedRows& rows, ItemInfoGatherer gatherer) {
     const std::vector<std::string> names{"unknown", "Action",    "Adventure",   "Animation", "Children's",
                                          "Comedy",  "Crime",     "Documentary", "Drama",  //
                                          "Fantasy", "Film-Noir", "Horror",      "Musical",   "Mystery",
@@ -128,7 +129,7 @@ private:
         for (std::size_t genre = 0; genre < names.size(); ++genre) {
             const std::string_view flag = rows.fields()[5 + genre];
             if (flag != "0" && flag != "1") {
-                rows.reject("a genre as 0 or 1", Text::quote(flag));
+                rows.reject("a genre as 0 or 1", io::Text::quote(flag));
             }
             if (flag == "1") {
                 genres.push_back(static_cast<std::uint16_t>(genre));
@@ -156,11 +157,11 @@ private:
 /// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is none of these or an item occurs
 ///           twice
 [[nodiscard]] inline ItemMetadata read_item_metadata(const std::string& path, const Interactions& log) {
-    Text text = Text::read(path);
+    io::Text text = io::Text::read(path);
     detail::ItemInfoGatherer gatherer(log);
     const std::string_view first = text.first_line();
     if (std::count(first.begin(), first.end(), '|') == 23) {
-        DelimitedRows rows(std::move(text), "|");
+        io::DelimitedRows rows(std::move(text), "|");
         return detail::read_u_item(rows, std::move(gatherer));
     }
 
@@ -184,9 +185,10 @@ private:
     } else {
         const bool has_header = first.find("movieId") != std::string_view::npos;
         if (!has_header && first.find("::") == std::string_view::npos) {
-            text.reject(1, "items of MovieLens (u.item, movies.dat, movies.csv) or RecBole", Text::quote(first));
+            text.reject(1, "items of MovieLens (u.item, movies.dat, movies.csv) or RecBole", io::Text::quote(first));
         }
-        DelimitedRows rows(std::move(text), has_header ? "," : "::", has_header ? Quotes::Allowed : Quotes::None);
+        io::DelimitedRows rows(std::move(text),
+                               has_header ? "," : "::", has_header ? io::Quotes::Allowed : io::Quotes::None);
         std::array<std::size_t, 3> columns{0, 1, 2};
         if (has_header) {
             rows.read_header();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/recbole.hpp>
+#include <funnel/io/delimited.hpp>
 
 #include <algorithm>
 #include <array>
@@ -38,7 +38,7 @@ struct UserInfo {
     std::vector<UserInfo> users(log.users());
     std::vector<bool> is_known(log.users(), false);
     using Place = std::optional<std::size_t>;
-    const auto gather = [&](DelimitedRows& rows, std::size_t id, Place age, Place gender, Place occupation) {
+    const auto gather = [&](io::DelimitedRows& rows, std::size_t id, Place age, Place gender, Place occupation) {
         while (rows.next()) {
             const auto field = [&](Place at) { return std::string(at ? rows.fields()[*at] : ""); };
             const std::string_view key = rows.key(id, "a user id");
@@ -47,29 +47,29 @@ struct UserInfo {
                 continue;
             }
             if (is_known[*user]) {
-                rows.reject("each user once", Text::quote(key) + " twice");
+                rows.reject("each user once", io::Text::quote(key) + " twice");
             }
             is_known[*user] = true;
             users[*user] = {field(age), field(gender), field(occupation)};
         }
     };
 
-    Text text = Text::read(path);
+    io::Text text = io::Text::read(path);
     const std::string_view first = text.first_line();
     if (first.find(":token") != std::string_view::npos) {
         RecBoleRows rows(std::move(text));
         gather(rows, rows.column("user_id"), rows.find_column("age"), rows.find_column("gender"),
                rows.find_column("occupation"));
     } else if (std::count(first.begin(), first.end(), '|') == 4) {  // id | age | gender | occupation | zip
-        DelimitedRows rows(std::move(text), "|");
+        io::DelimitedRows rows(std::move(text), "|");
         rows.expect_columns(5);
         gather(rows, 0, 1, 2, 3);
     } else if (first.find("::") != std::string_view::npos) {  // id :: gender :: age :: occupation :: zip
-        DelimitedRows rows(std::move(text), "::");
+        io::DelimitedRows rows(std::move(text), "::");
         rows.expect_columns(5);
         gather(rows, 0, 2, 1, 3);
     } else {
-        text.reject(1, "users of MovieLens (u.user, users.dat) or RecBole", Text::quote(first));
+        text.reject(1, "users of MovieLens (u.user, users.dat) or RecBole", io::Text::quote(first));
     }
     return users;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/data/delimited.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/log_rows.hpp>
+#include <funnel/io/delimited.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -16,17 +16,17 @@ namespace funnel::inline FUNNEL_ABI::data {
 
 /// The rows of an atomic file of RecBole (.inter, .item, .user): tab-separated below a header of name:type fields.
 /// After this, a column goes by its name alone.
-class RecBoleRows : public DelimitedRows {
+class RecBoleRows : public io::DelimitedRows {
 public:
     /// Errors    CorruptData if the header is not of that form, with the types token, float, token_seq and float_seq
-    explicit RecBoleRows(Text text) : DelimitedRows(std::move(text), "\t") {
+    explicit RecBoleRows(io::Text text) : io::DelimitedRows(std::move(text), "\t") {
         next();  // a text has at least one row
         std::vector<std::string_view> names;
         for (const std::string_view field : fields()) {
             const std::size_t colon = field.rfind(':');
             const std::string_view type = colon == std::string_view::npos ? "" : field.substr(colon + 1);
             if (colon == 0 || (type != "token" && type != "float" && type != "token_seq" && type != "float_seq")) {
-                reject("a column as name:type, of type token, float, token_seq or float_seq", Text::quote(field));
+                reject("a column as name:type, of type token, float, token_seq or float_seq", io::Text::quote(field));
             }
             names.push_back(field.substr(0, colon));
             types_.push_back(type);
@@ -40,7 +40,7 @@ public:
     [[nodiscard]] std::optional<std::size_t> find_column_of(std::string_view name, std::string_view type) const {
         const std::optional<std::size_t> found = find_column(name);
         if (found && types_[*found] != type) {
-            text().reject(1, Text::quote(name) + " of type " + std::string(type), types_[*found]);
+            text().reject(1, io::Text::quote(name) + " of type " + std::string(type), types_[*found]);
         }
         return found;
     }
@@ -51,7 +51,7 @@ private:
 
 namespace detail {
 
-[[nodiscard]] inline Interactions read_recbole(Text text) {
+[[nodiscard]] inline Interactions read_recbole(io::Text text) {
     RecBoleRows rows(std::move(text));
     LogColumns columns{.user = {rows.column("user_id"), "a user_id"}, .item = {rows.column("item_id"), "an item_id"}};
     static_cast<void>(rows.find_column_of("user_id", "token"));
@@ -74,7 +74,7 @@ namespace detail {
 /// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is no such file or has no row
 /// Source    RecBole, "Atomic files" (recbole.io/docs/user_guide/data/atomic_files.html)
 [[nodiscard]] inline Interactions read_recbole(const std::string& path) {
-    return detail::read_recbole(Text::read(path));
+    return detail::read_recbole(io::Text::read(path));
 }
 
 }  // namespace funnel::data

@@ -4,10 +4,10 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
+#include <funnel/core/portable_math.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/item_metadata.hpp>
-#include <funnel/data/portable_exp.hpp>
 #include <funnel/data/synthetic_items.hpp>
 
 #include <algorithm>
@@ -185,7 +185,7 @@ private:
         std::vector<double> share(options_.users);
         double total = 0.0;
         for (std::size_t user = 0; user < options_.users; ++user) {
-            share[user] = detail::portable_exp(Random(options_.seed, user_stream + 2 * user + 1).normal());
+            share[user] = funnel::detail::portable_exp(Random(options_.seed, user_stream + 2 * user + 1).normal());
             total += share[user];
         }
         const std::size_t most = options_.items / 2;
@@ -261,7 +261,7 @@ private:
                 era_now = era_then;
                 taste = taste_of(user, era_now);
                 for (std::size_t item = 0; item < options_.items; ++item) {
-                    weights[item] = detail::portable_exp(affinity_to(item, taste, era_now));
+                    weights[item] = funnel::detail::portable_exp(affinity_to(item, taste, era_now));
                 }
                 picked = total;  // the sums are out of date
             }

@@ -3,10 +3,10 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/portable_math.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/data/interactions.hpp>
-#include <funnel/data/portable_exp.hpp>
 #include <funnel/data/synthetic.hpp>
 
 #include <cstddef>
@@ -73,7 +73,7 @@ public:
             std::vector<double> weights = world_.affinities(user, era);
             double total = 0.0;
             for (std::size_t item = 0; item < weights.size(); ++item) {
-                weights[item] = is_seen[item] != 0 ? 0.0 : detail::portable_exp(weights[item]);
+                weights[item] = is_seen[item] != 0 ? 0.0 : funnel::detail::portable_exp(weights[item]);
                 total += weights[item];
             }
             for (std::size_t item = 0; item < weights.size() && total > 0.0; ++item) {

@@ -7,10 +7,10 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
+#include <funnel/features/feature_rows.hpp>
 #include <funnel/io/container.hpp>
+#include <funnel/nn/optimiser.hpp>
 #include <funnel/ranking/binary_labels.hpp>
-#include <funnel/ranking/feature_rows.hpp>
-#include <funnel/ranking/optimiser.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -55,8 +55,8 @@ public:
     /// Errors    InvalidArgument if the shapes do not fit, a label is neither 0 nor 1, a feature is not finite, an
     ///           option is out of its range, or learning diverged
     template <Executor E = Serial>
-    [[nodiscard]] static FM fit(FeatureRows rows, std::span<const float> labels, const FMOptions& options = {},
-                                E&& executor = E{}) {
+    [[nodiscard]] static FM fit(features::FeatureRows rows, std::span<const float> labels,
+                                const FMOptions& options = {}, E&& executor = E{}) {
         if (options.factors > std::numeric_limits<std::uint32_t>::max()) {
             raise<InvalidArgument>("FM::fit: factors must be below 2^32, got " + std::to_string(options.factors));
         }
@@ -67,7 +67,7 @@ public:
                 "FM::fit: init_scale must be finite and >= 0");
         detail::require_binary_labels(labels, rows.rows(), "FM::fit");
         for (std::size_t i = 0; i < rows.rows(); ++i) {
-            detail::require_finite_row(rows, i, "FM::fit");
+            features::detail::require_finite_row(rows, i, "FM::fit");
         }
 
         FM model(rows.cols(), options.factors);
@@ -110,14 +110,14 @@ public:
     ///
     /// Returns   finite numbers: a logit beyond the range of a float becomes the largest or the lowest float
     /// Errors    InvalidArgument if the rows have another number of features, or one that is not finite
-    [[nodiscard]] std::vector<float> score(FeatureRows rows) const {
+    [[nodiscard]] std::vector<float> score(features::FeatureRows rows) const {
         return each(rows, [](double logit) { return logit; });
     }
 
     /// The probabilities, in [0, 1].
     ///
     /// Errors    as score()
-    [[nodiscard]] std::vector<float> predict(FeatureRows rows) const { return each(rows, detail::logistic); }
+    [[nodiscard]] std::vector<float> predict(features::FeatureRows rows) const { return each(rows, detail::logistic); }
 
     [[nodiscard]] std::size_t features() const noexcept { return weights_.size(); }
     [[nodiscard]] std::size_t factors() const noexcept { return vectors_.cols(); }
@@ -163,15 +163,15 @@ private:
     [[nodiscard]] std::size_t sums_size() const noexcept { return features() > 0 ? factors() : 0; }
 
     [[nodiscard]] bool is_finite() const noexcept {
-        bool is_finite = math::is_finite(bias_) && detail::all_finite(weights_);
+        bool is_finite = math::is_finite(bias_) && features::detail::all_finite(weights_);
         for (std::size_t j = 0; j < features(); ++j) {
-            is_finite = is_finite && detail::all_finite(vectors_.row(j));
+            is_finite = is_finite && features::detail::all_finite(vectors_.row(j));
         }
         return is_finite;
     }
 
     // The logit of row i; leaves sum_j v_jf x_j for each factor f in sums.
-    [[nodiscard]] double logit(const FeatureRows& rows, std::size_t i, std::span<double> sums) const {
+    [[nodiscard]] double logit(const features::FeatureRows& rows, std::size_t i, std::span<double> sums) const {
         std::fill(sums.begin(), sums.end(), 0.0);
         auto linear = static_cast<double>(bias_);
         double squares = 0.0;
@@ -195,7 +195,7 @@ private:
     }
 
     // One step: d logit / d b = 1,  / d w_j = x_j,  / d v_jf = x_j (sum_f - v_jf x_j).
-    void learn(const FeatureRows& rows, std::size_t i, float label, double l2, detail::Descent& descent,
+    void learn(const features::FeatureRows& rows, std::size_t i, float label, double l2, detail::Descent& descent,
                std::span<double> sums) {
         const double error = detail::logistic(logit(rows, i, sums)) - static_cast<double>(label);
         bias_ += static_cast<float>(descent.step(0, error));
@@ -214,12 +214,12 @@ private:
     }
 
     template <class Link>
-    [[nodiscard]] std::vector<float> each(const FeatureRows& rows, Link&& link) const {
+    [[nodiscard]] std::vector<float> each(const features::FeatureRows& rows, Link&& link) const {
         require(rows.cols() == features(), "FM: rows must have as many features as in training");
         std::vector<float> out(rows.rows());
         std::vector<double> sums(sums_size());
         for (std::size_t i = 0; i < rows.rows(); ++i) {
-            detail::require_finite_row(rows, i, "FM");
+            features::detail::require_finite_row(rows, i, "FM");
             out[i] = detail::finite_score(link(logit(rows, i, sums)));
         }
         return out;

@@ -6,11 +6,11 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
+#include <funnel/features/feature_rows.hpp>
+#include <funnel/features/standardised_rows.hpp>
 #include <funnel/io/container.hpp>
+#include <funnel/nn/optimiser.hpp>
 #include <funnel/ranking/binary_labels.hpp>
-#include <funnel/ranking/feature_rows.hpp>
-#include <funnel/ranking/optimiser.hpp>
-#include <funnel/ranking/standardised_rows.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -51,7 +51,7 @@ public:
     /// Errors    InvalidArgument if the shapes do not fit, a label is neither 0 nor 1, a feature is not finite, an
     ///           option is out of its range, or learning diverged
     template <Executor E = Serial>
-    [[nodiscard]] static LogisticRegression fit(FeatureRows rows, std::span<const float> labels,
+    [[nodiscard]] static LogisticRegression fit(features::FeatureRows rows, std::span<const float> labels,
                                                 const LogisticRegressionOptions& options = {}, E&& executor = E{}) {
         require(options.learning_rate > 0.0F && math::is_finite(options.learning_rate),
                 "LogisticRegression::fit: learning_rate must be finite and > 0");
@@ -61,10 +61,10 @@ public:
         require(rows.rows() > 0, "LogisticRegression::fit: needs at least one row");
         detail::require_binary_labels(labels, rows.rows(), "LogisticRegression::fit");
         for (std::size_t i = 0; i < rows.rows(); ++i) {
-            detail::require_finite_row(rows, i, "LogisticRegression::fit");
+            features::detail::require_finite_row(rows, i, "LogisticRegression::fit");
         }
 
-        const detail::StandardisedRows standardised_rows(rows);
+        const features::detail::StandardisedRows standardised_rows(rows);
         LogisticRegression model;
         model.means_ = standardised_rows.means();
         model.scales_ = standardised_rows.scales();
@@ -91,14 +91,14 @@ public:
     /// Returns   finite numbers: a logit beyond the range of a float becomes the largest or the lowest float
     /// Cost      O(n d); sparse rows: O(stored entries)
     /// Errors    InvalidArgument if the rows have another number of features, or one that is not finite
-    [[nodiscard]] std::vector<float> score(FeatureRows rows) const {
+    [[nodiscard]] std::vector<float> score(features::FeatureRows rows) const {
         return each(rows, [](double logit) { return logit; });
     }
 
     /// The probabilities, in [0, 1].
     ///
     /// Cost, Errors    as score()
-    [[nodiscard]] std::vector<float> predict(FeatureRows rows) const { return each(rows, detail::logistic); }
+    [[nodiscard]] std::vector<float> predict(features::FeatureRows rows) const { return each(rows, detail::logistic); }
 
     [[nodiscard]] std::size_t features() const noexcept { return weights_.size(); }
     [[nodiscard]] float bias() const noexcept { return bias_; }
@@ -146,18 +146,18 @@ private:
     LogisticRegression() = default;
 
     [[nodiscard]] bool is_finite() const noexcept {
-        return math::is_finite(bias_) && detail::all_finite(weights_) && detail::all_finite(means_);
+        return math::is_finite(bias_) && features::detail::all_finite(weights_) && features::detail::all_finite(means_);
     }
 
     void find_origin() noexcept {
         origin_ = static_cast<double>(bias_);
         for (std::size_t j = 0; j < features(); ++j) {
-            origin_ += static_cast<double>(weights_[j]) * detail::standardised(0.0F, means_[j], scales_[j]);
+            origin_ += static_cast<double>(weights_[j]) * features::detail::standardised(0.0F, means_[j], scales_[j]);
         }
     }
 
     template <class E>
-    void descend(const detail::StandardisedRows& rows, std::span<const float> labels,
+    void descend(const features::detail::StandardisedRows& rows, std::span<const float> labels,
                  const LogisticRegressionOptions& options, E& executor) {
         constexpr std::size_t grain = 256;  // rows whose gradients are added up before threads meet
         const std::size_t n = rows.rows();
@@ -218,11 +218,11 @@ private:
     }
 
     template <class Link>
-    [[nodiscard]] std::vector<float> each(const FeatureRows& rows, Link&& link) const {
+    [[nodiscard]] std::vector<float> each(const features::FeatureRows& rows, Link&& link) const {
         require(rows.cols() == features(), "LogisticRegression: rows must have as many features as in training");
         std::vector<float> out(rows.rows());
         for (std::size_t i = 0; i < rows.rows(); ++i) {
-            detail::require_finite_row(rows, i, "LogisticRegression");
+            features::detail::require_finite_row(rows, i, "LogisticRegression");
             double logit = rows.is_sparse() ? origin_ : static_cast<double>(bias_);
             if (rows.is_sparse()) {
                 rows.for_each_stored(i, [&](std::size_t j, float x) {
@@ -231,7 +231,8 @@ private:
                 });
             } else {
                 rows.for_each_stored(i, [&](std::size_t j, float x) {
-                    logit += static_cast<double>(weights_[j]) * detail::standardised(x, means_[j], scales_[j]);
+                    logit +=
+                        static_cast<double>(weights_[j]) * features::detail::standardised(x, means_[j], scales_[j]);
                 });
             }
             out[i] = detail::finite_score(link(logit));

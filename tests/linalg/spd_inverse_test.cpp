@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <funnel/cf/spd_inverse.hpp>
+#include <funnel/linalg/spd_inverse.hpp>
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/parallel.hpp>
@@ -11,7 +11,7 @@
 #include <limits>
 
 using funnel::Threads;
-using funnel::cf::invert_spd;
+using funnel::linalg::invert_spd;
 
 namespace {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <funnel/data/iso8601.hpp>
+#include <funnel/io/iso8601.hpp>
 
 #include <doctest/doctest.h>
 
@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-using funnel::data::parse_iso8601;
+using funnel::io::parse_iso8601;
 
 namespace {
 

@@ -3,8 +3,8 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
-#include <funnel/data/decimal.hpp>
-#include <funnel/data/text.hpp>
+#include <funnel/io/decimal.hpp>
+#include <funnel/io/text.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel::inline FUNNEL_ABI::io {
 
 /// Whether a field may stand in double quotes, where it may hold delimiters, line ends and doubled quotes (RFC 4180).
 enum class Quotes { None, Allowed };
@@ -289,4 +289,4 @@ private:
     std::size_t next_line_ = 1;
 };
 
-}  // namespace funnel::data
+}  // namespace funnel::io

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data::detail {
+namespace funnel::inline FUNNEL_ABI::detail {
 
 // Numbers texts 0, 1, 2, ... by first appearance. O(1) each.
 class KeyNumbers {
@@ -26,16 +26,15 @@ public:
 
     // Does all that can fail, and changes nothing that can be seen.
     [[nodiscard]] Prepared prepare(std::string_view key) {
-        numbers_.reserve(keys_.size() + 1, [&](std::uint32_t number, std::uint64_t seed) {
-            return funnel::detail::hash_bytes(seed, keys_[number]);
-        });
+        numbers_.reserve(keys_.size() + 1,
+                         [&](std::uint32_t number, std::uint64_t seed) { return hash_bytes(seed, keys_[number]); });
         if (keys_.size() == keys_.capacity()) {
             keys_.reserve(std::max<std::size_t>(16, 2 * keys_.size()));
         }
-        const std::uint64_t hash = funnel::detail::hash_bytes(numbers_.seed(), key);
+        const std::uint64_t hash = hash_bytes(numbers_.seed(), key);
         Prepared prepared{slot_of(key, hash), hash, {}};
         if (numbers_[prepared.slot] == numbers_.none) {
-            require(keys_.size() < numbers_.none, "InteractionsBuilder: at most 2^32 - 1 users and items");
+            require(keys_.size() < numbers_.none, "at most 2^32 - 1 keys");
             prepared.key = key;
         }
         return prepared;
@@ -54,7 +53,7 @@ public:
 
     // For a key that has a number.
     [[nodiscard]] std::uint32_t known_number_of(std::string_view key) const noexcept {
-        return numbers_[slot_of(key, funnel::detail::hash_bytes(numbers_.seed(), key))];
+        return numbers_[slot_of(key, hash_bytes(numbers_.seed(), key))];
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return keys_.size(); }
@@ -67,7 +66,7 @@ private:
     }
 
     std::vector<std::string> keys_;  // by number
-    funnel::detail::NumberTable numbers_;
+    NumberTable numbers_;
 };
 
-}  // namespace funnel::data::detail
+}  // namespace funnel::detail

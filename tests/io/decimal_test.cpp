@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <funnel/data/decimal.hpp>
+#include <funnel/io/decimal.hpp>
 
 #include <funnel/core/rng.hpp>
 
@@ -17,9 +17,9 @@
 #include <string_view>
 
 using funnel::Random;
-using funnel::data::detail::decimal_by_c_library;
-using funnel::data::detail::is_decimal;
-using funnel::data::detail::parse_decimal;
+using funnel::io::detail::decimal_by_c_library;
+using funnel::io::detail::is_decimal;
+using funnel::io::detail::parse_decimal;
 
 TEST_CASE_TEMPLATE("parse_decimal: rounds to the nearest number", T, float, double) {
     CHECK(parse_decimal<T>("0") == T{0});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <funnel/ranking/standardised_rows.hpp>
+#include <funnel/features/standardised_rows.hpp>
 
 #include "support/dies.hpp"
 
@@ -20,7 +20,7 @@ using funnel::CSRMatrix;
 using funnel::Matrix;
 using funnel::Random;
 using funnel::Triplet;
-using funnel::ranking::detail::StandardisedRows;
+using funnel::features::detail::StandardisedRows;
 
 namespace {
 

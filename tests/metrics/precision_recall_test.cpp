@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <funnel/metrics/hits.hpp>
+#include <funnel/metrics/precision_recall.hpp>
 
 #include <funnel/core/rng.hpp>
 

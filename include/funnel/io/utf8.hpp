@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel::inline FUNNEL_ABI::io {
 
 /// Whether these bytes are UTF-8: no stray or missing continuation, nothing longer than it must be, no surrogates,
 /// nothing above U+10FFFF.
@@ -62,4 +62,4 @@ namespace funnel::inline FUNNEL_ABI::data {
     return converted;
 }
 
-}  // namespace funnel::data
+}  // namespace funnel::io

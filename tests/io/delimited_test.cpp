@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <funnel/data/delimited.hpp>
+#include <funnel/io/delimited.hpp>
 
 #include "support/allocations.hpp"
 #include "support/growth.hpp"
@@ -18,9 +18,9 @@
 using funnel::CorruptData;
 using funnel::InvalidArgument;
 using funnel::Random;
-using funnel::data::DelimitedRows;
-using funnel::data::Quotes;
-using funnel::data::Text;
+using funnel::io::DelimitedRows;
+using funnel::io::Quotes;
+using funnel::io::Text;
 using funnel::testing::check_linear;
 
 namespace {

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel::inline FUNNEL_ABI::io {
 
 /// The text of a file, and the name by which errors speak of it: "u.data:17: expected 4 columns, found 3".
 ///
@@ -77,4 +77,4 @@ private:
     std::string content_;
 };
 
-}  // namespace funnel::data
+}  // namespace funnel::io

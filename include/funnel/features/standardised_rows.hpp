@@ -3,14 +3,14 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
-#include <funnel/ranking/feature_rows.hpp>
+#include <funnel/features/feature_rows.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ranking::detail {
+namespace funnel::inline FUNNEL_ABI::features::detail {
 
 [[nodiscard]] inline double standardised(float x, float mean, float scale) noexcept {
     return (static_cast<double>(x) - static_cast<double>(mean)) / static_cast<double>(scale);
@@ -99,4 +99,4 @@ private:
     std::vector<double> units_;  // sparse rows: 1 / scale, 0 for a feature that never varies
 };
 
-}  // namespace funnel::ranking::detail
+}  // namespace funnel::features::detail

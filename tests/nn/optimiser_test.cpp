@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <funnel/ranking/optimiser.hpp>
+#include <funnel/nn/optimiser.hpp>
 
 #include "support/dies.hpp"
 

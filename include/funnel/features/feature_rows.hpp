@@ -13,7 +13,7 @@
 #include <span>
 #include <string>
 
-namespace funnel::inline FUNNEL_ABI::ranking {
+namespace funnel::inline FUNNEL_ABI::features {
 
 /// Rows of features, dense or sparse: what a model that looks at one entry after the other needs to know of a matrix.
 /// A view: the matrix must outlive it.
@@ -101,4 +101,4 @@ inline void require_finite_row(const FeatureRows& rows, std::size_t i, const cha
 
 }  // namespace detail
 
-}  // namespace funnel::ranking
+}  // namespace funnel::features

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <funnel/ranking/feature_rows.hpp>
+#include <funnel/features/feature_rows.hpp>
 
 #include "support/dies.hpp"
 
@@ -17,7 +17,7 @@ using funnel::InvalidArgument;
 using funnel::Matrix;
 using funnel::MatrixView;
 using funnel::Triplet;
-using funnel::ranking::FeatureRows;
+using funnel::features::FeatureRows;
 
 namespace {
 
@@ -46,7 +46,7 @@ TEST_CASE("FeatureRows: dense and sparse rows give the same entries") {
 }
 
 TEST_CASE("FeatureRows: a feature that is not finite is named by row and column") {
-    using funnel::ranking::detail::require_finite_row;
+    using funnel::features::detail::require_finite_row;
     Matrix<float> rows(2, 3);
     require_finite_row(rows, 1, "fit");
     for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
@@ -78,7 +78,7 @@ TEST_CASE("FeatureRows: what is stored: all of a dense row, zeros included; of a
 TEST_CASE("FeatureRows: a NaN in a sparse row is named by its column") {
     const CSRMatrix<float> sparse(
         std::vector<Triplet<float>>{{1, 0, 1.0F}, {1, 7, std::numeric_limits<float>::quiet_NaN()}}, 2, 9);
-    CHECK_THROWS_WITH_AS(funnel::ranking::detail::require_finite_row(sparse, 1, "fit"),
+    CHECK_THROWS_WITH_AS(funnel::features::detail::require_finite_row(sparse, 1, "fit"),
                          "fit: the feature at row 1, column 7 must be finite", InvalidArgument);
 }
 

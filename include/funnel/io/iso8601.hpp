@@ -9,7 +9,7 @@
 #include <optional>
 #include <string_view>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel::inline FUNNEL_ABI::io {
 
 namespace detail {
 
@@ -136,4 +136,4 @@ private:
     return static_cast<double>(midnight + 60 * minute_in_utc + second) + fraction;
 }
 
-}  // namespace funnel::data
+}  // namespace funnel::io

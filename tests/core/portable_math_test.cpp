@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <funnel/data/portable_exp.hpp>
+#include <funnel/core/portable_math.hpp>
 
 #include <funnel/core/rng.hpp>
 
@@ -10,7 +10,7 @@
 #include <cstdint>
 
 using funnel::Random;
-using funnel::data::detail::portable_exp;
+using funnel::detail::portable_exp;
 
 TEST_CASE("portable_exp: agrees with the library's function to the last bits") {
     Random random(6);

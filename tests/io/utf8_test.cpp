@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <funnel/data/utf8.hpp>
+#include <funnel/io/utf8.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 #include <doctest/doctest.h>
 
-using funnel::data::as_utf8;
-using funnel::data::is_utf8;
+using funnel::io::as_utf8;
+using funnel::io::is_utf8;
 
 namespace {
 

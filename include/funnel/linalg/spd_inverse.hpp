@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel::inline FUNNEL_ABI::linalg {
 
 /// Replaces a symmetric positive definite matrix by its inverse, in place, a block of columns at a time.
 ///
@@ -80,4 +80,4 @@ template <Executor E = Serial>
     return true;
 }
 
-}  // namespace funnel::cf
+}  // namespace funnel::linalg
