@@ -44,7 +44,6 @@
 #include <funnel/core/progress.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/scored.hpp>
-#include <funnel/core/shared.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/core/threads.hpp>
 #include <funnel/core/top_k.hpp>

@@ -31,7 +31,7 @@ using funnel::Random;
 using funnel::Triplet;
 using funnel::ranking::FM;
 using funnel::ranking::FMOptions;
-using funnel::ranking::Optimiser;
+using funnel::nn::Optimiser;
 
 namespace {
 

@@ -34,7 +34,7 @@ using funnel::Threads;
 using funnel::Triplet;
 using funnel::ranking::LogisticRegression;
 using funnel::ranking::LogisticRegressionOptions;
-using funnel::ranking::Optimiser;
+using funnel::nn::Optimiser;
 
 namespace {
 

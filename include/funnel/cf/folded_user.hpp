@@ -3,10 +3,10 @@
 
 #include <funnel/cf/recommend.hpp>
 #include <funnel/core/scored.hpp>
-#include <funnel/core/shared.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -22,7 +22,10 @@ public:
                std::vector<float> factors = {})
         : scorer_(&scorer), history_(std::move(history)), factors_(std::move(factors)) {}
     FoldedUser(S&& scorer, std::vector<std::uint32_t> history, std::vector<float> factors = {})
-        : kept_(std::move(scorer)), scorer_(kept_.get()), history_(std::move(history)), factors_(std::move(factors)) {}
+        : kept_(std::make_shared<const S>(std::move(scorer))),
+          scorer_(kept_.get()),
+          history_(std::move(history)),
+          factors_(std::move(factors)) {}
 
     // A move is a copy: a user who was moved from must not look for a scorer that left with the other one.
     FoldedUser(const FoldedUser&) = default;
@@ -66,7 +69,7 @@ public:
     }
 
 private:
-    Shared<S> kept_;
+    std::shared_ptr<const S> kept_;  // if it came as a temporary
     const S* scorer_;
     std::vector<std::uint32_t> history_;
     std::vector<float> factors_;

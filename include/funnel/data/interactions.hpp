@@ -4,7 +4,6 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/key_map.hpp>
 #include <funnel/core/math.hpp>
-#include <funnel/core/shared.hpp>
 
 #include <algorithm>
 #include <concepts>

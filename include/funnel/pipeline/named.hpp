@@ -4,8 +4,8 @@
 #include <funnel/core/config.hpp>
 #include <funnel/core/error.hpp>
 
-#include <concepts>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -20,13 +20,10 @@ struct StageOptions {
 
 namespace detail {
 
-// std::shared_ptr, recognised by its shape so that <memory> is not included here.
 template <class P>
-concept SharedPointer = std::copy_constructible<P> && requires(const P& pointer) {
-    *pointer;
-    pointer.get() == nullptr;
-    pointer.use_count();
-};
+inline constexpr bool is_shared_pointer = false;
+template <class T>
+inline constexpr bool is_shared_pointer<std::shared_ptr<T>> = true;
 
 inline void require_model(bool is_there, const std::string& name) {
     if (!is_there) {
@@ -54,15 +51,15 @@ struct Named {
 ///
 /// Errors    InvalidArgument if a shared pointer is empty
 template <class T>
-    requires(!detail::SharedPointer<std::remove_const_t<T>>)
+    requires(!detail::is_shared_pointer<std::remove_const_t<T>>)
 [[nodiscard]] Named<T&> named(std::string name, T& work FUNNEL_LIFETIMEBOUND, const StageOptions& options = {}) {
     return {std::move(name), work, options};
 }
 
 template <class T>
-    requires(!std::is_lvalue_reference_v<T> || detail::SharedPointer<std::remove_cvref_t<T>>)
+    requires(!std::is_lvalue_reference_v<T> || detail::is_shared_pointer<std::remove_cvref_t<T>>)
 [[nodiscard]] Named<std::remove_cvref_t<T>> named(std::string name, T&& work, const StageOptions& options = {}) {
-    if constexpr (detail::SharedPointer<std::remove_cvref_t<T>>) {
+    if constexpr (detail::is_shared_pointer<std::remove_cvref_t<T>>) {
         detail::require_model(work.get() != nullptr, name);
     }
     return {std::move(name), std::forward<T>(work), options};
@@ -78,7 +75,7 @@ inline constexpr bool is_named<Named<T>> = true;
 // What a stage runs, as it is seen when the funnel is const: a funnel serves many threads at once.
 template <class T>
 [[nodiscard]] auto& work_of(const Named<T>& named) {
-    if constexpr (SharedPointer<std::remove_cvref_t<T>>) {
+    if constexpr (is_shared_pointer<std::remove_cvref_t<T>>) {
         require_model(named.work.get() != nullptr, named.name);
         return *named.work;
     } else {

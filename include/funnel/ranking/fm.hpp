@@ -24,13 +24,13 @@
 namespace funnel::inline FUNNEL_ABI::ranking {
 
 struct FMOptions {
-    std::size_t factors = 8;                   ///< length of a feature's vector, below 2^32; 0 leaves a linear model
-    std::size_t epochs = 20;                   ///< passes over all rows; 0 gives the starting point
-    float learning_rate = 0.05F;               ///< > 0
-    float l2 = 1e-5F;                          ///< pull towards 0 on the weights and vectors of a row's features
-    float init_scale = 0.01F;                  ///< standard deviation of the vectors at the start
-    Optimiser optimiser = Optimiser::Adagrad;  ///< how far a step goes
-    std::uint64_t seed = 1;                    ///< of the start, and of the order in which rows are seen
+    std::size_t factors = 8;      ///< length of a feature's vector, below 2^32; 0 leaves a linear model
+    std::size_t epochs = 20;      ///< passes over all rows; 0 gives the starting point
+    float learning_rate = 0.05F;  ///< > 0
+    float l2 = 1e-5F;             ///< pull towards 0 on the weights and vectors of a row's features
+    float init_scale = 0.01F;     ///< standard deviation of the vectors at the start
+    nn::Optimiser optimiser = nn::Optimiser::Adagrad;  ///< how far a step goes
+    std::uint64_t seed = 1;                            ///< of the start, and of the order in which rows are seen
 };
 
 /// Factorisation machine: a linear model plus the interaction of every pair of features, for which each feature has a
@@ -82,13 +82,14 @@ public:
         for (std::size_t i = 0; i < order.size(); ++i) {
             order[i] = i;
         }
-        detail::Descent descent(options.optimiser, options.learning_rate, 1 + model.features() * (1 + options.factors));
+        nn::Descent descent(options.optimiser, options.learning_rate, 1 + model.features() * (1 + options.factors));
         std::vector<double> sums(model.sums_size());
+        std::vector<double> gradients(model.sums_size());
         constexpr std::uint64_t shuffles = std::uint64_t{1} << 63;  // streams apart from those of the features
         for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
             Random(options.seed, shuffles + epoch).shuffle(std::span(order));
             for (const std::size_t i : order) {
-                model.learn(rows, i, labels[i], static_cast<double>(options.l2), descent, sums);
+                model.learn(rows, i, labels[i], static_cast<double>(options.l2), descent, sums, gradients);
             }
             report_progress(executor, "FM", epoch + 1, options.epochs);
         }
@@ -195,21 +196,22 @@ private:
     }
 
     // One step: d logit / d b = 1,  / d w_j = x_j,  / d v_jf = x_j (sum_f - v_jf x_j).
-    void learn(const features::FeatureRows& rows, std::size_t i, float label, double l2, detail::Descent& descent,
-               std::span<double> sums) {
+    void learn(const features::FeatureRows& rows, std::size_t i, float label, double l2, nn::Descent& descent,
+               std::span<double> sums, std::span<double> gradients) {
         const double error = detail::logistic(logit(rows, i, sums)) - static_cast<double>(label);
-        bias_ += static_cast<float>(descent.step(0, error));
+        descent.update(0, std::span(&bias_, 1), std::span(&error, 1));
         rows.for_each(i, [&](std::size_t j, float value) {
             const auto x = static_cast<double>(value);
             const std::size_t parameter = 1 + j * (1 + factors());
             const auto w = static_cast<double>(weights_[j]);
-            weights_[j] += static_cast<float>(descent.step(parameter, error * x + l2 * w));
+            const double gradient = error * x + l2 * w;
+            descent.update(parameter, std::span(&weights_[j], 1), std::span(&gradient, 1));
             const auto vector = vectors_.row(j);
             for (std::size_t f = 0; f < sums.size(); ++f) {
                 const auto v = static_cast<double>(vector[f]);
-                vector[f] +=
-                    static_cast<float>(descent.step(parameter + 1 + f, error * x * (sums[f] - v * x) + l2 * v));
+                gradients[f] = error * x * (sums[f] - v * x) + l2 * v;
             }
+            descent.update(parameter + 1, vector, std::span<const double>(gradients));
         });
     }
 

@@ -23,12 +23,12 @@
 namespace funnel::inline FUNNEL_ABI::ranking {
 
 struct LogisticRegressionOptions {
-    std::size_t epochs = 100;                  ///< passes over all rows; 0 gives the starting point, all zeros
-    float learning_rate = 0.1F;                ///< > 0
-    float l2 = 1e-4F;                          ///< weight of the penalty, see the formula; keeps separable data finite
-    std::size_t batch_size = 256;              ///< rows a step; as many as there are rows: plain gradient descent
-    Optimiser optimiser = Optimiser::Adagrad;  ///< how far a step goes
-    std::uint64_t seed = 1;                    ///< of the order in which rows are seen
+    std::size_t epochs = 100;      ///< passes over all rows; 0 gives the starting point, all zeros
+    float learning_rate = 0.1F;    ///< > 0
+    float l2 = 1e-4F;              ///< weight of the penalty, see the formula; keeps separable data finite
+    std::size_t batch_size = 256;  ///< rows a step; as many as there are rows: plain gradient descent
+    nn::Optimiser optimiser = nn::Optimiser::Adagrad;  ///< how far a step goes
+    std::uint64_t seed = 1;                            ///< of the order in which rows are seen
 };
 
 /// The probability of a click (a like, a sale) from features, as the logistic function of a weighted sum. The ranker to
@@ -168,9 +168,10 @@ private:
             order[i] = i;
         }
         std::vector<double> parameters(d + 1, 0.0);  // the weights, then the bias
-        detail::Descent descent(options.optimiser, options.learning_rate, d + 1);
+        nn::Descent descent(options.optimiser, options.learning_rate, d + 1);
         const std::size_t largest_batch = std::min(options.batch_size, n);
         Matrix<double> partial((largest_batch - 1) / grain + 1, d + 1);  // the gradient of each chunk of a batch
+        std::vector<double> gradient(d + 1);
 
         for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
             Random(options.seed, epoch).shuffle(std::span(order));
@@ -183,14 +184,14 @@ private:
                     }
                 }
                 executor.for_range(batch.size(), grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-                    const auto gradient = partial.row(begin / grain);
-                    std::fill(gradient.begin(), gradient.end(), 0.0);
+                    const auto chunk = partial.row(begin / grain);
+                    std::fill(chunk.begin(), chunk.end(), 0.0);
                     for (const std::size_t i : batch.subspan(begin, end - begin)) {
                         double logit = base;
                         rows.for_each(i, [&](std::size_t j, double z) { logit += parameters[j] * z; });
                         const double error = detail::logistic(logit) - static_cast<double>(labels[i]);
-                        rows.for_each(i, [&](std::size_t j, double z) { gradient[j] += error * z; });
-                        gradient[d] += error;
+                        rows.for_each(i, [&](std::size_t j, double z) { chunk[j] += error * z; });
+                        chunk[d] += error;
                     }
                 });
                 const auto sum_of = [&](std::size_t j) {
@@ -203,10 +204,11 @@ private:
                 const double errors = sum_of(d);
                 for (std::size_t j = 0; j < d; ++j) {
                     const double sum = sum_of(j) - rows.shift(j) * errors;
-                    parameters[j] += descent.step(
-                        j, sum / static_cast<double>(batch.size()) + static_cast<double>(options.l2) * parameters[j]);
+                    gradient[j] =
+                        sum / static_cast<double>(batch.size()) + static_cast<double>(options.l2) * parameters[j];
                 }
-                parameters[d] += descent.step(d, errors / static_cast<double>(batch.size()));
+                gradient[d] = errors / static_cast<double>(batch.size());
+                descent.update(0, std::span(parameters), std::span<const double>(gradient));
             }
             report_progress(executor, "LogisticRegression", epoch + 1, options.epochs);
         }
