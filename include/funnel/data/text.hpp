@@ -43,6 +43,12 @@ public:
         }
     }
 
+    Text(const Text&) = default;
+    Text(Text&&) noexcept = default;
+    Text& operator=(const Text& other) { return *this = Text(other); }  // all of it, or nothing
+    Text& operator=(Text&&) noexcept = default;
+    ~Text() = default;
+
     /// Errors    IOError if the file cannot be read; CorruptData as above
     [[nodiscard]] static Text read(const std::string& path) {
         const std::vector<std::byte> bytes = io::read_file(path);
