@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/cf/folded_user.hpp>
 
+#include "cf/table_scorer.hpp"
 #include "support/allocations.hpp"
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -20,18 +20,7 @@ namespace {
 
 using List = std::vector<Scored<>>;
 using Ids = std::vector<std::uint32_t>;
-
-// Scores by table, whoever the user is.
-struct Table {
-    static constexpr bool needs_history = true;
-    std::vector<float> scores;
-
-    [[nodiscard]] std::size_t items() const noexcept { return scores.size(); }
-    void score_all(const Profile&, std::span<float> out) const noexcept {
-        std::copy(scores.begin(), scores.end(), out.begin());
-    }
-    [[nodiscard]] float score_one(const Profile&, std::uint32_t item) const noexcept { return scores[item]; }
-};
+using Table = funnel::testing::TableScorer;
 
 }  // namespace
 
