@@ -66,3 +66,14 @@ TEST_CASE("FoldedUser: of a temporary model keeps the model, in all of its copie
     user = itself;
     CHECK(user.recommend() == List{{1, 0.2F}});
 }
+
+// Scorers read rows of weights by these ids, without a check.
+TEST_CASE("FoldedUser: refuses a history that the model cannot read") {
+    const Table model{{0.3F, 0.2F, 0.9F}};
+    for (const Ids& history : {Ids{3}, Ids{0, 0xFFFFFFFF}, Ids{1, 0}, Ids{1, 1}}) {
+        CHECK_THROWS_AS((void)FoldedUser<Table>(model, history), InvalidArgument);
+        CHECK_THROWS_AS((void)FoldedUser<Table>(Table(model), history), InvalidArgument);
+    }
+    CHECK_THROWS_AS((void)FoldedUser<Table>(Table{}, Ids{0}), InvalidArgument);
+    CHECK(FoldedUser<Table>(Table{}, Ids{}).recommend().empty());
+}
