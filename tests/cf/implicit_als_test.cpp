@@ -397,6 +397,7 @@ TEST_CASE("ImplicitALS: refuses to fold in a user with another number of factors
     const auto model = ImplicitALS::fit(funnel::testing::log_of({{0, 1}, {1, 2}}, 3), {.factors = 4, .iterations = 1});
     using Scorer = funnel::cf::ImplicitALSScorer<>;
     using User = funnel::cf::FoldedUser<Scorer>;
+    CHECK_THROWS_AS((void)model.fold_in_factors(Ids{1, 3}), InvalidArgument);
     for (const std::size_t factors : {0U, 3U, 5U}) {
         CHECK_THROWS_AS((void)User(model, {1}, std::vector<float>(factors)), InvalidArgument);
     }
