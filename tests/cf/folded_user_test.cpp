@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/cf/folded_user.hpp>
 
+#include "cf/table_scorer.hpp"
 #include "support/allocations.hpp"
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -20,18 +20,7 @@ namespace {
 
 using List = std::vector<Scored<>>;
 using Ids = std::vector<std::uint32_t>;
-
-// Scores by table, whoever the user is.
-struct Table {
-    static constexpr bool needs_history = true;
-    std::vector<float> scores;
-
-    [[nodiscard]] std::size_t items() const noexcept { return scores.size(); }
-    void score_all(const Profile&, std::span<float> out) const noexcept {
-        std::copy(scores.begin(), scores.end(), out.begin());
-    }
-    [[nodiscard]] float score_one(const Profile&, std::uint32_t item) const noexcept { return scores[item]; }
-};
+using Table = funnel::testing::TableScorer;
 
 }  // namespace
 
@@ -76,4 +65,15 @@ TEST_CASE("FoldedUser: of a temporary model keeps the model, in all of its copie
     const FoldedUser<Table>& itself = user;
     user = itself;
     CHECK(user.recommend() == List{{1, 0.2F}});
+}
+
+// Scorers read rows of weights by these ids, without a check.
+TEST_CASE("FoldedUser: refuses a history that the model cannot read") {
+    const Table model{{0.3F, 0.2F, 0.9F}};
+    for (const Ids& history : {Ids{3}, Ids{0, 0xFFFFFFFF}, Ids{1, 0}, Ids{1, 1}}) {
+        CHECK_THROWS_AS((void)FoldedUser<Table>(model, history), InvalidArgument);
+        CHECK_THROWS_AS((void)FoldedUser<Table>(Table(model), history), InvalidArgument);
+    }
+    CHECK_THROWS_AS((void)FoldedUser<Table>(Table{}, Ids{0}), InvalidArgument);
+    CHECK(FoldedUser<Table>(Table{}, Ids{}).recommend().empty());
 }

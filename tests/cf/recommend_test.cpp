@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/cf/recommend.hpp>
 
+#include "cf/table_scorer.hpp"
+
 #include <funnel/core/rng.hpp>
 
 #include <doctest/doctest.h>
@@ -22,18 +24,7 @@ namespace {
 
 using List = std::vector<Scored<>>;
 using Ids = std::vector<std::uint32_t>;
-
-// Scores by table, whoever the user is.
-struct Table {
-    static constexpr bool needs_history = true;
-    std::vector<float> scores;
-
-    [[nodiscard]] std::size_t items() const noexcept { return scores.size(); }
-    void score_all(const Profile&, std::span<float> out) const noexcept {
-        std::copy(scores.begin(), scores.end(), out.begin());
-    }
-    [[nodiscard]] float score_one(const Profile&, std::uint32_t item) const noexcept { return scores[item]; }
-};
+using Table = funnel::testing::TableScorer;
 
 // Sorts everything, then throws out what may not be shown.
 List by_definition(const std::vector<float>& scores, const std::set<std::uint32_t>& hidden, std::size_t k) {

@@ -88,6 +88,13 @@ TEST_CASE("InteractionsBuilder: a row for which memory runs out leaves nothing b
         // build() too: the builder is full after a failure, and empty after success.
         const auto build = [](InteractionsBuilder& builder) { static_cast<void>(std::move(builder).build()); };
         CHECK(funnel::testing::check_strong_guarantee(make, build, state) > 0);
+        // An assignment took over the rows before their keys: build() of a half-assigned builder read out of bounds.
+        InteractionsBuilder other;
+        for (int i = 0; i < 3 * rows + 20; ++i) {
+            other.add("someone with a long name " + std::to_string(i), "something " + std::to_string(i));
+        }
+        const auto assign = [&](InteractionsBuilder& builder) { builder = other; };
+        CHECK(funnel::testing::check_strong_guarantee(make, assign, state) > 0);
     }
 }
 

@@ -445,6 +445,9 @@ TEST_CASE("ContainerWriter: a section for which memory runs out leaves nothing b
     CHECK(check_strong_guarantee(make, [&](ContainerWriter& file) { file.array(name, weights); }, state) > 0);
     CHECK(check_strong_guarantee(make, [&](ContainerWriter& file) { file.matrix(name, factors); }, state) > 0);
     CHECK(check_strong_guarantee(make, [&](ContainerWriter& file) { file.strings(name, keys); }, state) > 0);
+    ContainerWriter other("test.AnotherThing", 2);
+    other.strings(name, keys);
+    CHECK(check_strong_guarantee(make, [&](ContainerWriter& file) { file = other; }, state) > 0);
 }
 
 TEST_CASE("ContainerReader: keeps a temporary vector, also when it is moved") {
