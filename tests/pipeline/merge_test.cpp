@@ -4,6 +4,7 @@
 #include <funnel/core/rng.hpp>
 
 #include "support/allocations.hpp"
+#include "support/dies.hpp"
 
 #include <doctest/doctest.h>
 
@@ -182,3 +183,16 @@ TEST_CASE("merge: an infinite score of a single source stays, NaN is rejected in
         CHECK_THROWS_AS((void)merge(Lists{{.items = broken}}, {.limit = 0, .exclude = Ids{1, 2, 3}}), InvalidArgument);
     }
 }
+
+#if FUNNEL_CHECKS
+TEST_CASE("merge: with checks on, more ids than there is room for are found before the table is full") {
+    CHECK(funnel::testing::dies(
+        [] {
+            funnel::pipeline::detail::IdNumbers number_of(3);  // 8 slots
+            for (std::uint32_t id = 0; id < 9; ++id) {
+                (void)number_of(id);
+            }
+        },
+        "2 * size_ <= slots_.size()"));
+}
+#endif
