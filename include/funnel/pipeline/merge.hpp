@@ -48,7 +48,8 @@ public:
         if (slots_[at].is_used) {
             return slots_[at].number;
         }
-        if ((at - home_of(id)) % slots_.size() > 16 * static_cast<std::size_t>(std::countr_zero(slots_.size()))) {
+        if (((at - home_of(id)) & (slots_.size() - 1)) >
+            16 * static_cast<std::size_t>(std::countr_zero(slots_.size()))) {
             spread();
             at = slot_of(id);
         }
@@ -71,7 +72,7 @@ private:
     [[nodiscard]] std::size_t slot_of(std::uint32_t id) const noexcept {
         std::size_t at = home_of(id);
         while (slots_[at].is_used && slots_[at].id != id) {
-            at = (at + 1) % slots_.size();
+            at = (at + 1) & (slots_.size() - 1);
         }
         return at;
     }
