@@ -39,22 +39,21 @@ class IdNumbers {
 public:
     explicit IdNumbers(std::size_t capacity)
         : slots_(std::bit_ceil(2 * capacity + 2)),
-          shift_(64U - static_cast<unsigned>(std::countr_zero(slots_.size()))) {}
+          shift_(64U - static_cast<unsigned>(std::countr_zero(slots_.size()))),
+          longest_search_(16 * (64U - shift_)) {}
 
     // The number of an id, which is the next free one if the id is new. If it fails, nothing has changed.
     std::size_t operator()(std::uint32_t id) {
         FUNNEL_ASSERT(2 * size_ <= slots_.size());
         std::size_t at = slot_of(id);
-        if (slots_[at].is_used) {
-            return slots_[at].number;
+        if (!slots_[at].is_used) {
+            if (((at - home_of(id)) & (slots_.size() - 1)) > longest_search_) [[unlikely]] {
+                spread();
+                at = slot_of(id);
+            }
+            slots_[at] = {size_++, id, true};
         }
-        if (((at - home_of(id)) & (slots_.size() - 1)) >
-            16 * static_cast<std::size_t>(std::countr_zero(slots_.size()))) {
-            spread();
-            at = slot_of(id);
-        }
-        slots_[at] = {size_, id, true};
-        return size_++;
+        return slots_[at].number;
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -77,7 +76,7 @@ private:
         return at;
     }
 
-    void spread() {
+    [[gnu::noinline]] void spread() {
         std::vector<Slot> old(slots_.size());
         old.swap(slots_);
         multiplier_ *= 0xBF58476D1CE4E5B9;  // odd, so that no multiplier is even
@@ -90,6 +89,7 @@ private:
 
     std::vector<Slot> slots_;
     unsigned shift_;
+    std::size_t longest_search_;  // 16 log(slots): ids that nobody chose for it need less
     std::uint64_t multiplier_ = 0x9E3779B97F4A7C15;
     std::size_t size_ = 0;
 };
