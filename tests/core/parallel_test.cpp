@@ -389,6 +389,24 @@ TEST_CASE("parallel_for: each index once, with lvalue and temporary executors an
     CHECK(std::all_of(counts.begin(), counts.end(), [](int c) { return c == 2; }));
 }
 
+namespace {
+
+std::atomic<std::size_t> elements_counted{0};
+
+void count_elements(std::size_t begin, std::size_t end, std::size_t) {
+    elements_counted += end - begin;
+}
+
+}  // namespace
+
+TEST_CASE("executors: a plain function is a body, as is a pointer to one") {
+    Threads pool(2);
+    pool.for_range(100, 7, count_elements);
+    pool.for_range(100, 7, &count_elements);
+    Serial{}.for_range(100, 7, count_elements);
+    CHECK(elements_counted == 300);
+}
+
 TEST_CASE("executors: reject a grain or a thread count of zero") {
     CHECK_THROWS_AS(Threads(0), InvalidArgument);
     CHECK_THROWS_AS(Threads(static_cast<std::size_t>(-1)), InvalidArgument);

@@ -201,3 +201,25 @@ TEST_CASE("fallback: rejects ids and scores that do not fit, by the name of the 
     CHECK_THROWS_AS((void)answer({1, -1e39}), InvalidArgument);
     CHECK_THROWS_AS((void)answer({1, std::numeric_limits<double>::quiet_NaN()}), InvalidArgument);
 }
+
+TEST_CASE("fallback: rejects ids that are fractions, and long scores that do not fit") {
+    struct Long {
+        double id;
+        long double score;
+    };
+    Trace trace;
+    const auto answer = [&](Long item) {
+        const auto source = [item](const Request&, std::size_t) { return std::vector<Long>{item}; };
+        return fill(fallback(named("shop", source)), {}, {.k = 3}, trace);
+    };
+    CHECK(answer({4294967295.0, -1e38L}) == Ids{4294967295U});
+    CHECK_THROWS_WITH_AS((void)answer({1.5, 0.0L}), "shop: 1.500000 is not an item id, 0 to 4294967295",
+                         InvalidArgument);
+    for (const double id : {-1.0, 4294967296.0, 1e300, std::numeric_limits<double>::quiet_NaN(),
+                            std::numeric_limits<double>::infinity()}) {
+        CHECK_THROWS_AS((void)answer({id, 0.0L}), InvalidArgument);
+    }
+    CHECK_THROWS_AS((void)answer({1.0, 1e39L}), InvalidArgument);
+    CHECK_THROWS_AS((void)answer({1.0, -1e300L}), InvalidArgument);
+    CHECK_THROWS_AS((void)answer({1.0, std::numeric_limits<long double>::quiet_NaN()}), InvalidArgument);
+}
