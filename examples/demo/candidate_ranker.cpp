@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "candidate_ranker.hpp"
 
+#include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/data/splits.hpp>
@@ -39,6 +40,10 @@ funnel::ranking::LogisticRegression learn_ranker(const funnel::data::Interaction
             values.insert(values.end(), rows.row(i).begin(), rows.row(i).end());
             labels.push_back(std::ranges::binary_search(relevant, candidates.ids()[i]) ? 1.0F : 0.0F);
         }
+    }
+    if (labels.empty()) {
+        funnel::raise<funnel::InvalidArgument>(
+            "the log is too small to learn a ranker: of the users with rows before a cut in time, none has one after it");
     }
     const funnel::MatrixView<const float> rows(values, labels.size(), CandidateFeatures::count);
     return funnel::ranking::LogisticRegression::fit(rows, labels, {}, pool);

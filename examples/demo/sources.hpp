@@ -52,14 +52,17 @@ struct Sources {
     [[nodiscard]] bool knows(std::uint32_t user) const { return histories.row(user).size() > 0; }
 
     /// Items near the user's factors, without those the user has had: the index is asked for as many more. With a
-    /// filter it would scan a catalogue as small as that of the demo instead of walking its graph.
+    /// filter it would scan a catalogue as small as that of the demo instead of walking its graph. Items that nobody
+    /// had in the training log have factors of 0, which say nothing, and are left out.
     [[nodiscard]] std::vector<funnel::Scored<>> search_als(std::uint32_t user, std::size_t n) const {
         if (!knows(user)) {
             return {};
         }
         const auto seen = histories.row(user).columns;
         auto items = als_index.search(als.user_factors().row(user), {.k = n + seen.size(), .ef = 2 * n});
-        std::erase_if(items, [&](const auto& item) { return std::ranges::binary_search(seen, item.id); });
+        std::erase_if(items, [&](const auto& item) {
+            return popular.scores()[item.id] == 0.0F || std::ranges::binary_search(seen, item.id);
+        });
         items.erase(items.begin() + static_cast<std::ptrdiff_t>(std::min(n, items.size())), items.end());
         return items;
     }
