@@ -18,7 +18,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -36,12 +35,7 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     if (user_key && !world.log.find_user(*user_key)) {
         funnel::raise<funnel::InvalidArgument>("--user: the log has no user \"" + *user_key + "\"");
     }
-    const auto is_later = [&](const auto& row) { return row.time != world.log[0].time; };
-    if (std::none_of(world.log.begin(), world.log.end(), is_later)) {
-        funnel::raise<funnel::InvalidArgument>(
-            "the demo learns from what came first and judges by what came later, but all rows of " + world.name +
-            " have the same time, or none");
-    }
+    demo::require_times(world.log);
     funnel::Threads workers(threads);
     demo::ProgressBar bar;
     demo::Pool pool(workers, std::ref(bar));

@@ -16,6 +16,7 @@ namespace demo {
 
 funnel::ranking::LogisticRegression learn_ranker(const funnel::data::Interactions& train,
                                                  const funnel::Matrix<float>& genres, Pool& pool) {
+    require_times(train);
     const auto [past, future] = funnel::data::split_by_time(train, {.test_fraction = 0.25});
     const Sources sources = Sources::fit(past, pool);
     const CandidateFeatures features(sources, past, genres);
@@ -43,7 +44,7 @@ funnel::ranking::LogisticRegression learn_ranker(const funnel::data::Interaction
     }
     if (labels.empty()) {
         funnel::raise<funnel::InvalidArgument>(
-            "the log is too small to learn a ranker: of the users with rows before a cut in time, none has one after it");
+            "the log is too small to learn a ranker: after a cut in time, no user has both a history and candidates");
     }
     const funnel::MatrixView<const float> rows(values, labels.size(), CandidateFeatures::count);
     return funnel::ranking::LogisticRegression::fit(rows, labels, {}, pool);

@@ -8,6 +8,7 @@
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/cf/popularity.hpp>
+#include <funnel/core/error.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/pipeline/funnel.hpp>
@@ -24,6 +25,16 @@ inline double time_span(const funnel::data::Interactions& log) {
     const auto earlier = [](const auto& a, const auto& b) { return a.time < b.time; };
     const auto [first, last] = std::minmax_element(log.begin(), log.end(), earlier);
     return log.empty() || first->time == last->time ? 1.0 : last->time - first->time;
+}
+
+/// Refuses a log that no cut in time divides.
+inline void require_times(const funnel::data::Interactions& log) {
+    const auto is_other = [&](const auto& row) { return row.time != log[0].time; };
+    if (std::none_of(log.begin(), log.end(), is_other)) {
+        funnel::raise<funnel::InvalidArgument>(
+            "the demo learns from earlier rows and judges by later ones: all rows of the log, or of its earlier part, "
+            "have the same time, or none");
+    }
 }
 
 /// At most so many of some users, evenly spread over them.
