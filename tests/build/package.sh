@@ -183,6 +183,9 @@ eigen_versions() {
         add_library(Eigen3::Eigen INTERFACE IMPORTED)
         set_target_properties(Eigen3::Eigen PROPERTIES INTERFACE_INCLUDE_DIRECTORIES /vendored/eigen)
         ${project#*)}" "$installed" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON
+    fails_with 'include directories of the target Eigen3::Eigen, which has none' configure "project(c LANGUAGES NONE)
+        add_library(Eigen3::Eigen INTERFACE IMPORTED)
+        ${project#*)}" "$installed" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON
 }
 step "Eigen 3.4 and newer, 5 too; older is refused by name" eigen_versions
 
