@@ -2,6 +2,7 @@
 #include <funnel/ann/hnsw_copies.hpp>
 
 #include "ann/sample_vectors.hpp"
+#include "support/allocations.hpp"
 
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
@@ -128,6 +129,7 @@ TEST_CASE("Copies: groups equal rows, smaller ids first; zeros of both signs are
     rows(6, 1) = -0.0F;  // 0, 2, 3, 6 are zeros
     const Copies copies(rows);
     CHECK(copies.count() == 4);
+    CHECK(copies.memory_bytes() == 7 * sizeof(std::uint32_t));
     CHECK(group_of(copies, 0) == Ids{0, 2, 3, 6});
     CHECK(group_of(copies, 1) == Ids{1, 4});
     CHECK(group_of(copies, 5) == Ids{5});
@@ -165,6 +167,18 @@ TEST_CASE("Copies: rows that come one by one are grouped as all at a time") {
         CHECK(copies.flags() == expected.flags());
         for (std::uint32_t id = 0; id < 300; ++id) {
             CHECK(group_of(copies, id) == group_of(expected, id));
+        }
+    }
+}
+
+TEST_CASE("Copies: append gets no memory, so that it cannot fail") {
+    const Matrix<float> rows = funnel::testing::small_integers(300, 2, 1);
+    for (const std::size_t built : {0U, 1U, 2U, 3U, 64U, 100U}) {
+        Copies copies(rows.view().rows_from(0, built));
+        for (std::size_t i = built; i < 300; ++i) {
+            const auto first = rows.view().rows_from(0, i + 1);
+            copies.reserve(first);
+            REQUIRE(funnel::testing::allocations_of([&] { copies.append(first); }) == 0);
         }
     }
 }
