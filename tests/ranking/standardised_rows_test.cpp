@@ -56,6 +56,16 @@ TEST_CASE("StandardisedRows: worked by hand, dense and sparse") {
     CHECK(StandardisedRows(sparse).shift(1) == 1.0);
 }
 
+TEST_CASE("StandardisedRows: without rows, means of 0 and scales of 1") {
+    const Matrix<float> dense(0, 2);
+    const CSRMatrix<float> sparse(std::vector<Triplet<float>>{}, 0, 2);
+    for (const StandardisedRows& rows : {StandardisedRows(dense), StandardisedRows(sparse)}) {
+        CHECK(rows.means() == std::vector<float>{0, 0});
+        CHECK(rows.scales() == std::vector<float>{1, 1});
+        CHECK(rows.shift(1) == 0.0);
+    }
+}
+
 TEST_CASE("StandardisedRows: mean 0 and deviation 1 by the definition, for random rows with many zeros") {
     Random random(3);
     constexpr std::size_t n = 50;
