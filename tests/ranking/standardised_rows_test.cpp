@@ -54,6 +54,10 @@ TEST_CASE("StandardisedRows: worked by hand, dense and sparse") {
     }
     CHECK(StandardisedRows(dense).shift(1) == 0.0);
     CHECK(StandardisedRows(sparse).shift(1) == 1.0);
+    // What does not vary is 0 before the shift as well: a sum of its values would leave rounding behind.
+    const StandardisedRows rows(sparse);
+    CHECK(rows.shift(2) == 0.0);
+    rows.for_each(0, [](std::size_t j, double value) { CHECK((j != 2 || value == 0.0)); });
 }
 
 TEST_CASE("StandardisedRows: without rows, means of 0 and scales of 1") {
