@@ -297,6 +297,7 @@ TEST_CASE("read_npy: errors name the place, what was expected and what was found
     CHECK(contains(error_of(npy("{'descr': '<f4', 'fortran_order': 0, 'shape': (1,)}", "1234")), "expected False"));
     CHECK(contains(error_of(npy("", "")), "expected {, found"));
     CHECK(contains(error_of(npy(header("<f4", "(1,)"), "1234", 4)), "expected 1.0, 2.0 or 3.0, found 4.0"));
+    CHECK(contains(error_of(npy(header("<f4", "(1,)"), "1234", 0)), "expected 1.0, 2.0 or 3.0, found 0.0"));
     CHECK(contains(error_of(bytes_from("\x93NUMPY\x02\0\x01\0\x01\0"s + std::string(70000, ' '))), "at most 64 KiB"));
     CHECK(contains(error_of(bytes_from("\x93NUMPY\x01\0\x64\0{"s)), "expected 100 bytes, found 1"));
     CHECK(contains(error_of(bytes_from("PK\x03\x04"s)), "a ZIP archive"));
