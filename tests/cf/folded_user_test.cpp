@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -76,4 +77,25 @@ TEST_CASE("FoldedUser: of a temporary model keeps the model, in all of its copie
     const FoldedUser<Table>& itself = user;
     user = itself;
     CHECK(user.recommend() == List{{1, 0.2F}});
+}
+
+TEST_CASE("FoldedUser: an assignment takes over the model that is kept, the history and the factors") {
+    struct Watched : Table {
+        std::shared_ptr<int> alive;
+    };
+    const Watched other{{{0.1F, 0.2F}}, {}};
+    FoldedUser<Watched> user(other, Ids{0});
+    auto alive = std::make_shared<int>(0);
+    const std::weak_ptr<int> model = alive;
+    {
+        const FoldedUser<Watched> keeps(Watched{{{0.3F, 0.2F, 0.9F}}, std::move(alive)}, Ids{2}, {1.5F, 2.5F});
+        user = keeps;
+    }
+    REQUIRE_FALSE(model.expired());
+    CHECK(user.recommend() == List{{0, 0.3F}, {1, 0.2F}});
+    const Profile profile = user.profile();
+    CHECK(Ids(profile.history.begin(), profile.history.end()) == Ids{2});
+    CHECK(std::vector<float>(profile.factors.begin(), profile.factors.end()) == std::vector<float>{1.5F, 2.5F});
+    user = FoldedUser<Watched>(other, Ids{0});
+    CHECK(model.expired());
 }
