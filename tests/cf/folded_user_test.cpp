@@ -4,10 +4,14 @@
 #include "cf/table_scorer.hpp"
 #include "support/allocations.hpp"
 
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+
 #include <doctest/doctest.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -75,5 +79,29 @@ TEST_CASE("FoldedUser: refuses a history that the model cannot read") {
         CHECK_THROWS_AS((void)FoldedUser<Table>(Table(model), history), InvalidArgument);
     }
     CHECK_THROWS_AS((void)FoldedUser<Table>(Table{}, Ids{0}), InvalidArgument);
+    CHECK_THROWS_AS((void)FoldedUser<Table>(model, Ids{0}, {1.0F}), InvalidArgument);
     CHECK(FoldedUser<Table>(Table{}, Ids{}).recommend().empty());
+}
+
+TEST_CASE("FoldedUser: an assignment takes over the model that is kept, the history and the factors") {
+    struct Watched : Table {
+        std::shared_ptr<int> alive;
+        funnel::Matrix<float> factors = funnel::Matrix<float>(1, 2);
+        [[nodiscard]] funnel::MatrixView<const float> user_factors() const { return factors; }
+    };
+    const Watched other{{{0.1F, 0.2F}}, {}};
+    FoldedUser<Watched> user(other, Ids{0}, {0.5F, 0.5F});
+    auto alive = std::make_shared<int>(0);
+    const std::weak_ptr<int> model = alive;
+    {
+        const FoldedUser<Watched> keeps(Watched{{{0.3F, 0.2F, 0.9F}}, std::move(alive)}, Ids{2}, {1.5F, 2.5F});
+        user = keeps;
+    }
+    REQUIRE_FALSE(model.expired());
+    CHECK(user.recommend() == List{{0, 0.3F}, {1, 0.2F}});
+    const Profile profile = user.profile();
+    CHECK(Ids(profile.history.begin(), profile.history.end()) == Ids{2});
+    CHECK(std::vector<float>(profile.factors.begin(), profile.factors.end()) == std::vector<float>{1.5F, 2.5F});
+    user = FoldedUser<Watched>(other, Ids{0}, {0.5F, 0.5F});
+    CHECK(model.expired());
 }

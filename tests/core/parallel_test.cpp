@@ -305,6 +305,15 @@ TEST_CASE("Threads: where memory for a thread is missing, the constructor throws
            !funnel::testing::allocations_are_counted));  // the list, and the state of each of three threads
 }
 
+TEST_CASE("Threads: takes 65,536 threads for a count, and no more") {
+    if (!funnel::testing::allocations_are_counted) {
+        return;
+    }
+    const funnel::testing::FailingAllocation failing(0);  // of the list of threads: none is started
+    CHECK_THROWS_AS(Threads(65'536), std::bad_alloc);
+    CHECK_THROWS_WITH_AS(Threads(65'537), "Threads: count must be at most 65,536", InvalidArgument);
+}
+
 TEST_CASE("Threads: where the system refuses a thread (ulimit -v), the constructor throws instead of hanging") {
     if (funnel::testing::is_sanitized) {
         return;  // sanitizers need address space of their own

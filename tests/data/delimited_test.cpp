@@ -253,6 +253,8 @@ TEST_CASE("Text: empty and binary files are refused") {
     CHECK_THROWS_WITH_AS(Text("f", "\n\r\n"), "f:1: expected a row, found an empty file", CorruptData);
     CHECK_THROWS_WITH_AS(Text("f", "\xEF\xBB\xBF"), "f:1: expected a row, found an empty file", CorruptData);
     CHECK_THROWS_WITH_AS(Text("f", "a\nb\0c"s), "f:2: expected text, found a NUL byte", CorruptData);
+    CHECK_THROWS_WITH_AS(Text("f", std::string(100'000, 'a') + "\n\nb\0"s), "f:3: expected text, found a NUL byte",
+                         CorruptData);
 }
 
 // All lines were one row, and a table without a header lost its other rows in silence.

@@ -127,3 +127,17 @@ TEST_CASE("InteractionsBuilder: refuses what is not finite") {
     CHECK_THROWS_AS(builder.add("1", "2", 1.0F, INFINITY), InvalidArgument);
     CHECK(builder.size() == 0);
 }
+
+TEST_CASE("InteractionsBuilder: memory is asked for a few times only, however many keys there are") {
+    InteractionsBuilder log;
+    std::vector<std::string> keys;
+    for (int i = 0; i < 4096; ++i) {
+        keys.push_back(std::to_string(i));  // short enough to need no memory of its own
+    }
+    const std::size_t allocations = funnel::testing::allocations_of([&] {
+        for (const std::string& key : keys) {
+            log.add(key, "item");
+        }
+    });
+    CHECK(allocations <= 4 * 12);  // lists and tables that double
+}

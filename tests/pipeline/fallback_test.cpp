@@ -72,6 +72,20 @@ TEST_CASE("fallback: fills up what is missing, level by level, nothing twice") {
     CHECK(trace.stages[1].out == 5);
 }
 
+TEST_CASE("fallback: many exclusions and items, and a level with a short list") {
+    Request request{.k = 200};
+    Ids here;
+    for (std::uint32_t id = 0; id < 100; ++id) {
+        request.exclude.push_back(id);
+        here.push_back(100 + id);
+    }
+    const Fixed popular{{7, 107, 1000}};
+    Trace trace;
+    Ids expected = here;
+    expected.push_back(1000);
+    CHECK(fill(fallback(popular), here, request, trace) == expected);
+}
+
 TEST_CASE("fallback: items carry the number of their level, and its score") {
     const Fixed a{{1}};
     const Fixed b{{2}};

@@ -135,6 +135,15 @@ TEST_CASE("merge: edges of the input") {
     CHECK(ids_of(merge(Lists{{.items = far_apart}})) == Ids{0, 4294967295U, 2147483648U});
 }
 
+TEST_CASE("merge: a rank offset of 0 is allowed") {
+    const List a{{7, 0.9F}, {3, 0.8F}};
+    const List b{{7, 40.0F}};
+    const Candidates merged = merge(Lists{{.items = a}, {.items = b}}, {.rank_offset = 0.0});
+    CHECK(ids_of(merged) == Ids{7, 3});
+    CHECK(merged[0].score == 2.0F);  // first in both
+    CHECK(merged[1].score == 0.5F);
+}
+
 TEST_CASE("merge: rejects scores and options without a meaning") {
     const float nan = std::numeric_limits<float>::quiet_NaN();
     const List broken{{4, 9.0F}, {5, nan}};

@@ -83,6 +83,8 @@ private:
         if constexpr (requires { scorer_->user_factors().cols(); }) {
             require(factors_.size() == scorer_->user_factors().cols(),
                     "FoldedUser: factors must be as many as those of a user of the model");
+        } else {
+            require(factors_.empty(), "FoldedUser: factors must be empty for a model without factors");
         }
     }
 
