@@ -21,6 +21,7 @@ function(funnel_find_package package target oldest debian)
     else()
         get_target_property(found ${target} INTERFACE_INCLUDE_DIRECTORIES)
         set(includes "${found}" PARENT_SCOPE)
+        set(problem "needs include directories of the target ${target}, which has none of its own" PARENT_SCOPE)
     endif()
 endfunction()
 

@@ -2,8 +2,15 @@
 # Headers, and what find_package and pkg-config need. All of it is the same on every machine, so all of it goes under
 # share/; meson.build installs the same files, and `./dev package` compares the two.
 include(GNUInstallDirs)
-if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")  # CMake refuses an absolute one below the sources
-    target_include_directories(funnel INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+set(is_in_sources FALSE)
+foreach(folder IN ITEMS ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${PROJECT_SOURCE_DIR})
+    cmake_path(IS_PREFIX folder "${CMAKE_INSTALL_INCLUDEDIR}" NORMALIZE is_below)
+    if(is_below)  # an absolute one, which CMake refuses in an exported target
+        set(is_in_sources TRUE)
+    endif()
+endforeach()
+if(NOT is_in_sources)
+    target_include_directories(funnel INTERFACE "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 endif()
 
 # A project that vendors funnel may export a library that links it, which then names funnel::funnel. For that CMake wants
@@ -20,10 +27,10 @@ endif()
 install(DIRECTORY include/funnel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp" PATTERN "*.cuh")
 
 # Package files name the headers relative to themselves, so that an installation can be moved. Where an option is an
-# absolute path, as with Debian and Nix, the paths in them are absolute too.
+# absolute path, as with Debian and Nix, or leads out of the prefix, the paths in them are absolute too.
 set(FUNNEL_DESCRIPTION ${PROJECT_DESCRIPTION})
 set(FUNNEL_VERSION ${PROJECT_VERSION})
-if(IS_ABSOLUTE "${CMAKE_INSTALL_DATADIR}")
+if(IS_ABSOLUTE "${CMAKE_INSTALL_DATADIR}" OR CMAKE_INSTALL_DATADIR MATCHES "(^|/)\\.\\.(/|$)")
     set(prefix_of_pc "${CMAKE_INSTALL_PREFIX}")
     set(prefix_of_config "${CMAKE_INSTALL_PREFIX}")
 else()

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The whole funnel on real ratings: five sources propose candidates, a ranker that was trained on an earlier window
 // sorts them, two rules re-rank for freshness and diversity, and every stage is judged by what users went on to take.
+//
+//     ./dev demo
 #include "demo/candidate_ranker.hpp"
 #include "demo/measure.hpp"
 #include "demo/print.hpp"
@@ -33,6 +35,7 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     if (user_key && !world.log.find_user(*user_key)) {
         funnel::raise<funnel::InvalidArgument>("--user: the log has no user \"" + *user_key + "\"");
     }
+    demo::require_times(world.log);
     funnel::Threads workers(threads);
     demo::ProgressBar bar;
     demo::Pool pool(workers, std::ref(bar));
@@ -52,9 +55,12 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     const auto diverse = [&](float weight) { return demo::Diversity{genres, weight}; };
     const auto whoever_is_new = [&] { return fallback(named("trending for all", sources.trending)); };
 
-    // The funnel itself. Everything else here measures it.
-    const Funnel funnel(sources.retrieval(), rank(named("ranker", by_taste, {.at_most = 100})),
-                        rank(named("freshness", fresh)), rerank(named("diversity", diverse(lambda))), whoever_is_new());
+    // The funnel itself. Everything else here measures it. Without genres, no list is more diverse than another.
+    const Funnel with_diversity(sources.retrieval(), rank(named("ranker", by_taste, {.at_most = 100})),
+                                rank(named("freshness", fresh)), rerank(named("diversity", diverse(lambda))),
+                                whoever_is_new());
+    const Funnel without_diversity(sources.retrieval(), rank(named("ranker", by_taste, {.at_most = 100})),
+                                   rank(named("freshness", fresh)), whoever_is_new());
 
     // To judge the stages behind the ranker, its hundred best are worked out once for each user.
     const demo::Judge judge(world, train, test, genres);
@@ -85,8 +91,15 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     }
     demo::count(train, test, judge.truth(), data);
     demo::compare_with_best_source(judge.truth(), data);
-    demo::measure_latency(funnel, demo::evenly_spread(demo::warm_users(judge.truth()), 2000), data);
-    demo::show_user(world, sources, train, test, judge.truth(), funnel, user_key, data);
+    const auto use = [&](const auto& funnel) {
+        demo::measure_latency(funnel, demo::evenly_spread(demo::warm_users(judge.truth()), 2000), data);
+        demo::show_user(world, sources, train, test, judge.truth(), funnel, user_key, data);
+    };
+    if (world.has_genres()) {
+        use(with_diversity);
+    } else {
+        use(without_diversity);
+    }
     return data;
 }
 

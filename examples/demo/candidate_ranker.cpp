@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "candidate_ranker.hpp"
 
+#include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/data/splits.hpp>
@@ -15,6 +16,7 @@ namespace demo {
 
 funnel::ranking::LogisticRegression learn_ranker(const funnel::data::Interactions& train,
                                                  const funnel::Matrix<float>& genres, Pool& pool) {
+    require_times(train);
     const auto [past, future] = funnel::data::split_by_time(train, {.test_fraction = 0.25});
     const Sources sources = Sources::fit(past, pool);
     const CandidateFeatures features(sources, past, genres);
@@ -39,6 +41,10 @@ funnel::ranking::LogisticRegression learn_ranker(const funnel::data::Interaction
             values.insert(values.end(), rows.row(i).begin(), rows.row(i).end());
             labels.push_back(std::ranges::binary_search(relevant, candidates.ids()[i]) ? 1.0F : 0.0F);
         }
+    }
+    if (labels.empty()) {
+        funnel::raise<funnel::InvalidArgument>(
+            "the log is too small to learn a ranker: after a cut in time, no user has both a history and candidates");
     }
     const funnel::MatrixView<const float> rows(values, labels.size(), CandidateFeatures::count);
     return funnel::ranking::LogisticRegression::fit(rows, labels, {}, pool);

@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
@@ -35,7 +36,7 @@ public:
         const double span = time_span(train);
 
         // New items: those that nobody had had until late. The share of the time that has passed since.
-        double end = 0.0;
+        double end = -std::numeric_limits<double>::infinity();
         for (const auto& row : train) {
             end = std::max(end, row.time);
         }

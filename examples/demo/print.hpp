@@ -85,7 +85,7 @@ inline std::optional<std::uint32_t> typical_user(const funnel::metrics::GroundTr
     const auto middle = users.begin() + static_cast<std::ptrdiff_t>(users.size() / 2);
     std::nth_element(users.begin(), middle, users.end());
     char words[120];
-    std::snprintf(words, sizeof words, "a typical one: the median of the %zu %s users, with NDCG@10 %.3f", users.size(),
+    std::snprintf(words, sizeof words, "a typical one: the median of the %s users by NDCG@10, which is %.3f here",
                   data.warm_users == 0 ? "cold" : "warm", middle->first);
     data.choice = words;
     return middle->second;
@@ -164,8 +164,9 @@ inline std::vector<std::string> verdicts(const ReportData& data) {
 
 /// Who was evaluated, in one sentence.
 inline std::string evaluated_users(const ReportData& data) {
-    std::string text = std::to_string(data.warm_users + data.cold_users) +
-                       " users are evaluated: " + std::to_string(data.warm_users) + " warm (with a history), " +
+    const std::size_t users = data.warm_users + data.cold_users;
+    std::string text = std::to_string(users) + (users == 1 ? " user is" : " users are") +
+                       " evaluated: " + std::to_string(data.warm_users) + " warm (with a history), " +
                        std::to_string(data.cold_users) + " cold (without)";
     if (data.skipped_users > 0) {
         text += "; " + std::to_string(data.skipped_users) + " more only repeat what they had chosen before";

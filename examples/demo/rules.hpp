@@ -43,7 +43,7 @@ public:
 private:
     std::vector<double> first_seen_;
     double half_life_;
-    double now_ = 0.0;
+    double now_ = -std::numeric_limits<double>::infinity();
 };
 
 /// Picks a list that is relevant but not all of one genre.

@@ -8,6 +8,7 @@
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/cf/popularity.hpp>
+#include <funnel/core/error.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/pipeline/funnel.hpp>
@@ -24,6 +25,16 @@ inline double time_span(const funnel::data::Interactions& log) {
     const auto earlier = [](const auto& a, const auto& b) { return a.time < b.time; };
     const auto [first, last] = std::minmax_element(log.begin(), log.end(), earlier);
     return log.empty() || first->time == last->time ? 1.0 : last->time - first->time;
+}
+
+/// Refuses a log that no cut in time divides.
+inline void require_times(const funnel::data::Interactions& log) {
+    const auto is_other = [&](const auto& row) { return row.time != log[0].time; };
+    if (std::none_of(log.begin(), log.end(), is_other)) {
+        funnel::raise<funnel::InvalidArgument>(
+            "the demo learns from earlier rows and judges by later ones: all rows of the log, or of its earlier part, "
+            "have the same time, or none");
+    }
 }
 
 /// At most so many of some users, evenly spread over them.
@@ -52,14 +63,17 @@ struct Sources {
     [[nodiscard]] bool knows(std::uint32_t user) const { return histories.row(user).size() > 0; }
 
     /// Items near the user's factors, without those the user has had: the index is asked for as many more. With a
-    /// filter it would scan a catalogue as small as that of the demo instead of walking its graph.
+    /// filter it would scan a catalogue as small as that of the demo instead of walking its graph. Items that nobody
+    /// had in the training log have factors of 0, which say nothing, and are left out.
     [[nodiscard]] std::vector<funnel::Scored<>> search_als(std::uint32_t user, std::size_t n) const {
         if (!knows(user)) {
             return {};
         }
         const auto seen = histories.row(user).columns;
         auto items = als_index.search(als.user_factors().row(user), {.k = n + seen.size(), .ef = 2 * n});
-        std::erase_if(items, [&](const auto& item) { return std::ranges::binary_search(seen, item.id); });
+        std::erase_if(items, [&](const auto& item) {
+            return popular.scores()[item.id] == 0.0F || std::ranges::binary_search(seen, item.id);
+        });
         items.erase(items.begin() + static_cast<std::ptrdiff_t>(std::min(n, items.size())), items.end());
         return items;
     }

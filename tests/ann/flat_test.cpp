@@ -318,6 +318,12 @@ TEST_CASE("Flat: a moved-from index is empty and can be used") {
     static_assert(std::is_nothrow_move_constructible_v<Flat<L2>> && std::is_nothrow_move_assignable_v<Flat<L2>>);
 }
 
+TEST_CASE("Flat: rows without columns are rejected before any memory is taken for them") {
+    const MatrixView<const float> endless({}, std::numeric_limits<std::size_t>::max(), 0);
+    CHECK_THROWS_WITH_AS((void)Flat<L2>::build(endless), "Flat::build: vectors must have at least one column",
+                         InvalidArgument);
+}
+
 TEST_CASE("Flat: NaN in a row is rejected and the row is named") {
     std::vector<float> elements = three;
     elements[3] = not_a_number;

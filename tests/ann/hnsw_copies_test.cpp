@@ -2,6 +2,7 @@
 #include <funnel/ann/hnsw_copies.hpp>
 
 #include "ann/sample_vectors.hpp"
+#include "support/allocations.hpp"
 
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
@@ -11,10 +12,15 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
+
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
 
 using funnel::Matrix;
 using funnel::Random;
@@ -128,6 +134,7 @@ TEST_CASE("Copies: groups equal rows, smaller ids first; zeros of both signs are
     rows(6, 1) = -0.0F;  // 0, 2, 3, 6 are zeros
     const Copies copies(rows);
     CHECK(copies.count() == 4);
+    CHECK(copies.memory_bytes() == 7 * sizeof(std::uint32_t));
     CHECK(group_of(copies, 0) == Ids{0, 2, 3, 6});
     CHECK(group_of(copies, 1) == Ids{1, 4});
     CHECK(group_of(copies, 5) == Ids{5});
@@ -138,6 +145,21 @@ TEST_CASE("Copies: groups equal rows, smaller ids first; zeros of both signs are
         return first_two.size() < 2;
     });
     CHECK(first_two == Ids{0, 2});
+}
+
+TEST_CASE("Copies: rows of different denormal numbers differ, also where a processor takes those for zeros") {
+    Matrix<float> rows(3, 1);
+    rows(0, 0) = std::bit_cast<float>(std::uint32_t{1});
+    rows(1, 0) = std::bit_cast<float>(std::uint32_t{2});
+#if defined(__SSE__)
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040U);  // denormals are zeros, results too
+    const Copies copies(rows);
+    _mm_setcsr(before);
+#else
+    const Copies copies(rows);
+#endif
+    CHECK(copies.count() == 0);
 }
 
 TEST_CASE("Copies: takes no memory while all rows differ") {
@@ -165,6 +187,18 @@ TEST_CASE("Copies: rows that come one by one are grouped as all at a time") {
         CHECK(copies.flags() == expected.flags());
         for (std::uint32_t id = 0; id < 300; ++id) {
             CHECK(group_of(copies, id) == group_of(expected, id));
+        }
+    }
+}
+
+TEST_CASE("Copies: append gets no memory, so that it cannot fail") {
+    const Matrix<float> rows = funnel::testing::small_integers(300, 2, 1);
+    for (const std::size_t built : {0U, 1U, 2U, 3U, 64U, 100U}) {
+        Copies copies(rows.view().rows_from(0, built));
+        for (std::size_t i = built; i < 300; ++i) {
+            const auto first = rows.view().rows_from(0, i + 1);
+            copies.reserve(first);
+            REQUIRE(funnel::testing::allocations_of([&] { copies.append(first); }) == 0);
         }
     }
 }

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/ann/hnsw_query.hpp>
 
+#include "ann/sample_vectors.hpp"
+
+#include <funnel/ann/hnsw.hpp>
+#include <funnel/core/matrix.hpp>
+
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -30,6 +35,13 @@ TEST_CASE("passing_share: asks for ids below n, and is near the share") {
     }
 }
 
+TEST_CASE("passing_share: a filter with a period is not taken for one that lets everything pass") {
+    for (const std::uint32_t period : {100U, 1000U, 1U << 13}) {  // 128 of them, as many as ids that are asked for
+        CAPTURE(period);
+        CHECK(passing_share(std::size_t{128} * period, [&](std::uint32_t id) { return id % period == 0; }) < 0.1);
+    }
+}
+
 // What a scratch is made for: no share that leads to a walk needs more.
 TEST_CASE("largest_pool: no walk that is preferred to a scan keeps more nodes") {
     for (const std::size_t M : {2U, 16U, 100U}) {
@@ -47,5 +59,15 @@ TEST_CASE("largest_pool: no walk that is preferred to a scan keeps more nodes") 
             }
             CHECK(largest_pool(graph, std::numeric_limits<std::size_t>::max()) == n);
         }
+    }
+}
+
+// With ef = k, about every second walk ends with fewer than k hits that pass; many of them miss just one.
+TEST_CASE("HNSW: a filtered walk that misses one hit finds it all the same") {
+    const funnel::Matrix<float> rows = funnel::testing::tastes(2000, 8, 1);
+    const auto index = funnel::ann::HNSW<funnel::ann::L2>::build(rows, {.M = 4, .ef_construction = 20});
+    const auto is_even = [](std::uint32_t id) { return id % 2 == 0; };
+    for (std::size_t i = 0; i < 300; ++i) {
+        CHECK(index.search(rows.row(i), {.k = 10, .ef = 10}, is_even).size() == 10);
     }
 }

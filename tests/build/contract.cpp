@@ -13,6 +13,7 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/scored.hpp>
+#include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/movielens.hpp>
 #include <funnel/data/recbole.hpp>
@@ -29,6 +30,7 @@
 #include <funnel/metrics/precision_recall.hpp>
 #include <funnel/pipeline/funnel.hpp>
 #include <funnel/ranking/fm.hpp>
+#include <funnel/ranking/logistic_regression.hpp>
 #include <funnel/rerank/mmr.hpp>
 
 #include "support/temp_dir.hpp"
@@ -305,6 +307,16 @@ TEST_CASE("contract: ranking") {
     const auto model = funnel::ranking::FM::fit(rows, labels, {.factors = 2});
     CHECK(model.score(rows).size() == 2);
     CHECK(model.predict(rows)[1] > 0.0F);
+
+    const std::vector<funnel::Triplet<float>> entries{{0, 1, 1.0F}, {1, 0, 1.0F}};
+    const funnel::CSRMatrix<float> sparse(entries, 2, 2);
+    using funnel::ranking::LogisticRegression;
+    funnel::Threads pool(2);
+    CHECK(LogisticRegression::fit(rows, labels, {.epochs = 5, .seed = 1}, pool).score(rows).size() == 2);
+    const auto logistic = LogisticRegression::fit(sparse, labels, {.epochs = 5});
+    CHECK(logistic.score(sparse)[1] > logistic.score(sparse)[0]);
+    CHECK(logistic.predict(sparse)[1] > 0.5F);
+    CHECK(funnel::ranking::FM::fit(sparse, labels, {.factors = 2}, pool).score(sparse).size() == 2);
 }
 
 TEST_CASE("contract: re-ranking") {

@@ -97,6 +97,10 @@ find_package(funnel QUIET COMPONENTS nonsense)
 if(funnel_FOUND)
     message(FATAL_ERROR "a component that does not exist was found")
 endif()
+find_package(funnel REQUIRED COMPONENTS eigen OPTIONAL_COMPONENTS nonsense funnel)
+if(NOT funnel_eigen_FOUND OR funnel_nonsense_FOUND OR funnel_funnel_FOUND)
+    message(FATAL_ERROR "an optional component that does not exist counts")
+endif()
 END
 cat >components/main.cpp <<'END'
 #include <funnel/core/eigen.hpp>
@@ -179,6 +183,9 @@ eigen_versions() {
         add_library(Eigen3::Eigen INTERFACE IMPORTED)
         set_target_properties(Eigen3::Eigen PROPERTIES INTERFACE_INCLUDE_DIRECTORIES /vendored/eigen)
         ${project#*)}" "$installed" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON
+    fails_with 'include directories of the target Eigen3::Eigen, which has none' configure "project(c LANGUAGES NONE)
+        add_library(Eigen3::Eigen INTERFACE IMPORTED)
+        ${project#*)}" "$installed" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON
 }
 step "Eigen 3.4 and newer, 5 too; older is refused by name" eigen_versions
 
@@ -233,6 +240,9 @@ different_versions() {
     prints 'funnel 0.99.0 in' configure "project(c LANGUAGES CXX)
         add_subdirectory($root funnel)
         add_subdirectory(\"$work/a copy (c++)\" copy)"
+    prints 'this project already uses funnel 0.99.0' configure "project(c LANGUAGES CXX)
+        add_subdirectory(\"$work/a copy (c++)\" copy)
+        find_package(funnel REQUIRED)" -DCMAKE_PREFIX_PATH="$work/moved_cmake"
     cp "$root/include/funnel/core/config.hpp" "a copy (c++)/include/funnel/core"
 }
 step "of two versions the first is used, with a warning" different_versions
@@ -306,19 +316,22 @@ export_without_funnel() { # which is installed already
     cp exporting/exportingConfig.cmake exporting/without
     build_and_run importing -Dexporting_DIR="$work/exporting/without" -DCMAKE_PREFIX_PATH="$work/moved_cmake"
 }
-export_in_one_set() { # the project puts the target into its own set
+export_in_one_set() { # INCLUDEDIR: the project puts the target into its own set
+    rm -rf exporting_one
     cp -r exporting exporting_one
     sed -i 's/install(TARGETS scoring/& funnel/; s/PRIVATE funnel::eigen//' exporting_one/CMakeLists.txt
     sed -i '/core.eigen/d' exporting_one/scoring.cpp
     sed -i '/find_dependency/d' exporting_one/exportingConfig.cmake
-    cmake -S exporting_one -B exporting_one/build -DFUNNEL_INSTALL=ON -DCMAKE_BUILD_TYPE=Release
+    sed -i 's/INSTALL_INTERFACE:include/INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/' exporting_one/CMakeLists.txt
+    cmake -S exporting_one -B exporting_one/build -DFUNNEL_INSTALL=ON -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_INCLUDEDIR="$1"
     cmake --build exporting_one/build
     cmake --install exporting_one/build --prefix "$work/one"
     build_and_run importing -DCMAKE_PREFIX_PATH="$work/one"
 }
 step "a library that vendors funnel is exported, funnel with it" export_with_funnel
 step "a library that vendors funnel is exported, funnel is there" export_without_funnel
-step "a library that vendors funnel is exported, in one set with it" export_in_one_set
+step "a library that vendors funnel is exported, in one set with it" export_in_one_set include
+step "a library that vendors funnel is exported, in one set with it, absolute include folder" export_in_one_set "$work/one_include"
 
 # Where files may go: prefixes with spaces, absolute folders as Debian and Nix have them, a data folder of some depth.
 layout() { # BUILD-SYSTEM DATADIR INCLUDEDIR, each relative or absolute
@@ -340,6 +353,7 @@ layout() { # BUILD-SYSTEM DATADIR INCLUDEDIR, each relative or absolute
 for by in cmake meson; do
     step "install, $by: prefix with a space" layout $by share include
     step "install, $by: deep folders" layout $by share/of/funnel include/some/where
+    step "install, $by: folders with dots" layout $by share/../data include/../headers
     step "install, $by: absolute include folder" layout $by share "$work/a layout/elsewhere/include"
     step "install, $by: absolute data folder" layout $by "$work/a layout/elsewhere/share" include
     step "install, $by: absolute folders" layout $by "$work/a layout/else/share" "$work/a layout/elsewhere/include"

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/cf/folded_user.hpp>
 
+#include "cf/table_scorer.hpp"
 #include "support/allocations.hpp"
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -20,18 +24,7 @@ namespace {
 
 using List = std::vector<Scored<>>;
 using Ids = std::vector<std::uint32_t>;
-
-// Scores by table, whoever the user is.
-struct Table {
-    static constexpr bool needs_history = true;
-    std::vector<float> scores;
-
-    [[nodiscard]] std::size_t items() const noexcept { return scores.size(); }
-    void score_all(const Profile&, std::span<float> out) const noexcept {
-        std::copy(scores.begin(), scores.end(), out.begin());
-    }
-    [[nodiscard]] float score_one(const Profile&, std::uint32_t item) const noexcept { return scores[item]; }
-};
+using Table = funnel::testing::TableScorer;
 
 }  // namespace
 
@@ -76,4 +69,39 @@ TEST_CASE("FoldedUser: of a temporary model keeps the model, in all of its copie
     const FoldedUser<Table>& itself = user;
     user = itself;
     CHECK(user.recommend() == List{{1, 0.2F}});
+}
+
+// Scorers read rows of weights by these ids, without a check.
+TEST_CASE("FoldedUser: refuses a history that the model cannot read") {
+    const Table model{{0.3F, 0.2F, 0.9F}};
+    for (const Ids& history : {Ids{3}, Ids{0, 0xFFFFFFFF}, Ids{1, 0}, Ids{1, 1}}) {
+        CHECK_THROWS_AS((void)FoldedUser<Table>(model, history), InvalidArgument);
+        CHECK_THROWS_AS((void)FoldedUser<Table>(Table(model), history), InvalidArgument);
+    }
+    CHECK_THROWS_AS((void)FoldedUser<Table>(Table{}, Ids{0}), InvalidArgument);
+    CHECK_THROWS_AS((void)FoldedUser<Table>(model, Ids{0}, {1.0F}), InvalidArgument);
+    CHECK(FoldedUser<Table>(Table{}, Ids{}).recommend().empty());
+}
+
+TEST_CASE("FoldedUser: an assignment takes over the model that is kept, the history and the factors") {
+    struct Watched : Table {
+        std::shared_ptr<int> alive;
+        funnel::Matrix<float> factors = funnel::Matrix<float>(1, 2);
+        [[nodiscard]] funnel::MatrixView<const float> user_factors() const { return factors; }
+    };
+    const Watched other{{{0.1F, 0.2F}}, {}};
+    FoldedUser<Watched> user(other, Ids{0}, {0.5F, 0.5F});
+    auto alive = std::make_shared<int>(0);
+    const std::weak_ptr<int> model = alive;
+    {
+        const FoldedUser<Watched> keeps(Watched{{{0.3F, 0.2F, 0.9F}}, std::move(alive)}, Ids{2}, {1.5F, 2.5F});
+        user = keeps;
+    }
+    REQUIRE_FALSE(model.expired());
+    CHECK(user.recommend() == List{{0, 0.3F}, {1, 0.2F}});
+    const Profile profile = user.profile();
+    CHECK(Ids(profile.history.begin(), profile.history.end()) == Ids{2});
+    CHECK(std::vector<float>(profile.factors.begin(), profile.factors.end()) == std::vector<float>{1.5F, 2.5F});
+    user = FoldedUser<Watched>(other, Ids{0}, {0.5F, 0.5F});
+    CHECK(model.expired());
 }

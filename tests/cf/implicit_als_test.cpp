@@ -391,3 +391,15 @@ TEST_CASE("ImplicitALS: rejects what cannot work") {
     }
     CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.factors = 2, .nu = 1e6F}), InvalidArgument);  // 2.2^nu
 }
+
+// The scores of such a user were read from behind the factors.
+TEST_CASE("ImplicitALS: refuses to fold in a user with another number of factors") {
+    const auto model = ImplicitALS::fit(funnel::testing::log_of({{0, 1}, {1, 2}}, 3), {.factors = 4, .iterations = 1});
+    using Scorer = funnel::cf::ImplicitALSScorer<>;
+    using User = funnel::cf::FoldedUser<Scorer>;
+    CHECK_THROWS_AS((void)model.fold_in_factors(Ids{1, 3}), InvalidArgument);
+    for (const std::size_t factors : {0U, 3U, 5U}) {
+        CHECK_THROWS_AS((void)User(model, {1}, std::vector<float>(factors)), InvalidArgument);
+    }
+    CHECK(User(model, {1}, std::vector<float>(4)).score(std::vector<std::uint32_t>{0}) == std::vector<float>{0.0F});
+}

@@ -128,6 +128,12 @@ TEST_CASE_TEMPLATE("Model: is not loaded beside a log whose ids mean something e
     CHECK(M::load(path, log).recommend(1) == model.recommend(1));
     CHECK(M::load(path).recommend(1) == model.recommend(1));
 
+    // A model that was assigned belongs to the log of the other one.
+    M assigned = M::fit(log_with({"x", "y"}, {"u", "v", "w"}));
+    assigned = model;
+    assigned.save(path);
+    CHECK(M::load(path, log).recommend(1) == model.recommend(1));
+
     // Any part of the log, and a log that was read again, give the same ids.
     CHECK(M::load(path, funnel::data::where(log, [](std::size_t) { return false; })).items() == 3);
     CHECK(M::load(path, log_with({"bob", "ann"}, {"30", "20", "10"})).items() == 3);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/cf/recommend.hpp>
 
+#include "cf/table_scorer.hpp"
+
 #include <funnel/core/rng.hpp>
 
 #include <doctest/doctest.h>
@@ -22,17 +24,18 @@ namespace {
 
 using List = std::vector<Scored<>>;
 using Ids = std::vector<std::uint32_t>;
+using Table = funnel::testing::TableScorer;
 
-// Scores by table, whoever the user is.
-struct Table {
-    static constexpr bool needs_history = true;
-    std::vector<float> scores;
+// The same, where a 0 is evidence only for the items of `known`.
+struct TableWithKnownZeros : Table {
+    Ids known;
 
-    [[nodiscard]] std::size_t items() const noexcept { return scores.size(); }
-    void score_all(const Profile&, std::span<float> out) const noexcept {
-        std::copy(scores.begin(), scores.end(), out.begin());
+    void keep_known_zeros(const Profile&, std::span<float> all) const noexcept {
+        for (std::uint32_t item = 0; item < all.size(); ++item) {
+            const bool is_known = std::find(known.begin(), known.end(), item) != known.end();
+            all[item] = all[item] == 0.0F && is_known ? 0.0F : 1.0F;
+        }
     }
-    [[nodiscard]] float score_one(const Profile&, std::uint32_t item) const noexcept { return scores[item]; }
 };
 
 // Sorts everything, then throws out what may not be shown.
@@ -164,6 +167,20 @@ TEST_CASE("recommend_for: edges of k, history and filter") {
     CHECK(recommend_for(model, {history}, {}, [](std::uint32_t) { return false; }).empty());
     CHECK(recommend_for(model, {}, {}, AllItems{}).empty());  // needs_history
     CHECK(recommend_for(Table{}, {history}, {}, AllItems{}).empty());
+}
+
+TEST_CASE("recommend_for: zeros with evidence come between positive and negative scores, zeros without it not at all") {
+    const TableWithKnownZeros model{{{-1.0F, 0.0F, 0.0F, -2.0F, 0.5F, 0.0F}}, {2, 5}};
+    const Ids history{9};
+    const List expected{{4, 0.5F}, {2, 0.0F}, {5, 0.0F}, {0, -1.0F}, {3, -2.0F}};
+    for (std::size_t k = 1; k <= 6; ++k) {
+        CAPTURE(k);
+        const List best(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(std::min(k, expected.size())));
+        CHECK(recommend_for(model, {history}, {.k = k}, AllItems{}) == best);
+    }
+    const auto passes = [](std::uint32_t item) { return item != 5 && item != 0; };
+    CHECK(recommend_for(model, {history}, {.k = 6}, passes) == List{{4, 0.5F}, {2, 0.0F}, {3, -2.0F}});
+    CHECK(recommend_for(model, {history}, {.k = 2}, passes) == List{{4, 0.5F}, {2, 0.0F}});
 }
 
 TEST_CASE("recommend_for: what a filter throws comes out") {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/core/math.hpp>
 
+#include <bit>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <limits>
 
@@ -44,6 +47,23 @@ TEST_CASE_TEMPLATE("math: tells infinity from the largest number and from NaN", 
     CHECK_FALSE(math::is_inf(T{0}));
 }
 
+TEST_CASE("math: a NaN is one whatever its payload, from the smallest on") {
+    for (const std::uint32_t sign : {0U, 1U}) {
+        for (const std::uint32_t payload : {1U, 2U, 0x40'0000U, 0x7F'FFFFU}) {
+            const auto x = std::bit_cast<float>(sign << 31 | 0x7F80'0000U | payload);
+            CHECK(math::is_nan(x));
+            CHECK_FALSE(math::is_finite(x));
+            CHECK_FALSE(math::is_inf(x));
+        }
+        for (const std::uint64_t payload : {1ULL, 2ULL, 0xFFFF'FFFFULL, 0xF'FFFF'FFFF'FFFFULL}) {
+            const auto x = std::bit_cast<double>(std::uint64_t{sign} << 63 | 0x7FF0'0000'0000'0000U | payload);
+            CHECK(math::is_nan(x));
+            CHECK_FALSE(math::is_finite(x));
+            CHECK_FALSE(math::is_inf(x));
+        }
+    }
+}
+
 TEST_CASE("math: gives the bits that the standard library gives") {
     for (const double x : {0.0, 0.25, 0.7, 1.0, 1.5, 2.0, 2.5, 3.0, 10.0, 123.456, 1e-300, 1e10}) {
         const auto f = static_cast<float>(x);
@@ -69,12 +89,14 @@ TEST_CASE("math: gives the bits that the standard library gives") {
 TEST_CASE("math: sums and products of sizes stop at the largest size") {
     constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
     CHECK(math::saturating_add(2, 3) == 5);
+    CHECK(math::saturating_add(most - 3, 2) == most - 1);
     CHECK(math::saturating_add(most - 3, 3) == most);
     CHECK(math::saturating_add(most - 3, 4) == most);
     CHECK(math::saturating_add(most, most) == most);
     CHECK(math::saturating_multiply(0, most) == 0);
     CHECK(math::saturating_multiply(most, 0) == 0);
     CHECK(math::saturating_multiply(most / 3, 3) == most / 3 * 3);
+    CHECK(math::saturating_multiply(2, most / 2) == most - 1);
     CHECK(math::saturating_multiply(most / 3 + 1, 3) == most);
     CHECK(math::saturating_multiply(most, most) == most);
 }

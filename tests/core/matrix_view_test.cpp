@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstddef>
 #include <limits>
 #include <span>
@@ -57,6 +58,12 @@ TEST_CASE("MatrixView: a part of the rows sees the same elements") {
     CHECK_THROWS_AS((void)matrix.rows_from(4, 0), InvalidArgument);
     CHECK_THROWS_AS((void)matrix.rows_from(1, std::numeric_limits<std::size_t>::max()), InvalidArgument);
 }
+
+// A compiler that evaluates a constant rejects a pointer past the end of the data.
+static_assert([] {
+    constexpr std::array<int, 5> data{1, 2, 0, 3, 4};  // the last row has no padding
+    return MatrixView<const int>(data, 2, 2, 3).rows_from(2, 0).rows() == 0;
+}());
 
 TEST_CASE("MatrixView: nothing is a matrix too") {
     CHECK(MatrixView<const float>().rows() == 0);

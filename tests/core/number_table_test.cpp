@@ -87,7 +87,13 @@ TEST_CASE("NumberTable: keys that are made to fall together do not make it slow"
     for (std::uint32_t i = 0; i < n; ++i) {
         const std::uint64_t word = word_with_hash(std::uint64_t{i} << 40, 0);
         REQUIRE(hash_word(0, word) == std::uint64_t{i} << 40);
+        const std::uint64_t seed = keys.table.seed();
         REQUIRE(keys.number_of(word) == i);
+        if (keys.table.seed() != seed) {  // all keys have new places
+            for (std::uint32_t old = 0; old <= i; ++old) {
+                REQUIRE(keys.number_of(keys.words[old]) == old);
+            }
+        }
     }
     CHECK(keys.table.seed() > 0);
     CHECK(keys.compared < 10 * std::size_t{n});

@@ -305,6 +305,15 @@ TEST_CASE("Threads: where memory for a thread is missing, the constructor throws
            !funnel::testing::allocations_are_counted));  // the list, and the state of each of three threads
 }
 
+TEST_CASE("Threads: takes 65,536 threads for a count, and no more") {
+    if (!funnel::testing::allocations_are_counted) {
+        return;
+    }
+    const funnel::testing::FailingAllocation failing(0);  // of the list of threads: none is started
+    CHECK_THROWS_AS(Threads(65'536), std::bad_alloc);
+    CHECK_THROWS_WITH_AS(Threads(65'537), "Threads: count must be at most 65,536", InvalidArgument);
+}
+
 TEST_CASE("Threads: where the system refuses a thread (ulimit -v), the constructor throws instead of hanging") {
     if (funnel::testing::is_sanitized) {
         return;  // sanitizers need address space of their own
@@ -387,6 +396,24 @@ TEST_CASE("parallel_for: each index once, with lvalue and temporary executors an
     parallel_for(pool, counts.size(), 16, count);
     parallel_for(Serial{}, counts.size(), 16, [&](std::size_t i) { ++counts[i]; });
     CHECK(std::all_of(counts.begin(), counts.end(), [](int c) { return c == 2; }));
+}
+
+namespace {
+
+std::atomic<std::size_t> elements_counted{0};
+
+void count_elements(std::size_t begin, std::size_t end, std::size_t) {
+    elements_counted += end - begin;
+}
+
+}  // namespace
+
+TEST_CASE("executors: a plain function is a body, as is a pointer to one") {
+    Threads pool(2);
+    pool.for_range(100, 7, count_elements);
+    pool.for_range(100, 7, &count_elements);
+    Serial{}.for_range(100, 7, count_elements);
+    CHECK(elements_counted == 300);
 }
 
 TEST_CASE("executors: reject a grain or a thread count of zero") {

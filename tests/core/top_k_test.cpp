@@ -155,6 +155,30 @@ TEST_CASE("TopK: a NaN of either sign is never taken, whether there is room or n
     }
 }
 
+TEST_CASE("TopK: finish called again gives the same list, ties and doubled ids included") {
+    const std::vector<Hits> inputs{{},
+                                   {{1, 1.0F}},
+                                   {{1, 1.0F}, {2, 2.0F}, {3, 3.0F}},
+                                   {{5, 1.0F}, {4, 1.0F}, {3, 1.0F}, {2, 1.0F}},
+                                   {{7, 2.0F}, {7, 2.0F}, {1, 1.0F}},
+                                   {{7, 2.0F}, {7, 2.0F}, {7, 2.0F}}};
+    for (const Hits& input : inputs) {
+        for (const std::size_t k : {0U, 1U, 2U, 3U, 9U}) {
+            CAPTURE(k);
+            Hits storage(k);
+            TopK<> best{std::span(storage)};
+            for (const Scored<>& hit : input) {
+                best.push(hit.id, hit.score);
+            }
+            const auto first = best.finish();
+            const Hits list(first.begin(), first.end());
+            CHECK(std::is_sorted(list.begin(), list.end(), ranks_before));
+            const auto second = best.finish();
+            CHECK(Hits(second.begin(), second.end()) == list);
+        }
+    }
+}
+
 #if FUNNEL_CHECKS
 TEST_CASE("FUNNEL_CHECKS: TopK::push after finish, and positions that wrap around, are found out") {
     using funnel::testing::dies;
@@ -168,6 +192,17 @@ TEST_CASE("FUNNEL_CHECKS: TopK::push after finish, and positions that wrap aroun
             best.push(3, 3.0F);
         },
         "core/top_k.hpp:"));
+    CHECK(dies(
+        [] {
+            Hits storage(3);
+            TopK<> best{std::span(storage)};
+            best.push(7, 2.0F);
+            best.push(7, 2.0F);
+            best.push(1, 1.0F);
+            (void)best.finish();
+            best.push(3, 3.0F);
+        },
+        "!is_finished()"));
     const std::vector<float> scores(257);
     std::vector<Scored<std::uint8_t>> out(3);
     CHECK(dies([&] { (void)top_k<std::uint8_t>(scores, std::span(out)); }, "holds_positions"));

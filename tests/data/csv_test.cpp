@@ -105,7 +105,7 @@ TEST_CASE("read_csv: a column of times holds numbers or dates, not both") {
 }
 
 TEST_CASE("read_csv: the delimiter is guessed outside of quotes, and columns nobody asked for may come twice") {
-    const TextFile file("\"a;b;c;d\",user,item,x,x\n1,2,3,4,5\n");
+    const TextFile file("\"a;b;c;d;e;f\",user,item,x,x\n1,2,3,4,5\n");
     const Interactions log = read_csv(file.path());
     CHECK(log.user_key(0) == "2");
     CHECK(log.item_key(0) == "3");
@@ -135,6 +135,7 @@ TEST_CASE("read_headerless_csv: says in which line and column what is wrong") {
                              CorruptData);
     };
     rejected({}, "2: expected a key in column 0, found an empty field");
+    rejected({.user = 1, .item = 0}, "2: expected a key in column 0, found an empty field");
     rejected({.user = 1, .item = 3}, "1: expected at least 4 columns, found 3");
     rejected({.user = static_cast<std::size_t>(-1)}, "1: expected at least 18446744073709551615 columns, found 3");
     rejected({.value = 1}, "1: expected a finite number as column 1, found \"x\"");

@@ -88,6 +88,13 @@ TEST_CASE("InteractionsBuilder: a row for which memory runs out leaves nothing b
         // build() too: the builder is full after a failure, and empty after success.
         const auto build = [](InteractionsBuilder& builder) { static_cast<void>(std::move(builder).build()); };
         CHECK(funnel::testing::check_strong_guarantee(make, build, state) > 0);
+        // An assignment took over the rows before their keys: build() of a half-assigned builder read out of bounds.
+        InteractionsBuilder other;
+        for (int i = 0; i < 3 * rows + 20; ++i) {
+            other.add("someone with a long name " + std::to_string(i), "something " + std::to_string(i));
+        }
+        const auto assign = [&](InteractionsBuilder& builder) { builder = other; };
+        CHECK(funnel::testing::check_strong_guarantee(make, assign, state) > 0);
     }
 }
 
@@ -119,4 +126,18 @@ TEST_CASE("InteractionsBuilder: refuses what is not finite") {
     CHECK_THROWS_AS(builder.add("1", "2", NAN), InvalidArgument);
     CHECK_THROWS_AS(builder.add("1", "2", 1.0F, INFINITY), InvalidArgument);
     CHECK(builder.size() == 0);
+}
+
+TEST_CASE("InteractionsBuilder: memory is asked for a few times only, however many keys there are") {
+    InteractionsBuilder log;
+    std::vector<std::string> keys;
+    for (int i = 0; i < 4096; ++i) {
+        keys.push_back(std::to_string(i));  // short enough to need no memory of its own
+    }
+    const std::size_t allocations = funnel::testing::allocations_of([&] {
+        for (const std::string& key : keys) {
+            log.add(key, "item");
+        }
+    });
+    CHECK(allocations <= 4 * 12);  // lists and tables that double
 }

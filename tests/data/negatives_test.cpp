@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/data/negatives.hpp>
 
+#include "support/allocations.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -193,4 +195,18 @@ TEST_CASE("NegativeSampler: an unknown user and any count end without touching f
     CHECK(out == Items(3, 77));
     CHECK_THROWS_AS(static_cast<void>(sampler.sample(0, static_cast<std::size_t>(-1))), InvalidArgument);
     CHECK(sampler.sample(0, 0).empty());
+}
+
+// It took over the histories before the weights, and then drew by weights that were not there.
+TEST_CASE("NegativeSampler: an assignment without memory changes nothing") {
+    std::vector<Interaction> rows;
+    for (std::uint32_t item = 0; item < 300; ++item) {
+        rows.push_back({item % 5, item});
+    }
+    const NegativeSampler large(Interactions::from_ids(std::move(rows), 5, 300), {.alpha = 1.0, .seed = 7});
+    const NegativeSampler small(small_log());
+    const auto make = [&] { return small; };
+    const auto assign = [&](NegativeSampler& sampler) { sampler = large; };
+    const auto state = [](const NegativeSampler& sampler) { return std::pair(sampler.items(), sampler.sample(0, 20)); };
+    CHECK(funnel::testing::check_strong_guarantee(make, assign, state) > 0);
 }

@@ -68,6 +68,11 @@ TEST_CASE("read_user_metadata: says in which line what is wrong") {
     check_rejected("1|24|M|x|0\n2|24|M\n", "2: expected 5 columns, found 3");
     check_rejected("1::M::24::x::0\n2::F\n", "2: expected 5 columns, found 2");
     check_rejected("name:token\n1\n", "1: expected a column \"user_id\", found the columns \"name\"");
+    // g++ looked for occupation first, clang for user_id.
+    check_rejected("name:token\toccupation:token\toccupation:token\n1\tx\ty\n",
+                   "1: expected a column \"user_id\", found the columns \"name\", \"occupation\", \"occupation\"");
+    check_rejected("user_id:token\tage:token\tage:token\tgender:token\tgender:token\n1\t2\t2\tF\tF\n",
+                   "1: expected each column once, found \"age\" twice");
     check_rejected("|24|M|x|0\n", "1: expected a user id, found an empty field");
     check_rejected("1,2,3\n", "1: expected users of MovieLens (u.user, users.dat) or RecBole, found \"1,2,3\"");
     check_rejected("", "1: expected a row, found an empty file");

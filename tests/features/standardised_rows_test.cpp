@@ -54,6 +54,20 @@ TEST_CASE("StandardisedRows: worked by hand, dense and sparse") {
     }
     CHECK(StandardisedRows(dense).shift(1) == 0.0);
     CHECK(StandardisedRows(sparse).shift(1) == 1.0);
+    // What does not vary is 0 before the shift as well: a sum of its values would leave rounding behind.
+    const StandardisedRows rows(sparse);
+    CHECK(rows.shift(2) == 0.0);
+    rows.for_each(0, [](std::size_t j, double value) { CHECK((j != 2 || value == 0.0)); });
+}
+
+TEST_CASE("StandardisedRows: without rows, means of 0 and scales of 1") {
+    const Matrix<float> dense(0, 2);
+    const CSRMatrix<float> sparse(std::vector<Triplet<float>>{}, 0, 2);
+    for (const StandardisedRows& rows : {StandardisedRows(dense), StandardisedRows(sparse)}) {
+        CHECK(rows.means() == std::vector<float>{0, 0});
+        CHECK(rows.scales() == std::vector<float>{1, 1});
+        CHECK(rows.shift(1) == 0.0);
+    }
 }
 
 TEST_CASE("StandardisedRows: mean 0 and deviation 1 by the definition, for random rows with many zeros") {

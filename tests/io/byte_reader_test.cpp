@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -141,4 +142,23 @@ TEST_CASE("ByteWriter: may be given a part of its own bytes") {
     const std::vector<std::byte> taken = std::move(writer).bytes();
     CHECK(taken.size() == 3 * 1024 + 4);
     CHECK(writer.bytes().empty());  // NOLINT(bugprone-use-after-move)
+}
+
+// They made room first, and then read what had moved.
+TEST_CASE("ByteWriter: takes numbers and texts from its own bytes") {
+    for (const std::size_t room : {5U, 200U}) {
+        ByteWriter numbers;
+        numbers.text("abcd");
+        const std::vector<std::byte> copy = numbers.bytes();
+        numbers.numbers(std::span(reinterpret_cast<const std::uint8_t*>(numbers.bytes().data()), copy.size()));
+        CHECK(numbers.bytes().size() == 8);
+        CHECK(std::equal(copy.begin(), copy.end(), numbers.bytes().begin() + 4));
+
+        ByteWriter field;
+        field.text("abcd");
+        field.text(std::string_view(reinterpret_cast<const char*>(field.bytes().data()), 4), room);
+        CHECK(field.bytes().size() == 4 + room);
+        CHECK(std::equal(copy.begin(), copy.end(), field.bytes().begin() + 4));
+        CHECK(field.bytes()[8] == std::byte{0});
+    }
 }

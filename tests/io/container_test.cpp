@@ -297,6 +297,14 @@ TEST_CASE("ContainerReader: errors name the file, the place, what was expected a
           "funnel");
 }
 
+TEST_CASE("element_type_name: a number that is no element type is shown as such") {
+    CHECK(funnel::io::detail::element_type_name(1) == "u8");
+    CHECK(funnel::io::detail::element_type_name(11) == "strings");
+    for (const std::uint32_t type : {0U, 12U, 0xFFFFFFFFU}) {
+        CHECK(funnel::io::detail::element_type_name(type) == "type " + std::to_string(type));
+    }
+}
+
 TEST_CASE("ContainerReader: recognises what is no container") {
     CHECK(contains(error_of(bytes_from("version https://git-lfs.github.com/spec/v1\n")), "git lfs pull"));
     CHECK(contains(error_of(bytes_from("\x1f\x8b\x08")), "gzip"));
@@ -330,6 +338,7 @@ TEST_CASE("ContainerReader: with forged checksums, damage is found or does no ha
         return error_of(bytes);
     };
     CHECK(contains(forged(8, std::uint16_t{2}), "expected version 1.x, found version 2.0"));
+    CHECK(contains(forged(8, std::uint16_t{0}), "expected version 1.x, found version 0.0"));
     CHECK(contains(forged(12, std::uint32_t{0x04030201}), "byte order"));
     CHECK(contains(forged(16, std::uint64_t{1} << 40), "length of the file"));
     CHECK(contains(forged(24, std::uint32_t{0}), "no more bytes"));
@@ -445,6 +454,9 @@ TEST_CASE("ContainerWriter: a section for which memory runs out leaves nothing b
     CHECK(check_strong_guarantee(make, [&](ContainerWriter& file) { file.array(name, weights); }, state) > 0);
     CHECK(check_strong_guarantee(make, [&](ContainerWriter& file) { file.matrix(name, factors); }, state) > 0);
     CHECK(check_strong_guarantee(make, [&](ContainerWriter& file) { file.strings(name, keys); }, state) > 0);
+    ContainerWriter other("test.AnotherThing", 2);
+    other.strings(name, keys);
+    CHECK(check_strong_guarantee(make, [&](ContainerWriter& file) { file = other; }, state) > 0);
 }
 
 TEST_CASE("ContainerReader: keeps a temporary vector, also when it is moved") {

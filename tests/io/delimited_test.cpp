@@ -253,6 +253,19 @@ TEST_CASE("Text: empty and binary files are refused") {
     CHECK_THROWS_WITH_AS(Text("f", "\n\r\n"), "f:1: expected a row, found an empty file", CorruptData);
     CHECK_THROWS_WITH_AS(Text("f", "\xEF\xBB\xBF"), "f:1: expected a row, found an empty file", CorruptData);
     CHECK_THROWS_WITH_AS(Text("f", "a\nb\0c"s), "f:2: expected text, found a NUL byte", CorruptData);
+    CHECK_THROWS_WITH_AS(Text("f", std::string(100'000, 'a') + "\n\nb\0"s), "f:3: expected text, found a NUL byte",
+                         CorruptData);
+}
+
+// All lines were one row, and a table without a header lost its other rows in silence.
+TEST_CASE("Text: refuses lines that end in CR alone") {
+    for (const char* text : {"1,2\r3,4", "1,2\r3,4\r", "user,item\r\"1\",2", "1,2\r"}) {
+        CAPTURE(text);
+        CHECK_THROWS_WITH_AS(
+            Text("f", text),
+            "f:1: expected lines that end in LF or CRLF, found lines that end in CR alone (convert them first)",
+            CorruptData);
+    }
 }
 
 TEST_CASE("Text: compressed files and UTF-16 are named as such") {

@@ -112,6 +112,7 @@ TEST_CASE("write_fbin and the others: read back the same, NaN and all") {
     CHECK(io::read_fbin(dir / "none").rows() == 0);
     CHECK(io::read_fbin(dir / "none").cols() == 4);
     CHECK_THROWS_AS(io::write_fbin(dir / "y", Matrix<float>(3, 0)), InvalidArgument);
+    CHECK_THROWS_AS(io::write_fbin(dir / "y", Matrix<float>(0, 65537)), InvalidArgument);  // nobody could read it
     CHECK_FALSE(fs::exists(dir / "y"));
 }
 

@@ -13,6 +13,8 @@
 #include <funnel/metrics/novelty.hpp>
 #include <funnel/metrics/precision_recall.hpp>
 
+#include "support/dies.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -451,3 +453,40 @@ TEST_CASE("evaluate: every figure is finite, or NaN where there is nothing to co
         CHECK(funnel::math::is_finite(figure.value));
     }
 }
+
+#if FUNNEL_CHECKS
+namespace {
+
+// Says that it has one worker, and calls the second one.
+struct WrongExecutor {
+    [[nodiscard]] static std::size_t concurrency() { return 1; }
+    template <class Body>
+    void for_range(std::size_t n, std::size_t, Body&& body) const {
+        body(std::size_t{0}, n, std::size_t{1});
+    }
+};
+
+}  // namespace
+
+TEST_CASE("evaluate: with checks on, a worker beyond the concurrency of an executor is found") {
+    const Interactions train = Interactions::from_ids({{0, 0}}, 1, 2);
+    const Interactions test = Interactions::from_ids({{0, 1}}, 1, 2);
+    const Scripted model{{{{1, 1.0F}}}};
+    CHECK(funnel::testing::dies([&] { (void)evaluate(model, train, test, {}, WrongExecutor{}); },
+                                "worker < marks.size()"));
+}
+
+TEST_CASE("evaluate: with checks on, a user or marks that the evaluation does not know are found") {
+    const Interactions train = Interactions::from_ids({{0, 0}}, 1, 2);
+    const Interactions test = Interactions::from_ids({{0, 1}}, 1, 2);
+    const funnel::metrics::GroundTruth truth(train, test);
+    const std::vector<Scored<>> list{{1, 1.0F}};
+    const auto add = [&](std::size_t position, std::size_t items) {
+        std::vector<unsigned char> marks(items, 0);
+        funnel::metrics::detail::ListEvaluation(truth, {1}).add(position, list, marks);
+    };
+    add(0, 2);
+    CHECK(funnel::testing::dies([&] { add(1, 2); }, "position < truth_.size()"));
+    CHECK(funnel::testing::dies([&] { add(0, 1); }, "marks.size() == truth_.items()"));
+}
+#endif

@@ -160,4 +160,10 @@ TEST_CASE("ground_truth: with checks on, a position past the last user is found"
     CHECK(funnel::testing::dies([&] { (void)truth.relevant(2); }, "position < size()"));
     CHECK(funnel::testing::dies([&] { (void)truth.is_warm(std::size_t{0} - 1); }, "position < size()"));
 }
+
+TEST_CASE("ground_truth: with checks on, a user past the last one is found") {
+    const funnel::metrics::detail::ItemsByUser items(Interactions::from_ids({{0, 0}, {1, 1}}, 2, 2));
+    CHECK(items.of(1).size() == 1);
+    CHECK(funnel::testing::dies([&] { (void)items.of(2); }, "user + 1 < ends_.size()"));
+}
 #endif

@@ -49,8 +49,15 @@ struct ColumnMajor {
     double operator()(std::ptrdiff_t, std::ptrdiff_t) const { return 0.0; }
 };
 
+// As of libraries that do not call its sizes rows() and cols().
+struct MatrixWithSize {
+    static std::size_t size() { return 10; }
+    double operator()(std::size_t, std::size_t) const { return 0.0; }
+};
+
 static_assert(!Distance<Matrix<float>> && !Distance<MatrixView<const float>> && !Distance<MatrixView<float>> &&
-                  !Distance<Matrix<double>> && !Distance<MatrixView<const double>> && !Distance<ColumnMajor>,
+                  !Distance<Matrix<double>> && !Distance<MatrixView<const double>> && !Distance<ColumnMajor> &&
+                  !Distance<MatrixWithSize>,
               "a matrix holds embeddings");
 
 TEST_CASE("intra_list_distance: worked by hand") {

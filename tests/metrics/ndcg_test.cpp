@@ -216,6 +216,7 @@ TEST_CASE("ndcg: labels too large for powers of 2 are an error, never NaN") {
         CHECK_THROWS_AS((void)ndcg(Labels{1}, Labels{1, label}, {}, ExponentialGain{}), InvalidArgument);
         CHECK_THROWS_AS((void)dcg(Labels{label}, 1, ExponentialGain{}), InvalidArgument);
     }
+    CHECK_THROWS_AS((void)ExponentialGain{}(std::numeric_limits<float>::quiet_NaN()), InvalidArgument);
     CHECK_THROWS_WITH_AS((void)dcg(Labels{600}, 1, ExponentialGain{}),
                          "ExponentialGain: labels must be at most 512, got 600.000000", InvalidArgument);
     // The largest label against the smallest that 2^label can tell from 1, which breaks what ndcg asks: still a number.

@@ -2,6 +2,7 @@
 #include <funnel/pipeline/candidates.hpp>
 
 #include "support/allocations.hpp"
+#include "support/dies.hpp"
 
 #include <doctest/doctest.h>
 
@@ -223,3 +224,11 @@ TEST_CASE("Candidates: a list that was moved from is empty, and can be used agai
     CHECK(state_of(candidates) == state_of(taken));
     // NOLINTEND(bugprone-use-after-move)
 }
+
+#if FUNNEL_CHECKS
+TEST_CASE("Candidates: with checks on, a position past the last item is found") {
+    const Candidates list = three_items();
+    CHECK(funnel::testing::dies([&] { (void)list[3]; }, "i < size()"));
+    CHECK(funnel::testing::dies([] { (void)Candidates()[0]; }, "pipeline/candidates.hpp:"));
+}
+#endif

@@ -72,6 +72,20 @@ TEST_CASE("fallback: fills up what is missing, level by level, nothing twice") {
     CHECK(trace.stages[1].out == 5);
 }
 
+TEST_CASE("fallback: many exclusions and items, and a level with a short list") {
+    Request request{.k = 200};
+    Ids here;
+    for (std::uint32_t id = 0; id < 100; ++id) {
+        request.exclude.push_back(id);
+        here.push_back(100 + id);
+    }
+    const Fixed popular{{7, 107, 1000}};
+    Trace trace;
+    Ids expected = here;
+    expected.push_back(1000);
+    CHECK(fill(fallback(popular), here, request, trace) == expected);
+}
+
 TEST_CASE("fallback: items carry the number of their level, and its score") {
     const Fixed a{{1}};
     const Fixed b{{2}};
@@ -200,4 +214,26 @@ TEST_CASE("fallback: rejects ids and scores that do not fit, by the name of the 
     CHECK_THROWS_AS((void)answer({1, 1e39}), InvalidArgument);
     CHECK_THROWS_AS((void)answer({1, -1e39}), InvalidArgument);
     CHECK_THROWS_AS((void)answer({1, std::numeric_limits<double>::quiet_NaN()}), InvalidArgument);
+}
+
+TEST_CASE("fallback: rejects ids that are fractions, and long scores that do not fit") {
+    struct Long {
+        double id;
+        long double score;
+    };
+    Trace trace;
+    const auto answer = [&](Long item) {
+        const auto source = [item](const Request&, std::size_t) { return std::vector<Long>{item}; };
+        return fill(fallback(named("shop", source)), {}, {.k = 3}, trace);
+    };
+    CHECK(answer({4294967295.0, -1e38L}) == Ids{4294967295U});
+    CHECK_THROWS_WITH_AS((void)answer({1.5, 0.0L}), "shop: 1.500000 is not an item id, 0 to 4294967295",
+                         InvalidArgument);
+    for (const double id : {-1.0, 4294967296.0, 1e300, std::numeric_limits<double>::quiet_NaN(),
+                            std::numeric_limits<double>::infinity()}) {
+        CHECK_THROWS_AS((void)answer({id, 0.0L}), InvalidArgument);
+    }
+    CHECK_THROWS_AS((void)answer({1.0, 1e39L}), InvalidArgument);
+    CHECK_THROWS_AS((void)answer({1.0, -1e300L}), InvalidArgument);
+    CHECK_THROWS_AS((void)answer({1.0, std::numeric_limits<long double>::quiet_NaN()}), InvalidArgument);
 }

@@ -4,6 +4,7 @@
 #include <funnel/core/rng.hpp>
 
 #include "support/allocations.hpp"
+#include "support/dies.hpp"
 
 #include <doctest/doctest.h>
 
@@ -382,3 +383,12 @@ TEST_CASE("Funnel: scores and positions of a stage that do not fit are errors wi
     };
     CHECK_THROWS_AS((void)Funnel(retrieve(popular), rerank(far_away)).recommend(1), InvalidArgument);
 }
+
+#if FUNNEL_CHECKS
+TEST_CASE("Result: with checks on, a position past the last item is found") {
+    const Result result = Funnel(retrieve(Model())).recommend(1, {.k = 2});
+    CHECK(result[1].id == 2);
+    CHECK(funnel::testing::dies([&] { (void)result[2]; }, "i < items.size()"));
+    CHECK(funnel::testing::dies([] { (void)Result()[0]; }, "pipeline/funnel.hpp:"));
+}
+#endif

@@ -4,14 +4,17 @@
 #include <funnel/core/rng.hpp>
 
 #include "support/allocations.hpp"
+#include "support/dies.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <set>
 #include <vector>
 
@@ -132,6 +135,15 @@ TEST_CASE("merge: edges of the input") {
     CHECK(ids_of(merge(Lists{{.items = far_apart}})) == Ids{0, 4294967295U, 2147483648U});
 }
 
+TEST_CASE("merge: a rank offset of 0 is allowed") {
+    const List a{{7, 0.9F}, {3, 0.8F}};
+    const List b{{7, 40.0F}};
+    const Candidates merged = merge(Lists{{.items = a}, {.items = b}}, {.rank_offset = 0.0});
+    CHECK(ids_of(merged) == Ids{7, 3});
+    CHECK(merged[0].score == 2.0F);  // first in both
+    CHECK(merged[1].score == 0.5F);
+}
+
 TEST_CASE("merge: rejects scores and options without a meaning") {
     const float nan = std::numeric_limits<float>::quiet_NaN();
     const List broken{{4, 9.0F}, {5, nan}};
@@ -182,3 +194,58 @@ TEST_CASE("merge: an infinite score of a single source stays, NaN is rejected in
         CHECK_THROWS_AS((void)merge(Lists{{.items = broken}}, {.limit = 0, .exclude = Ids{1, 2, 3}}), InvalidArgument);
     }
 }
+
+TEST_CASE("merge: exclusions chosen to fall together take milliseconds, not minutes") {
+    // Ids whose products with 2^64 / golden ratio lie below 2^48: in a table of 2^17 slots they fall into two of them.
+    // Such ids are Fibonacci numbers apart.
+    constexpr std::uint64_t golden = 0x9E3779B97F4A7C15;
+    Ids ids{0};
+    while (ids.size() < 50'000) {
+        std::uint64_t gap = 1;
+        for (std::uint64_t before = 1; (ids.back() + gap) * golden >> 48 != 0; before = gap - before) {
+            gap += before;
+        }
+        ids.push_back(static_cast<std::uint32_t>(ids.back() + gap));
+    }
+    REQUIRE(std::is_sorted(ids.begin(), ids.end()));
+
+    // Of two that differ in what they were chosen for, the processor time must be alike.
+    const auto seconds_of = [](const Ids& excluded, std::uint32_t item) {
+        const List found{{item, 2.0F}, {7, 1.0F}};
+        const std::clock_t start = std::clock();
+        CHECK(ids_of(merge(Lists{{.items = found}}, {.exclude = excluded})) == Ids{7});
+        return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+    };
+    Ids ordinary(ids.size());
+    std::iota(ordinary.begin(), ordinary.end(), 8U);
+    CHECK(seconds_of(ids, ids[1234]) < 1.0 + 20.0 * seconds_of(ordinary, 99));
+}
+
+TEST_CASE("merge: ids that were numbered before the table was spread keep their numbers") {
+    funnel::pipeline::detail::IdNumbers number_of(600);  // 2048 slots
+    Ids ids;
+    for (std::uint64_t id = 0; ids.size() < 600; ++id) {
+        if (id * 0x9E3779B97F4A7C15 >> 53 == 5) {
+            ids.push_back(static_cast<std::uint32_t>(id));
+        }
+    }
+    for (int round = 0; round < 2; ++round) {
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            REQUIRE(number_of(ids[i]) == i);
+        }
+    }
+    CHECK(number_of.size() == 600);
+}
+
+#if FUNNEL_CHECKS
+TEST_CASE("merge: with checks on, more ids than there is room for are found before the table is full") {
+    CHECK(funnel::testing::dies(
+        [] {
+            funnel::pipeline::detail::IdNumbers number_of(3);  // 8 slots
+            for (std::uint32_t id = 0; id < 9; ++id) {
+                (void)number_of(id);
+            }
+        },
+        "2 * size_ <= slots_.size()"));
+}
+#endif

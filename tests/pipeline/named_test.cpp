@@ -58,6 +58,15 @@ struct Even {
 
 }  // namespace
 
+TEST_CASE("named: limits come along, whoever owns the work") {
+    Model model;
+    const auto shared = std::make_shared<const Model>();
+    CHECK(named("lvalue", model, {.at_most = 3}).options.at_most == 3U);
+    CHECK(named("rvalue", Model{}, {.at_most = 0}).options.at_most == 0U);
+    CHECK(named("shared", shared, {.at_most = 5}).options.at_most == 5U);
+    CHECK_FALSE(named("none", model).options.at_most);
+}
+
 TEST_CASE("named: refers to an lvalue, and takes over an rvalue") {
     Model model;
     const auto refers = named("model", model);

@@ -3,6 +3,7 @@
 
 #include "support/allocations.hpp"
 #include "support/damage.hpp"
+#include "support/forgery.hpp"
 #include "support/temp_dir.hpp"
 
 #include <funnel/core/matrix.hpp>
@@ -333,6 +334,12 @@ TEST_CASE("FM: comes back from a file as it was; a damaged one is rejected") {
         CHECK(loaded.factors() == factors);
         testing::check_damage(testing::bytes_of(dir / "model.fnl"),
                               [&](const auto& path) { return FM::load(path).score(rows); });
+        testing::check_forgeries(testing::bytes_of(dir / "model.fnl"), [](const auto& path) {
+            const auto forged = FM::load(path);
+            const std::vector<float> ones(forged.features(), 1.0F);
+            const auto scores = forged.score(MatrixView<const float>(ones, 1, ones.size()));
+            REQUIRE(funnel::math::is_finite(scores[0]));
+        });
     }
     FM::fit(Matrix<float>(0, 0), {}).save(dir / "empty.fnl");
     CHECK(FM::load(dir / "empty.fnl").features() == 0);

@@ -3,6 +3,7 @@
 
 #include "support/allocations.hpp"
 #include "support/damage.hpp"
+#include "support/forgery.hpp"
 #include "support/temp_dir.hpp"
 
 #include <funnel/core/matrix.hpp>
@@ -338,6 +339,12 @@ TEST_CASE("LogisticRegression: comes back from a file as it was; a damaged one i
     CHECK(LogisticRegression::load(dir / "model.fnl").score(problem.rows) == model.score(problem.rows));
     testing::check_damage(testing::bytes_of(dir / "model.fnl"),
                           [&](const auto& path) { return LogisticRegression::load(path).score(problem.rows); });
+    testing::check_forgeries(testing::bytes_of(dir / "model.fnl"), [](const auto& path) {
+        const auto forged = LogisticRegression::load(path);
+        const std::vector<float> ones(forged.features(), 1.0F);
+        const auto scores = forged.score(MatrixView<const float>(ones, 1, ones.size()));
+        REQUIRE(funnel::math::is_finite(scores[0]));
+    });
 
     // Undamaged, but not what a model can be.
     const auto saved = [&](std::vector<float> weights, std::vector<float> means, std::vector<float> scales) {

@@ -224,11 +224,20 @@ struct ForeignMatrix {
     static long cols() { return 3; }
     float operator()(long, long) const { return 0.0F; }
 };
-static_assert(!Similarity<ForeignMatrix>);
+// As in libraries that do not call its sizes rows() and cols(): Armadillo, Kokkos, xtensor.
+struct MatrixWithSize {
+    static std::size_t size() { return 9; }
+    float operator()(std::size_t, std::size_t) const { return 0.0F; }
+};
+struct MatrixWithData {
+    static const float* data() { return nullptr; }
+    float operator()(std::size_t, std::size_t) const { return 0.0F; }
+};
+static_assert(!Similarity<ForeignMatrix> && !Similarity<MatrixWithSize> && !Similarity<MatrixWithData>);
 static_assert(!Similarity<Matrix<double>>);
 static_assert(!Similarity<MatrixView<float>>);
 static_assert(!Similarity<Similarities>);
-static_assert(Similarity<decltype(unrelated)>);
+static_assert(Similarity<decltype(unrelated)> && Similarity<AnySimilarity>);
 
 // A row-major matrix in the shape of Eigen's.
 struct RowMajorMatrix {

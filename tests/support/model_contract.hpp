@@ -4,6 +4,7 @@
 #include "cf/random_log.hpp"
 #include "support/allocations.hpp"
 #include "support/damage.hpp"
+#include "support/forgery.hpp"
 #include "support/temp_dir.hpp"
 
 #include <funnel/cf/recommend.hpp>
@@ -200,6 +201,33 @@ std::vector<List> lists_of(const M& model) {
     return lists;
 }
 
+// Asks a model of any size for everything it can say about one user: known items and finite numbers.
+template <class M>
+void use_all(const M& model) {
+    const Ids items(model.items() > 0 ? 1 : 0, 0);
+    const auto check_list = [&](const List& list) {
+        REQUIRE(std::all_of(list.begin(), list.end(),
+                            [&](const auto& item) { return item.id < model.items() && math::is_finite(item.score); }));
+    };
+    const auto check_scores = [](const std::vector<float>& scores) {
+        REQUIRE(std::all_of(scores.begin(), scores.end(), [](const float& score) { return math::is_finite(score); }));
+    };
+    check_list(model.recommend(0, {.keep_seen = true}));
+    check_scores(model.score(0, items));
+    try {
+        const auto folded = model.fold_in(items);
+        check_list(folded.recommend({.keep_seen = true}));
+        check_scores(folded.score(items));
+        if constexpr (explains<M>) {
+            for (const std::uint32_t item : items) {
+                check_list(model.explain(0, item, 5));
+                check_list(folded.explain(item, 5));
+            }
+        }
+    } catch (const InvalidArgument&) {  // options from a forged file may leave a system without a solution
+    }
+}
+
 template <class M>
 void check_files(const M& model, const data::Interactions& log, const typename M::Options& options) {
     const TempDir dir;
@@ -219,6 +247,7 @@ void check_files(const M& model, const data::Interactions& log, const typename M
         const M damaged = M::load(path);
         return std::pair(damaged.recommend(3), damaged.fold_in(Ids{0}).recommend());
     });
+    check_forgeries(bytes, [](const auto& path) { use_all(M::load(path)); });
     // The file, its sections, and a cache line for each row of a matrix with a single column. Not what Eigen allocates.
     CHECK(allocated_bytes_of([&] { (void)M::load(dir / "a.fnl"); }) <= 20 * bytes.size());
 }

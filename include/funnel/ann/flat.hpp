@@ -141,6 +141,7 @@ public:
         std::vector<std::vector<Scored<>>> results(queries.rows());
         std::vector<Scratch> scratch(executor.concurrency());
         executor.for_range(queries.rows(), 1, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+            FUNNEL_ASSERT(worker < scratch.size());
             for (std::size_t i = begin; i < end; ++i) {
                 results[i].resize(std::min(options.k, size()));
                 const std::size_t hits = find(queries.row(i), options, AcceptAll{}, scratch[worker], results[i]);

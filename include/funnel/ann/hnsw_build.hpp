@@ -4,6 +4,7 @@
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/hnsw_links.hpp>
 #include <funnel/ann/hnsw_search.hpp>
+#include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/scored.hpp>
@@ -181,6 +182,7 @@ void build_links(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::u
     for (std::size_t done = 1; done < order.size();) {
         const std::size_t size = std::min({std::max<std::size_t>(1, done / 4), largest_batch, order.size() - done});
         executor.for_range(size, 4, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+            FUNNEL_ASSERT(worker < workers.size());
             for (std::size_t i = begin; i < end; ++i) {
                 link_node(graph, order[done + i], ef, similarity, workers[worker].insert, workers[worker].offers);
             }
@@ -191,6 +193,7 @@ void build_links(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::u
             worker.offers.clear();
         }
         for_each_target(executor, offers, [&](std::span<const Offer> group, std::size_t worker) {
+            FUNNEL_ASSERT(worker < workers.size());
             merge_links(graph, group, similarity, [](std::uint32_t) { return false; }, workers[worker].merge);
         });
         done += size;

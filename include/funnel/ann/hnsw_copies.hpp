@@ -41,16 +41,23 @@ private:
                                       std::uint64_t hash_of_row) const noexcept {
         const auto row = rows.row(id);
         return table_.find(hash_of_row, [&](std::uint32_t other) {
-            return std::equal(row.begin(), row.end(), rows.row(other).begin());
+            return std::equal(row.begin(), row.end(), rows.row(other).begin(),
+                              [](const float& a, const float& b) { return bits_of(a) == bits_of(b); });
         });
     }
 
     [[nodiscard]] static std::uint64_t hash(std::span<const float> row, std::uint64_t seed) noexcept {
         std::uint64_t sum = seed;
         for (const float x : row) {
-            sum = funnel::detail::hash_word(sum, x == 0.0F ? 0 : std::bit_cast<std::uint32_t>(x));
+            sum = funnel::detail::hash_word(sum, bits_of(x));
         }
         return sum;
+    }
+
+    // Not the value: a processor that takes denormals for zeros would call other rows equal than the one that saved.
+    [[nodiscard]] static std::uint32_t bits_of(const float& x) noexcept {
+        const auto bits = std::bit_cast<std::uint32_t>(x);
+        return bits == 0x8000'0000 ? 0 : bits;
     }
 
     funnel::detail::NumberTable table_;

@@ -108,13 +108,14 @@ public:
     Vectors() = default;
 
     Vectors(MatrixView<const float> vectors, const char* function)
-        : rows_(vectors.rows(), vectors.cols()), is_removed_(vectors.rows(), 0), live_(vectors.rows()) {
+        : rows_(vectors.rows(), vectors.cols()), live_(vectors.rows()) {
         if (vectors.rows() > 0 && vectors.cols() == 0) {
             raise<InvalidArgument>(std::string(function) + ": vectors must have at least one column");
         }
         if (vectors.rows() >= max_vectors) {
             raise<InvalidArgument>(std::string(function) + ": vectors must be fewer than 2^31");
         }
+        is_removed_.assign(vectors.rows(), 0);
         for (std::size_t i = 0; i < vectors.rows(); ++i) {
             if (const char* defect = defect_of<M>(vectors.row(i))) {
                 reject_vector(function, "row " + std::to_string(i), defect);

@@ -229,6 +229,7 @@ void als_half_sweep(const Observed& observed, MatrixView<const float> y, MatrixV
     const Eigen::MatrixXf gram = als_gram(y, options.alpha0, executor);
     std::vector<ALSRowSolver<float>> solvers(executor.concurrency(), ALSRowSolver<float>(y, gram, options));
     executor.for_range(x.rows(), 16, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+        FUNNEL_ASSERT(worker < solvers.size());
         for (std::size_t row = begin; row < end; ++row) {
             solvers[worker].solve(observed(row), x.row(row));
         }

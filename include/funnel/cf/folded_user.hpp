@@ -2,10 +2,13 @@
 #pragma once
 
 #include <funnel/cf/recommend.hpp>
+#include <funnel/core/error.hpp>
 #include <funnel/core/scored.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -18,14 +21,20 @@ namespace funnel::inline FUNNEL_ABI::cf {
 template <Scorer S>
 class FoldedUser {
 public:
+    /// Shapes    history: item ids, ascending;  factors: as many as a user of a factor model has, else none
+    /// Errors    InvalidArgument if they are not of that kind
     FoldedUser(const S& scorer FUNNEL_LIFETIMEBOUND, std::vector<std::uint32_t> history,
                std::vector<float> factors = {})
-        : scorer_(&scorer), history_(std::move(history)), factors_(std::move(factors)) {}
+        : scorer_(&scorer), history_(std::move(history)), factors_(std::move(factors)) {
+        require_fit();
+    }
     FoldedUser(S&& scorer, std::vector<std::uint32_t> history, std::vector<float> factors = {})
         : kept_(std::make_shared<const S>(std::move(scorer))),
           scorer_(kept_.get()),
           history_(std::move(history)),
-          factors_(std::move(factors)) {}
+          factors_(std::move(factors)) {
+        require_fit();
+    }
 
     // A move is a copy: a user who was moved from must not look for a scorer that left with the other one.
     FoldedUser(const FoldedUser&) = default;
@@ -69,6 +78,19 @@ public:
     }
 
 private:
+    void require_fit() const {
+        const bool ascends =
+            std::adjacent_find(history_.begin(), history_.end(), std::greater_equal<>{}) == history_.end();
+        require(ascends && (history_.empty() || history_.back() < scorer_->items()),
+                "FoldedUser: history must ascend, and its items must be below items()");
+        if constexpr (requires { scorer_->user_factors().cols(); }) {
+            require(factors_.size() == scorer_->user_factors().cols(),
+                    "FoldedUser: factors must be as many as those of a user of the model");
+        } else {
+            require(factors_.empty(), "FoldedUser: factors must be empty for a model without factors");
+        }
+    }
+
     std::shared_ptr<const S> kept_;  // if it came as a temporary
     const S* scorer_;
     std::vector<std::uint32_t> history_;

@@ -45,9 +45,11 @@ public:
 
     /// The factors for a history: one row is solved, exactly, against the items as they are. O(|history| d^2 + d^3).
     ///
-    /// Shapes    history: item ids, ascending and known (not checked)
-    /// Errors    InvalidArgument if there is no finite solution
+    /// Shapes    history: item ids
+    /// Errors    InvalidArgument if an item is unknown, or there is no finite solution
     [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history) const {
+        require(std::all_of(history.begin(), history.end(), [&](std::uint32_t item) { return item < items(); }),
+                "fold_in_factors: every item of the history must be below items()");
         std::vector<float> factors(items_.cols());
         if (!history.empty()) {
             ImplicitALSOptions exact = options_;

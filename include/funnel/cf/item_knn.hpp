@@ -53,6 +53,7 @@ struct LearnItemKNN {
 
         report_progress(executor, "ItemKNN: neighbours", 0, items);
         executor.for_range(items, 16, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+            FUNNEL_ASSERT(worker < scratch.size());
             auto& [shared, touched, best] = scratch[worker];
             shared.resize(items);
             best.resize(std::min(options.neighbours, items));

@@ -76,6 +76,7 @@ public:
         }
     }
     void keep_known_zeros(const Profile& profile, std::span<float> scores) const noexcept {
+        FUNNEL_ASSERT(scores.size() == items());
         constexpr float unexplained = 1.0F;
         constexpr float other = 2.0F;
         std::size_t zeros = 0;
@@ -104,7 +105,10 @@ public:
     }
 
     /// As score_one, for many items: by whole rows, where that is less work than looking up every weight.
+    ///
+    /// Shapes    wanted: items below items();  out: one score for each of them (neither is checked)
     void score_some(const Profile& profile, std::span<const std::uint32_t> wanted, std::span<float> out) const {
+        FUNNEL_ASSERT(out.size() == wanted.size());
         const std::size_t rows = profile.history.size();
         if (Weights::lookup_cost * rows * wanted.size() < rows * weights_.mean_row() + items()) {
             std::transform(wanted.begin(), wanted.end(), out.begin(),

@@ -6,7 +6,7 @@
 #include <funnel/core/matrix_view.hpp>
 
 #if !__has_include(<Eigen/Core>)
-#error "this header of funnel needs Eigen 3.4: link funnel::eigen, or add -isystem with the path of Eigen"
+#error "this header of funnel needs Eigen 3.4 or newer: link funnel::eigen, or add -isystem with the path of Eigen"
 #endif
 
 // With AVX-512, g++ 12 takes "undefined" registers in its own intrinsics for a mistake of Eigen (GCC bug 105593).

@@ -30,6 +30,14 @@ template <class M>
 concept OwningEigen =
     RowMajorEigen<M> && std::same_as<typename std::remove_cvref_t<M>::PlainObject, std::remove_cvref_t<M>>;
 
+// A matrix, whoever made it and however it stores its elements: not every library calls its sizes rows and cols, but a
+// plain callable has no size and no data.
+template <class M>
+concept MatrixLike = requires(const M& matrix) {
+    matrix.rows();
+    matrix.cols();
+} || requires(const M& matrix) { matrix.size(); } || requires(const M& matrix) { matrix.data(); };
+
 // A temporary container of T: its elements end with it. A span, as a borrowed range, may end before them.
 template <class C, class T>
 concept TemporaryContainer =
@@ -113,7 +121,7 @@ public:
     [[nodiscard]] constexpr MatrixView rows_from(std::size_t first, std::size_t count) const {
         require(first <= rows_ && count <= rows_ - first, "MatrixView: rows_from reaches past the last row");
         MatrixView part = *this;
-        part.data_ += first * stride_;
+        part.data_ += count > 0 ? first * stride_ : 0;  // behind the last row there may be no padding
         part.rows_ = count;
         return part;
     }

@@ -11,7 +11,6 @@
 #include <exception>
 #include <mutex>
 #include <thread>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -53,12 +52,12 @@ public:
         }
 
         const std::lock_guard one_job_at_a_time(submit_);
-        using Callable = std::remove_reference_t<Body>;
+        const auto call = [&](std::size_t begin, std::size_t end, std::size_t worker) { body(begin, end, worker); };
         Job job;
         job.run = [](const void* callable, std::size_t begin, std::size_t end, std::size_t worker) {
-            (*static_cast<Callable*>(const_cast<void*>(callable)))(begin, end, worker);
+            (*static_cast<decltype(call)*>(callable))(begin, end, worker);
         };
-        job.body = &body;
+        job.body = &call;
         job.n = n;
         job.grain = grain;
         {

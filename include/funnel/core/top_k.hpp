@@ -40,7 +40,7 @@ public:
 
     /// Not after finish() (not checked).
     void push(Id id, float score) noexcept {
-        FUNNEL_ASSERT(size_ < 2 || !ranks_before(storage_[0], storage_[1]));  // the worst is in front until finish()
+        FUNNEL_ASSERT(!is_finished());
         const Scored<Id> candidate{id, score};
         if (!is_full()) {
             if (!math::is_nan(score)) {
@@ -52,9 +52,12 @@ public:
         }
     }
 
-    /// Sorts what was collected, best first, and returns it.
+    /// Sorts what was collected, best first, and returns it; so does every later call.
     std::span<Scored<Id>> finish() noexcept {
         const std::size_t count = std::min(size_, storage_.size());  // which is size_, but g++ 12 cannot know
+        if (is_finished()) {
+            return storage_.first(count);
+        }
         for (std::size_t n = count; n > 1; --n) {
             const Scored<Id> last = storage_[n - 1];
             storage_[n - 1] = storage_[0];
@@ -64,6 +67,11 @@ public:
     }
 
 private:
+    // The worst is in front until finish(), which puts it at the end.
+    [[nodiscard]] bool is_finished() const noexcept {
+        return size_ > 1 && ranks_before(storage_[0], storage_[size_ - 1]);
+    }
+
     // A binary heap of our own with the worst in front: in that of the standard library, g++ 12 warns of places that a
     // small constant k does not have.
 

@@ -39,6 +39,35 @@ namespace detail {
     return {std::move(text), std::string_view(&chosen, 1), io::Quotes::Allowed};
 }
 
+// A column chosen by its name or by its position, and what errors call one of its fields.
+[[nodiscard]] inline LogColumn key_column(const io::DelimitedRows& rows, std::string_view name) {
+    return {rows.column(name), "a key in " + io::Text::quote(name)};
+}
+[[nodiscard]] inline LogColumn key_column(const io::DelimitedRows&, std::size_t at) {
+    return {at, "a key in column " + std::to_string(at)};
+}
+[[nodiscard]] inline LogColumn number_column(const io::DelimitedRows& rows, std::string_view name) {
+    return {rows.column(name), std::string(name)};
+}
+[[nodiscard]] inline LogColumn number_column(const io::DelimitedRows&, std::size_t at) {
+    return {at, "column " + std::to_string(at)};
+}
+
+// The log in the columns that CSVOptions or HeaderlessCSVOptions choose.
+template <class Options>
+[[nodiscard]] Interactions gather_csv_log(io::DelimitedRows& rows, const Options& options) {
+    LogColumns columns{.user = key_column(rows, options.user),
+                       .item = key_column(rows, options.item),
+                       .times = TimeKind::NumberOrDate};
+    if (options.value) {
+        columns.value = number_column(rows, *options.value);
+    }
+    if (options.time) {
+        columns.time = number_column(rows, *options.time);
+    }
+    return gather_log(rows, columns);
+}
+
 }  // namespace detail
 
 struct CSVOptions {
@@ -63,17 +92,7 @@ struct CSVOptions {
 [[nodiscard]] inline Interactions read_csv(const std::string& path, const CSVOptions& options = {}) {
     io::DelimitedRows rows = detail::csv_rows(io::Text::read(path), options.delimiter);
     rows.read_header();
-    const auto column = [&](const std::string& name) { return detail::LogColumn{rows.column(name), name}; };
-    detail::LogColumns columns{.user = {rows.column(options.user), "a key in " + io::Text::quote(options.user)},
-                               .item = {rows.column(options.item), "a key in " + io::Text::quote(options.item)},
-                               .times = detail::TimeKind::NumberOrDate};
-    if (options.value) {
-        columns.value = column(*options.value);
-    }
-    if (options.time) {
-        columns.time = column(*options.time);
-    }
-    return detail::gather_log(rows, columns);
+    return detail::gather_csv_log(rows, options);
 }
 
 struct HeaderlessCSVOptions {
@@ -92,17 +111,7 @@ struct HeaderlessCSVOptions {
 [[nodiscard]] inline Interactions read_headerless_csv(const std::string& path,
                                                       const HeaderlessCSVOptions& options = {}) {
     io::DelimitedRows rows = detail::csv_rows(io::Text::read(path), options.delimiter);
-    const auto column = [](std::size_t at) { return detail::LogColumn{at, "column " + std::to_string(at)}; };
-    detail::LogColumns columns{.user = {options.user, "a key in column " + std::to_string(options.user)},
-                               .item = {options.item, "a key in column " + std::to_string(options.item)},
-                               .times = detail::TimeKind::NumberOrDate};
-    if (options.value) {
-        columns.value = column(*options.value);
-    }
-    if (options.time) {
-        columns.time = column(*options.time);
-    }
-    return detail::gather_log(rows, columns);
+    return detail::gather_csv_log(rows, options);
 }
 
 }  // namespace funnel::data

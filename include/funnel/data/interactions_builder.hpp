@@ -18,6 +18,15 @@ namespace funnel::inline FUNNEL_ABI::data {
 /// Collects rows with the source's own keys; dense ids are given out at the end, when all keys are known.
 class InteractionsBuilder {
 public:
+    InteractionsBuilder() = default;
+    InteractionsBuilder(const InteractionsBuilder&) = default;
+    InteractionsBuilder(InteractionsBuilder&&) noexcept = default;
+    InteractionsBuilder& operator=(const InteractionsBuilder& other) {
+        return *this = InteractionsBuilder(other);
+    }  // all of it, or nothing
+    InteractionsBuilder& operator=(InteractionsBuilder&&) noexcept = default;
+    ~InteractionsBuilder() = default;
+
     /// A call that throws changes nothing.
     ///
     /// Errors    InvalidArgument if value or time is not finite

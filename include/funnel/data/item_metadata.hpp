@@ -36,6 +36,12 @@ public:
         }
     }
 
+    ItemMetadata(const ItemMetadata&) = default;
+    ItemMetadata(ItemMetadata&&) noexcept = default;
+    ItemMetadata& operator=(const ItemMetadata& other) { return *this = ItemMetadata(other); }  // all of it, or nothing
+    ItemMetadata& operator=(ItemMetadata&&) noexcept = default;
+    ~ItemMetadata() = default;
+
     [[nodiscard]] std::size_t size() const noexcept { return items_.size(); }
     /// Item < size() (not checked).
     [[nodiscard]] const ItemInfo& operator[](std::size_t item) const noexcept FUNNEL_LIFETIMEBOUND {

@@ -44,6 +44,14 @@ public:
         build_alias_table();
     }
 
+    NegativeSampler(const NegativeSampler&) = default;
+    NegativeSampler(NegativeSampler&&) noexcept = default;
+    NegativeSampler& operator=(const NegativeSampler& other) {
+        return *this = NegativeSampler(other);
+    }  // all of it, or nothing
+    NegativeSampler& operator=(NegativeSampler&&) noexcept = default;
+    ~NegativeSampler() = default;
+
     [[nodiscard]] std::size_t users() const noexcept { return history_.rows(); }
     [[nodiscard]] std::size_t items() const noexcept { return history_.cols(); }
 

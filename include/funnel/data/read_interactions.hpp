@@ -54,7 +54,7 @@ inline constexpr std::array<std::string_view, 3> time_names{"timestamp", "time",
 [[nodiscard]] inline Interactions read_usual_table(io::Text text) {
     io::DelimitedRows rows = csv_rows(std::move(text), std::nullopt);
     rows.read_header();
-    const auto key_column = [&](std::string_view of, std::span<const std::string_view> names) {
+    const auto usual_keys = [&](std::string_view of, std::span<const std::string_view> names) {
         const std::optional<std::string_view> name = usual_column(rows, names);
         if (!name) {
             std::string expected = "a column of " + std::string(of) + " (";
@@ -64,15 +64,15 @@ inline constexpr std::array<std::string_view, 3> time_names{"timestamp", "time",
             rows.reject(expected + "; read_csv takes other names, read_headerless_csv a table without a header)",
                         rows.header_list());
         }
-        return LogColumn{rows.column(*name), "a key in " + io::Text::quote(*name)};
+        return key_column(rows, *name);
     };
-    const auto number_column = [&](std::span<const std::string_view> names) -> std::optional<LogColumn> {
+    const auto usual_numbers = [&](std::span<const std::string_view> names) -> std::optional<LogColumn> {
         const std::optional<std::string_view> name = usual_column(rows, names);
-        return name ? std::optional(LogColumn{rows.column(*name), std::string(*name)}) : std::nullopt;
+        return name ? std::optional(number_column(rows, *name)) : std::nullopt;
     };
     // clang-format off
-    const LogColumns columns{.user = key_column("users", user_names), .item = key_column("items", item_names),
-                             .value = number_column(value_names), .time = number_column(time_names),
+    const LogColumns columns{.user = usual_keys("users", user_names), .item = usual_keys("items", item_names),
+                             .value = usual_numbers(value_names), .time = usual_numbers(time_names),
                              .times = TimeKind::NumberOrDate};
     // clang-format on
     return gather_log(rows, columns);

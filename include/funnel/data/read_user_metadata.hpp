@@ -58,8 +58,12 @@ struct UserInfo {
     const std::string_view first = text.first_line();
     if (first.find(":token") != std::string_view::npos) {
         RecBoleRows rows(std::move(text));
-        gather(rows, rows.column("user_id"), rows.find_column("age"), rows.find_column("gender"),
-               rows.find_column("occupation"));
+        // One after another: compilers evaluate arguments in different orders, and each of these may be an error.
+        const std::size_t id = rows.column("user_id");
+        const Place age = rows.find_column("age");
+        const Place gender = rows.find_column("gender");
+        const Place occupation = rows.find_column("occupation");
+        gather(rows, id, age, gender, occupation);
     } else if (std::count(first.begin(), first.end(), '|') == 4) {  // id | age | gender | occupation | zip
         io::DelimitedRows rows(std::move(text), "|");
         rows.expect_columns(5);

@@ -72,6 +72,14 @@ public:
         make_log();
     }
 
+    SyntheticWorld(const SyntheticWorld&) = default;
+    SyntheticWorld(SyntheticWorld&&) noexcept = default;
+    SyntheticWorld& operator=(const SyntheticWorld& other) {
+        return *this = SyntheticWorld(other);
+    }  // all of it, or nothing
+    SyntheticWorld& operator=(SyntheticWorld&&) noexcept = default;
+    ~SyntheticWorld() = default;
+
     [[nodiscard]] const Interactions& log() const noexcept FUNNEL_LIFETIMEBOUND { return log_; }
     [[nodiscard]] const ItemMetadata& item_metadata() const noexcept FUNNEL_LIFETIMEBOUND { return metadata_; }
     [[nodiscard]] std::size_t users() const noexcept { return log_.users(); }

@@ -6,6 +6,7 @@
 #include <funnel/io/little_endian.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <span>
 #include <string_view>
@@ -16,7 +17,7 @@ namespace funnel::inline FUNNEL_ABI::io {
 
 /// Bytes that grow at the end; numbers go in with their lowest byte first. ByteReader is the other side.
 ///
-/// A call that throws changes nothing.
+/// A call that throws changes nothing. What goes in may be a part of the writer's own bytes.
 class ByteWriter {
 public:
     [[nodiscard]] const std::vector<std::byte>& bytes() const& noexcept FUNNEL_LIFETIMEBOUND { return bytes_; }
@@ -25,7 +26,9 @@ public:
 
     void write(std::span<const std::byte> more) {
         if (bytes_.capacity() - bytes_.size() >= more.size()) {
-            std::copy(more.begin(), more.end(), add(more.size()));
+            const std::size_t before = bytes_.size();
+            bytes_.resize(before + more.size());
+            std::copy(more.begin(), more.end(), bytes_.data() + before);
             return;
         }
         ByteWriter larger;  // the old bytes live until all is copied: `more` may be a part of them
@@ -43,10 +46,15 @@ public:
 
     template <Number T>
     void numbers(std::span<const T> numbers) {
-        auto at = add(numbers.size_bytes());
-        for (const T each : numbers) {
-            const auto raw = number_bytes(each);
-            at = std::copy(raw.begin(), raw.end(), at);
+        if constexpr (std::endian::native == std::endian::little) {
+            write(std::as_bytes(numbers));
+        } else {
+            ByteWriter converted;
+            converted.bytes_.reserve(numbers.size_bytes());
+            for (const T each : numbers) {
+                converted.number(each);
+            }
+            write(converted.bytes_);
         }
     }
 
@@ -59,17 +67,13 @@ public:
     /// Errors    InvalidArgument if it does not fit
     void text(std::string_view characters, std::size_t size) {
         require(characters.size() <= size, "ByteWriter: the text does not fit into its field");
-        const auto at = add(size);
-        std::transform(characters.begin(), characters.end(), at, [](char c) { return static_cast<std::byte>(c); });
+        std::vector<std::byte> field(size);
+        std::transform(characters.begin(), characters.end(), field.begin(),
+                       [](char c) { return static_cast<std::byte>(c); });
+        write(field);
     }
 
 private:
-    // So many zeros at the end; where they begin.
-    std::vector<std::byte>::iterator add(std::size_t count) {
-        bytes_.resize(bytes_.size() + count);
-        return bytes_.end() - static_cast<std::ptrdiff_t>(count);
-    }
-
     std::vector<std::byte> bytes_;
 };
 

@@ -50,6 +50,7 @@ inline void expect_checksum(const ByteReader& reader, std::uint64_t position, st
 // Sorted first: thousands of sections must not be compared each with each.
 inline void expect_different_names(const ByteReader& reader, std::span<const ContainerSection> sections) {
     std::vector<std::pair<std::string_view, std::size_t>> sorted;
+    sorted.reserve(sections.size());
     for (std::size_t i = 0; i < sections.size(); ++i) {
         sorted.emplace_back(sections[i].name, i);
     }

@@ -45,6 +45,14 @@ public:
         require(layout_version > 0, "ContainerWriter: layout versions start at 1");
     }
 
+    ContainerWriter(const ContainerWriter&) = default;
+    ContainerWriter(ContainerWriter&&) noexcept = default;
+    ContainerWriter& operator=(const ContainerWriter& other) {
+        return *this = ContainerWriter(other);
+    }  // all of it, or nothing
+    ContainerWriter& operator=(ContainerWriter&&) noexcept = default;
+    ~ContainerWriter() = default;
+
     /// One number.
     template <Number T>
     void value(std::string_view name, T number) {

@@ -56,7 +56,7 @@ template <Number T>
 void write_bin(const std::string& path, MatrixView<const T> matrix) {
     constexpr std::uint32_t max = std::numeric_limits<std::uint32_t>::max();
     require(matrix.rows() <= max && matrix.cols() <= max, "write_bin: more than 2^32 - 1 rows or columns");
-    require(matrix.cols() > 0 || matrix.rows() == 0, "write_bin: a matrix with rows must have columns");
+    require_payload(matrix, "write_bin");
     AtomicFile file(path);
     file.write(number_bytes(static_cast<std::uint32_t>(matrix.rows())));
     file.write(number_bytes(static_cast<std::uint32_t>(matrix.cols())));
@@ -92,7 +92,8 @@ void write_bin(const std::string& path, MatrixView<const T> matrix) {
 
 /// The other direction. The file appears completely or not at all.
 ///
-/// Errors    InvalidArgument if there are rows without columns, or too many of either;  IOError
+/// Errors    InvalidArgument if there are rows without columns, no rows and more than 65536 columns, or too many of
+///           either;  IOError
 inline void write_fbin(const std::string& path, MatrixView<const float> matrix) {
     detail::write_bin(path, matrix);
 }

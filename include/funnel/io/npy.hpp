@@ -165,10 +165,10 @@ template <Number T>
 
 /// A file that numpy.load reads as an array of the shape of the matrix. It appears completely or not at all.
 ///
-/// Errors    InvalidArgument if there are rows without columns;  IOError
+/// Errors    InvalidArgument if there are rows without columns, or no rows and more than 65536 columns;  IOError
 template <Number T>
 void write_npy(const std::string& path, MatrixView<const T> matrix) {
-    require(matrix.cols() > 0 || matrix.rows() == 0, "write_npy: a matrix with rows must have columns");
+    detail::require_payload(matrix, "write_npy");
     std::string header = "{'descr': '" + ((sizeof(T) == 1 ? "|" : "<") + detail::npy_type<T>()) +
                          "', 'fortran_order': False, 'shape': (" + std::to_string(matrix.rows()) + ", " +
                          std::to_string(matrix.cols()) + "), }";

@@ -6,6 +6,7 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/io/byte_reader.hpp>
 #include <funnel/io/byte_writer.hpp>
+#include <funnel/io/container_format.hpp>
 #include <funnel/io/file.hpp>
 #include <funnel/io/little_endian.hpp>
 
@@ -33,8 +34,18 @@ void expect_payload(const ByteReader& reader, std::uint64_t rows, std::uint64_t 
     if (rows > 0 && cols == 0) {
         reader.fail("shape", "rows with columns", shape);
     }
-    if (cols > std::uint64_t{1} << 40) {  // only without rows, else the file would be as large
-        reader.fail("shape", "rows that a machine can address", shape);
+    if (rows == 0 && cols > container_max_empty_columns) {  // else the file is as large as its rows
+        reader.fail("shape", "at most 65536 columns where there are no rows", shape);
+    }
+}
+
+// The same for a matrix on its way into a file: what is written can be read.
+template <Number T>
+void require_payload(MatrixView<const T> matrix, const char* function) {
+    if (matrix.rows() > 0 ? matrix.cols() == 0 : matrix.cols() > container_max_empty_columns) {
+        raise<InvalidArgument>(std::string(function) +
+                               (matrix.rows() > 0 ? ": a matrix with rows must have columns"
+                                                  : ": a matrix without rows must have at most 65536 columns"));
     }
 }
 

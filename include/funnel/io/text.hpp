@@ -20,8 +20,8 @@ namespace funnel::inline FUNNEL_ABI::io {
 /// A UTF-8 byte order mark is dropped. All other bytes stay what they are: UTF-8 and Latin-1 pass unchanged.
 class Text {
 public:
-    /// Errors    CorruptData if there is nothing but line ends, or if it is no text: compressed, UTF-16, with a NUL
-    ///           byte
+    /// Errors    CorruptData if there is nothing but line ends, if lines end in CR alone, or if it is no text:
+    ///           compressed, UTF-16, with a NUL byte
     Text(std::string name, std::string content) : name_(std::move(name)), content_(std::move(content)) {
         if (const std::string_view other = io::known_format(std::as_bytes(std::span(content_))); !other.empty()) {
             reject(1, "text", other);
@@ -33,11 +33,21 @@ public:
             const auto stop = content_.begin() + static_cast<std::ptrdiff_t>(nul);
             reject(1 + static_cast<std::size_t>(std::count(content_.begin(), stop, '\n')), "text", "a NUL byte");
         }
+        const bool has_only_cr = content_.find('\n') == std::string::npos && content_.find('\r') != std::string::npos;
         content_.erase(content_.find_last_not_of("\r\n") + 1);  // empty lines at the end
         if (content_.empty()) {
             reject(1, "a row", "an empty file");
         }
+        if (has_only_cr) {  // all rows would be read as one
+            reject(1, "lines that end in LF or CRLF", "lines that end in CR alone (convert them first)");
+        }
     }
+
+    Text(const Text&) = default;
+    Text(Text&&) noexcept = default;
+    Text& operator=(const Text& other) { return *this = Text(other); }  // all of it, or nothing
+    Text& operator=(Text&&) noexcept = default;
+    ~Text() = default;
 
     /// Errors    IOError if the file cannot be read; CorruptData as above
     [[nodiscard]] static Text read(const std::string& path) {

@@ -16,20 +16,10 @@
 
 namespace funnel::inline FUNNEL_ABI::metrics {
 
-namespace detail {
-
-template <class M>
-concept HasRowsAndColumns = requires(const M& matrix) {
-    matrix.rows();
-    matrix.cols();
-};
-
-}  // namespace detail
-
 /// How far apart two items are, given by id: 0 for twins, the same both ways. A matrix is not one, whoever made it and
 /// however it stores its elements: matrices hold embeddings, in rows of floats. Wrap a matrix of distances in a lambda.
 template <class D>
-concept Distance = !detail::HasRowsAndColumns<D> && requires(const D& distance, std::uint32_t a, std::uint32_t b) {
+concept Distance = !funnel::detail::MatrixLike<D> && requires(const D& distance, std::uint32_t a, std::uint32_t b) {
     { distance(a, b) } -> std::convertible_to<double>;
 };
 

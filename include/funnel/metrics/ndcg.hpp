@@ -32,7 +32,7 @@ struct LinearGain {
 ///           double
 struct ExponentialGain {
     [[nodiscard]] double operator()(float label) const {
-        if (!(label <= 512.0F)) {
+        if (math::is_nan(label) || label > 512.0F) {
             raise<InvalidArgument>("ExponentialGain: labels must be at most 512, got " + std::to_string(label));
         }
         return math::exp2(static_cast<double>(label)) - 1.0;

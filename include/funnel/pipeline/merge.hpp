@@ -33,21 +33,24 @@ struct MergeOptions {
 namespace detail {
 
 // Numbers ids 0, 1, ... in the order of their first coming. Open addressing; room for a number of ids given in advance.
+// Ids may come from a stranger who chooses them to fall together. A long search shows that, and then the table takes
+// another multiplier.
 class IdNumbers {
 public:
     explicit IdNumbers(std::size_t capacity)
         : slots_(std::bit_ceil(2 * capacity + 2)),
-          shift_(64U - static_cast<unsigned>(std::countr_zero(slots_.size()))) {}
+          shift_(64U - static_cast<unsigned>(std::countr_zero(slots_.size()))),
+          longest_search_(16 * (64U - shift_)) {}
 
-    // The number of an id, which is the next free one if the id is new.
-    std::size_t operator()(std::uint32_t id) noexcept {
+    // The number of an id, which is the next free one if the id is new. If it fails, nothing has changed.
+    std::size_t operator()(std::uint32_t id) {
         FUNNEL_ASSERT(2 * size_ <= slots_.size());
-        // Fibonacci hashing: neighbouring ids land far apart.
-        std::size_t at = id * std::uint64_t{0x9E3779B97F4A7C15} >> shift_;
-        while (slots_[at].is_used && slots_[at].id != id) {
-            at = (at + 1) % slots_.size();
-        }
+        std::size_t at = slot_of(id);
         if (!slots_[at].is_used) {
+            if (((at - home_of(id)) & (slots_.size() - 1)) > longest_search_) [[unlikely]] {
+                spread();
+                at = slot_of(id);
+            }
             slots_[at] = {size_++, id, true};
         }
         return slots_[at].number;
@@ -62,8 +65,32 @@ private:
         bool is_used = false;
     };
 
+    // Fibonacci hashing: neighbouring ids land far apart.
+    [[nodiscard]] std::size_t home_of(std::uint32_t id) const noexcept { return id * multiplier_ >> shift_; }
+
+    [[nodiscard]] std::size_t slot_of(std::uint32_t id) const noexcept {
+        std::size_t at = home_of(id);
+        while (slots_[at].is_used && slots_[at].id != id) {
+            at = (at + 1) & (slots_.size() - 1);
+        }
+        return at;
+    }
+
+    [[gnu::noinline]] void spread() {
+        std::vector<Slot> old(slots_.size());
+        old.swap(slots_);
+        multiplier_ *= 0xBF58476D1CE4E5B9;  // odd, so that no multiplier is even
+        for (const Slot& slot : old) {
+            if (slot.is_used) {
+                slots_[slot_of(slot.id)] = slot;
+            }
+        }
+    }
+
     std::vector<Slot> slots_;
     unsigned shift_;
+    std::size_t longest_search_;  // 16 log(slots): ids that nobody chose for it need less
+    std::uint64_t multiplier_ = 0x9E3779B97F4A7C15;
     std::size_t size_ = 0;
 };
 

@@ -111,16 +111,23 @@ template <class Id>
         if (!std::in_range<std::uint32_t>(+id)) {  // promoted: in_range takes neither bool nor characters
             raise<InvalidArgument>(name + ": " + std::to_string(+id) + " is not an item id, 0 to 4294967295");
         }
+    } else if constexpr (std::floating_point<Id>) {
+        constexpr double last = std::numeric_limits<std::uint32_t>::max();
+        const auto number = static_cast<double>(id);
+        if (!math::is_finite(number) || number < 0.0 || number > last || number != math::floor(number)) {
+            raise<InvalidArgument>(name + ": " + std::to_string(number) + " is not an item id, 0 to 4294967295");
+        }
     }
     return static_cast<std::uint32_t>(id);
 }
 
 template <class Score>
 [[nodiscard]] float plain_score(const Score& score, const std::string& name) {
-    if constexpr (std::same_as<Score, double>) {
+    if constexpr (std::floating_point<Score> && !std::same_as<Score, float>) {
         constexpr double largest = std::numeric_limits<float>::max();
-        if (math::is_finite(score) && (score > largest || score < -largest)) {
-            raise<InvalidArgument>(name + ": a score is too large for a float: " + std::to_string(score));
+        const auto number = static_cast<double>(score);
+        if (math::is_finite(number) && (number > largest || number < -largest)) {
+            raise<InvalidArgument>(name + ": a score is too large for a float: " + std::to_string(number));
         }
     }
     return static_cast<float>(score);

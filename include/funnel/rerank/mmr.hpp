@@ -21,20 +21,10 @@
 
 namespace funnel::inline FUNNEL_ABI::rerank {
 
-namespace detail {
-
-template <class M>
-concept HasRowsAndColumns = requires(const M& matrix) {
-    matrix.rows();
-    matrix.cols();
-};
-
-}  // namespace detail
-
 /// How alike two candidates are, given by position; larger is more alike. A matrix is not one, whoever made it and
 /// however it stores its elements: matrices hold embeddings, in rows of floats, unless wrapped in Similarities.
 template <class S>
-concept Similarity = !detail::HasRowsAndColumns<S> && requires(const S& similarity, std::size_t i, std::size_t j) {
+concept Similarity = !funnel::detail::MatrixLike<S> && requires(const S& similarity, std::size_t i, std::size_t j) {
     { similarity(i, j) } -> std::convertible_to<float>;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// expect: HasRowsAndColumns
+// expect: MatrixLike
 #include <funnel/core/matrix.hpp>
 #include <funnel/rerank/mmr.hpp>
 
