@@ -4,7 +4,6 @@
 // Everything that runs on the host, for a first try; it needs Eigen. It takes seconds to compile: once a program
 // stands, include the headers that it uses. The library itself never includes this one.
 
-#include <funnel/ann/filter.hpp>
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
 #include <funnel/ann/hnsw_build.hpp>
@@ -27,12 +26,14 @@
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/popularity.hpp>
 #include <funnel/cf/recommend.hpp>
+#include <funnel/cf/scorer.hpp>
 #include <funnel/cf/similarity.hpp>
 #include <funnel/cf/sparse_weights.hpp>
 #include <funnel/core/config.hpp>
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/core/key_map.hpp>
 #include <funnel/core/key_numbers.hpp>
 #include <funnel/core/math.hpp>

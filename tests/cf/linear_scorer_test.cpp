@@ -41,15 +41,22 @@ using Ids = std::vector<std::uint32_t>;
 
 // Takes the weights it is given: no learning.
 template <class W>
-struct Given {
+class Given : public LinearScorer<W> {
+public:
     using Options = W;
-    using Weights = W;
     static constexpr std::string_view kind = "cf.Given";
 
-    template <class Executor>
-    static W learn(const CSRMatrix<float>&, const W& weights, Executor&) {
-        return weights;
+    template <class Log, class Executor>
+    static Given learn(const Log&, const CSRMatrix<float>&, const W& weights, Executor&) {
+        return Given(weights);
     }
+    template <class Reader>
+    static Given read(const Reader& file, const Histories& histories) {
+        return Given(W::read(file, histories.items()));
+    }
+
+private:
+    using LinearScorer<W>::LinearScorer;
 };
 
 // weight(from, to), 4 x 4:  item 2 speaks against 3, nothing speaks for 0.
@@ -108,7 +115,7 @@ TEST_CASE_TEMPLATE("LinearScorer: worked by hand, with dense and with sparse wei
             return DenseWeights<>(table, 4);
         }
     };
-    const auto model = Model<LinearScorer<Given<Weights>>>::fit(log_of_three, weights());
+    const auto model = Model<Given<Weights>>::fit(log_of_three, weights());
     CHECK(model.users() == 3);
     CHECK(model.items() == 4);
 
@@ -166,7 +173,7 @@ TEST_CASE_TEMPLATE("LinearScorer: of the items with score 0, those are listed fo
         }
         weights = DenseWeights<>(dense, n);
     }
-    const auto model = Model<LinearScorer<Given<Weights>>>::fit(testing::log_of({{0, 1, 2}, {5}, {0}}, n), weights);
+    const auto model = Model<Given<Weights>>::fit(testing::log_of({{0, 1, 2}, {5}, {0}}, n), weights);
     CHECK(model.score(0, Ids{3, 4, 5, 6, 7}) == std::vector<float>{0.0F, -0.5F, 0.0F, 0.0F, 0.0F});
     CHECK(model.recommend(0) == List{{3, 0.0F}, {6, 0.0F}, {4, -0.5F}});
     CHECK(model.recommend(0, {.k = 2}) == List{{3, 0.0F}, {6, 0.0F}});
@@ -205,7 +212,7 @@ TEST_CASE_TEMPLATE("LinearScorer: lists agree with the definition where many wei
         }
         const auto log = testing::random_log(40, n, 0.03, 6);
         const Histories histories(funnel::data::user_item_matrix(log));
-        const auto model = Model<LinearScorer<Given<Weights>>>::fit(log, weights);
+        const auto model = Model<Given<Weights>>::fit(log, weights);
         std::size_t cancelled = 0;
         for (std::uint32_t user = 0; user < 40; ++user) {
             const std::span<const std::uint32_t> history = histories.of(user);
@@ -236,7 +243,7 @@ TEST_CASE("LinearScorer: which zeros are known is asked only if a zero can enter
         CAPTURE(zeros);
         std::size_t lookups = 0;
         std::size_t rows = 0;
-        const auto model = Model<LinearScorer<Given<Counting>>>::fit(log, Counting{&lookups, &rows, zeros});
+        const auto model = Model<Given<Counting>>::fit(log, Counting{&lookups, &rows, zeros});
         CHECK(model.recommend(0, {.k = 96 - zeros}).size() == 96 - zeros);
         CHECK(rows == 4);
         CHECK(lookups == 0);
@@ -252,7 +259,7 @@ TEST_CASE("LinearScorer: few items are looked up, many are read off whole rows")
     std::size_t lookups = 0;
     std::size_t rows = 0;
     const auto log = testing::log_of({{0, 1, 2, 3}}, 100);
-    const auto model = Model<LinearScorer<Given<Counting>>>::fit(log, Counting{&lookups, &rows});
+    const auto model = Model<Given<Counting>>::fit(log, Counting{&lookups, &rows});
     // Four rows of 50 and 100 scores to clear are as much work as 4 x 7.5 look-ups.
     CHECK(model.score(0, Ids{5, 6, 7, 8, 9, 10, 11}) == std::vector<float>(7, 4.0F));
     CHECK(lookups == 28);
@@ -268,8 +275,7 @@ TEST_CASE("LinearScorer: weights tell how long their rows are, also if there are
     CHECK(DenseWeights<>(table, 4).mean_row() == 4);
     CHECK(SparseWeights().mean_row() == 0);
     const auto nothing = testing::log_of({{}, {}}, 0);
-    const auto model =
-        Model<LinearScorer<Given<SparseWeights>>>::fit(nothing, SparseWeights(CSRMatrix<float>({}, 0, 0)));
+    const auto model = Model<Given<SparseWeights>>::fit(nothing, SparseWeights(CSRMatrix<float>({}, 0, 0)));
     CHECK(model.score(1, {}).empty());
 }
 
@@ -292,7 +298,7 @@ TEST_CASE_TEMPLATE("LinearScorer: the score of an item is the same bits alone, a
         weights = DenseWeights<>(dense, n);
     }
     const auto log = testing::random_log(8, n, 0.2, 5);
-    const auto model = Model<LinearScorer<Given<Weights>>>::fit(log, weights);
+    const auto model = Model<Given<Weights>>::fit(log, weights);
     for (std::uint32_t user = 0; user < 8; ++user) {
         for (const std::size_t count : {1U, 2U, 5U, 20U, 150U}) {
             Ids items(count);

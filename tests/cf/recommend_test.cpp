@@ -127,16 +127,16 @@ TEST_CASE("recommend_for: both forms give the same list") {
     const Ids history{2};
     const Profile profile{history};
     const List expected{{3, 0.4F}, {0, 0.3F}};
-    CHECK(recommend_for(model, profile, {.k = 2}, AllItems{}) == expected);
+    CHECK(recommend_for(model, profile, {.k = 2}, AcceptAll{}) == expected);
 
     std::vector<float> scratch(4);
     List out(9, Scored<>{77, 7.0F});
-    const auto list = recommend_for(model, profile, {.k = 2}, AllItems{}, scratch, out);
+    const auto list = recommend_for(model, profile, {.k = 2}, AcceptAll{}, scratch, out);
     CHECK(List(list.begin(), list.end()) == expected);
     CHECK(out[2] == Scored<>{77, 7.0F});  // k counts, not the room
-    CHECK(recommend_for(model, profile, {.k = 5}, AllItems{}, scratch, std::span(out).first(1)).size() == 1);
-    CHECK(recommend_for(model, {}, {.k = 2}, AllItems{}, scratch, out).empty());  // needs_history
-    static_assert(noexcept(recommend_for(model, profile, {}, AllItems{}, scratch, out)));
+    CHECK(recommend_for(model, profile, {.k = 5}, AcceptAll{}, scratch, std::span(out).first(1)).size() == 1);
+    CHECK(recommend_for(model, {}, {.k = 2}, AcceptAll{}, scratch, out).empty());  // needs_history
+    static_assert(noexcept(recommend_for(model, profile, {}, AcceptAll{}, scratch, out)));
 }
 
 // It wrote past the end of what the caller gave.
@@ -147,12 +147,12 @@ TEST_CASE("recommend_for: scratch that is too short gives an empty list") {
     List out = untouched;
     std::vector<float> scratch(4, 9.0F);
     for (std::size_t size = 0; size < 4; ++size) {
-        CHECK(recommend_for(model, {history}, {}, AllItems{}, std::span(scratch).first(size), out).empty());
+        CHECK(recommend_for(model, {history}, {}, AcceptAll{}, std::span(scratch).first(size), out).empty());
         CHECK(out == untouched);
         CHECK(scratch == std::vector<float>(4, 9.0F));
     }
     std::vector<float> longer(6, 9.0F);
-    CHECK(recommend_for(model, {history}, {}, AllItems{}, longer, out).size() == 2);
+    CHECK(recommend_for(model, {history}, {}, AcceptAll{}, longer, out).size() == 2);
     CHECK(longer[4] == 9.0F);
 }
 
@@ -160,13 +160,13 @@ TEST_CASE("recommend_for: edges of k, history and filter") {
     const Table model{{0.3F, 0.2F, 0.9F}};
     const Ids history{2};
     const Ids everything{0, 1, 2};
-    CHECK(recommend_for(model, {history}, {.k = 0}, AllItems{}).empty());
-    CHECK(recommend_for(model, {history}, {.k = 99}, AllItems{}) == List{{0, 0.3F}, {1, 0.2F}});
-    CHECK(recommend_for(model, {history}, {.k = 1, .keep_seen = true}, AllItems{}) == List{{2, 0.9F}});
-    CHECK(recommend_for(model, {everything}, {}, AllItems{}).empty());
+    CHECK(recommend_for(model, {history}, {.k = 0}, AcceptAll{}).empty());
+    CHECK(recommend_for(model, {history}, {.k = 99}, AcceptAll{}) == List{{0, 0.3F}, {1, 0.2F}});
+    CHECK(recommend_for(model, {history}, {.k = 1, .keep_seen = true}, AcceptAll{}) == List{{2, 0.9F}});
+    CHECK(recommend_for(model, {everything}, {}, AcceptAll{}).empty());
     CHECK(recommend_for(model, {history}, {}, [](std::uint32_t) { return false; }).empty());
-    CHECK(recommend_for(model, {}, {}, AllItems{}).empty());  // needs_history
-    CHECK(recommend_for(Table{}, {history}, {}, AllItems{}).empty());
+    CHECK(recommend_for(model, {}, {}, AcceptAll{}).empty());  // needs_history
+    CHECK(recommend_for(Table{}, {history}, {}, AcceptAll{}).empty());
 }
 
 TEST_CASE("recommend_for: zeros with evidence come between positive and negative scores, zeros without it not at all") {
@@ -176,7 +176,7 @@ TEST_CASE("recommend_for: zeros with evidence come between positive and negative
     for (std::size_t k = 1; k <= 6; ++k) {
         CAPTURE(k);
         const List best(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(std::min(k, expected.size())));
-        CHECK(recommend_for(model, {history}, {.k = k}, AllItems{}) == best);
+        CHECK(recommend_for(model, {history}, {.k = k}, AcceptAll{}) == best);
     }
     const auto passes = [](std::uint32_t item) { return item != 5 && item != 0; };
     CHECK(recommend_for(model, {history}, {.k = 6}, passes) == List{{4, 0.5F}, {2, 0.0F}, {3, -2.0F}});

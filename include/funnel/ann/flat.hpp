@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/ann/filter.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
@@ -89,7 +89,7 @@ public:
     }
 
     /// The nearest vectors that pass a filter: k hits if so many do. Vectors that do not pass are not scored.
-    template <Filter F>
+    template <ItemFilter F>
     [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query, const FlatSearchOptions& options,
                                                const F& filter) const {
         vectors_.check(query, "the query", "Flat::search");
@@ -110,7 +110,7 @@ public:
     {
         return search(query, options, AcceptAll{}, scratch, out);
     }
-    template <Filter F>
+    template <ItemFilter F>
     std::size_t search(std::span<const float> query, const FlatSearchOptions& options, const F& filter,
                        Scratch& scratch, std::span<Scored<>> out) const noexcept(is_nothrow_filter<F>)
         requires kernels::HostBackend<Backend>
@@ -194,7 +194,7 @@ private:
         }
     }
 
-    template <Filter F>
+    template <ItemFilter F>
     std::size_t find(std::span<const float> query, const FlatSearchOptions& options, const F& filter, Scratch& scratch,
                      std::span<Scored<>> out) const {
         out = out.first(std::min({options.k, out.size(), size()}));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/ann/filter.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/ann/hnsw_build.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
@@ -116,7 +116,7 @@ public:
     }
 
     /// The nearest vectors that pass a filter. Where few pass, it scores all of those instead of walking.
-    template <Filter F>
+    template <ItemFilter F>
     [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query, const HNSWSearchOptions& options,
                                                const F& filter) const {
         require(options.ef >= 1, "HNSW::search: ef must be at least 1");
@@ -136,7 +136,7 @@ public:
                        std::span<Scored<>> out) const noexcept {
         return search(query, options, AcceptAll{}, scratch, out);
     }
-    template <Filter F>
+    template <ItemFilter F>
     std::size_t search(std::span<const float> query, const HNSWSearchOptions& options, const F& filter,
                        Scratch& scratch, std::span<Scored<>> out) const noexcept(is_nothrow_filter<F>) {
         constexpr bool is_filtered = !std::same_as<F, AcceptAll>;
@@ -248,7 +248,7 @@ private:
         scratch.walk_.reserve(graph_, is_any_shut_out ? detail::largest_pool(graph_, ef) : ef);
     }
 
-    template <Filter F>
+    template <ItemFilter F>
     std::size_t find(std::span<const float> query, const HNSWSearchOptions& options, const F& filter, Scratch& scratch,
                      std::span<Scored<>> out) const {
         out = out.first(std::min({options.k, out.size(), size()}));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/ann/filter.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/hnsw_search.hpp>
@@ -96,7 +96,7 @@ std::size_t take_hits(const CandidatePool& pool, const Copies& copies, const Pas
 ///
 /// Shapes    query: d, prepared;  out: at most one hit per vector, not empty
 /// Returns   the number of hits
-template <Metric M, kernels::HostBackend Backend, Filter F>
+template <Metric M, kernels::HostBackend Backend, ItemFilter F>
 std::size_t find_nearest(const HNSWGraph& graph, const Vectors<M>& vectors, const Copies& copies,
                          std::span<const float> query, std::size_t ef, const F& filter, WalkScratch& scratch,
                          std::span<Scored<>> out) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/ann/filter.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix_view.hpp>
@@ -26,7 +26,7 @@ namespace detail {
 /// Shapes    query: prepared, d;  rows: n x d, prepared;  out: room for k (not checked)
 /// Returns   the filled part of out, best first; ties go to the smaller id
 /// Cost      n calls of passes, one score for each row that passes; allocates nothing
-template <Metric M, kernels::HostBackend Backend, Filter Passes>
+template <Metric M, kernels::HostBackend Backend, ItemFilter Passes>
 std::span<Scored<>> scan(std::span<const float> query, MatrixView<const float> rows, const Passes& passes,
                          std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) {
     FUNNEL_ASSERT(rows.rows() == 0 || query.size() == rows.cols());
@@ -68,7 +68,7 @@ public:
     void append(MatrixView<const float>) noexcept {}
 
     /// As scan above.
-    template <Filter Passes>
+    template <ItemFilter Passes>
     [[nodiscard]] std::span<Scored<>> search(std::span<const float> query, MatrixView<const float> rows,
                                              const Passes& passes, std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) const {
         return scan<M, Backend>(query, rows, passes, out);

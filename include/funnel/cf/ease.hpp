@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/cf/dense_weights.hpp>
+#include <funnel/cf/histories.hpp>
 #include <funnel/cf/linear_scorer.hpp>
 #include <funnel/cf/model.hpp>
 #include <funnel/core/eigen.hpp>
@@ -9,6 +10,7 @@
 #include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/sparse.hpp>
+#include <funnel/data/interaction_log.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/linalg/spd_inverse.hpp>
 
@@ -31,15 +33,15 @@ struct EASEOptions {
     float lambda = 200.0F;
 };
 
-/// How EASE learns its weights.
+/// What EASE learns: the weight of every item for every other.
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
-struct LearnEASE {
+class EASEScorer : public LinearScorer<DenseWeights<Backend>> {
+public:
     using Options = EASEOptions;
-    using Weights = DenseWeights<Backend>;
     static constexpr std::string_view kind = "cf.EASE";
 
-    template <Executor E>
-    static Weights learn(const CSRMatrix<float>& user_item, const EASEOptions& options, E& executor) {
+    template <data::InteractionLog Log, Executor E>
+    static EASEScorer learn(const Log&, const CSRMatrix<float>& user_item, const EASEOptions& options, E& executor) {
         require(math::is_finite(options.lambda) && options.lambda > 0.0F, "EASE: lambda must be positive and finite");
         const std::size_t items = user_item.cols();
         require_memory(items);
@@ -73,10 +75,17 @@ struct LearnEASE {
         });
         require(std::all_of(weights.begin(), weights.end(), [](float weight) { return math::is_finite(weight); }),
                 "EASE: the weights are not finite: lambda is too small for this log");
-        return {std::move(weights), items};
+        return EASEScorer(DenseWeights<Backend>(std::move(weights), items));
+    }
+
+    template <class Reader>
+    static EASEScorer read(const Reader& file, const Histories& histories) {
+        return EASEScorer(DenseWeights<Backend>::read(file, histories.items()));
     }
 
 private:
+    using LinearScorer<DenseWeights<Backend>>::LinearScorer;
+
     // Where memory is promised before it is there, a matrix that is too large would end in a killed process, not in
     // std::bad_alloc.
     static void require_memory(std::size_t items) {
@@ -113,7 +122,7 @@ private:
 /// Errors    InvalidArgument if an option is out of range, or 12 n^2 bytes are more than the memory of this machine
 /// Source    Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
-using BasicEASE = Model<LinearScorer<LearnEASE<Backend>>>;
+using BasicEASE = Model<EASEScorer<Backend>>;
 
 using EASE = BasicEASE<>;
 

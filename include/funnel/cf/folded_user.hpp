@@ -2,7 +2,9 @@
 #pragma once
 
 #include <funnel/cf/recommend.hpp>
+#include <funnel/cf/scorer.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/core/scored.hpp>
 
 #include <algorithm>
@@ -15,6 +17,19 @@
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::cf {
+
+/// A history as the models keep it: ascending.
+///
+/// Errors    InvalidArgument if an item is unknown or named twice
+[[nodiscard]] inline std::vector<std::uint32_t> checked_history(std::span<const std::uint32_t> history,
+                                                                std::size_t items) {
+    std::vector<std::uint32_t> sorted(history.begin(), history.end());
+    std::sort(sorted.begin(), sorted.end());
+    require(sorted.empty() || sorted.back() < items, "fold_in: every item of the history must be below items()");
+    require(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(),
+            "fold_in: an item may be in the history only once");
+    return sorted;
+}
 
 /// A user who was not there in training: what fold_in returns. Refers to the model, which must outlive it; one that was
 /// made from a temporary model keeps it.
@@ -52,17 +67,17 @@ public:
     }
     void profile() const&& = delete;
 
-    template <ItemFilter Filter = AllItems>
+    template <ItemFilter Filter = AcceptAll>
     [[nodiscard]] std::vector<Scored<>> recommend(const RecommendOptions& options = {},
                                                   const Filter& filter = {}) const {
         return recommend_for(*scorer_, profile(), options, filter);
     }
 
     /// The same in memory of the caller: see recommend_for. Allocates nothing.
-    template <ItemFilter Filter = AllItems>
+    template <ItemFilter Filter = AcceptAll>
     std::span<Scored<>> recommend(const RecommendOptions& options, std::span<float> scratch,
                                   std::span<Scored<>> out FUNNEL_LIFETIMEBOUND, const Filter& filter = {}) const
-        noexcept(filters_quietly<Filter>) {
+        noexcept(is_nothrow_filter<Filter>) {
         return recommend_for(*scorer_, profile(), options, filter, scratch, out);
     }
 

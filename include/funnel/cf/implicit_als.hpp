@@ -95,8 +95,7 @@ public:
         return kernels::dot<Backend>(profile.factors, items_.row(item));
     }
 
-protected:
-    template <class Log, Executor E>
+    template <data::InteractionLog Log, Executor E>
     static ImplicitALSScorer learn(const Log&, const CSRMatrix<float>& user_item, const ImplicitALSOptions& options,
                                    E& executor) {
         const auto is_positive = [](float x) { return math::is_finite(x) && x > 0.0F; };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/cf/histories.hpp>
 #include <funnel/cf/linear_scorer.hpp>
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/similarity.hpp>
@@ -10,6 +11,7 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/core/top_k.hpp>
+#include <funnel/data/interaction_log.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -26,14 +28,15 @@ struct ItemKNNOptions {
     float shrinkage = 0.0F;                      ///< >= 0, added to the denominator: distrusts items with few users
 };
 
-/// How ItemKNN learns its weights.
-struct LearnItemKNN {
+/// What ItemKNN learns: the similarities of each item to its neighbours.
+class ItemKNNScorer : public LinearScorer<SparseWeights> {
+public:
     using Options = ItemKNNOptions;
-    using Weights = SparseWeights;
     static constexpr std::string_view kind = "cf.ItemKNN";
 
-    template <Executor E>
-    static SparseWeights learn(const CSRMatrix<float>& user_item, const ItemKNNOptions& options, E& executor) {
+    template <data::InteractionLog Log, Executor E>
+    static ItemKNNScorer learn(const Log&, const CSRMatrix<float>& user_item, const ItemKNNOptions& options,
+                               E& executor) {
         require(options.neighbours > 0, "ItemKNN: neighbours must be positive");
         require(math::is_finite(options.shrinkage) && options.shrinkage >= 0.0F,
                 "ItemKNN: shrinkage must be finite and not negative");
@@ -89,8 +92,16 @@ struct LearnItemKNN {
                 entries.push_back({neighbour.id, static_cast<std::uint32_t>(item), neighbour.score});
             }
         }
-        return SparseWeights(CSRMatrix<float>(entries, items, items));
+        return ItemKNNScorer(SparseWeights(CSRMatrix<float>(entries, items, items)));
     }
+
+    template <class Reader>
+    static ItemKNNScorer read(const Reader& file, const Histories& histories) {
+        return ItemKNNScorer(SparseWeights::read(file, histories.items()));
+    }
+
+private:
+    using LinearScorer<SparseWeights>::LinearScorer;
 };
 
 /// Nearest neighbours among items: an item is as good as its similarity to what the user already took.
@@ -104,6 +115,6 @@ struct LearnItemKNN {
 /// Cost      fit: sum over users of |history|^2 in time, O(items x neighbours) memory, and O(items) for each thread;
 ///           recommend: |history| sparse rows, O(items)
 /// Source    Deshpande & Karypis, "Item-based top-N recommendation algorithms", TOIS 2004
-using ItemKNN = Model<LinearScorer<LearnItemKNN>>;
+using ItemKNN = Model<ItemKNNScorer>;
 
 }  // namespace funnel::cf

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/cf/histories.hpp>
-#include <funnel/cf/recommend.hpp>
+#include <funnel/cf/scorer.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/scored.hpp>
-#include <funnel/core/sparse.hpp>
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,29 +29,25 @@ concept ItemWeights =
         { W::lookup_cost } -> std::convertible_to<std::size_t>;  // how many it adds in the time of a weight()
     };
 
-/// Scores by weights between items (EASE, ItemKNN); Learning says how they are learned.
+/// The base of scorers that score by weights between items, such as EASE and ItemKNN.
 ///
 ///     score(u, i) = sum over items j of u's history of weight(j, i)
 ///
 /// Candidates are the items for which the history has a weight other than 0, also if its weights cancel out to a score
 /// of 0 or less; a user without a history gets an empty list. The history is the set of items in the training log:
-/// neither values nor repetitions matter. Learning has
+/// values and repetitions do not matter.
 ///
-///     kind  Options                                   as a model has them
-///     Weights                                         ItemWeights that can write() themselves, and read()
-///     learn(user_item, options, executor)             -> Weights
+/// A model adds kind, Options, learn and read (see LearnedScorer); cf/ease.hpp is an example.
 ///
 /// Cost      recommend: |history| rows of weights, and O(items) for the list;  score: no more than that, however many
 ///           items are to be scored
-template <class Learning>
-    requires ItemWeights<typename Learning::Weights>
+template <ItemWeights W>
 class LinearScorer {
-    using Weights = typename Learning::Weights;
-
 public:
-    using Options = typename Learning::Options;
-    static constexpr std::string_view kind = Learning::kind;
+    using Weights = W;
     static constexpr bool needs_history = true;
+
+    explicit LinearScorer(Weights weights) : weights_(std::move(weights)) {}
 
     [[nodiscard]] std::size_t items() const noexcept { return weights_.items(); }
     [[nodiscard]] const Weights& weights() const& noexcept FUNNEL_LIFETIMEBOUND { return weights_; }
@@ -120,26 +113,12 @@ public:
         }
     }
 
-protected:
-    template <class Log, class Executor>
-    static LinearScorer learn(const Log&, const CSRMatrix<float>& user_item, const Options& options,
-                              Executor& executor) {
-        return LinearScorer(Learning::learn(user_item, options, executor));
-    }
-
     template <class Writer>
     void write(Writer& file) const {
         weights_.write(file);
     }
 
-    template <class Reader>
-    static LinearScorer read(const Reader& file, const Histories& histories) {
-        return LinearScorer(Weights::read(file, histories.items()));
-    }
-
 private:
-    explicit LinearScorer(Weights weights) : weights_(std::move(weights)) {}
-
     [[nodiscard]] bool speaks_for(const Profile& profile, std::uint32_t item) const noexcept {
         return std::any_of(profile.history.begin(), profile.history.end(),
                            [&](std::uint32_t from) { return weights_.weight(from, item) != 0.0F; });

@@ -4,40 +4,57 @@
 #include <funnel/cf/folded_user.hpp>
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/recommend.hpp>
+#include <funnel/cf/scorer.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interaction_log.hpp>
+#include <funnel/data/interactions.hpp>
 #include <funnel/data/user_item_matrix.hpp>
 #include <funnel/io/container.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::cf {
 
-/// A recommender: a scorer, and all that does not depend on what it learned. To add a model, write its scorer, with
+/// A scorer that can be learned from a log and saved.
 ///
 ///     kind                                            what its files hold, such as "cf.EASE"
 ///     Options                                         what fit() takes beside the log
-///     learn(train, user_item, options, executor)      -> Scorer
-///     write(file)  read(file, histories)              its sections of a file; read -> Scorer
+///     learn(log, user_item, options, executor)        -> S
+///     write(file)  read(file, histories)              its sections of a file; read -> S
 ///
-/// and what a Scorer needs (recommend.hpp). tests/support/model_contract.hpp checks what every model promises. Optional
-/// members of a scorer:
+/// user_item has a row of ones for each user. Optional members:
 ///
 ///     explain_for(profile, item, k)                   gives the model explain()
-///     score_some(profile, items, scores)              cheaper than score_one for each, the same bits
+///     score_some(profile, items, scores)              cheaper than score_one for each, with the same bits
 ///     user_factors()  fold_in_factors(history)        rows for Profile::factors, of known and of new users
+template <class S>
+concept LearnedScorer = Scorer<S> && std::default_initializable<typename S::Options> &&
+                        requires(const S& scorer, const data::Interactions& log, const CSRMatrix<float>& user_item,
+                                 const typename S::Options& options, Serial& executor, const Histories& histories,
+                                 io::ContainerWriter& writer, const io::ContainerReader& reader) {
+                            { S::kind } -> std::convertible_to<std::string_view>;
+                            { S::learn(log, user_item, options, executor) } -> std::same_as<S>;
+                            { S::read(reader, histories) } -> std::same_as<S>;
+                            scorer.write(writer);
+                        };
+
+/// A recommender: a scorer, and everything that does not depend on what it learned. To add a model, write its scorer;
+/// cf/popularity.hpp is the shortest example, and tests/support/model_contract.hpp checks what every model promises.
 ///
 /// A user >= users(), such as one who registered after training, is a user without a history. A model that was moved
 /// from has no users and no items.
-template <Scorer S>
+template <LearnedScorer S>
 class Model : public S {
 public:
     using Options = typename S::Options;
@@ -64,17 +81,17 @@ public:
 
     /// The best items for a user, best first. Only items that there is evidence for, so the list may be shorter than k;
     /// empty for a user without a history, if the scorer needs one.
-    template <ItemFilter Filter = AllItems>
+    template <ItemFilter Filter = AcceptAll>
     [[nodiscard]] std::vector<Scored<>> recommend(std::size_t user, const RecommendOptions& options = {},
                                                   const Filter& filter = {}) const {
         return recommend_for(scorer(), profile(user), options, filter);
     }
 
     /// The same in memory of the caller: see recommend_for. Allocates nothing.
-    template <ItemFilter Filter = AllItems>
+    template <ItemFilter Filter = AcceptAll>
     std::span<Scored<>> recommend(std::size_t user, const RecommendOptions& options, std::span<float> scratch,
                                   std::span<Scored<>> out FUNNEL_LIFETIMEBOUND, const Filter& filter = {}) const
-        noexcept(filters_quietly<Filter>) {
+        noexcept(is_nothrow_filter<Filter>) {
         return recommend_for(scorer(), profile(user), options, filter, scratch, out);
     }
 
@@ -146,6 +163,11 @@ public:
     }
 
 private:
+    // What only this class calls is no part of a model.
+    using S::learn;
+    using S::read;
+    using S::write;
+
     static constexpr bool has_factors = requires(const S& scorer) { scorer.user_factors(); };
 
     Model(S scorer, Histories histories, std::uint64_t fingerprint)

@@ -53,10 +53,8 @@ public:
         return scores_[item];
     }
 
-protected:
-    template <class Log, class Executor>
-    static PopularityScorer learn(const Log& train, const CSRMatrix<float>&, const PopularityOptions& options,
-                                  Executor&) {
+    template <data::InteractionLog Log, Executor E>
+    static PopularityScorer learn(const Log& train, const CSRMatrix<float>&, const PopularityOptions& options, E&) {
         require(!options.half_life || (math::is_finite(*options.half_life) && *options.half_life > 0.0),
                 "Popularity: half_life must be positive and finite");
         require(!options.now || math::is_finite(*options.now), "Popularity: now must be finite");

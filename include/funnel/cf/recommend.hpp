@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/cf/scorer.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <type_traits>
 #include <vector>
 
 namespace funnel::inline FUNNEL_ABI::cf {
@@ -20,51 +20,7 @@ struct RecommendOptions {
     bool keep_seen = false;  ///< true: items of the user's own history may come back
 };
 
-/// Says which items may be shown: filter(item) -> bool.
-template <class F>
-concept ItemFilter = std::predicate<const F&, std::uint32_t>;
-
-/// Lets every item through.
-struct AllItems {
-    [[nodiscard]] constexpr bool operator()(std::uint32_t) const noexcept { return true; }
-};
-
-/// Whether a list can be made without an exception: all else on the way is noexcept.
-template <class Filter>
-inline constexpr bool filters_quietly = std::is_nothrow_invocable_v<const Filter&, std::uint32_t>;
-
-/// What a scorer goes by when it scores items for a user; each reads the part it needs.
-struct Profile {
-    std::span<const std::uint32_t> history;  ///< ids of the items the user had to do with, ascending
-    std::span<const float> factors = {};     ///< the user's row of a factor model
-};
-
-/// What was learned, asked to score items for a profile, whoever the user is. Model makes a recommender of it.
-///
-///     needs_history                       true: it is not asked about a user without a history
-///     score_all(profile, scores)          one score for each of its items
-///     score_one(profile, item)            the score of one of its items
-///     keep_known_zeros(profile, scores)   optional, noexcept; see below
-///
-/// Ids must be below items(), and scores must have items() elements (neither is checked).
-///
-/// An item is recommended only if there is evidence for it. A score other than 0 is evidence. If a score of 0 can mean
-/// that nothing is known, the scorer has keep_known_zeros. It gets the scores that score_all wrote: a score that is 0
-/// with evidence stays 0, and every other score becomes any number but 0.
-template <class S>
-concept Scorer = requires(const S& scorer, const Profile& profile, std::span<float> scores, std::uint32_t item) {
-    { scorer.items() } -> std::convertible_to<std::size_t>;
-    { S::needs_history } -> std::convertible_to<bool>;
-    { scorer.score_all(profile, scores) } noexcept;
-    { scorer.score_one(profile, item) } noexcept -> std::convertible_to<float>;
-};
-
 namespace detail {
-
-template <class S>
-concept tells_zeros_apart = requires(const S& scorer, const Profile& profile, std::span<float> scores) {
-    { scorer.keep_known_zeros(profile, scores) } noexcept;
-};
 
 // Pushes the items that are neither seen nor rejected by accept, which is asked only about those that would enter.
 template <class Accept>
@@ -101,10 +57,10 @@ void offer_unseen(TopK<>& best, std::span<const float> scores, std::span<const s
 ///           out: room for k
 /// Returns   the filled part of out, best first, ties to the smaller id; shorter than k if fewer items are left
 /// Cost      O(n + seen) and the heap of TopK; allocates nothing. The filter is asked only about items that would enter
-template <ItemFilter Filter = AllItems>
+template <ItemFilter Filter = AcceptAll>
 std::span<Scored<>> best_unseen(std::span<const float> scores, std::span<const std::uint32_t> seen,
                                 std::span<Scored<>> out FUNNEL_LIFETIMEBOUND,
-                                const Filter& filter = {}) noexcept(filters_quietly<Filter>) {
+                                const Filter& filter = {}) noexcept(is_nothrow_filter<Filter>) {
     TopK<> best(out);
     detail::offer_unseen(best, scores, seen, filter);
     return best.finish();
@@ -116,10 +72,10 @@ std::span<Scored<>> best_unseen(std::span<const float> scores, std::span<const s
 /// Returns   the filled part of out: unseen items that there is evidence for (see Scorer). Empty if scratch is too
 ///           short, or for a profile without a history if the scorer needs one
 /// Cost      one score_all and one best_unseen; again about as much if they do not fill out with scores above 0
-template <Scorer S, ItemFilter Filter = AllItems>
+template <Scorer S, ItemFilter Filter = AcceptAll>
 std::span<Scored<>> recommend_for(const S& scorer, const Profile& profile, const RecommendOptions& options,
                                   const Filter& filter, std::span<float> scratch,
-                                  std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) noexcept(filters_quietly<Filter>) {
+                                  std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) noexcept(is_nothrow_filter<Filter>) {
     const std::size_t items = scorer.items();
     out = out.first(std::min(options.k, out.size()));
     if (out.empty() || scratch.size() < items || (S::needs_history && profile.history.empty())) {
@@ -144,7 +100,7 @@ std::span<Scored<>> recommend_for(const S& scorer, const Profile& profile, const
 }
 
 /// The same with memory of its own.
-template <Scorer S, ItemFilter Filter = AllItems>
+template <Scorer S, ItemFilter Filter = AcceptAll>
 [[nodiscard]] std::vector<Scored<>> recommend_for(const S& scorer, const Profile& profile,
                                                   const RecommendOptions& options, const Filter& filter) {
     if (S::needs_history && profile.history.empty()) {
@@ -154,60 +110,6 @@ template <Scorer S, ItemFilter Filter = AllItems>
     std::vector<Scored<>> out(std::min(options.k, scratch.size()));
     funnel::detail::keep_first(out, recommend_for(scorer, profile, options, filter, scratch, out).size());
     return out;
-}
-
-/// score() of every model: one score for each of the given items, in their order. A scorer that knows a cheaper way
-/// than one by one has score_some(profile, items, scores), which gives the same bits.
-///
-/// Returns   zeros for a profile without a history if the scorer needs one
-/// Errors    InvalidArgument if an item is unknown
-template <Scorer S>
-[[nodiscard]] std::vector<float> score_for(const S& scorer, const Profile& profile,
-                                           std::span<const std::uint32_t> items) {
-    const auto known = [&](std::uint32_t item) { return item < scorer.items(); };
-    require(std::all_of(items.begin(), items.end(), known), "score: every item must be below items()");
-    std::vector<float> scores(items.size());
-    if (S::needs_history && profile.history.empty()) {
-        return scores;
-    }
-    if constexpr (requires { scorer.score_some(profile, items, scores); }) {
-        scorer.score_some(profile, items, scores);
-    } else {
-        for (std::size_t i = 0; i < items.size(); ++i) {
-            scores[i] = scorer.score_one(profile, items[i]);
-        }
-    }
-    return scores;
-}
-
-/// explain() of every model that has it: the k items of a history with the largest shares; those of 0 are left out.
-///
-/// share(item) -> float    what an item of the history adds to the score
-template <class Share>
-[[nodiscard]] std::vector<Scored<>> largest_shares(std::span<const std::uint32_t> history, std::size_t k,
-                                                   const Share& share) {
-    std::vector<Scored<>> shares(std::min(k, history.size()));
-    TopK<> best(shares);
-    for (const std::uint32_t item : history) {
-        if (const float s = share(item); s != 0.0F) {
-            best.push(item, s);
-        }
-    }
-    funnel::detail::keep_first(shares, best.finish().size());
-    return shares;
-}
-
-/// A history as the models keep it: ascending.
-///
-/// Errors    InvalidArgument if an item is unknown or named twice
-[[nodiscard]] inline std::vector<std::uint32_t> checked_history(std::span<const std::uint32_t> history,
-                                                                std::size_t items) {
-    std::vector<std::uint32_t> sorted(history.begin(), history.end());
-    std::sort(sorted.begin(), sorted.end());
-    require(sorted.empty() || sorted.back() < items, "fold_in: every item of the history must be below items()");
-    require(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(),
-            "fold_in: an item may be in the history only once");
-    return sorted;
 }
 
 }  // namespace funnel::cf

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/ann/filter.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
@@ -47,7 +47,7 @@ public:
         cols_ = rows.cols();
     }
 
-    template <Filter Passes>
+    template <ItemFilter Passes>
     [[nodiscard]] std::span<Scored<>> search(std::span<const float> query, MatrixView<const float>,
                                              const Passes& passes, std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) const {
         FUNNEL_ASSERT(count_ == 0 || query.size() == cols_);
