@@ -1,2 +1,3 @@
-s/funnel::inline FUNNEL_ABI/funnel/
+s/^inline namespace FUNNEL_ABI {$//
+s/^}  \/\/ namespace FUNNEL_ABI$//
 s/^\( *\/\/\/ \)\(Shapes\|Returns\|Cost\|Errors\|Source\)   */\1<br>**\2** \&ensp;/

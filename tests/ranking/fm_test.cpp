@@ -30,9 +30,9 @@ using funnel::Matrix;
 using funnel::MatrixView;
 using funnel::Random;
 using funnel::Triplet;
+using funnel::nn::Optimiser;
 using funnel::ranking::FM;
 using funnel::ranking::FMOptions;
-using funnel::nn::Optimiser;
 
 namespace {
 

@@ -33,9 +33,9 @@ using funnel::MatrixView;
 using funnel::Random;
 using funnel::Threads;
 using funnel::Triplet;
+using funnel::nn::Optimiser;
 using funnel::ranking::LogisticRegression;
 using funnel::ranking::LogisticRegressionOptions;
-using funnel::nn::Optimiser;
 
 namespace {
 

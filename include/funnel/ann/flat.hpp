@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/item_filter.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
@@ -21,7 +21,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ann {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann {
 
 struct FlatSearchOptions {
     std::size_t k = 10;  ///< hits wanted
@@ -216,4 +218,6 @@ private:
     detail::ScanRows<M, Backend> scan_rows_;
 };
 
-}  // namespace funnel::ann
+}  // namespace ann
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

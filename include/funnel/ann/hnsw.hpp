@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/item_filter.hpp>
 #include <funnel/ann/hnsw_build.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
@@ -11,6 +10,7 @@
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/io/container.hpp>
@@ -26,7 +26,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ann {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann {
 
 /// Approximate nearest neighbours by a walk through a graph of the vectors, coarse levels first.
 ///
@@ -298,4 +300,6 @@ private:
     std::vector<std::uint32_t> parents_;  // spanning tree of level 0, once add() needs it
 };
 
-}  // namespace funnel::ann
+}  // namespace ann
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

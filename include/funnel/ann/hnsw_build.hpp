@@ -16,7 +16,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ann {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann {
 
 struct HNSWOptions {
     std::size_t M = 16;  ///< links that a new vector gets on each level, 2 to 4096
@@ -253,4 +255,6 @@ void insert_node(HNSWGraph& graph, std::size_t level, std::vector<std::uint32_t>
 }
 
 }  // namespace detail
-}  // namespace funnel::ann
+}  // namespace ann
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

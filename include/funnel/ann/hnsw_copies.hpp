@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ann::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann::detail {
 
 /// A hash table of row numbers: the last of all equal rows that were put in. Zeros of both signs are equal.
 class EqualRows {
@@ -167,4 +169,6 @@ private:
     std::size_t rows_in_last_ = 0;
 };
 
-}  // namespace funnel::ann::detail
+}  // namespace ann::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

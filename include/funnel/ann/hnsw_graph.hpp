@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ann::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann::detail {
 
 inline constexpr std::uint32_t no_node = std::numeric_limits<std::uint32_t>::max();
 
@@ -226,4 +228,6 @@ private:
     std::uint32_t root_ = 0;
 };
 
-}  // namespace funnel::ann::detail
+}  // namespace ann::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -11,7 +11,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ann::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann::detail {
 
 /// What select_links chose, best first but for the last ones, and what it did not.
 struct LinkSelection {
@@ -124,4 +126,6 @@ void merge_links(HNSWGraph& graph, std::span<const Offer> offers, const Similar&
               no_node);
 }
 
-}  // namespace funnel::ann::detail
+}  // namespace ann::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/item_filter.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -20,7 +20,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ann {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann {
 
 struct HNSWSearchOptions {
     std::size_t k = 10;   ///< hits wanted
@@ -139,4 +141,6 @@ std::size_t find_nearest(const HNSWGraph& graph, const Vectors<M>& vectors, cons
 }
 
 }  // namespace detail
-}  // namespace funnel::ann
+}  // namespace ann
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

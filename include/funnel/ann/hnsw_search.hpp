@@ -13,7 +13,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ann::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann::detail {
 
 /// The best nodes that a walk has met, in one sorted array, and which of them it has not expanded yet.
 class CandidatePool {
@@ -236,4 +238,6 @@ void walk_down(const HNSWGraph& graph, std::size_t width, std::size_t ef, WalkSc
     }
 }
 
-}  // namespace funnel::ann::detail
+}  // namespace ann::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

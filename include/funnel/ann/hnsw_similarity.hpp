@@ -19,7 +19,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ann::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann::detail {
 
 /// How alike two stored vectors are where links are chosen. The inner product is no measure of that: a graph of the
 /// largest products crowds around the longest vectors and cannot be left again. So under InnerProduct each vector gets
@@ -163,4 +165,6 @@ struct Similarity {
     }
 };
 
-}  // namespace funnel::ann::detail
+}  // namespace ann::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/item_filter.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
@@ -17,7 +17,9 @@
 #include <cstdint>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::ann {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann {
 
 namespace detail {
 
@@ -82,4 +84,6 @@ public:
 template <class B, class M>
 concept ScanBackend = std::default_initializable<detail::ScanRows<M, B>>;
 
-}  // namespace funnel::ann
+}  // namespace ann
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

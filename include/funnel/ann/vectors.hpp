@@ -14,7 +14,9 @@
 #include <string>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ann {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann {
 
 using kernels::Cosine;
 using kernels::InnerProduct;
@@ -233,4 +235,6 @@ private:
 };
 
 }  // namespace detail
-}  // namespace funnel::ann
+}  // namespace ann
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -17,7 +17,9 @@
 #include <type_traits>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
 
 /// How a row of factors is found while the other side is held fixed.
 enum class ALSSolver : std::uint8_t {
@@ -236,4 +238,6 @@ void als_half_sweep(const Observed& observed, MatrixView<const float> y, MatrixV
     });
 }
 
-}  // namespace funnel::cf
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -15,7 +15,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
 
 /// Item x item weights of which hardly any is 0: row j holds what j says about every item.
 ///
@@ -98,4 +100,6 @@ private:
     std::size_t items_ = 0;
 };
 
-}  // namespace funnel::cf
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -26,7 +26,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
 
 struct EASEOptions {
     /// L2 penalty on the weights, > 0: more of it for fewer rows an item; too little leaves no inverse.
@@ -126,4 +128,6 @@ using BasicEASE = Model<EASEScorer<Backend>>;
 
 using EASE = BasicEASE<>;
 
-}  // namespace funnel::cf
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -16,7 +16,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
 
 /// A history as the models keep it: ascending.
 ///
@@ -112,4 +114,6 @@ private:
     std::vector<float> factors_;
 };
 
-}  // namespace funnel::cf
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -10,7 +10,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
 
 /// Which items each user had to do with in training: what recommend() removes, and what linear models score by.
 ///
@@ -95,4 +97,6 @@ private:
     std::size_t catalogue_ = 0;
 };
 
-}  // namespace funnel::cf
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

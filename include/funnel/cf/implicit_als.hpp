@@ -26,7 +26,9 @@
 #include <string_view>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
 
 /// What ImplicitALS learns: a row of factors for each user and item.
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
@@ -247,4 +249,6 @@ using BasicImplicitALS = Model<ImplicitALSScorer<Backend>>;
 
 using ImplicitALS = BasicImplicitALS<>;
 
-}  // namespace funnel::cf
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -20,7 +20,9 @@
 #include <string_view>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
 
 struct ItemKNNOptions {
     std::size_t neighbours = 200;                ///< how many similar items each item keeps, > 0
@@ -117,4 +119,6 @@ private:
 /// Source    Deshpande & Karypis, "Item-based top-N recommendation algorithms", TOIS 2004
 using ItemKNN = Model<ItemKNNScorer>;
 
-}  // namespace funnel::cf
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -24,7 +24,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
 
 /// A scorer that can be learned from a log and saved.
 ///
@@ -199,4 +201,6 @@ private:
     std::uint64_t fingerprint_;  // of the log
 };
 
-}  // namespace funnel::cf
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -17,7 +17,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
 
 struct PopularityOptions {
     /// A row loses half its weight in this time, > 0, in the unit of the log; none: never.
@@ -109,4 +111,6 @@ private:
 /// Cost      fit: O(rows);  recommend: O(items)
 using Popularity = Model<PopularityScorer>;
 
-}  // namespace funnel::cf
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

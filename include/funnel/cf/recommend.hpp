@@ -13,7 +13,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
 
 struct RecommendOptions {
     std::size_t k = 10;      ///< length of the list
@@ -112,4 +114,6 @@ template <Scorer S, ItemFilter Filter = AcceptAll>
     return out;
 }
 
-}  // namespace funnel::cf
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

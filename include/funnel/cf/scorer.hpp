@@ -12,7 +12,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
 
 /// What a scorer goes by when it scores items for a user; each reads the part it needs.
 struct Profile {
@@ -90,4 +92,6 @@ template <class Share>
     return shares;
 }
 
-}  // namespace funnel::cf
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

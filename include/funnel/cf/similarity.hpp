@@ -6,7 +6,9 @@
 
 #include <cstdint>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
 
 /// How alike two items are, by the users they share.
 enum class Similarity : std::uint8_t {
@@ -28,4 +30,6 @@ enum class Similarity : std::uint8_t {
     return shared / (size + shrinkage);
 }
 
-}  // namespace funnel::cf
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

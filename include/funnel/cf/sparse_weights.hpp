@@ -12,7 +12,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::cf {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
 
 /// Item x item weights of which few are not 0: row j holds what j says about other items.
 class SparseWeights {
@@ -94,4 +96,6 @@ private:
     CSRMatrix<float> weights_;
 };
 
-}  // namespace funnel::cf
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -97,10 +97,10 @@
 #define FUNNEL_DETAIL_EXCEPTIONS _noexcept
 #endif
 
-// The innermost name of every funnel namespace, such as v0_1_abcdegh_xsimd. It carries the version, the instruction set
-// and the switches that change code, so that two files of one program built for different machines fail to link
-// instead of sharing a function that one of them cannot run. Spelled once per header:
-//     namespace funnel::inline FUNNEL_ABI::rerank { ... }
+// The inline namespace around all of funnel's names, such as v0_1_abcdegh_xsimd. It carries the version, the instruction
+// set and the switches that change code, so that two files of one program built for different machines fail to link
+// instead of sharing a function that one of them cannot run. Headers open the three namespaces one by one, because
+// editors and ctags do not understand `namespace funnel::inline FUNNEL_ABI::rerank {`.
 #define FUNNEL_DETAIL_VERSION FUNNEL_DETAIL_JOIN(v, FUNNEL_VERSION_MAJOR, _, FUNNEL_VERSION_MINOR, _, , , )
 #define FUNNEL_ABI                                                                                          \
     FUNNEL_DETAIL_JOIN(FUNNEL_DETAIL_VERSION, FUNNEL_DETAIL_ISA, FUNNEL_DETAIL_XSIMD, FUNNEL_DETAIL_CHECKS, \

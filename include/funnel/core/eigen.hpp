@@ -25,7 +25,8 @@
 #include <span>
 #include <type_traits>
 
-namespace funnel::inline FUNNEL_ABI {
+namespace funnel {
+inline namespace FUNNEL_ABI {
 
 /// Sizes are signed in Eigen: this one must be less than 2^63 (not checked), as the size of any memory is.
 [[nodiscard]] constexpr Eigen::Index eigen_index(std::size_t size) noexcept {
@@ -64,4 +65,5 @@ template <class T>
     return Eigen::Map<detail::ColumnVector<T>>(vector.data(), eigen_index(vector.size()));
 }
 
+}  // namespace FUNNEL_ABI
 }  // namespace funnel

@@ -9,7 +9,8 @@
 #include <stdexcept>
 #include <string>
 
-namespace funnel::inline FUNNEL_ABI {
+namespace funnel {
+inline namespace FUNNEL_ABI {
 
 /// The caller asked for something that cannot work: shapes that do not match, options out of range.
 class InvalidArgument : public std::invalid_argument {
@@ -103,6 +104,7 @@ constexpr void require(bool condition, const char* message) {
     }
 }
 
+}  // namespace FUNNEL_ABI
 }  // namespace funnel
 
 // Checks what a function takes for granted: what its documentation says is "not checked". On with FUNNEL_CHECKS=1, else

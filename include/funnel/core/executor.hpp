@@ -8,7 +8,8 @@
 #include <string_view>
 #include <type_traits>
 
-namespace funnel::inline FUNNEL_ABI {
+namespace funnel {
+inline namespace FUNNEL_ABI {
 
 namespace detail {
 
@@ -71,4 +72,5 @@ void report_progress(E& executor, std::string_view stage, std::size_t done, std:
     }
 }
 
+}  // namespace FUNNEL_ABI
 }  // namespace funnel

@@ -15,7 +15,8 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI {
+namespace funnel {
+inline namespace FUNNEL_ABI {
 
 /// The order of keys: whole numbers first, by value; then everything else, bytewise. "9" < "10" < "a" < "b".
 ///
@@ -98,4 +99,5 @@ private:
     std::shared_ptr<const std::vector<std::string>> keys_;
 };
 
+}  // namespace FUNNEL_ABI
 }  // namespace funnel

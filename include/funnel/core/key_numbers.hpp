@@ -12,7 +12,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace detail {
 
 // Numbers texts 0, 1, 2, ... by first appearance. O(1) each.
 class KeyNumbers {
@@ -69,4 +71,6 @@ private:
     NumberTable numbers_;
 };
 
-}  // namespace funnel::detail
+}  // namespace detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

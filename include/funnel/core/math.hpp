@@ -14,7 +14,9 @@
 /// is_finite, is_nan and is_inf read the bits. Unlike their standard counterparts they still find what is bad when a
 /// program is compiled with -ffast-math. They do so through a reference: with that flag, clang takes a float that is
 /// passed by value for finite.
-namespace funnel::inline FUNNEL_ABI::math {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace math {
 
 [[nodiscard]] constexpr bool is_finite(const float& x) noexcept {
     return (std::bit_cast<std::uint32_t>(x) & 0x7F80'0000U) != 0x7F80'0000U;
@@ -83,4 +85,6 @@ namespace funnel::inline FUNNEL_ABI::math {
     return __builtin_fma(x, y, z);
 }
 
-}  // namespace funnel::math
+}  // namespace math
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -13,7 +13,8 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI {
+namespace funnel {
+inline namespace FUNNEL_ABI {
 
 /// Rows of our own matrices start at multiples of this: one cache line, one AVX-512 register.
 inline constexpr std::size_t row_alignment = 64;
@@ -145,4 +146,5 @@ private:
     std::vector<T, detail::RowAllocator<T>> elements_;
 };
 
+}  // namespace FUNNEL_ABI
 }  // namespace funnel

@@ -10,7 +10,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace funnel::inline FUNNEL_ABI {
+namespace funnel {
+inline namespace FUNNEL_ABI {
 
 namespace detail {
 
@@ -142,4 +143,5 @@ private:
     std::size_t stride_ = 0;
 };
 
+}  // namespace FUNNEL_ABI
 }  // namespace funnel

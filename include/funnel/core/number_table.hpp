@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace detail {
 
 /// A word in, and all bits of the hash depend on all bits of the word and of the hash before.
 ///
@@ -95,4 +97,6 @@ private:
     std::size_t longest_search_ = 0;
 };
 
-}  // namespace funnel::detail
+}  // namespace detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <numbers>
 
-namespace funnel::inline FUNNEL_ABI::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace detail {
 
 // Horner's scheme with one rounding a step, which every machine does alike; a compiler may not re-associate it.
 template <std::size_t N>
@@ -110,4 +112,6 @@ template <std::size_t N>
     return polynomial(series, r) * power_of_two;
 }
 
-}  // namespace funnel::detail
+}  // namespace detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

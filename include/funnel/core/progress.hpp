@@ -9,7 +9,8 @@
 #include <stdexcept>
 #include <utility>
 
-namespace funnel::inline FUNNEL_ABI {
+namespace funnel {
+inline namespace FUNNEL_ABI {
 
 /// Thrown out of long work whose stop token was set. Objects that existed before are as they were.
 class Cancelled : public std::runtime_error {
@@ -68,4 +69,5 @@ private:
     Stop stop_;
 };
 
+}  // namespace FUNNEL_ABI
 }  // namespace funnel

@@ -15,7 +15,8 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI {
+namespace funnel {
+inline namespace FUNNEL_ABI {
 
 /// Philox4x32-10: a keyed function from a 128-bit counter to 128 random bits. It has no state, so any draw of any
 /// stream can be had directly, in any order and by any thread.
@@ -146,4 +147,5 @@ private:
     unsigned used_ = 4;
 };
 
+}  // namespace FUNNEL_ABI
 }  // namespace funnel

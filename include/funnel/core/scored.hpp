@@ -8,7 +8,8 @@
 #include <concepts>
 #include <cstdint>
 
-namespace funnel::inline FUNNEL_ABI {
+namespace funnel {
+inline namespace FUNNEL_ABI {
 
 /// An item and what it is worth; a higher score is better.
 template <std::integral Id = std::uint32_t>
@@ -31,4 +32,5 @@ struct RanksBefore {
 
 inline constexpr RanksBefore ranks_before{};
 
+}  // namespace FUNNEL_ABI
 }  // namespace funnel

@@ -12,7 +12,8 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI {
+namespace funnel {
+inline namespace FUNNEL_ABI {
 
 /// The entries of one sparse row: columns[i] holds values[i]. Columns ascend, each occurs once.
 template <class T>
@@ -192,4 +193,5 @@ private:
     std::vector<T> values_;
 };
 
+}  // namespace FUNNEL_ABI
 }  // namespace funnel

@@ -14,7 +14,8 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI {
+namespace funnel {
+inline namespace FUNNEL_ABI {
 
 /// A pool of threads that wait between calls. The calling thread works too, as worker 0.
 ///
@@ -174,4 +175,5 @@ private:
     Joined threads_;  // last, so that the threads end before what they use
 };
 
+}  // namespace FUNNEL_ABI
 }  // namespace funnel

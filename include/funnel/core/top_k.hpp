@@ -14,7 +14,8 @@
 #include <type_traits>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI {
+namespace funnel {
+inline namespace FUNNEL_ABI {
 
 /// Collects the k best of a stream of scored ids in memory that the caller owns; k is the size of that memory.
 ///
@@ -147,4 +148,5 @@ template <std::integral Id = std::uint32_t>
     return list;
 }
 
+}  // namespace FUNNEL_ABI
 }  // namespace funnel

@@ -12,7 +12,9 @@
 #include <string_view>
 #include <utility>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 namespace detail {
 
@@ -114,4 +116,6 @@ struct HeaderlessCSVOptions {
     return detail::gather_csv_log(rows, options);
 }
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

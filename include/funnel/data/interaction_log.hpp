@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 class Interactions;
 
@@ -38,4 +40,6 @@ template <InteractionLog Log>
     }
 }
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -17,7 +17,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 /// One row of a log: somebody did something with an item.
 struct Interaction {
@@ -124,4 +126,6 @@ template <std::predicate<std::size_t> Keep>
     return {std::move(kept), log.user_keys(), log.item_keys()};
 }
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 /// Collects rows with the source's own keys; dense ids are given out at the end, when all keys are known.
 class InteractionsBuilder {
@@ -72,4 +74,6 @@ private:
     funnel::detail::KeyNumbers items_;
 };
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

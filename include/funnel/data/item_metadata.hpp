@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 /// What is known about an item besides who liked it.
 struct ItemInfo {
@@ -57,4 +59,6 @@ private:
     std::vector<std::string> genre_names_;
 };
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -11,7 +11,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 /// What check_leakage found. All zero: the parts share nothing that flatters a model, and nobody is cold.
 struct LeakageReport {
@@ -55,4 +57,6 @@ struct LeakageReport {
     return report;
 }
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

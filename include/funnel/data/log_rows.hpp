@@ -14,7 +14,9 @@
 #include <string_view>
 #include <utility>
 
-namespace funnel::inline FUNNEL_ABI::data::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data::detail {
 
 // A column of a table, and what errors call one of its fields.
 struct LogColumn {
@@ -89,4 +91,6 @@ private:
     return std::move(log).build();
 }
 
-}  // namespace funnel::data::detail
+}  // namespace data::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -10,7 +10,9 @@
 #include <string_view>
 #include <utility>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 namespace detail {
 
@@ -70,4 +72,6 @@ namespace detail {
     return detail::read_movielens(io::Text::read(path));
 }
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

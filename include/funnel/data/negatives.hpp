@@ -16,7 +16,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 struct NegativeOptions {
     double alpha = 0.0;  ///< at least 0; item i weighs count(i)^alpha: 0 takes all items alike, 1 by popularity
@@ -200,4 +202,6 @@ private:
     std::vector<std::uint32_t> other_;
 };
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -16,7 +16,9 @@
 #include <string_view>
 #include <utility>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 namespace detail {
 
@@ -105,4 +107,6 @@ inline constexpr std::array<std::string_view, 3> time_names{"timestamp", "time",
     return detail::read_usual_table(std::move(text));
 }
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

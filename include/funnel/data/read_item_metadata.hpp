@@ -21,7 +21,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 namespace detail {
 
@@ -205,4 +207,6 @@ private:
     return std::move(gatherer).finish();
 }
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -15,7 +15,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 /// What is known about a user, as the source writes it (the ages of MovieLens 1M are codes of age groups, for example).
 /// Empty where it is not known.
@@ -78,4 +80,6 @@ struct UserInfo {
     return users;
 }
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

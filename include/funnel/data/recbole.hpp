@@ -12,7 +12,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 /// The rows of an atomic file of RecBole (.inter, .item, .user): tab-separated below a header of name:type fields.
 /// After this, a column goes by its name alone.
@@ -77,4 +79,6 @@ namespace detail {
     return detail::read_recbole(io::Text::read(path));
 }
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -16,7 +16,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 /// Two parts of one log, each in the order of the log. Both know all its users and items, by the same ids.
 struct Split {
@@ -138,4 +140,6 @@ struct LastOutSplitOptions {
     return split_where(log, [&](std::size_t row) { return is_test[row]; });
 }
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

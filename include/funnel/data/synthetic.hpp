@@ -17,7 +17,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 struct SyntheticOptions {
     std::size_t users = 943;
@@ -305,4 +307,6 @@ private:
     Interactions log_;
 };
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 /// Invented films: a title each ("The Silent River"), a year up to 2016, mostly late, and one to three of 12 genres.
 ///
@@ -63,4 +65,6 @@ namespace funnel::inline FUNNEL_ABI::data {
     return {std::move(infos), std::move(genre_names)};
 }
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -13,7 +13,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 struct OracleOptions {
     std::size_t k = 10;      ///< length of the list
@@ -97,4 +99,6 @@ private:
     std::vector<std::uint32_t> visits_;                  // users x eras: test rows
 };
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

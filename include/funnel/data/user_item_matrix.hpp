@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::data {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace data {
 
 /// Users x items: what each user did with which item. Of several rows of one pair, the last in the log counts.
 ///
@@ -22,4 +24,6 @@ template <InteractionLog Log>
     return {{entries.data(), entries.size()}, log.users(), log.items()};
 }
 
-}  // namespace funnel::data
+}  // namespace data
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

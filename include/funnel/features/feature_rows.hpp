@@ -13,7 +13,9 @@
 #include <span>
 #include <string>
 
-namespace funnel::inline FUNNEL_ABI::features {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace features {
 
 /// Rows of features, dense or sparse: what a model that looks at one entry after the other needs to know of a matrix.
 /// A view: the matrix must outlive it.
@@ -101,4 +103,6 @@ inline void require_finite_row(const FeatureRows& rows, std::size_t i, const cha
 
 }  // namespace detail
 
-}  // namespace funnel::features
+}  // namespace features
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

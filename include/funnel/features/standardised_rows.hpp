@@ -10,7 +10,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::features::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace features::detail {
 
 [[nodiscard]] inline double standardised(float x, float mean, float scale) noexcept {
     return (static_cast<double>(x) - static_cast<double>(mean)) / static_cast<double>(scale);
@@ -99,4 +101,6 @@ private:
     std::vector<double> units_;  // sparse rows: 1 / scale, 0 for a feature that never varies
 };
 
-}  // namespace funnel::features::detail
+}  // namespace features::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 /// Reads numbers, lowest byte first, from bytes that may hold anything. Never reads past the end, and proves every size
 /// before it allocates. A call that throws leaves the position where it was.
@@ -104,4 +106,6 @@ private:
     std::size_t position_ = 0;
 };
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

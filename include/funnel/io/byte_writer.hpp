@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 /// Bytes that grow at the end; numbers go in with their lowest byte first. ByteReader is the other side.
 ///
@@ -77,4 +79,6 @@ private:
     std::vector<std::byte> bytes_;
 };
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -37,7 +37,9 @@
 #include <string>
 #include <string_view>
 
-namespace funnel::inline FUNNEL_ABI::io::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io::detail {
 
 // How many of something the caller expects, if the caller knows. A std::optional is slower to compile.
 struct ExpectedCount {
@@ -112,4 +114,6 @@ template <Number T>
     return (container_alignment - length % container_alignment) % container_alignment;
 }
 
-}  // namespace funnel::io::detail
+}  // namespace io::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

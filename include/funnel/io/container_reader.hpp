@@ -19,7 +19,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 /// Opens a .fnl file and hands out its sections, each fully checked.
 ///
@@ -247,4 +249,6 @@ inline void ContainerReader::open(std::string_view kind, std::uint32_t layout_ve
     sections_ = detail::read_container_table(reader, count);
 }
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

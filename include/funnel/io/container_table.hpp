@@ -16,7 +16,9 @@
 
 // The part of ContainerReader that reads the section table; include container.hpp.
 
-namespace funnel::inline FUNNEL_ABI::io::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io::detail {
 
 struct ContainerSection {
     std::string name;
@@ -93,4 +95,6 @@ inline void expect_different_names(const ByteReader& reader, std::span<const Con
     return sections;
 }
 
-}  // namespace funnel::io::detail
+}  // namespace io::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

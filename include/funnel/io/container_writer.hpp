@@ -22,7 +22,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 /// Collects named sections and saves them as one .fnl file. ContainerReader is the other side.
 ///
@@ -231,4 +233,6 @@ private:
     std::vector<Section> sections_;
 };
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -13,7 +13,9 @@
 #include <nmmintrin.h>
 #endif
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 namespace detail {
 
@@ -81,4 +83,6 @@ using CrcTables = std::array<std::uint32_t, 2048>;
 #endif
 }
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

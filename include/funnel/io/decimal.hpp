@@ -16,7 +16,9 @@
 #include <xlocale.h>  // strtod_l on macOS and the BSDs
 #endif
 
-namespace funnel::inline FUNNEL_ABI::io::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io::detail {
 
 // Digits, with a minus in front, a point and an exponent if wanted: what std::from_chars reads, except inf and nan.
 [[nodiscard]] constexpr bool is_decimal(std::string_view text) noexcept {
@@ -80,4 +82,6 @@ template <std::floating_point T>
     return math::is_finite(value) ? std::optional(value) : std::nullopt;
 }
 
-}  // namespace funnel::io::detail
+}  // namespace io::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

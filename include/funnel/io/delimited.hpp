@@ -16,7 +16,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 /// Whether a field may stand in double quotes, where it may hold delimiters, line ends and doubled quotes (RFC 4180).
 enum class Quotes { None, Allowed };
@@ -289,4 +291,6 @@ private:
     std::size_t next_line_ = 1;
 };
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

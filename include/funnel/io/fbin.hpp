@@ -18,7 +18,9 @@
 #include <string_view>
 #include <utility>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 /// The true nearest neighbours of each query, nearest first, with distances as the file defines them.
 struct GroundTruth {
@@ -114,4 +116,6 @@ inline void write_ibin(const std::string& path, MatrixView<const std::int32_t> m
     return detail::parse_ground_truth(read_file(path), path);
 }
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

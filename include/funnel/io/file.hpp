@@ -21,7 +21,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 struct ReadFileOptions {
     std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max();  ///< larger files are refused unread
@@ -261,4 +263,6 @@ inline void write_file(const std::string& path, std::span<const std::byte> bytes
     file.commit();
 }
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

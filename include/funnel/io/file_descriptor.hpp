@@ -10,7 +10,9 @@
 
 #include <unistd.h>
 
-namespace funnel::inline FUNNEL_ABI::io::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io::detail {
 
 // "model.fnl: cannot open: No such file or directory"
 [[noreturn]] inline void raise_io_error(const std::string& path, const std::string& what, int error) {
@@ -49,4 +51,6 @@ template <class Call>
     return result;
 }
 
-}  // namespace funnel::io::detail
+}  // namespace io::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -9,7 +9,9 @@
 #include <optional>
 #include <string_view>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 namespace detail {
 
@@ -136,4 +138,6 @@ private:
     return static_cast<double>(midnight + 60 * minute_in_utc + second) + fraction;
 }
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -11,7 +11,9 @@
 #include <cstring>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 /// A number that means the same on every machine: whole, of 8 to 64 bits, or IEEE float or double. No bool, no
 /// characters (whether char has a sign differs), no long double.
@@ -61,4 +63,6 @@ void load_numbers(std::span<const std::byte> bytes, std::span<T> out) noexcept {
     }
 }
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -24,7 +24,9 @@
 #include <string_view>
 #include <utility>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 namespace detail {
 
@@ -195,4 +197,6 @@ void write_npy(const std::string& path, const Matrix<T>& matrix) {
     write_npy(path, matrix.view());
 }
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

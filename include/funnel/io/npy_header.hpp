@@ -12,7 +12,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::io::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io::detail {
 
 struct NpyHeader {
     std::string dtype;  // "<f4"
@@ -148,4 +150,6 @@ private:
     std::size_t at_ = 0;
 };
 
-}  // namespace funnel::io::detail
+}  // namespace io::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -19,7 +19,9 @@
 
 // What the readers and writers of plain matrix files share: rows of numbers without anything between them.
 
-namespace funnel::inline FUNNEL_ABI::io::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io::detail {
 
 // rows x cols numbers that must fill the rest of the file: proven before memory is taken. Rows without columns are
 // refused: any number of them would fit into a file of any size. `note` is added to what was found.
@@ -69,4 +71,6 @@ void write_row(AtomicFile& file, std::span<const T> row) {
     }
 }
 
-}  // namespace funnel::io::detail
+}  // namespace io::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

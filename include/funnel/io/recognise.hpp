@@ -10,7 +10,9 @@
 #include <string>
 #include <string_view>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 /// The kind of file that these first bytes belong to, if it is a known one that is not plain text: "gzip data (unpack
 /// it first)", "UTF-16 text (convert it to UTF-8 first)", "a NumPy .npy array", ...; else empty.
@@ -107,4 +109,6 @@ namespace funnel::inline FUNNEL_ABI::io {
     return hex;
 }
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

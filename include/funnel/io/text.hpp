@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 /// The text of a file, and the name by which errors speak of it: "u.data:17: expected 4 columns, found 3".
 ///
@@ -87,4 +89,6 @@ private:
     std::string content_;
 };
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

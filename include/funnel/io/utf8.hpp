@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 /// Whether these bytes are UTF-8: no stray or missing continuation, nothing longer than it must be, no surrogates,
 /// nothing above U+10FFFF.
@@ -62,4 +64,6 @@ namespace funnel::inline FUNNEL_ABI::io {
     return converted;
 }
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -17,7 +17,9 @@
 #include <string>
 #include <utility>
 
-namespace funnel::inline FUNNEL_ABI::io {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace io {
 
 namespace detail {
 
@@ -98,4 +100,6 @@ inline void write_bvecs(const std::string& path, MatrixView<const std::uint8_t> 
     detail::write_vecs(path, matrix);
 }
 
-}  // namespace funnel::io
+}  // namespace io
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -11,7 +11,9 @@
 
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 /// Adds a multiple of one vector to another.
 ///
@@ -25,4 +27,6 @@ template <HostBackend Backend = DefaultBackend>
     axpy(Backend{}, alpha, x, y);
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -22,7 +22,9 @@
 
 #include <concepts>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 // The tags live in the namespace of the kernels: an unqualified call finds their overloads wherever they are declared.
 
@@ -44,4 +46,6 @@ using DefaultBackend = Scalar;
 template <class B>
 concept HostBackend = std::derived_from<B, Scalar> && std::default_initializable<B>;
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -9,7 +9,9 @@
 
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 /// Matrix times vector.
 ///
@@ -24,4 +26,6 @@ void gemv(MatrixView<const float> a, std::span<const float> x, std::span<float> 
     gemv(Backend{}, a, x, y);
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -10,7 +10,9 @@
 #include <span>
 #include <string_view>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 /// How alike two vectors are: higher is more alike. The name goes into saved files, so it never changes.
 ///
@@ -75,4 +77,6 @@ struct Cosine {
     }
 };
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

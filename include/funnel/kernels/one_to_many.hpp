@@ -14,7 +14,9 @@
 #include <cstdint>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 /// Scores every row against one query.
 ///
@@ -43,4 +45,6 @@ void score_rows(std::span<const float> query, MatrixView<const float> rows, std:
     score_rows(Backend{}, M{}, query, rows, ids, out);
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -11,7 +11,9 @@
 #include <type_traits>
 
 // What the kernels take for granted, as conditions for FUNNEL_ASSERT: nothing here is called without FUNNEL_CHECKS=1.
-namespace funnel::inline FUNNEL_ABI::kernels::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels::detail {
 
 [[nodiscard]] constexpr bool has_no_nan(std::span<const float> x) noexcept {
     return std::none_of(x.begin(), x.end(), [](float element) { return math::is_nan(element); });
@@ -47,4 +49,6 @@ namespace funnel::inline FUNNEL_ABI::kernels::detail {
     return (x.size() == y.size() && x.data() == y.data()) || are_apart(x, y);
 }
 
-}  // namespace funnel::kernels::detail
+}  // namespace kernels::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

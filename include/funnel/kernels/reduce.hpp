@@ -12,7 +12,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 /// Sum of the elements; 0 if there are none.
 ///
@@ -44,4 +46,6 @@ template <HostBackend Backend = DefaultBackend>
     return argmax(Backend{}, x);
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -9,7 +9,9 @@
 
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 /// Multiplies a vector by a number.
 ///
@@ -21,4 +23,6 @@ template <HostBackend Backend = DefaultBackend>
     scale(Backend{}, alpha, x);
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

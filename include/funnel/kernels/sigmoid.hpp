@@ -11,7 +11,9 @@
 
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 /// The logistic function of each element, exact to a few roundings at both ends.
 ///
@@ -25,4 +27,6 @@ void sigmoid(std::span<const float> x, std::span<float> out) noexcept {
     sigmoid(Backend{}, x, out);
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -11,7 +11,9 @@
 
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 /// Turns scores into probabilities. The largest score is taken off first, so no size of score overflows.
 ///
@@ -46,4 +48,6 @@ template <HostBackend Backend = DefaultBackend>
     return log_sum_exp(Backend{}, x);
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

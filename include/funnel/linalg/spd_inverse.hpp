@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <cstddef>
 
-namespace funnel::inline FUNNEL_ABI::linalg {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace linalg {
 
 /// Replaces a symmetric positive definite matrix by its inverse, in place, a block of columns at a time.
 ///
@@ -80,4 +82,6 @@ template <Executor E = Serial>
     return true;
 }
 
-}  // namespace funnel::linalg
+}  // namespace linalg
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

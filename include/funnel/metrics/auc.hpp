@@ -11,7 +11,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::metrics {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics {
 
 /// Area under the ROC curve: how often a relevant item scores higher than one that is not, over all such pairs.
 ///
@@ -63,4 +65,6 @@ namespace funnel::inline FUNNEL_ABI::metrics {
     return static_cast<double>(twice_won) / (2.0 * static_cast<double>(positives) * static_cast<double>(negatives));
 }
 
-}  // namespace funnel::metrics
+}  // namespace metrics
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

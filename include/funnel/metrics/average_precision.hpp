@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::metrics {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics {
 
 /// What average precision is divided by. Toolkits disagree, and none of them says so in the metric's name.
 enum class APDenominator : std::uint8_t {
@@ -90,4 +92,6 @@ inline double ap_divisor(const AveragePrecisionOptions& options, std::size_t rel
     return position < std::min(options.k, shown.size()) ? detail::ratio(1, position + 1) : 0.0;
 }
 
-}  // namespace funnel::metrics
+}  // namespace metrics
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

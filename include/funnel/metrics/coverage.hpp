@@ -11,7 +11,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::metrics {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics {
 
 /// What was shown to many users: a range of lists.
 template <class L>
@@ -109,4 +111,6 @@ struct EntropyOptions {
     return options.normalised ? bits / most : bits;
 }
 
-}  // namespace funnel::metrics
+}  // namespace metrics
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::metrics {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics {
 
 struct EvaluateOptions {
     std::vector<std::size_t> cutoffs = {10};  ///< the k of each "@k"; their order does not matter
@@ -64,4 +66,6 @@ template <Recommender Model, Executor E = Serial>
     return std::move(lists).report();
 }
 
-}  // namespace funnel::metrics
+}  // namespace metrics
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

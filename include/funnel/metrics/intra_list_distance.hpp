@@ -14,7 +14,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::metrics {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics {
 
 /// How far apart two items are, given by id: 0 for twins, the same both ways. A matrix is not one, whoever made it and
 /// however it stores its elements: matrices hold embeddings, in rows of floats. Wrap a matrix of distances in a lambda.
@@ -91,4 +93,6 @@ template <ItemList L>
                      : std::max(0.0, 1.0 - (squared_sum - units) / (n * (n - 1.0)));  // rounding may go below 0
 }
 
-}  // namespace funnel::metrics
+}  // namespace metrics
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <string>
 
-namespace funnel::inline FUNNEL_ABI::metrics {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics {
 
 namespace detail {
 
@@ -44,4 +46,6 @@ template <class Entry>
 
 }  // namespace detail
 
-}  // namespace funnel::metrics
+}  // namespace metrics
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -10,7 +10,9 @@
 #include <span>
 #include <string>
 
-namespace funnel::inline FUNNEL_ABI::metrics {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics {
 
 /// What the metrics of one list share.
 ///
@@ -64,4 +66,6 @@ inline double ratio(std::size_t part_of, std::size_t whole) {
 
 }  // namespace detail
 
-}  // namespace funnel::metrics
+}  // namespace metrics
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

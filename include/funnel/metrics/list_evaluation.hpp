@@ -23,7 +23,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::metrics::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics::detail {
 
 // The figures at each cut-off: those with a value for each user, then those of all lists together.
 inline constexpr std::array user_metrics{"ndcg",     "precision", "recall", "capped_recall",
@@ -220,4 +222,6 @@ private:
     std::vector<std::uint32_t> shown_;         // (warm or cold, cut-off, item): how often
 };
 
-}  // namespace funnel::metrics::detail
+}  // namespace metrics::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -12,7 +12,9 @@
 #include <string>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::metrics {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics {
 
 /// What a relevance label is worth. The worth must be finite. It must not be negative, nor fall as the label grows (not
 /// checked).
@@ -103,4 +105,6 @@ template <Gain G = LinearGain>
     return best > 0.0 ? dcg(shown, options.k, gain) / best : 0.0;  // 0: no rank counts
 }
 
-}  // namespace funnel::metrics
+}  // namespace metrics
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

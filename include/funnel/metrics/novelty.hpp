@@ -11,7 +11,9 @@
 #include <limits>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::metrics {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics {
 
 /// How surprising it is, in bits, that a random user knows an item.
 ///
@@ -48,4 +50,6 @@ template <ItemList L>
     return n > 0 ? sum / static_cast<double>(n) : std::numeric_limits<double>::quiet_NaN();
 }
 
-}  // namespace funnel::metrics
+}  // namespace metrics
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::metrics {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics {
 
 /// The share of the k places that hold a relevant item.
 ///
@@ -66,4 +68,6 @@ namespace funnel::inline FUNNEL_ABI::metrics {
     return detail::count_relevant(shown, options.k) > 0 ? 1.0 : 0.0;
 }
 
-}  // namespace funnel::metrics
+}  // namespace metrics
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

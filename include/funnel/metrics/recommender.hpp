@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace funnel::inline FUNNEL_ABI::metrics {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics {
 
 /// A list of items with their scores, best first; std::vector<Scored<>> is one.
 template <class L>
@@ -24,4 +26,6 @@ concept Recommender = requires(const M& model, std::uint32_t user, std::size_t k
     { model.recommend(user, {.k = k}) } -> ScoredList;
 };
 
-}  // namespace funnel::metrics
+}  // namespace metrics
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::metrics {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics {
 
 /// One line of a report, such as ndcg@10.
 struct Figure {
@@ -188,4 +190,6 @@ template <class IsMember>
 
 }  // namespace detail
 
-}  // namespace funnel::metrics
+}  // namespace metrics
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -22,7 +22,9 @@
 //     expected::ndcg(scores, shown, judged)           the mean over all orders
 //
 // Pass a tie to its end, also past the first k; what is not passed takes no part.
-namespace funnel::inline FUNNEL_ABI::metrics {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace metrics {
 
 namespace detail {
 
@@ -223,4 +225,6 @@ template <Gain G = LinearGain>
 
 }  // namespace expected
 
-}  // namespace funnel::metrics
+}  // namespace metrics
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -9,7 +9,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::nn {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace nn {
 
 enum class Optimiser {
     Adagrad,  ///< learning_rate * g / sqrt(sum of all g^2 so far): parameters with rare gradients make larger steps
@@ -52,4 +54,6 @@ private:
     std::vector<double> squares_;
 };
 
-}  // namespace funnel::nn
+}  // namespace nn
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

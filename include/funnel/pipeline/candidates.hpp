@@ -18,7 +18,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::pipeline {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace pipeline {
 
 /// Sources are numbered, those of retrieve first, then the levels of fallback. A candidate remembers its sources as the
 /// bits of one word.
@@ -224,4 +226,6 @@ private:
     std::vector<Place> places_;  // size() x sources()
 };
 
-}  // namespace funnel::pipeline
+}  // namespace pipeline
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

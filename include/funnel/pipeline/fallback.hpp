@@ -20,7 +20,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::pipeline {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace pipeline {
 
 /// A ladder of sources for answers that came out too short; see fallback().
 template <class... Levels>
@@ -118,4 +120,6 @@ template <class... Levels>
     return {{detail::with_name("level", number++, std::forward<Levels>(levels))...}};
 }
 
-}  // namespace funnel::pipeline
+}  // namespace pipeline
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -23,7 +23,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::pipeline {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace pipeline {
 
 /// How many candidates a source without at_most is asked for, or k if that is more.
 inline constexpr std::size_t default_candidates = 200;
@@ -290,4 +292,6 @@ private:
     std::tuple<First, Rest...> stages_;
 };
 
-}  // namespace funnel::pipeline
+}  // namespace pipeline
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

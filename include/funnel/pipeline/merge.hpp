@@ -15,7 +15,9 @@
 #include <string>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::pipeline {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace pipeline {
 
 /// What one source found, best first. A view: the items must outlive the call of merge.
 struct SourceList {
@@ -178,4 +180,6 @@ private:
     return merged;
 }
 
-}  // namespace funnel::pipeline
+}  // namespace pipeline
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

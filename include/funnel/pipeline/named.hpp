@@ -11,7 +11,9 @@
 #include <type_traits>
 #include <utility>
 
-namespace funnel::inline FUNNEL_ABI::pipeline {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace pipeline {
 
 struct StageOptions {
     std::optional<std::size_t> at_most =
@@ -101,4 +103,6 @@ using NamedFor = decltype(with_name("", 0, std::declval<T>()));
 
 }  // namespace detail
 
-}  // namespace funnel::pipeline
+}  // namespace pipeline
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -19,7 +19,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::pipeline {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace pipeline {
 
 /// What one is asked for. A struct of your own with more in it (device, country, page ...) does as well.
 struct Request {
@@ -176,4 +178,6 @@ template <class N, class R>
 
 }  // namespace detail
 
-}  // namespace funnel::pipeline
+}  // namespace pipeline
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

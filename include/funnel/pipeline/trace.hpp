@@ -16,7 +16,9 @@
 
 #include <time.h>
 
-namespace funnel::inline FUNNEL_ABI::pipeline {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace pipeline {
 
 /// How one stage went.
 struct StageTrace {
@@ -98,4 +100,6 @@ void traced(Trace& trace, const std::string& name, std::size_t in, Work&& work) 
     return table + "fallback level: " + (trace.fallback_level ? std::to_string(*trace.fallback_level) : "none") + '\n';
 }
 
-}  // namespace funnel::pipeline
+}  // namespace pipeline
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

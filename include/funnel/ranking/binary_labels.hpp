@@ -10,7 +10,9 @@
 #include <span>
 #include <string>
 
-namespace funnel::inline FUNNEL_ABI::ranking::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ranking::detail {
 
 /// InvalidArgument, which names function and row, unless there is one label a row and each is 0 or 1.
 inline void require_binary_labels(std::span<const float> labels, std::size_t rows, const char* function) {
@@ -38,4 +40,6 @@ inline void require_binary_labels(std::span<const float> labels, std::size_t row
     return static_cast<float>(std::clamp(x, -most, most));
 }
 
-}  // namespace funnel::ranking::detail
+}  // namespace ranking::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -21,7 +21,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ranking {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ranking {
 
 struct FMOptions {
     std::size_t factors = 8;      ///< length of a feature's vector, below 2^32; 0 leaves a linear model
@@ -232,4 +234,6 @@ private:
     Matrix<float> vectors_;  // features x factors
 };
 
-}  // namespace funnel::ranking
+}  // namespace ranking
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -20,7 +20,9 @@
 #include <utility>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::ranking {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ranking {
 
 struct LogisticRegressionOptions {
     std::size_t epochs = 100;      ///< passes over all rows; 0 gives the starting point, all zeros
@@ -249,4 +251,6 @@ private:
     std::vector<float> scales_;
 };
 
-}  // namespace funnel::ranking
+}  // namespace ranking
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

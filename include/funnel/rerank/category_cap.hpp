@@ -12,7 +12,9 @@
 #include <type_traits>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::rerank {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace rerank {
 
 /// The categories of a candidate, given by position: any range of whole numbers, also an empty one.
 template <class C>
@@ -106,4 +108,6 @@ template <Categories C>
     return category_cap(categories.size(), [&](std::size_t i) { return categories.subspan(i, 1); }, options);
 }
 
-}  // namespace funnel::rerank
+}  // namespace rerank
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

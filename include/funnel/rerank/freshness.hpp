@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::rerank {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace rerank {
 
 /// How freshness enters a score.
 enum class Boost {
@@ -64,4 +66,6 @@ struct FreshnessOptions {
     return boosted;
 }
 
-}  // namespace funnel::rerank
+}  // namespace rerank
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

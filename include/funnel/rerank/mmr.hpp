@@ -19,7 +19,9 @@
 #include <string>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::rerank {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace rerank {
 
 /// How alike two candidates are, given by position; larger is more alike. A matrix is not one, whoever made it and
 /// however it stores its elements: matrices hold embeddings, in rows of floats, unless wrapped in Similarities.
@@ -178,4 +180,6 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend>
     return detail::select_by_mmr(relevance, options, note_similarities);
 }
 
-}  // namespace funnel::rerank
+}  // namespace rerank
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -10,7 +10,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::rerank {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace rerank {
 
 struct SeenOptions {
     std::size_t times = 1;  ///< an item goes once the history names it this often; 1 is the plain seen filter
@@ -47,4 +49,6 @@ template <std::integral Id = std::uint32_t>
     return remove_seen<std::uint32_t>(items, history, options);
 }
 
-}  // namespace funnel::rerank
+}  // namespace rerank
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

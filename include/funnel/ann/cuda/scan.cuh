@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/item_filter.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/item_filter.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/cuda/one_to_many.cuh>
@@ -18,7 +18,9 @@
 
 #include <thrust/transform.h>
 
-namespace funnel::inline FUNNEL_ABI::ann::detail {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann::detail {
 
 // bounded() of vectors.hpp, where std::clamp is not.
 struct Bounded {
@@ -74,4 +76,6 @@ private:
     std::size_t cols_ = 0;
 };
 
-}  // namespace funnel::ann::detail
+}  // namespace ann::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -5,7 +5,9 @@
 #include <funnel/kernels/cuda/system.cuh>
 #include <funnel/kernels/metric.hpp>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 /// gemv of kernels/gemv.hpp in the memory of a system: y = A x, one thread a row.
 ///
@@ -15,4 +17,6 @@ void gemv(Device<System> backend, DeviceRows a, DeviceSpan<const float> x, Devic
     score_rows(backend, InnerProduct{}, x, a, y);
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

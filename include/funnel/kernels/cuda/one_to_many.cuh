@@ -13,7 +13,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 namespace cuda {
 
@@ -82,4 +84,6 @@ void score_rows(Device<System>, M, DeviceSpan<const float> query, DeviceRows row
     thrust::tabulate(System::policy(), out.begin(), out.end(), cuda::ScoreOfRow<M>{query.data, rows, ids.data});
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -29,7 +29,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 /// Thrust in the calling thread: the logic of the device code, where there is no device.
 struct CppSystem {
@@ -127,4 +129,6 @@ private:
     typename System::template Vector<T> elements_;
 };
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

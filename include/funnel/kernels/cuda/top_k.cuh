@@ -19,7 +19,9 @@
 #include <span>
 #include <vector>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 namespace cuda {
 
@@ -80,4 +82,6 @@ std::span<Scored<>> top_k(Device<System>, DeviceSpan<const float> scores, Device
     return out.first(count);
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 constexpr void axpy(Scalar, float alpha, std::span<const float> x, std::span<float> y) noexcept {
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -14,4 +16,6 @@ constexpr void axpy(Scalar, float alpha, std::span<const float> x, std::span<flo
     }
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 [[nodiscard]] constexpr float squared_l2(Scalar, std::span<const float> a, std::span<const float> b) noexcept {
     float sum = 0.0F;
@@ -39,4 +41,6 @@ namespace detail {
     return detail::cosine_of(ab, aa, bb);
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

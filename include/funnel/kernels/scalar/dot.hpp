@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 [[nodiscard]] constexpr float dot(Scalar, std::span<const float> a, std::span<const float> b) noexcept {
     float sum = 0.0F;
@@ -16,4 +18,6 @@ namespace funnel::inline FUNNEL_ABI::kernels {
     return sum;
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -8,11 +8,15 @@
 
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 template <HostBackend Backend>
 void gemv(Backend, MatrixView<const float> a, std::span<const float> x, std::span<float> y) noexcept {
     score_rows<InnerProduct, Backend>(x, a, y);
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 template <HostBackend Backend, Metric M>
 void score_rows(Backend, M, std::span<const float> query, MatrixView<const float> rows, std::span<float> out) noexcept {
@@ -26,4 +28,6 @@ void score_rows(Backend, M, std::span<const float> query, MatrixView<const float
     }
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -7,7 +7,9 @@
 #include <limits>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 [[nodiscard]] constexpr float sum(Scalar, std::span<const float> x) noexcept {
     float total = 0.0F;
@@ -36,4 +38,6 @@ namespace funnel::inline FUNNEL_ABI::kernels {
     return best;
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

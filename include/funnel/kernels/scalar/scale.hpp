@@ -5,7 +5,9 @@
 
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 constexpr void scale(Scalar, float alpha, std::span<float> x) noexcept {
     for (float& element : x) {
@@ -13,4 +15,6 @@ constexpr void scale(Scalar, float alpha, std::span<float> x) noexcept {
     }
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

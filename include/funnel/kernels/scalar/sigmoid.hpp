@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 inline void sigmoid(Scalar, std::span<const float> x, std::span<float> out) noexcept {
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -16,4 +18,6 @@ inline void sigmoid(Scalar, std::span<const float> x, std::span<float> out) noex
     }
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -8,7 +8,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 inline void softmax(Scalar, std::span<const float> x, std::span<float> out) noexcept {
     const float largest = max(Scalar{}, x);
@@ -40,4 +42,6 @@ inline void softmax(Scalar, std::span<const float> x, std::span<float> out) noex
     return largest + math::log(total);
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -9,7 +9,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 template <class Arch>
 [[gnu::always_inline]] inline void axpy(Simd<Arch>, float alpha, std::span<const float> x,
@@ -24,4 +26,6 @@ template <class Arch>
     }
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -20,7 +20,9 @@
 // kernels use these functions, arithmetic operators, and the parts of xsimd that never changed: load_unaligned,
 // store_unaligned, max, abs, exp, select, any.
 
-namespace funnel::inline FUNNEL_ABI::kernels::simd {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels::simd {
 
 template <class Arch>
 using Batch = xsimd::batch<float, Arch>;
@@ -171,4 +173,6 @@ template <std::size_t N, class Body>
     }(std::make_index_sequence<N>{});
 }
 
-}  // namespace funnel::kernels::simd
+}  // namespace kernels::simd
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

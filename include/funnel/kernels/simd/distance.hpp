@@ -8,7 +8,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 template <class Arch, std::size_t Dim>
 [[nodiscard, gnu::always_inline]] inline float squared_l2(Simd<Arch>, std::span<const float, Dim> a,
@@ -23,4 +25,6 @@ template <class Arch, std::size_t Dim>
     return detail::cosine_of(ab, aa, bb);
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 template <class Arch, std::size_t Dim>
 [[nodiscard, gnu::always_inline]] inline float dot(Simd<Arch>, std::span<const float, Dim> a,
@@ -15,4 +17,6 @@ template <class Arch, std::size_t Dim>
     return simd::sums_of<simd::Products, Arch, Dim, 1>(a.data(), {b.data()}, a.size())[0];
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

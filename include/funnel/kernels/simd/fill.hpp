@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels::simd {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels::simd {
 
 /// Fills out with full batches, batch_at(i) at position i, which may depend on out[i ... i + lanes) but on no more of
 /// out. Returns how many elements that makes. What an element becomes does not depend on how out is aligned.
@@ -43,4 +45,6 @@ template <class Arch, class BatchAt>
     return out.size();
 }
 
-}  // namespace funnel::kernels::simd
+}  // namespace kernels::simd
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

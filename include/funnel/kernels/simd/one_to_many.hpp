@@ -12,7 +12,9 @@
 #include <span>
 #include <type_traits>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 namespace simd {
 
@@ -72,4 +74,6 @@ void score_rows(Simd<Arch>, M, std::span<const float> query, MatrixView<const fl
     simd::score_each<Arch, M>(query, row_of, out.first(ids.size()));
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -11,7 +11,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 namespace simd {
 
@@ -78,4 +80,6 @@ template <class Arch>
     return found == x.end() ? 0 : static_cast<std::size_t>(found - x.begin());  // not found: there is a NaN
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

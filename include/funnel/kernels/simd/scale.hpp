@@ -9,7 +9,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 template <class Arch>
 [[gnu::always_inline]] inline void scale(Simd<Arch>, float alpha, std::span<float> x) noexcept {
@@ -22,4 +24,6 @@ template <class Arch>
     }
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 template <class Arch>
 void sigmoid(Simd<Arch>, std::span<const float> x, std::span<float> out) noexcept {
@@ -27,4 +29,6 @@ void sigmoid(Simd<Arch>, std::span<const float> x, std::span<float> out) noexcep
     }
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

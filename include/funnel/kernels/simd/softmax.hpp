@@ -12,7 +12,9 @@
 #include <cstddef>
 #include <span>
 
-namespace funnel::inline FUNNEL_ABI::kernels {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
 
 namespace simd {
 
@@ -73,4 +75,6 @@ template <class Arch>
     return largest + math::log(simd::sum_of_exponentials<Arch>(x, largest, nothing));
 }
 
-}  // namespace funnel::kernels
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

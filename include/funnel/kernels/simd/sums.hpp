@@ -17,7 +17,9 @@
 //
 // Accumulators live in registers only if every index into them is a constant and no loop runs over them, hence unroll
 // and add_up. All is always_inline: a call would cost a short vector half of its time.
-namespace funnel::inline FUNNEL_ABI::kernels::simd {
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels::simd {
 
 inline constexpr std::size_t groups = 4;
 
@@ -140,4 +142,6 @@ template <class Terms, class Arch, std::size_t Dim, std::size_t Rows>
     return results;
 }
 
-}  // namespace funnel::kernels::simd
+}  // namespace kernels::simd
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
