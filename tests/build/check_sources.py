@@ -44,7 +44,7 @@ for path in sorted(filter(is_ours, ROOT.rglob("*"))):
             for number, line in enumerate(text.splitlines(), 1):
                 if len(line) > 120:
                     problems.append(f"{path.relative_to(ROOT)}:{number}: {len(line)} columns, more than 120")
-            if "::inline FUNNEL_ABI" in text:
+            if re.search(r"^namespace funnel::inline", text, re.MULTILINE):
                 problems.append(f"{path.relative_to(ROOT)}: open the namespaces one by one: ctags and editors see no others")
             if "#pragma once" not in text:
                 problems.append(f"{path.relative_to(ROOT)}: #pragma once is missing")

@@ -97,7 +97,7 @@
 #define FUNNEL_DETAIL_EXCEPTIONS _noexcept
 #endif
 
-// The inline namespace around all of funnel's names, such as v0_1_abcdegh_xsimd. It carries the version, the instruction
+// The inline namespace around all names of funnel, such as v0_1_abcdegh_xsimd. It carries the version, the instruction
 // set and the switches that change code, so that two files of one program built for different machines fail to link
 // instead of sharing a function that one of them cannot run. Headers open the three namespaces one by one, because
 // editors and ctags do not understand `namespace funnel::inline FUNNEL_ABI::rerank {`.
