@@ -40,6 +40,7 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/number_table.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/portable_math.hpp>
 #include <funnel/core/progress.hpp>

@@ -68,15 +68,15 @@ TEST_CASE("merge: sources take turns, and a quota counts what a source brought i
     const List a{{1, 9.0F}, {2, 8.0F}, {3, 7.0F}};
     const List b{{1, 9.0F}, {2, 8.0F}, {4, 7.0F}, {5, 6.0F}};
     // a brings 1, b finds 1 taken and brings 2, a finds 2 taken and brings 3, b brings 4.
-    CHECK(merge(Lists{{.items = a}, {.items = b}}, {.limit = 2}).ids().size() == 2);
+    CHECK(merge(Lists{{.items = a}, {.items = b}}, {.at_most = 2}).ids().size() == 2);
     const auto set_of = [](const Candidates& c) { return std::set<std::uint32_t>(c.ids().begin(), c.ids().end()); };
     using Set = std::set<std::uint32_t>;
-    CHECK(set_of(merge(Lists{{.items = a}, {.items = b}}, {.limit = 3})) == Set{1, 2, 3});
-    CHECK(set_of(merge(Lists{{.items = a}, {.items = b, .quota = 1}})) == Set{1, 2, 3});
-    CHECK(set_of(merge(Lists{{.items = a, .quota = 1}, {.items = b, .quota = 2}})) == Set{1, 2, 4});
-    CHECK(set_of(merge(Lists{{.items = a, .quota = 0}, {.items = b}})) == Set{1, 2, 4, 5});
+    CHECK(set_of(merge(Lists{{.items = a}, {.items = b}}, {.at_most = 3})) == Set{1, 2, 3});
+    CHECK(set_of(merge(Lists{{.items = a}, {.items = b, .at_most = 1}})) == Set{1, 2, 3});
+    CHECK(set_of(merge(Lists{{.items = a, .at_most = 1}, {.items = b, .at_most = 2}})) == Set{1, 2, 4});
+    CHECK(set_of(merge(Lists{{.items = a, .at_most = 0}, {.items = b}})) == Set{1, 2, 4, 5});
     // Not brought in, but found: with a quota of 0, a still counts as a source of 1 and 2.
-    const Candidates merged = merge(Lists{{.items = a, .quota = 0}, {.items = b}});
+    const Candidates merged = merge(Lists{{.items = a, .at_most = 0}, {.items = b}});
     CHECK(merged[0] == Candidate{1, merged[0].score, 0b11});
 }
 
@@ -123,7 +123,7 @@ TEST_CASE("merge: edges of the input") {
     CHECK(merge({}).empty());
     CHECK(merge(Lists{{}, {}}).empty());
     const List a{{1, 1.0F}, {2, 0.5F}};
-    CHECK(merge(Lists{{.items = a}}, {.limit = 0}).empty());
+    CHECK(merge(Lists{{.items = a}}, {.at_most = 0}).empty());
     CHECK(merge(Lists{{.items = a}}, {.exclude = Ids{2, 1, 1}}).empty());
     // Twice in one list: the better place counts.
     const List twice{{4, 9.0F}, {4, 8.0F}, {5, 7.0F}};
@@ -138,7 +138,7 @@ TEST_CASE("merge: edges of the input") {
 TEST_CASE("merge: a rank offset of 0 is allowed") {
     const List a{{7, 0.9F}, {3, 0.8F}};
     const List b{{7, 40.0F}};
-    const Candidates merged = merge(Lists{{.items = a}, {.items = b}}, {.rank_offset = 0.0});
+    const Candidates merged = merge(Lists{{.items = a}, {.items = b}}, {.rank_constant = 0.0});
     CHECK(ids_of(merged) == Ids{7, 3});
     CHECK(merged[0].score == 2.0F);  // first in both
     CHECK(merged[1].score == 0.5F);
@@ -150,19 +150,19 @@ TEST_CASE("merge: rejects scores and options without a meaning") {
     CHECK_THROWS_WITH_AS((void)merge(Lists{{.items = broken, .name = "ease"}}),
                          "merge: ease gave item 5 a score that is NaN", InvalidArgument);
     CHECK_THROWS_WITH_AS((void)merge(Lists(33)), "merge: at most 32 sources, got 33", InvalidArgument);
-    CHECK_THROWS_AS((void)merge({}, {.rank_offset = -1.0}), InvalidArgument);
-    CHECK_THROWS_AS((void)merge({}, {.rank_offset = std::numeric_limits<double>::infinity()}), InvalidArgument);
-    CHECK_THROWS_AS((void)merge({}, {.rank_offset = std::numeric_limits<double>::quiet_NaN()}), InvalidArgument);
+    CHECK_THROWS_AS((void)merge({}, {.rank_constant = -1.0}), InvalidArgument);
+    CHECK_THROWS_AS((void)merge({}, {.rank_constant = std::numeric_limits<double>::infinity()}), InvalidArgument);
+    CHECK_THROWS_AS((void)merge({}, {.rank_constant = std::numeric_limits<double>::quiet_NaN()}), InvalidArgument);
 }
 
 TEST_CASE("merge: limits and quotas as large as a size can be") {
     constexpr std::size_t endless = std::numeric_limits<std::size_t>::max();
     const List a{{1, 1.0F}, {2, 0.5F}};
     const List b{{2, 1.0F}, {3, 0.5F}};
-    const Lists lists{{.items = a, .quota = endless}, {.items = b, .quota = endless}};
-    CHECK(ids_of(merge(lists, {.limit = endless, .exclude = Ids{1}})) == Ids{2, 3});
+    const Lists lists{{.items = a, .at_most = endless}, {.items = b, .at_most = endless}};
+    CHECK(ids_of(merge(lists, {.at_most = endless, .exclude = Ids{1}})) == Ids{2, 3});
     // Memory goes with the items there are.
-    CHECK(funnel::testing::allocated_bytes_of([&] { (void)merge(lists, {.limit = endless}); }) < 10'000);
+    CHECK(funnel::testing::allocated_bytes_of([&] { (void)merge(lists, {.at_most = endless}); }) < 10'000);
     CHECK(merge(Lists(32)).empty());
 }
 
@@ -191,7 +191,8 @@ TEST_CASE("merge: an infinite score of a single source stays, NaN is rejected in
         broken[place].score = std::numeric_limits<float>::quiet_NaN();
         CHECK_THROWS_AS((void)merge(Lists{{.items = broken}}), InvalidArgument);
         CHECK_THROWS_AS((void)merge(Lists{{.items = ends}, {.items = broken}}), InvalidArgument);
-        CHECK_THROWS_AS((void)merge(Lists{{.items = broken}}, {.limit = 0, .exclude = Ids{1, 2, 3}}), InvalidArgument);
+        CHECK_THROWS_AS((void)merge(Lists{{.items = broken}}, {.at_most = 0, .exclude = Ids{1, 2, 3}}),
+                        InvalidArgument);
     }
 }
 

@@ -12,6 +12,7 @@
 #include <funnel/core/executor.hpp>
 #include <funnel/core/item_filter.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -75,8 +76,8 @@ public:
     template <Executor E = Serial>
     [[nodiscard]] static HNSW build(MatrixView<const float> vectors, const HNSWOptions& options = {},
                                     E&& executor = E{}) {
-        require(options.M >= 2 && options.M <= detail::HNSWGraph::max_M, "HNSW::build: M must lie in [2, 4096]");
-        require(options.ef_construction >= 1, "HNSW::build: ef_construction must be at least 1");
+        require_between(options.M, 2, detail::HNSWGraph::max_M, "HNSW::build: M");
+        require_at_least(options.ef_construction, 1, "HNSW::build: ef_construction");
         HNSW index;
         index.options_ = options;
         index.vectors_ = detail::Vectors<M>(vectors, "HNSW::build");
@@ -121,7 +122,7 @@ public:
     template <ItemFilter F>
     [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query, const HNSWSearchOptions& options,
                                                const F& filter) const {
-        require(options.ef >= 1, "HNSW::search: ef must be at least 1");
+        require_at_least(options.ef, 1, "HNSW::search: ef");
         vectors_.check(query, "the query", "HNSW::search");
         Scratch scratch;
         std::vector<Scored<>> out(std::min(options.k, size()));
@@ -164,7 +165,7 @@ public:
     [[nodiscard]] std::vector<std::vector<Scored<>>> search_batch(MatrixView<const float> queries,
                                                                   const HNSWSearchOptions& options = {},
                                                                   E&& executor = E{}) const {
-        require(options.ef >= 1, "HNSW::search_batch: ef must be at least 1");
+        require_at_least(options.ef, 1, "HNSW::search_batch: ef");
         for (std::size_t i = 0; i < queries.rows(); ++i) {
             vectors_.check(queries.row(i), "query " + std::to_string(i), "HNSW::search_batch");
         }

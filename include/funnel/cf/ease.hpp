@@ -9,6 +9,7 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interaction_log.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -44,7 +45,7 @@ public:
 
     template <data::InteractionLog Log, Executor E>
     static EASEScorer learn(const Log&, const CSRMatrix<float>& user_item, const EASEOptions& options, E& executor) {
-        require(math::is_finite(options.lambda) && options.lambda > 0.0F, "EASE: lambda must be positive and finite");
+        require_positive(options.lambda, "EASE: lambda");
         const std::size_t items = user_item.cols();
         require_memory(items);
         const CSRMatrix<float> item_user = user_item.transposed();

@@ -11,6 +11,7 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/sparse.hpp>
@@ -100,14 +101,13 @@ public:
     template <data::InteractionLog Log, Executor E>
     static ImplicitALSScorer learn(const Log&, const CSRMatrix<float>& user_item, const ImplicitALSOptions& options,
                                    E& executor) {
-        const auto is_positive = [](float x) { return math::is_finite(x) && x > 0.0F; };
-        require(options.factors > 0, "ImplicitALS: factors must be positive");
+        require_at_least(options.factors, 1, "ImplicitALS: factors");
         require(options.factors <= most_factors(user_item.rows(), user_item.cols()),
                 "ImplicitALS: factors must be at most 1024, or the number of users and items if that is larger");
-        require(is_positive(options.lambda), "ImplicitALS: lambda must be positive and finite");
-        require(is_positive(options.alpha0), "ImplicitALS: alpha0 must be positive and finite");
-        require(is_positive(options.stddev), "ImplicitALS: stddev must be positive and finite");
-        require(math::is_finite(options.nu), "ImplicitALS: nu must be finite");
+        require_positive(options.lambda, "ImplicitALS: lambda");
+        require_positive(options.alpha0, "ImplicitALS: alpha0");
+        require_positive(options.stddev, "ImplicitALS: stddev");
+        require_finite(options.nu, "ImplicitALS: nu");
         require(options.solver == ALSSolver::Cholesky || options.solver == ALSSolver::ConjugateGradient,
                 "ImplicitALS: solver must be Cholesky or ConjugateGradient");
 

@@ -9,6 +9,7 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/data/interaction_log.hpp>
@@ -39,9 +40,8 @@ public:
     template <data::InteractionLog Log, Executor E>
     static ItemKNNScorer learn(const Log&, const CSRMatrix<float>& user_item, const ItemKNNOptions& options,
                                E& executor) {
-        require(options.neighbours > 0, "ItemKNN: neighbours must be positive");
-        require(math::is_finite(options.shrinkage) && options.shrinkage >= 0.0F,
-                "ItemKNN: shrinkage must be finite and not negative");
+        require_at_least(options.neighbours, 1, "ItemKNN: neighbours");
+        require_not_negative(options.shrinkage, "ItemKNN: shrinkage");
         require(options.similarity == Similarity::Cosine || options.similarity == Similarity::Jaccard,
                 "ItemKNN: similarity must be Cosine or Jaccard");
 

@@ -6,6 +6,7 @@
 #include <funnel/cf/recommend.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/sparse.hpp>
 
 #include <algorithm>
@@ -57,9 +58,12 @@ public:
 
     template <data::InteractionLog Log, Executor E>
     static PopularityScorer learn(const Log& train, const CSRMatrix<float>&, const PopularityOptions& options, E&) {
-        require(!options.half_life || (math::is_finite(*options.half_life) && *options.half_life > 0.0),
-                "Popularity: half_life must be positive and finite");
-        require(!options.now || math::is_finite(*options.now), "Popularity: now must be finite");
+        if (options.half_life) {
+            require_positive(*options.half_life, "Popularity: half_life");
+        }
+        if (options.now) {
+            require_finite(*options.now, "Popularity: now");
+        }
 
         double latest = 0.0;
         for (std::size_t row = 0; row < train.size(); ++row) {

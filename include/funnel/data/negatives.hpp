@@ -3,6 +3,7 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/portable_math.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/sparse.hpp>
@@ -40,8 +41,7 @@ class NegativeSampler {
 public:
     explicit NegativeSampler(const Interactions& history, const NegativeOptions& options = {})
         : seed_(options.seed), alpha_(options.alpha), history_(user_item_matrix(history)) {
-        require(math::is_finite(options.alpha) && options.alpha >= 0.0,
-                "NegativeSampler: alpha must be finite and at least 0");
+        require_not_negative(options.alpha, "NegativeSampler: alpha");
         weigh(history);
         build_alias_table();
     }

@@ -3,6 +3,7 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/data/interactions.hpp>
 
@@ -10,6 +11,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <tuple>
@@ -48,8 +50,7 @@ struct RandomSplitOptions {
 /// Returns   the same parts on every machine
 /// Errors    InvalidArgument if test_fraction is not in (0, 1)
 [[nodiscard]] inline Split split_random(const Interactions& log, const RandomSplitOptions& options = {}) {
-    require(math::is_finite(options.test_fraction) && options.test_fraction > 0.0 && options.test_fraction < 1.0,
-            "split_random: test_fraction must lie in (0, 1)");
+    require_inside(options.test_fraction, 0.0, 1.0, "split_random: test_fraction");
     const auto order = Random(options.seed).permutation<std::size_t>(log.size());
 
     const double test_rows = math::round(options.test_fraction * static_cast<double>(log.size()));
@@ -76,8 +77,7 @@ struct TimeSplitOptions {
 [[nodiscard]] inline Split split_by_time(const Interactions& log, const TimeSplitOptions& options = {}) {
     require(!options.test_fraction || !options.cut, "split_by_time: give test_fraction or cut, not both");
     const double fraction = options.test_fraction.value_or(0.2);
-    require(math::is_finite(fraction) && fraction > 0.0 && fraction < 1.0,
-            "split_by_time: test_fraction must lie in (0, 1)");
+    require_inside(fraction, 0.0, 1.0, "split_by_time: test_fraction");
     require(!options.cut || !math::is_nan(*options.cut), "split_by_time: cut must not be NaN");
     if (options.cut) {
         return split_where(log, [&](std::size_t row) { return log[row].time >= *options.cut; });
@@ -118,9 +118,7 @@ struct LastOutSplitOptions {
 /// Cost      O(n log n) time for n rows
 [[nodiscard]] inline Split split_last_out(const Interactions& log, const LastOutSplitOptions& options = {}) {
     std::vector<std::size_t> order(log.size());
-    for (std::size_t row = 0; row < order.size(); ++row) {
-        order[row] = row;
-    }
+    std::iota(order.begin(), order.end(), std::size_t{0});
     const auto key = [&](std::size_t row) { return std::tuple(log[row].user, log[row].time, log[row].item, row); };
     std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
 

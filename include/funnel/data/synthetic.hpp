@@ -4,6 +4,7 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/portable_math.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/data/interactions.hpp>
@@ -63,11 +64,10 @@ public:
                 "SyntheticWorld: at most 2^32 - 1 users and items");
         require(options.rows <= options.users * (options.items / 2),
                 "SyntheticWorld: rows must be at most users * (items / 2)");
-        const auto is_in = [](double x, double most) { return math::is_finite(x) && x >= 0.0 && x <= most; };
-        require(is_in(options.popularity, 10.0) && is_in(options.taste, 10.0),
-                "SyntheticWorld: popularity and taste must lie in [0, 10]");
-        require(is_in(options.drift, 1.0) && is_in(options.cold_users, 1.0),
-                "SyntheticWorld: drift and cold_users must lie in [0, 1]");
+        require_between(options.popularity, 0.0, 10.0, "SyntheticWorld: popularity");
+        require_between(options.taste, 0.0, 10.0, "SyntheticWorld: taste");
+        require_between(options.drift, 0.0, 1.0, "SyntheticWorld: drift");
+        require_between(options.cold_users, 0.0, 1.0, "SyntheticWorld: cold_users");
         metadata_ = synthetic_items(options.items, options.seed);
         make_items();
         make_users();

@@ -56,7 +56,7 @@ struct Retrieve {
                 items = detail::ask(source, request, math::saturating_add(most, excluded.size()));
                 return items.size();
             });
-            lists.push_back({.items = items, .quota = most, .name = source.name});
+            lists.push_back({.items = items, .at_most = most, .name = source.name});
             trace.sources.push_back(source.name);
             total += items.size();
         };

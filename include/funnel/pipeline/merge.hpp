@@ -3,6 +3,7 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/pipeline/candidates.hpp>
 
@@ -22,14 +23,14 @@ namespace pipeline {
 /// What one source found, best first. A view: the items must outlive the call of merge.
 struct SourceList {
     std::span<const Scored<>> items;
-    std::optional<std::size_t> quota = {};  ///< at most this many items that no other source brought in before
-    std::string name = "source";            ///< for messages
+    std::optional<std::size_t> at_most = {};  ///< at most this many items that no other source brought in before
+    std::string name = "source";              ///< for messages
 };
 
 struct MergeOptions {
-    std::optional<std::size_t> limit = {};        ///< at most this many candidates altogether
+    std::optional<std::size_t> at_most = {};      ///< at most this many candidates altogether
     std::span<const std::uint32_t> exclude = {};  ///< items that must not come in, in any order
-    double rank_offset = 60.0;                    ///< flattens the fused score: larger cares less about the top ranks
+    double rank_constant = 60.0;                  ///< flattens the fused score: larger cares less about the top ranks
 };
 
 namespace detail {
@@ -100,11 +101,11 @@ private:
 
 /// Makes one list of candidates out of what several sources found: each item once, with all its sources remembered.
 ///
-/// Sources take turns, the first one first: each brings in its best item that is not there yet, until its quota or list
-/// ends. An item that a source found but did not bring in still counts as found by it. Several sources have no common
+/// Sources take turns, the first one first: each brings in its best item that is not there yet, until it has brought in
+/// at_most or its list ends. An item that a source found but did not bring in still counts as found by it. Several sources have no common
 /// scale, so the score of a candidate is the fusion of its ranks; a single source keeps its own scores:
 ///
-///     score(i) = sum over sources s that found i of 1 / (rank_offset + 1 + rank of i in s)
+///     score(i) = sum over sources s that found i of 1 / (rank_constant + 1 + rank of i in s)
 ///
 /// Ranks are all that counts: an item that a source lists without evidence, with the score 0, is worth as much as any
 /// other item at its rank. A source must leave such items out, as the models of this library do.
@@ -112,17 +113,14 @@ private:
 /// Returns   the candidates, score down, then id up
 /// Cost      O(n log n) time for n items in all lists, O(n sources) memory
 /// Errors    InvalidArgument, which names the source, if a score is NaN; if there are more than 32 sources, or
-///           rank_offset is negative or not finite
+///           rank_constant is negative or not finite
 /// Source    Cormack et al., "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods",
 ///           SIGIR 2009
 [[nodiscard]] inline Candidates merge(std::span<const SourceList> lists, const MergeOptions& options = {}) {
     if (lists.size() > max_sources) {
         raise<InvalidArgument>("merge: at most 32 sources, got " + std::to_string(lists.size()));
     }
-    if (!math::is_finite(options.rank_offset) || options.rank_offset < 0.0) {
-        raise<InvalidArgument>("merge: rank_offset must be finite and >= 0, got " +
-                               std::to_string(options.rank_offset));
-    }
+    require_not_negative(options.rank_constant, "merge: rank_constant");
     std::size_t total = options.exclude.size();
     for (const SourceList& list : lists) {
         total += list.items.size();
@@ -140,16 +138,16 @@ private:
         number_of(id);
     }
     const std::size_t excluded = number_of.size();
-    const std::size_t limit = options.limit.value_or(std::numeric_limits<std::size_t>::max());
+    const std::size_t most = options.at_most.value_or(std::numeric_limits<std::size_t>::max());
 
     Candidates merged(lists.size());
     std::vector<std::size_t> next(lists.size(), 0);     // where each source goes on reading
     std::vector<std::size_t> brought(lists.size(), 0);  // how many each source brought in
-    for (bool someone_brought = true; someone_brought && merged.size() < limit;) {
+    for (bool someone_brought = true; someone_brought && merged.size() < most;) {
         someone_brought = false;
         for (std::size_t s = 0; s < lists.size(); ++s) {
             const SourceList& list = lists[s];
-            bool has_brought = merged.size() >= limit || (list.quota && brought[s] >= *list.quota);
+            bool has_brought = merged.size() >= most || (list.at_most && brought[s] >= *list.at_most);
             while (!has_brought && next[s] < list.items.size()) {
                 const std::uint32_t id = list.items[next[s]++].id;
                 const std::size_t known = number_of.size();
@@ -171,7 +169,7 @@ private:
             if (i < merged.size() && !merged[i].is_from(s)) {     // of an item twice in a list, the first counts
                 merged.found_at(i, s, item.score, rank);
                 fused[i] += lists.size() == 1 ? static_cast<double>(item.score)
-                                              : 1.0 / (options.rank_offset + 1.0 + static_cast<double>(rank));
+                                              : 1.0 / (options.rank_constant + 1.0 + static_cast<double>(rank));
             }
         }
     }

@@ -6,6 +6,7 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/features/feature_rows.hpp>
 #include <funnel/io/container.hpp>
@@ -16,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <string>
 #include <utility>
@@ -62,11 +64,9 @@ public:
         if (options.factors > std::numeric_limits<std::uint32_t>::max()) {
             raise<InvalidArgument>("FM::fit: factors must be below 2^32, got " + std::to_string(options.factors));
         }
-        require(options.learning_rate > 0.0F && math::is_finite(options.learning_rate),
-                "FM::fit: learning_rate must be finite and > 0");
-        require(options.l2 >= 0.0F && math::is_finite(options.l2), "FM::fit: l2 must be finite and >= 0");
-        require(options.init_scale >= 0.0F && math::is_finite(options.init_scale),
-                "FM::fit: init_scale must be finite and >= 0");
+        require_positive(options.learning_rate, "FM::fit: learning_rate");
+        require_not_negative(options.l2, "FM::fit: l2");
+        require_not_negative(options.init_scale, "FM::fit: init_scale");
         detail::require_binary_labels(labels, rows.rows(), "FM::fit");
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             features::detail::require_finite_row(rows, i, "FM::fit");
@@ -81,9 +81,7 @@ public:
         }
 
         std::vector<std::size_t> order(rows.rows());
-        for (std::size_t i = 0; i < order.size(); ++i) {
-            order[i] = i;
-        }
+        std::iota(order.begin(), order.end(), std::size_t{0});
         nn::Descent descent(options.optimiser, options.learning_rate, 1 + model.features() * (1 + options.factors));
         std::vector<double> sums(model.sums_size());
         std::vector<double> gradients(model.sums_size());

@@ -5,6 +5,7 @@
 #include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/features/feature_rows.hpp>
 #include <funnel/features/standardised_rows.hpp>
@@ -55,11 +56,9 @@ public:
     template <Executor E = Serial>
     [[nodiscard]] static LogisticRegression fit(features::FeatureRows rows, std::span<const float> labels,
                                                 const LogisticRegressionOptions& options = {}, E&& executor = E{}) {
-        require(options.learning_rate > 0.0F && math::is_finite(options.learning_rate),
-                "LogisticRegression::fit: learning_rate must be finite and > 0");
-        require(options.l2 >= 0.0F && math::is_finite(options.l2),
-                "LogisticRegression::fit: l2 must be finite and >= 0");
-        require(options.batch_size > 0, "LogisticRegression::fit: batch_size must be at least 1");
+        require_positive(options.learning_rate, "LogisticRegression::fit: learning_rate");
+        require_not_negative(options.l2, "LogisticRegression::fit: l2");
+        require_at_least(options.batch_size, 1, "LogisticRegression::fit: batch_size");
         require(rows.rows() > 0, "LogisticRegression::fit: needs at least one row");
         detail::require_binary_labels(labels, rows.rows(), "LogisticRegression::fit");
         for (std::size_t i = 0; i < rows.rows(); ++i) {

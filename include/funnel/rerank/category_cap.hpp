@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/options.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -42,8 +43,8 @@ struct CategoryCapOptions {
 template <Categories C>
 [[nodiscard]] std::vector<std::size_t> category_cap(std::size_t n, const C& categories,
                                                     const CategoryCapOptions& options = {}) {
-    require(options.per_category > 0, "category_cap: per_category must be at least 1");
-    require(!options.window || *options.window > 0, "category_cap: window must be at least 1");
+    require_at_least(options.per_category, 1, "category_cap: per_category");
+    require_at_least(options.window.value_or(1), 1, "category_cap: window");
 
     // The categories of item i, without repetitions: names[first[i] .. first[i + 1]), then numbered 0, 1, ...
     std::vector<std::uint64_t> names;

@@ -3,6 +3,7 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/options.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -44,12 +45,8 @@ struct FreshnessOptions {
         raise<InvalidArgument>("freshness: there must be one age per score, " + std::to_string(scores.size()) +
                                ", got " + std::to_string(ages.size()));
     }
-    if (!math::is_finite(options.weight) || options.weight < 0.0F) {
-        raise<InvalidArgument>("freshness: weight must be finite and >= 0, got " + std::to_string(options.weight));
-    }
-    if (!math::is_finite(options.half_life) || options.half_life <= 0.0) {
-        raise<InvalidArgument>("freshness: half_life must be finite and > 0, got " + std::to_string(options.half_life));
-    }
+    require_not_negative(options.weight, "freshness: weight");
+    require_positive(options.half_life, "freshness: half_life");
 
     const bool multiplies = options.boost == Boost::Multiplicative;
     std::vector<float> boosted(scores.size());

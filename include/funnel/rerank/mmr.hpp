@@ -5,6 +5,7 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/dot.hpp>
 #include <funnel/kernels/metric.hpp>
@@ -15,6 +16,7 @@
 #include <concepts>
 #include <cstddef>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,9 +49,7 @@ namespace detail {
 template <class NoteSimilarities>
 [[nodiscard]] std::vector<std::size_t> select_by_mmr(std::span<const float> relevance, const MMROptions& options,
                                                      const NoteSimilarities& note_similarities) {
-    if (!math::is_finite(options.lambda) || options.lambda < 0.0F || options.lambda > 1.0F) {
-        raise<InvalidArgument>("mmr: lambda must lie in [0, 1], got " + std::to_string(options.lambda));
-    }
+    require_between(options.lambda, 0.0, 1.0, "mmr: lambda");
     for (std::size_t i = 0; i < relevance.size(); ++i) {
         if (!math::is_finite(relevance[i])) {
             raise<InvalidArgument>("mmr: relevance must be finite, got " + std::to_string(relevance[i]) +
@@ -66,9 +66,7 @@ template <class NoteSimilarities>
 
     // What remains, without gaps: position, relevance, and similarity to the closest pick so far.
     std::vector<std::size_t> remaining(relevance.size());
-    for (std::size_t i = 0; i < remaining.size(); ++i) {
-        remaining[i] = i;
-    }
+    std::iota(remaining.begin(), remaining.end(), std::size_t{0});
     std::vector<float> relevances(relevance.begin(), relevance.end());
     std::vector<float> redundancies(relevance.size(), std::numeric_limits<float>::lowest());
     std::vector<float> similarities(relevance.size());

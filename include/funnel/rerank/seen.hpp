@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/options.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -27,7 +28,7 @@ struct SeenOptions {
 template <std::integral Id = std::uint32_t>
 [[nodiscard]] std::vector<std::size_t> remove_seen(std::span<const Id> items, std::span<const Id> history,
                                                    const SeenOptions& options = {}) {
-    require(options.times > 0, "remove_seen: times must be at least 1");
+    require_at_least(options.times, 1, "remove_seen: times");
 
     std::vector<Id> sorted(history.begin(), history.end());
     std::sort(sorted.begin(), sorted.end());

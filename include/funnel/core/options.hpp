@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdio>
+#include <string>
+
+// Checks of options. Each throws InvalidArgument, with the name and the value, unless the value is in range:
+//
+//     require_positive(options.lambda, "EASE: lambda");     // EASE: lambda must be finite and > 0, got -1
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+
+namespace detail {
+
+// Out of line and cold, so that a check costs one predictable branch where it is made.
+[[noreturn, gnu::cold, gnu::noinline]] inline void reject_option(const char* what, const std::string& range,
+                                                                 const std::string& value) {
+    raise<InvalidArgument>(std::string(what) + " must " + range + ", got " + value);
+}
+
+[[nodiscard]] inline std::string shortest(const double& number) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%g", number);
+    return text;
+}
+
+[[nodiscard]] inline std::string interval(char open, double low, double high, char close) {
+    return std::string("lie in ") + open + shortest(low) + ", " + shortest(high) + close;
+}
+
+}  // namespace detail
+
+// Numbers come by reference: under -ffast-math, clang takes a number that is passed by value for finite.
+
+template <std::floating_point T>
+void require_finite(const T& value, const char* what) {
+    if (!math::is_finite(value)) [[unlikely]] {
+        detail::reject_option(what, "be finite", detail::shortest(value));
+    }
+}
+
+template <std::floating_point T>
+void require_positive(const T& value, const char* what) {
+    if (!math::is_finite(value) || !(value > 0)) [[unlikely]] {
+        detail::reject_option(what, "be finite and > 0", detail::shortest(value));
+    }
+}
+
+template <std::floating_point T>
+void require_not_negative(const T& value, const char* what) {
+    if (!math::is_finite(value) || !(value >= 0)) [[unlikely]] {
+        detail::reject_option(what, "be finite and >= 0", detail::shortest(value));
+    }
+}
+
+/// The limits are part of the range.
+template <std::floating_point T>
+void require_between(const T& value, double low, double high, const char* what) {
+    if (!math::is_finite(value) || !(value >= low && value <= high)) [[unlikely]] {
+        detail::reject_option(what, detail::interval('[', low, high, ']'), detail::shortest(value));
+    }
+}
+
+/// The limits are not part of the range.
+template <std::floating_point T>
+void require_inside(const T& value, double low, double high, const char* what) {
+    if (!math::is_finite(value) || !(value > low && value < high)) [[unlikely]] {
+        detail::reject_option(what, detail::interval('(', low, high, ')'), detail::shortest(value));
+    }
+}
+
+inline void require_at_least(std::size_t value, std::size_t least, const char* what) {
+    if (value < least) [[unlikely]] {
+        detail::reject_option(what, "be at least " + std::to_string(least), std::to_string(value));
+    }
+}
+
+inline void require_between(std::size_t value, std::size_t low, std::size_t high, const char* what) {
+    if (value < low || value > high) [[unlikely]] {
+        detail::reject_option(what, "lie in [" + std::to_string(low) + ", " + std::to_string(high) + "]",
+                              std::to_string(value));
+    }
+}
+
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
