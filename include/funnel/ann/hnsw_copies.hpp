@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <utility>
 #include <vector>
@@ -147,9 +148,7 @@ private:
         ++rows_in_last_;
         if (equal != no_node && next_.empty()) {
             next_.resize(id);
-            for (std::uint32_t other = 0; other < id; ++other) {
-                next_[other] = other;
-            }
+            std::iota(next_.begin(), next_.end(), std::uint32_t{0});
         }
         if (!next_.empty()) {
             next_.push_back(id);

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -124,9 +125,7 @@ public:
         require(n == 0 || n - 1 <= static_cast<std::make_unsigned_t<I>>(std::numeric_limits<I>::max()),
                 "Random: permutation(n) needs a type of numbers that holds n - 1");
         std::vector<I> numbers(n);
-        for (std::size_t i = 0; i < n; ++i) {
-            numbers[i] = static_cast<I>(i);
-        }
+        std::iota(numbers.begin(), numbers.end(), I{0});
         shuffle(std::span<I>(numbers.data(), n));
         return numbers;
     }

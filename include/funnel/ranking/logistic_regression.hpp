@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <string>
 #include <utility>
@@ -165,9 +166,7 @@ private:
         const std::size_t d = rows.cols();
 
         std::vector<std::size_t> order(n);
-        for (std::size_t i = 0; i < n; ++i) {
-            order[i] = i;
-        }
+        std::iota(order.begin(), order.end(), std::size_t{0});
         std::vector<double> parameters(d + 1, 0.0);  // the weights, then the bias
         nn::Descent descent(options.optimiser, options.learning_rate, d + 1);
         const std::size_t largest_batch = std::min(options.batch_size, n);

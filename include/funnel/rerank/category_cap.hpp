@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -78,9 +79,7 @@ template <Categories C>
 
     std::vector<std::size_t> slate;
     std::vector<std::size_t> remaining(n);
-    for (std::size_t i = 0; i < n; ++i) {
-        remaining[i] = i;
-    }
+    std::iota(remaining.begin(), remaining.end(), std::size_t{0});
     while (slate.size() < options.k && !remaining.empty()) {
         if (options.window && slate.size() >= *options.window) {
             for (const std::size_t c : categories_of(slate[slate.size() - *options.window])) {
