@@ -42,7 +42,9 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     demo::ReportData data = demo::describe(world, lambda);
 
     // One cut in time: nothing below may know what happens after it.
-    const auto [train, test] = funnel::data::split_by_time(world.log, {.test_fraction = 0.2});
+    const auto split = funnel::data::split_by_time(world.log, {.test_fraction = 0.2});
+    const auto& train = split.train;
+    const auto& test = split.test;
     const funnel::Matrix<float> genres = world.genres();
     const auto ranker = demo::learn_ranker(train, genres, pool);
     const demo::Sources sources = demo::Sources::fit(train, pool);

@@ -86,7 +86,7 @@ std::span<Scored<>> recommend_for(const S& scorer, const Profile& profile, const
     const std::span<float> scores = scratch.first(items);
     const auto seen = options.keep_seen ? std::span<const std::uint32_t>{} : profile.history;
     scorer.score_all(profile, scores);
-    if constexpr (!detail::tells_zeros_apart<S>) {
+    if constexpr (!detail::TellsZerosApart<S>) {
         return best_unseen(scores, seen, out, filter);
     } else {
         // Zeros come last. Most lists are full of better items by then, and need not ask which zeros are known.

@@ -45,7 +45,7 @@ concept Scorer = requires(const S& scorer, const Profile& profile, std::span<flo
 namespace detail {
 
 template <class S>
-concept tells_zeros_apart = requires(const S& scorer, const Profile& profile, std::span<float> scores) {
+concept TellsZerosApart = requires(const S& scorer, const Profile& profile, std::span<float> scores) {
     { scorer.keep_known_zeros(profile, scores) } noexcept;
 };
 

@@ -43,7 +43,7 @@ public:
     explicit IdNumbers(std::size_t capacity)
         : slots_(std::bit_ceil(2 * capacity + 2)),
           shift_(64U - static_cast<unsigned>(std::countr_zero(slots_.size()))),
-          longest_search_(16 * (64U - shift_)) {}
+          longest_search_(16 * static_cast<std::size_t>(std::countr_zero(slots_.size()))) {}
 
     // The number of an id, which is the next free one if the id is new. If it fails, nothing has changed.
     std::size_t operator()(std::uint32_t id) {
