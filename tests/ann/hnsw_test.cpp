@@ -479,11 +479,11 @@ TEST_CASE("HNSW: M of 0 or 1 and other impossible options are rejected by name")
                              InvalidArgument);
     }
     CHECK_THROWS_WITH_AS((void)HNSW<L2>::build(vectors, {.ef_construction = 0}),
-                         "HNSW::build: ef_construction must be at least 1", InvalidArgument);
+                         "HNSW::build: ef_construction must be at least 1, got 0", InvalidArgument);
     const auto index = HNSW<L2>::build(vectors, {.M = 2, .ef_construction = 1});
     CHECK(index.search(vectors.row(3), {.k = 20}).size() == 20);
-    CHECK_THROWS_WITH_AS((void)index.search(vectors.row(0), {.k = 1, .ef = 0}), "HNSW::search: ef must be at least 1",
-                         InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)index.search(vectors.row(0), {.k = 1, .ef = 0}),
+                         "HNSW::search: ef must be at least 1, got 0", InvalidArgument);
     CHECK_THROWS_AS((void)index.search_batch(vectors, {.k = 1, .ef = 0}), InvalidArgument);
 }
 

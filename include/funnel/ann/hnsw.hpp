@@ -76,7 +76,7 @@ public:
     [[nodiscard]] static HNSW build(MatrixView<const float> vectors, const HNSWOptions& options = {},
                                     E&& executor = E{}) {
         require(options.M >= 2 && options.M <= detail::HNSWGraph::max_M, "HNSW::build: M must lie in [2, 4096]");
-        require(options.ef_construction >= 1, "HNSW::build: ef_construction must be at least 1");
+        require(options.ef_construction >= 1, "HNSW::build: ef_construction must be at least 1, got 0");
         HNSW index;
         index.options_ = options;
         index.vectors_ = detail::Vectors<M>(vectors, "HNSW::build");
@@ -121,7 +121,7 @@ public:
     template <ItemFilter F>
     [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query, const HNSWSearchOptions& options,
                                                const F& filter) const {
-        require(options.ef >= 1, "HNSW::search: ef must be at least 1");
+        require(options.ef >= 1, "HNSW::search: ef must be at least 1, got 0");
         vectors_.check(query, "the query", "HNSW::search");
         Scratch scratch;
         std::vector<Scored<>> out(std::min(options.k, size()));
@@ -165,7 +165,7 @@ public:
     [[nodiscard]] std::vector<std::vector<Scored<>>> search_batch(MatrixView<const float> queries,
                                                                   const HNSWSearchOptions& options = {},
                                                                   E&& executor = E{}) const {
-        require(options.ef >= 1, "HNSW::search_batch: ef must be at least 1");
+        require(options.ef >= 1, "HNSW::search_batch: ef must be at least 1, got 0");
         for (std::size_t i = 0; i < queries.rows(); ++i) {
             vectors_.check(queries.row(i), "query " + std::to_string(i), "HNSW::search_batch");
         }
