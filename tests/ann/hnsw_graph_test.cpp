@@ -108,8 +108,8 @@ TEST_CASE("HNSWGraph: every id, level and link of a file is checked") {
     CHECK(holds(error_of({}, 4), "\"levels\""));
     CHECK(holds(error_of({.upper = {3, no_node}}), "must be ids of other vectors"));
     CHECK(holds(error_of({.upper = {1, no_node}}), "must be ids of other vectors"));
-    CHECK(holds(error_of({.upper = {0, no_node}}), "must stay on the level they are on"));
-    CHECK(holds(error_of({.upper = {no_node, 0}}), "must come before the unused room"));
+    CHECK(holds(error_of({.upper = {0, no_node}}), "must lead to nodes on the same level"));
+    CHECK(holds(error_of({.upper = {no_node, 0}}), "must come before the unused slots"));
 
     Sections sections;
     sections.links[1] = 3;
@@ -117,7 +117,7 @@ TEST_CASE("HNSWGraph: every id, level and link of a file is checked") {
     sections.links[1] = no_node;
     sections.links[4] = no_node;
     sections.links[5] = no_node;  // nothing leads to 2
-    CHECK(holds(error_of(sections), "must lead from the root to every node"));
+    CHECK(holds(error_of(sections), "must make every node reachable from the root"));
 }
 
 TEST_CASE("HNSWGraph: copies are no nodes: nothing leads to them, and nothing starts from them") {

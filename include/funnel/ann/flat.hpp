@@ -26,7 +26,7 @@ inline namespace FUNNEL_ABI {
 namespace ann {
 
 struct FlatSearchOptions {
-    std::size_t k = 10;  ///< hits wanted
+    std::size_t k = 10;  ///< number of hits
 };
 
 /// Exact nearest neighbours: compares the query with every vector.
@@ -34,27 +34,27 @@ struct FlatSearchOptions {
 ///     auto index = Flat<Cosine>::build(vectors);
 ///     for (auto [id, score] : index.search(query, {.k = 10})) { ... }
 ///
-/// Under Cosine vectors are stored with length 1, and scores lie in [-1, 1].
+/// Under Cosine, vectors are stored with unit length and scores lie in [-1, 1].
 ///
-/// add() hands out the next id. remove() hides a vector from results; it keeps its memory, and its id is never used
-/// again: build anew when many are removed. Searches may run at the same time, each with a scratch of its own; add and
-/// remove need the index for themselves.
+/// add() assigns the next id. remove() excludes a vector from results, but the vector keeps its memory and its id is
+/// not reused: rebuild the index after many removals. Concurrent searches are safe if each has its own scratch; add and
+/// remove need exclusive access.
 ///
 /// Backend   a HostBackend, or kernels::Device<System> (include ann/cuda/scan.cuh), which keeps a second copy of the
-///           vectors in its own memory and has no form of search that allocates nothing
-/// Cost      search: O(n d);  memory 4 d + 1 bytes a vector, with d rounded up to a multiple of 16
+///           vectors in its own memory and has no allocation-free search
+/// Cost      search: O(n d);  memory 4 d + 1 bytes per vector, with d rounded up to a multiple of 16
 template <Metric M, ScanBackend<M> Backend = kernels::DefaultBackend>
 class Flat {
 public:
-    /// Memory of one search at a time, used again by the next. An empty one serves any index and grows on first use;
-    /// scratch() returns one that is large enough.
+    /// Scratch memory of a search, reused between searches but not shared by concurrent ones. An empty one works with
+    /// any index and grows on first use; scratch() returns one that is large enough.
     class Scratch {
         friend class Flat;
         std::vector<float> query_;
     };
 
     Flat(const Flat&) = default;
-    /// Leaves an empty index of dimension 0 behind.
+    /// The moved-from index is empty and has dimension 0.
     Flat(Flat&& other) noexcept : Flat() { swap(other); }
     Flat& operator=(Flat other) noexcept {
         swap(other);
@@ -62,7 +62,7 @@ public:
     }
     ~Flat() = default;
 
-    /// Ids are the numbers of the rows.
+    /// Builds an index of the rows; the id of a vector is its row number.
     ///
     /// Shapes    vectors: n x d
     /// Errors    InvalidArgument if a row is not finite, is zero under Cosine, or is longer than 2^62 under the other
@@ -77,20 +77,20 @@ public:
 
     [[nodiscard]] std::size_t size() const noexcept { return vectors_.live(); }
     [[nodiscard]] std::size_t dimension() const noexcept { return vectors_.dimension(); }
-    /// Bytes that the vectors take, without what std::vector keeps in reserve.
+    /// Bytes used by the vectors, without spare capacity.
     [[nodiscard]] std::size_t memory_bytes() const noexcept { return vectors_.memory_bytes(); }
 
     /// The nearest vectors, best first.
     ///
     /// Shapes    query: d
     /// Returns   min(k, size()) hits; ties go to the smaller id
-    /// Errors    InvalidArgument if a build would refuse the query, or it has another dimension
+    /// Errors    InvalidArgument if build would reject the query as a row, or its dimension differs
     [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query,
                                                const FlatSearchOptions& options = {}) const {
         return search(query, options, AcceptAll{});
     }
 
-    /// The nearest vectors that pass a filter: k hits if so many do. Vectors that do not pass are not scored.
+    /// The nearest vectors that pass a filter: k hits if at least k vectors pass. Other vectors are not scored.
     template <ItemFilter F>
     [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query, const FlatSearchOptions& options,
                                                const F& filter) const {
@@ -101,11 +101,11 @@ public:
         return out;
     }
 
-    /// The same for hot paths: allocates nothing with a scratch() of this index, or one that has served a search of it
-    /// before. Another one grows first. noexcept unless the filter may throw.
+    /// The same for hot paths. It does not allocate if the scratch comes from scratch() of this index or was used for a
+    /// search of it; otherwise the scratch grows first. noexcept unless the filter may throw.
     ///
-    /// Returns   the number of hits in out, at most its size; 0 also for a query that the forms above reject, and if
-    ///           there is no memory for the scratch to grow
+    /// Returns   the number of hits in out, at most its size; 0 also for a query that the overloads above reject, and
+    ///           if the scratch cannot grow for lack of memory
     std::size_t search(std::span<const float> query, const FlatSearchOptions& options, Scratch& scratch,
                        std::span<Scored<>> out) const noexcept
         requires kernels::HostBackend<Backend>
@@ -123,16 +123,16 @@ public:
         return find(query, options, filter, scratch, out);
     }
 
-    /// Memory for searches of this index, with any options and filter.
+    /// Scratch memory for searches of this index with any options and filter.
     [[nodiscard]] Scratch scratch(const FlatSearchOptions& = {}) const {
         Scratch scratch;
         make_room(scratch);
         return scratch;
     }
 
-    /// One search for each row, in parallel.
+    /// One search per row, in parallel.
     ///
-    /// Returns   one sorted list a query
+    /// Returns   one sorted list per query
     template <Executor E = Serial>
     [[nodiscard]] std::vector<std::vector<Scored<>>> search_batch(MatrixView<const float> queries,
                                                                   const FlatSearchOptions& options = {},
@@ -153,9 +153,9 @@ public:
         return results;
     }
 
-    /// Takes one more vector in and returns its id: the number of vectors ever added before it.
+    /// Adds a vector and returns its id: the number of vectors added before it, removed ones included.
     ///
-    /// Errors    as build, and if the vector has another dimension; whatever fails, the index is as it was before
+    /// Errors    as build, and InvalidArgument if the dimension differs; on any failure the index is unchanged
     std::uint32_t add(std::span<const float> vector) {
         const std::uint32_t id = vectors_.append(vector, "Flat::add");
         const auto error = funnel::detail::exception_of([&] { scan_rows_.append(vectors_.rows().rows_from(id, 1)); });
@@ -166,9 +166,9 @@ public:
         return id;
     }
 
-    /// Hides a vector from all results; false if it was removed before.
+    /// Excludes a vector from all results; false if it was already removed.
     ///
-    /// Errors    InvalidArgument if there never was such an id
+    /// Errors    InvalidArgument if the id was never assigned
     bool remove(std::uint32_t id) { return vectors_.remove(id, "Flat::remove"); }
 
     /// Errors    IOError
@@ -191,7 +191,7 @@ private:
     Flat() = default;
 
     void make_room(Scratch& scratch) const {
-        if (size() > 0) {  // else also for a dimension that a file without vectors claims
+        if (size() > 0) {  // a file without vectors may state any dimension: do not allocate for it
             scratch.query_.resize(dimension());
         }
     }

@@ -31,26 +31,26 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann {
 
-/// Approximate nearest neighbours by a walk through a graph of the vectors, coarse levels first.
+/// Approximate nearest neighbours by best-first search in a hierarchical graph of the vectors (HNSW).
 ///
 ///     auto index = HNSW<Cosine>::build(vectors, {.M = 16, .ef_construction = 200, .seed = 1}, pool);
 ///     for (auto [id, score] : index.search(query, {.k = 10, .ef = 64})) { ... }
 ///
-/// A search returns min(k, size()) hits; with a filter, k hits if so many vectors pass it, however few do. More ef
-/// finds more of the true neighbours; with ef of at least the number of vectors the result is exact. The graph is the
-/// same, bit for bit, for any number of threads.
+/// A search returns min(k, size()) hits. A filtered search returns k hits whenever at least k vectors pass the filter.
+/// A larger ef increases recall; if ef is at least the number of vectors, the result is exact. The graph is
+/// bit-identical for any number of threads.
 ///
-/// Under Cosine vectors are stored with length 1, and scores lie in [-1, 1]. Under InnerProduct the links are chosen in
-/// a space in which nine of ten vectors are equally long, so that short ones are found as well.
+/// Under Cosine, vectors are stored with unit length and scores lie in [-1, 1]. Under InnerProduct, links are chosen
+/// after norm augmentation, which gives 90 % of the vectors the same norm, so that short vectors are found as well.
 ///
-/// Equal vectors are one node of the graph: the first is linked, and its copies are results together with it. Vectors
-/// that are only nearly equal are ordinary ones: thousands of them in one place can hide what is near that place.
+/// Equal vectors share one node of the graph: the first is linked, and a search returns its copies together with it.
+/// Near-duplicates are separate nodes. Thousands of them in one place can hide the other vectors nearby.
 ///
-/// add() hands out the next id. remove() hides a vector from results; it still leads to others, keeps its memory, and
-/// its id is never used again: build anew when many are removed. Searches may run at the same time, each with a scratch
-/// of its own; add and remove need the index for themselves.
+/// add() assigns the next id. remove() excludes a vector from results, but the vector stays in the graph, keeps its
+/// memory, and its id is not reused: rebuild the index after many removals. Concurrent searches are safe if each has
+/// its own scratch; add and remove need exclusive access.
 ///
-/// Cost      build: O(n log n) distances in practice, memory 4 (d + 2 M) + about 5 bytes a vector;  search: some
+/// Cost      build: O(n log n) distances in practice, memory 4 (d + 2 M) + about 5 bytes per vector;  search: about
 ///           15 ef distances
 /// Source    Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
 ///           small world graphs", TPAMI 2020
@@ -60,7 +60,7 @@ public:
     using Scratch = HNSWScratch;
 
     HNSW(const HNSW&) = default;
-    /// Leaves an empty index of dimension 0 behind.
+    /// The moved-from index is empty and has dimension 0.
     HNSW(HNSW&& other) noexcept : HNSW() { swap(other); }
     HNSW& operator=(HNSW other) noexcept {
         swap(other);
@@ -68,7 +68,7 @@ public:
     }
     ~HNSW() = default;
 
-    /// Ids are the numbers of the rows.
+    /// Builds an index of the rows; the id of a vector is its row number.
     ///
     /// Shapes    vectors: n x d
     /// Errors    InvalidArgument if a row is not finite, is longer than 2^62 or, under Cosine, is zero; or if options
@@ -95,14 +95,14 @@ public:
     [[nodiscard]] std::size_t dimension() const noexcept { return vectors_.dimension(); }
     [[nodiscard]] HNSWOptions options() const noexcept { return options_; }
 
-    /// Bytes that the vectors and links take, without what std::vector keeps in reserve and the table by which add()
-    /// finds equal vectors: some 8 to 24 bytes a vector once add() was called.
+    /// Bytes used by the vectors and links. This excludes spare capacity and the table that add() creates to find equal
+    /// vectors, about 8 to 24 bytes per vector.
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
         return vectors_.memory_bytes() + graph_.memory_bytes() + norms_.memory_bytes() + copies_.memory_bytes() +
                parents_.size() * sizeof(std::uint32_t);
     }
 
-    /// How many vectors no search can reach: 0, always. For tests of this promise.
+    /// The number of vectors that no search can reach; always 0. Tests use it to check this guarantee.
     [[nodiscard]] std::size_t unreachable() const {
         const auto parents = graph_.spanning_tree();
         return static_cast<std::size_t>(std::count(parents.begin(), parents.end(), detail::no_node)) - copies_.count();
@@ -111,14 +111,14 @@ public:
     /// The nearest vectors, best first.
     ///
     /// Shapes    query: d
-    /// Returns   min(k, size()) hits; ties among those found go to the smaller id
-    /// Errors    InvalidArgument if a build would refuse the query, or it has another dimension; if ef is 0
+    /// Returns   min(k, size()) hits; ties among the vectors found go to the smaller id
+    /// Errors    InvalidArgument if build would reject the query as a row, its dimension differs, or ef is 0
     [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query,
                                                const HNSWSearchOptions& options = {}) const {
         return search(query, options, AcceptAll{});
     }
 
-    /// The nearest vectors that pass a filter. Where few pass, it scores all of those instead of walking.
+    /// The nearest vectors that pass a filter. If few vectors pass, all of them are scored, without the graph.
     template <ItemFilter F>
     [[nodiscard]] std::vector<Scored<>> search(std::span<const float> query, const HNSWSearchOptions& options,
                                                const F& filter) const {
@@ -130,11 +130,12 @@ public:
         return out;
     }
 
-    /// The same for hot paths: allocates nothing with a scratch() of these options, or one that has served as large a
-    /// search of this index before. Another one grows first. noexcept unless the filter may throw.
+    /// The same for hot paths. It does not allocate if the scratch comes from scratch() with these options, or was used
+    /// for a search of this index that was at least as large; otherwise the scratch grows first. noexcept unless the
+    /// filter may throw.
     ///
-    /// Returns   the number of hits in out, at most its size; 0 also for arguments that the forms above reject, and if
-    ///           there is no memory for the scratch to grow
+    /// Returns   the number of hits in out, at most its size; 0 also for arguments that the overloads above reject, and
+    ///           if the scratch cannot grow for lack of memory
     std::size_t search(std::span<const float> query, const HNSWSearchOptions& options, Scratch& scratch,
                        std::span<Scored<>> out) const noexcept {
         return search(query, options, AcceptAll{}, scratch, out);
@@ -150,17 +151,17 @@ public:
         return find(query, options, filter, scratch, out);
     }
 
-    /// Memory for searches of this index with these options, or less, and any filter. Once vectors are added, it may
-    /// have to grow.
+    /// Scratch memory for searches of this index with these or smaller options and any filter. It may have to grow
+    /// after vectors are added.
     [[nodiscard]] Scratch scratch(const HNSWSearchOptions& options = {}) const {
         Scratch scratch;
         make_room(scratch, options, true);
         return scratch;
     }
 
-    /// One search for each row, in parallel.
+    /// One search per row, in parallel.
     ///
-    /// Returns   one sorted list a query
+    /// Returns   one sorted list per query
     template <Executor E = Serial>
     [[nodiscard]] std::vector<std::vector<Scored<>>> search_batch(MatrixView<const float> queries,
                                                                   const HNSWSearchOptions& options = {},
@@ -182,18 +183,18 @@ public:
         return results;
     }
 
-    /// Takes one more vector in and returns its id: the number of vectors ever added before it.
+    /// Adds a vector and returns its id: the number of vectors added before it, removed ones included.
     ///
-    /// Cost      as one insertion of the build; the first call after build or load also goes once through all links
-    /// Errors    as build, and if the vector has another dimension; whatever fails, the index is as it was before
+    /// Cost      one insertion of build; the first call after build or load also traverses all links once
+    /// Errors    as build, and InvalidArgument if the dimension differs; on any failure the index is unchanged
     std::uint32_t add(std::span<const float> vector) {
         const std::size_t count = vectors_.count();
         const std::size_t parents = parents_.size();
-        const bool is_chosen_anew = detail::NormAugmentation<M>::chooses_anew(count + 1);
-        detail::NormAugmentation<M> old = is_chosen_anew ? norms_ : detail::NormAugmentation<M>();
+        const bool radius_changes = detail::NormAugmentation<M>::chooses_anew(count + 1);
+        detail::NormAugmentation<M> old = radius_changes ? norms_ : detail::NormAugmentation<M>();
         if (const auto error = funnel::detail::exception_of([&] { insert(vector); })) {
             vectors_.keep_first(count);
-            if (is_chosen_anew) {
+            if (radius_changes) {
                 norms_ = std::move(old);
             }
             norms_.keep_first(count);
@@ -204,9 +205,9 @@ public:
         return static_cast<std::uint32_t>(count);
     }
 
-    /// Hides a vector from all results; false if it was removed before.
+    /// Excludes a vector from all results; false if it was already removed.
     ///
-    /// Errors    InvalidArgument if there never was such an id
+    /// Errors    InvalidArgument if the id was never assigned
     bool remove(std::uint32_t id) { return vectors_.remove(id, "HNSW::remove"); }
 
     /// Errors    IOError
@@ -240,15 +241,16 @@ private:
 
     [[nodiscard]] detail::Similarity<M, Backend> similarity() const noexcept { return {vectors_.rows(), norms_}; }
 
-    // What one search needs, so that find() allocates nothing. Without a filter and removed vectors, that is less.
+    // Reserves the memory of one search, so that find() does not allocate. A search without a filter and without
+    // removed vectors needs less.
     void make_room(Scratch& scratch, const HNSWSearchOptions& options, bool is_filtered) const {
         if (size() == 0) {
-            return;  // also for a dimension that a file without vectors claims
+            return;  // a file without vectors may state any dimension: do not allocate for it
         }
         const std::size_t ef = std::max(options.ef, options.k);
-        const bool is_any_shut_out = is_filtered || size() < vectors_.count();
+        const bool excludes_any = is_filtered || size() < vectors_.count();
         scratch.query_.resize(dimension());
-        scratch.walk_.reserve(graph_, is_any_shut_out ? detail::largest_pool(graph_, ef) : ef);
+        scratch.walk_.reserve(graph_, excludes_any ? detail::largest_pool(graph_, ef) : ef);
     }
 
     template <ItemFilter F>
@@ -264,7 +266,7 @@ private:
                                                 std::max(options.ef, options.k), filter, scratch.walk_, out);
     }
 
-    // Adds a vector; if that fails, add() takes out again what is there already.
+    // Adds a vector. If this throws, add() rolls back the partial insertion.
     void insert(std::span<const float> vector) {
         const std::uint32_t id = vectors_.append(vector, "HNSW::add");
         const auto rows = vectors_.rows();
@@ -281,7 +283,7 @@ private:
             detail::insert_node(graph_, detail::HNSWGraph::draw_level(options_.M, options_.seed, id), parents_,
                                 options_.ef_construction, similarity());
         }
-        copies_.append(rows);  // last, because it cannot fail
+        copies_.append(rows);  // last: it cannot fail
     }
 
     void swap(HNSW& other) noexcept {
@@ -298,7 +300,7 @@ private:
     detail::NormAugmentation<M> norms_;
     detail::Copies copies_;
     detail::HNSWGraph graph_;
-    std::vector<std::uint32_t> parents_;  // spanning tree of level 0, once add() needs it
+    std::vector<std::uint32_t> parents_;  // spanning tree of level 0; empty until the first add()
 };
 
 }  // namespace ann

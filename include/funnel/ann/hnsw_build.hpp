@@ -21,23 +21,22 @@ inline namespace FUNNEL_ABI {
 namespace ann {
 
 struct HNSWOptions {
-    std::size_t M = 16;  ///< links that a new vector gets on each level, 2 to 4096
-    std::size_t ef_construction =
-        200;                 ///< candidates for them, at least 1; more give a better graph and a slower build
-    std::uint64_t seed = 1;  ///< of the levels and the order of insertion
+    std::size_t M = 16;                 ///< links per new vector and level, 2 to 4096
+    std::size_t ef_construction = 200;  ///< candidates for these links, at least 1; more: better graph, slower build
+    std::uint64_t seed = 1;             ///< seed of the levels and the insertion order
 };
 
 namespace detail {
 
-/// Memory of one thread that puts nodes into a graph.
+/// Scratch memory of one thread that inserts nodes.
 struct InsertScratch {
     WalkScratch walk;
     std::vector<Scored<>> candidates;
-    LinkSelection selection;  // of the last level looked at
+    LinkSelection selection;  // for the level searched last
 };
 
-/// Finds the neighbours of a node that nothing links to yet, writes its links and appends what it offers them in
-/// return. Reads the links of other nodes and writes none of those: several threads may do this at a time.
+/// Finds the neighbours of a node without incoming links, writes its links, and appends one offer of a reverse link for
+/// each neighbour. It reads but never writes the links of other nodes, so several threads may call it concurrently.
 template <class Similar>
 void link_node(HNSWGraph& graph, std::uint32_t node, std::size_t ef, const Similar& similarity, InsertScratch& scratch,
                std::vector<Offer>& offers) {
@@ -69,8 +68,8 @@ void link_node(HNSWGraph& graph, std::uint32_t node, std::size_t ef, const Simil
     }
 }
 
-/// Calls body(offers) for each group of the same target and level, in parallel; groups and their order do not depend on
-/// the executor. Sorts the offers.
+/// Sorts the offers and calls body(offers, worker) in parallel, once per group with the same target and level. The
+/// groups and the order within each group do not depend on the executor.
 template <Executor E, class Body>
 void for_each_target(E& executor, std::vector<Offer>& offers, const Body& body) {
     const auto key = [](const Offer& offer) { return std::array{offer.level, offer.target, offer.source}; };
@@ -89,8 +88,8 @@ void for_each_target(E& executor, std::vector<Offer>& offers, const Body& body) 
     });
 }
 
-/// Gives a node that is in the tree one more link on level 0, if need be instead of one that the tree does not use.
-/// False if all its links belong to the tree.
+/// Links `parent`, a node of the spanning tree, to `child` on level 0. If `parent` has no free slot, the new link
+/// replaces one that is not an edge of the tree. Returns false if all its links are edges of the tree.
 inline bool attach(HNSWGraph& graph, std::uint32_t parent, std::uint32_t child, std::vector<std::uint32_t>& parents) {
     const auto slots = graph.slots(parent, 0);
     const std::size_t degree = graph.links(parent, 0).size();
@@ -109,8 +108,8 @@ inline bool attach(HNSWGraph& graph, std::uint32_t parent, std::uint32_t child, 
     return true;
 }
 
-/// Adds links until every node can be reached from the root on level 0: from the nearest node that can take one more.
-/// Copies are not nodes: is_copy has a flag for each vector, or none.
+/// Makes every node reachable from the root on level 0: each unreachable node gets a link from the nearest node found
+/// that can take one more. is_copy has one flag per vector or is empty; copies are not nodes.
 template <class Similar>
 void connect(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::size_t ef, const Similar& similarity) {
     std::vector<std::uint32_t> parents = graph.spanning_tree();
@@ -120,8 +119,8 @@ void connect(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::size_
             reached.push_back(node);
         }
     }
-    std::size_t spare =
-        0;  // reached[spare] and later ones may have room; a tree has fewer edges than nodes, so one has
+    // The nodes before reached[spare] are full. A tree has fewer edges than nodes, so some node has room.
+    std::size_t spare = 0;
     WalkScratch scratch;
     for (std::uint32_t node = 0; node < graph.size(); ++node) {
         if (parents[node] != no_node || (!is_copy.empty() && is_copy[node] != 0)) {
@@ -144,12 +143,12 @@ void connect(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::size_
     }
 }
 
-/// Links all nodes of a graph without links, the same way for any executor. is_copy as above; `root` becomes the root,
-/// unless it is no_node.
+/// Links all nodes of a graph that has no links yet. The result does not depend on the executor. is_copy has one flag
+/// per vector or is empty. `root` becomes the root of the graph unless it is no_node.
 ///
-/// Nodes come in batches. Those of a batch look for neighbours in the graph as it was before the batch, all at a time;
-/// then each node that was chosen merges what it is offered, in the order of ids. Batches grow with the graph, up to
-/// 2 % of all, so what the nodes of one batch do not see of each other hardly matters.
+/// Nodes are inserted in batches. All nodes of a batch search in parallel for neighbours in the graph as it was before
+/// the batch. Then each chosen neighbour merges the links offered to it, in the order of ids. Nodes of one batch do not
+/// find each other; batches grow with the graph but hold at most 2 % of the nodes, so this has little effect.
 ///
 /// Source    Manohar et al., "ParlayANN: scalable and deterministic parallel graph-based approximate nearest neighbor
 ///           search algorithms", PPoPP 2024 (prefix doubling)
@@ -159,7 +158,7 @@ void build_links(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::u
     if (graph.size() == 0) {
         return;
     }
-    // Nodes of high levels first: upper levels are complete before the many nodes of level 0 descend through them.
+    // Insert nodes of high levels first, so that the upper levels are complete before most nodes descend through them.
     const auto shuffled = Random(seed, ~std::uint64_t{0}).permutation<std::uint32_t>(graph.size());
     std::vector<std::uint32_t> order;
     order.reserve(shuffled.size());
@@ -207,8 +206,8 @@ void build_links(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::u
     connect(graph, is_copy, ef, similarity);
 }
 
-/// Adds one node of a level to a connected graph, whose spanning tree is `parents`; both stay so. If it fails, the node
-/// may be there, but no other has changed: keep_first() takes it out.
+/// Adds a node of the given level to a connected graph with the spanning tree `parents`. The graph stays connected, and
+/// the tree is updated. On failure the new node may exist, but no other node has changed: keep_first() removes it.
 template <class Similar>
 void insert_node(HNSWGraph& graph, std::size_t level, std::vector<std::uint32_t>& parents, std::size_t ef,
                  const Similar& similarity) {
@@ -225,7 +224,7 @@ void insert_node(HNSWGraph& graph, std::size_t level, std::vector<std::uint32_t>
     MergeScratch merge;
     std::vector<Offer> offers;
     link_node(graph, node, ef, similarity, scratch, offers);
-    merge.reserve(graph.capacity(0), 1);  // nothing below allocates once the first list of another node has changed
+    merge.reserve(graph.capacity(0), 1);  // no allocation may fail after the links of another node have changed
     Serial serial;
     for_each_target(serial, offers, [&](std::span<const Offer> group, std::size_t) {
         const auto is_in_tree = [&](std::uint32_t id) { return group[0].level == 0 && parents[id] == group[0].target; };
@@ -244,7 +243,7 @@ void insert_node(HNSWGraph& graph, std::size_t level, std::vector<std::uint32_t>
     for (std::size_t i = 0; parents[node] == no_node && i < neighbours.size(); ++i) {
         attach(graph, neighbours[i], node, parents);
     }
-    for (std::uint32_t other = 0; parents[node] == no_node; ++other) {  // some node of the tree always has room
+    for (std::uint32_t other = 0; parents[node] == no_node; ++other) {  // some tree node always has room
         if (parents[other] != no_node) {
             attach(graph, other, node, parents);
         }

@@ -18,20 +18,22 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann::detail {
 
-/// A hash table of row numbers: the last of all equal rows that were put in. Zeros of both signs are equal.
+/// A hash table of row numbers that keeps the last inserted of all equal rows. Rows are equal if their bits are; +0 and
+/// -0 are equal.
 class EqualRows {
 public:
-    /// Makes room for so many rows. If it fails, nothing has changed.
+    /// Reserves memory for `count` rows. On failure nothing has changed.
     void reserve(MatrixView<const float> rows, std::size_t count) {
         table_.reserve(count, [&](std::uint32_t id, std::uint64_t seed) { return hash(rows.row(id), seed); });
     }
 
-    /// The row that equals this one; no_node if there is none. Needs room.
+    /// The stored row that equals row `id`; no_node if there is none. Call reserve first.
     [[nodiscard]] std::uint32_t find(MatrixView<const float> rows, std::uint32_t id) const noexcept {
         return table_[slot_of(rows, id, hash(rows.row(id), table_.seed()))];
     }
 
-    /// Puts a row in, in place of the one that equals it, which is returned; no_node if there is none. Needs room.
+    /// Inserts row `id`, replaces the stored row that equals it, and returns that row; no_node if there is none. Call
+    /// reserve first.
     std::uint32_t replace(MatrixView<const float> rows, std::uint32_t id) noexcept {
         const std::uint64_t hash_of_row = hash(rows.row(id), table_.seed());
         return table_.put(slot_of(rows, id, hash_of_row), hash_of_row, id);
@@ -57,7 +59,8 @@ private:
         return sum;
     }
 
-    // Not the value: a processor that takes denormals for zeros would call other rows equal than the one that saved.
+    // Compare bits, not values: in denormals-are-zero mode, a processor would find other rows equal than the processor
+    // that saved the index.
     [[nodiscard]] static std::uint32_t bits_of(const float& x) noexcept {
         const auto bits = std::bit_cast<std::uint32_t>(x);
         return bits == 0x8000'0000 ? 0 : bits;
@@ -66,9 +69,9 @@ private:
     funnel::detail::NumberTable table_;
 };
 
-/// Which vectors of an index are equal. The first of equal vectors, the one with the smallest id, is a node of the
-/// graph; its copies are not, and are found through it. As nodes, copies would fill the candidates of every walk that
-/// comes near them and would link to each other instead of to anything else.
+/// Which vectors of an index are equal. Of equal vectors, the one with the smallest id is a node of the graph; the
+/// others are its copies and are found through it. If copies were nodes, they would fill the candidate pool of every
+/// search near them and would link only to each other.
 class Copies {
 public:
     Copies() = default;
@@ -83,10 +86,10 @@ public:
         rows_in_last_ = 0;
     }
 
-    /// How many vectors are not nodes.
+    /// The number of vectors that are not nodes.
     [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
-    /// One flag per vector; none at all if no vector is a copy.
+    /// One flag per vector; empty if no vector is a copy.
     [[nodiscard]] std::vector<std::uint8_t> flags() const {
         std::vector<std::uint8_t> is_copy(next_.size(), 0);
         for (std::size_t id = 0; id < next_.size(); ++id) {
@@ -97,7 +100,7 @@ public:
         return is_copy;
     }
 
-    /// Calls body(id) for a node and its copies, smaller ids first, until it returns false.
+    /// Calls body(id) for a node and its copies in ascending order of ids, until body returns false.
     template <class Body>
     void for_each(std::uint32_t node, const Body& body) const {
         std::uint32_t id = node;
@@ -109,9 +112,9 @@ public:
         } while (id != node);
     }
 
-    /// Gets memory for one more row, the last one of `rows`, so that append cannot fail.
+    /// Reserves memory for one more row, the last of `rows`, so that append cannot fail.
     ///
-    /// Cost      the first call after the constructor goes through all rows
+    /// Cost      the first call after the constructor traverses all rows
     void reserve(MatrixView<const float> rows) {
         const auto before = static_cast<std::uint32_t>(rows.rows() - 1);
         if (rows_in_last_ != before) {
@@ -129,17 +132,17 @@ public:
         }
     }
 
-    /// Whether the last row equals another one, after reserve and before append.
+    /// Whether the last row equals an earlier one. Call it after reserve and before append.
     [[nodiscard]] bool has_equal(MatrixView<const float> rows) const noexcept {
         return last_.find(rows, static_cast<std::uint32_t>(rows.rows() - 1)) != no_node;
     }
 
-    /// Takes in the last row, after reserve; true if it is a copy.
+    /// Adds the last row; true if it is a copy. Call reserve first.
     bool append(MatrixView<const float> rows) noexcept {
         return link(rows, static_cast<std::uint32_t>(rows.rows() - 1));
     }
 
-    /// Without the table that add() makes.
+    /// Excludes the table that reserve() creates.
     [[nodiscard]] std::size_t memory_bytes() const noexcept { return next_.size() * sizeof(std::uint32_t); }
 
 private:
@@ -160,11 +163,11 @@ private:
         return equal != no_node;
     }
 
-    // The next larger id of an equal vector; the largest one leads back to the smallest. Empty while there are no
-    // copies, so that ordinary data pays nothing.
+    // Per vector, the next larger id of an equal vector; the largest id points back to the smallest. Empty while there
+    // are no copies, so that data without duplicates needs no memory.
     std::vector<std::uint32_t> next_;
     std::size_t count_ = 0;
-    EqualRows last_;  // empty until add() needs it
+    EqualRows last_;  // empty until reserve() fills it
     std::size_t rows_in_last_ = 0;
 };
 

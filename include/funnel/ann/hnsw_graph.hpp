@@ -20,11 +20,11 @@ namespace ann::detail {
 
 inline constexpr std::uint32_t no_node = std::numeric_limits<std::uint32_t>::max();
 
-/// The links of a hierarchical graph. Every node is on level 0, with room for 2 M links; a node of level l also is on
-/// levels 1 .. l, with room for M on each. Unused room at the end of a list holds no_node.
+/// The links of a hierarchical graph. Every node is on level 0 and has 2 M link slots there. A node of level l is also
+/// on levels 1 .. l and has M slots on each. Unused slots are at the end of a list and hold no_node.
 ///
-/// Searches come in at `entry`, a node of the highest level. `root` is a node from which every other can be reached on
-/// level 0: what builds and changes the graph sees to that, and it is why a search finds k results if they exist.
+/// A search starts at `entry`, a node of the highest level. Every node can be reached from `root` on level 0: the code
+/// that builds and changes the graph guarantees this, and therefore a search finds k results if they exist.
 class HNSWGraph {
 public:
     static constexpr std::size_t max_level = 31;
@@ -32,7 +32,7 @@ public:
 
     HNSWGraph() : HNSWGraph(2, {}) {}
 
-    /// Nodes without links, given the level of each.
+    /// Creates nodes of the given levels, without links.
     HNSWGraph(std::size_t M, std::vector<std::uint8_t> levels)
         : base_(levels.size(), 2 * M), levels_(std::move(levels)), M_(M) {
         upper_start_.reserve(size());
@@ -53,7 +53,7 @@ public:
     [[nodiscard]] std::size_t top_level() const noexcept { return size() == 0 ? 0 : level(entry_); }
     [[nodiscard]] std::size_t capacity(std::size_t level) const noexcept { return level == 0 ? 2 * M_ : M_; }
 
-    /// All of the room for the links of a node on a level that it is on (not checked).
+    /// All link slots of a node on a level, unused ones included. The node must be on that level (not checked).
     [[nodiscard]] std::span<const std::uint32_t> slots(std::uint32_t node,
                                                        std::size_t level) const noexcept FUNNEL_LIFETIMEBOUND {
         FUNNEL_ASSERT(node < size() && level <= this->level(node));
@@ -70,7 +70,7 @@ public:
         return all.first(static_cast<std::size_t>(std::find(all.begin(), all.end(), no_node) - all.begin()));
     }
 
-    /// The highest level of a node: l or more with probability M^-l.
+    /// Draws the level of a node: at least l with probability M^-l.
     [[nodiscard]] static std::size_t draw_level(std::size_t M, std::uint64_t seed, std::uint64_t id) {
         Random random(seed, id);
         std::size_t level = 0;
@@ -80,7 +80,7 @@ public:
         return level;
     }
 
-    /// The levels of `nodes` vectors; 0 for those that is_copy marks, which has a flag for each or none.
+    /// Draws the levels of `nodes` vectors; copies get level 0. is_copy has one flag per vector or is empty.
     [[nodiscard]] static std::vector<std::uint8_t> draw_levels(std::size_t M, std::uint64_t seed, std::size_t nodes,
                                                                std::span<const std::uint8_t> is_copy) {
         std::vector<std::uint8_t> levels(nodes);
@@ -91,7 +91,7 @@ public:
         return levels;
     }
 
-    /// Adds a node without links and returns it. If it fails, nothing has changed.
+    /// Adds a node without links and returns its id. On failure nothing has changed.
     std::uint32_t append(std::size_t level) {
         const auto node = static_cast<std::uint32_t>(size());
         reserve_more(upper_start_, 1);
@@ -105,7 +105,7 @@ public:
         return node;
     }
 
-    /// Forgets the nodes from `count` on, to which no other may have a link.
+    /// Removes all nodes except the first `count`. No remaining node may link to a removed one (not checked).
     void keep_first(std::size_t count) {
         for (; size() > count; levels_.pop_back()) {
             upper_.resize(upper_start_.back());
@@ -117,8 +117,8 @@ public:
     void set_entry(std::uint32_t node) noexcept { entry_ = node; }
     void set_root(std::uint32_t node) noexcept { root_ = node; }
 
-    /// For each node the one before it on a path from the root on level 0, itself for the root; no_node if there is no
-    /// path.
+    /// The parent of each node in a spanning tree of level 0. The root is its own parent; the parent of an unreachable
+    /// node is no_node.
     [[nodiscard]] std::vector<std::uint32_t> spanning_tree() const {
         std::vector<std::uint32_t> parents(size(), no_node);
         std::vector<std::uint32_t> reached;
@@ -130,7 +130,8 @@ public:
         return parents;
     }
 
-    /// Adds to a tree what can be reached from reached[first] and those after it, and appends that to `reached`.
+    /// Adds all nodes that can be reached from reached[first] and later entries to the tree, and appends them to
+    /// `reached`.
     void extend_tree(std::vector<std::uint32_t>& parents, std::vector<std::uint32_t>& reached,
                      std::size_t first) const {
         for (std::size_t i = first; i < reached.size(); ++i) {
@@ -149,7 +150,7 @@ public:
                upper_start_.size() * sizeof(std::size_t) + levels_.size();
     }
 
-    /// Adds its sections to a file; the graph must live until file.save.
+    /// Adds the sections of the graph to a file. The graph must outlive the call of file.save.
     template <class Writer>
     void write(Writer& file) const {
         file.value("M", std::uint64_t{M_});
@@ -160,8 +161,8 @@ public:
         file.array("upper_links", upper_);
     }
 
-    /// Every id, level and link is checked, and that the root reaches all nodes and no links lead to copies. is_copy
-    /// has a flag for each vector, or none.
+    /// Reads a graph. It checks all ids, levels and links, that every node can be reached from the root, and that no
+    /// link leads to a copy. is_copy has one flag per vector or is empty.
     template <class Reader>
     [[nodiscard]] static HNSWGraph read(const Reader& file, std::size_t nodes,
                                         std::span<const std::uint8_t> is_copy = {}) {
@@ -173,7 +174,7 @@ public:
             file.check(level <= max_level, "levels", "must be at most 31");
             upper_size += level * M;
         }
-        // Before the graph is made: files that claim large sizes without holding them go no further.
+        // Read these before allocating the graph: a file that states large sizes but does not hold the data fails here.
         auto upper = file.template array<std::uint32_t>("upper_links", upper_size);
         auto base = file.template matrix<std::uint32_t>("links", nodes, 2 * M);
         HNSWGraph graph(M, std::move(levels));
@@ -188,7 +189,7 @@ public:
         file.check(graph.root_ < nodes, "root", "must be below the number of vectors");
         file.check(graph.entry_ < nodes, "entry", "must be below the number of vectors");
         file.check(is_copy.empty() || (is_copy[graph.entry_] == 0 && is_copy[graph.root_] == 0), "entry",
-                   "must not be a copy, nor the root");
+                   "must not be a copy, and neither must the root");
         file.check(graph.levels_[graph.entry_] == *std::max_element(graph.levels_.begin(), graph.levels_.end()),
                    "entry", "must be a node of the highest level");
         for (std::uint32_t node = 0; node < nodes; ++node) {
@@ -198,18 +199,18 @@ public:
                 const auto links = graph.links(node, level);
                 for (const std::uint32_t link : links) {
                     file.check(link < nodes && link != node, section, "must be ids of other vectors");
-                    file.check(graph.level(link) >= level, section, "must stay on the level they are on");
+                    file.check(graph.level(link) >= level, section, "must lead to nodes on the same level");
                     file.check(is_copy.empty() || is_copy[link] == 0, section, "must not lead to copies");
                 }
                 file.check(std::all_of(slots.begin() + static_cast<std::ptrdiff_t>(links.size()), slots.end(),
                                        [](std::uint32_t link) { return link == no_node; }),
-                           section, "must come before the unused room of their list");
+                           section, "must come before the unused slots of their list");
             }
         }
         const auto parents = graph.spanning_tree();
         for (std::uint32_t node = 0; node < nodes; ++node) {
             const bool is_node = is_copy.empty() || is_copy[node] == 0;
-            file.check(is_node == (parents[node] != no_node), "links", "must lead from the root to every node");
+            file.check(is_node == (parents[node] != no_node), "links", "must make every node reachable from the root");
         }
         return graph;
     }
@@ -219,9 +220,9 @@ private:
         return upper_start_[node] + (level - 1) * M_;
     }
 
-    Matrix<std::uint32_t> base_;  // level 0; rows start at cache lines
+    Matrix<std::uint32_t> base_;  // links of level 0; each row starts at a cache line
     std::vector<std::uint32_t> upper_;
-    std::vector<std::size_t> upper_start_;  // where the lists of a node begin in upper_
+    std::vector<std::size_t> upper_start_;  // per node, the start of its lists in upper_
     std::vector<std::uint8_t> levels_;
     std::size_t M_;
     std::uint32_t entry_ = 0;

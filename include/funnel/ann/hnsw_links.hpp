@@ -15,18 +15,18 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann::detail {
 
-/// What select_links chose, best first but for the last ones, and what it did not.
+/// The result of select_links.
 struct LinkSelection {
-    std::vector<std::uint32_t> taken;
-    std::vector<std::uint32_t> passed_over;
+    std::vector<std::uint32_t> taken;        // best first; candidates that fill up to half the limit come last
+    std::vector<std::uint32_t> passed_over;  // rejected candidates, best first; those that fill up are in both lists
 };
 
-/// Chooses links that lead into different directions: goes through the candidates, best first, and takes one unless it
-/// is at least as like one of those taken as it is like the node itself. Of equal vectors only one is taken, which
-/// keeps room for links out of a heap of duplicates. If fewer than half of the limit are taken, the best of those
-/// passed over follow, up to the half.
+/// Selects links in different directions. It visits the candidates, best first, and rejects a candidate that is at
+/// least as similar to one already taken as to the node itself. Of equal vectors it takes only one, which leaves slots
+/// for links out of a cluster of duplicates. If it takes fewer than half of the limit, the best rejected candidates are
+/// added up to half of the limit.
 ///
-/// must_keep(id) says which candidates are taken in any case; they never outnumber the limit.
+/// A candidate for which must_keep(id) is true is always taken. There are at most `limit` of these (not checked).
 ///
 /// Source    Malkov & Yashunin, TPAMI 2020 (algorithm 4, without extension of candidates)
 template <class Similar, class MustKeep>
@@ -39,7 +39,7 @@ void select_links(std::span<const Scored<>> candidates, std::size_t limit, const
         std::count_if(candidates.begin(), candidates.end(), [&](const Scored<>& c) { return must_keep(c.id); }));
 
     const auto is_new_direction = [&](const Scored<>& candidate) {
-        std::array<float, 4> scores;  // in small groups: most candidates fail at one of the first
+        std::array<float, 4> scores;  // small groups, because most candidates are rejected in the first
         for (std::size_t i = 0; i < taken.size(); i += scores.size()) {
             const auto group =
                 std::span<const std::uint32_t>(taken).subspan(i, std::min(scores.size(), taken.size() - i));
@@ -71,7 +71,7 @@ void select_links(std::span<const Scored<>> candidates, std::size_t limit, const
     }
 }
 
-/// A link that a new node offers to a node it has chosen.
+/// A reverse link, from `target` to `source`, offered by a new node `source` to a neighbour that it chose.
 struct Offer {
     std::uint32_t target;
     std::uint32_t level;
@@ -79,14 +79,14 @@ struct Offer {
     float score;
 };
 
-/// Memory of merge_links, used again by the next call.
+/// Scratch memory of merge_links, reused between calls.
 struct MergeScratch {
     std::vector<Scored<>> candidates;
     std::vector<std::uint32_t> ids;
     std::vector<float> scores;
     LinkSelection selection;
 
-    /// Makes room, so that merging `offers` into a list of at most `limit` links allocates nothing.
+    /// Reserves memory, so that merging `offers` offers into a list of at most `limit` links does not allocate.
     void reserve(std::size_t limit, std::size_t offers) {
         candidates.reserve(limit + offers);
         scores.reserve(limit);
@@ -95,8 +95,8 @@ struct MergeScratch {
     }
 };
 
-/// Takes the offers, all for the same node and level, into its links: all if there is room, else the best choice from
-/// old and new.
+/// Adds the offered links, all for the same node and level, to its links. If there are too few free slots, select_links
+/// chooses from the old links and the offers.
 template <class Similar, class MustKeep>
 void merge_links(HNSWGraph& graph, std::span<const Offer> offers, const Similar& similarity, const MustKeep& must_keep,
                  MergeScratch& scratch) {

@@ -25,12 +25,12 @@ inline namespace FUNNEL_ABI {
 namespace ann {
 
 struct HNSWSearchOptions {
-    std::size_t k = 10;   ///< hits wanted
-    std::size_t ef = 64;  ///< candidates kept on the way, at least 1; the walk keeps max(ef, k)
+    std::size_t k = 10;   ///< number of hits
+    std::size_t ef = 64;  ///< size of the candidate pool, at least 1; the search uses max(ef, k)
 };
 
-/// Memory of one search at a time, used again by the next. An empty one serves any index and grows on first use;
-/// HNSW::scratch() returns one that is large enough.
+/// Scratch memory of a search, reused between searches but not shared by concurrent ones. An empty one works with any
+/// index and grows on first use; HNSW::scratch() returns one that is large enough.
 class HNSWScratch {
     template <Metric, kernels::HostBackend>
     friend class HNSW;
@@ -40,34 +40,34 @@ class HNSWScratch {
 
 namespace detail {
 
-/// The share of the n > 0 ids that pass, from a sample.
+/// An estimate of the share of the n > 0 ids that pass, from a sample of 128.
 template <class Passes>
 [[nodiscard]] double passing_share(std::size_t n, const Passes& passes) {
     constexpr std::uint32_t draws = 128;
     std::uint32_t passed = 0;
     for (std::uint32_t i = 0; i < draws; ++i) {
-        // Multiples of the golden ratio: evenly spread, and in step with no pattern of the ids.
+        // Multiples of the golden ratio are spread evenly and do not follow any regular pattern of the ids.
         const std::uint32_t fraction = i * 0x9E3779B9U;
         passed += passes(static_cast<std::uint32_t>(std::uint64_t{fraction} * n >> 32)) ? 1U : 0U;
     }
     return static_cast<double>(passed) / draws;
 }
 
-/// Whether scoring all that pass costs less than a walk for ef hits. The pool of such a walk holds ef / share nodes.
-/// The walk looks at some M vectors for each, from all over memory; the scan looks at the hits only, in order, and asks
-/// for each id whether it is one.
+/// Whether scoring all vectors that pass costs less than a graph search for ef hits. The pool of that search holds
+/// ef / share nodes. The search reads about M vectors per node, scattered in memory; the scan calls the filter for each
+/// id, and reads only the vectors that pass, in order.
 [[nodiscard]] inline bool prefers_scan(const HNSWGraph& graph, double share, double pool) noexcept {
     return (share + 0.125) * static_cast<double>(graph.size()) < 2.0 * static_cast<double>(graph.M()) * pool;
 }
 
-/// The most nodes that the pool of find_nearest() holds, whatever share of the vectors passes.
+/// The largest pool that find_nearest() uses for any share of passing vectors.
 [[nodiscard]] inline std::size_t largest_pool(const HNSWGraph& graph, std::size_t ef) noexcept {
     const std::size_t n = graph.size();
     const double walked = 1.125 * static_cast<double>(n) / (2.0 * static_cast<double>(graph.M()));  // see prefers_scan
     return std::min(n, std::max(ef, static_cast<std::size_t>(walked) + 2));
 }
 
-/// The best vectors that pass, from the best nodes and their copies. Returns how many there are in out.
+/// Fills out with the best vectors that pass, from the nodes of the pool and their copies. Returns their number.
 template <class Passes>
 std::size_t take_hits(const CandidatePool& pool, const Copies& copies, const Passes& passes, std::span<Scored<>> out) {
     std::size_t hits = 0;
@@ -79,7 +79,7 @@ std::size_t take_hits(const CandidatePool& pool, const Copies& copies, const Pas
         }
         return hits;
     }
-    TopK<> best(out);  // nodes may tie, and then their copies come by id
+    TopK<> best(out);  // if nodes tie, their copies must be ordered by id
     for (std::size_t i = 0; i < pool.size() && (!best.is_full() || pool[i].score >= best.threshold()); ++i) {
         std::size_t more = out.size();
         copies.for_each(pool[i].id, [&](std::uint32_t id) {
@@ -93,8 +93,8 @@ std::size_t take_hits(const CandidatePool& pool, const Copies& copies, const Pas
     return best.finish().size();
 }
 
-/// The nearest vectors that are not removed and pass the filter, at most out.size() of them. Allocates nothing if the
-/// scratch has room for largest_pool(graph, ef) nodes; without a filter and removed vectors, for ef.
+/// The nearest vectors that are not removed and pass the filter, at most out.size(). It does not allocate if the
+/// scratch has room for largest_pool(graph, ef) nodes, or for ef nodes without a filter and without removed vectors.
 ///
 /// Shapes    query: d, prepared;  out: at most one hit per vector, not empty
 /// Returns   the number of hits
@@ -123,7 +123,7 @@ std::size_t find_nearest(const HNSWGraph& graph, const Vectors<M>& vectors, cons
     };
     const auto prefetch = [&](std::uint32_t id) { prefetch_row(rows, id); };
     scratch.reserve(graph, pool);
-    if constexpr (NormAugmentation<M>::is_used) {  // links are chosen by another measure than hits
+    if constexpr (NormAugmentation<M>::is_used) {  // links and hits use different similarities
         walk_down(graph, walk_down_width, pool, scratch, score, prefetch);
     } else {
         Scored<> from = scored_by(score, graph.entry());
@@ -134,7 +134,7 @@ std::size_t find_nearest(const HNSWGraph& graph, const Vectors<M>& vectors, cons
     }
 
     const std::size_t hits = take_hits(scratch.pool, copies, passes, out);
-    if (hits < out.size()) {  // those that pass lie far from the query
+    if (hits < out.size()) {  // the passing vectors are far from the query
         return scan<M, Backend>(query, rows, passes, out).size();
     }
     return hits;

@@ -17,13 +17,13 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann::detail {
 
-/// The best nodes that a walk has met, in one sorted array, and which of them it has not expanded yet.
+/// The best nodes that a graph search has visited, in one sorted array, with a mark for those already expanded.
 class CandidatePool {
 public:
-    /// Makes room for so many nodes; fewer than SIZE_MAX (not checked).
+    /// Reserves memory for `capacity` nodes; capacity must be below SIZE_MAX (not checked).
     void reserve(std::size_t capacity) {
         if (entries_.size() < capacity + 1) {
-            entries_.resize(capacity + 1);  // one more, so that insert may shift before it cuts
+            entries_.resize(capacity + 1);  // one more, because insert shifts before it truncates
         }
     }
 
@@ -35,20 +35,20 @@ public:
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    /// i < size() (not checked).
+    /// Node i < size() (not checked), best first.
     [[nodiscard]] Scored<> operator[](std::size_t i) const noexcept {
         FUNNEL_ASSERT(i < size_);
         return {entries_[i].id & ~expanded, entries_[i].score};
     }
 
-    /// A node that is not in the pool; it stays if it is among the best.
+    /// Inserts a node that is not in the pool. It is dropped if the pool is full of better nodes.
     void insert(std::uint32_t id, float score) noexcept {
         const Scored<> candidate{id, score};
         if (size_ == capacity_ && !ranks_before(candidate, (*this)[size_ - 1])) {
             return;
         }
         std::size_t position = 0;
-        for (std::size_t length = size_; length > 0;) {  // without branches that a processor could mispredict
+        for (std::size_t length = size_; length > 0;) {  // binary search without unpredictable branches
             const std::size_t half = length / 2;
             const bool is_after = ranks_before((*this)[position + half], candidate);
             position = is_after ? position + half + 1 : position;
@@ -62,7 +62,7 @@ public:
         next_ = std::min(next_, position);
     }
 
-    /// The best node that is not expanded yet, which from now on it is; no_node when there is none.
+    /// Marks the best node that is not expanded yet as expanded and returns it; no_node if there is none.
     std::uint32_t expand_next() noexcept {
         while (next_ < size_ && (entries_[next_].id & expanded) != 0) {
             ++next_;
@@ -84,13 +84,13 @@ private:
     std::size_t next_ = 0;  // all entries before this one are expanded
 };
 
-/// Which nodes a walk has met: one bit each.
+/// The nodes that a graph search has visited, one bit per node.
 class VisitedSet {
 public:
     void reserve(std::size_t nodes) { words_.reserve((nodes + 63) / 64); }
     void reset(std::size_t nodes) { words_.assign((nodes + 63) / 64, 0); }
 
-    /// True the first time that it is called for a node.
+    /// Adds a node; true if it was not in the set.
     bool insert(std::uint32_t node) noexcept {
         FUNNEL_ASSERT(node / 64 < words_.size());
         std::uint64_t& word = words_[node / 64];
@@ -111,18 +111,18 @@ inline void prefetch_row(MatrixView<const float> rows, std::uint32_t id) noexcep
     }
 }
 
-/// How many nodes of an upper level walk_down keeps.
+/// The pool size of walk_down on upper levels.
 inline constexpr std::size_t walk_down_width = 16;
 
-/// Memory of one walk at a time, used again by the next.
+/// Scratch memory of a graph search, reused between searches.
 struct WalkScratch {
     CandidatePool pool;
     VisitedSet visited;
-    std::vector<std::uint32_t> ids;  // neighbours of one node that were not met before
+    std::vector<std::uint32_t> ids;  // neighbours of one node that were not visited before
     std::vector<float> scores;
-    std::vector<Scored<>> seeds;  // where walk_down starts on the next level
+    std::vector<Scored<>> seeds;  // start nodes of walk_down on the next level
 
-    /// Makes room for walks that keep ef nodes: they allocate nothing then.
+    /// Reserves memory, so that searches with a pool of ef nodes do not allocate.
     void reserve(const HNSWGraph& graph, std::size_t ef) {
         pool.reserve(std::min(ef, graph.size()));
         visited.reserve(graph.size());
@@ -131,7 +131,7 @@ struct WalkScratch {
         seeds.reserve(walk_down_width + 1);
     }
 
-    /// For a new walk. No pool holds more than all nodes, however large the ef of a caller or a file is.
+    /// Prepares a new search. The pool never exceeds the number of nodes, even if a caller or a file gives a larger ef.
     void reset(const HNSWGraph& graph, std::size_t ef) {
         reserve(graph, ef);
         pool.reset(std::min(ef, graph.size()));
@@ -146,7 +146,7 @@ template <class Score>
     return node;
 }
 
-/// From a node on a level to the best one that a path of ever better neighbours leads to.
+/// Greedy search on one level: moves to the best neighbour until no neighbour is better.
 template <class Score>
 Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkScratch& scratch, const Score& score) {
     while (true) {
@@ -164,10 +164,11 @@ Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkS
     }
 }
 
-/// Best-first search on one level: expands the best node of the pool that is not expanded yet until all are. The pool
-/// holds the nodes to start from, which `visited` knows, and in the end the best of all nodes met.
+/// Best-first search on one level: expands the best node of the pool that is not expanded yet, until all are expanded.
+/// At the start, the pool holds the start nodes and `visited` contains them. At the end, the pool holds the best of all
+/// visited nodes.
 ///
-/// score(ids, out) fills out with the scores of the nodes; prefetch(id) says that the vector of a node is wanted soon.
+/// score(ids, out) fills out with the scores of the nodes; prefetch(id) may load the vector of a node into the cache.
 ///
 /// Source    Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
 ///           small world graphs", TPAMI 2020 (algorithm 2)
@@ -179,7 +180,7 @@ void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const
         if (node == no_node) {
             return;
         }
-        // In two phases, so that the vectors travel to the cache while the other neighbours are looked up.
+        // In two phases, so that vectors are loaded into the cache while the other neighbours are looked up.
         std::size_t count = 0;
         for (const std::uint32_t neighbour : graph.slots(node, level)) {
             if (neighbour == no_node) {
@@ -199,8 +200,9 @@ void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const
     }
 }
 
-/// The best nodes of a level, at most ef, after the levels above it: left in scratch.pool. The graph is not empty.
-/// `entry` is where to come in, on a level not below; level 0 also starts from the root, from which all can be reached.
+/// Best-first search on one level from the node `entry`, which must be on that level; the graph must not be empty. On
+/// level 0 the search also starts from the root, so that it can reach every node. The best nodes, at most ef, are then
+/// in scratch.pool.
 template <class Score, class Prefetch>
 void walk_from(const HNSWGraph& graph, Scored<> entry, std::size_t level, std::size_t ef, WalkScratch& scratch,
                const Score& score, const Prefetch& prefetch) {
@@ -213,9 +215,9 @@ void walk_from(const HNSWGraph& graph, Scored<> entry, std::size_t level, std::s
     walk(graph, level, scratch, score, prefetch);
 }
 
-/// The whole way from the entry down to the best nodes of level 0, at most ef, left in scratch.pool. On each upper
-/// level it keeps the `width` best nodes and starts from all of them on the next one. That finds a way where descend
-/// ends too early, because a link leads to what is alike but not to what scores higher.
+/// Searches all levels from the entry down to level 0. On each upper level it keeps the `width` best nodes and starts
+/// from all of them on the next one. The best nodes of level 0, at most ef, are then in scratch.pool. It finds a path
+/// where descend stops too early, because a link may lead to a similar vector that does not have a higher score.
 template <class Score, class Prefetch>
 void walk_down(const HNSWGraph& graph, std::size_t width, std::size_t ef, WalkScratch& scratch, const Score& score,
                const Prefetch& prefetch) {

@@ -23,16 +23,16 @@ namespace ann {
 
 namespace detail {
 
-/// The best of all rows that pass: scores them block by block and selects.
+/// The best of all rows that pass the filter. It scores the rows block by block.
 ///
 /// Shapes    query: prepared, d;  rows: n x d, prepared;  out: room for k (not checked)
 /// Returns   the filled part of out, best first; ties go to the smaller id
-/// Cost      n calls of passes, one score for each row that passes; allocates nothing
+/// Cost      n calls of passes, one score per row that passes; allocates nothing
 template <Metric M, kernels::HostBackend Backend, ItemFilter Passes>
 std::span<Scored<>> scan(std::span<const float> query, MatrixView<const float> rows, const Passes& passes,
                          std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) {
     FUNNEL_ASSERT(rows.rows() == 0 || query.size() == rows.cols());
-    constexpr std::size_t block = 256;  // scores and ids of a block stay in the first-level cache
+    constexpr std::size_t block = 256;  // scores and ids of a block fit into the L1 cache
     std::array<std::uint32_t, block> ids;
     std::array<float, block> scores;
     TopK<> best(out);
@@ -58,15 +58,15 @@ std::span<Scored<>> scan(std::span<const float> query, MatrixView<const float> r
     return best.finish();
 }
 
-/// What a backend keeps of an index's rows for scanning them. A host backend reads the rows where they are and keeps
-/// nothing; ann/cuda/scan.cuh has the version for kernels::Device.
+/// The copy of the rows that a backend needs for a scan. A host backend reads the rows of the index and stores nothing;
+/// ann/cuda/scan.cuh has the version for kernels::Device.
 template <Metric M, class Backend>
 class ScanRows;
 
 template <Metric M, kernels::HostBackend Backend>
 class ScanRows<M, Backend> {
 public:
-    /// Rows that follow those appended before.
+    /// Appends rows.
     void append(MatrixView<const float>) noexcept {}
 
     /// As scan above.
@@ -79,8 +79,8 @@ public:
 
 }  // namespace detail
 
-/// A backend that can score all rows of a matrix and select the best: every HostBackend, through a plain loop, and
-/// kernels::Device natively, once ann/cuda/scan.cuh is included.
+/// A backend that can score all rows of a matrix and select the best: every HostBackend, and kernels::Device if
+/// ann/cuda/scan.cuh is included.
 template <class B, class M>
 concept ScanBackend = std::default_initializable<detail::ScanRows<M, B>>;
 

@@ -25,14 +25,14 @@ using kernels::Metric;
 
 namespace detail {
 
-// Ids are below this, so that a search may mark one with its highest bit.
+// Ids are below this, so that a search can use the highest bit of an id as a mark.
 inline constexpr std::size_t max_vectors = std::size_t{1} << 31;
 
-// No metric but Cosine takes longer vectors: 2^62. Squared distances and inner products of two such, 2^126 at most,
-// leave room for rounding in a float, so no score is ever infinite or a NaN.
+// Only Cosine accepts vectors longer than 2^62. Below that, squared distances and inner products are at most 2^126.
+// Even with rounding they fit into a float, so a score is never infinite or NaN.
 inline constexpr double max_squared_length = 0x1p124;
 
-/// Makes room for `count` more elements, so that adding them cannot fail. Grows as push_back does.
+/// Reserves memory for `count` more elements, so that adding them cannot fail. Capacity grows geometrically.
 template <class T>
 void reserve_more(std::vector<T>& list, std::size_t count) {
     if (list.capacity() - list.size() < count) {
@@ -48,7 +48,7 @@ void reserve_more(std::vector<T>& list, std::size_t count) {
     return sum;
 }
 
-/// Why a vector is invalid under metric M, to follow "row 7 "; null if it is valid.
+/// Why a vector is invalid under metric M, as the end of a message that starts with "row 7 "; null if it is valid.
 template <Metric M>
 [[nodiscard]] const char* defect_of(std::span<const float> vector) noexcept {
     const double squares = squared_length(vector);
@@ -64,7 +64,7 @@ template <Metric M>
     return nullptr;
 }
 
-/// Puts a valid vector into the form in which it is stored and compared: unit length under Cosine.
+/// Converts a valid vector to the form in which it is stored and compared: unit length under Cosine.
 ///
 /// Shapes    vector: d;  out: d (not checked)
 template <Metric M>
@@ -79,7 +79,7 @@ void prepare(std::span<const float> vector, std::span<float> out) noexcept {
     }
 }
 
-/// The score of a prepared query as users see it: rounding takes no cosine beyond 1.
+/// The score that users see. Under Cosine, it is clamped to [-1, 1], which rounding may exceed.
 template <Metric M>
 [[nodiscard]] float bounded(float score) noexcept {
     if constexpr (M::normalises) {
@@ -89,7 +89,7 @@ template <Metric M>
     }
 }
 
-/// The same for many, before any are ranked: what rounding put above 1 is a tie.
+/// Applies bounded() to many scores. Call it before ranking, so that cosines rounded above 1 are ties.
 template <Metric M>
 void bound(std::span<float> scores) noexcept {
     if constexpr (M::normalises) {
@@ -103,7 +103,7 @@ void bound(std::span<float> scores) noexcept {
     raise<InvalidArgument>(std::string(function) + ": " + which + " " + defect);
 }
 
-/// The vectors of an index in prepared form, row = id, and which of them are removed. Ids are never used again.
+/// The vectors of an index in prepared form, with a flag for removed ones. Ids are row numbers and are not reused.
 template <Metric M>
 class Vectors {
 public:
@@ -115,7 +115,7 @@ public:
             raise<InvalidArgument>(std::string(function) + ": vectors must have at least one column");
         }
         if (vectors.rows() >= max_vectors) {
-            raise<InvalidArgument>(std::string(function) + ": vectors must be fewer than 2^31");
+            raise<InvalidArgument>(std::string(function) + ": number of vectors must be below 2^31");
         }
         is_removed_.assign(vectors.rows(), 0);
         for (std::size_t i = 0; i < vectors.rows(); ++i) {
@@ -137,7 +137,7 @@ public:
         return is_removed_[id] == 0;
     }
 
-    /// Adds a vector and returns its id. If it fails, nothing has changed.
+    /// Adds a vector and returns its id. On failure nothing has changed.
     std::uint32_t append(std::span<const float> vector, const char* function) {
         check(vector, "the vector", function);
         if (vector.empty()) {
@@ -145,7 +145,7 @@ public:
         }
         const std::size_t id = count();
         if (id + 1 >= max_vectors) {
-            raise<InvalidArgument>(std::string(function) + ": an index holds fewer than 2^31 vectors");
+            raise<InvalidArgument>(std::string(function) + ": number of vectors must be below 2^31");
         }
         reserve_more(is_removed_, 1);
         rows_.resize_rows(id + 1);  // the last step that can fail
@@ -155,7 +155,7 @@ public:
         return static_cast<std::uint32_t>(id);
     }
 
-    /// Forgets the vectors from id `count` on, as if they had never been added.
+    /// Deletes all vectors except the first `count`, as if they had never been added.
     void keep_first(std::size_t count) {
         for (; this->count() > count; rows_.resize_rows(this->count() - 1)) {
             live_ -= is_removed_.back() == 0 ? 1U : 0U;
@@ -180,7 +180,7 @@ public:
         return vector.size() == dimension() && defect_of<M>(vector) == nullptr;
     }
 
-    /// Throws what accepts() only notes; `which` is "the query" or "query 3".
+    /// Throws if accepts() returns false; `which` names the vector in the message: "the query" or "query 3".
     void check(std::span<const float> vector, const std::string& which, const char* function) const {
         if (vector.size() != dimension()) {
             raise<InvalidArgument>(std::string(function) + ": " + which + " has " + std::to_string(vector.size()) +
@@ -195,7 +195,7 @@ public:
         return rows_.rows() * rows_.stride() * sizeof(float) + is_removed_.size();
     }
 
-    /// Adds its sections to a file; the vectors must live until file.save.
+    /// Adds the sections of the vectors to a file. The vectors must outlive the call of file.save.
     template <class Writer>
     void write(Writer& file) const {
         const std::string metric(M::name);

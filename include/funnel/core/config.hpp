@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Where the library cannot work, a compiler must say why and stop: what follows would be hundreds of errors that do not
-// say it. #error alone stops none of them, a file that is missing does.
+// On an unsupported platform, the compiler must print the reason and stop, not print hundreds of follow-up errors.
+// Compilers continue after #error; a missing include file stops them.
 #if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 202002L
 #error "funnel needs C++20: compile with -std=c++20"
 #include <stop/after/the/error/above>
 #endif
 #if defined(__SIZEOF_SIZE_T__) ? __SIZEOF_SIZE_T__ < 8 : (defined(_WIN32) && !defined(_WIN64))
-#error "funnel needs a machine of 64 bits: sizes and positions in files and indexes do not fit a size_t of 32 bits"
+#error "funnel needs a 64-bit platform: sizes and positions in files and indexes do not fit into a 32-bit size_t"
 #include <stop/after/the/error/above>
 #endif
 
-// The one place where the version is written down; CMake, Meson and the citation file are read from or checked against
-// it.
+// The only definition of the version. CMake, Meson and the citation file read it from here or are checked against it.
 #define FUNNEL_VERSION_MAJOR 0
 #define FUNNEL_VERSION_MINOR 1
 #define FUNNEL_VERSION_PATCH 0
 
-// Switches. The build sets them, the same for every file of a program; nothing is guessed from what happens to be
+// Switches. The build sets them, with the same values for every file of a program. They never depend on what is
 // installed.
 #ifndef FUNNEL_WITH_XSIMD
 #define FUNNEL_WITH_XSIMD 0  // 1: kernels::DefaultBackend is Simd<>, and xsimd must be on the include path
 #endif
 #ifndef FUNNEL_CHECKS
-#define FUNNEL_CHECKS 0  // 1: FUNNEL_ASSERT checks what hot loops take for granted
+#define FUNNEL_CHECKS 0  // 1: FUNNEL_ASSERT checks preconditions in hot loops
 #endif
 
-// The instructions that this file may be compiled to, one letter for each set that compilers use by themselves or that
-// our code and xsimd choose by. FUNNEL_DETAIL_IF is the letter if the compiler defines the macro, as 1, else nothing.
+// The instruction sets enabled for this file: one letter for each set that compilers use on their own, or on which our
+// code or xsimd depends. FUNNEL_DETAIL_IF expands to the letter if the compiler defines the macro as 1, otherwise to
+// nothing.
 #define FUNNEL_DETAIL_SECOND_(first, second, ...) second
 #define FUNNEL_DETAIL_SECOND(...) FUNNEL_DETAIL_SECOND_(__VA_ARGS__)
 #define FUNNEL_DETAIL_SHIFT_1 ,
@@ -67,7 +67,7 @@
     FUNNEL_DETAIL_IF(__ARM_FEATURE_JCVT, k), FUNNEL_DETAIL_IF(__ARM_FEATURE_SVE, l), \
     FUNNEL_DETAIL_IF(__ARM_FEATURE_SVE2, m), FUNNEL_DETAIL_IF(__ARM_FEATURE_SME, n), , )
 // clang-format on
-#if defined(__ARM_FEATURE_SVE_BITS)  // how long a vector is: 0 if that is only known when the program runs
+#if defined(__ARM_FEATURE_SVE_BITS)  // the vector length; 0 if it is known only at run time
 #define FUNNEL_DETAIL_VECTOR_BITS __ARM_FEATURE_SVE_BITS
 #elif defined(__riscv_v_fixed_vlen)
 #define FUNNEL_DETAIL_VECTOR_BITS __riscv_v_fixed_vlen
@@ -97,24 +97,24 @@
 #define FUNNEL_DETAIL_EXCEPTIONS _noexcept
 #endif
 
-// The inline namespace around all names of funnel, such as v0_1_abcdegh_xsimd. It carries the version, the instruction
-// set and the switches that change code, so that two files of one program built for different machines fail to link
-// instead of sharing a function that one of them cannot run. Headers open the three namespaces one by one, because
-// editors and ctags do not understand `namespace funnel::inline FUNNEL_ABI::rerank {`.
+// The inline namespace around all of funnel's names, such as v0_1_abcdegh_xsimd. It encodes the version, the
+// instruction sets and the switches that change code. Two files of one program that are built for different machines
+// then fail to link, instead of sharing a function that one of them cannot run. Headers open the three namespaces one
+// by one, because editors and ctags do not understand the short form `namespace funnel::inline v0_1::rerank {`.
 #define FUNNEL_DETAIL_VERSION FUNNEL_DETAIL_JOIN(v, FUNNEL_VERSION_MAJOR, _, FUNNEL_VERSION_MINOR, _, , , )
 #define FUNNEL_ABI                                                                                          \
     FUNNEL_DETAIL_JOIN(FUNNEL_DETAIL_VERSION, FUNNEL_DETAIL_ISA, FUNNEL_DETAIL_XSIMD, FUNNEL_DETAIL_CHECKS, \
                        FUNNEL_DETAIL_EXCEPTIONS, , , )
 
-// Marks a function that returns or keeps a view of an argument (in front of it: of the object): clang warns where that
-// argument is a temporary. The compilers without such a warning need deleted overloads for temporaries.
+// Marks a parameter of which a function returns or stores a view; after a member function, it marks the object. Clang
+// warns if that argument is a temporary. Compilers without this warning need deleted overloads for temporaries.
 #if defined(__clang__)
 #define FUNNEL_LIFETIMEBOUND [[clang::lifetimebound]]
 #else
 #define FUNNEL_LIFETIMEBOUND
 #endif
 
-// Code that nvcc also compiles for the device.
+// Marks a function that nvcc also compiles for the device.
 #ifdef __CUDACC__
 #define FUNNEL_HOST_DEVICE __host__ __device__
 #else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The only header of core/ that includes Eigen: solvers ask for it, nothing else pays for it.
+// The only header of core/ that includes Eigen. Only solvers include it, so that other code compiles without Eigen.
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix_view.hpp>
 
@@ -9,7 +9,7 @@
 #error "this header of funnel needs Eigen 3.4 or newer: link funnel::eigen, or add -isystem with the path of Eigen"
 #endif
 
-// With AVX-512, g++ 12 takes "undefined" registers in its own intrinsics for a mistake of Eigen (GCC bug 105593).
+// With AVX-512, g++ 12 warns about uninitialized registers in Eigen that come from its own intrinsics (GCC bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -28,7 +28,7 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 
-/// Sizes are signed in Eigen: this one must be less than 2^63 (not checked), as the size of any memory is.
+/// Converts a size to the signed type of Eigen. It must be below 2^63 (not checked), as the size of any memory is.
 [[nodiscard]] constexpr Eigen::Index eigen_index(std::size_t size) noexcept {
     FUNNEL_ASSERT(size <= std::size_t{std::numeric_limits<Eigen::Index>::max()});
     return static_cast<Eigen::Index>(size);
@@ -49,7 +49,7 @@ using ColumnVector = MaybeConst<T, Eigen::Matrix<std::remove_const_t<T>, Eigen::
 
 }  // namespace detail
 
-/// The same elements as an Eigen matrix, without a copy; the way back is MatrixView's own constructor.
+/// An Eigen map of the elements of a matrix, without a copy. A MatrixView constructor converts in the other direction.
 ///
 ///     as_eigen(c).noalias() = as_eigen(a) * as_eigen(b).transpose();
 template <class T>
@@ -59,7 +59,7 @@ template <class T>
                Eigen::OuterStride<>(eigen_index(matrix.stride())));
 }
 
-/// The same elements as an Eigen column vector, without a copy.
+/// An Eigen map of the elements of a vector, as a column vector, without a copy.
 template <class T>
 [[nodiscard]] auto as_eigen(std::span<T> vector FUNNEL_LIFETIMEBOUND) noexcept {
     return Eigen::Map<detail::ColumnVector<T>>(vector.data(), eigen_index(vector.size()));

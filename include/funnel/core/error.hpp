@@ -12,26 +12,26 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 
-/// The caller asked for something that cannot work: shapes that do not match, options out of range.
+/// An invalid argument of the caller: shapes that do not match, options out of range.
 class InvalidArgument : public std::invalid_argument {
 public:
     using std::invalid_argument::invalid_argument;
 };
 
-/// A file or stream does not hold what it claims: the message names the place, what was expected and what was found.
+/// A damaged or malformed file or stream. The message names the position, what was expected and what was found.
 class CorruptData : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-/// The operating system refused: missing file, full disk, no permission. The message names the path and the reason.
+/// An error of the operating system: missing file, full disk, no permission. The message names the path and the reason.
 class IOError : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
 #if !(defined(__cpp_exceptions) && __cpp_exceptions)
-/// Where errors end in a program without exceptions. A handler must not return; if it does, the program aborts.
+/// Called for each error in a program without exceptions. If the handler returns, the program aborts.
 using ErrorHandler = void (*)(const char* message);
 
 namespace detail {
@@ -49,7 +49,7 @@ inline void set_error_handler(ErrorHandler handler) noexcept {
 }
 #endif
 
-/// Throws Error(message); without exceptions, ends in the error handler. The only place that throws.
+/// Throws Error(message); without exceptions, calls the error handler. All errors of the library are thrown here.
 template <class Error>
 [[noreturn, gnu::cold, gnu::noinline]] void raise(const std::string& message) {
 #if defined(__cpp_exceptions) && __cpp_exceptions
@@ -62,12 +62,12 @@ template <class Error>
 
 namespace detail {
 
-// Out of line and cold, so that a check costs one predictable branch where it is made.
+// Out of line and cold, so that a check costs its caller only one predictable branch.
 [[noreturn, gnu::cold, gnu::noinline]] inline void reject_argument(const char* message) {
     raise<InvalidArgument>(message);
 }
 
-// Ends the program with a message that names the place and the condition.
+// Aborts the program with a message that names the file, the line and the condition.
 [[noreturn, gnu::cold, gnu::noinline]] inline void fail_assertion(const char* condition, const char* file,
                                                                   int line) noexcept {
 #if defined(__cpp_exceptions) && __cpp_exceptions
@@ -80,7 +80,7 @@ namespace detail {
     std::abort();
 }
 
-// Runs body and hands back what it threw, so that no other header needs to know whether exceptions are on.
+// Runs body and returns the exception that it threw, or null. Callers need not know whether exceptions are enabled.
 template <class Body>
 [[nodiscard]] std::exception_ptr exception_of(Body&& body) noexcept {
 #if defined(__cpp_exceptions) && __cpp_exceptions
@@ -97,7 +97,7 @@ template <class Body>
 
 }  // namespace detail
 
-/// Checks what a public function asks of its caller. Never compiled out: keep it out of inner loops.
+/// Checks a precondition of a public function. It is always enabled: do not use it in inner loops.
 constexpr void require(bool condition, const char* message) {
     if (!condition) [[unlikely]] {
         detail::reject_argument(message);
@@ -107,10 +107,10 @@ constexpr void require(bool condition, const char* message) {
 }  // namespace FUNNEL_ABI
 }  // namespace funnel
 
-// Checks what a function takes for granted: what its documentation says is "not checked". On with FUNNEL_CHECKS=1, else
-// gone without a trace. A failure prints the place and the condition to stderr and aborts. It does not throw, because
-// most of what it guards is noexcept, and noexcept must mean the same with and without checks. Not for what a function
-// that may throw asks of its caller: that is what require is for.
+// Checks a precondition that is documented as "not checked". Enabled with FUNNEL_CHECKS=1, otherwise it produces no
+// code. A failure prints the position and the condition to stderr and aborts. It does not throw, because most of the
+// functions that use it are noexcept, and noexcept must not depend on the checks. Functions that may throw use require
+// for the preconditions of their callers.
 #if FUNNEL_CHECKS && !defined(__CUDA_ARCH__)
 #define FUNNEL_ASSERT(condition) \
     ((condition) ? static_cast<void>(0) : ::funnel::detail::fail_assertion(#condition, __FILE__, __LINE__))

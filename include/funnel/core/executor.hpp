@@ -19,25 +19,25 @@ struct ExampleBody {
 
 }  // namespace detail
 
-/// Who does the work. An executor cuts [0, n) into chunks of grain elements (the last may be shorter), calls
-/// body(begin, end, worker) once for each, where begin is a multiple of grain and worker < concurrency(), and returns
-/// when all are done. Two calls with the same worker never overlap.
+/// Runs loops, possibly in parallel. An executor splits [0, n) into chunks of grain elements (the last may be shorter)
+/// and calls body(begin, end, worker) once per chunk; begin is a multiple of grain, and worker < concurrency(). It
+/// returns when all chunks are done. Two calls with the same worker never overlap.
 ///
-/// The cut does not depend on who does the work. So: index scratch memory by worker, but floating-point partial sums by
-/// chunk (begin / grain); then results are the same for any number of threads.
+/// The chunks do not depend on the executor. Index scratch memory by worker, but floating-point partial sums by chunk
+/// (begin / grain): results are then the same for any number of threads.
 template <class E>
 concept Executor = requires(std::remove_reference_t<E>& executor, std::size_t n, detail::ExampleBody body) {
     { executor.concurrency() } -> std::convertible_to<std::size_t>;
     executor.for_range(n, n, body);
 };
 
-/// Does everything in the calling thread, first chunk first. The default everywhere.
+/// The default executor: runs all chunks in order in the calling thread.
 struct Serial {
     [[nodiscard]] static constexpr std::size_t concurrency() noexcept { return 1; }
 
     template <class Body>
     void for_range(std::size_t n, std::size_t grain, Body&& body) const {
-        require(grain > 0, "for_range: grain must be positive");
+        require(grain > 0, "for_range: grain must be > 0, got 0");
         for (std::size_t begin = 0; begin < n;) {
             const std::size_t end = n - begin < grain ? n : begin + grain;
             body(begin, end, std::size_t{0});
@@ -56,15 +56,15 @@ void parallel_for(E&& executor, std::size_t n, std::size_t grain, Body&& body) {
     });
 }
 
-/// How far a long piece of work has come: `done` of `total` steps of a stage.
+/// Progress of a long computation: `done` of `total` steps of a stage.
 struct Progress {
     std::string_view stage;
     std::size_t done;
     std::size_t total;
 };
 
-/// For algorithms: says that `done` of `total` steps of `stage` are done. Nothing happens, at no cost, unless the
-/// executor is Monitored (or a user's own executor with a member report).
+/// Algorithms call this to report progress. It does nothing, at no cost, unless the executor has a member report, as
+/// Monitored does.
 template <Executor E>
 void report_progress(E& executor, std::string_view stage, std::size_t done, std::size_t total) {
     if constexpr (requires(Progress progress) { executor.report(progress); }) {

@@ -10,17 +10,17 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 
-/// Says which items a result may hold: in stock, allowed in this country. Called as filter(id) -> bool, in no
-/// particular order and perhaps more than once per id; it must return the same each time.
+/// Decides which items a result may contain, such as those in stock. filter(id) returns true to keep an item. Ids come
+/// in no particular order and perhaps repeatedly; the answer for an id must always be the same.
 template <class F>
 concept ItemFilter = std::predicate<const F&, std::uint32_t>;
 
-/// Whether a filter is declared noexcept. The forms of search and recommend that allocate nothing are noexcept with
-/// such filters only.
+/// Whether a filter is declared noexcept. The allocation-free overloads of search and recommend are noexcept only with
+/// such filters.
 template <ItemFilter F>
 inline constexpr bool is_nothrow_filter = std::is_nothrow_invocable_r_v<bool, const F&, std::uint32_t>;
 
-/// Lets every item pass.
+/// Accepts every item.
 struct AcceptAll {
     constexpr bool operator()(std::uint32_t) const noexcept { return true; }
 };

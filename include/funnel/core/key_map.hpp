@@ -18,9 +18,9 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 
-/// The order of keys: whole numbers first, by value; then everything else, bytewise. "9" < "10" < "a" < "b".
+/// The order of keys: whole numbers first, by value; then all other keys, bytewise. "9" < "10" < "a" < "b".
 ///
-/// A whole number here is what a program prints for one: digits without a leading zero or a sign.
+/// A key is a whole number if it consists of digits only, without a sign or a leading zero.
 struct KeyBefore {
     [[nodiscard]] bool operator()(std::string_view a, std::string_view b) const noexcept {
         const bool a_is_number = is_whole_number(a);
@@ -38,35 +38,38 @@ private:
     }
 };
 
-/// The two directions between a source's own keys and dense ids 0 .. size - 1. Ids follow KeyBefore, so they do not
-/// depend on the order in which a file names the keys. Copies share the keys, in O(1).
+/// Maps keys of a data source to dense ids 0 .. size - 1, and back. Ids follow the order KeyBefore, so they do not
+/// depend on the order of keys in a file. Copying is O(1), because copies share the keys.
 class KeyMap {
 public:
     KeyMap() = default;
 
-    /// Keys in any order, repeated or not.
+    /// Keys may come in any order and repeat.
     explicit KeyMap(std::vector<std::string> keys) {
         std::sort(keys.begin(), keys.end(), KeyBefore{});
         keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-        require(keys.size() <= std::numeric_limits<std::uint32_t>::max(), "KeyMap: at most 2^32 - 1 keys");
+        require(keys.size() <= std::numeric_limits<std::uint32_t>::max(),
+                "KeyMap: number of keys must be at most 2^32 - 1");
         keys_ = std::make_shared<const std::vector<std::string>>(std::move(keys));
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return keys().size(); }
-    /// In the order of their ids.
+    /// All keys in ascending order of ids.
     [[nodiscard]] std::span<const std::string> keys() const noexcept FUNNEL_LIFETIMEBOUND {
         const std::vector<std::string>* keys = keys_.get();
         return keys != nullptr ? std::span<const std::string>(keys->data(), keys->size())
                                : std::span<const std::string>();
     }
 
+    /// The key of an id.
+    ///
     /// Errors    InvalidArgument if there is no such id
     [[nodiscard]] const std::string& key(std::size_t id) const FUNNEL_LIFETIMEBOUND {
         require(id < size(), "KeyMap: id must be below size()");
         return keys()[id];
     }
 
-    /// The id of a key, if it is known. O(log n).
+    /// The id of a key, or nullopt if the key is unknown. O(log n).
     [[nodiscard]] std::optional<std::uint32_t> find(std::string_view key) const noexcept {
         const std::span<const std::string> all = keys();
         const auto at = std::lower_bound(all.begin(), all.end(), key, KeyBefore{});
@@ -76,7 +79,8 @@ public:
         return static_cast<std::uint32_t>(at - all.begin());
     }
 
-    /// A number that is the same for the same keys, and in practice for no others; on every machine. O(characters).
+    /// A hash of all keys, the same on every machine. Different sets of keys have different hashes in practice.
+    /// O(characters).
     [[nodiscard]] std::uint64_t fingerprint() const noexcept {
         std::uint64_t hash = 0xCBF29CE484222325;  // FNV-1a, 64 bit
         const auto add = [&](std::uint64_t n) { hash = (hash ^ n) * 0x100000001B3; };
@@ -89,7 +93,7 @@ public:
         return hash;
     }
 
-    /// Whether both give the same ids to the same keys. O(1) if one is a copy of the other.
+    /// Whether both maps have the same keys, and therefore the same ids. O(1) if one is a copy of the other.
     friend bool operator==(const KeyMap& a, const KeyMap& b) noexcept {
         return a.keys_.get() == b.keys_.get() ||
                std::equal(a.keys().begin(), a.keys().end(), b.keys().begin(), b.keys().end());

@@ -16,17 +16,17 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace detail {
 
-// Numbers texts 0, 1, 2, ... by first appearance. O(1) each.
+// Assigns numbers 0, 1, 2, ... to keys in order of first appearance. O(1) per key.
 class KeyNumbers {
 public:
-    // A key on its way in. It stays good until the next call of prepare or commit.
+    // A key that can be committed. It is valid until the next call of prepare or commit.
     struct Prepared {
         std::size_t slot;
         std::uint64_t hash;
-        std::string key;  // if it is new
+        std::string key;  // empty unless the key is new
     };
 
-    // Does all that can fail, and changes nothing that can be seen.
+    // Does everything that can fail, without any visible change, so that commit cannot fail.
     [[nodiscard]] Prepared prepare(std::string_view key) {
         numbers_.reserve(keys_.size() + 1,
                          [&](std::uint32_t number, std::uint64_t seed) { return hash_bytes(seed, keys_[number]); });
@@ -36,13 +36,13 @@ public:
         const std::uint64_t hash = hash_bytes(numbers_.seed(), key);
         Prepared prepared{slot_of(key, hash), hash, {}};
         if (numbers_[prepared.slot] == numbers_.none) {
-            require(keys_.size() < numbers_.none, "at most 2^32 - 1 keys");
+            require(keys_.size() < numbers_.none, "number of keys must be at most 2^32 - 1");
             prepared.key = key;
         }
         return prepared;
     }
 
-    // The number of a prepared key.
+    // Returns the number of a prepared key, and assigns one if the key is new.
     std::uint32_t commit(Prepared prepared) noexcept {
         if (numbers_[prepared.slot] == numbers_.none) {
             numbers_.put(prepared.slot, prepared.hash, static_cast<std::uint32_t>(keys_.size()));
@@ -53,13 +53,13 @@ public:
 
     std::uint32_t number_of(std::string_view key) { return commit(prepare(key)); }
 
-    // For a key that has a number.
+    // The number of a key that already has one (not checked).
     [[nodiscard]] std::uint32_t known_number_of(std::string_view key) const noexcept {
         return numbers_[slot_of(key, hash_bytes(numbers_.seed(), key))];
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return keys_.size(); }
-    // By number.
+    // All keys; the index is the number.
     [[nodiscard]] const std::vector<std::string>& keys() const noexcept FUNNEL_LIFETIMEBOUND { return keys_; }
 
 private:
@@ -67,7 +67,7 @@ private:
         return numbers_.find(hash, [&](std::uint32_t number) { return keys_[number] == key; });
     }
 
-    std::vector<std::string> keys_;  // by number
+    std::vector<std::string> keys_;  // index: number
     NumberTable numbers_;
 };
 

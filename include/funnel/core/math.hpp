@@ -8,12 +8,11 @@
 #include <cstdint>
 #include <limits>
 
-/// What the library needs of `<cmath>`, which as a header costs more to parse than most of ours do: C++17 put the
-/// special functions into it. The names and results are those of the standard; the compiler knows them as builtins.
+/// The functions of `<cmath>` that the library needs, as builtins. Names and results are those of the standard.
+/// `<cmath>` itself takes longer to parse than most of our headers, because C++17 added the special functions to it.
 ///
-/// is_finite, is_nan and is_inf read the bits. Unlike their standard counterparts they still find what is bad when a
-/// program is compiled with -ffast-math. They do so through a reference: with that flag, clang takes a float that is
-/// passed by value for finite.
+/// is_finite, is_nan and is_inf test the bits, so that they also work with -ffast-math, unlike their standard
+/// counterparts. They take a reference, because with that flag clang assumes that a float passed by value is finite.
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace math {
@@ -37,7 +36,7 @@ namespace math {
     return (std::bit_cast<std::uint64_t>(x) & 0x7FFF'FFFF'FFFF'FFFFU) == 0x7FF0'0000'0000'0000U;
 }
 
-/// a + b and a * b for sizes that a caller may choose freely: the largest size instead of a wrap-around.
+/// a + b and a * b for sizes that a caller may choose freely: overflow yields the largest size_t instead of wrapping.
 [[nodiscard]] constexpr std::size_t saturating_add(std::size_t a, std::size_t b) noexcept {
     return b > std::numeric_limits<std::size_t>::max() - a ? std::numeric_limits<std::size_t>::max() : a + b;
 }

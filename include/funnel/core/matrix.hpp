@@ -16,7 +16,7 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 
-/// Rows of our own matrices start at multiples of this: one cache line, one AVX-512 register.
+/// The alignment in bytes of the rows of a Matrix: one cache line, or one AVX-512 register.
 inline constexpr std::size_t row_alignment = 64;
 
 namespace detail {
@@ -27,7 +27,7 @@ struct RowAllocator {
 
     RowAllocator() noexcept = default;
     template <class U>
-    RowAllocator(const RowAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor): the standard asks for it
+    RowAllocator(const RowAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor): the standard requires it
 
     [[nodiscard]] T* allocate(std::size_t n) {
         return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(row_alignment)));
@@ -42,12 +42,11 @@ struct RowAllocator {
 
 }  // namespace detail
 
-/// A row-major matrix that owns its elements. Starts as zeros; each row is padded with zeros to whole cache lines.
+/// A row-major matrix that owns its elements. All elements start as zero. Each row is padded with zeros to whole cache
+/// lines, so that a kernel can read full SIMD vectors up to the end of a row: see padded_row.
 ///
-/// The padding is what lets a kernel read whole vectors up to the end of a row: see padded_row.
-///
-/// A matrix that was moved from has no rows and no columns. A temporary one is read-only: there is no use in writing to
-/// it, and what keeps a view of it must end with the expression (clang warns).
+/// A moved-from matrix has no rows and no columns. A temporary matrix is read-only, and a view of it is valid only
+/// until the end of the expression (clang warns).
 ///
 /// Cost      rows * stride() elements, where stride() is cols rounded up to a multiple of 64 bytes
 /// Errors    InvalidArgument if that number overflows
@@ -59,13 +58,13 @@ public:
 
     Matrix(std::size_t rows, std::size_t cols) : rows_(rows), cols_(cols), stride_(padded(cols)) {
         require(stride_ == 0 || rows <= std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T) / stride_,
-                "Matrix: rows x cols is more than a machine can address");
+                "Matrix: rows x cols must fit into the address space");
         elements_.resize(rows * stride_);
     }
 
-    /// A copy of someone else's rows.
+    /// Copies the elements of a view.
     explicit Matrix(MatrixView<const T> other) : Matrix(other.rows(), other.cols()) {
-        for (std::size_t i = 0; cols_ > 0 && i < rows_; ++i) {  // rows without columns may be any number
+        for (std::size_t i = 0; cols_ > 0 && i < rows_; ++i) {  // without columns, rows_ may be huge
             const std::span<const T> source = other.row(i);
             std::copy(source.begin(), source.end(), row(i).begin());
         }
@@ -110,13 +109,13 @@ public:
         return elements_[i * stride_ + j];
     }
 
-    /// Row i < rows() (not checked) with its padding: stride() elements, zeros from cols() on.
+    /// Row i < rows() (not checked) with its padding: stride() elements, of which those from cols() on are zero.
     [[nodiscard]] std::span<const T> padded_row(std::size_t i) const noexcept FUNNEL_LIFETIMEBOUND {
         FUNNEL_ASSERT(i < rows_);
         return {elements_.data() + i * stride_, stride_};
     }
 
-    // NOLINTBEGIN(bugprone-exception-escape,google-explicit-constructor): a Matrix has the shape that it says
+    // NOLINTBEGIN(bugprone-exception-escape,google-explicit-constructor): the shape of a Matrix is always valid
     [[nodiscard]] MatrixView<T> view() & noexcept FUNNEL_LIFETIMEBOUND { return {elements_, rows_, cols_, stride_}; }
     [[nodiscard]] MatrixView<const T> view() const& noexcept FUNNEL_LIFETIMEBOUND {
         return {elements_, rows_, cols_, stride_};
@@ -125,10 +124,10 @@ public:
     operator MatrixView<const T>() const& noexcept FUNNEL_LIFETIMEBOUND { return view(); }
     // NOLINTEND(bugprone-exception-escape,google-explicit-constructor)
 
-    /// Adds rows of zeros at the end, or takes rows away.
+    /// Appends rows of zeros or removes rows at the end.
     void resize_rows(std::size_t rows) {
         require(stride_ == 0 || rows <= std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T) / stride_,
-                "Matrix: rows x cols is more than a machine can address");
+                "Matrix: rows x cols must fit into the address space");
         elements_.resize(rows * stride_);
         rows_ = rows;
     }

@@ -15,7 +15,7 @@ inline namespace FUNNEL_ABI {
 
 namespace detail {
 
-// A row-major Eigen matrix, Map or Ref, recognised by its shape so that Eigen is not included here.
+// A row-major Eigen matrix, Map or Ref, detected by its members, so that Eigen need not be included here.
 template <class M>
 concept RowMajorEigen = requires(M& m) {
     m.data();
@@ -26,20 +26,20 @@ concept RowMajorEigen = requires(M& m) {
     requires std::remove_cvref_t<M>::InnerStrideAtCompileTime == 1;
 };
 
-// One that owns its elements, so that they end with it.
+// A row-major Eigen matrix that owns its elements: they are destroyed with it.
 template <class M>
 concept OwningEigen =
     RowMajorEigen<M> && std::same_as<typename std::remove_cvref_t<M>::PlainObject, std::remove_cvref_t<M>>;
 
-// A matrix, whoever made it and however it stores its elements: not every library calls its sizes rows and cols, but a
-// plain callable has no size and no data.
+// A matrix of any library and storage order. Not every library names its sizes rows and cols; but a plain callable has
+// neither size nor data.
 template <class M>
 concept MatrixLike = requires(const M& matrix) {
     matrix.rows();
     matrix.cols();
 } || requires(const M& matrix) { matrix.size(); } || requires(const M& matrix) { matrix.data(); };
 
-// A temporary container of T: its elements end with it. A span, as a borrowed range, may end before them.
+// A temporary container of T, whose elements are destroyed with it. This excludes borrowed ranges such as std::span.
 template <class C, class T>
 concept TemporaryContainer =
     !std::is_lvalue_reference_v<C> && !std::ranges::enable_borrowed_range<std::remove_cv_t<C>> &&
@@ -47,11 +47,12 @@ concept TemporaryContainer =
 
 }  // namespace detail
 
-/// A row-major matrix that someone else owns. A pointer and three sizes: pass it by value.
+/// A non-owning view of a row-major matrix. It consists of a pointer and three sizes: pass it by value.
 ///
-/// Rows may lie apart: row i starts stride() elements after row i - 1. Matrix<T> pads its rows in this way.
+/// Row i starts stride() elements after row i - 1, so there may be gaps between rows, such as the padding of Matrix<T>.
 ///
-/// Errors    InvalidArgument if the data does not hold exactly rows x cols elements, or too few for a stride
+/// Errors    InvalidArgument if, without a stride, data does not hold exactly rows x cols elements, or with a stride,
+///           data holds too few elements or stride < cols
 template <class T>
 class MatrixView {
 public:
@@ -60,7 +61,7 @@ public:
     constexpr MatrixView(std::span<T> data FUNNEL_LIFETIMEBOUND, std::size_t rows, std::size_t cols)
         : data_(data.data()), rows_(rows), cols_(cols), stride_(cols) {
         require(cols == 0 || rows <= std::numeric_limits<std::size_t>::max() / cols,
-                "MatrixView: rows x cols overflows");
+                "MatrixView: rows x cols must not overflow");
         require(data.size() == rows * cols, "MatrixView: data must hold rows x cols elements");
     }
 
@@ -71,8 +72,8 @@ public:
                 "MatrixView: data must hold all rows, stride elements apart");
     }
 
-    /// Of a temporary container: read-only, and for no longer than the expression lasts. std::span would hide from
-    /// compilers that the elements are temporary.
+    /// A read-only view of a temporary container, valid only until the end of the expression. This overload exists
+    /// because a conversion to std::span would hide from compilers that the elements are temporary.
     template <class C>
         requires(std::is_const_v<T> && detail::TemporaryContainer<C, T>)
     constexpr MatrixView(C&& data FUNNEL_LIFETIMEBOUND, std::size_t rows, std::size_t cols)
@@ -82,20 +83,20 @@ public:
     constexpr MatrixView(C&& data FUNNEL_LIFETIMEBOUND, std::size_t rows, std::size_t cols, std::size_t stride)
         : MatrixView(std::span<T>(std::as_const(data)), rows, cols, stride) {}
 
-    /// Read-only from writable.
+    /// Converts a writable view to a read-only one.
     template <class U>
         requires(std::is_const_v<T> && std::same_as<U, std::remove_const_t<T>>)
     constexpr MatrixView(MatrixView<U> other) noexcept  // NOLINT(google-explicit-constructor): as for std::span
         : data_(other.data()), rows_(other.rows()), cols_(other.cols()), stride_(other.stride()) {}
 
     // NOLINTBEGIN(google-explicit-constructor): as for std::span
-    /// From a row-major Eigen matrix, without a copy; it must outlive the view. Of a temporary one, read-only.
+    /// A view of a row-major Eigen matrix, which must outlive the view. A view of a temporary matrix must be read-only.
     template <detail::OwningEigen M>
         requires(std::convertible_to<decltype(std::declval<M&>().data()), T*> &&
                  (std::is_const_v<T> || std::is_lvalue_reference_v<M>))
     constexpr MatrixView(M&& matrix FUNNEL_LIFETIMEBOUND) : MatrixView(matrix, FromEigen{}) {}
 
-    /// From a row-major Eigen Map or Ref, without a copy; what that refers to must outlive the view.
+    /// A view of a row-major Eigen Map or Ref, whose elements must outlive the view.
     template <detail::RowMajorEigen M>
         requires(std::convertible_to<decltype(std::declval<M&>().data()), T*> && !detail::OwningEigen<M>)
     constexpr MatrixView(M&& matrix) : MatrixView(matrix, FromEigen{}) {}
@@ -118,11 +119,13 @@ public:
         return data_[i * stride_ + j];
     }
 
-    /// Rows first .. first + count - 1.
+    /// A view of rows first .. first + count - 1.
+    ///
+    /// Errors    InvalidArgument if the matrix has fewer than first + count rows
     [[nodiscard]] constexpr MatrixView rows_from(std::size_t first, std::size_t count) const {
-        require(first <= rows_ && count <= rows_ - first, "MatrixView: rows_from reaches past the last row");
+        require(first <= rows_ && count <= rows_ - first, "MatrixView: rows_from must not go past the last row");
         MatrixView part = *this;
-        part.data_ += count > 0 ? first * stride_ : 0;  // behind the last row there may be no padding
+        part.data_ += count > 0 ? first * stride_ : 0;  // the last row may have no padding
         part.rows_ = count;
         return part;
     }

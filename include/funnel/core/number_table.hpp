@@ -18,7 +18,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace detail {
 
-/// A word in, and all bits of the hash depend on all bits of the word and of the hash before.
+/// Mixes a word into a hash: all bits of the result depend on all bits of the word and of the previous hash.
 ///
 /// Source    Steele et al., "Fast splittable pseudorandom number generators", OOPSLA 2014 (the finaliser of SplitMix64)
 [[nodiscard]] constexpr std::uint64_t hash_word(std::uint64_t hash, std::uint64_t word) noexcept {
@@ -38,10 +38,10 @@ namespace detail {
     return hash;
 }
 
-/// A hash table of numbers, whose keys the caller keeps: by open addressing, at most half full.
+/// A hash table of numbers with open addressing, at most half full. The caller stores the keys of the numbers.
 ///
-/// Keys may come from a stranger who knows this hash and chooses keys that fall together. The table sees that from long
-/// searches, and then takes another seed. So hashes must depend on seed().
+/// Keys may come from an attacker who knows the hash function and chooses colliding keys. The table detects this by
+/// long probe sequences and then changes its seed. Therefore, hashes must depend on seed().
 class NumberTable {
 public:
     static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
@@ -49,10 +49,10 @@ public:
     [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
     [[nodiscard]] std::size_t capacity() const noexcept { return slots_.size() / 2; }
 
-    /// Makes room for `count` numbers altogether, so that put cannot fail. hash_of(number, seed) is the hash of the key
-    /// of a number in the table. If this fails, nothing has changed.
+    /// Reserves memory for `count` numbers in total, so that put cannot fail. hash_of(number, seed) returns the hash of
+    /// the key of a number in the table. On failure nothing has changed.
     ///
-    /// Cost      O(1) in the mean, if count rises by one from call to call
+    /// Cost      O(1) amortized if count grows by one per call
     template <class HashOf>
     void reserve(std::size_t count, const HashOf& hash_of) {
         const bool is_full = count > capacity();
@@ -70,8 +70,8 @@ public:
         }
     }
 
-    /// The slot of the number for which is_equal(number) is true, or the empty slot where it would go. Needs room for
-    /// one number more than there are (not checked).
+    /// The slot of the number for which is_equal(number) is true, or the empty slot where it belongs. reserve must have
+    /// been called for at least one number more than the table holds (not checked).
     template <class IsEqual>
     [[nodiscard]] std::size_t find(std::uint64_t hash, const IsEqual& is_equal) const noexcept {
         FUNNEL_ASSERT(!slots_.empty());
@@ -85,7 +85,7 @@ public:
     /// The number in a slot, or none.
     [[nodiscard]] std::uint32_t operator[](std::size_t slot) const noexcept { return slots_[slot]; }
 
-    /// Puts a number into the slot that find returned for its hash. Returns what was there.
+    /// Stores a number in the slot that find returned for its hash. Returns the previous content, or none.
     std::uint32_t put(std::size_t slot, std::uint64_t hash, std::uint32_t number) noexcept {
         longest_search_ = std::max(longest_search_, (slot - hash) & (slots_.size() - 1));
         return std::exchange(slots_[slot], number);

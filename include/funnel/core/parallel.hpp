@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Executors: the concept, Serial, and a pool of Threads. Algorithms include executor.hpp alone, because <thread> would
-// cost each of them a quarter of their share of compile time.
+// All executors: the concept, Serial, and the thread pool Threads. Algorithms include only executor.hpp, because
+// <thread> would use a quarter of the compile-time budget of each.
 #include <funnel/core/executor.hpp>
 #include <funnel/core/threads.hpp>

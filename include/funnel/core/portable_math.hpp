@@ -13,7 +13,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace detail {
 
-// Horner's scheme with one rounding a step, which every machine does alike; a compiler may not re-associate it.
+// Horner's scheme with an explicit fma and so one rounding per step. The result has the same bits on every machine,
+// because a compiler may not re-associate fma.
 template <std::size_t N>
 [[nodiscard]] inline double polynomial(const std::array<double, N>& coefficients, double x) noexcept {
     double sum = coefficients[N - 1];
@@ -23,8 +24,8 @@ template <std::size_t N>
     return sum;
 }
 
-// Natural logarithm of a positive normal number (not checked), to about 1e-15: the C library's differs between
-// machines.
+// Natural logarithm of a positive normal number (not checked), to about 1e-15. Unlike that of the C library, it has the
+// same bits on every machine.
 [[nodiscard]] inline double portable_log(double x) noexcept {
     FUNNEL_ASSERT(x >= std::numeric_limits<double>::min() && math::is_finite(x));
     const auto bits = std::bit_cast<std::uint64_t>(x);
@@ -40,7 +41,7 @@ template <std::size_t N>
     return math::fma(exponent, std::numbers::ln2, 2.0 * s * polynomial(series, s * s));
 }
 
-// The point below which a standard normal variable lies with probability p in (0, 1) (not checked).
+// Quantile function of the standard normal distribution, for p in (0, 1) (not checked).
 // Source: Wichura, "Algorithm AS 241", Applied Statistics 1988 (PPND16, relative accuracy about 1e-16).
 [[nodiscard]] inline double normal_quantile(double p) noexcept {
     FUNNEL_ASSERT(p > 0.0 && p < 1.0);
@@ -94,14 +95,16 @@ template <std::size_t N>
     return q < 0.0 ? -value : value;
 }
 
-// The exponential function, to about 1e-15, with the same bits on every machine: the C library's differ. Every rounding
-// is spelled out, so that it does not matter whether a compiler fuses products and sums. 0 below -700; x <= 700.
+// The exponential function, to about 1e-15. Unlike that of the C library, it has the same bits on every machine: every
+// fma is explicit, so the compiler's choice to fuse products and sums has no effect. Returns 0 if x < -700; x must be
+// at most 700 (not checked).
 [[nodiscard]] inline double portable_exp(double x) noexcept {
     FUNNEL_ASSERT(x <= 700.0);
     if (x < -700.0) {
         return 0.0;
     }
-    // exp(x) = 2^k exp(r) with |r| <= log(2) / 2. log(2) in two parts, so that r is exact to the last bit or so.
+    // exp(x) = 2^k exp(r) with |r| <= log(2) / 2. log(2) is split into two parts, so that r is accurate to about the
+    // last bit.
     const double k = math::floor(math::fma(x, std::numbers::log2e, 0.5));
     const double r = math::fma(-k, 2.319046813846299558e-17, math::fma(-k, std::numbers::ln2, x));
     constexpr std::array series{

@@ -12,30 +12,30 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 
-/// Thrown out of long work whose stop token was set. Objects that existed before are as they were.
+/// Thrown by a long computation after a stop was requested. Existing objects are unchanged.
 class Cancelled : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-/// What long work asks whether it shall go on: std::stop_token, or anything else with a stop_requested() that several
-/// threads may call at once.
+/// Tells a long computation whether to stop: std::stop_token, or another type with a member stop_requested() that
+/// several threads may call concurrently.
 template <class S>
 concept StopToken = std::move_constructible<S> && requires(const S& token) {
     { token.stop_requested() } -> std::convertible_to<bool>;
 };
 
-/// The stop token of work that nobody stops.
+/// A stop token that never requests a stop.
 struct NeverStops {
     [[nodiscard]] static constexpr bool stop_requested() noexcept { return false; }
 };
 
-/// An executor that tells how far the work has come, and that can be stopped.
+/// An executor that reports progress and can be stopped.
 ///
 ///     std::stop_source stop;  // of <stop_token>
 ///     auto model = cf::EASE::fit(train, {}, Monitored(pool, print_progress, stop.get_token()));
 ///
-/// The stop token is looked at before each chunk. Progress is reported by the thread that called the algorithm.
+/// It checks the stop token before each chunk. The thread that called the algorithm reports the progress.
 template <Executor E, std::invocable<const Progress&> Report, StopToken Stop = NeverStops>
 class Monitored {
 public:
@@ -60,7 +60,7 @@ public:
 private:
     void throw_if_stopped() const {
         if (stop_.stop_requested()) {
-            raise<Cancelled>("cancelled: the stop token was set");
+            raise<Cancelled>("cancelled: a stop was requested");
         }
     }
 

@@ -19,8 +19,8 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 
-/// Philox4x32-10: a keyed function from a 128-bit counter to 128 random bits. It has no state, so any draw of any
-/// stream can be had directly, in any order and by any thread.
+/// Philox4x32-10: a keyed function from a 128-bit counter to 128 random bits. It has no state, so any thread can
+/// compute any draw of any stream directly, in any order.
 ///
 /// Source    Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011
 [[nodiscard]] constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
@@ -36,14 +36,15 @@ inline namespace FUNNEL_ABI {
     return counter;
 }
 
-/// A source of random numbers: one of 2^64 independent streams of a seed. The same seed and stream give the same bits
-/// on every machine, compiler and standard library.
+/// A random number generator: one of 2^64 independent streams of a seed. The same seed and stream give the same bits on
+/// every machine, compiler and standard library.
 ///
-/// Give each row, user or step a stream of its own, and results do not depend on who draws first:
+/// Use a separate stream for each row, user or step, so that results do not depend on the order of execution:
 ///
 ///     parallel_for(executor, users, 64, [&](std::size_t user) { Random random(seed, user); ... });
 ///
-/// It also fits the standard's distributions and algorithms, whose results differ between standard libraries, though.
+/// It also works with the distributions and algorithms of the standard, but their results differ between standard
+/// libraries.
 class Random {
 public:
     using result_type = std::uint32_t;
@@ -64,9 +65,9 @@ public:
         return block_[used_++];
     }
 
-    /// Skips draws, as std's engines do: what follows is as if operator() had been called that often before. O(1).
+    /// Skips draws, with the same effect as that many calls of operator(). O(1).
     void discard(std::uint64_t draws) noexcept {
-        const std::uint64_t left = 4 - used_;  // of the block at hand
+        const std::uint64_t left = 4 - used_;  // unused words of the current block
         if (draws < left) {
             used_ += static_cast<unsigned>(draws);
             return;
@@ -78,20 +79,20 @@ public:
         }
     }
 
-    /// A number in (0, 1), of 2^52 equally likely ones; never 0 or 1.
+    /// Uniform in (0, 1): one of 2^52 equally likely values, never 0 or 1.
     [[nodiscard]] double uniform() noexcept { return (static_cast<double>(bits64() >> 12) + 0.5) * 0x1p-52; }
 
     /// Standard normal: mean 0, variance 1.
     [[nodiscard]] double normal() noexcept { return detail::normal_quantile(uniform()); }
 
-    /// A whole number in [0, n), each equally likely.
+    /// A uniformly distributed integer in [0, n).
     ///
     /// Errors    InvalidArgument if n is 0
     [[nodiscard]] std::uint64_t below(std::uint64_t n) {
-        require(n > 0, "Random: below(n) needs n > 0");
+        require(n > 0, "Random::below: n must be > 0, got 0");
         if (n <= std::uint64_t{1} << 32) {
-            // Lemire, "Fast random integer generation in an interval", TOMACS 2019: the high half of bits * n, where
-            // the few products whose low half would make some results likelier are drawn again.
+            // Lemire, "Fast random integer generation in an interval", TOMACS 2019: the high half of bits * n. The few
+            // products with a low half that would bias the result are drawn again.
             std::uint64_t product = (*this)() * n;
             if (low(product) < n) {
                 const auto unfair = static_cast<std::uint32_t>((std::uint64_t{1} << 32) % n);
@@ -109,7 +110,7 @@ public:
         return draw;
     }
 
-    /// Puts the elements into one of their n! orders, each equally likely (Fisher-Yates, from the back).
+    /// Shuffles the elements; all n! orders are equally likely (Fisher-Yates, from the back).
     template <class T>
     void shuffle(std::span<T> elements) {
         for (std::size_t i = elements.size(); i > 1; --i) {
@@ -117,13 +118,13 @@ public:
         }
     }
 
-    /// The numbers 0 .. n - 1 in one of their n! orders: the ascending ones, shuffled.
+    /// A random permutation of 0 .. n - 1: the ascending numbers, shuffled.
     ///
-    /// Errors    InvalidArgument if an I cannot hold n - 1
+    /// Errors    InvalidArgument if I cannot represent n - 1
     template <std::integral I>
     [[nodiscard]] std::vector<I> permutation(std::size_t n) {
         require(n == 0 || n - 1 <= static_cast<std::make_unsigned_t<I>>(std::numeric_limits<I>::max()),
-                "Random: permutation(n) needs a type of numbers that holds n - 1");
+                "Random::permutation: n - 1 must be representable in I");
         std::vector<I> numbers(n);
         std::iota(numbers.begin(), numbers.end(), I{0});
         shuffle(std::span<I>(numbers.data(), n));

@@ -11,7 +11,7 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 
-/// An item and what it is worth; a higher score is better.
+/// An item and its score; a higher score is better.
 template <std::integral Id = std::uint32_t>
 struct Scored {
     Id id;
@@ -20,7 +20,7 @@ struct Scored {
     friend constexpr bool operator==(const Scored&, const Scored&) = default;
 };
 
-/// The one order of every result: higher score first, then smaller id. Scores must not be NaN (not checked).
+/// The order of all results: higher score first, then smaller id. Scores must not be NaN (not checked).
 struct RanksBefore {
     template <std::integral Id>
     [[nodiscard]] FUNNEL_HOST_DEVICE constexpr bool operator()(const Scored<Id>& a,

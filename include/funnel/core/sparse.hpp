@@ -15,7 +15,7 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 
-/// The entries of one sparse row: columns[i] holds values[i]. Columns ascend, each occurs once.
+/// The entries of a sparse row: column columns[i] has value values[i]. Columns are in strictly ascending order.
 template <class T>
 struct SparseRow {
     std::span<const std::uint32_t> columns;
@@ -24,7 +24,7 @@ struct SparseRow {
     [[nodiscard]] std::size_t size() const noexcept { return columns.size(); }
 };
 
-/// One entry of a sparse matrix on its way in.
+/// One entry, from which a sparse matrix is built.
 template <class T>
 struct Triplet {
     std::uint32_t row;
@@ -32,22 +32,22 @@ struct Triplet {
     T value;
 };
 
-/// A sparse matrix in compressed-row form, read-only once it is made. One that was moved from has no rows or columns.
+/// An immutable sparse matrix in compressed sparse row (CSR) format. A moved-from matrix has no rows and no columns.
 ///
-/// Cost      8 bytes a row, 4 + sizeof(T) an entry
+/// Cost      8 bytes per row, 4 + sizeof(T) bytes per entry
 template <class T>
 class CSRMatrix {
 public:
     CSRMatrix() noexcept = default;
 
-    /// From entries in any order. Of two entries at the same place, the later one counts.
+    /// Builds a matrix of entries in any order. Of several entries at the same position, the last one counts.
     ///
     /// Cost      O(rows + columns + entries) time and memory
     /// Errors    InvalidArgument if an entry lies outside the matrix, or a size exceeds 2^32 - 1
     CSRMatrix(std::span<const Triplet<T>> entries, std::size_t rows, std::size_t cols) : cols_(cols) {
-        require(rows <= most && cols <= most, "CSRMatrix: at most 2^32 - 1 rows and columns");
+        require(rows <= most && cols <= most, "CSRMatrix: rows and cols must be at most 2^32 - 1");
 
-        // Sorted by column first and then, keeping that order, by row: two counting passes.
+        // Two stable counting sorts: first by column, then by row.
         for (const Triplet<T>& entry : entries) {
             require(entry.row < rows && entry.column < cols, "CSRMatrix: every entry must lie inside the matrix");
         }
@@ -78,18 +78,18 @@ public:
         }
     }
 
-    /// From the three arrays themselves, as a file holds them.
+    /// Builds a matrix of the three arrays of the CSR format.
     ///
-    /// Shapes    offsets: rows + 1, from 0 to the number of entries, never falling
-    ///           columns, values: one for each entry
-    /// Errors    InvalidArgument if the arrays do not fit together, a row's columns do not ascend within [0, cols), or
-    ///           a size exceeds 2^32 - 1
+    /// Shapes    offsets: rows + 1, from 0 to the number of entries, never decreasing
+    ///           columns, values: one element per entry
+    /// Errors    InvalidArgument if the sizes of the arrays do not match, the columns of a row are not strictly
+    ///           ascending within [0, cols), or a size exceeds 2^32 - 1
     static CSRMatrix from_parts(std::vector<std::size_t> offsets, std::vector<std::uint32_t> columns,
                                 std::vector<T> values, std::size_t cols) {
         require(!offsets.empty() && offsets.front() == 0 && offsets.back() == columns.size() &&
                     columns.size() == values.size() && std::is_sorted(offsets.begin(), offsets.end()),
-                "CSRMatrix: offsets, columns and values must fit together");
-        require(offsets.size() - 1 <= most && cols <= most, "CSRMatrix: at most 2^32 - 1 rows and columns");
+                "CSRMatrix: offsets, columns and values must match");
+        require(offsets.size() - 1 <= most && cols <= most, "CSRMatrix: rows and cols must be at most 2^32 - 1");
         for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
             for (std::size_t at = offsets[i]; at < offsets[i + 1]; ++at) {
                 require(columns[at] < cols && (at == offsets[i] || columns[at - 1] < columns[at]),
@@ -131,7 +131,7 @@ public:
         return {{columns_.data() + begin, count}, {values_.data() + begin, count}};
     }
 
-    /// rows() + 1 of them.
+    /// rows() + 1 offsets: the entries of row i are at positions offsets()[i] .. offsets()[i + 1] - 1.
     [[nodiscard]] std::span<const std::size_t> offsets() const noexcept FUNNEL_LIFETIMEBOUND {
         return offsets_.empty() ? std::span<const std::size_t>(no_rows) : std::span(offsets_.data(), offsets_.size());
     }
@@ -142,7 +142,7 @@ public:
         return {values_.data(), values_.size()};
     }
 
-    /// Rows become columns. O(rows + cols + entries).
+    /// The transposed matrix. O(rows + cols + entries).
     [[nodiscard]] CSRMatrix transposed() const {
         CSRMatrix result;
         result.cols_ = rows();
@@ -170,7 +170,7 @@ private:
     static constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max();
     static constexpr std::array<std::size_t, 1> no_rows{0};
 
-    // Positions of the entries, ordered by one of their two indices; equal ones keep their order.
+    // Positions of the entries, stably sorted by one of their two indices.
     static std::vector<std::size_t> counting_order(std::span<const Triplet<T>> entries, std::size_t buckets,
                                                    std::uint32_t Triplet<T>::* index) {
         std::vector<std::size_t> next(buckets + 1, 0);
@@ -188,7 +188,7 @@ private:
     }
 
     std::size_t cols_ = 0;
-    std::vector<std::size_t> offsets_;  // may be empty, by default and after a move: ask offsets()
+    std::vector<std::size_t> offsets_;  // empty in a default-constructed or moved-from matrix: use offsets()
     std::vector<std::uint32_t> columns_;
     std::vector<T> values_;
 };

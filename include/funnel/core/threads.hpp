@@ -17,19 +17,19 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 
-/// A pool of threads that wait between calls. The calling thread works too, as worker 0.
+/// A thread pool. The calling thread takes part as worker 0; the other threads sleep between calls.
 ///
-/// A for_range inside a for_range of any pool runs in the thread that calls it, however many chunks either of them has.
-/// The first exception of a body ends the call early and comes out of for_range. Calls from several threads take turns,
-/// so a body must not wait for another thread's call.
+/// A nested for_range, of this or any other pool, always runs in the thread that calls it. The first exception thrown
+/// by a body ends the loop early, and for_range rethrows it. Calls from several threads run one after another, so a
+/// body must not wait for a call from another thread.
 class Threads {
 public:
-    /// Uses `count` threads, the caller's included.
+    /// Uses `count` threads, including the calling thread.
     ///
-    /// Errors    InvalidArgument if count is 0 or above 65,536;  std::system_error if the system refuses to start a
-    ///           thread: those that run have ended by then
+    /// Errors    InvalidArgument if count is 0 or above 65,536;  std::system_error if the system cannot start a thread,
+    ///           after those already started have ended
     explicit Threads(std::size_t count = std::max(1U, std::thread::hardware_concurrency())) : threads_{*this, {}} {
-        require(count > 0, "Threads: count must be positive");
+        require(count > 0, "Threads: count must be > 0, got 0");
         require(count <= 65'536, "Threads: count must be at most 65,536");
         threads_.list.reserve(count - 1);
         for (std::size_t worker = 1; worker < count; ++worker) {
@@ -45,9 +45,10 @@ public:
 
     template <class Body>
     void for_range(std::size_t n, std::size_t grain, Body&& body) {
-        require(grain > 0, "for_range: grain must be positive");
+        require(grain > 0, "for_range: grain must be > 0, got 0");
         if (threads_.list.empty() || n <= grain || is_inside()) {
-            // As worker 0, which in a nested call is not the caller's number: the inner call has scratch of its own.
+            // Runs as worker 0, also if the caller of a nested call has another number: worker numbers index the
+            // scratch memory of this call only.
             const Inside inside;
             return Serial{}.for_range(n, grain, body);
         }
@@ -88,7 +89,7 @@ private:
         std::exception_ptr error;
     };
 
-    // Ends and joins its threads, also where the constructor of the pool throws because one of them cannot be started.
+    // Stops and joins the threads, also if the constructor of the pool throws because a thread cannot be started.
     struct Joined {
         Threads& pool;
         std::vector<std::thread> list;
@@ -110,7 +111,8 @@ private:
         return inside;
     }
 
-    // While it lives, the calls of this thread run where they are. An inner call must not end that for the outer one.
+    // While an object exists, calls of this thread run in this thread. It restores the previous state, because the end
+    // of an inner call must not reset the flag for the outer one.
     class Inside {
     public:
         Inside() noexcept : was_inside_(std::exchange(is_inside(), true)) {}
@@ -127,7 +129,7 @@ private:
         const std::size_t chunks = (job.n - 1) / job.grain + 1;
         std::size_t chunk = job.next;
         while (chunk < chunks) {
-            if (!job.next.compare_exchange_weak(chunk, chunk + 1)) {  // ++ would wrap around after SIZE_MAX chunks
+            if (!job.next.compare_exchange_weak(chunk, chunk + 1)) {  // ++ could overflow after SIZE_MAX chunks
                 continue;
             }
             const std::size_t begin = chunk * job.grain;
@@ -152,7 +154,7 @@ private:
                 return;
             }
             seen = generation_;
-            if (Job* job = job_) {  // else it was done before this thread woke up
+            if (Job* job = job_) {  // null if the job was done before this thread woke up
                 ++busy_;
                 lock.unlock();
                 work(*job, worker);
@@ -165,14 +167,14 @@ private:
     }
 
     std::mutex submit_;
-    std::mutex mutex_;  // guards everything below, and Job::error
+    std::mutex mutex_;  // guards all members below, and Job::error
     std::condition_variable start_;
     std::condition_variable done_;
     Job* job_ = nullptr;
     std::size_t generation_ = 0;
     std::size_t busy_ = 0;
     bool is_stopping_ = false;
-    Joined threads_;  // last, so that the threads end before what they use
+    Joined threads_;  // last, so that the threads end before the members they use are destroyed
 };
 
 }  // namespace FUNNEL_ABI

@@ -19,10 +19,9 @@ inline namespace FUNNEL_ABI {
 
 /// Collects the k best of a stream of scored ids in memory that the caller owns; k is the size of that memory.
 ///
-/// Best means RanksBefore: ties at the k-th place go to the smaller id, in whatever order the ids arrive. A NaN is
-/// never taken.
+/// The order is RanksBefore: ties go to the smaller id, whatever the order in which ids arrive. NaN scores are ignored.
 ///
-/// Cost      O(log k) for an id that enters, one comparison for one that does not; allocates nothing
+/// Cost      O(log k) per id that enters, one comparison per id that does not; allocates nothing
 template <std::integral Id = std::uint32_t>
 class TopK {
 public:
@@ -31,7 +30,7 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] bool is_full() const noexcept { return size_ >= storage_.size(); }
 
-    /// A score below this one cannot enter any more: minus infinity until k ids are here.
+    /// The k-th best score so far; lower scores cannot enter. Minus infinity until k ids are collected.
     [[nodiscard]] float threshold() const noexcept {
         if (!is_full()) {
             return -std::numeric_limits<float>::infinity();
@@ -39,7 +38,7 @@ public:
         return storage_.empty() ? std::numeric_limits<float>::infinity() : storage_.front().score;
     }
 
-    /// Not after finish() (not checked).
+    /// Adds an id if it is among the k best. Must not be called after finish() (not checked).
     void push(Id id, float score) noexcept {
         FUNNEL_ASSERT(!is_finished());
         const Scored<Id> candidate{id, score};
@@ -53,9 +52,9 @@ public:
         }
     }
 
-    /// Sorts what was collected, best first, and returns it; so does every later call.
+    /// Sorts the collected ids, best first, and returns them. Later calls return the same.
     std::span<Scored<Id>> finish() noexcept {
-        const std::size_t count = std::min(size_, storage_.size());  // which is size_, but g++ 12 cannot know
+        const std::size_t count = std::min(size_, storage_.size());  // equals size_; min avoids a warning of g++ 12
         if (is_finished()) {
             return storage_.first(count);
         }
@@ -68,15 +67,15 @@ public:
     }
 
 private:
-    // The worst is in front until finish(), which puts it at the end.
+    // The worst entry is at the front until finish() moves it to the end.
     [[nodiscard]] bool is_finished() const noexcept {
         return size_ > 1 && ranks_before(storage_[0], storage_[size_ - 1]);
     }
 
-    // A binary heap of our own with the worst in front: in that of the standard library, g++ 12 warns of places that a
-    // small constant k does not have.
+    // A binary heap with the worst entry at the front. It replaces std::push_heap and std::pop_heap, for which g++ 12
+    // wrongly warns about out-of-bounds accesses if k is a small constant.
 
-    // The newcomer goes to a free place at the end and walks up to where it belongs.
+    // Inserts an entry at the free position `hole` at the end and moves it up.
     void sift_up(const Scored<Id>& newcomer, std::size_t hole) noexcept {
         while (hole > 0 && ranks_before(storage_[(hole - 1) / 2], newcomer)) {
             storage_[hole] = storage_[(hole - 1) / 2];
@@ -85,7 +84,7 @@ private:
         storage_[hole] = newcomer;
     }
 
-    // The newcomer takes the place of the worst and walks down to where it belongs among the first n.
+    // Replaces the worst entry and moves the new one down among the first n.
     void sift_down(const Scored<Id>& newcomer, std::size_t n) noexcept {
         std::size_t hole = 0;
         for (std::size_t child = 1; child < n; child = 2 * hole + 1) {
@@ -107,15 +106,15 @@ private:
 
 namespace detail {
 
-// Cuts a list to its first count <= size elements (not checked). Unlike resize() it cannot grow: there g++ 12 sees
-// writes past the end.
+// Truncates a list to its first count <= size elements (not checked). resize() could also grow the list, for which
+// g++ 12 wrongly warns about writes past the end.
 template <std::integral Id>
 void keep_first(std::vector<Scored<Id>>& list, std::size_t count) {
     FUNNEL_ASSERT(count <= list.size());
     list.erase(list.begin() + static_cast<std::ptrdiff_t>(count), list.end());
 }
 
-// Whether an Id can be each of the positions 0 .. n - 1.
+// Whether Id can represent all positions 0 .. n - 1.
 template <std::integral Id>
 [[nodiscard]] constexpr bool holds_positions(std::size_t n) noexcept {
     return n == 0 || n - 1 <= static_cast<std::make_unsigned_t<Id>>(std::numeric_limits<Id>::max());
@@ -123,12 +122,12 @@ template <std::integral Id>
 
 }  // namespace detail
 
-/// The k best positions of a list of scores, best first; ties go to the smaller position, a NaN is never taken.
+/// The positions of the k best scores, best first; ties go to the smaller position, NaN scores are ignored.
 ///
-/// Shapes    scores: n, positions that an Id can hold (the second form: not checked);  out: room for k
-/// Returns   min(k, number of scores that are not NaN) entries; the second form: the filled part of out
-/// Cost      O(n + k log k log n) on random order, O(n log k) at worst; the second form allocates nothing
-/// Errors    InvalidArgument if an Id cannot hold n - 1
+/// Shapes    scores: n, where Id can represent n - 1 (not checked with out);  out: k
+/// Returns   min(k, number of scores that are not NaN) entries; with out, the filled part of out
+/// Cost      O(n + k log k log n) in random order, O(n log k) at worst; the overload with out allocates nothing
+/// Errors    InvalidArgument if Id cannot represent n - 1
 template <std::integral Id = std::uint32_t>
 std::span<Scored<Id>> top_k(std::span<const float> scores,
                             std::type_identity_t<std::span<Scored<Id>>> out FUNNEL_LIFETIMEBOUND) noexcept {
@@ -142,7 +141,7 @@ std::span<Scored<Id>> top_k(std::span<const float> scores,
 
 template <std::integral Id = std::uint32_t>
 [[nodiscard]] std::vector<Scored<Id>> top_k(std::span<const float> scores, std::size_t k) {
-    require(detail::holds_positions<Id>(scores.size()), "top_k: there are more scores than the type of ids can number");
+    require(detail::holds_positions<Id>(scores.size()), "top_k: Id must be able to represent all positions of scores");
     std::vector<Scored<Id>> list(std::min(k, scores.size()));
     detail::keep_first(list, top_k<Id>(scores, list).size());
     return list;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// expect: funnel needs a machine of 64 bits
+// expect: funnel needs a 64-bit platform
 // flags: -m32
 // lines: 12
 #include <funnel/core/matrix.hpp>

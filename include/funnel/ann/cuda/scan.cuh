@@ -22,24 +22,24 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann::detail {
 
-// bounded() of vectors.hpp, where std::clamp is not.
+// bounded() of vectors.hpp for device code, where std::clamp is not available.
 struct Bounded {
     FUNNEL_HOST_DEVICE float operator()(float score) const noexcept {
         return score < -1.0F ? -1.0F : score > 1.0F ? 1.0F : score;
     }
 };
 
-/// A copy of the rows in the memory of a system, scanned there as a whole: include this header to use
+/// A copy of the rows in device memory, scanned on the device. Include this header to use
 /// Flat<M, kernels::Device<System>>.
 ///
-/// Cost      a search: one pass over the rows, a sort of n keys; the filter is asked on the host about every row, and
-///           n bytes travel to the system
+/// Cost      search: one pass over the rows and a sort of n keys; the filter runs on the host for every row, and
+///           n bytes are copied to the device
 template <Metric M, class System>
 class ScanRows<M, kernels::Device<System>> {
 public:
-    /// Rows that follow those appended before. If it fails, nothing has changed.
+    /// Appends rows. On failure nothing has changed.
     void append(MatrixView<const float> rows) {
-        std::vector<float> packed;  // without padding, to travel at once
+        std::vector<float> packed;  // without padding, for a single copy to the device
         packed.reserve(rows.rows() * rows.cols());
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             packed.insert(packed.end(), rows.row(i).begin(), rows.row(i).end());
