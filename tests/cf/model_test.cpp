@@ -143,9 +143,9 @@ TEST_CASE_TEMPLATE("Model: is not loaded beside a log whose ids mean something e
     CHECK_THROWS_AS((void)M::load(path, log_with({"ann", "bob"}, {"10", "20", "40"})), InvalidArgument);
     CHECK_THROWS_AS((void)M::load(path, log_with({"ann", "bo"}, {"10", "20", "30"})), InvalidArgument);
     CHECK(message_of([&] { (void)M::load(path, log_with({"ann", "bob"}, {"10", "15", "20", "30"})); }) ==
-          path + ": was fitted on a log with other users or items: 2 users and 3 items; here are 2 and 4");
+          path + ": the log must have 2 users and 3 items, as in training, got 2 and 4");
     CHECK(message_of([&] { (void)M::load(path, log_with({"ann", "bo"}, {"10", "20", "30"})); }) ==
-          path + ": was fitted on a log whose users or items have other keys");
+          path + ": the log must have the same user and item keys as in training");
 }
 
 // It threw, so that the funnel failed for every new user.

@@ -26,9 +26,9 @@ TEST_CASE("require_binary_labels: says what is wrong, and where") {
     require_binary_labels(std::vector<float>{0, 1, 1}, 3, "fit");
     require_binary_labels({}, 0, "fit");
     CHECK_THROWS_WITH_AS(require_binary_labels(std::vector<float>{0, 1}, 3, "fit"),
-                         "fit: needs one label a row, 3, not 2", InvalidArgument);
+                         "fit: labels must have 3 elements, one per row, got 2", InvalidArgument);
     CHECK_THROWS_WITH_AS(require_binary_labels(std::vector<float>{0, 0.5F}, 2, "fit"),
-                         "fit: the label of row 1 must be 0 or 1, not 0.500000", InvalidArgument);
+                         "fit: the label of row 1 must be 0 or 1, got 0.500000", InvalidArgument);
     CHECK_THROWS_AS(require_binary_labels(std::vector<float>{std::numeric_limits<float>::quiet_NaN()}, 1, "fit"),
                     InvalidArgument);
     CHECK_THROWS_AS(require_binary_labels(std::vector<float>{-1}, 1, "fit"), InvalidArgument);

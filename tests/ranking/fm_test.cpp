@@ -525,5 +525,5 @@ TEST_CASE("FM: an assignment that runs out of memory leaves it as it was") {
 TEST_CASE("FM: rejects a start that is not finite") {
     CHECK_THROWS_WITH_AS((void)FM::fit(Matrix<float>(1, 50), std::vector<float>{1},
                                        {.epochs = 0, .init_scale = std::numeric_limits<float>::max()}),
-                         "FM::fit: diverged; a smaller learning_rate or init_scale may help", InvalidArgument);
+                         "FM::fit: training diverged; try a smaller learning_rate or init_scale", InvalidArgument);
 }

@@ -84,7 +84,7 @@ TEST_CASE("freshness: rejects what has no meaning") {
 TEST_CASE("freshness: a boosted score past the largest float is an error, not infinity") {
     const float largest = std::numeric_limits<float>::max();
     CHECK_THROWS_WITH_AS((void)freshness(Scores{largest}, Ages{0}, {.weight = largest}),
-                         "freshness: score and weight are too large: the result is not finite", InvalidArgument);
+                         "freshness: results must be finite: a score or the weight is too large", InvalidArgument);
     CHECK_THROWS_AS((void)freshness(Scores{1e30F}, Ages{0}, {.weight = 1e30F, .boost = Boost::Multiplicative}),
                     InvalidArgument);
     CHECK(freshness(Scores{largest, -largest}, Ages{0, 0}) == Scores{largest, -largest});  // too small a gain to count

@@ -341,7 +341,7 @@ TEST_CASE("mmr: rejects what it cannot compare") {
     CHECK_THROWS_AS((void)mmr(relevance, MatrixView<const float>(endless, 1, 2)), InvalidArgument);
 
     CHECK_THROWS_WITH_AS((void)mmr(relevance, Similarities{Matrix<float>(1, 2)}),
-                         "mmr: similarities must have one row and one column per candidate, 1, got 1 x 2",
+                         "mmr: similarities must have one row and one column for each of 1 candidates, got 1 x 2",
                          InvalidArgument);
     CHECK_THROWS_AS((void)mmr(relevance, Similarities{Matrix<float>(2, 1)}), InvalidArgument);
     CHECK_THROWS_AS((void)mmr(relevance, Similarities{}), InvalidArgument);

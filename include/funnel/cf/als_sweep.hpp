@@ -21,22 +21,22 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
 
-/// How a row of factors is found while the other side is held fixed.
+/// How a row of factors is solved while the other side is fixed.
 enum class ALSSolver : std::uint8_t {
-    Cholesky,           ///< exactly
-    ConjugateGradient,  ///< a few steps from the row as it was: cheaper by far for 64 factors and more
+    Cholesky,           ///< exact
+    ConjugateGradient,  ///< a few steps from the previous row: much cheaper for 64 or more factors
 };
 
 struct ImplicitALSOptions {
-    std::size_t factors = 64;                ///< > 0, length of the vectors; at most 1024, or users + items if more
+    std::size_t factors = 64;                ///< > 0, length of the vectors; at most max(1024, users + items)
     float lambda = 0.01F;                    ///< > 0, L2 penalty
-    float alpha0 = 0.1F;                     ///< > 0, weight of a pair not observed; an observed one weighs 1 more
-    float nu = 1.0F;                         ///< 0: all rows are penalised alike; 1: in proportion to their weight
-    std::size_t iterations = 16;             ///< sweeps over both sides
-    std::uint64_t seed = 1;                  ///< of the first factors
-    float stddev = 0.1F;                     ///< > 0, of the first factors, times 1 / sqrt(factors)
+    float alpha0 = 0.1F;                     ///< > 0, weight of an unobserved pair; an observed pair weighs 1 more
+    float nu = 1.0F;                         ///< exponent: 0 penalizes all rows equally, 1 in proportion to weight
+    std::size_t iterations = 16;             ///< number of sweeps over both sides
+    std::uint64_t seed = 1;                  ///< seed of the initial factors
+    float stddev = 0.1F;                     ///< > 0, initial factors have standard deviation stddev / sqrt(factors)
     ALSSolver solver = ALSSolver::Cholesky;  ///< Cholesky or ConjugateGradient
-    std::size_t cg_steps = 3;                ///< steps of ConjugateGradient for each row and sweep
+    std::size_t cg_steps = 3;                ///< ConjugateGradient steps per row and sweep
 };
 
 /// Solves rows of one side of a factor model for implicit feedback, given the other side y (n x d).
@@ -44,8 +44,8 @@ struct ImplicitALSOptions {
 ///     row(S) = argmin over x of  sum over i in S of (1 - x . y_i)^2 + alpha0 sum over all i of (x . y_i)^2
 ///                                + lambda (|S| + alpha0 n)^nu |x|^2
 ///
-/// The rows y_i, i in S, are gathered once into a panel of memory that stays in cache. Use one solver a thread.
-/// A template, so that only who learns a model waits for Eigen's solvers to be compiled.
+/// The rows y_i, i in S, are copied once into a contiguous panel that stays in cache. Use one solver per thread.
+/// This is a template so that only code that fits a model compiles Eigen's solvers.
 ///
 /// Source    Rendle, Krichene, Zhang, Koren, "Revisiting the performance of iALS on item recommendation benchmarks",
 ///           RecSys 2022;  Takacs, Pilaszy, Tikk, "Applications of the conjugate gradient method for implicit feedback
@@ -56,20 +56,20 @@ public:
     using Matrix = Eigen::Matrix<Real, Eigen::Dynamic, Eigen::Dynamic>;
     using Vector = Eigen::Matrix<Real, Eigen::Dynamic, 1>;
 
-    /// gram: alpha0 y^T y, of which the lower triangle is read. Both it and y must outlive the solver.
+    /// gram is alpha0 y^T y; only its lower triangle is read. gram and y must outlive the solver.
     ///
     /// Errors    InvalidArgument unless gram is d x d
     ALSRowSolver(MatrixView<const Real> y FUNNEL_LIFETIMEBOUND, const Matrix& gram FUNNEL_LIFETIMEBOUND,
                  const ImplicitALSOptions& options)
         : y_(y), gram_(gram), options_(options) {
         require(gram.rows() == eigen_index(y.cols()) && gram.cols() == gram.rows(),
-                "ALSRowSolver: gram must have as many rows and columns as y has columns");
+                "ALSRowSolver: gram must be d x d, where d is the number of columns of y");
     }
     ALSRowSolver(MatrixView<const Real>, Matrix&&, const ImplicitALSOptions&) = delete;
 
-    /// The best row, or the row after some steps towards it from what is there; zeros for an empty S.
+    /// Replaces row by the exact solution, or by the result of cg_steps steps from its old value. Zeros if S is empty.
     ///
-    /// Shapes    observed: rows of y;  row: d (neither is checked)
+    /// Shapes    observed: S, rows of y;  row: d (neither is checked)
     void solve(std::span<const std::uint32_t> observed, std::span<Real> row) {
         FUNNEL_ASSERT(row.size() == y_.cols());
         if (observed.empty()) {
@@ -86,10 +86,11 @@ public:
         std::copy(x.begin(), x.end(), row.begin());
     }
 
-    /// Why the best row scores a target as it does. With A x = sum over i in S of y_i, the equation of the best row,
-    /// each y_i adds y_i . A^-1 target to its product with the target.
+    /// A vector that explains the score x . target of the exact row x: each i in S adds y_i . A^-1 target to it.
     ///
-    /// Shapes    observed: rows of y;  target: d (neither is checked)
+    ///     A x = sum over i in S of y_i,   x . target = sum over i in S of y_i . A^-1 target
+    ///
+    /// Shapes    observed: S, rows of y;  target: d (neither is checked)
     /// Returns   A^-1 target
     /// Source    Hu, Koren, Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008, section 5
     [[nodiscard]] std::vector<Real> weigh(std::span<const std::uint32_t> observed, std::span<const Real> target) {
@@ -134,7 +135,7 @@ private:
         solve_set_up(x);
     }
 
-    // system_ becomes A, and sum the sum of the rows observed.
+    // Sets system_ to A, and sum to the sum of the observed rows.
     void set_up(std::span<const std::uint32_t> observed, Row& sum) {
         system_.template triangularView<Eigen::Lower>() = gram_;
         sum.setZero();
@@ -153,7 +154,7 @@ private:
         }
         require(factored.info() == Eigen::Success &&
                     std::all_of(x.begin(), x.end(), [](Real value) { return math::is_finite(value); }),
-                "ImplicitALS: a row has no finite solution: lambda is too small, or stddev too large");
+                "ImplicitALS: a row has no finite solution: lambda is too small or stddev is too large");
     }
 
     void descend(std::span<const std::uint32_t> observed, Row& x) {
@@ -173,7 +174,7 @@ private:
             image_.noalias() += panel * predictions_;
             const Real curvature = direction_.dot(image_);
             if (!(curvature > Real{0}) || !(size > Real{0})) {
-                return;  // nothing left to gain
+                return;  // no further progress is possible
             }
             const Real length = size / curvature;
             x += length * direction_;
@@ -189,7 +190,7 @@ private:
     ImplicitALSOptions options_;
     Matrix panel_;
     Matrix system_ = Matrix::Zero(gram_.rows(), gram_.cols());
-    // Rows are solved here, since Eigen's sums depend on how memory is aligned, and that of a caller may lie anywhere.
+    // Rows are solved in this buffer: Eigen's sums depend on memory alignment, and the caller's alignment is unknown.
     Vector solution_ = Vector::Zero(gram_.rows());
     Vector predictions_;
     Vector residual_;
@@ -197,7 +198,7 @@ private:
     Vector image_;
 };
 
-/// alpha0 y^T y, the lower triangle of it, summed over chunks that do not depend on the executor.
+/// The lower triangle of alpha0 y^T y. It is summed over chunks that do not depend on the executor.
 ///
 /// Cost      n d^2 time, at most 64 matrices of d x d
 template <Executor E = Serial>
@@ -217,9 +218,9 @@ template <Executor E = Serial>
     return gram;
 }
 
-/// Half a sweep: solves every row of x, where observed(row) are the ids of the rows of y it was seen with.
+/// Half a sweep: solves every row of x. observed(row) returns the ids of the rows of y that were observed with it.
 ///
-/// Rows do not depend on each other, so the result is the same for any number of threads.
+/// Rows are independent, so the result is the same for any number of threads.
 ///
 /// Errors    InvalidArgument unless x and y have the same number of columns, or if a row has no solution
 /// Cost      Cholesky: d^2 (nonzeros + n + d rows / 3);  ConjugateGradient: 4 d (steps + 1) (nonzeros + rows d / 2)
@@ -227,7 +228,7 @@ template <class Observed, Executor E = Serial>
     requires std::is_invocable_r_v<std::span<const std::uint32_t>, const Observed&, std::size_t>
 void als_half_sweep(const Observed& observed, MatrixView<const float> y, MatrixView<float> x,
                     const ImplicitALSOptions& options, E&& executor = E{}) {
-    require(x.cols() == y.cols(), "als_half_sweep: x and y must have as many columns");
+    require(x.cols() == y.cols(), "als_half_sweep: x and y must have the same number of columns");
     const Eigen::MatrixXf gram = als_gram(y, options.alpha0, executor);
     std::vector<ALSRowSolver<float>> solvers(executor.concurrency(), ALSRowSolver<float>(y, gram, options));
     executor.for_range(x.rows(), 16, [&](std::size_t begin, std::size_t end, std::size_t worker) {

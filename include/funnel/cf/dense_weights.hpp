@@ -19,7 +19,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
 
-/// Item x item weights of which hardly any is 0: row j holds what j says about every item.
+/// Dense item x item weights: row j holds what item j adds to the score of every item.
 ///
 /// Cost      4 n^2 bytes
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
@@ -29,12 +29,11 @@ public:
 
     DenseWeights() = default;
 
-    /// Row-major, n x n.
-    ///
-    /// Errors    InvalidArgument unless there are items x items weights
+    /// Shapes    weights: items x items, row-major
+    /// Errors    InvalidArgument unless weights has items x items elements
     DenseWeights(std::vector<float> weights, std::size_t items) : weights_(std::move(weights)), items_(items) {
         require(items == 0 ? weights_.empty() : weights_.size() / items == items && weights_.size() % items == 0,
-                "DenseWeights: must hold items x items weights");
+                "DenseWeights: weights must have items x items elements");
     }
 
     DenseWeights(const DenseWeights&) = default;
@@ -48,13 +47,13 @@ public:
     ~DenseWeights() = default;
 
     [[nodiscard]] std::size_t items() const noexcept { return items_; }
-    // NOLINTNEXTLINE(bugprone-exception-escape): the constructor made sure of the shape
+    // NOLINTNEXTLINE(bugprone-exception-escape): the constructor checks the shape
     [[nodiscard]] MatrixView<const float> matrix() const& noexcept FUNNEL_LIFETIMEBOUND {
         return {weights_, items_, items_};
     }
     void matrix() const&& = delete;
 
-    /// Both items are below items() (not checked), as are those of the functions below.
+    /// Here and below, items must be below items() (not checked).
     [[nodiscard]] float weight(std::uint32_t from, std::uint32_t to) const noexcept {
         FUNNEL_ASSERT(to < items_);
         return row(from)[to];
@@ -73,15 +72,15 @@ public:
         }
     }
 
-    /// Puts the section into a file that is being written; this object must outlive its save.
+    /// Adds the section to a file. This object must outlive the call of file.save().
     template <class Writer>
     void write(Writer& file) const {
         file.array("weights", weights_);
     }
 
-    /// Takes the section out of a file.
+    /// Reads the section that write() added.
     ///
-    /// Errors    CorruptData unless it is what write wrote
+    /// Errors    CorruptData if the section is missing or invalid
     template <class Reader>
     static DenseWeights read(const Reader& file, std::size_t items) {
         auto weights = file.template array<float>("weights", items * items);

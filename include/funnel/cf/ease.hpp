@@ -32,11 +32,12 @@ inline namespace FUNNEL_ABI {
 namespace cf {
 
 struct EASEOptions {
-    /// L2 penalty on the weights, > 0: more of it for fewer rows an item; too little leaves no inverse.
+    /// L2 penalty on the weights, > 0. Increase it when items have few interactions; if too small, the Gram matrix is
+    /// not invertible.
     float lambda = 200.0F;
 };
 
-/// What EASE learns: the weight of every item for every other.
+/// The learned part of EASE: a dense matrix of item-to-item weights.
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 class EASEScorer : public LinearScorer<DenseWeights<Backend>> {
 public:
@@ -63,7 +64,8 @@ public:
                 column[item] += static_cast<double>(options.lambda);
             }
         });
-        require(linalg::invert_spd(gram, executor), "EASE: lambda is too small for this log");
+        require(linalg::invert_spd(gram, executor),
+                "EASE: lambda is too small: the Gram matrix of this log is not invertible");
 
         const Eigen::VectorXd pivots = gram.diagonal();
         std::vector<float> weights(items * items);
@@ -77,7 +79,7 @@ public:
             }
         });
         require(std::all_of(weights.begin(), weights.end(), [](float weight) { return math::is_finite(weight); }),
-                "EASE: the weights are not finite: lambda is too small for this log");
+                "EASE: lambda is too small: the weights for this log are not finite");
         return EASEScorer(DenseWeights<Backend>(std::move(weights), items));
     }
 
@@ -89,8 +91,7 @@ public:
 private:
     using LinearScorer<DenseWeights<Backend>>::LinearScorer;
 
-    // Where memory is promised before it is there, a matrix that is too large would end in a killed process, not in
-    // std::bad_alloc.
+    // With memory overcommit, allocating too much does not throw std::bad_alloc. The process is killed later instead.
     static void require_memory(std::size_t items) {
         const std::size_t needed = math::saturating_multiply(12, math::saturating_multiply(items, items));
         std::size_t available = std::numeric_limits<std::size_t>::max();
@@ -106,23 +107,24 @@ private:
         if (needed > available) {
             constexpr std::size_t megabyte = 1'000'000;
             raise<InvalidArgument>("EASE: " + std::to_string(items) + " items need " +
-                                   std::to_string(needed / megabyte) + " MB of memory, more than the " +
-                                   std::to_string(available / megabyte) + " MB that there are");
+                                   std::to_string(needed / megabyte) + " MB of memory, but only " +
+                                   std::to_string(available / megabyte) + " MB are available");
         }
     }
 };
 
-/// Embarrassingly shallow autoencoder: the linear item model that best gives back each user's history, where no item
-/// may speak for itself. In closed form, so there is nothing to tune but lambda.
+/// Embarrassingly shallow autoencoder: a linear item-to-item model that reconstructs each user's history, where no item
+/// predicts itself. The solution has a closed form; lambda is the only hyper-parameter.
 ///
 ///     min over B, diag(B) = 0, of |X - X B|^2 + lambda |B|^2:   P = (X^T X + lambda I)^-1,  B = I - P diag(1 / P_jj)
 ///     score(u, i) = sum over items j of u's history of B(j, i)
 ///
-/// X is users x items of zeros and ones: values and repetitions in the log do not matter. Right for up to some ten
-/// thousand items. Backend is for scoring; learning goes through Eigen, in double.
+/// X is a users x items matrix of zeros and ones: values and repetitions in the log are ignored. Suitable for up to
+/// about ten thousand items. Backend is used for scoring; learning uses Eigen, in double.
 ///
 /// Cost      fit: n^3 floating-point operations for n items, 12 n^2 bytes at the peak;  the model: 4 n^2 bytes
-/// Errors    InvalidArgument if an option is out of range, or 12 n^2 bytes are more than the memory of this machine
+/// Errors    InvalidArgument if an option is out of range, or if 12 n^2 bytes exceed the memory of this machine or the
+///           address-space limit of the process
 /// Source    Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 using BasicEASE = Model<EASEScorer<Backend>>;

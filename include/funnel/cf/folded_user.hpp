@@ -20,26 +20,27 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
 
-/// A history as the models keep it: ascending.
+/// A history in the form that models use: sorted by ascending id.
 ///
-/// Errors    InvalidArgument if an item is unknown or named twice
+/// Errors    InvalidArgument if an item is unknown or occurs twice
 [[nodiscard]] inline std::vector<std::uint32_t> checked_history(std::span<const std::uint32_t> history,
                                                                 std::size_t items) {
     std::vector<std::uint32_t> sorted(history.begin(), history.end());
     std::sort(sorted.begin(), sorted.end());
     require(sorted.empty() || sorted.back() < items, "fold_in: every item of the history must be below items()");
     require(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(),
-            "fold_in: an item may be in the history only once");
+            "fold_in: every item must occur at most once in the history");
     return sorted;
 }
 
-/// A user who was not there in training: what fold_in returns. Refers to the model, which must outlive it; one that was
-/// made from a temporary model keeps it.
+/// A user who is not in the training log; fold_in returns it. It refers to the model, which must outlive it. If the
+/// model was a temporary, it owns the model.
 template <Scorer S>
 class FoldedUser {
 public:
-    /// Shapes    history: item ids, ascending;  factors: as many as a user of a factor model has, else none
-    /// Errors    InvalidArgument if they are not of that kind
+    /// Shapes    history: item ids, ascending;  factors: as many as a row of user_factors(), or none if the scorer has
+    ///           no factors
+    /// Errors    InvalidArgument if a shape does not match, or history does not ascend or has an unknown item
     FoldedUser(const S& scorer FUNNEL_LIFETIMEBOUND, std::vector<std::uint32_t> history,
                std::vector<float> factors = {})
         : scorer_(&scorer), history_(std::move(history)), factors_(std::move(factors)) {
@@ -53,7 +54,7 @@ public:
         require_fit();
     }
 
-    // A move is a copy: a user who was moved from must not look for a scorer that left with the other one.
+    // A move is a copy, so that a moved-from object still refers to a valid scorer.
     FoldedUser(const FoldedUser&) = default;
     FoldedUser& operator=(FoldedUser other) noexcept {
         kept_ = other.kept_;
@@ -75,7 +76,7 @@ public:
         return recommend_for(*scorer_, profile(), options, filter);
     }
 
-    /// The same in memory of the caller: see recommend_for. Allocates nothing.
+    /// The same in the caller's memory: see recommend_for. Allocates nothing.
     template <ItemFilter Filter = AcceptAll>
     std::span<Scored<>> recommend(const RecommendOptions& options, std::span<float> scratch,
                                   std::span<Scored<>> out FUNNEL_LIFETIMEBOUND, const Filter& filter = {}) const
@@ -87,7 +88,7 @@ public:
         return score_for(*scorer_, profile(), items);
     }
 
-    /// As explain() of the model, where it has one.
+    /// As explain() of the model, if the model has it.
     [[nodiscard]] std::vector<Scored<>> explain(std::uint32_t item, std::size_t k) const
         requires requires(const S& scorer, const Profile& profile) { scorer.explain_for(profile, item, k); }
     {
@@ -99,16 +100,16 @@ private:
         const bool ascends =
             std::adjacent_find(history_.begin(), history_.end(), std::greater_equal<>{}) == history_.end();
         require(ascends && (history_.empty() || history_.back() < scorer_->items()),
-                "FoldedUser: history must ascend, and its items must be below items()");
+                "FoldedUser: history must be ascending item ids below items()");
         if constexpr (requires { scorer_->user_factors().cols(); }) {
             require(factors_.size() == scorer_->user_factors().cols(),
-                    "FoldedUser: factors must be as many as those of a user of the model");
+                    "FoldedUser: factors must have as many elements as a row of user_factors()");
         } else {
             require(factors_.empty(), "FoldedUser: factors must be empty for a model without factors");
         }
     }
 
-    std::shared_ptr<const S> kept_;  // if it came as a temporary
+    std::shared_ptr<const S> kept_;  // set if the scorer was a temporary
     const S* scorer_;
     std::vector<std::uint32_t> history_;
     std::vector<float> factors_;

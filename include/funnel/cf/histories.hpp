@@ -14,16 +14,16 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
 
-/// Which items each user had to do with in training: what recommend() removes, and what linear models score by.
+/// The items of each user in the training log. recommend() excludes them, and linear models compute scores from them.
 ///
-/// A user >= users() has none. Histories that were moved from are of nobody.
+/// A user >= users() has an empty history. A moved-from object has no users.
 ///
-/// Cost      8 bytes a user, 4 bytes an item of a history
+/// Cost      8 bytes per user, 4 bytes per item of a history
 class Histories {
 public:
     Histories() = default;
 
-    /// From users x items; the values do not matter.
+    /// From a users x items matrix; its values are ignored.
     template <class T>
     explicit Histories(const CSRMatrix<T>& user_item)
         : offsets_(user_item.offsets().begin(), user_item.offsets().end()),
@@ -52,7 +52,7 @@ public:
     }
     void of(std::size_t user) const&& = delete;
 
-    /// Puts the sections into a file that is being written; this object must outlive its save.
+    /// Adds the sections to a file. This object must outlive the call of file.save().
     template <class Writer>
     void write(Writer& file) const {
         file.value("items", std::uint64_t{catalogue_});
@@ -60,9 +60,9 @@ public:
         file.array("history_items", items_);
     }
 
-    /// Takes the sections out of a file.
+    /// Reads the sections that write() added.
     ///
-    /// Errors    CorruptData unless they are what write wrote
+    /// Errors    CorruptData if the sections are missing or invalid
     template <class Reader>
     static Histories read(const Reader& file) {
         Histories result;
@@ -74,10 +74,10 @@ public:
 
         const std::vector<std::uint64_t>& offsets = result.offsets_;
         file.check(!offsets.empty() && offsets.front() == 0 && offsets.back() == result.items_.size(),
-                   "history_offsets", "must lead from 0 to the number of history items");
+                   "history_offsets", "must start at 0 and end at the number of history items");
         for (std::size_t user = 0; user + 1 < offsets.size(); ++user) {
             file.check(offsets[user] <= offsets[user + 1] && offsets[user + 1] <= result.items_.size(),
-                       "history_offsets", "must never fall");
+                       "history_offsets", "must not decrease");
             const std::span<const std::uint32_t> history = result.between(offsets[user], offsets[user + 1]);
             for (std::size_t i = 0; i < history.size(); ++i) {
                 file.check(history[i] < items && (i == 0 || history[i - 1] < history[i]), "history_items",

@@ -31,7 +31,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
 
-/// What ImplicitALS learns: a row of factors for each user and item.
+/// The learned part of ImplicitALS: one row of factors per user and per item.
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 class ImplicitALSScorer {
 public:
@@ -46,9 +46,10 @@ public:
     void item_factors() const&& = delete;
     [[nodiscard]] ImplicitALSOptions options() const noexcept { return options_; }
 
-    /// The factors for a history: one row is solved, exactly, against the items as they are. O(|history| d^2 + d^3).
+    /// The user factors for a history: solves one row exactly, with the item factors fixed.
     ///
     /// Shapes    history: item ids
+    /// Cost      O(|history| d^2 + d^3)
     /// Errors    InvalidArgument if an item is unknown, or there is no finite solution
     [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history) const {
         require(std::all_of(history.begin(), history.end(), [&](std::uint32_t item) { return item < items(); }),
@@ -63,10 +64,11 @@ public:
         return factors;
     }
 
-    /// Returns   history items and what each adds to the score, largest first, as if the user's factors were solved
-    ///           exactly: all of them sum up to the score, up to rounding and what ConjugateGradient leaves undone
-    /// Errors    InvalidArgument if there is no such item, or no finite solution
+    /// Returns   the k history items that add most to the score, and what each adds, largest first, for exactly solved
+    ///           user factors. With k >= |history|, the shares sum to the score, up to rounding and the error of
+    ///           ConjugateGradient
     /// Cost      O(|history| d^2 + d^3)
+    /// Errors    InvalidArgument if the item is unknown, or there is no finite solution
     [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
         require(item < items(), "explain: item must be below items()");
         if (profile.history.empty()) {
@@ -83,7 +85,7 @@ public:
         FUNNEL_ASSERT(profile.factors.size() == items_.cols() && out.size() == items());
         kernels::score_rows<kernels::InnerProduct, Backend>(profile.factors, items_.view(), out);
     }
-    // An item without rows in the log has factors of 0.
+    // An item without rows in the log has zero factors: its score of 0 is not evidence.
     void keep_known_zeros(const Profile&, std::span<float> scores) const noexcept {
         FUNNEL_ASSERT(scores.size() == items());
         for (std::size_t item = 0; item < scores.size(); ++item) {
@@ -103,7 +105,7 @@ public:
                                    E& executor) {
         require_at_least(options.factors, 1, "ImplicitALS: factors");
         require(options.factors <= most_factors(user_item.rows(), user_item.cols()),
-                "ImplicitALS: factors must be at most 1024, or the number of users and items if that is larger");
+                "ImplicitALS: factors must be <= max(1024, users + items)");
         require_positive(options.lambda, "ImplicitALS: lambda");
         require_positive(options.alpha0, "ImplicitALS: alpha0");
         require_positive(options.stddev, "ImplicitALS: stddev");
@@ -128,9 +130,9 @@ public:
         }
         report_progress(executor, "ImplicitALS: iterations", options.iterations, options.iterations);
         scorer.keep_gram(executor);
-        require(scorer.is_finite(),
-                "ImplicitALS: the factors are not finite, or their products are not: stddev is too large, or lambda or "
-                "alpha0 too small");
+        require(
+            scorer.is_finite(),
+            "ImplicitALS: factors and scores must be finite: stddev is too large, or lambda or alpha0 is too small");
         return scorer;
     }
 
@@ -156,19 +158,19 @@ public:
         scorer.users_ = file.template matrix<float>("user_factors", histories.users());
         scorer.items_ = file.template matrix<float>("item_factors", histories.items(), scorer.users_.cols());
         options.factors = scorer.users_.cols();
-        file.check(options.factors > 0, "user_factors", "must have columns");
+        file.check(options.factors > 0, "user_factors", "must have at least one column");
         file.check(options.factors <= most_factors(histories.users(), histories.items()), "user_factors",
-                   "must have at most 1024 columns, or as many as there are users and items");
+                   "must have at most max(1024, users + items) columns");
         Serial serial;
         scorer.keep_gram(serial);
-        file.check(scorer.is_finite(), "item_factors", "must be finite, and so must the scores");
+        file.check(scorer.is_finite(), "item_factors", "must be finite and give finite scores");
         return scorer;
     }
 
 private:
     ImplicitALSScorer() = default;
 
-    // Normal numbers, from a stream of its own for each row; rows without observations stay 0.
+    // Normally distributed numbers, one random stream per row. Rows without observations stay 0.
     template <Executor E>
     static void draw(Matrix<float>& rows, const CSRMatrix<float>& observed, const ImplicitALSOptions& options,
                      std::size_t first_stream, E& executor) {
@@ -183,12 +185,12 @@ private:
         });
     }
 
-    // More factors than rows explain nothing more, and cost their square in memory.
+    // More factors than rows do not improve the fit, and memory grows with their square.
     static std::size_t most_factors(std::size_t users, std::size_t items) noexcept {
         return std::max<std::size_t>(1024, users + items);
     }
 
-    // gram_ is d x d, the factors are (users + items) x d: kept only where it does not need more memory than they do.
+    // Keeps gram_ (d x d) only if it needs no more memory than the factors, (users + items) x d.
     template <Executor E>
     void keep_gram(E& executor) {
         if (options_.factors <= users_.rows() + items_.rows()) {
@@ -199,7 +201,7 @@ private:
         return gram_.size() > 0 ? gram_ : als_gram(item_factors(), options_.alpha0);
     }
 
-    // All factors are, all scores, and all sums of fold_in: the product of two rows is at most that of their lengths.
+    // Checks all factors, all scores and all sums of fold_in: an inner product is at most the product of the norms.
     [[nodiscard]] bool is_finite() const {
         const double items = longest_row(items_);
         const double sums = (1.0 + static_cast<double>(options_.alpha0)) * static_cast<double>(items_.rows()) * items;
@@ -207,7 +209,7 @@ private:
                math::is_finite(static_cast<float>(sums * items));
     }
 
-    // Infinity if an element is not finite: squares of floats never overflow a double.
+    // The largest norm of a row; infinity if an element is not finite. Squares of floats cannot overflow a double.
     static double longest_row(const Matrix<float>& matrix) {
         double longest = 0.0;
         for (std::size_t i = 0; i < matrix.rows(); ++i) {
@@ -226,22 +228,22 @@ private:
     ImplicitALSOptions options_;
     Matrix<float> users_;
     Matrix<float> items_;
-    Eigen::MatrixXf gram_;  // alpha0 H^T H of the items, for fold_in and explain; see keep_gram
+    Eigen::MatrixXf gram_;  // alpha0 H^T H of the item factors H, for fold_in and explain; see keep_gram
 };
 
-/// Matrix factorisation for implicit feedback by alternating least squares: users and items become vectors whose inner
-/// product is near 1 where the user took the item, and near 0 elsewhere.
+/// Matrix factorization for implicit feedback by alternating least squares (iALS): learns user and item vectors whose
+/// inner product is near 1 if the user took the item, and near 0 otherwise.
 ///
 ///     min over w, h of  sum over observed (u, i) of (1 - w_u . h_i)^2 + alpha0 sum over all (u, i) of (w_u . h_i)^2
 ///                       + lambda sum over u of (|I_u| + alpha0 |I|)^nu |w_u|^2
 ///                       + lambda sum over i of (|U_i| + alpha0 |U|)^nu |h_i|^2
 ///
-/// Each iteration solves all items, then all users: so the users' vectors fit the items' vectors that are kept, and
-/// fold_in gives a training user's history the training user's vector (up to rounding; for ConjugateGradient, up to its
-/// accuracy). Values and repetitions in the log do not matter. Backend is for scoring; learning goes through Eigen.
+/// Each iteration solves all items, then all users. The user vectors are thus solved for the final item vectors, and
+/// fold_in with the history of a training user gives the vector of that user, up to rounding (for ConjugateGradient, up
+/// to its accuracy). Values and repetitions in the log are ignored. Backend is used for scoring; learning uses Eigen.
 ///
-/// Shapes    item_factors(), user_factors(): rows of `factors` floats, to be indexed by inner product
-/// Cost      fit: see als_half_sweep, twice an iteration;  recommend: items x factors
+/// Shapes    item_factors(), user_factors(): rows of `factors` floats; in an ANN index, use the inner product
+/// Cost      fit: two als_half_sweep per iteration;  recommend: items x factors
 /// Source    Rendle, Krichene, Zhang, Koren, "Revisiting the performance of iALS on item recommendation benchmarks",
 ///           RecSys 2022;  Hu, Koren, Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008
 template <kernels::HostBackend Backend = kernels::DefaultBackend>

@@ -26,12 +26,12 @@ inline namespace FUNNEL_ABI {
 namespace cf {
 
 struct ItemKNNOptions {
-    std::size_t neighbours = 200;                ///< how many similar items each item keeps, > 0
+    std::size_t neighbours = 200;                ///< number of similar items kept per item, > 0
     Similarity similarity = Similarity::Cosine;  ///< Cosine or Jaccard
-    float shrinkage = 0.0F;                      ///< >= 0, added to the denominator: distrusts items with few users
+    float shrinkage = 0.0F;                      ///< >= 0, added to the denominator; penalizes items with few users
 };
 
-/// What ItemKNN learns: the similarities of each item to its neighbours.
+/// The learned part of ItemKNN: the similarities of each item to its neighbours.
 class ItemKNNScorer : public LinearScorer<SparseWeights> {
 public:
     using Options = ItemKNNOptions;
@@ -50,7 +50,7 @@ public:
         std::vector<std::vector<Scored<>>> neighbours(items);
 
         struct Scratch {
-            std::vector<std::uint32_t> shared;  // users that each item shares with the one at hand; zeros in between
+            std::vector<std::uint32_t> shared;  // per item: users shared with the current item; all 0 between items
             std::vector<std::uint32_t> touched;
             std::vector<Scored<>> best;
         };
@@ -87,7 +87,7 @@ public:
         });
         report_progress(executor, "ItemKNN: neighbours", items, items);
 
-        // Scores start from the history, so row j holds the items that have j for a neighbour.
+        // Scoring adds the rows of the history items, so row j holds the items that have j as a neighbour.
         std::vector<Triplet<float>> entries;
         for (std::size_t item = 0; item < items; ++item) {
             for (const Scored<>& neighbour : neighbours[item]) {
@@ -106,15 +106,15 @@ private:
     using LinearScorer<SparseWeights>::LinearScorer;
 };
 
-/// Nearest neighbours among items: an item is as good as its similarity to what the user already took.
+/// Item-based k-nearest neighbours: scores an item by its similarity to the items in the user's history.
 ///
 ///     score(u, i) = sum over items j of u's history, j among the neighbours of i, of similarity(i, j)
 ///
-/// Items are compared as sets of users: values and repetitions in the log do not matter. The neighbours of i are the
-/// `neighbours` other items most similar to it, ties to the smaller id; items that share no user are no neighbours. The
-/// neighbourhood is that of the item to be scored: so j may speak for i though i is not among the neighbours of j.
+/// Items are compared as sets of users: values and repetitions in the log are ignored. The neighbours of i are the
+/// `neighbours` other items most similar to it; ties go to the smaller id. Items that share no user are not neighbours.
+/// The neighbours are those of the scored item i: j can add to the score of i even if i is not a neighbour of j.
 ///
-/// Cost      fit: sum over users of |history|^2 in time, O(items x neighbours) memory, and O(items) for each thread;
+/// Cost      fit: sum over users of |history|^2 in time, O(items x neighbours) memory, and O(items) per thread;
 ///           recommend: |history| sparse rows, O(items)
 /// Source    Deshpande & Karypis, "Item-based top-N recommendation algorithms", TOIS 2004
 using ItemKNN = Model<ItemKNNScorer>;

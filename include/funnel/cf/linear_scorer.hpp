@@ -17,32 +17,35 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
 
-/// Item x item weights: how strongly an item of the history speaks for another.
+/// Item x item weights: how much an item of the history adds to the score of another item.
+///
+///     add_row(from, scores)           scores[to] += weight(from, to) for all items
+///     clear_row(from, mark, scores)   scores[to] = 0 where scores[to] is mark and weight(from, to) is not 0
+///     mean_row()                      average number of weights that add_row adds
+///     lookup_cost                     number of weights that add_row adds in the time of one weight()
 template <class W>
 concept ItemWeights =
     requires(const W& weights, std::uint32_t from, std::uint32_t to, std::span<float> scores, float mark) {
         { weights.items() } noexcept -> std::convertible_to<std::size_t>;
         { weights.weight(from, to) } noexcept -> std::convertible_to<float>;
-        { weights.add_row(from, scores) } noexcept;  // scores[to] += weight(from, to), for all items
-        {
-            weights.clear_row(from, mark, scores)
-        } noexcept;  // scores[to] = 0 where it is mark and weight(from, to) is not 0
-        { weights.mean_row() } noexcept -> std::convertible_to<std::size_t>;  // how many weights add_row adds
-        { W::lookup_cost } -> std::convertible_to<std::size_t>;  // how many it adds in the time of a weight()
+        { weights.add_row(from, scores) } noexcept;
+        { weights.clear_row(from, mark, scores) } noexcept;
+        { weights.mean_row() } noexcept -> std::convertible_to<std::size_t>;
+        { W::lookup_cost } -> std::convertible_to<std::size_t>;
     };
 
-/// The base of scorers that score by weights between items, such as EASE and ItemKNN.
+/// Base class of scorers that use item-to-item weights, such as EASE and ItemKNN.
 ///
 ///     score(u, i) = sum over items j of u's history of weight(j, i)
 ///
-/// Candidates are the items for which the history has a weight other than 0, also if its weights cancel out to a score
-/// of 0 or less; a user without a history gets an empty list. The history is the set of items in the training log:
-/// values and repetitions do not matter.
+/// An item is a candidate if some item of the history has a nonzero weight for it, even if the weights sum to 0 or
+/// less. A user without a history gets an empty list. The history is the set of the user's items in the training log:
+/// values and repetitions are ignored.
 ///
 /// A model adds kind, Options, learn and read (see LearnedScorer); cf/ease.hpp is an example.
 ///
-/// Cost      recommend: |history| rows of weights, and O(items) for the list;  score: no more than that, however many
-///           items are to be scored
+/// Cost      recommend: |history| rows of weights, and O(items) for the list;  score: at most that, for any number of
+///           items
 template <ItemWeights W>
 class LinearScorer {
 public:
@@ -55,9 +58,9 @@ public:
     [[nodiscard]] const Weights& weights() const& noexcept FUNNEL_LIFETIMEBOUND { return weights_; }
     void weights() const&& = delete;
 
-    /// Returns   history items and their weights, largest first. All of them sum up to the score; those of weight 0 are
-    ///           left out, and a negative share speaks against the item
-    /// Errors    InvalidArgument if there is no such item
+    /// Returns   the k history items with the largest weights for the item, and these weights, largest first. Weights
+    ///           of 0 are left out; a negative weight lowers the score. With k >= |history|, they sum to the score
+    /// Errors    InvalidArgument if the item is unknown
     [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
         require(item < items(), "explain: item must be below items()");
         return largest_shares(profile.history, k, [&](std::uint32_t from) { return weights_.weight(from, item); });
@@ -81,7 +84,7 @@ public:
         }
         if (Weights::lookup_cost * zeros < weights_.mean_row()) {
             for (std::size_t item = 0; item < scores.size(); ++item) {
-                if (scores[item] == unexplained && speaks_for(profile, static_cast<std::uint32_t>(item))) {
+                if (scores[item] == unexplained && has_weight(profile, static_cast<std::uint32_t>(item))) {
                     scores[item] = 0.0F;
                 }
             }
@@ -99,9 +102,9 @@ public:
         return score;
     }
 
-    /// As score_one, for many items: by whole rows, where that is less work than looking up every weight.
+    /// As score_one, for many items. Adds whole rows if that is cheaper than looking up each weight.
     ///
-    /// Shapes    wanted: items below items();  out: one score for each of them (neither is checked)
+    /// Shapes    wanted: ids below items();  out: one score per id (neither is checked)
     void score_some(const Profile& profile, std::span<const std::uint32_t> wanted, std::span<float> out) const {
         FUNNEL_ASSERT(out.size() == wanted.size());
         const std::size_t rows = profile.history.size();
@@ -121,7 +124,7 @@ public:
     }
 
 private:
-    [[nodiscard]] bool speaks_for(const Profile& profile, std::uint32_t item) const noexcept {
+    [[nodiscard]] bool has_weight(const Profile& profile, std::uint32_t item) const noexcept {
         return std::any_of(profile.history.begin(), profile.history.end(),
                            [&](std::uint32_t from) { return weights_.weight(from, item) != 0.0F; });
     }

@@ -28,18 +28,18 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
 
-/// A scorer that can be learned from a log and saved.
+/// A scorer that can be learned from a log, saved and loaded.
 ///
-///     kind                                            what its files hold, such as "cf.EASE"
-///     Options                                         what fit() takes beside the log
+///     kind                                            name of the model in its files, such as "cf.EASE"
+///     Options                                         options of fit()
 ///     learn(log, user_item, options, executor)        -> S
-///     write(file)  read(file, histories)              its sections of a file; read -> S
+///     write(file)  read(file, histories)              write and read its sections of a file; read -> S
 ///
-/// user_item has a row of ones for each user. Optional members:
+/// user_item is users x items and stores a 1 for each item of a user. Optional members:
 ///
-///     explain_for(profile, item, k)                   gives the model explain()
-///     score_some(profile, items, scores)              cheaper than score_one for each, with the same bits
-///     user_factors()  fold_in_factors(history)        rows for Profile::factors, of known and of new users
+///     explain_for(profile, item, k)                   enables explain() of the model
+///     score_some(profile, items, scores)              same bits as score_one for each item, but cheaper
+///     user_factors()  fold_in_factors(history)        Profile::factors of training users and of new users
 template <class S>
 concept LearnedScorer = Scorer<S> && std::default_initializable<typename S::Options> &&
                         requires(const S& scorer, const data::Interactions& log, const CSRMatrix<float>& user_item,
@@ -51,17 +51,17 @@ concept LearnedScorer = Scorer<S> && std::default_initializable<typename S::Opti
                             scorer.write(writer);
                         };
 
-/// A recommender: a scorer, and everything that does not depend on what it learned. To add a model, write its scorer;
-/// cf/popularity.hpp is the shortest example, and tests/support/model_contract.hpp checks what every model promises.
+/// A recommender: a scorer plus everything that is the same for all algorithms. To add a model, write its scorer.
+/// cf/popularity.hpp is the shortest example; tests/support/model_contract.hpp tests what holds for every model.
 ///
-/// A user >= users(), such as one who registered after training, is a user without a history. A model that was moved
-/// from has no users and no items.
+/// A user >= users(), such as one who registered after training, has an empty history. A moved-from model has no users
+/// and no items.
 template <LearnedScorer S>
 class Model : public S {
 public:
     using Options = typename S::Options;
 
-    /// Errors    InvalidArgument if an option is not what its comment asks for
+    /// Errors    InvalidArgument if an option is outside the range that its comment gives
     template <data::InteractionLog Log = data::Interactions, Executor E = Serial>
     [[nodiscard]] static Model fit(const Log& train, const Options& options = {}, E&& executor = E{}) {
         const CSRMatrix<float> user_item = data::user_item_matrix(train);
@@ -70,7 +70,7 @@ public:
 
     Model(const Model&) = default;
     Model(Model&&) noexcept = default;
-    Model& operator=(Model other) noexcept {  // copied before anything changes: a copy may run out of memory
+    Model& operator=(Model other) noexcept {  // by value: if the copy runs out of memory, *this is unchanged
         S::operator=(static_cast<S&&>(other));
         histories_ = std::move(other.histories_);
         fingerprint_ = other.fingerprint_;
@@ -81,15 +81,15 @@ public:
     [[nodiscard]] std::size_t users() const noexcept { return histories_.users(); }
     [[nodiscard]] std::size_t items() const noexcept { return histories_.items(); }
 
-    /// The best items for a user, best first. Only items that there is evidence for, so the list may be shorter than k;
-    /// empty for a user without a history, if the scorer needs one.
+    /// The k items with the highest scores for a user, best first. Only items with evidence (see Scorer) are listed, so
+    /// the list may be shorter than k. It is empty if the scorer needs a history and the user has none.
     template <ItemFilter Filter = AcceptAll>
     [[nodiscard]] std::vector<Scored<>> recommend(std::size_t user, const RecommendOptions& options = {},
                                                   const Filter& filter = {}) const {
         return recommend_for(scorer(), profile(user), options, filter);
     }
 
-    /// The same in memory of the caller: see recommend_for. Allocates nothing.
+    /// The same in the caller's memory: see recommend_for. Allocates nothing.
     template <ItemFilter Filter = AcceptAll>
     std::span<Scored<>> recommend(std::size_t user, const RecommendOptions& options, std::span<float> scratch,
                                   std::span<Scored<>> out FUNNEL_LIFETIMEBOUND, const Filter& filter = {}) const
@@ -97,27 +97,27 @@ public:
         return recommend_for(scorer(), profile(user), options, filter, scratch, out);
     }
 
-    /// One score for each of the given items. Zeros for a user without a history, if the scorer needs one.
+    /// One score per given item. All are 0 if the scorer needs a history and the user has none.
     ///
-    /// Errors    InvalidArgument if there is no such item
+    /// Errors    InvalidArgument if an item is unknown
     [[nodiscard]] std::vector<float> score(std::size_t user, std::span<const std::uint32_t> items) const {
         return score_for(scorer(), profile(user), items);
     }
 
-    /// Why the item has its score: the k items of the user's history with the largest share in it.
+    /// Explains a score: the k items of the user's history with the largest shares in the score of the item.
     ///
     /// Returns   history items and their shares, largest first; see explain_for of the scorer
-    /// Errors    InvalidArgument if there is no such item
+    /// Errors    InvalidArgument if the item is unknown
     [[nodiscard]] std::vector<Scored<>> explain(std::size_t user, std::uint32_t item, std::size_t k) const
         requires requires(const S& scorer, const Profile& profile) { scorer.explain_for(profile, item, k); }
     {
         return S::explain_for(profile(user), item, k);
     }
 
-    /// A user who was not there in training: gets what a training user with this history gets. Refers to this model; if
-    /// this model is a temporary, keeps it.
+    /// Creates a user who is not in the training log. The results are those of a training user with this history. The
+    /// returned object refers to this model; if this model is a temporary, the object owns it.
     ///
-    /// Errors    InvalidArgument if an item is unknown or named twice
+    /// Errors    InvalidArgument if an item is unknown or occurs twice
     [[nodiscard]] FoldedUser<S> fold_in(std::span<const std::uint32_t> history) const& FUNNEL_LIFETIMEBOUND {
         return fold_into(scorer(), history);
     }
@@ -134,10 +134,10 @@ public:
         file.save(path);
     }
 
-    /// What save wrote. Users and items come back as dense ids: only the log that the model was fitted on, or one with
-    /// the same keys, knows what they stand for. Pass the log to have that checked.
+    /// Reads a model that save() wrote. The file stores dense ids, not keys. To map ids to keys, use the log that the
+    /// model was fitted on, or one with the same keys; the overload that takes the log checks this.
     ///
-    /// Errors    IOError;  CorruptData if the file is not what save wrote
+    /// Errors    IOError;  CorruptData if the file is damaged or holds something else
     [[nodiscard]] static Model load(const std::string& path) {
         const io::ContainerReader file(path, S::kind, 1);
         Histories histories = Histories::read(file);
@@ -145,27 +145,26 @@ public:
         return {std::move(scorer), std::move(histories), file.value<std::uint64_t>("log_fingerprint")};
     }
 
-    /// The same, to be used with a log.
+    /// As above, and checks that the log fits the model.
     ///
-    /// Errors    also InvalidArgument if the log has other users or items, or gives them other ids, than the log that
-    ///           the model was fitted on
+    /// Errors    as above;  InvalidArgument if the users or items of the log, or their ids, differ from those of the
+    ///           log that the model was fitted on
     template <data::InteractionLog Log>
     [[nodiscard]] static Model load(const std::string& path, const Log& log) {
         Model model = load(path);
         if (model.users() != log.users() || model.items() != log.items()) {
-            raise<InvalidArgument>(path +
-                                   ": was fitted on a log with other users or items: " + std::to_string(model.users()) +
-                                   " users and " + std::to_string(model.items()) + " items; here are " +
+            raise<InvalidArgument>(path + ": the log must have " + std::to_string(model.users()) + " users and " +
+                                   std::to_string(model.items()) + " items, as in training, got " +
                                    std::to_string(log.users()) + " and " + std::to_string(log.items()));
         }
         if (model.fingerprint_ != data::fingerprint(log)) {
-            raise<InvalidArgument>(path + ": was fitted on a log whose users or items have other keys");
+            raise<InvalidArgument>(path + ": the log must have the same user and item keys as in training");
         }
         return model;
     }
 
 private:
-    // What only this class calls is no part of a model.
+    // Not part of the public interface of a model.
     using S::learn;
     using S::read;
     using S::write;
@@ -198,7 +197,7 @@ private:
     }
 
     Histories histories_;
-    std::uint64_t fingerprint_;  // of the log
+    std::uint64_t fingerprint_;  // of the training log
 };
 
 }  // namespace cf

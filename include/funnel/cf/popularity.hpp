@@ -23,13 +23,14 @@ inline namespace FUNNEL_ABI {
 namespace cf {
 
 struct PopularityOptions {
-    /// A row loses half its weight in this time, > 0, in the unit of the log; none: never.
+    /// Time in which a row loses half its weight, > 0, in the time unit of the log. If not set, weights do not decay.
     std::optional<double> half_life = {};
-    /// The time at which a row weighs 1; none: the latest time in the log. With a half-life, no row may be later.
+    /// Time at which a row has weight 1. If not set, the latest time in the log. If half_life is set, no row may be
+    /// newer than `now`.
     std::optional<double> now = {};
 };
 
-/// What Popularity learns: a score for each item.
+/// The learned part of Popularity: one score per item.
 class PopularityScorer {
 public:
     using Options = PopularityOptions;
@@ -38,7 +39,6 @@ public:
 
     [[nodiscard]] std::size_t items() const noexcept { return scores_.size(); }
 
-    /// The score of each item.
     [[nodiscard]] std::span<const float> scores() const& noexcept FUNNEL_LIFETIMEBOUND {
         return {scores_.data(), scores_.size()};
     }
@@ -49,7 +49,7 @@ public:
         std::copy(scores_.begin(), scores_.end(), out.begin());
     }
     void keep_known_zeros(const Profile&, std::span<float> scores) const noexcept {
-        std::fill(scores.begin(), scores.end(), 1.0F);  // none: a row of the log counts more than 0
+        std::fill(scores.begin(), scores.end(), 1.0F);  // a score of 0 is never evidence: every row adds more than 0
     }
     [[nodiscard]] float score_one(const Profile&, std::uint32_t item) const noexcept {
         FUNNEL_ASSERT(item < items());
@@ -68,11 +68,12 @@ public:
         double latest = 0.0;
         for (std::size_t row = 0; row < train.size(); ++row) {
             require(!options.half_life || math::is_finite(double{train[row].time}),
-                    "Popularity: with a half_life, every time of the log must be finite");
+                    "Popularity: every time in the log must be finite if half_life is set");
             latest = row == 0 ? train[row].time : std::max(latest, double{train[row].time});
         }
         const double now = options.now.value_or(latest);
-        require(!options.half_life || train.size() == 0 || latest <= now, "Popularity: no row may be later than now");
+        require(!options.half_life || train.size() == 0 || latest <= now,
+                "Popularity: now must be >= every time in the log");
 
         std::vector<double> sums(train.items(), 0.0);
         for (std::size_t row = 0; row < train.size(); ++row) {
@@ -80,7 +81,7 @@ public:
             sums[train[row].item] += options.half_life ? math::exp2(-(age / *options.half_life)) : 1.0;
         }
         require(std::all_of(sums.begin(), sums.end(), [](double sum) { return math::is_finite(sum); }),
-                "Popularity: the scores are not finite: half_life is too small, or now too late");
+                "Popularity: scores must be finite: half_life is too small or now is too late");
         return PopularityScorer({sums.begin(), sums.end()});
     }
 
@@ -94,7 +95,7 @@ public:
         auto scores = file.template array<float>("scores", histories.items());
         file.check(std::all_of(scores.begin(), scores.end(),
                                [](float score) { return math::is_finite(score) && score >= 0.0F; }),
-                   "scores", "must be finite and not negative");
+                   "scores", "must be finite and >= 0");
         return PopularityScorer(std::move(scores));
     }
 
@@ -104,13 +105,14 @@ private:
     std::vector<float> scores_;
 };
 
-/// Popularity: what most people took, of late if there is a half-life. The list for users nobody knows yet.
+/// Most popular items: scores an item by its number of rows in the log, optionally decayed by age. Works for users
+/// without a history.
 ///
 ///     score(i) = sum over rows of item i of 2^(-(now - time of the row) / half_life)
 ///
-/// Each row of the log counts, so an item that one user took twice counts twice; values do not matter. Without a
-/// half-life the score is the number of rows. Items with score 0 are not listed: they have no rows, or only some that
-/// are hundreds of half-lives old.
+/// Each row of the log counts, so an item that one user took twice counts twice. Values are ignored. Without half_life,
+/// the score is the number of rows. Items with score 0 are not recommended: they have no rows, or only rows that are
+/// hundreds of half-lives old.
 ///
 /// Cost      fit: O(rows);  recommend: O(items)
 using Popularity = Model<PopularityScorer>;

@@ -19,19 +19,19 @@ namespace cf {
 
 struct RecommendOptions {
     std::size_t k = 10;      ///< length of the list
-    bool keep_seen = false;  ///< true: items of the user's own history may come back
+    bool keep_seen = false;  ///< true: the list may contain items of the user's own history
 };
 
 namespace detail {
 
-// Pushes the items that are neither seen nor rejected by accept, which is asked only about those that would enter.
+// Pushes the items that are neither seen nor rejected by accept. Calls accept only for items that would enter the list.
 template <class Accept>
 void offer_unseen(TopK<>& best, std::span<const float> scores, std::span<const std::uint32_t> seen,
                   const Accept& accept) {
     FUNNEL_ASSERT(std::is_sorted(seen.begin(), seen.end()));
     const auto offer = [&](std::size_t begin, std::size_t end) {
         for (std::size_t item = begin; item < end; ++item) {
-            // Ids ascend, so an equal score comes too late once the list is full.
+            // Ids ascend and ties go to the smaller id, so an equal score cannot enter a full list.
             if (scores[item] > best.threshold() || !best.is_full()) {
                 const auto id = static_cast<std::uint32_t>(item);
                 if (accept(id)) {
@@ -50,15 +50,13 @@ void offer_unseen(TopK<>& best, std::span<const float> scores, std::span<const s
 
 }  // namespace detail
 
-/// The best items by dense scores, without those that were seen or that the filter rejects.
+/// The items with the highest scores, without seen items and without items that the filter rejects.
 ///
-/// A seen item is taken out, not marked down: it cannot come back where good items are few, and neither can it where
-/// the scores of all others are negative.
+/// Seen items never appear in the list, even if few other items remain or all other scores are negative.
 ///
-/// Shapes    scores: one for each item;  seen: item ids, ascending (not checked), unknown ones are passed over;
-///           out: room for k
-/// Returns   the filled part of out, best first, ties to the smaller id; shorter than k if fewer items are left
-/// Cost      O(n + seen) and the heap of TopK; allocates nothing. The filter is asked only about items that would enter
+/// Shapes    scores: one per item;  seen: item ids, ascending (not checked), unknown ids are ignored;  out: room for k
+/// Returns   the filled part of out, best first, ties to the smaller id; shorter than k if fewer items remain
+/// Cost      O(n + seen) and the heap of TopK; allocates nothing. Calls the filter only for items that would enter
 template <ItemFilter Filter = AcceptAll>
 std::span<Scored<>> best_unseen(std::span<const float> scores, std::span<const std::uint32_t> seen,
                                 std::span<Scored<>> out FUNNEL_LIFETIMEBOUND,
@@ -68,12 +66,12 @@ std::span<Scored<>> best_unseen(std::span<const float> scores, std::span<const s
     return best.finish();
 }
 
-/// recommend() of every model: the list for a profile, in memory of the caller.
+/// Implements recommend() of every model: writes the list for a profile into the caller's memory.
 ///
 /// Shapes    scratch: at least items() elements;  out: at most options.k of its elements are filled
-/// Returns   the filled part of out: unseen items that there is evidence for (see Scorer). Empty if scratch is too
-///           short, or for a profile without a history if the scorer needs one
-/// Cost      one score_all and one best_unseen; again about as much if they do not fill out with scores above 0
+/// Returns   the filled part of out: unseen items with evidence (see Scorer). Empty if scratch is too short, or if the
+///           scorer needs a history and the profile has none
+/// Cost      one score_all and one best_unseen; about twice that if too few scores above 0 remain to fill out
 template <Scorer S, ItemFilter Filter = AcceptAll>
 std::span<Scored<>> recommend_for(const S& scorer, const Profile& profile, const RecommendOptions& options,
                                   const Filter& filter, std::span<float> scratch,
@@ -89,7 +87,7 @@ std::span<Scored<>> recommend_for(const S& scorer, const Profile& profile, const
     if constexpr (!detail::TellsZerosApart<S>) {
         return best_unseen(scores, seen, out, filter);
     } else {
-        // Zeros come last. Most lists are full of better items by then, and need not ask which zeros are known.
+        // First only scores other than 0. If these fill the list with scores >= 0, keep_known_zeros is not needed.
         TopK<> best(out);
         detail::offer_unseen(best, scores, seen, [&](std::uint32_t id) { return scores[id] != 0.0F && filter(id); });
         if (!best.is_full() || best.threshold() < 0.0F) {
@@ -101,7 +99,7 @@ std::span<Scored<>> recommend_for(const S& scorer, const Profile& profile, const
     }
 }
 
-/// The same with memory of its own.
+/// As above, but allocates its own memory.
 template <Scorer S, ItemFilter Filter = AcceptAll>
 [[nodiscard]] std::vector<Scored<>> recommend_for(const S& scorer, const Profile& profile,
                                                   const RecommendOptions& options, const Filter& filter) {

@@ -16,24 +16,24 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
 
-/// What a scorer goes by when it scores items for a user; each reads the part it needs.
+/// What a scorer knows about a user. Each scorer reads the part it needs.
 struct Profile {
-    std::span<const std::uint32_t> history;  ///< ids of the items the user had to do with, ascending
+    std::span<const std::uint32_t> history;  ///< ids of the user's items, ascending
     std::span<const float> factors = {};     ///< the user's row of a factor model
 };
 
-/// What was learned, asked to score items for a profile, whoever the user is. Model makes a recommender of it.
+/// The learned part of a model: scores items for a profile. Model turns a scorer into a recommender.
 ///
-///     needs_history                       true: it is not asked about a user without a history
-///     score_all(profile, scores)          one score for each of its items
-///     score_one(profile, item)            the score of one of its items
+///     needs_history                       true: users without a history are not scored
+///     score_all(profile, scores)          writes one score per item
+///     score_one(profile, item)            the score of one item
 ///     keep_known_zeros(profile, scores)   optional, noexcept; see below
 ///
 /// Ids must be below items(), and scores must have items() elements (neither is checked).
 ///
 /// An item is recommended only if there is evidence for it. A score other than 0 is evidence. If a score of 0 can mean
-/// that nothing is known, the scorer has keep_known_zeros. It gets the scores that score_all wrote: a score that is 0
-/// with evidence stays 0, and every other score becomes any number but 0.
+/// "no evidence", the scorer has keep_known_zeros. It receives the scores that score_all wrote. A score of 0 with
+/// evidence stays 0, and every other score becomes some number other than 0.
 template <class S>
 concept Scorer = requires(const S& scorer, const Profile& profile, std::span<float> scores, std::uint32_t item) {
     { scorer.items() } -> std::convertible_to<std::size_t>;
@@ -51,10 +51,10 @@ concept TellsZerosApart = requires(const S& scorer, const Profile& profile, std:
 
 }  // namespace detail
 
-/// score() of every model: one score for each of the given items, in their order. A scorer that knows a cheaper way
-/// than one by one has score_some(profile, items, scores), which gives the same bits.
+/// Implements score() of every model: one score per given item, in the given order. Uses score_some(profile, items,
+/// scores) if the scorer has it, which is cheaper and gives the same bits.
 ///
-/// Returns   zeros for a profile without a history if the scorer needs one
+/// Returns   the scores; zeros if the scorer needs a history and the profile has none
 /// Errors    InvalidArgument if an item is unknown
 template <Scorer S>
 [[nodiscard]] std::vector<float> score_for(const S& scorer, const Profile& profile,
@@ -75,9 +75,9 @@ template <Scorer S>
     return scores;
 }
 
-/// explain() of every model that has it: the k items of a history with the largest shares; those of 0 are left out.
+/// Implements explain(): the k items of a history with the largest shares in a score. Shares of 0 are left out.
 ///
-/// share(item) -> float    what an item of the history adds to the score
+///     share(item) -> float    what an item of the history adds to the score
 template <class Share>
 [[nodiscard]] std::vector<Scored<>> largest_shares(std::span<const std::uint32_t> history, std::size_t k,
                                                    const Share& share) {

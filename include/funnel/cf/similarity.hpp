@@ -10,14 +10,14 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
 
-/// How alike two items are, by the users they share.
+/// How to compute the similarity of two items from the users they share.
 enum class Similarity : std::uint8_t {
     Cosine,   ///< shared / sqrt(a b)
     Jaccard,  ///< shared / (a + b - shared)
 };
 
-/// The similarity of two non-negative vectors x and y from three sums: shared = x . y, a = x . x, b = y . y; for sets,
-/// those are the sizes of the intersection and of the sets.
+/// The similarity of two non-negative vectors x and y, computed from shared = x . y, a = x . x and b = y . y. For sets,
+/// these are the size of the intersection and the sizes of the two sets.
 ///
 ///     cosine = shared / (sqrt(a b) + shrinkage),  jaccard = shared / (a + b - shared + shrinkage)
 ///

@@ -16,7 +16,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
 
-/// Item x item weights of which few are not 0: row j holds what j says about other items.
+/// Sparse item x item weights: row j holds what item j adds to the scores of other items.
 class SparseWeights {
 public:
     static constexpr std::size_t lookup_cost = 20;  // measured, for rows of 200
@@ -25,14 +25,14 @@ public:
 
     /// Errors    InvalidArgument unless the matrix is square
     explicit SparseWeights(CSRMatrix<float> weights) : weights_(std::move(weights)) {
-        require(weights_.rows() == weights_.cols(), "SparseWeights: must have as many rows as columns");
+        require(weights_.rows() == weights_.cols(), "SparseWeights: weights must be square");
     }
 
     [[nodiscard]] std::size_t items() const noexcept { return weights_.cols(); }
     [[nodiscard]] const CSRMatrix<float>& matrix() const& noexcept FUNNEL_LIFETIMEBOUND { return weights_; }
     void matrix() const&& = delete;
 
-    /// Both items are below items() (not checked), as are those of the functions below.
+    /// Here and below, items must be below items() (not checked).
     [[nodiscard]] float weight(std::uint32_t from, std::uint32_t to) const noexcept {
         FUNNEL_ASSERT(from < items() && to < items());
         const SparseRow<float> row = weights_.row(from);
@@ -61,7 +61,7 @@ public:
         }
     }
 
-    /// Puts the sections into a file that is being written; this object must outlive its save.
+    /// Adds the sections to a file. This object must outlive the call of file.save().
     template <class Writer>
     void write(Writer& file) const {
         file.array("weight_offsets", weights_.offsets());
@@ -69,9 +69,9 @@ public:
         file.array("weights", weights_.values());
     }
 
-    /// Takes the sections out of a file.
+    /// Reads the sections that write() added.
     ///
-    /// Errors    CorruptData unless they are what write wrote
+    /// Errors    CorruptData if the sections are missing or invalid
     template <class Reader>
     static SparseWeights read(const Reader& file, std::size_t items) {
         auto offsets = file.template array<std::uint64_t>("weight_offsets", items + 1);
@@ -79,7 +79,7 @@ public:
         auto values = file.template array<float>("weights", columns.size());
         file.check(
             offsets.front() == 0 && offsets.back() == columns.size() && std::is_sorted(offsets.begin(), offsets.end()),
-            "weight_offsets", "must lead from 0 to the number of weights and never fall");
+            "weight_offsets", "must start at 0, end at the number of weights, and not decrease");
         for (std::size_t row = 0; row < items; ++row) {
             for (std::size_t at = offsets[row]; at < offsets[row + 1]; ++at) {
                 file.check(columns[at] < items && (at == offsets[row] || columns[at - 1] < columns[at]),

@@ -17,8 +17,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace features {
 
-/// Rows of features, dense or sparse: what a model that looks at one entry after the other needs to know of a matrix.
-/// A view: the matrix must outlive it.
+/// A view of a feature matrix, dense or sparse, for models that visit one entry at a time. The matrix must outlive it.
 class FeatureRows {
 public:
     // NOLINTBEGIN(google-explicit-constructor): as for std::span
@@ -35,13 +34,13 @@ public:
     [[nodiscard]] std::size_t rows() const noexcept { return is_sparse() ? sparse_->rows() : dense_.rows(); }
     [[nodiscard]] std::size_t cols() const noexcept { return is_sparse() ? sparse_->cols() : dense_.cols(); }
 
-    /// The values that the matrix stores of row i < rows() (not checked), by ascending column: of a dense one, all.
+    /// The stored values of row i < rows() (not checked), by ascending column. A dense matrix stores all values.
     [[nodiscard]] std::span<const float> stored(std::size_t i) const noexcept {
         FUNNEL_ASSERT(i < rows());
         return is_sparse() ? sparse_->row(i).values : dense_.row(i);
     }
 
-    /// Calls visit(column, value) for each of stored(i). Row i < rows() (not checked).
+    /// Calls visit(column, value) for each stored value of row i < rows() (not checked), by ascending column.
     template <std::invocable<std::size_t, const float&> Visit>
     void for_each_stored(std::size_t i, Visit&& visit) const {
         const std::span<const float> values = stored(i);
@@ -57,11 +56,11 @@ public:
         }
     }
 
-    /// Calls visit(column, value) for each entry of row i < rows() (not checked) that is not 0, by ascending column.
+    /// Calls visit(column, value) for each nonzero value of row i < rows() (not checked), by ascending column.
     template <std::invocable<std::size_t, const float&> Visit>
     void for_each(std::size_t i, Visit&& visit) const {
         for_each_stored(i, [&](std::size_t column, const float& value) {
-            // By its bits, without the sign: with -ffast-math, a NaN may compare as equal to 0.
+            // Tests the bits, without the sign bit: with -ffast-math, a NaN may compare equal to 0.
             if ((std::bit_cast<std::uint32_t>(value) & 0x7FFF'FFFFU) != 0) {
                 visit(column, value);
             }
@@ -75,7 +74,7 @@ private:
 
 namespace detail {
 
-/// Whether no value is NaN or infinite. It looks at all of them in any case, whole vectors at a time.
+/// Whether all values are finite. Does not stop at the first one that is not, so that the loop can be vectorized.
 [[nodiscard]] inline bool all_finite(std::span<const float> values) noexcept {
     bool is_finite = true;
     for (const float& value : values) {
@@ -84,7 +83,7 @@ namespace detail {
     return is_finite;
 }
 
-// Out of line and cold, so that a check costs one predictable branch where it is made.
+// Cold and not inlined, so that the check costs its caller one predictable branch.
 [[gnu::cold, gnu::noinline]] inline void reject_row(const FeatureRows& rows, std::size_t i, const char* function) {
     rows.for_each_stored(i, [&](std::size_t column, const float& value) {
         if (!math::is_finite(value)) {
@@ -94,7 +93,9 @@ namespace detail {
     });
 }
 
-/// InvalidArgument, which names function, row and column, if a feature of row i < rows.rows() is NaN or infinite.
+/// Checks that all features of row i < rows.rows() are finite.
+///
+/// Errors    InvalidArgument, with function, row and column, if a feature is NaN or infinite
 inline void require_finite_row(const FeatureRows& rows, std::size_t i, const char* function) {
     if (!all_finite(rows.stored(i))) [[unlikely]] {
         reject_row(rows, i, function);

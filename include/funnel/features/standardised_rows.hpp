@@ -18,17 +18,18 @@ namespace features::detail {
     return (static_cast<double>(x) - static_cast<double>(mean)) / static_cast<double>(scale);
 }
 
-/// Rows with each feature brought to mean 0 and standard deviation 1, without a copy of them.
+/// A view of feature rows in which each feature has mean 0 and standard deviation 1. The rows are not copied.
 ///
-/// In a sparse row no entry would stay 0. So only what is stored is visited, scaled but not centred, and the caller
-/// subtracts shift(j) from every row's feature j in its sums:
+/// Centering would make sparse rows dense. So for_each visits only the stored entries of a sparse row, scaled but not
+/// centered, and the caller subtracts shift(j) from feature j of every row in its sums:
 ///
 ///     z_ij = (x_ij - mean_j) / scale_j = visited value - shift(j)
 ///     shift(j) = 0 for dense rows, else mean_j / scale_j
 ///
-/// A feature that never varies has scale 1. It is 0 in every row, exactly: rounding must not give it a say.
+/// A feature that is constant over all rows has scale 1. It is exactly 0 in every row, so that rounding errors do not
+/// give it a weight.
 ///
-/// Cost      to make: O(stored entries + d) time, O(d) memory
+/// Cost      construction: O(stored entries + d) time, O(d) memory
 class StandardisedRows {
 public:
     /// rows must be finite and outlive this object.
@@ -36,7 +37,7 @@ public:
         : rows_(rows), means_(rows.cols(), 0.0F), scales_(rows.cols(), 1.0F) {
         const std::size_t d = rows.cols();
         const auto n = static_cast<double>(rows.rows());
-        std::vector<std::size_t> counts(d, 0);  // of the stored entries of a feature
+        std::vector<std::size_t> counts(d, 0);  // stored entries per feature
         std::vector<float> first(d, 0.0F);
         std::vector<char> varies(d, 0);
         std::vector<double> sums(d, 0.0);
@@ -98,7 +99,7 @@ private:
     FeatureRows rows_;
     std::vector<float> means_;
     std::vector<float> scales_;
-    std::vector<double> units_;  // sparse rows: 1 / scale, 0 for a feature that never varies
+    std::vector<double> units_;  // sparse rows only: 1 / scale, or 0 for a constant feature
 };
 
 }  // namespace features::detail

@@ -14,20 +14,20 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace linalg {
 
-/// Replaces a symmetric positive definite matrix by its inverse, in place, a block of columns at a time.
+/// Inverts a symmetric positive definite matrix in place, one block of columns at a time.
 ///
-/// Only the lower triangle is read; the whole matrix is written. Blocks of one step do not depend on each other, so
-/// they are spread over the executor's threads; the blocks are always the same, and so is the result.
+///     A = L L^T by a right-looking Cholesky factorization; then L L^T P = I for the part of P from the diagonal down
 ///
-///     A = L L^T by a right-looking Cholesky factorisation; then L L^T P = I for the rows of P from the diagonal on
+/// Only the lower triangle is read; the whole matrix is written. The blocks of one step are independent and run on the
+/// executor's threads. The blocks are the same for any number of threads, and so is the result.
 ///
 /// Errors    InvalidArgument unless the matrix is square
 /// Returns   false if the matrix is not positive definite, up to rounding; its elements are then unspecified
-/// Cost      n^3 floating-point operations, half of them fused multiply-adds; one block of n x 64 for each thread
+/// Cost      n^3 floating-point operations, half of them fused multiply-adds; one block of n x 64 per thread
 /// Source    Golub & Van Loan, Matrix Computations, chapter 4 (blocked Cholesky)
 template <Executor E = Serial>
 [[nodiscard]] bool invert_spd(Eigen::MatrixXd& matrix, E&& executor = E{}) {
-    require(matrix.rows() == matrix.cols(), "invert_spd: the matrix must be square");
+    require(matrix.rows() == matrix.cols(), "invert_spd: matrix must be square");
     constexpr std::size_t width = 64;
     const auto n = static_cast<std::size_t>(matrix.rows());
     const std::size_t blocks = (n + width - 1) / width;
@@ -48,7 +48,7 @@ template <Executor E = Serial>
             auto rows = matrix.block(eigen_index(end + first), at, eigen_index(last - first), size);
             diagonal.transpose().template triangularView<Eigen::Upper>().template solveInPlace<Eigen::OnTheRight>(rows);
         });
-        // What is left of the matrix, from its own diagonal on: columns are independent.
+        // Remaining submatrix, from its diagonal down: columns are independent.
         const auto panel = matrix.block(at + size, at, rest, size);
         executor.for_range(n - end, 2 * width, [&](std::size_t first, std::size_t last, std::size_t) {
             const Eigen::Index below = rest - eigen_index(first);
@@ -58,8 +58,8 @@ template <Executor E = Serial>
         });
     }
 
-    // The inverse is symmetric: of each of its columns only the part from the diagonal on is solved for, and that part
-    // needs only the matching corner of L. It goes to the upper triangle, since L still fills the lower one.
+    // The inverse is symmetric, so each of its columns is solved only from the diagonal down. This needs only the
+    // bottom right corner of L. The result is stored in the upper triangle, because the lower one still holds L.
     Eigen::VectorXd inverse_diagonal(matrix.rows());
     report_progress(executor, "inverse: solve", 0, 1);
     executor.for_range(n, width, [&](std::size_t begin, std::size_t end, std::size_t) {

@@ -14,11 +14,11 @@ inline namespace FUNNEL_ABI {
 namespace nn {
 
 enum class Optimiser {
-    Adagrad,  ///< learning_rate * g / sqrt(sum of all g^2 so far): parameters with rare gradients make larger steps
+    Adagrad,  ///< learning_rate * g / sqrt(sum of all g^2 so far): larger steps for parameters with rare gradients
     SGD,      ///< learning_rate * g
 };
 
-/// Updates the parameters of a model, numbered 0 .. parameters - 1, by their gradients.
+/// Gradient descent on the parameters of a model, which are numbered 0 .. parameters - 1.
 ///
 /// Cost      Adagrad: 8 bytes per parameter
 /// Source    Duchi et al., "Adaptive subgradient methods for online learning and stochastic optimization", JMLR 2011
@@ -28,9 +28,9 @@ public:
         : learning_rate_(static_cast<double>(learning_rate)),
           squares_(optimiser == Optimiser::Adagrad ? parameters : 0, 0.0) {}
 
-    /// One step of the parameters first, first + 1, ...
+    /// Performs one step on the parameters first, first + 1, ...
     ///
-    /// Shapes    values, gradients: one for each of those parameters, all of which must exist (not checked)
+    /// Shapes    values, gradients: one per parameter; first + size must be <= parameters (not checked)
     template <std::floating_point T>
     void update(std::size_t first, std::span<T> values, std::span<const double> gradients) noexcept {
         FUNNEL_ASSERT(values.size() == gradients.size());
@@ -44,7 +44,7 @@ public:
         double* const squares = squares_.data() + first;
         for (std::size_t i = 0; i < values.size(); ++i) {
             squares[i] += gradients[i] * gradients[i];
-            // The small term avoids 0 / 0.
+            // Adding 1e-10 avoids 0 / 0.
             values[i] += static_cast<T>(-learning_rate_ * gradients[i] / (math::sqrt(squares[i]) + 1e-10));
         }
     }

@@ -14,27 +14,29 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ranking::detail {
 
-/// InvalidArgument, which names function and row, unless there is one label a row and each is 0 or 1.
+/// Checks that there is one label per row and that each label is 0 or 1.
+///
+/// Errors    InvalidArgument, with the name of the function and the row
 inline void require_binary_labels(std::span<const float> labels, std::size_t rows, const char* function) {
     if (labels.size() != rows) {
-        raise<InvalidArgument>(std::string(function) + ": needs one label a row, " + std::to_string(rows) + ", not " +
-                               std::to_string(labels.size()));
+        raise<InvalidArgument>(std::string(function) + ": labels must have " + std::to_string(rows) +
+                               " elements, one per row, got " + std::to_string(labels.size()));
     }
     for (std::size_t i = 0; i < labels.size(); ++i) {
-        // With -ffast-math, a NaN may compare as equal to anything.
+        // With -ffast-math, a NaN may compare equal to any value.
         if (math::is_nan(labels[i]) || (labels[i] != 0.0F && labels[i] != 1.0F)) {
             raise<InvalidArgument>(std::string(function) + ": the label of row " + std::to_string(i) +
-                                   " must be 0 or 1, not " + std::to_string(labels[i]));
+                                   " must be 0 or 1, got " + std::to_string(labels[i]));
         }
     }
 }
 
-/// The probability that belongs to a logit. Far below 0 the exponential is infinite, and the answer 0, as it should be.
+/// The probability for a logit. For very negative x, exp(-x) is infinite and the result is 0, as intended.
 [[nodiscard]] inline double logistic(double x) noexcept {
     return 1.0 / (1.0 + math::exp(-x));
 }
 
-/// A logit or probability as a score. What is beyond the range of a float becomes the largest or the lowest float.
+/// A logit or probability as a float, clamped to the finite range of float.
 [[nodiscard]] inline float finite_score(double x) noexcept {
     constexpr double most{std::numeric_limits<float>::max()};
     return static_cast<float>(std::clamp(x, -most, most));

@@ -28,36 +28,36 @@ inline namespace FUNNEL_ABI {
 namespace ranking {
 
 struct FMOptions {
-    std::size_t factors = 8;      ///< length of a feature's vector, below 2^32; 0 leaves a linear model
-    std::size_t epochs = 20;      ///< passes over all rows; 0 gives the starting point
+    std::size_t factors = 8;      ///< length of each feature's vector, < 2^32; 0 gives a linear model
+    std::size_t epochs = 20;      ///< passes over all rows; 0 gives the initial model
     float learning_rate = 0.05F;  ///< > 0
-    float l2 = 1e-5F;             ///< pull towards 0 on the weights and vectors of a row's features
-    float init_scale = 0.01F;     ///< standard deviation of the vectors at the start
-    nn::Optimiser optimiser = nn::Optimiser::Adagrad;  ///< how far a step goes
-    std::uint64_t seed = 1;                            ///< of the start, and of the order in which rows are seen
+    float l2 = 1e-5F;             ///< L2 penalty on the weights and vectors of a row's features
+    float init_scale = 0.01F;     ///< standard deviation of the initial vectors
+    nn::Optimiser optimiser = nn::Optimiser::Adagrad;  ///< update rule
+    std::uint64_t seed = 1;                            ///< seed of the initial vectors and of the row order
 };
 
-/// Factorisation machine: a linear model plus the interaction of every pair of features, for which each feature has a
-/// vector. It learns about pairs it has never seen together, which is what sparse user x item data needs.
+/// Factorization machine: a linear model plus an interaction for each pair of features, the inner product of their
+/// vectors. It can predict interactions of pairs that do not occur together in training, as in sparse user x item data.
 ///
 ///     logit(x) = b + sum_j w_j x_j + sum over pairs i < j of <v_i, v_j> x_i x_j
 ///              = b + sum_j w_j x_j + 1/2 sum over factors f of (sum_j v_jf x_j)^2 - sum_j (v_jf x_j)^2
 ///
-/// Features enter as they are: bring dense ones to a common scale, about [-1, 1].
+/// Features are not standardized: bring dense features to a common scale, about [-1, 1].
 ///
-/// Cost      O(m factors) a row for m features that are not 0; O(d factors) memory
+/// Cost      O(m factors) per row with m nonzero features; O(d factors) memory
 /// Source    Rendle, "Factorization machines", ICDM 2010 (lemma 3.1)
 class FM {
 public:
-    /// Learns from rows and labels by one step a row of
+    /// Learns from rows and labels by gradient descent, one step per row and epoch, on the loss
     ///
     ///     logloss(logit(x), y) + l2 / 2 (sum over features j of x of w_j^2 + |v_j|^2)
     ///
-    /// Each step needs the one before, so one thread does it; executor hears of the progress and can stop it.
+    /// Each step depends on the previous one, so fit uses one thread. executor receives the progress and can stop fit.
     ///
     /// Shapes    rows: n x d, a MatrixView<const float> or a CSRMatrix<float>;  labels: n, each 0 or 1
-    /// Errors    InvalidArgument if the shapes do not fit, a label is neither 0 nor 1, a feature is not finite, an
-    ///           option is out of its range, or learning diverged
+    /// Errors    InvalidArgument if the shapes do not match, a label is neither 0 nor 1, a feature is not finite, an
+    ///           option is out of range, or training diverges
     template <Executor E = Serial>
     [[nodiscard]] static FM fit(features::FeatureRows rows, std::span<const float> labels,
                                 const FMOptions& options = {}, E&& executor = E{}) {
@@ -85,7 +85,7 @@ public:
         nn::Descent descent(options.optimiser, options.learning_rate, 1 + model.features() * (1 + options.factors));
         std::vector<double> sums(model.sums_size());
         std::vector<double> gradients(model.sums_size());
-        constexpr std::uint64_t shuffles = std::uint64_t{1} << 63;  // streams apart from those of the features
+        constexpr std::uint64_t shuffles = std::uint64_t{1} << 63;  // separate from the streams of the features
         for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
             Random(options.seed, shuffles + epoch).shuffle(std::span(order));
             for (const std::size_t i : order) {
@@ -93,13 +93,13 @@ public:
             }
             report_progress(executor, "FM", epoch + 1, options.epochs);
         }
-        require(model.is_finite(), "FM::fit: diverged; a smaller learning_rate or init_scale may help");
+        require(model.is_finite(), "FM::fit: training diverged; try a smaller learning_rate or init_scale");
         return model;
     }
 
     FM(const FM&) = default;
     FM(FM&&) noexcept = default;
-    FM& operator=(FM other) noexcept {  // all of it, or nothing
+    FM& operator=(FM other) noexcept {  // by value: if the copy runs out of memory, *this is unchanged
         std::swap(bias_, other.bias_);
         weights_.swap(other.weights_);
         std::swap(vectors_, other.vectors_);
@@ -107,10 +107,10 @@ public:
     }
     ~FM() = default;
 
-    /// The logits of n rows, higher is likelier.
+    /// The logits of n rows; higher means more likely.
     ///
-    /// Returns   finite numbers: a logit beyond the range of a float becomes the largest or the lowest float
-    /// Errors    InvalidArgument if the rows have another number of features, or one that is not finite
+    /// Returns   finite numbers: logits are clamped to the range of float
+    /// Errors    InvalidArgument if the number of features differs from training, or a feature is not finite
     [[nodiscard]] std::vector<float> score(features::FeatureRows rows) const {
         return each(rows, [](double logit) { return logit; });
     }
@@ -126,7 +126,7 @@ public:
     [[nodiscard]] std::span<const float> weights() const noexcept FUNNEL_LIFETIMEBOUND {
         return {weights_.data(), weights_.size()};
     }
-    /// One row a feature.
+    /// One row per feature.
     [[nodiscard]] MatrixView<const float> vectors() const noexcept FUNNEL_LIFETIMEBOUND { return vectors_; }
 
     /// Errors    IOError
@@ -160,7 +160,7 @@ private:
 
     FM(std::size_t features, std::size_t factors) : weights_(features, 0.0F), vectors_(features, factors) {}
 
-    // Without features there is nothing to sum up, however many factors a file claims.
+    // Without features no sums are needed, even if a file states a large number of factors.
     [[nodiscard]] std::size_t sums_size() const noexcept { return features() > 0 ? factors() : 0; }
 
     [[nodiscard]] bool is_finite() const noexcept {
@@ -171,7 +171,7 @@ private:
         return is_finite;
     }
 
-    // The logit of row i; leaves sum_j v_jf x_j for each factor f in sums.
+    // The logit of row i. Writes sum_j v_jf x_j for each factor f to sums.
     [[nodiscard]] double logit(const features::FeatureRows& rows, std::size_t i, std::span<double> sums) const {
         std::fill(sums.begin(), sums.end(), 0.0);
         auto linear = static_cast<double>(bias_);
@@ -180,7 +180,7 @@ private:
             const auto x = static_cast<double>(value);
             linear += static_cast<double>(weights_[j]) * x;
             const auto vector = vectors_.row(j);
-            double so_far = squares;  // in a register
+            double so_far = squares;  // a local, so that it stays in a register
             for (std::size_t f = 0; f < sums.size(); ++f) {
                 const double share = static_cast<double>(vector[f]) * x;
                 sums[f] += share;

@@ -27,40 +27,41 @@ inline namespace FUNNEL_ABI {
 namespace ranking {
 
 struct LogisticRegressionOptions {
-    std::size_t epochs = 100;      ///< passes over all rows; 0 gives the starting point, all zeros
+    std::size_t epochs = 100;      ///< passes over all rows; 0 gives the initial model, all zeros
     float learning_rate = 0.1F;    ///< > 0
-    float l2 = 1e-4F;              ///< weight of the penalty, see the formula; keeps separable data finite
-    std::size_t batch_size = 256;  ///< rows a step; as many as there are rows: plain gradient descent
-    nn::Optimiser optimiser = nn::Optimiser::Adagrad;  ///< how far a step goes
-    std::uint64_t seed = 1;                            ///< of the order in which rows are seen
+    float l2 = 1e-4F;              ///< L2 penalty, see the formula; keeps weights finite on separable data
+    std::size_t batch_size = 256;  ///< rows per step, > 0; the number of rows gives plain gradient descent
+    nn::Optimiser optimiser = nn::Optimiser::Adagrad;  ///< update rule
+    std::uint64_t seed = 1;                            ///< seed of the row order
 };
 
-/// The probability of a click (a like, a sale) from features, as the logistic function of a weighted sum. The ranker to
-/// try first, and the one that others must beat.
+/// Logistic regression: predicts the probability of a click (or like, or sale) from a weighted sum of features. Try it
+/// first, as a baseline for other rankers.
 ///
 ///     logit(x) = b + sum over features j of w_j z_j,   z_j = (x_j - mean_j) / scale_j
 ///     b, w = argmin of the mean over rows of logloss(logit(x), y) + l2 / 2 |w|^2
 ///
-/// Features are standardised inside, with the mean and the standard deviation of the training rows, so their units do
-/// not matter and their weights can be compared. A feature that never varied there gets scale 1 and weight 0.
+/// The model standardizes features with the mean and the standard deviation of the training rows, so their units do not
+/// matter and their weights are comparable. A feature that is constant in training gets scale 1 and weight 0.
 ///
 /// Cost      fit: O(epochs n d) time, O(n + d (1 + batch_size / 256)) memory; sparse rows: O(epochs (stored entries +
 ///           d n / batch_size)) time
 /// Source    Hastie et al., "The elements of statistical learning", 2009 (4.4)
 class LogisticRegression {
 public:
-    /// Learns from rows and labels. The same for any number of threads, and for dense and sparse rows but for rounding.
+    /// Learns from rows and labels. The result does not depend on the number of threads. Dense and sparse rows give the
+    /// same result up to rounding.
     ///
     /// Shapes    rows: n x d, a MatrixView<const float> or a CSRMatrix<float>, n > 0;  labels: n, each 0 or 1
-    /// Errors    InvalidArgument if the shapes do not fit, a label is neither 0 nor 1, a feature is not finite, an
-    ///           option is out of its range, or learning diverged
+    /// Errors    InvalidArgument if the shapes do not match, a label is neither 0 nor 1, a feature is not finite, an
+    ///           option is out of range, or training diverges
     template <Executor E = Serial>
     [[nodiscard]] static LogisticRegression fit(features::FeatureRows rows, std::span<const float> labels,
                                                 const LogisticRegressionOptions& options = {}, E&& executor = E{}) {
         require_positive(options.learning_rate, "LogisticRegression::fit: learning_rate");
         require_not_negative(options.l2, "LogisticRegression::fit: l2");
         require_at_least(options.batch_size, 1, "LogisticRegression::fit: batch_size");
-        require(rows.rows() > 0, "LogisticRegression::fit: needs at least one row");
+        require(rows.rows() > 0, "LogisticRegression::fit: rows must have at least one row");
         detail::require_binary_labels(labels, rows.rows(), "LogisticRegression::fit");
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             features::detail::require_finite_row(rows, i, "LogisticRegression::fit");
@@ -71,14 +72,14 @@ public:
         model.means_ = standardised_rows.means();
         model.scales_ = standardised_rows.scales();
         model.descend(standardised_rows, labels, options, executor);
-        require(model.is_finite(), "LogisticRegression::fit: diverged; a smaller learning_rate may help");
+        require(model.is_finite(), "LogisticRegression::fit: training diverged; try a smaller learning_rate");
         model.find_origin();
         return model;
     }
 
     LogisticRegression(const LogisticRegression&) = default;
     LogisticRegression(LogisticRegression&&) noexcept = default;
-    LogisticRegression& operator=(LogisticRegression other) noexcept {  // all of it, or nothing
+    LogisticRegression& operator=(LogisticRegression other) noexcept {  // by value: unchanged if the copy fails
         std::swap(bias_, other.bias_);
         std::swap(origin_, other.origin_);
         weights_.swap(other.weights_);
@@ -88,11 +89,11 @@ public:
     }
     ~LogisticRegression() = default;
 
-    /// The weighted sums: n x d features to n logits, higher is likelier.
+    /// The logits of n rows; higher means more likely.
     ///
-    /// Returns   finite numbers: a logit beyond the range of a float becomes the largest or the lowest float
+    /// Returns   finite numbers: logits are clamped to the range of float
     /// Cost      O(n d); sparse rows: O(stored entries)
-    /// Errors    InvalidArgument if the rows have another number of features, or one that is not finite
+    /// Errors    InvalidArgument if the number of features differs from training, or a feature is not finite
     [[nodiscard]] std::vector<float> score(features::FeatureRows rows) const {
         return each(rows, [](double logit) { return logit; });
     }
@@ -104,7 +105,7 @@ public:
 
     [[nodiscard]] std::size_t features() const noexcept { return weights_.size(); }
     [[nodiscard]] float bias() const noexcept { return bias_; }
-    /// What one standard deviation more of each feature adds to the logit.
+    /// How much the logit rises if a feature rises by one standard deviation; one weight per feature.
     [[nodiscard]] std::span<const float> weights() const noexcept FUNNEL_LIFETIMEBOUND {
         return {weights_.data(), weights_.size()};
     }
@@ -161,7 +162,8 @@ private:
     template <class E>
     void descend(const features::detail::StandardisedRows& rows, std::span<const float> labels,
                  const LogisticRegressionOptions& options, E& executor) {
-        constexpr std::size_t grain = 256;  // rows whose gradients are added up before threads meet
+        constexpr std::size_t grain =
+            256;  // rows per chunk; fixed, so that sums do not depend on the number of threads
         const std::size_t n = rows.rows();
         const std::size_t d = rows.cols();
 
@@ -170,7 +172,7 @@ private:
         std::vector<double> parameters(d + 1, 0.0);  // the weights, then the bias
         nn::Descent descent(options.optimiser, options.learning_rate, d + 1);
         const std::size_t largest_batch = std::min(options.batch_size, n);
-        Matrix<double> partial((largest_batch - 1) / grain + 1, d + 1);  // the gradient of each chunk of a batch
+        Matrix<double> partial((largest_batch - 1) / grain + 1, d + 1);  // one gradient per chunk of a batch
         std::vector<double> gradient(d + 1);
 
         for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
@@ -243,7 +245,7 @@ private:
     }
 
     float bias_ = 0.0F;
-    double origin_ = 0.0;  // the logit of a row of zeros: where the sum over a sparse row starts
+    double origin_ = 0.0;  // logit of a row of zeros; the sum over a sparse row starts from it
     std::vector<float> weights_;
     std::vector<float> means_;
     std::vector<float> scales_;

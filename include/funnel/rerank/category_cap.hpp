@@ -18,7 +18,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace rerank {
 
-/// The categories of a candidate, given by position: any range of whole numbers, also an empty one.
+/// A callable that returns the categories of the candidate at a position: a range of integers, possibly empty.
 template <class C>
 concept Categories = requires(const C& categories, std::size_t i) {
     { *categories(i).begin() } -> std::convertible_to<std::uint32_t>;
@@ -27,19 +27,19 @@ concept Categories = requires(const C& categories, std::size_t i) {
 
 struct CategoryCapOptions {
     std::size_t k = 10;                      ///< length of the slate
-    std::size_t per_category = 2;            ///< at most this many items of a category ...
-    std::optional<std::size_t> window = {};  ///< ... among any so many neighbours; not given: in the whole slate
-    bool backfill = false;  ///< a place that no candidate may take goes to the best that is left anyway
+    std::size_t per_category = 2;            ///< maximum number of items of a category ...
+    std::optional<std::size_t> window = {};  ///< ... in any `window` adjacent places; not set: in the whole slate
+    bool backfill = false;                   ///< true: if no candidate fits a place, take the best remaining one
 };
 
-/// Fills a slate from the top of a list, leaving out what would be one too many of a category.
+/// Fills a slate from a ranked list, with a limit on the number of items per category.
 ///
-/// Each place goes to the first candidate in the list that keeps the rule. For one category an item and no window
-/// that is the best slate there is; else it is greedy, and may end early where a cleverer order would not.
+/// Each place gets the first remaining candidate that keeps the limit. With one category per item and no window, this
+/// is the best possible slate. Otherwise it is a greedy choice: the slate may end early where another order would not.
 ///
-/// Shapes    n candidates, best first;  categories: callable on [0, n), several an item are fine
-/// Returns   positions, in order; fewer than min(k, n) when no candidate is left that may be taken
-/// Cost      O(n k c) time for c categories an item, O(n c) memory
+/// Shapes    n candidates, best first;  categories: callable on [0, n), any number of categories per item
+/// Returns   positions, in slate order; fewer than min(k, n) if no remaining candidate keeps the limit
+/// Cost      O(n k c) time for c categories per item, O(n c) memory
 /// Errors    InvalidArgument if per_category or window is 0
 template <Categories C>
 [[nodiscard]] std::vector<std::size_t> category_cap(std::size_t n, const C& categories,
@@ -47,12 +47,12 @@ template <Categories C>
     require_at_least(options.per_category, 1, "category_cap: per_category");
     require_at_least(options.window.value_or(1), 1, "category_cap: window");
 
-    // The categories of item i, without repetitions: names[first[i] .. first[i + 1]), then numbered 0, 1, ...
+    // names[first[i] .. first[i + 1]) are the distinct categories of item i. They are then numbered 0, 1, ...
     std::vector<std::uint64_t> names;
     std::vector<std::size_t> first{0};
     for (std::size_t i = 0; i < n; ++i) {
         for (const auto category : categories(i)) {
-            names.push_back(static_cast<std::uint64_t>(category));  // all 64 bits, so that no two become one
+            names.push_back(static_cast<std::uint64_t>(category));  // 64 bits keep all integer values distinct
         }
         const auto begin = names.begin() + static_cast<std::ptrdiff_t>(first.back());
         std::sort(begin, names.end());
@@ -71,7 +71,7 @@ template <Categories C>
         return std::span(numbers).subspan(first[i], first[i + 1] - first[i]);
     };
 
-    std::vector<std::size_t> count(distinct.size(), 0);  // among the picks that the next one would share a window with
+    std::vector<std::size_t> count(distinct.size(), 0);  // per category: picks in the window of the next pick
     const auto fits = [&](std::size_t i) {
         const auto mine = categories_of(i);
         return std::all_of(mine.begin(), mine.end(), [&](std::size_t c) { return count[c] < options.per_category; });
@@ -102,7 +102,7 @@ template <Categories C>
     return slate;
 }
 
-/// The same with one category an item.
+/// As above, with one category per item.
 [[nodiscard]] inline std::vector<std::size_t> category_cap(std::span<const std::uint32_t> categories,
                                                            const CategoryCapOptions& options = {}) {
     return category_cap(categories.size(), [&](std::size_t i) { return categories.subspan(i, 1); }, options);

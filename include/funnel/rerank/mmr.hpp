@@ -25,27 +25,27 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace rerank {
 
-/// How alike two candidates are, given by position; larger is more alike. A matrix is not one, whoever made it and
-/// however it stores its elements: matrices hold embeddings, in rows of floats, unless wrapped in Similarities.
+/// A callable that returns the similarity of the candidates at two positions; larger means more similar. No matrix type
+/// models it: a matrix holds embeddings, one row of floats per candidate, unless wrapped in Similarities.
 template <class S>
 concept Similarity = !funnel::detail::MatrixLike<S> && requires(const S& similarity, std::size_t i, std::size_t j) {
     { similarity(i, j) } -> std::convertible_to<float>;
 };
 
-/// Says that a matrix holds similarities: values(i, j) is how alike candidates i and j are.
+/// Marks a matrix as pairwise similarities: values(i, j) is the similarity of candidates i and j.
 struct Similarities {
     MatrixView<const float> values;  ///< n x n
 };
 
 struct MMROptions {
     std::size_t k = 10;   ///< length of the slate
-    float lambda = 0.7F;  ///< 1 looks at relevance alone, 0 at novelty alone
+    float lambda = 0.7F;  ///< in [0, 1]; 1 uses only relevance, 0 only novelty
 };
 
 namespace detail {
 
-// The greedy loop. note_similarities(pick, remaining, similarities) writes how alike the newest pick and each candidate
-// that remains are. It is called for every pick but the last.
+// The greedy loop. note_similarities(pick, remaining, similarities) writes the similarity of the newest pick to each
+// remaining candidate. It is called for every pick but the last.
 template <class NoteSimilarities>
 [[nodiscard]] std::vector<std::size_t> select_by_mmr(std::span<const float> relevance, const MMROptions& options,
                                                      const NoteSimilarities& note_similarities) {
@@ -64,14 +64,15 @@ template <class NoteSimilarities>
         return slate;
     }
 
-    // What remains, without gaps: position, relevance, and similarity to the closest pick so far.
+    // Per remaining candidate: position, relevance, and similarity to the most similar pick so far.
     std::vector<std::size_t> remaining(relevance.size());
     std::iota(remaining.begin(), remaining.end(), std::size_t{0});
     std::vector<float> relevances(relevance.begin(), relevance.end());
     std::vector<float> redundancies(relevance.size(), std::numeric_limits<float>::lowest());
     std::vector<float> similarities(relevance.size());
 
-    // The first pick has nothing to repeat. Ties go to the smaller position: remaining ascends, the first best wins.
+    // The first pick depends on relevance only. Ties go to the smaller position: remaining ascends, and the first
+    // maximum wins.
     auto best = std::max_element(relevances.begin(), relevances.end()) - relevances.begin();
     while (true) {
         const std::size_t pick = remaining[static_cast<std::size_t>(best)];
@@ -102,15 +103,15 @@ template <class NoteSimilarities>
 
 }  // namespace detail
 
-/// Maximal marginal relevance: picks, one by one, the candidate that is relevant yet unlike the picks so far.
+/// Maximal marginal relevance: repeatedly picks the candidate that is relevant and dissimilar to the picks so far.
 ///
 ///     score(i) = lambda * relevance(i) - (1 - lambda) * max over picks p of similarity(i, p)
 ///
-/// The first pick is the most relevant candidate. Ties go to the smaller position. lambda has a meaning only relative
-/// to the scales of the two inputs: bring both to the same one, say [0, 1].
+/// The first pick is the most relevant candidate. Ties go to the smaller position. The effect of lambda depends on the
+/// scales of relevance and similarity: bring both to the same scale, such as [0, 1].
 ///
 /// Shapes    relevance: n;  similarity: callable on [0, n) x [0, n)
-/// Returns   the positions of min(k, n) candidates, in the order they were picked
+/// Returns   the positions of min(k, n) candidates, in the order of the picks
 /// Cost      O(n k) time with fewer than n k calls of similarity, O(n) memory
 /// Errors    InvalidArgument if lambda lies outside [0, 1], or a relevance or a similarity is not finite
 /// Source    Carbonell & Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998
@@ -125,7 +126,7 @@ template <Similarity S>
     return detail::select_by_mmr(relevance, options, note_similarities);
 }
 
-/// The same with a matrix of similarities: similarity(i, p) is values(i, p). Only what the formula asks for is read.
+/// As above, with a matrix of similarities: similarity(i, p) is values(i, p). Reads only elements the formula needs.
 ///
 /// Shapes    relevance: n;  similarities.values: n x n
 /// Cost      O(n k) time, O(n) memory
@@ -134,36 +135,36 @@ template <Similarity S>
                                                   const MMROptions& options = {}) {
     const MatrixView<const float> values = similarities.values;
     if (values.rows() != relevance.size() || values.cols() != relevance.size()) {
-        raise<InvalidArgument>("mmr: similarities must have one row and one column per candidate, " +
-                               std::to_string(relevance.size()) + ", got " + std::to_string(values.rows()) + " x " +
-                               std::to_string(values.cols()));
+        raise<InvalidArgument>("mmr: similarities must have one row and one column for each of " +
+                               std::to_string(relevance.size()) + " candidates, got " + std::to_string(values.rows()) +
+                               " x " + std::to_string(values.cols()));
     }
     return mmr(relevance, [values](std::size_t i, std::size_t j) { return values(i, j); }, options);
 }
 
-/// The same with the cosine of embeddings as similarity; the rows need not be unit vectors. A row of zeros is similar
-/// to nothing (cosine 0), and so is one shorter than 1e-18, whose square is lost in a float.
+/// As above, with the cosine of embeddings as similarity. The rows need not be unit vectors. A row of zeros has cosine
+/// 0 with every row. So has a row with a norm below 1e-18, whose square is too small for a float.
 ///
-/// A matrix always means embeddings, square or not; for similarities write mmr(relevance, Similarities{matrix}).
+/// A matrix always holds embeddings, even if square; for similarities, call mmr(relevance, Similarities{matrix}).
 ///
 /// Shapes    relevance: n;  embeddings: n x d, from Matrix<float>, MatrixView, or a row-major Eigen matrix of floats
-/// Cost      O(n d k) time in vector kernels; a normalised copy, n x d floats
-/// Errors    InvalidArgument as above, or if there is not one row per candidate, or a row is not finite or longer than
-///           1.8e19, whose square is more than a float can hold
+/// Cost      O(n d k) time in vector kernels; a normalized copy, n x d floats
+/// Errors    InvalidArgument as above, or if there is not one row per candidate, or a row is not finite or has a norm
+///           above 1.8e19, whose square exceeds the range of float
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 [[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, MatrixView<const float> embeddings,
                                            const MMROptions& options = {}) {
     if (embeddings.rows() != relevance.size()) {
-        raise<InvalidArgument>("mmr: embeddings must have one row per candidate, " + std::to_string(relevance.size()) +
-                               ", got " + std::to_string(embeddings.rows()));
+        raise<InvalidArgument>("mmr: embeddings must have " + std::to_string(relevance.size()) +
+                               " rows, one per candidate, got " + std::to_string(embeddings.rows()));
     }
 
     Matrix<float> unit(embeddings);
     for (std::size_t i = 0; i < unit.rows(); ++i) {
         const float squared = kernels::dot<Backend>(unit.row(i), unit.row(i));
         if (!math::is_finite(squared)) {
-            raise<InvalidArgument>("mmr: embeddings must be finite and shorter than 1.8e19, but row " +
-                                   std::to_string(i) + " is not");
+            raise<InvalidArgument>("mmr: row " + std::to_string(i) +
+                                   " of embeddings must be finite and have a norm below 1.8e19");
         }
         kernels::scale<Backend>(squared > 1e-36F ? 1.0F / math::sqrt(squared) : 0.0F, unit.row(i));
     }

@@ -16,13 +16,13 @@ inline namespace FUNNEL_ABI {
 namespace rerank {
 
 struct SeenOptions {
-    std::size_t times = 1;  ///< an item goes once the history names it this often; 1 is the plain seen filter
+    std::size_t times = 1;  ///< > 0, removes items that occur this often in the history; 1 is the plain seen filter
 };
 
-/// Keeps the items that a user has not had yet, or with times > 1: not too often yet.
+/// Removes the items that a user has already seen, `times` times or more.
 ///
-/// Shapes    items: n ids, best first;  history: m ids, in any order, repeated as often as they were seen
-/// Returns   the positions of the items to keep, in their order
+/// Shapes    items: n ids, best first;  history: m ids, in any order; an id occurs once for each time it was seen
+/// Returns   the positions of the items that remain, in their order
 /// Cost      O((n + m) log m) time, O(n + m) memory
 /// Errors    InvalidArgument if times is 0
 template <std::integral Id = std::uint32_t>
@@ -43,7 +43,7 @@ template <std::integral Id = std::uint32_t>
     return kept;
 }
 
-/// For vectors and arrays of the default id, from which a template cannot deduce a span.
+/// Overload for vectors and arrays of the default id type, from which the template cannot deduce Id.
 [[nodiscard]] inline std::vector<std::size_t> remove_seen(std::span<const std::uint32_t> items,
                                                           std::span<const std::uint32_t> history,
                                                           const SeenOptions& options = {}) {
