@@ -368,15 +368,15 @@ TEST_CASE("ContainerReader: with forged checksums, damage is found or does no ha
     CHECK(contains(forged_section(128 + 48, std::uint64_t{13}), "whole rows of numbers"));
     CHECK(contains(forged_section(256 + 56, std::uint64_t{0}), "whole rows of numbers"));
     CHECK(contains(forged_section(256 + 56, std::uint64_t{5}), "whole rows of numbers"));
-    CHECK(contains(forged_section(256 + 56, ~std::uint64_t{0}), "too long"));
+    CHECK(contains(forged_section(256 + 56, ~std::uint64_t{0}), "must have fewer columns"));
     const std::size_t keys = number_at<std::uint64_t>(good, 320 + 40);
-    CHECK(contains(forged_section(keys, std::uint64_t{4}), "room for one more"));
+    CHECK(contains(forged_section(keys, std::uint64_t{4}), "room for count + 1 offsets"));
     CHECK(contains(forged_section(keys, ~std::uint64_t{0}), "texts"));
-    CHECK(contains(forged_section(keys, std::uint64_t{2}), "rise from 0"));
-    CHECK(contains(forged_section(keys + 8, std::uint64_t{1}), "rise from 0"));
-    CHECK(contains(forged_section(keys + 16, std::uint64_t{100}), "rise from 0"));
-    CHECK(contains(forged_section(keys + 16, ~std::uint64_t{0}), "rise from 0"));
-    CHECK(contains(forged_section(keys + 32, std::uint64_t{3}), "rise from 0"));
+    CHECK(contains(forged_section(keys, std::uint64_t{2}), "ascending numbers from 0"));
+    CHECK(contains(forged_section(keys + 8, std::uint64_t{1}), "ascending numbers from 0"));
+    CHECK(contains(forged_section(keys + 16, std::uint64_t{100}), "ascending numbers from 0"));
+    CHECK(contains(forged_section(keys + 16, ~std::uint64_t{0}), "ascending numbers from 0"));
+    CHECK(contains(forged_section(keys + 32, std::uint64_t{3}), "ascending numbers from 0"));
 
     // And at random: three bytes anywhere.
     Random random(3);
@@ -415,7 +415,7 @@ TEST_CASE("Container: a matrix without rows has at most 65536 columns, on both s
     set_number(bytes, 64 + 56, std::uint64_t{65537});
     bytes = with_checksums(bytes);
     const ContainerReader forged(bytes, "test.Empty", 1);
-    CHECK(contains(corrupt_data([&] { (void)forged.matrix<float>("widest"); }), "its rows are too long"));
+    CHECK(contains(corrupt_data([&] { (void)forged.matrix<float>("widest"); }), "must have fewer columns"));
 }
 
 TEST_CASE("Container: 4096 sections are written and read, one more is neither") {
@@ -423,7 +423,8 @@ TEST_CASE("Container: 4096 sections are written and read, one more is neither") 
     for (int i = 0; i < 4096; ++i) {
         file.value("section" + std::to_string(i), i);
     }
-    CHECK_THROWS_WITH_AS(file.value("more", 1), "ContainerWriter: more than 4096 sections", InvalidArgument);
+    CHECK_THROWS_WITH_AS(file.value("more", 1), "ContainerWriter: there must be at most 4096 sections",
+                         InvalidArgument);
     Bytes bytes = file.bytes();
     CHECK(ContainerReader(bytes, "test.Many", 1).value<int>("section4095") == 4095);
     auto forged = funnel::testing::Forgery::of(bytes);
@@ -436,7 +437,7 @@ TEST_CASE("ContainerReader: of sections of the same name, the first repeated one
     auto forged = funnel::testing::Forgery::of(sample(Texts(2)));  // lambda, weights, none, factors, keys, notes
     forged.sections[5].name = forged.sections[0].name;
     CHECK(error_of(forged.file()) ==
-          "x.fnl: byte 384 (section name): expected names that differ, found \"lambda\" twice");
+          "x.fnl: byte 384 (section name): expected different names, found \"lambda\" twice");
 }
 
 TEST_CASE("ContainerWriter: a section for which memory runs out leaves nothing behind") {

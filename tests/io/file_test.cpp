@@ -105,12 +105,13 @@ TEST_CASE("read_file: says what is wrong with the path") {
     CHECK(contains(io_error([&] { (void)read_file(dir / "pipe"); }), "not a regular file"));  // and does not wait
 
     CHECK(read_file(dir / "five", {.max_bytes = 5}).size() == 5);
-    CHECK(contains(io_error([&] { (void)read_file(dir / "five", {.max_bytes = 4}); }), "has 5 bytes, allowed are 4"));
+    CHECK(contains(io_error([&] { (void)read_file(dir / "five", {.max_bytes = 4}); }),
+                   "has 5 bytes, at most 4 are allowed"));
 
     put_bytes(dir / "sparse", {});
     std::error_code refused;
     fs::resize_file(dir / "sparse", std::uintmax_t{1} << 40, refused);
-    CHECK(contains(io_error([&] { (void)read_file(dir / "sparse", {.max_bytes = 1 << 20}); }), "allowed are"));
+    CHECK(contains(io_error([&] { (void)read_file(dir / "sparse", {.max_bytes = 1 << 20}); }), "are allowed"));
 }
 
 TEST_CASE("AtomicFile: shows nothing before commit, and leaves nothing without it") {
@@ -268,8 +269,8 @@ TEST_CASE("write_file: says what is wrong with the path, and harms nothing") {
     CHECK(contains(io_error([&] { write_file(dir / "none" / "x", {}); }), "No such file"));
     CHECK(contains(io_error([&] { write_file(dir / "file" / "x", {}); }), "Not a directory"));
     CHECK(contains(io_error([&] { write_file(dir / "folder", {}); }), "/folder: is a directory"));
-    CHECK(contains(io_error([&] { write_file((dir / "new").string() + "/", {}); }), "names no file"));
-    CHECK(contains(io_error([] { write_file("", {}); }), "names no file"));
+    CHECK(contains(io_error([&] { write_file((dir / "new").string() + "/", {}); }), "is not a file name"));
+    CHECK(contains(io_error([] { write_file("", {}); }), "is not a file name"));
     CHECK(contains(io_error([] { write_file("/dev/null", {}); }), "not a regular file"));
     CHECK(fs::is_character_file("/dev/null"));
     CHECK(contains(io_error([&] { write_file(dir / std::string(300, 'x'), {}); }), "File name too long"));

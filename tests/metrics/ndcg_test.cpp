@@ -204,7 +204,7 @@ TEST_CASE("ndcg: rejects labels without a meaning, and hits that nobody judged")
     }
     // The same item shown twice would count twice.
     CHECK_THROWS_WITH_AS((void)ndcg(Labels{1, 1}, Labels{1}),
-                         "ndcg: judged must hold every relevant item that is shown", InvalidArgument);
+                         "ndcg: judged must contain every relevant item that is shown", InvalidArgument);
 }
 
 TEST_CASE("ndcg: labels too large for powers of 2 are an error, never NaN") {

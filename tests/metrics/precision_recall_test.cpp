@@ -116,6 +116,6 @@ TEST_CASE("hits: reject labels without a meaning, and hits that nobody judged") 
     }
     CHECK_THROWS_WITH_AS((void)recall(Labels{-1}, {}), "recall: labels must be finite and non-negative",
                          InvalidArgument);
-    CHECK_THROWS_WITH_AS((void)hit_rate(Labels{1}, {}), "hit_rate: judged must hold every relevant item that is shown",
-                         InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)hit_rate(Labels{1}, {}),
+                         "hit_rate: judged must contain every relevant item that is shown", InvalidArgument);
 }

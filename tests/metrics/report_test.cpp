@@ -145,8 +145,9 @@ TEST_CASE("report: rejects columns that do not fit the figures or the users") {
                       0);
     };
     CHECK(with({{1, 0}}).per_user("ndcg@2").size() == 2);
-    CHECK_THROWS_WITH_AS((void)with({}), "Report: there must be one column for each figure", InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)with({}), "Report: columns must have one element per figure", InvalidArgument);
     CHECK_THROWS_AS((void)with({{1, 0}, {}}), InvalidArgument);
-    CHECK_THROWS_WITH_AS((void)with({{1}}), "Report: a column must be empty or have one value for each of user_ids",
+    CHECK_THROWS_WITH_AS((void)with({{1}}),
+                         "Report: each column must be empty or have one value per element of user_ids",
                          InvalidArgument);
 }

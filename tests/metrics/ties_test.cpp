@@ -189,15 +189,15 @@ TEST_CASE("ties: says what is wrong") {
     const float not_a_number = std::numeric_limits<float>::quiet_NaN();
     CHECK_THROWS_WITH_AS((void)optimistic(Scores{1}, two),
                          "optimistic: scores must have one element for each label shown", InvalidArgument);
-    CHECK_THROWS_WITH_AS((void)pessimistic(Scores{1, 2}, two), "pessimistic: scores must not be NaN and must not rise",
-                         InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)pessimistic(Scores{1, 2}, two),
+                         "pessimistic: scores must not be NaN and must not increase", InvalidArgument);
     CHECK_THROWS_AS((void)pessimistic(Scores{not_a_number, 2}, two), InvalidArgument);
     CHECK_THROWS_AS((void)pessimistic(Scores{2, not_a_number}, two), InvalidArgument);
     CHECK_THROWS_AS((void)optimistic(Scores{2, 1}, Labels{-1, 1}), InvalidArgument);
     CHECK_THROWS_WITH_AS((void)expected::ndcg(Scores{1, 2}, two, two),
-                         "expected::ndcg: scores must not be NaN and must not rise", InvalidArgument);
+                         "expected::ndcg: scores must not be NaN and must not increase", InvalidArgument);
     CHECK_THROWS_WITH_AS((void)expected::recall(Scores{2, 1}, two, Labels{0}),
-                         "expected::recall: judged must hold every relevant item that is shown", InvalidArgument);
+                         "expected::recall: judged must contain every relevant item that is shown", InvalidArgument);
     CHECK_THROWS_AS((void)expected::precision(Scores{}, two, two), InvalidArgument);
     CHECK_THROWS_AS((void)expected::capped_recall(Scores{}, two, two), InvalidArgument);
     CHECK_THROWS_AS((void)expected::hit_rate(Scores{}, two, two), InvalidArgument);

@@ -114,7 +114,8 @@ TEST_CASE("named: a shared pointer is copied, and keeps the model alive as long 
 TEST_CASE("named: an empty shared pointer is an error, where it is given and after a move") {
     const std::shared_ptr<const Model> none;
     CHECK_THROWS_WITH_AS((void)named("ease", none),
-                         "ease: the shared pointer is empty; was it, or the funnel, moved from?", InvalidArgument);
+                         "ease: the shared pointer must not be empty; it or the funnel may have been moved from",
+                         InvalidArgument);
     CHECK_THROWS_AS((void)retrieve(none), InvalidArgument);
     CHECK_THROWS_AS((void)rank(std::shared_ptr<Model>()), InvalidArgument);
 

@@ -18,7 +18,7 @@ namespace data {
 
 namespace detail {
 
-// Tab, semicolon or comma, whichever the line has most of outside of quotes.
+// Tab, semicolon or comma: the one that occurs most often in the line outside quotes.
 [[nodiscard]] inline char guess_delimiter(std::string_view line) noexcept {
     constexpr std::array candidates{'\t', ';', ','};
     std::array<std::size_t, candidates.size()> counts{};
@@ -41,7 +41,7 @@ namespace detail {
     return {std::move(text), std::string_view(&chosen, 1), io::Quotes::Allowed};
 }
 
-// A column chosen by its name or by its position, and what errors call one of its fields.
+// A column chosen by name or by position, and the description of its fields in error messages.
 [[nodiscard]] inline LogColumn key_column(const io::DelimitedRows& rows, std::string_view name) {
     return {rows.column(name), "a key in " + io::Text::quote(name)};
 }
@@ -55,7 +55,7 @@ namespace detail {
     return {at, "column " + std::to_string(at)};
 }
 
-// The log in the columns that CSVOptions or HeaderlessCSVOptions choose.
+// Reads the log from the columns chosen by CSVOptions or HeaderlessCSVOptions.
 template <class Options>
 [[nodiscard]] Interactions gather_csv_log(io::DelimitedRows& rows, const Options& options) {
     LogColumns columns{.user = key_column(rows, options.user),
@@ -73,24 +73,25 @@ template <class Options>
 }  // namespace detail
 
 struct CSVOptions {
-    std::string user = "user";           ///< name of the column that says who
-    std::string item = "item";           ///< name of the column that says what
-    std::optional<std::string> value{};  ///< name of the column with ratings or counts; without: all 1
-    std::optional<std::string> time{};   ///< name of the column with times, as numbers or dates; without: all 0
-    std::optional<char> delimiter{};     ///< without: tab, semicolon or comma, whichever the header has most of
+    std::string user = "user";           ///< name of the user column
+    std::string item = "item";           ///< name of the item column
+    std::optional<std::string> value{};  ///< name of the column with ratings or counts; not set: all 1
+    std::optional<std::string> time{};   ///< name of the column with times (numbers or dates); not set: all 0
+    std::optional<char> delimiter{};     ///< not set: tab, semicolon or comma, the most frequent in the header
 };
 
-/// A log from a table of text with a header: columns are taken by name, others are passed over. Fields may be quoted.
+/// Reads a log from a delimited text table with a header. Columns are chosen by name; other columns are ignored. Fields
+/// may be quoted.
 ///
 ///     auto log = read_csv("events.csv", {.user = "customer", .item = "sku", .time = "unix_time"});
 ///
-/// Times are numbers, which stay as they are, or ISO 8601 dates ("2024-02-29", "2024-02-29T23:59:59.5+01:00"; see
-/// parse_iso8601), which become seconds since 1970, UTC. The first row decides which of the two the column holds.
+/// Times are numbers, which are not converted, or ISO 8601 dates ("2024-02-29", "2024-02-29T23:59:59.5+01:00"; see
+/// parse_iso8601), which become seconds since 1970, UTC. The first row decides which of the two the column contains.
 ///
 /// Returns   the rows in the order of the file
 /// Errors    IOError if the file cannot be read; CorruptData, with the line, if a column is missing (the message lists
-///           those there are) or there twice, a row has another length than the header, a field of a user or item is
-///           empty, a value is not a finite number, a time neither that nor a date, or there is no row
+///           the existing columns) or occurs twice, a row and the header differ in length, a user or item field is
+///           empty, a value is not a finite number, a time is neither a finite number nor a date, or there is no row
 [[nodiscard]] inline Interactions read_csv(const std::string& path, const CSVOptions& options = {}) {
     io::DelimitedRows rows = detail::csv_rows(io::Text::read(path), options.delimiter);
     rows.read_header();
@@ -98,14 +99,14 @@ struct CSVOptions {
 }
 
 struct HeaderlessCSVOptions {
-    std::size_t user = 0;                ///< position of the column that says who, counted from 0
-    std::size_t item = 1;                ///< position of the column that says what
-    std::optional<std::size_t> value{};  ///< position of the column with ratings or counts; without: all 1
-    std::optional<std::size_t> time{};   ///< position of the column with times, as numbers or dates; without: all 0
-    std::optional<char> delimiter{};     ///< without: tab, semicolon or comma, whichever the first row has most of
+    std::size_t user = 0;                ///< position of the user column, counted from 0
+    std::size_t item = 1;                ///< position of the item column
+    std::optional<std::size_t> value{};  ///< position of the column with ratings or counts; not set: all 1
+    std::optional<std::size_t> time{};   ///< position of the column with times (numbers or dates); not set: all 0
+    std::optional<char> delimiter{};     ///< not set: tab, semicolon or comma, the most frequent in the first row
 };
 
-/// The same from a table without a header line: columns are taken by position.
+/// Reads a log from a delimited text table without a header line. Columns are chosen by position.
 ///
 ///     auto log = read_headerless_csv("events.tsv", {.user = 1, .item = 3, .time = 0});
 ///

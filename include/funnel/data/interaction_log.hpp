@@ -13,12 +13,12 @@ namespace data {
 
 class Interactions;
 
-/// What models learn from: rows of who did what with which item, by dense ids. Interactions is one; rows of your own
-/// that are somewhere else already can be another.
+/// The input of models: rows of user, item, value and time, with dense ids. Interactions is a model of this concept.
+/// Your own type can be another, if the rows are already stored elsewhere.
 ///
 ///     log.users()  log.items()       ids are below them
 ///     log.size()   log[row]          row -> {.user, .item, .value, .time}
-///     log.fingerprint()              optional: equal if, and in practice only if, ids mean the same as in another log
+///     log.fingerprint()              optional: equal for two logs if, and in practice only if, their ids agree
 template <class L>
 concept InteractionLog = requires(const L& log, std::size_t row) {
     { log.users() } -> std::convertible_to<std::size_t>;

@@ -21,7 +21,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace data {
 
-/// One row of a log: somebody did something with an item.
+/// One row of a log: an interaction of a user with an item.
 struct Interaction {
     std::uint32_t user;  ///< dense id, below Interactions::users()
     std::uint32_t item;  ///< dense id, below Interactions::items()
@@ -31,15 +31,15 @@ struct Interaction {
     friend bool operator==(const Interaction&, const Interaction&) = default;
 };
 
-/// A log of interactions, in the order of its source. Parts of a log (splits, where) share its key maps: the same id
-/// means the same user in all of them.
+/// A log of interactions, in the order of its source. Parts of a log (splits, where) share its key maps, so an id means
+/// the same user or item in all parts.
 ///
-/// Cost      24 bytes a row
+/// Cost      24 bytes per row
 class Interactions {
 public:
     Interactions() = default;
 
-    /// From rows and the maps that their ids belong to.
+    /// Builds a log from rows and the key maps of their ids.
     ///
     /// Errors    InvalidArgument if an id is outside its map, or a value or time is not finite
     Interactions(std::vector<Interaction> rows, KeyMap users, KeyMap items)
@@ -54,7 +54,7 @@ public:
         }
     }
 
-    /// From dense ids alone; the keys are the ids in decimal.
+    /// Builds a log from dense ids alone; the keys are the ids in decimal.
     ///
     /// Errors    as above; InvalidArgument if there are more than 2^32 - 1 users or items
     static Interactions from_ids(std::vector<Interaction> rows, std::size_t users, std::size_t items) {
@@ -99,7 +99,7 @@ public:
         return items_.find(key);
     }
 
-    /// The same for all logs that give the same ids to the same users and items: for all parts of one log, say.
+    /// Equal for all logs that assign the same ids to the same users and items, such as all parts of one log.
     /// O(keys).
     [[nodiscard]] std::uint64_t fingerprint() const noexcept {
         return 31 * users_.fingerprint() + items_.fingerprint();
@@ -114,7 +114,7 @@ private:
     KeyMap items_;
 };
 
-/// The rows for which keep(row) is true, in their order, with the same key maps.
+/// The rows for which keep(row) is true, in the order of the log, with the same key maps.
 template <std::predicate<std::size_t> Keep>
 [[nodiscard]] Interactions where(const Interactions& log, Keep&& keep) {
     std::vector<Interaction> kept;

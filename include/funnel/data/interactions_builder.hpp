@@ -17,7 +17,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace data {
 
-/// Collects rows with the source's own keys; dense ids are given out at the end, when all keys are known.
+/// Collects rows with the keys of the source. Dense ids are assigned in build(), when all keys are known.
 class InteractionsBuilder {
 public:
     InteractionsBuilder() = default;
@@ -25,7 +25,7 @@ public:
     InteractionsBuilder(InteractionsBuilder&&) noexcept = default;
     InteractionsBuilder& operator=(const InteractionsBuilder& other) {
         return *this = InteractionsBuilder(other);
-    }  // all of it, or nothing
+    }  // strong guarantee
     InteractionsBuilder& operator=(InteractionsBuilder&&) noexcept = default;
     ~InteractionsBuilder() = default;
 
@@ -44,7 +44,8 @@ public:
 
     [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
 
-    /// The log. The builder is empty after it, and can be used again; if the call throws, it is as it was.
+    /// Returns the log. The builder is empty afterwards and can be used again. If the call throws, the builder is
+    /// unchanged.
     [[nodiscard]] Interactions build() && {
         auto [users, user_ids] = ids_of(users_);
         auto [items, item_ids] = ids_of(items_);
@@ -58,7 +59,7 @@ public:
     }
 
 private:
-    // The map, and the dense id for each number.
+    // The key map, and the dense id for each key number.
     [[nodiscard]] static std::pair<KeyMap, std::vector<std::uint32_t>> ids_of(
         const funnel::detail::KeyNumbers& numbers) {
         KeyMap map(numbers.keys());

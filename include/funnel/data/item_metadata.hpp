@@ -15,7 +15,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace data {
 
-/// What is known about an item besides who liked it.
+/// Metadata of one item.
 struct ItemInfo {
     std::string title{};                  ///< UTF-8; empty if unknown
     std::optional<int> year{};            ///< of release
@@ -40,7 +40,7 @@ public:
 
     ItemMetadata(const ItemMetadata&) = default;
     ItemMetadata(ItemMetadata&&) noexcept = default;
-    ItemMetadata& operator=(const ItemMetadata& other) { return *this = ItemMetadata(other); }  // all of it, or nothing
+    ItemMetadata& operator=(const ItemMetadata& other) { return *this = ItemMetadata(other); }  // strong guarantee
     ItemMetadata& operator=(ItemMetadata&&) noexcept = default;
     ~ItemMetadata() = default;
 

@@ -15,18 +15,19 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace data {
 
-/// What check_leakage found. All zero: the parts share nothing that flatters a model, and nobody is cold.
+/// Result of check_leakage. If all counts are 0, the parts share nothing that makes a model look better than it is, and
+/// no user or item is cold.
 struct LeakageReport {
-    std::size_t shared_pairs = 0;       ///< test rows whose user did something with the same item in training too
+    std::size_t shared_pairs = 0;       ///< test rows whose (user, item) pair also occurs in training
     std::size_t train_from_future = 0;  ///< training rows that are not before the first test row: fine after a random
                                         ///< split, a leak after a split by time
     std::size_t cold_users = 0;         ///< users with a test row, but without a training row
     std::size_t cold_items = 0;         ///< items with a test row, but without a training row
 };
 
-/// Looks for what makes the measured quality of a split better, or harder to reach, than it will be in use.
+/// Finds properties of a split that make the measured quality better or worse than it will be in production.
 ///
-/// Errors    InvalidArgument if the parts are not of one log: different users or items
+/// Errors    InvalidArgument if the parts do not belong to one log (different users or items)
 [[nodiscard]] inline LeakageReport check_leakage(const Interactions& train, const Interactions& test) {
     require(train.user_keys() == test.user_keys() && train.item_keys() == test.item_keys(),
             "check_leakage: train and test must be parts of one log");

@@ -18,7 +18,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace data::detail {
 
-// A column of a table, and what errors call one of its fields.
+// A column of a table, and the description of its fields in error messages.
 struct LogColumn {
     std::size_t at;
     std::string what;
@@ -27,12 +27,12 @@ struct LogColumn {
 enum class KeyKind { Any, WholeNumber };
 enum class TimeKind { Number, NumberOrDate };
 
-// The columns of a table that make a log.
+// The columns of a table that form a log.
 struct LogColumns {
     LogColumn user;
     LogColumn item;
-    std::optional<LogColumn> value{};  // without: all 1
-    std::optional<LogColumn> time{};   // without: all 0
+    std::optional<LogColumn> value{};  // if not set, all values are 1
+    std::optional<LogColumn> time{};   // if not set, all times are 0
     KeyKind keys = KeyKind::Any;
     TimeKind times = TimeKind::Number;
 };
@@ -46,7 +46,7 @@ struct LogColumns {
     return key;
 }
 
-// Reads times as numbers or as dates, whichever the first row has: numbers among dates would be of another unit.
+// Reads times as numbers or as dates, as in the first row: a number among dates would have another unit.
 class LogTimes {
 public:
     [[nodiscard]] double read(const io::DelimitedRows& rows, const LogColumn& column, TimeKind kind) {
@@ -73,7 +73,7 @@ private:
     std::optional<bool> are_dates_;
 };
 
-// All rows that are left, as a log. The fields of a row are checked one after another: user, item, value, time.
+// Reads all remaining rows as a log. The fields of a row are checked in order: user, item, value, time.
 [[nodiscard]] inline Interactions gather_log(io::DelimitedRows& rows, const LogColumns& columns,
                                              std::string_view row = "a row") {
     InteractionsBuilder log;

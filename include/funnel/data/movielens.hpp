@@ -16,7 +16,7 @@ namespace data {
 
 namespace detail {
 
-// What stands between the four fields of a rating in a file without a header; empty if this is none.
+// The delimiter between the four fields of a rating in a file without a header; empty if the line is no rating.
 [[nodiscard]] inline std::string_view movielens_delimiter(std::string_view line) noexcept {
     for (const std::string_view delimiter : {"::", "\t"}) {
         std::size_t count = 0;
@@ -59,15 +59,15 @@ namespace detail {
 
 }  // namespace detail
 
-/// Ratings of any MovieLens release, told apart by their first line:
+/// Reads the ratings of any MovieLens release. The first line determines the format:
 ///
 ///     196<TAB>242<TAB>3<TAB>881250949          100K: u.data, u1.base, ...
 ///     1::1193::5::978300760                    1M, 10M: ratings.dat
 ///     userId,movieId,rating,timestamp          latest, 20M, 25M, 32M: ratings.csv (columns in any order)
 ///
 /// Returns   the rows in the order of the file, stars as values, seconds since 1970 as times
-/// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is none of these, has no rating, or
-///           an id that is not a whole number, or a rating or time that is not a finite one
+/// Errors    IOError if the file cannot be read; CorruptData, with the line, if the format is none of these, there is
+///           no rating, an id is not a whole number, or a rating or time is not a finite number
 [[nodiscard]] inline Interactions read_movielens(const std::string& path) {
     return detail::read_movielens(io::Text::read(path));
 }

@@ -22,19 +22,20 @@ inline namespace FUNNEL_ABI {
 namespace data {
 
 struct NegativeOptions {
-    double alpha = 0.0;  ///< at least 0; item i weighs count(i)^alpha: 0 takes all items alike, 1 by popularity
+    double alpha = 0.0;  ///< at least 0; weight of item i is count(i)^alpha; 0: uniform, 1: by popularity
     std::uint64_t seed = 1;
 };
 
-/// Draws items that a user did nothing with, to set against those that the user liked.
+/// Draws negative examples: items that a user did not interact with.
 ///
-///     P(item | user) = count(item)^alpha / sum of the same over the items that are not in the user's history
+///     P(item | user) = count(item)^alpha / sum of count^alpha over the items that are not in the user's history
 ///
-/// Exactly so: every draw is checked against the history. With alpha > 0, an item that nobody touched is never drawn.
-/// A draw depends on the seed, the user and its own number alone: not on other draws, their order or their threads.
+/// The distribution is exact, because every draw is checked against the history. With alpha > 0, an item without
+/// interactions is never drawn. A draw depends only on the seed, the user and its own number, not on other draws, their
+/// order or the thread.
 ///
-/// Cost      to make: O(rows + users + items) time and memory. A draw: O(1) tries, each O(log history), if the history
-///           is a small part of the weight; at worst O(items)
+/// Cost      construction: O(rows + users + items) time and memory. A draw: O(1) tries, each O(log history), if the
+///           history has a small part of the weight; at worst O(items)
 /// Errors    InvalidArgument if alpha is negative, infinite or NaN
 /// Source    alias method: Walker 1977, Vose 1991
 class NegativeSampler {
@@ -50,34 +51,35 @@ public:
     NegativeSampler(NegativeSampler&&) noexcept = default;
     NegativeSampler& operator=(const NegativeSampler& other) {
         return *this = NegativeSampler(other);
-    }  // all of it, or nothing
+    }  // strong guarantee
     NegativeSampler& operator=(NegativeSampler&&) noexcept = default;
     ~NegativeSampler() = default;
 
     [[nodiscard]] std::size_t users() const noexcept { return history_.rows(); }
     [[nodiscard]] std::size_t items() const noexcept { return history_.cols(); }
 
-    /// `count` independent draws, so an item may come twice. `draw` is the number of this call: give each row or step
-    /// its own. Empty if there is no item to draw.
+    /// `count` independent draws; an item may occur twice. `draw` is the number of this call: use a different number
+    /// for each row or step. The result is empty if there is no item to draw.
     ///
     /// Errors    InvalidArgument if there is no such user
     [[nodiscard]] std::vector<std::uint32_t> sample(std::size_t user, std::size_t count, std::uint64_t draw = 0) const {
         require(user < users(), "NegativeSampler: user must be below users()");
         require(count <= std::numeric_limits<std::ptrdiff_t>::max() / sizeof(std::uint32_t),
-                "NegativeSampler: count is more than fits into memory");
+                "NegativeSampler: count must fit into memory");
         std::vector<std::uint32_t> negatives(count);
         negatives.resize(sample(user, draw, negatives));
         return negatives;
     }
 
-    /// The same into memory of the caller; returns how many were drawn: out.size(), or 0, as for an unknown user.
+    /// As above, but fills the caller's memory. Returns the number of items drawn: out.size(), or 0 if there is no item
+    /// to draw or the user is unknown.
     [[nodiscard]] std::size_t sample(std::size_t user, std::uint64_t draw,
                                      std::span<std::uint32_t> out) const noexcept {
         if (user >= users()) {
             return 0;
         }
         const std::span<const std::uint32_t> seen = history_.row(user).columns;
-        // Users differ in the key, draws in the stream. The finaliser of SplitMix64 is one to one.
+        // The user selects the key, the draw selects the stream. The finalizer of SplitMix64 is a bijection.
         std::uint64_t key = user + 0x9E3779B97F4A7C15;
         key = (key ^ key >> 30) * 0xBF58476D1CE4E5B9;
         key = (key ^ key >> 27) * 0x94D049BB133111EB;
@@ -108,7 +110,7 @@ private:
         }
     }
 
-    // Each slot has room for the mean weight: its own item fills it up to keep_[slot], other_[slot] takes the rest.
+    // Each slot holds the mean weight: its own item takes the share keep_[slot], other_[slot] takes the rest.
     void build_alias_table() {
         double total = 0.0;
         for (const double weight : weights_) {
@@ -155,8 +157,8 @@ private:
             }
         }
 
-        // The history holds nearly all the weight: look through what is left. With a large alpha, that may weigh too
-        // little for a double beside the most popular item; then it is weighed against the most popular that is left.
+        // The history has nearly all the weight, so scan the remaining items. With a large alpha, their weights may
+        // underflow relative to the most popular item; then the reference is the most popular remaining item.
         double total = 0.0;
         std::uint32_t most = 0;
         for (std::size_t item = 0; item < items(); ++item) {
@@ -196,8 +198,8 @@ private:
     std::uint64_t seed_;
     double alpha_;
     CSRMatrix<float> history_;
-    std::vector<std::uint32_t> counts_;  // rows of each item
-    std::vector<double> weights_;        // the most popular item weighs 1; 0 also if it is too little for a double
+    std::vector<std::uint32_t> counts_;  // number of rows per item
+    std::vector<double> weights_;        // relative to the most popular item (1); 0 also on underflow
     std::vector<double> keep_;
     std::vector<std::uint32_t> other_;
 };

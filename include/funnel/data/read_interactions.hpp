@@ -28,7 +28,7 @@ inline constexpr std::array<std::string_view, 7> item_names{"item",       "item_
 inline constexpr std::array<std::string_view, 5> value_names{"rating", "value", "score", "count", "weight"};
 inline constexpr std::array<std::string_view, 3> time_names{"timestamp", "time", "unix_time"};
 
-// A name without regard to case and to what stands between its words: "User-ID" and "userId" are "userid".
+// A name in lower case, without separators: "User-ID" and "userId" become "userid".
 [[nodiscard]] inline std::string plain_name(std::string_view name) {
     std::string plain;
     for (const char c : name) {
@@ -39,7 +39,7 @@ inline constexpr std::array<std::string_view, 3> time_names{"timestamp", "time",
     return plain;
 }
 
-// The column of the first of these names that the table has, by its own spelling.
+// The first of these names that the table has, in the spelling of the table.
 [[nodiscard]] inline std::optional<std::string_view> usual_column(const io::DelimitedRows& rows,
                                                                   std::span<const std::string_view> names) {
     for (const std::string_view name : names) {
@@ -82,18 +82,19 @@ inline constexpr std::array<std::string_view, 3> time_names{"timestamp", "time",
 
 }  // namespace detail
 
-/// A log of whatever kind this library reads, told by its first line: RecBole (name:type columns), MovieLens without a
-/// header, else a table with a header, between tabs, semicolons or commas, whose columns have usual names:
+/// Reads a log of any supported format. The first line determines the format: RecBole (name:type columns), MovieLens
+/// without a header, or a table with a header, delimited by tabs, semicolons or commas, with one of these column names:
 ///
 ///     users     user, user_id, customer, customer_id, visitor_id
 ///     items     item, item_id, movie_id, book_id, product_id, sku, isbn
 ///     values    rating, value, score, count, weight          (if there)
 ///     times     timestamp, time, unix_time                   (if there; numbers or dates, as for read_csv)
 ///
-/// in any spelling ("userId", "User-ID", "USER ID"). Keys are any text. A program that knows what it reads should say
-/// so: read_movielens, read_recbole, read_csv; read_headerless_csv for a table without a header.
+/// Case, "_", "-" and spaces in names are ignored ("userId", "User-ID", "USER ID"). Keys may be any text. If you know
+/// the format, call read_movielens, read_recbole or read_csv instead; use read_headerless_csv for a table without a
+/// header.
 ///
-/// Errors    as those
+/// Errors    as for these functions
 [[nodiscard]] inline Interactions read_interactions(const std::string& path) {
     io::Text text = io::Text::read(path);
     const std::string_view first = text.first_line();

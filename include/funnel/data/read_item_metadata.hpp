@@ -27,7 +27,7 @@ namespace data {
 
 namespace detail {
 
-// Four digits are a year, everything else is none.
+// Four digits are a year; any other text is not.
 [[nodiscard]] inline std::optional<int> year_of(std::string_view text) {
     int year = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), year);
@@ -35,13 +35,13 @@ namespace detail {
     return is_year ? std::optional(year) : std::nullopt;
 }
 
-// Gathers the rows of a file for the items of a log.
+// Collects the metadata in a file for the items of a log.
 class ItemInfoGatherer {
 public:
     explicit ItemInfoGatherer(const Interactions& log)
         : log_(log), items_(log.items()), is_known_(log.items(), false) {}
 
-    // A genre by its name: numbered by first appearance.
+    // The number of a genre, in order of first occurrence.
     [[nodiscard]] std::uint16_t genre(const io::DelimitedRows& rows, std::string_view name) {
         const std::uint32_t number = genre_names_.number_of(name);
         if (number >= std::numeric_limits<std::uint16_t>::max()) {
@@ -50,7 +50,7 @@ public:
         return static_cast<std::uint16_t>(number);
     }
 
-    // Genres as in "Crime|Drama".
+    // The genres of a list such as "Crime|Drama".
     [[nodiscard]] std::vector<std::uint16_t> genres(const io::DelimitedRows& rows, std::string_view list,
                                                     char separator) {
         std::vector<std::uint16_t> numbers;
@@ -64,7 +64,7 @@ public:
         return numbers;
     }
 
-    // Title as "Heat (1995)" or "Heat"; year as "1995" or anything that is no year.
+    // title: "Heat (1995)" or "Heat"; year: "1995", or any text that is not a year.
     void add(const io::DelimitedRows& rows, std::size_t id_column, std::string_view title, std::string_view year,
              std::vector<std::uint16_t> genres) {
         const std::string_view key = rows.key(id_column, "an item id");
@@ -87,7 +87,7 @@ public:
         info.year = info.year ? info.year : year_of(year);
     }
 
-    // For genres that are positions in these names already.
+    // Use this form if genres already are positions in `names`.
     [[nodiscard]] ItemMetadata finish(std::vector<std::string> names) && {
         for (ItemInfo& item : items_) {
             std::sort(item.genres.begin(), item.genres.end());
@@ -96,7 +96,7 @@ public:
         return {std::move(items_), std::move(names)};
     }
 
-    // For genres numbered by genre(): they become positions in all the names, sorted bytewise.
+    // Use this form if genres were numbered by genre(): converts them to positions in the names, sorted bytewise.
     [[nodiscard]] ItemMetadata finish() && {
         std::vector<std::string> names = genre_names_.keys();
         std::sort(names.begin(), names.end());
@@ -146,18 +146,18 @@ private:
 
 }  // namespace detail
 
-/// Titles, years and genres for the items of a log. The kind of file is told by its first line:
+/// Reads titles, years and genres for the items of a log. The first line determines the format:
 ///
 ///     u.item (MovieLens 100K)    movies.dat (1M, 10M)    movies.csv (latest, 20M and up)    *.item (RecBole)
 ///
-/// From "Heat (1995)" the year is taken out of the title, and titles in Latin-1 become UTF-8. Of a RecBole file these
-/// columns are used, if there: movie_title, title or name; release_year or year; class, genre, genres or categories,
-/// with spaces between them.
+/// The year is removed from a title such as "Heat (1995)", and titles in Latin-1 become UTF-8. From a RecBole file,
+/// these columns are used if they exist: movie_title, title or name; release_year or year; class, genre, genres or
+/// categories, whose entries are separated by spaces.
 ///
-/// Returns   one entry for each item of the log; those without a row stay empty, rows of other items are passed over.
-///           Genre names: the 19 of u.item in their own order; else all in the file, sorted bytewise
-/// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is none of these or an item occurs
-///           twice
+/// Returns   one entry per item of the log; empty for items without a row; rows of other items are ignored. Genre
+///           names: the 19 of u.item in their own order; for other files all names in the file, sorted bytewise
+/// Errors    IOError if the file cannot be read; CorruptData, with the line, if the format is none of these or an item
+///           occurs twice
 [[nodiscard]] inline ItemMetadata read_item_metadata(const std::string& path, const Interactions& log) {
     io::Text text = io::Text::read(path);
     detail::ItemInfoGatherer gatherer(log);

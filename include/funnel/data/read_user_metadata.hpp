@@ -19,8 +19,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace data {
 
-/// What is known about a user, as the source writes it (the ages of MovieLens 1M are codes of age groups, for example).
-/// Empty where it is not known.
+/// Metadata of one user, as written in the source (for example, the ages in MovieLens 1M are codes of age groups). A
+/// field is empty if it is unknown.
 struct UserInfo {
     std::string age{};
     std::string gender{};
@@ -29,13 +29,13 @@ struct UserInfo {
     friend bool operator==(const UserInfo&, const UserInfo&) = default;
 };
 
-/// Age, gender and occupation of the users of a log. The kind of file is told by its first line:
+/// Reads age, gender and occupation for the users of a log. The first line determines the format:
 ///
 ///     u.user (MovieLens 100K)    users.dat (1M)    *.user (RecBole; columns user_id, age, gender, occupation)
 ///
-/// Returns   one entry for each user of the log, by dense id; rows of other users are passed over
-/// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is none of these or a user occurs
-///           twice
+/// Returns   one entry per user of the log, by dense id; rows of other users are ignored
+/// Errors    IOError if the file cannot be read; CorruptData, with the line, if the format is none of these or a user
+///           occurs twice
 [[nodiscard]] inline std::vector<UserInfo> read_user_metadata(const std::string& path, const Interactions& log) {
     std::vector<UserInfo> users(log.users());
     std::vector<bool> is_known(log.users(), false);
@@ -60,7 +60,7 @@ struct UserInfo {
     const std::string_view first = text.first_line();
     if (first.find(":token") != std::string_view::npos) {
         RecBoleRows rows(std::move(text));
-        // One after another: compilers evaluate arguments in different orders, and each of these may be an error.
+        // In separate statements: the order in which arguments are evaluated is unspecified, and each call may throw.
         const std::size_t id = rows.column("user_id");
         const Place age = rows.find_column("age");
         const Place gender = rows.find_column("gender");

@@ -16,11 +16,11 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace data {
 
-/// The rows of an atomic file of RecBole (.inter, .item, .user): tab-separated below a header of name:type fields.
-/// After this, a column goes by its name alone.
+/// The rows of a RecBole atomic file (.inter, .item, .user): tab-separated, with a header of name:type fields. Columns
+/// are found by name alone.
 class RecBoleRows : public io::DelimitedRows {
 public:
-    /// Errors    CorruptData if the header is not of that form, with the types token, float, token_seq and float_seq
+    /// Errors    CorruptData if a header field is not name:type with type token, float, token_seq or float_seq
     explicit RecBoleRows(io::Text text) : io::DelimitedRows(std::move(text), "\t") {
         next();  // a text has at least one row
         std::vector<std::string_view> names;
@@ -36,9 +36,9 @@ public:
         set_header(std::move(names));
     }
 
-    /// The place of a column, if there is one.
+    /// The position of a column, if it exists.
     ///
-    /// Errors    CorruptData if it has another type, or there are two of that name
+    /// Errors    CorruptData if the column has another type, or there are two with that name
     [[nodiscard]] std::optional<std::size_t> find_column_of(std::string_view name, std::string_view type) const {
         const std::optional<std::size_t> found = find_column(name);
         if (found && types_[*found] != type) {
@@ -69,11 +69,11 @@ namespace detail {
 
 }  // namespace detail
 
-/// A log of RecBole: an atomic file with the columns user_id:token and item_id:token and, if there, rating:float and
-/// timestamp:float. Other columns are passed over.
+/// Reads a log from a RecBole atomic file with the columns user_id:token and item_id:token and, optionally,
+/// rating:float and timestamp:float. Other columns are ignored.
 ///
 /// Returns   the rows in the order of the file; without ratings the values are 1, without timestamps the times are 0
-/// Errors    IOError if the file cannot be read; CorruptData, with the line, if it is no such file or has no row
+/// Errors    IOError if the file cannot be read; CorruptData, with the line, if the file has another format or no row
 /// Source    RecBole, "Atomic files" (recbole.io/docs/user_guide/data/atomic_files.html)
 [[nodiscard]] inline Interactions read_recbole(const std::string& path) {
     return detail::read_recbole(io::Text::read(path));

@@ -22,13 +22,13 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace data {
 
-/// Two parts of one log, each in the order of the log. Both know all its users and items, by the same ids.
+/// Two parts of one log, each in the order of the log. Both have all users and items of the log, with the same ids.
 struct Split {
     Interactions train;
     Interactions test;
 };
 
-/// Rows for which is_test(row) is true, and the others.
+/// Rows for which is_test(row) is true form the test part, the others the training part.
 template <std::predicate<std::size_t> IsTest>
 [[nodiscard]] Split split_where(const Interactions& log, IsTest&& is_test) {
     std::vector<Interaction> train;
@@ -44,8 +44,8 @@ struct RandomSplitOptions {
     std::uint64_t seed = 1;
 };
 
-/// A test part of exactly round(test_fraction * rows) rows, each set of that size equally likely. The future leaks into
-/// the training part: for a model that will serve tomorrow's users, split_by_time tells more.
+/// Random split: the test part has exactly round(test_fraction * rows) rows, and each set of that size is equally
+/// likely. Later rows leak into the training part. To estimate quality for future users, prefer split_by_time.
 ///
 /// Returns   the same parts on every machine
 /// Errors    InvalidArgument if test_fraction is not in (0, 1)
@@ -62,20 +62,20 @@ struct RandomSplitOptions {
 }
 
 struct TimeSplitOptions {
-    std::optional<double> test_fraction{};  ///< least share of the rows, in (0, 1); 0.2 if there is no cut either
-    std::optional<double> cut{};            ///< the first time of the test part; give this or a fraction, not both
+    std::optional<double> test_fraction{};  ///< minimum share of the rows, in (0, 1); 0.2 if neither is set
+    std::optional<double> cut{};            ///< first time of the test part; set this or test_fraction, not both
 };
 
-/// One cut for everybody: what happened before it is for training, what happened at or after it for the test.
+/// Splits all users at one time: rows before the cut are for training, rows at or after it for the test.
 ///
-/// With a fraction, the cut is the time of the row that has round(test_fraction * rows) rows from itself to the end of
-/// time. Rows of the same time are never divided, so the test part may be larger. It is smaller if it would be all of
-/// the log: the rows of the earliest time are always for training.
+/// With a fraction, the cut is the time of the row such that round(test_fraction * rows) rows, sorted by time, are at
+/// or after this row. Rows with the same time are not separated, so the test part may be larger. It is smaller if it
+/// would be the whole log: rows with the earliest time are always for training.
 ///
-/// Errors    InvalidArgument if both or a fraction outside (0, 1) or a NaN are given, or if a fraction is asked of a
-///           log whose rows are all of one time
+/// Errors    InvalidArgument if both options are set, the fraction is outside (0, 1), the cut is NaN, or a fraction is
+///           used and all rows have the same time
 [[nodiscard]] inline Split split_by_time(const Interactions& log, const TimeSplitOptions& options = {}) {
-    require(!options.test_fraction || !options.cut, "split_by_time: give test_fraction or cut, not both");
+    require(!options.test_fraction || !options.cut, "split_by_time: set test_fraction or cut, not both");
     const double fraction = options.test_fraction.value_or(0.2);
     require_inside(fraction, 0.0, 1.0, "split_by_time: test_fraction");
     require(!options.cut || !math::is_nan(*options.cut), "split_by_time: cut must not be NaN");
@@ -95,7 +95,7 @@ struct TimeSplitOptions {
     const auto [first, last] = std::minmax_element(times.begin(), times.end());
     const double first_time = *first;
     const double last_time = *last;
-    require(first_time < last_time, "split_by_time: the rows are all of one time, which no cut divides");
+    require(first_time < last_time, "split_by_time: log must have rows with different times");
     const auto cut = times.end() - static_cast<std::ptrdiff_t>(test_rows);
     std::nth_element(times.begin(), cut, times.end());
     double first_test_time = *cut;
@@ -109,11 +109,11 @@ struct TimeSplitOptions {
 }
 
 struct LastOutSplitOptions {
-    std::size_t holdout = 1;  ///< rows of each user that go to the test part
+    std::size_t holdout = 1;  ///< number of rows per user in the test part
 };
 
-/// Leave-last-out: of each user the last rows by (time, item), and of equal ones the later in the log, are the test
-/// part. Users with no more than holdout rows stay in the training part as a whole.
+/// Leave-last-out: the last rows of each user are the test part. Rows are ordered by time, then item, then position in
+/// the log. If a user has at most holdout rows, all of them stay in the training part.
 ///
 /// Cost      O(n log n) time for n rows
 [[nodiscard]] inline Split split_last_out(const Interactions& log, const LastOutSplitOptions& options = {}) {

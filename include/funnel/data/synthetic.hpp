@@ -26,30 +26,30 @@ struct SyntheticOptions {
     std::size_t users = 943;
     std::size_t items = 1682;
     std::size_t rows = 100'000;  ///< at most half of all pairs: users * (items / 2)
-    std::size_t factors = 8;     ///< dimensions of taste
-    double popularity = 1.0;     ///< the r-th most popular item weighs (r + 10)^-popularity; 0: all alike
-    double taste = 1.5;          ///< how much users differ: standard deviation of the log-odds; 0: not at all
-    double drift = 0.5;          ///< in [0, 1]: how much of each taste, and of fashion, changes from first day to last
-    double cold_users = 0.15;    ///< in [0, 1]: chance that a user comes only in the last tenth of the time
+    std::size_t factors = 8;     ///< dimensions of the taste vectors
+    double popularity = 1.0;     ///< weight of the r-th most popular item is (r + 10)^-popularity; 0: all equal
+    double taste = 1.5;          ///< how much users differ: standard deviation of the log-odds; 0: no difference
+    double drift = 0.5;          ///< in [0, 1]: how much tastes and item trends change from the first day to the last
+    double cold_users = 0.15;    ///< in [0, 1]: probability that a user arrives only in the last tenth of the time
     std::uint64_t seed = 1;
 };
 
-/// A world in which it is known who likes what, and a log of what its users did. For tests, for benches, and for trying
-/// things out without data.
+/// A synthetic world with known user preferences, and a log of what its users did. For tests, benchmarks, and
+/// experiments without data.
 ///
-/// Each user comes at some time, stays for a while, and picks items, no item twice; the chance of each pick is
+/// Each user arrives at some time, stays for a while, and picks items without repetition. The probability of a pick is
 ///
-///     P(item | user, time) = exp(affinity(user, item, time)) / sum of the same over the items not yet picked
+///     P(item | user, time) = exp(affinity(user, item, time)) / sum of exp(affinity) over the items not yet picked
 ///     affinity = log popularity(item) + drift * trend(item) * (time - 1/2) + taste * <p(user, time), q(item)>
 ///
-/// with time in [0, 1], in steps of 1/15 (16 eras of 16 days), <p, q> of variance 1, and p turning from one normal
-/// vector towards another. Items of one genre have similar q. Users differ in activity as in real logs (log-normal).
-/// The value of a row is a rating, 1 to 5: taste and noise, without popularity. Times are whole seconds from 2017 on;
-/// rows are ordered by time.
+/// with time in [0, 1], in steps of 1/15 (16 eras of 16 days). <p, q> has variance 1, and p moves from one normal
+/// vector towards another. Items of one genre have similar q. User activity is log-normal, as in real logs. The value
+/// of a row is a rating, 1 to 5: taste plus noise, without popularity. Times are whole seconds from 2017 on. Rows are
+/// ordered by time.
 ///
 /// The log, the metadata and every affinity have the same bits on every machine, compiler and standard library.
 ///
-/// Cost      O(users * eras a user stays * items * factors + rows log items); 0.3 s for the defaults
+/// Cost      O(users * eras per user * items * factors + rows log items); 0.3 s for the defaults
 /// Errors    InvalidArgument if a size is 0, rows is too large, or a number is out of range
 class SyntheticWorld {
 public:
@@ -59,7 +59,7 @@ public:
 
     explicit SyntheticWorld(const SyntheticOptions& options = {}) : options_(options) {
         require(options.users > 0 && options.items > 1 && options.factors > 0,
-                "SyntheticWorld: needs a user, two items and a factor");
+                "SyntheticWorld: users must be >= 1, items >= 2 and factors >= 1");
         require(options.items <= std::uint32_t(-1) && options.users <= std::uint32_t(-1),
                 "SyntheticWorld: at most 2^32 - 1 users and items");
         require(options.rows <= options.users * (options.items / 2),
@@ -78,7 +78,7 @@ public:
     SyntheticWorld(SyntheticWorld&&) noexcept = default;
     SyntheticWorld& operator=(const SyntheticWorld& other) {
         return *this = SyntheticWorld(other);
-    }  // all of it, or nothing
+    }  // strong guarantee
     SyntheticWorld& operator=(SyntheticWorld&&) noexcept = default;
     ~SyntheticWorld() = default;
 
@@ -87,7 +87,7 @@ public:
     [[nodiscard]] std::size_t users() const noexcept { return log_.users(); }
     [[nodiscard]] std::size_t items() const noexcept { return log_.items(); }
 
-    /// The era of a time; times before the first era and NaN count as the first, later ones as the last.
+    /// The era of a time. Times before the first era and NaN map to the first era, later times to the last.
     [[nodiscard]] static std::size_t era(double time) noexcept {
         const double place = (time - static_cast<double>(first_second)) / static_cast<double>(seconds_an_era);
         return math::is_nan(time) ? 0 : place >= eras ? eras - 1 : place > 0.0 ? static_cast<std::size_t>(place) : 0;
@@ -106,21 +106,21 @@ public:
         return result;
     }
 
-    /// The same for one item and a time.
+    /// The true affinity of a user to one item at a time.
     [[nodiscard]] double affinity(std::size_t user, std::size_t item, double time) const {
         require(user < users() && item < items(), "SyntheticWorld: user and item must exist");
         return affinity_to(item, taste_of(user, era(time)), era(time));
     }
 
 private:
-    // Streams of the seed; those below 2^32 belong to synthetic_items.
+    // Random streams of the seed; streams below 2^32 belong to synthetic_items.
     static constexpr std::uint64_t item_stream = std::uint64_t{1} << 32;
     static constexpr std::uint64_t user_stream = std::uint64_t{2} << 32;
     static constexpr std::uint64_t genre_stream = std::uint64_t{3} << 32;
     static constexpr std::uint64_t place_stream = std::uint64_t{4} << 32;
 
-    // Factors are whole multiples of 2^-10: sums of their products are exact, in whatever order and with whatever
-    // instructions they are computed.
+    // Factors are multiples of 2^-10, so that sums of their products are exact, in any order and with any instruction
+    // set.
     static double on_grid(double x) noexcept { return math::round(x * 1024.0) / 1024.0; }
 
     void make_items() {
@@ -141,7 +141,7 @@ private:
             log_popularity_[item] = -options_.popularity * funnel::detail::portable_log(place[item] + 10.0);
             trend_[item] = 2.0 * options_.drift * random.normal();
             const auto& genres = metadata_[item].genres;
-            // A third of the variance is the item's own, the rest that of its genres.
+            // One third of the variance belongs to the item itself, two thirds to its genres.
             const double scale = math::sqrt(2.0 / 3.0 / static_cast<double>(genres.size()));
             for (std::size_t f = 0; f < options_.factors; ++f) {
                 double sum = 0.0;
@@ -190,7 +190,7 @@ private:
         return math::fma(strength, taste_for(item, taste), math::fma(trend_[item], time, log_popularity_[item]));
     }
 
-    // Rows a user: log-normal shares, at most half of the items; they add up to the number of rows.
+    // Rows per user: log-normal shares, at most half of the items each; they sum to the number of rows.
     [[nodiscard]] std::vector<std::size_t> activity() const {
         std::vector<double> share(options_.users);
         double total = 0.0;
@@ -222,9 +222,9 @@ private:
         for (std::size_t user = 0; user < options_.users; ++user) {
             Random random(options_.seed, user_stream + 2 * user + 1);
             static_cast<void>(random.normal());  // the user's share of the rows
-            live(user, visits(counts[user], random), random, rows);
+            pick_items(user, visits(counts[user], random), random, rows);
         }
-        // Of one time, users come in their order, and so do the picks of each.
+        // Sort by time; at equal times, by user and then by order of the picks.
         std::vector<std::size_t> order(rows.size());
         for (std::size_t row = 0; row < rows.size(); ++row) {
             order[row] = row;
@@ -254,10 +254,10 @@ private:
         return times;
     }
 
-    // Picks one item for each time. Items that were picked are drawn again; when they have half of the weight, the sums
-    // are made anew without them.
-    void live(std::size_t user, const std::vector<std::int64_t>& times, Random& random,
-              std::vector<Interaction>& rows) const {
+    // Picks one item per time. Items already picked are rejected and drawn again; once they have half of the weight,
+    // the sums are recomputed without them.
+    void pick_items(std::size_t user, const std::vector<std::int64_t>& times, Random& random,
+                    std::vector<Interaction>& rows) const {
         std::vector<bool> is_picked(options_.items, false);
         std::vector<double> weights(options_.items);
         std::vector<double> sums(options_.items);
@@ -273,7 +273,7 @@ private:
                 for (std::size_t item = 0; item < options_.items; ++item) {
                     weights[item] = funnel::detail::portable_exp(affinity_to(item, taste, era_now));
                 }
-                picked = total;  // the sums are out of date
+                picked = total;  // forces new sums
             }
             if (picked >= 0.5 * total) {
                 total = picked = 0.0;

@@ -18,7 +18,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace data {
 
-/// Invented films: a title each ("The Silent River"), a year up to 2016, mostly late, and one to three of 12 genres.
+/// Invented films, each with a title ("The Silent River"), a year up to 2016 (mostly recent), and one to three of 12
+/// genres.
 ///
 /// Returns   the same films on every machine; the first n are the same for every number of items
 /// Errors    InvalidArgument if there are more than 2^32 - 1 items
@@ -41,7 +42,7 @@ namespace data {
     constexpr std::size_t titles = adjectives.size() * nouns.size();
     std::vector<ItemInfo> infos(items);
     for (std::size_t item = 0; item < items; ++item) {
-        // 1007 has no factor in common with the number of titles, so each is used once before the first sequel.
+        // 1007 and the number of titles are coprime, so each title is used once before the first sequel.
         const std::size_t title = (item * 1007 + seed % titles) % titles;
         const std::size_t part = item / titles + 1;
         std::string& words = infos[item].title;

@@ -19,19 +19,19 @@ namespace data {
 
 struct OracleOptions {
     std::size_t k = 10;      ///< length of the list
-    bool keep_seen = false;  ///< whether items of the training history may be recommended
+    bool keep_seen = false;  ///< true: items of the training history may be recommended
 };
 
-/// The recommender that knows the truth of a synthetic world: what it reaches on a test part is the most that any model
-/// can reach there, up to chance. It is to be evaluated like a model.
+/// A recommender that knows the true preferences of a synthetic world. Apart from chance, no model can be better on a
+/// test part. Evaluate it like a model.
 ///
-/// It knows when each user will come, though not what for: an item's score is the mean, over the times of the user's
-/// test rows, of the chance that a pick at that time is this item. Users without a test row are taken in the last era.
+/// It knows when each user is active, but not the items. The score of an item is the probability that a pick is this
+/// item, averaged over the times of the user's test rows. For users without a test row, it uses the last era.
 ///
-/// Cost      a list: O(eras of the user's test rows * items * factors)
+/// Cost      per list: O(eras of the user's test rows * items * factors)
 class SyntheticOracle {
 public:
-    /// The world must outlive the oracle; train and test are parts of its log.
+    /// The world must outlive the oracle; train and test must be parts of its log.
     ///
     /// Errors    InvalidArgument if train or test have other numbers of users or items than the world
     SyntheticOracle(const SyntheticWorld& world FUNNEL_LIFETIMEBOUND, const Interactions& train,
@@ -96,7 +96,7 @@ public:
 private:
     const SyntheticWorld& world_;
     std::vector<std::vector<std::uint32_t>> histories_;  // items of each user's training rows
-    std::vector<std::uint32_t> visits_;                  // users x eras: test rows
+    std::vector<std::uint32_t> visits_;                  // users x eras: number of test rows
 };
 
 }  // namespace data

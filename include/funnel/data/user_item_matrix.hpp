@@ -11,7 +11,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace data {
 
-/// Users x items: what each user did with which item. Of several rows of one pair, the last in the log counts.
+/// The users x items matrix of values. If several rows have the same pair, the last one in the log is used.
 ///
 /// Errors    InvalidArgument if a row of the log has an id that is not below users() or items()
 template <InteractionLog Log>

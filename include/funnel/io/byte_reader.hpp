@@ -17,16 +17,16 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io {
 
-/// Reads numbers, lowest byte first, from bytes that may hold anything. Never reads past the end, and proves every size
-/// before it allocates. A call that throws leaves the position where it was.
+/// Reads little-endian numbers from untrusted bytes. Never reads past the end, and checks every size before it
+/// allocates. A call that throws does not change the position.
 ///
 /// Errors    CorruptData "<source>: byte <position> (<what>): expected ..., found ..." if too few bytes are left
 class ByteReader {
 public:
-    /// The bytes must outlive the reader; source is the name that errors give, for files their path.
+    /// The bytes must outlive the reader. source is the name used in error messages, for files their path.
     ByteReader(std::span<const std::byte> bytes FUNNEL_LIFETIMEBOUND, std::string source)
         : bytes_(bytes), source_(std::move(source)) {}
-    ByteReader(std::vector<std::byte>&& bytes, std::string source) = delete;  // would not live as long as the reader
+    ByteReader(std::vector<std::byte>&& bytes, std::string source) = delete;  // the bytes must outlive the reader
 
     [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
     [[nodiscard]] std::uint64_t remaining() const noexcept { return bytes_.size() - position_; }
@@ -73,14 +73,14 @@ public:
         return a * b;
     }
 
-    /// Nothing may follow.
+    /// Checks that no bytes follow.
     void expect_end() const {
         if (remaining() != 0) {
             fail("end", "no more bytes", std::to_string(remaining()) + " more");
         }
     }
 
-    /// Gives up, at the present position.
+    /// Throws CorruptData with the current position.
     [[noreturn]] void fail(std::string_view what, std::string_view expected, std::string_view found) const {
         fail_at(position_, what, expected, found);
     }

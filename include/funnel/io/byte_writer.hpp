@@ -17,13 +17,13 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io {
 
-/// Bytes that grow at the end; numbers go in with their lowest byte first. ByteReader is the other side.
+/// A growing byte buffer; numbers are written little-endian. The counterpart is ByteReader.
 ///
-/// A call that throws changes nothing. What goes in may be a part of the writer's own bytes.
+/// A call that throws changes nothing. The input may be a part of the writer's own bytes.
 class ByteWriter {
 public:
     [[nodiscard]] const std::vector<std::byte>& bytes() const& noexcept FUNNEL_LIFETIMEBOUND { return bytes_; }
-    /// Of a writer that is not needed any more: its bytes themselves.
+    /// Moves the bytes out of a writer that is no longer needed.
     [[nodiscard]] std::vector<std::byte> bytes() && noexcept { return std::move(bytes_); }
 
     void write(std::span<const std::byte> more) {
@@ -33,7 +33,7 @@ public:
             std::copy(more.begin(), more.end(), bytes_.data() + before);
             return;
         }
-        ByteWriter larger;  // the old bytes live until all is copied: `more` may be a part of them
+        ByteWriter larger;  // keep the old bytes until all is copied: `more` may be a part of them
         larger.bytes_.reserve(math::saturating_add(bytes_.size(), std::max(bytes_.size(), more.size())));
         larger.bytes_.insert(larger.bytes_.end(), bytes_.begin(), bytes_.end());
         larger.bytes_.insert(larger.bytes_.end(), more.begin(), more.end());
@@ -64,9 +64,9 @@ public:
         write({reinterpret_cast<const std::byte*>(characters.data()), characters.size()});
     }
 
-    /// Text in a field of fixed size, filled up with zeros.
+    /// Writes text into a field of fixed size, padded with zeros.
     ///
-    /// Errors    InvalidArgument if it does not fit
+    /// Errors    InvalidArgument if the text does not fit
     void text(std::string_view characters, std::size_t size) {
         require(characters.size() <= size, "ByteWriter: the text does not fit into its field");
         std::vector<std::byte> field(size);

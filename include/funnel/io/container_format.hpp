@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The layout of our own files, .fnl, version 1.0. What ContainerWriter and ContainerReader share; include
-// container.hpp.
+// The layout of the library's own files, .fnl, version 1.0, and the definitions that ContainerWriter and
+// ContainerReader share; include container.hpp instead.
 //
 //     offset  size
-//     0       8     magic: 89 'F' 'N' 'L' CR LF 1A LF, so that transfers as text or with 7 bits show
-//     8       2     format, major: another one is refused
-//     10      2     format, minor: a newer one only adds element types
+//     0       8     magic: 89 'F' 'N' 'L' CR LF 1A LF, which reveals transfers as text or with 7 bits
+//     8       2     format, major: readers reject any other
+//     10      2     format, minor: newer versions only add element types
 //     12      4     0x01020304
 //     16      8     length of the whole file
 //     24      4     number of sections
 //     28      4     layout version of the kind
-//     32      24    kind ("cf.EASE"), filled up with zeros
+//     32      24    kind ("cf.EASE"), padded with zeros
 //     56      4     CRC-32C of the section table
 //     60      4     CRC-32C of bytes 0 .. 59
-//     64      64 n  section table, one entry a section:
-//                     0   32  name, filled up with zeros
+//     64      64 n  section table, one entry per section:
+//                     0   32  name, padded with zeros
 //                     32  4   element type
 //                     36  4   CRC-32C of the section
 //                     40  8   offset in the file, a multiple of 64
 //                     48  8   length in bytes
-//                     56  8   columns: 1, or for a matrix the length of a row
-//     then          the sections, in the order of the table, without gaps but for zeros up to the next multiple of 64
+//                     56  8   columns: the row length of a matrix, else 1
+//     then          the sections, in the order of the table, each padded with zeros to a multiple of 64
 //
 // All numbers are little-endian. Bytes 0 .. 63 keep this layout in every version of the format.
-// A section of strings holds: count (u64), count + 1 offsets (u64, from 0 up), and the characters one after another.
+// A section of strings contains: count (u64), count + 1 ascending offsets from 0 (u64), and the characters.
 
 #include <funnel/core/config.hpp>
 #include <funnel/io/little_endian.hpp>
@@ -41,10 +41,10 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io::detail {
 
-// How many of something the caller expects, if the caller knows. A std::optional is slower to compile.
+// The number of elements that the caller expects, if known. A std::optional is slower to compile.
 struct ExpectedCount {
     constexpr ExpectedCount() = default;
-    // NOLINTNEXTLINE(google-explicit-constructor): a number is what it stands for
+    // NOLINTNEXTLINE(google-explicit-constructor): callers pass a plain number
     constexpr ExpectedCount(std::uint64_t expected) : count(expected), is_known(true) {}
 
     std::uint64_t count = 0;
@@ -63,15 +63,15 @@ inline constexpr std::size_t container_alignment = 64;
 inline constexpr std::size_t container_kind_size = 24;
 inline constexpr std::size_t container_name_size = 32;
 inline constexpr std::uint32_t container_max_sections = 4096;
-// Of a matrix without rows: its length says nothing, and a program takes memory for such a row sooner or later.
+// Limit for a matrix without rows: the file length does not bound its columns, and a program may later allocate a row.
 inline constexpr std::uint64_t container_max_empty_columns = 65536;
-#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // else a fuzzer never gets past the checksums
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // else a fuzzer cannot pass the checksums
 inline constexpr bool container_checksums_count = false;
 #else
 inline constexpr bool container_checksums_count = true;
 #endif
 
-// In files, hence numbered for ever.
+// Stored in files: never change a number.
 enum class ElementType : std::uint8_t {
     u8 = 1,
     i8 = 2,
@@ -101,7 +101,7 @@ template <Number T>
     return type >= 1 && type <= names.size() ? names[type - 1] : "type " + std::to_string(type);
 }
 
-// Kinds and section names: 1 .. size - 1 printable ASCII characters.
+// Kinds and section names: 1 to size - 1 printable ASCII characters.
 [[nodiscard]] constexpr bool is_container_name(std::string_view name, std::size_t size) noexcept {
     bool is_printable = true;
     for (const char c : name) {

@@ -23,49 +23,50 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io {
 
-/// Opens a .fnl file and hands out its sections, each fully checked.
+/// Opens a .fnl file and returns its sections, each fully checked.
 ///
 ///     const io::ContainerReader file(path, "cf.EASE", 1);
 ///     const auto items = file.value<std::uint32_t>("items");
 ///     Matrix<float> weights = file.matrix<float>("weights", items, items);
 ///     file.check(all_finite(weights), "weights", "must be finite");
 ///
-/// The constructor proves that the file is complete and undamaged: any changed, missing or added byte is found. What
-/// the sections mean, such as ids below a count, is for the caller to check(). Sections nobody asks for are skipped.
+/// The constructor checks that the file is complete and not corrupt: it detects any changed, missing or added byte. The
+/// caller must check() the meaning of the contents, for example that ids are below a count. Sections that are not
+/// requested are ignored.
 ///
-/// Cost      reads the file once into memory; each section handed out is a copy
+/// Cost      reads the file once into memory; each returned section is a copy
 /// Errors    IOError if the file cannot be read;  CorruptData, with the place, what was expected and what was found, if
-///           it is damaged, of another kind or from a newer version, or has no such section of that type and size
+///           the file is corrupt, of another kind or from a newer version, or has no such section of that type and size
 class ContainerReader {
 public:
-    /// layout_version is the newest that the caller understands; see the member of that name.
+    /// layout_version is the newest version that the caller can read; see the member function of that name.
     ContainerReader(const std::string& path, std::string_view kind, std::uint32_t layout_version)
         : file_(read_file(path)), bytes_(file_), source_(path) {
         open(kind, layout_version);
     }
 
-    /// From bytes in memory, which must outlive the reader; source is the name that errors give.
+    /// Reads from bytes in memory, which must outlive the reader; source is the name used in error messages.
     ContainerReader(std::span<const std::byte> bytes FUNNEL_LIFETIMEBOUND, std::string_view kind,
                     std::uint32_t layout_version, std::string source = "container in memory")
         : bytes_(bytes), source_(std::move(source)) {
         open(kind, layout_version);
     }
-    /// From a temporary vector, which the reader keeps.
+    /// Reads from a temporary vector, which the reader takes over.
     ContainerReader(std::vector<std::byte>&& bytes, std::string_view kind, std::uint32_t layout_version,
                     std::string source = "container in memory")
         : file_(std::move(bytes)), bytes_(file_), source_(std::move(source)) {
         open(kind, layout_version);
     }
 
-    ContainerReader(ContainerReader&&) noexcept = default;  // a copy would look into the bytes of its original
+    ContainerReader(ContainerReader&&) noexcept = default;  // a copy would refer to the bytes of the original
     ContainerReader& operator=(ContainerReader&&) noexcept = default;
 
-    /// The layout version of the file: at least 1, at most the one asked for.
+    /// The layout version of the file: from 1 to the version passed to the constructor.
     [[nodiscard]] std::uint32_t layout_version() const noexcept { return version_; }
 
     [[nodiscard]] bool has(std::string_view name) const noexcept { return find(name) != nullptr; }
 
-    /// A section of one number.
+    /// Reads a section of one number.
     template <Number T>
     [[nodiscard]] T value(std::string_view name) const {
         const Section& section = section_of(name, detail::element_type_of<T>(), sizeof(T), 1);
@@ -73,7 +74,7 @@ public:
         return load_number<T>(section.bytes);
     }
 
-    /// A section of numbers, of any count or exactly the expected one.
+    /// Reads a section of numbers, of any count or exactly the expected one.
     template <Number T>
     [[nodiscard]] std::vector<T> array(std::string_view name, detail::ExpectedCount expected_count = {}) const {
         const Section& section = section_of(name, detail::element_type_of<T>(), sizeof(T), 1);
@@ -84,7 +85,7 @@ public:
         return numbers;
     }
 
-    /// A section of rows of numbers, of any shape or exactly the expected one.
+    /// Reads a section of rows of numbers, of any shape or exactly the expected one.
     template <Number T>
     [[nodiscard]] Matrix<T> matrix(std::string_view name, detail::ExpectedCount expected_rows = {},
                                    detail::ExpectedCount expected_cols = {}) const {
@@ -100,7 +101,7 @@ public:
         return numbers;
     }
 
-    /// A section of texts, of any count or exactly the expected one.
+    /// Reads a section of strings, of any count or exactly the expected one.
     [[nodiscard]] std::vector<std::string> strings(std::string_view name,
                                                    detail::ExpectedCount expected_count = {}) const {
         const Section& section = named(name);
@@ -109,7 +110,7 @@ public:
         const auto count = reader.number<std::uint64_t>("number of texts");
         expect_count(section, count, expected_count, "texts");
         if (count >= reader.remaining() / 8) {
-            reader.fail("offsets of the texts", "room for one more than there are texts", std::to_string(count));
+            reader.fail("offsets of the texts", "room for count + 1 offsets", std::to_string(count));
         }
         const auto offsets = reader.bytes(8 * (count + 1), "offsets of the texts");
         const auto offset = [&](std::size_t i) { return load_number<std::uint64_t>(offsets.subspan(8 * i)); };
@@ -119,7 +120,7 @@ public:
         }
         if (!rise) {
             reader.fail_at(sizeof(count), "offsets of the texts",
-                           "numbers that rise from 0 to " + std::to_string(reader.remaining()), "others");
+                           "ascending numbers from 0 to " + std::to_string(reader.remaining()), "other numbers");
         }
         std::vector<std::string> texts;
         texts.reserve(count);
@@ -129,7 +130,8 @@ public:
         return texts;
     }
 
-    /// For what only the caller can know about a section: CorruptData, naming file, section and what must hold.
+    /// Checks a condition that only the caller can know. Throws CorruptData with the file, the section and the
+    /// condition.
     void check(bool holds, std::string_view name, std::string_view what_must_hold) const {
         if (!holds) [[unlikely]] {
             const Section* section = find(name);
@@ -159,7 +161,7 @@ private:
         return *section;
     }
 
-    // Whole rows of numbers. Not a template: a reader of a model has many types.
+    // Checks that the section consists of whole rows. Not a template, because a reader of a model uses many types.
     [[nodiscard]] const Section& section_of(std::string_view name, detail::ElementType type, std::size_t size,
                                             detail::ExpectedCount columns) const {
         const Section& section = named(name);
@@ -167,8 +169,8 @@ private:
         expect_count(section, section.columns, columns, "columns");
         const std::uint64_t count = section.length / size;
         const bool fills_rows = section.columns == 0 ? count == 0 : count % section.columns == 0;
-        check(section.columns <= std::max(count, detail::container_max_empty_columns), name, "its rows are too long");
-        check(section.length % size == 0 && fills_rows, name, "its length must be that of whole rows of numbers");
+        check(section.columns <= std::max(count, detail::container_max_empty_columns), name, "must have fewer columns");
+        check(section.length % size == 0 && fills_rows, name, "must consist of whole rows of numbers");
         return section;
     }
 
@@ -189,7 +191,7 @@ private:
 
     void open(std::string_view kind, std::uint32_t layout_version);
 
-    std::vector<std::byte> file_;  // empty if the bytes are someone else's
+    std::vector<std::byte> file_;  // empty if the bytes belong to the caller
     std::span<const std::byte> bytes_;
     std::string source_;
     std::uint32_t version_ = 0;
@@ -226,7 +228,7 @@ inline void ContainerReader::open(std::string_view kind, std::uint32_t layout_ve
         reader.fail_at(8, "format", "version 1.x", "version " + std::to_string(major) + "." + std::to_string(minor));
     }
     expect(mark, detail::container_endian_mark, 12, "byte order");
-    ByteReader kind_reader(bytes_.first(head_size), source_);  // decoded only now that the checksum is right
+    ByteReader kind_reader(bytes_.first(head_size), source_);  // decoded only after the checksum was verified
     kind_reader.bytes(kind_position, "kind");
     const std::string found_kind = detail::container_text(kind_reader, detail::container_kind_size, "kind");
     if (found_kind != kind) {

@@ -38,18 +38,18 @@ inline void expect_checksum(const ByteReader& reader, std::uint64_t position, st
     }
 }
 
-// A text in a field of fixed size: printable, not empty, zeros after it.
+// Reads text from a field of fixed size: printable, not empty, padded with zeros.
 [[nodiscard]] inline std::string container_text(ByteReader& reader, std::size_t size, std::string_view what) {
     const std::uint64_t position = reader.position();
     const std::string field = reader.text(size, what);
     const std::string name = field.substr(0, field.find('\0'));
     if (!is_container_name(name, size) || field.find_first_not_of('\0', name.size()) != std::string::npos) {
-        reader.fail_at(position, what, "printable characters and zeros after them", "others");
+        reader.fail_at(position, what, "printable characters, padded with zeros", "other bytes");
     }
     return name;
 }
 
-// Sorted first: thousands of sections must not be compared each with each.
+// Sorts first, to avoid comparing all pairs of thousands of sections.
 inline void expect_different_names(const ByteReader& reader, std::span<const ContainerSection> sections) {
     std::vector<std::pair<std::string_view, std::size_t>> sorted;
     sorted.reserve(sections.size());
@@ -61,11 +61,11 @@ inline void expect_different_names(const ByteReader& reader, std::span<const Con
                                           [](const auto& a, const auto& b) { return a.first == b.first; });
     if (twice != sorted.end()) {
         reader.fail_at(container_head_size + (twice + 1)->second * container_entry_size, "section name",
-                       "names that differ", "\"" + std::string(twice->first) + "\" twice");
+                       "different names", "\"" + std::string(twice->first) + "\" twice");
     }
 }
 
-// The table, and behind it the sections, up to the end of the file.
+// Reads the table and the sections after it, up to the end of the file.
 [[nodiscard]] inline std::vector<ContainerSection> read_container_table(ByteReader& reader, std::uint32_t count) {
     std::vector<ContainerSection> sections;
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -87,7 +87,7 @@ inline void expect_different_names(const ByteReader& reader, std::span<const Con
         expect_checksum(reader, section.offset, what, section.bytes, section.checksum);
         for (const std::byte byte : reader.bytes(container_padding(section.length), what)) {
             if (byte != std::byte{0}) {
-                reader.fail(what, "zeros up to a multiple of 64 bytes", "others");
+                reader.fail(what, "zeros up to a multiple of 64 bytes", "other bytes");
             }
         }
     }

@@ -26,36 +26,36 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io {
 
-/// Collects named sections and saves them as one .fnl file. ContainerReader is the other side.
+/// Collects named sections and saves them as one .fnl file. The counterpart is ContainerReader.
 ///
 ///     io::ContainerWriter file("cf.EASE", 1);
 ///     file.value("lambda", lambda_);
 ///     file.matrix("weights", weights_);
 ///     file.save(path);
 ///
-/// Arrays and matrices are remembered, not copied: they must live, unchanged, until the last save() or bytes().
-/// The same sections give the same bytes, on every machine. A call that throws adds nothing.
+/// Arrays and matrices are not copied: they must exist, unchanged, until the last save() or bytes(). The same sections
+/// give the same bytes on every machine. A call that throws adds nothing.
 ///
-/// Errors    InvalidArgument if a kind or name is not 1 to 23 (31) printable characters without spaces, if a name comes
+/// Errors    InvalidArgument if a kind (name) is not 1 to 23 (31) printable characters without spaces, if a name occurs
 ///           twice, or if there are more than 4096 sections
 class ContainerWriter {
 public:
-    /// kind says what the file holds, layout_version (from 1) which sections belong to it and what they mean.
+    /// kind is the type of the stored object. layout_version (from 1) determines its sections and their meaning.
     ContainerWriter(std::string_view kind, std::uint32_t layout_version) : kind_(kind), version_(layout_version) {
         require(detail::is_container_name(kind, detail::container_kind_size),
                 "ContainerWriter: kind must be 1 to 23 printable characters without spaces");
-        require(layout_version > 0, "ContainerWriter: layout versions start at 1");
+        require(layout_version > 0, "ContainerWriter: layout_version must be at least 1");
     }
 
     ContainerWriter(const ContainerWriter&) = default;
     ContainerWriter(ContainerWriter&&) noexcept = default;
     ContainerWriter& operator=(const ContainerWriter& other) {
         return *this = ContainerWriter(other);
-    }  // all of it, or nothing
+    }  // strong guarantee
     ContainerWriter& operator=(ContainerWriter&&) noexcept = default;
     ~ContainerWriter() = default;
 
-    /// One number.
+    /// Adds one number.
     template <Number T>
     void value(std::string_view name, T number) {
         ByteWriter bytes;
@@ -63,13 +63,14 @@ public:
         add(new_section<T>(name, 1), std::move(bytes).bytes());
     }
 
-    /// Numbers in a row.
+    /// Adds an array of numbers.
     template <Number T>
     void array(std::string_view name, std::span<const T> numbers) {
         matrix(name, MatrixView<const T>(numbers, numbers.size(), 1));
     }
 
-    /// As above, for what converts to a span and outlives the call: no temporary vectors.
+    /// As above, for an lvalue that converts to a span. Temporary vectors are rejected, because they would be destroyed
+    /// before save().
     template <class Numbers>
         requires(std::is_lvalue_reference_v<Numbers>)
     void array(std::string_view name, Numbers&& numbers) {
@@ -77,9 +78,9 @@ public:
         array(name, std::span<const Element>(std::data(numbers), std::size(numbers)));
     }
 
-    /// Rows of numbers, without the padding between them.
+    /// Adds rows of numbers, without the padding between them.
     ///
-    /// Errors    InvalidArgument if there are rows without columns, which would be lost
+    /// Errors    InvalidArgument if there are rows without columns: the file could not store their number
     template <class T>
         requires Number<std::remove_const_t<T>>
     void matrix(std::string_view name, MatrixView<T> numbers) {
@@ -110,9 +111,9 @@ public:
         matrix(name, numbers.view());
     }
     template <Number T>
-    void matrix(std::string_view name, const Matrix<T>&& numbers) = delete;  // would not live until save()
+    void matrix(std::string_view name, const Matrix<T>&& numbers) = delete;  // destroyed before save()
 
-    /// Texts of any bytes. These are copied.
+    /// Adds strings of any bytes. They are copied.
     void strings(std::string_view name, std::span<const std::string> texts) {
         ByteWriter packed;
         packed.number<std::uint64_t>(texts.size());
@@ -128,7 +129,7 @@ public:
         add(new_section(name, detail::ElementType::strings, 1), std::move(packed).bytes());
     }
 
-    /// Writes the file, completely or not at all; an old one stays as it is until then.
+    /// Writes the file, completely or not at all. An existing file is unchanged until the new one replaces it.
     ///
     /// Errors    IOError, with the path and the reason
     void save(const std::string& path) const {
@@ -137,7 +138,7 @@ public:
         file.commit();
     }
 
-    /// What save() would write.
+    /// The bytes that save() would write.
     [[nodiscard]] std::vector<std::byte> bytes() const {
         ByteWriter out;
         write_to(out);
@@ -145,7 +146,7 @@ public:
     }
 
 private:
-    // Rows of bytes, equally far apart, of the caller's; or our own.
+    // Either strided rows of the caller's bytes, or bytes owned by the section.
     struct Section {
         std::string name;
         detail::ElementType type;
@@ -176,9 +177,10 @@ private:
         require(detail::is_container_name(name, detail::container_name_size),
                 "ContainerWriter: a section name must be 1 to 31 printable characters without spaces");
         for (const Section& section : sections_) {
-            require(section.name != name, "ContainerWriter: two sections of the same name");
+            require(section.name != name, "ContainerWriter: section names must differ");
         }
-        require(sections_.size() < detail::container_max_sections, "ContainerWriter: more than 4096 sections");
+        require(sections_.size() < detail::container_max_sections,
+                "ContainerWriter: there must be at most 4096 sections");
         return {.name = std::string(name), .type = type, .columns = columns};
     }
 
@@ -187,7 +189,7 @@ private:
         sections_.push_back(std::move(section));
     }
 
-    // Where everything lies follows from the sizes, so the head is known before the first section is written.
+    // All offsets follow from the sizes, so the head is known before the first section is written.
     [[nodiscard]] std::vector<std::byte> head() const {
         ByteWriter table;
         std::uint64_t offset = detail::container_head_size + sections_.size() * detail::container_entry_size;

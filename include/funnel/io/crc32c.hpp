@@ -21,7 +21,7 @@ namespace detail {
 
 using CrcTables = std::array<std::uint32_t, 2048>;
 
-// tables[256 k + b]: what byte b adds to the checksum when k bytes follow it in its block of eight.
+// tables[256 k + b]: the contribution of byte b to the checksum when k bytes follow it in its block of eight.
 [[nodiscard]] inline CrcTables crc32c_tables() noexcept {
     CrcTables tables{};
     for (std::uint32_t byte = 0; byte < 256; ++byte) {
@@ -40,9 +40,9 @@ using CrcTables = std::array<std::uint32_t, 2048>;
     return tables;
 }
 
-// Eight bytes a step, plain C++.
+// Processes eight bytes per step, in plain C++.
 [[nodiscard]] inline std::uint32_t crc32c_by_tables(std::span<const std::byte> bytes, std::uint32_t crc) noexcept {
-    static const CrcTables tables = crc32c_tables();  // at the first call: a compiler is slow at it
+    static const CrcTables tables = crc32c_tables();  // computed at the first call: slow at compile time
     crc = ~crc;
     for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
         std::uint64_t block = load_number<std::uint64_t>(bytes) ^ crc;
@@ -59,16 +59,16 @@ using CrcTables = std::array<std::uint32_t, 2048>;
 
 }  // namespace detail
 
-/// CRC-32C (Castagnoli), the checksum of iSCSI, ext4 and our own files: finds every error burst up to 32 bits.
+/// CRC-32C (Castagnoli), the checksum of iSCSI, ext4 and .fnl files. Detects every error burst of up to 32 bits.
 ///
-/// A checksum of parts: crc32c(second, crc32c(first)) is that of first and second side by side.
-/// It tells damage, not forgery: who edits a file on purpose can correct the checksum, too.
+/// For two parts, crc32c(second, crc32c(first)) is the checksum of their concatenation. The checksum detects
+/// corruption, not tampering: an attacker can correct it.
 ///
-/// Cost      about 1 byte a cycle by tables; 3 and more where the build allows AVX and with it SSE 4.2
+/// Cost      about 1 byte per cycle with tables; 3 and more if the build enables AVX, which implies SSE 4.2
 /// Source    RFC 3720 (appendix B.4); Kounavis & Berry, "A systematic approach to building high performance
 ///           software-based CRC generators", ISCC 2005
 [[nodiscard]] inline std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc = 0) noexcept {
-// AVX rather than SSE 4.2: it is what FUNNEL_ABI carries, so that the two never meet in one program.
+// AVX rather than SSE 4.2: FUNNEL_ABI encodes AVX, so the two variants never meet in one program.
 #ifdef __AVX__
     std::uint64_t state = ~crc;
     for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {

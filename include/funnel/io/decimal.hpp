@@ -20,7 +20,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io::detail {
 
-// Digits, with a minus in front, a point and an exponent if wanted: what std::from_chars reads, except inf and nan.
+// Optional minus, digits, optional point and exponent: what std::from_chars accepts, except inf and nan.
 [[nodiscard]] constexpr bool is_decimal(std::string_view text) noexcept {
     const auto skip = [&](std::string_view characters) {
         const bool is_next = !text.empty() && characters.find(text.front()) != std::string_view::npos;
@@ -44,7 +44,7 @@ namespace io::detail {
     return (has_whole || has_fraction) && (!has_exponent || skip_digits()) && text.empty();
 }
 
-// The number nearest to a decimal: 0 or infinite if it is out of range. The locale of the program does not matter.
+// The nearest number to a decimal: 0 or infinity if out of range. Independent of the program's locale.
 template <std::floating_point T>
 [[nodiscard]] T decimal_by_c_library(std::string_view decimal) {
     static const ::locale_t c_locale = ::newlocale(LC_ALL_MASK, "C", nullptr);
@@ -56,9 +56,9 @@ template <std::floating_point T>
     }
 }
 
-// A finite number written as a decimal from end to end: the float or double nearest to it. The same on every standard
-// library: libc++ before 20 has no std::from_chars for floating point, and libstdc++ calls a number too small for the
-// type an error.
+// Parses the whole text as a finite decimal and returns the nearest float or double. The result is the same with every
+// standard library: libc++ before 20 has no std::from_chars for floating point, and libstdc++ reports an error for a
+// number that is too small for the type.
 template <std::floating_point T>
     requires(std::same_as<T, float> || std::same_as<T, double>)
 [[nodiscard]] std::optional<T> parse_decimal(std::string_view text) {

@@ -20,34 +20,36 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io {
 
-/// Whether a field may stand in double quotes, where it may hold delimiters, line ends and doubled quotes (RFC 4180).
+/// Whether a field may be in double quotes. A quoted field may contain delimiters, line ends and doubled quotes
+/// (RFC 4180).
 enum class Quotes { None, Allowed };
 
-/// Walks over the rows of a delimited text. Strict: every row has the same number of fields, numbers are whole fields.
+/// Reads the rows of a delimited text. Strict: every row has the same number of fields, and a number is a whole field.
 ///
 ///     DelimitedRows rows(Text::read(path), "\t");
 ///     rows.expect_columns(4);
 ///     while (rows.next()) { use(rows.key(0, "user id"), rows.number<float>(2, "rating")); }
 ///
-/// Lines end in LF or CRLF; the last may lack it. A field points into the text and lives until the rows do.
+/// Lines end in LF or CRLF; the last line end is optional. A field is a view into the text, valid as long as the
+/// DelimitedRows object.
 ///
 /// Cost      O(characters) for all rows together
 class DelimitedRows {
 public:
-    /// Errors    InvalidArgument if the delimiter is empty or holds a quote or a line end
+    /// Errors    InvalidArgument if the delimiter is empty or contains a quote or a line end
     DelimitedRows(Text text, std::string_view delimiter, Quotes quotes = Quotes::None)
         : text_(std::move(text)), delimiter_(delimiter), quotes_(quotes) {
         require(!delimiter_.empty() && delimiter_.find_first_of("\"\r\n") == std::string::npos,
-                "DelimitedRows: the delimiter must not be empty, a quote or a line end");
+                "DelimitedRows: delimiter must not be empty or contain a quote or a line end");
     }
 
     DelimitedRows(const DelimitedRows&) = delete;  // fields point into the text
     DelimitedRows& operator=(const DelimitedRows&) = delete;
 
-    /// How long rows are. Without this call, as long as the first.
+    /// Sets the number of columns. Without this call, the first row determines it.
     void expect_columns(std::size_t columns) noexcept { columns_ = columns; }
 
-    /// Goes to the next row; false at the end. If it throws, the present row stays.
+    /// Reads the next row; returns false at the end. If it throws, the current row is unchanged.
     ///
     /// Errors    CorruptData if the row has another number of fields than expected, or its quotes do not match
     bool next() {
@@ -85,7 +87,7 @@ public:
     }
     [[nodiscard]] const Text& text() const noexcept FUNNEL_LIFETIMEBOUND { return text_; }
 
-    /// A field that names something: not empty.
+    /// A non-empty field, for use as a key.
     ///
     /// Errors    CorruptData if it is empty or the row has no such field
     [[nodiscard]] std::string_view key(std::size_t column, std::string_view what) const FUNNEL_LIFETIMEBOUND {
@@ -96,9 +98,9 @@ public:
         return field;
     }
 
-    /// A field that is a finite number from end to end, with a point, in whatever locale.
+    /// A field that is, as a whole, a finite number with a decimal point, independent of the locale.
     ///
-    /// Errors    CorruptData if it is not or the row has no such field
+    /// Errors    CorruptData if it is not a finite number or the row has no such field
     template <std::floating_point T>
     [[nodiscard]] T number(std::size_t column, std::string_view what) const {
         const std::string_view field = field_at(column);
@@ -109,17 +111,17 @@ public:
         return *value;
     }
 
-    /// Says that the current row is not what it should be.
+    /// Throws CorruptData for the current row.
     [[noreturn]] void reject(std::string_view expected, std::string_view found) const {
         text_.reject(line_, expected, found);
     }
 
-    /// Says that something is missing after the last row.
+    /// Throws CorruptData because something is missing after the last row.
     [[noreturn]] void reject_end(std::string_view expected) const {
         text_.reject(next_line_, expected, "the end of the file");
     }
 
-    /// Takes the next row as names of columns; every other row must be as long.
+    /// Reads the next row as column names; all other rows must have the same length.
     void read_header() {
         if (!next()) {
             reject_end("a header");
@@ -127,9 +129,9 @@ public:
         set_header(std::move(fields_));
     }
 
-    /// Where a column is, if it is there.
+    /// The position of a column, if it exists.
     ///
-    /// Errors    CorruptData if there are two of that name
+    /// Errors    CorruptData if there are two with that name
     [[nodiscard]] std::optional<std::size_t> find_column(std::string_view name) const {
         const auto found = std::find(header_.begin(), header_.end(), name);
         if (found == header_.end()) {
@@ -141,7 +143,7 @@ public:
         return static_cast<std::size_t>(found - header_.begin());
     }
 
-    /// Errors    CorruptData, naming the columns there are, if this one is missing or there are two of that name
+    /// Errors    CorruptData if the column is missing (the message lists the existing columns) or occurs twice
     [[nodiscard]] std::size_t column(std::string_view name) const {
         const std::optional<std::size_t> found = find_column(name);
         if (!found) {
@@ -150,12 +152,12 @@ public:
         return *found;
     }
 
-    /// The names of the columns; none without a header.
+    /// The column names; empty without a header.
     [[nodiscard]] std::span<const std::string_view> header() const noexcept FUNNEL_LIFETIMEBOUND {
         return {header_.data(), header_.size()};
     }
 
-    /// The names of the columns for an error message: `the columns "user", "item"`.
+    /// The column names for an error message: `the columns "user", "item"`.
     [[nodiscard]] std::string header_list() const {
         constexpr std::size_t most = 20;
         std::string list = "the columns ";
@@ -200,7 +202,7 @@ private:
         }
     }
 
-    // The row at at_, of which some field is in quotes: quoted fields are taken with their quotes. Returns its end.
+    // Splits the row at at_, which contains quotes. Quoted fields keep their quotes. Returns the end of the row.
     [[nodiscard]] Place split_quoted() {
         const std::string_view content = text_.content_;
         Place place{at_, next_line_ + 1};
@@ -226,7 +228,7 @@ private:
         }
     }
 
-    // Behind the closing quote of the field whose opening quote stands at `at`.
+    // The position after the closing quote of the field whose opening quote is at `at`.
     [[nodiscard]] std::size_t end_of_quoted(std::size_t at) const {
         const std::string_view content = text_.content_;
         while (true) {
@@ -241,7 +243,7 @@ private:
         }
     }
 
-    // Looks no further than the field is long: a row may have a million fields.
+    // Scans only to the end of the field, because a row may have a million fields.
     [[nodiscard]] std::size_t end_of_plain(std::size_t at) const {
         const std::string_view content = text_.content_;
         const std::size_t begin = at;
@@ -262,7 +264,7 @@ private:
         return at;
     }
 
-    // Takes the quotes off the fields of this row. Doubled quotes become one in place, which never grows.
+    // Removes the quotes from the fields of this row, and replaces doubled quotes by one, in place.
     void unquote() noexcept {
         for (std::string_view& field : fields_) {
             if (!field.starts_with('"')) {

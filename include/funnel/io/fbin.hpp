@@ -22,15 +22,15 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io {
 
-/// The true nearest neighbours of each query, nearest first, with distances as the file defines them.
+/// The true nearest neighbors of each query, nearest first, with distances as defined by the file.
 struct GroundTruth {
-    Matrix<std::uint32_t> ids;  ///< a row a query
-    Matrix<float> distances;    ///< of the same shape
+    Matrix<std::uint32_t> ids;  ///< one row per query
+    Matrix<float> distances;    ///< same shape as ids
 };
 
 namespace detail {
 
-// For a file whose size is not what its first numbers say: "; the file looks like gzip data (unpack it first)".
+// A note for a file of unexpected size: "; the file looks like gzip data (unpack it first)".
 [[nodiscard]] inline std::string looks_like(std::span<const std::byte> bytes) {
     const std::string_view known = known_format(bytes);
     return known.empty() ? "" : "; the file looks like " + std::string(known);
@@ -48,8 +48,8 @@ template <Number T>
 [[nodiscard]] inline GroundTruth parse_ground_truth(std::span<const std::byte> bytes, std::string source) {
     ByteReader reader(bytes, std::move(source));
     const auto rows = reader.number<std::uint32_t>("number of queries");
-    const auto k = reader.number<std::uint32_t>("neighbours a query");
-    expect_payload<std::uint64_t>(reader, rows, k, looks_like(bytes));  // an id and a distance take 8 bytes
+    const auto k = reader.number<std::uint32_t>("neighbors per query");
+    expect_payload<std::uint64_t>(reader, rows, k, looks_like(bytes));  // 8 bytes: an id and a distance
     Matrix<std::uint32_t> ids = read_rows<std::uint32_t>(reader, rows, k);
     return {.ids = std::move(ids), .distances = read_rows<float>(reader, rows, k)};
 }
@@ -57,7 +57,7 @@ template <Number T>
 template <Number T>
 void write_bin(const std::string& path, MatrixView<const T> matrix) {
     constexpr std::uint32_t max = std::numeric_limits<std::uint32_t>::max();
-    require(matrix.rows() <= max && matrix.cols() <= max, "write_bin: more than 2^32 - 1 rows or columns");
+    require(matrix.rows() <= max && matrix.cols() <= max, "write_bin: there must be at most 2^32 - 1 rows and columns");
     require_payload(matrix, "write_bin");
     AtomicFile file(path);
     file.write(number_bytes(static_cast<std::uint32_t>(matrix.rows())));
@@ -70,13 +70,14 @@ void write_bin(const std::string& path, MatrixView<const T> matrix) {
 
 }  // namespace detail
 
-/// Matrices in the format of the billion-scale benchmarks: rows and columns (uint32 each), then the numbers row by row.
+/// Reads a matrix in the format of the billion-scale benchmarks: rows and columns (uint32 each), then the numbers row
+/// by row.
 /// .fbin holds float, .u8bin and .i8bin bytes, .ibin int32.
 ///
-/// Numbers come as they stand in the file, NaN included: what is built from them decides.
+/// Numbers are returned unchanged, NaN included; the code that uses them must validate them.
 ///
-/// Errors    IOError if the file cannot be read;  CorruptData if the numbers do not fill it exactly, or if there are
-///           rows without columns
+/// Errors    IOError if the file cannot be read;  CorruptData if the numbers do not fill the file exactly, or if there
+///           are rows without columns
 /// Source    Simhadri et al., "Results of the NeurIPS'21 challenge on billion-scale approximate nearest neighbor
 ///           search", 2022
 [[nodiscard]] inline Matrix<float> read_fbin(const std::string& path) {
@@ -92,7 +93,7 @@ void write_bin(const std::string& path, MatrixView<const T> matrix) {
     return detail::parse_bin<std::int32_t>(read_file(path), path);
 }
 
-/// The other direction. The file appears completely or not at all.
+/// Writes a matrix in this format, completely or not at all.
 ///
 /// Errors    InvalidArgument if there are rows without columns, no rows and more than 65536 columns, or too many of
 ///           either;  IOError
@@ -109,7 +110,8 @@ inline void write_ibin(const std::string& path, MatrixView<const std::int32_t> m
     detail::write_bin(path, matrix);
 }
 
-/// True neighbours from the same benchmarks: queries and k (uint32 each), all ids (uint32), then all distances (float).
+/// Reads the true neighbors of the same benchmarks: queries and k (uint32 each), all ids (uint32), then all distances
+/// (float).
 ///
 /// Errors    as for read_fbin
 [[nodiscard]] inline GroundTruth read_ground_truth(const std::string& path) {

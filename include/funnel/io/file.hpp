@@ -26,15 +26,15 @@ inline namespace FUNNEL_ABI {
 namespace io {
 
 struct ReadFileOptions {
-    std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max();  ///< larger files are refused unread
+    std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max();  ///< larger files are rejected unread
 };
 
-/// All bytes of a regular file.
+/// Reads all bytes of a regular file.
 ///
-/// Errors    IOError, with the path and the reason, if it is missing, not a regular file, not readable, larger than
-///           max_bytes or than memory, or changes its size meanwhile
+/// Errors    IOError, with the path and the reason, if the file is missing, not a regular file, not readable, larger
+///           than max_bytes or than memory, or changes its size during the read
 [[nodiscard]] inline std::vector<std::byte> read_file(const std::string& path, const ReadFileOptions& options = {}) {
-    // O_NONBLOCK: opening a pipe must end in an error, not in waiting for a writer. Regular files do not mind.
+    // O_NONBLOCK: opening a pipe must fail instead of waiting for a writer. It has no effect on regular files.
     const detail::FileDescriptor file(
         detail::uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
     if (!file.is_open()) {
@@ -42,22 +42,22 @@ struct ReadFileOptions {
     }
     struct stat status{};
     if (::fstat(file.get(), &status) != 0) {
-        detail::raise_io_error(path, "cannot tell its size", errno);
+        detail::raise_io_error(path, "cannot read its size", errno);
     }
     if (!S_ISREG(status.st_mode)) {
         raise<IOError>(path + (S_ISDIR(status.st_mode) ? ": is a directory" : ": is not a regular file"));
     }
     const auto size = static_cast<std::uint64_t>(status.st_size);
     if (size > options.max_bytes) {
-        raise<IOError>(path + ": has " + std::to_string(size) + " bytes, allowed are " +
-                       std::to_string(options.max_bytes));
+        raise<IOError>(path + ": has " + std::to_string(size) + " bytes, at most " + std::to_string(options.max_bytes) +
+                       " are allowed");
     }
 
     std::vector<std::byte> bytes;
     if (funnel::detail::exception_of([&] { bytes.resize(size); })) {
         raise<IOError>(path + ": has " + std::to_string(size) + " bytes, more than fit into memory");
     }
-    constexpr std::size_t max_block = std::size_t{1} << 30;  // some systems refuse 2 GiB at once
+    constexpr std::size_t max_block = std::size_t{1} << 30;  // some systems reject 2 GiB in one call
     std::size_t done = 0;
     std::byte beyond{};
     while (true) {
@@ -79,17 +79,17 @@ struct ReadFileOptions {
     }
 }
 
-/// A file that appears under its name complete or not at all, whatever ends the program or the machine meanwhile.
+/// A file that is created completely or not at all, even if the program or the machine stops during the write.
 ///
-/// Bytes go to a temporary file in the same folder; commit() brings it to the disk and puts it in place of the old one,
-/// whose permissions it takes over. Without commit() nothing remains but the old file.
+/// Bytes are written to a temporary file in the same folder. commit() flushes it to disk and renames it over the old
+/// file, whose permissions it keeps. Without commit(), the old file is unchanged and the temporary file is removed.
 ///
-/// The temporary file, ".<name>.tmp<n>" (long names are cut), is locked while it is written. One without a lock was
-/// left behind by a save that was killed, and the next save removes it. A link is followed and stays: what it points to
-/// is replaced, or created if it is not there.
+/// The temporary file, ".<name>.tmp<n>" (long names are cut), is locked during the write. A temporary file without a
+/// lock was left by a save that was killed; the next save removes it. A symbolic link is followed and kept: its target
+/// is replaced, or created if missing.
 ///
-/// Errors    IOError, with the path and the reason, if anything fails or the path is a directory or a device;
-///           InvalidArgument for a write or commit after commit()
+/// Errors    IOError, with the path and the reason, if a system call fails or the path is a directory or a device;
+///           InvalidArgument if write or commit is called after commit()
 class AtomicFile {
 public:
     explicit AtomicFile(const std::string& path) : target_(path) {
@@ -104,9 +104,9 @@ public:
             detail::raise_io_error(path, "cannot create", errno);
         }
         follow_links();
-        name_at_ = target_.rfind('/') + 1;  // 0 if there is none
+        name_at_ = target_.rfind('/') + 1;  // 0 if there is no '/'
         if (name_at_ == target_.size()) {
-            raise<IOError>(target_ + ": names no file to write");
+            raise<IOError>(target_ + ": is not a file name");
         }
         open_temporary();
     }
@@ -120,9 +120,9 @@ public:
         }
     }
 
-    /// Adds bytes at the end.
+    /// Appends bytes.
     void write(std::span<const std::byte> bytes) {
-        require(!committed_, "AtomicFile: write after commit");
+        require(!committed_, "AtomicFile: write must not follow commit");
         while (!bytes.empty()) {
             const std::size_t count = std::min(bytes.size(), buffer_.size() - buffered_);
             std::memcpy(buffer_.data() + buffered_, bytes.data(), count);
@@ -134,26 +134,26 @@ public:
         }
     }
 
-    /// Puts the file in its place. Call it once, last.
+    /// Moves the file to its final path. Call it once, after the last write.
     void commit() {
-        require(!committed_, "AtomicFile: commit only once");
-        const std::string in = folder();  // nothing may fail for want of memory once the file is in place
+        require(!committed_, "AtomicFile: commit must be called only once");
+        const std::string in = folder();  // allocate now: nothing may throw bad_alloc after the rename
         flush();
         if (replaces_ && ::fchmod(file_.get(), mode_) != 0) {
             detail::raise_io_error(target_, "cannot set permissions", errno);
         }
         if (detail::uninterrupted([&] { return ::fsync(file_.get()); }) != 0) {
-            detail::raise_io_error(target_, "cannot bring to the disk", errno);
+            detail::raise_io_error(target_, "cannot flush to disk", errno);
         }
         if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
-            detail::raise_io_error(target_, "cannot put in place", errno);
+            detail::raise_io_error(target_, "cannot rename the temporary file", errno);
         }
         committed_ = true;
 
-        // The rename itself is on the disk once the folder is. Some file systems cannot tell (EINVAL).
+        // The rename is durable only after an fsync of the folder. Some file systems do not support it (EINVAL).
         const detail::FileDescriptor opened(::open(in.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (opened.is_open() && detail::uninterrupted([&] { return ::fsync(opened.get()); }) != 0 && errno != EINVAL) {
-            detail::raise_io_error(target_, "written, but cannot bring its folder to the disk", errno);
+            detail::raise_io_error(target_, "written, but cannot flush its folder to disk", errno);
         }
     }
 
@@ -162,13 +162,13 @@ private:
 
     [[nodiscard]] std::string folder() const { return name_at_ == 0 ? "./" : target_.substr(0, name_at_); }
 
-    // Not realpath: a link may point to what is not there yet.
+    // Not realpath: the target of a link may not exist yet.
     void follow_links() {
         std::array<char, 4096> pointee{};
         for (int links = 0; links < 40; ++links) {
             const ssize_t length = ::readlink(target_.c_str(), pointee.data(), pointee.size());
             if (length < 0) {
-                return;  // no link
+                return;  // not a link
             }
             const std::string_view path(pointee.data(), static_cast<std::size_t>(length));
             const std::size_t folder_size = path.starts_with('/') ? 0 : target_.rfind('/') + 1;
@@ -177,7 +177,7 @@ private:
         detail::raise_io_error(target_, "cannot create", ELOOP);
     }
 
-    // Never longer than the name of a file that exists may be: the end of a long name makes room for our own.
+    // Never longer than an existing file name may be: the end of a long name is cut to make room for the suffix.
     [[nodiscard]] std::string temporary_stem() const {
         std::string stem = target_.substr(name_at_);
         constexpr std::size_t always_fits = 100;
@@ -185,15 +185,15 @@ private:
         if (stem.size() > always_fits) {
             std::size_t size = stem.size() - room;
             while (size > 0 && (static_cast<unsigned char>(stem[size]) & 0xC0U) == 0x80) {
-                --size;  // not within a character of UTF-8
+                --size;  // do not cut inside a UTF-8 character
             }
             stem.resize(size);
         }
         return folder() + "." + stem + ".tmp";
     }
 
-    // Who holds the lock of a temporary file owns it: the first to create it, or the one who is about to remove it.
-    // Names count up from 0, so there are never more of them than saves that ran at the same time.
+    // The process that holds the lock of a temporary file owns it: either the one that created it, or one that is
+    // about to remove it. Names count up from 0, so there are never more files than concurrent saves.
     void open_temporary() {
         const std::string stem = temporary_stem();
         std::size_t n = 0;
@@ -202,7 +202,7 @@ private:
             file_ = detail::FileDescriptor(
                 ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
             if (file_.is_open()) {
-                // Without locks on this file system (an error other than EWOULDBLOCK), nobody takes it from us either.
+                // If this file system has no locks (an error other than EWOULDBLOCK), no other save can lock the file.
                 const bool is_ours = ::flock(file_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
                 if (is_ours && is_still_there(file_)) {
                     return;
@@ -223,7 +223,7 @@ private:
                ::unlink(temporary_.c_str()) == 0;
     }
 
-    // Between open and lock, another save may have removed the file or put it in place.
+    // Another save may have removed or renamed the file between open and lock.
     [[nodiscard]] bool is_still_there(const detail::FileDescriptor& file) const {
         struct stat opened{};
         struct stat named{};

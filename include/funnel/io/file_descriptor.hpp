@@ -14,12 +14,12 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io::detail {
 
-// "model.fnl: cannot open: No such file or directory"
+// Throws, for example, "model.fnl: cannot open: No such file or directory".
 [[noreturn]] inline void raise_io_error(const std::string& path, const std::string& what, int error) {
     raise<IOError>(path + ": " + what + ": " + std::generic_category().message(error));
 }
 
-// An open file that closes itself.
+// Owns an open file descriptor and closes it.
 class FileDescriptor {
 public:
     explicit FileDescriptor(int descriptor = -1) noexcept : descriptor_(descriptor) {}
@@ -41,7 +41,7 @@ private:
     int descriptor_;
 };
 
-// Repeats a system call that a signal cut short.
+// Repeats a system call while a signal interrupts it (EINTR).
 template <class Call>
 [[nodiscard]] auto uninterrupted(Call call) {
     auto result = call();

@@ -15,9 +15,9 @@ namespace io {
 
 namespace detail {
 
-// Days from 1970-01-01 to a day of the Gregorian calendar, for years 0 to 9999.
+// Days from 1970-01-01 to a date of the Gregorian calendar, for years 0 to 9999.
 [[nodiscard]] constexpr std::int64_t days_since_1970(int year, int month, int day) noexcept {
-    // Years that begin in March end with the leap day. 400 years more, so that none of them is below 0.
+    // Years that begin in March end with the leap day. 400 years are added, so that no year is negative.
     const std::int64_t years = year + 400 - (month <= 2 ? 1 : 0);
     const int months = (month + 9) % 12;
     const std::int64_t days = 365 * years + years / 4 - years / 100 + years / 400 + (153 * months + 2) / 5 + day - 1;
@@ -26,7 +26,7 @@ namespace detail {
     return days - days_400_years - from_march_of_year_0_to_1970;
 }
 
-// Reads a text from its front.
+// Consumes a text from the front.
 class ISO8601Reader {
 public:
     explicit constexpr ISO8601Reader(std::string_view text) noexcept : rest_(text) {}
@@ -43,7 +43,7 @@ public:
         return is_next;
     }
 
-    // A number of exactly so many digits that lies in [least, most].
+    // Reads a number with exactly `digits` digits that lies in [least, most].
     [[nodiscard]] constexpr bool number(int digits, int least, int most, int& value) noexcept {
         value = 0;
         for (; digits > 0 && next_is("0123456789"); --digits) {
@@ -53,7 +53,7 @@ public:
         return digits == 0 && least <= value && value <= most;
     }
 
-    // The digits behind a point, at least one. Those after the 15th are below what a double can tell apart.
+    // Reads the digits after a point, at least one. Digits after the 15th are below the precision of a double.
     [[nodiscard]] constexpr bool fraction(double& value) noexcept {
         std::int64_t digits = 0;
         std::int64_t scale = 1;
@@ -74,13 +74,13 @@ private:
 
 }  // namespace detail
 
-/// A date, or a date and a time of day, as seconds since 1970-01-01T00:00:00Z; nothing if the text is neither.
+/// Parses a date, or a date and a time of day, as seconds since 1970-01-01T00:00:00Z; std::nullopt for other text.
 ///
 ///     2024-02-29    2024-02-29T23:59    2024-02-29 23:59:59.25    2024-02-29T23:59:59Z    2024-02-29T23:59:59+05:30
 ///
-/// T or one space separates the two. A fraction of a second follows a point or a comma. Z, +hh:mm, +hhmm and +hh (or
-/// -) say how far the clock is ahead of UTC; without, it shows UTC. A date alone is its midnight. Years are 0000 to
-/// 9999 of the Gregorian calendar, before 1582 too. A leap second (23:59:60 UTC) is the second after it.
+/// T or one space separates date and time. A fraction of a second follows a point or a comma. Z, +hh:mm, +hhmm and +hh
+/// (or -) give the offset from UTC; without an offset, the time is UTC. A date alone means its midnight. Years are 0000
+/// to 9999 of the Gregorian calendar, also before 1582. A leap second (23:59:60 UTC) becomes the second after it.
 ///
 /// Returns   the nearest double, or one next to it if there is a fraction
 /// Source    ISO 8601-1:2019 (extended format); RFC 3339
@@ -131,7 +131,7 @@ private:
     } else {
         static_cast<void>(reader.accept("Zz"));
     }
-    const std::int64_t minute_in_utc = std::int64_t{60} * hour + minute - ahead;  // of the day, or of one beside it
+    const std::int64_t minute_in_utc = std::int64_t{60} * hour + minute - ahead;  // may be a day before or after
     if (!reader.is_at_end() || (second == 60 && (minute_in_utc + 2880) % 1440 != 1439)) {
         return std::nullopt;
     }

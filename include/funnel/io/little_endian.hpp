@@ -15,14 +15,14 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io {
 
-/// A number that means the same on every machine: whole, of 8 to 64 bits, or IEEE float or double. No bool, no
-/// characters (whether char has a sign differs), no long double.
+/// A number type with the same meaning on every machine: an integer of 8 to 64 bits, or IEEE float or double. Excluded
+/// are bool, character types (char may be signed or unsigned) and long double.
 template <class T>
 concept Number = std::same_as<T, float> || std::same_as<T, double> ||
                  (std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
                   !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>);
 
-/// The number whose bytes come first, the lowest first unless another order is asked for. Any alignment will do.
+/// Reads a number from the first bytes, little-endian by default. The bytes need no alignment.
 ///
 /// Shapes    bytes: at least sizeof(T) (not checked)
 template <Number T, std::endian Order = std::endian::little>
@@ -36,7 +36,7 @@ template <Number T, std::endian Order = std::endian::little>
     return std::bit_cast<T>(raw);
 }
 
-/// The bytes of a number, lowest first unless another order is asked for.
+/// The bytes of a number, little-endian by default.
 template <Number T, std::endian Order = std::endian::little>
 [[nodiscard]] constexpr std::array<std::byte, sizeof(T)> number_bytes(T number) noexcept {
     auto raw = std::bit_cast<std::array<std::byte, sizeof(T)>>(number);
@@ -46,7 +46,7 @@ template <Number T, std::endian Order = std::endian::little>
     return raw;
 }
 
-/// Fills out with numbers from bytes that lie side by side: one memcpy where the machine's order is the file's.
+/// Fills out with numbers from contiguous bytes: one memcpy if the byte orders of machine and file are the same.
 ///
 /// Shapes    bytes: out.size() * sizeof(T) (not checked)
 template <Number T, std::endian Order = std::endian::little>

@@ -37,7 +37,7 @@ template <Number T>
     return type.append(std::to_string(sizeof(T)));
 }
 
-// A half of IEEE 754: 1 sign, 5 exponent and 10 fraction bits. Every one is a float.
+// An IEEE 754 half: 1 sign, 5 exponent and 10 fraction bits. A float can represent every half.
 [[nodiscard]] constexpr float half_to_float(std::uint16_t half) noexcept {
     const std::uint32_t sign = static_cast<std::uint32_t>(half >> 15) << 31;
     const std::uint32_t exponent = half >> 10 & 0x1FU;
@@ -50,7 +50,7 @@ template <Number T>
     return std::bit_cast<float>(sign | wider << 23 | fraction << 13);
 }
 
-// The number at the front of these bytes, stored as Stored (std::uint16_t holds a half if T is floating), as a T.
+// Reads a number stored as Stored (std::uint16_t holds a half if T is floating) and converts it to T.
 template <Number T, Number Stored, std::endian Order>
 [[nodiscard]] T load_npy_number(const ByteReader& reader, std::uint64_t position, std::span<const std::byte> bytes) {
     const Stored stored = load_number<Stored, Order>(bytes);
@@ -59,7 +59,7 @@ template <Number T, Number Stored, std::endian Order>
     } else if constexpr (std::same_as<Stored, std::uint16_t>) {
         return half_to_float(stored);
     } else {
-        // From the middle between the largest float and the next power of two on, the nearest float is infinite.
+        // At or above the midpoint between the largest float and the next power of two, the nearest float is infinity.
         if (sizeof(T) < sizeof(Stored) && math::is_finite(stored) &&
             math::abs(static_cast<double>(stored)) >= 0x1.ffffffp127) {
             std::array<char, 32> found{};
@@ -149,14 +149,14 @@ template <Number T>
 
 }  // namespace detail
 
-/// A NumPy array of one or two dimensions. Whole numbers must be of exactly the asked type. read_npy<float> and
+/// Reads a NumPy array of one or two dimensions. Integers must have exactly the requested type. read_npy<float> and
 /// read_npy<double> read float16, float32 and float64, and convert; a float64 is rounded to the nearest float.
 ///
-/// Numbers come as they stand in the file, NaN and infinities included. Both byte orders and both storage orders are
-/// understood, and versions 1.0 to 3.0 of the format. Arrays of objects are refused: they hold pickled programs.
+/// Numbers are returned unchanged, NaN and infinities included. Both byte orders, both storage orders and versions 1.0
+/// to 3.0 of the format are supported. Arrays of objects are rejected, because they contain pickled programs.
 ///
-/// Returns   the array; one of one dimension becomes a matrix of one row, or of none if it is empty
-/// Errors    IOError if the file cannot be read;  CorruptData if the header is not that of such an array, if the
+/// Returns   the array; an array of one dimension becomes a matrix of one row, or of no rows if it is empty
+/// Errors    IOError if the file cannot be read;  CorruptData if the header does not describe such an array, if the
 ///           numbers do not fill the file exactly, if there are rows without columns, or, with its position, if a
 ///           number is too large for a float
 /// Source    numpy.lib.format, "NPY format" (NEP 1)
@@ -165,7 +165,8 @@ template <Number T>
     return detail::parse_npy<T>(read_file(path), path);
 }
 
-/// A file that numpy.load reads as an array of the shape of the matrix. It appears completely or not at all.
+/// Writes a file that numpy.load reads as an array with the shape of the matrix. It is written completely or not at
+/// all.
 ///
 /// Errors    InvalidArgument if there are rows without columns, or no rows and more than 65536 columns;  IOError
 template <Number T>
@@ -175,7 +176,7 @@ void write_npy(const std::string& path, MatrixView<const T> matrix) {
                          "', 'fortran_order': False, 'shape': (" + std::to_string(matrix.rows()) + ", " +
                          std::to_string(matrix.cols()) + "), }";
     constexpr std::size_t before_header = 10;
-    header.resize((before_header + header.size() + 1 + 63) / 64 * 64 - before_header - 1, ' ');  // numbers at 64 k
+    header.resize((before_header + header.size() + 1 + 63) / 64 * 64 - before_header - 1, ' ');  // aligned to 64
     header += '\n';
 
     ByteWriter head;

@@ -21,7 +21,7 @@ struct NpyHeader {
     bool column_major = false;
     std::vector<std::uint64_t> shape;
 
-    // The byte order that dtype names. None, = and | mean that of the machine; single bytes have none.
+    // The byte order given by dtype. None, = and | mean the byte order of the machine; single bytes have none.
     [[nodiscard]] std::endian order() const noexcept {
         return dtype.starts_with('<')   ? std::endian::little
                : dtype.starts_with('>') ? std::endian::big
@@ -35,8 +35,8 @@ struct NpyHeader {
     }
 };
 
-// The dictionary of a .npy file, by a grammar of its own: three known keys, each once, in any order. Python would
-// allow more; no writer of arrays does.
+// Parses the dictionary of a .npy file with its own grammar: three known keys, each once, in any order. Python would
+// allow more, but no writer of arrays uses it.
 class NpyHeaderParser {
 public:
     NpyHeaderParser(const ByteReader& file, std::uint64_t position, std::string_view text)

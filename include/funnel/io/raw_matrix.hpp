@@ -17,14 +17,14 @@
 #include <string>
 #include <string_view>
 
-// What the readers and writers of plain matrix files share: rows of numbers without anything between them.
+// Shared by the readers and writers of plain matrix files: rows of numbers without anything between them.
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io::detail {
 
-// rows x cols numbers that must fill the rest of the file: proven before memory is taken. Rows without columns are
-// refused: any number of them would fit into a file of any size. `note` is added to what was found.
+// Checks that rows x cols numbers fill the rest of the file, before memory is allocated. Rows without columns are
+// rejected, because any number of them would fit into a file of any size. `note` is appended to the error message.
 template <Number T>
 void expect_payload(const ByteReader& reader, std::uint64_t rows, std::uint64_t cols, std::string_view note = {}) {
     const std::string shape = std::to_string(rows) + " x " + std::to_string(cols);
@@ -36,12 +36,12 @@ void expect_payload(const ByteReader& reader, std::uint64_t rows, std::uint64_t 
     if (rows > 0 && cols == 0) {
         reader.fail("shape", "rows with columns", shape);
     }
-    if (rows == 0 && cols > container_max_empty_columns) {  // else the file is as large as its rows
+    if (rows == 0 && cols > container_max_empty_columns) {  // otherwise, the file size bounds the columns
         reader.fail("shape", "at most 65536 columns where there are no rows", shape);
     }
 }
 
-// The same for a matrix on its way into a file: what is written can be read.
+// The same check before a matrix is written: every written file can be read.
 template <Number T>
 void require_payload(MatrixView<const T> matrix, const char* function) {
     if (matrix.rows() > 0 ? matrix.cols() == 0 : matrix.cols() > container_max_empty_columns) {

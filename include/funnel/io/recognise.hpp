@@ -14,8 +14,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io {
 
-/// The kind of file that these first bytes belong to, if it is a known one that is not plain text: "gzip data (unpack
-/// it first)", "UTF-16 text (convert it to UTF-8 first)", "a NumPy .npy array", ...; else empty.
+/// The file format that starts with these bytes, if it is known and not plain text: "gzip data (unpack it first)",
+/// "UTF-16 text (convert it to UTF-8 first)", "a NumPy .npy array", ...; empty otherwise.
 [[nodiscard]] inline std::string_view known_format(std::span<const std::byte> bytes) noexcept {
     using namespace std::string_view_literals;
     struct Known {
@@ -60,12 +60,12 @@ namespace io {
         }
     }
 
-    // The fourth byte of bzip2 is a block size; "BZh" alone could begin a text.
+    // The fourth byte of bzip2 is a block size. "BZh" alone is not enough, because text could begin with it.
     if (start.starts_with("BZh") && start.substr(std::min<std::size_t>(start.size(), 4)).starts_with("1AY&SY")) {
         return "bzip2 data (unpack it first)";
     }
 
-    // Without a byte order mark: ASCII characters with a zero before or after each.
+    // UTF-16 without a byte order mark: ASCII characters with a zero byte before or after each.
     for (const std::size_t zero : {std::size_t{0}, std::size_t{1}}) {
         bool is_utf16 = start.size() >= 4;
         for (std::size_t at = 0; at + 1 < start.size(); at += 2) {
@@ -80,8 +80,8 @@ namespace io {
     return {};
 }
 
-/// What a file seems to be, judged by its first bytes, for errors about files that are not what the caller thinks:
-/// what known_format says, "an HTML page", "text", ..., or else the bytes themselves.
+/// Describes a file by its first bytes, for error messages about unexpected files: the result of known_format, "an HTML
+/// or XML page", "text", ..., or the bytes in hexadecimal.
 [[nodiscard]] inline std::string recognise(std::span<const std::byte> bytes) {
     if (bytes.empty()) {
         return "an empty file";

@@ -17,13 +17,13 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io {
 
-/// The text of a file, and the name by which errors speak of it: "u.data:17: expected 4 columns, found 3".
+/// The text of a file, and its name in error messages: "u.data:17: expected 4 columns, found 3".
 ///
-/// A UTF-8 byte order mark is dropped. All other bytes stay what they are: UTF-8 and Latin-1 pass unchanged.
+/// A UTF-8 byte order mark is dropped. All other bytes remain unchanged, so UTF-8 and Latin-1 are both accepted.
 class Text {
 public:
-    /// Errors    CorruptData if there is nothing but line ends, if lines end in CR alone, or if it is no text:
-    ///           compressed, UTF-16, with a NUL byte
+    /// Errors    CorruptData if the text has only line ends, if lines end in CR alone, or if it is not text:
+    ///           compressed, UTF-16, or with a NUL byte
     Text(std::string name, std::string content) : name_(std::move(name)), content_(std::move(content)) {
         if (const std::string_view other = io::known_format(std::as_bytes(std::span(content_))); !other.empty()) {
             reject(1, "text", other);
@@ -40,14 +40,14 @@ public:
         if (content_.empty()) {
             reject(1, "a row", "an empty file");
         }
-        if (has_only_cr) {  // all rows would be read as one
+        if (has_only_cr) {  // otherwise, all rows would be read as one
             reject(1, "lines that end in LF or CRLF", "lines that end in CR alone (convert them first)");
         }
     }
 
     Text(const Text&) = default;
     Text(Text&&) noexcept = default;
-    Text& operator=(const Text& other) { return *this = Text(other); }  // all of it, or nothing
+    Text& operator=(const Text& other) { return *this = Text(other); }  // strong guarantee
     Text& operator=(Text&&) noexcept = default;
     ~Text() = default;
 
@@ -72,7 +72,7 @@ public:
         raise<CorruptData>(message);
     }
 
-    /// A piece of the text for an error message: in quotes, short, without control characters.
+    /// Formats a piece of the text for an error message: quoted, shortened, without control characters.
     [[nodiscard]] static std::string quote(std::string_view piece) {
         constexpr std::size_t longest = 60;
         std::string quoted = '"' + std::string(piece.substr(0, longest)) + (piece.size() > longest ? "..." : "") + '"';

@@ -11,7 +11,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io {
 
-/// Whether these bytes are UTF-8: no stray or missing continuation, nothing longer than it must be, no surrogates,
+/// Whether these bytes are valid UTF-8: no stray or missing continuation bytes, no overlong encodings, no surrogates,
 /// nothing above U+10FFFF.
 ///
 /// Source    The Unicode Standard, table 3-7
@@ -46,7 +46,7 @@ namespace io {
     return true;
 }
 
-/// A text as UTF-8. What is not UTF-8 already is taken for Latin-1, in which MovieLens 100K and 1M are written.
+/// Converts a text to UTF-8. Text that is not valid UTF-8 is read as Latin-1, the encoding of MovieLens 100K and 1M.
 [[nodiscard]] inline std::string as_utf8(std::string_view text) {
     if (is_utf8(text)) {
         return std::string(text);

@@ -34,7 +34,8 @@ template <Number T>
     const auto cols = static_cast<std::size_t>(dim);
     const std::size_t row_size = sizeof(dim) + cols * sizeof(T);
     if (bytes.size() % row_size != 0) {
-        reader.fail_at(0, "length of the first row", "rows that fill the file of " + std::to_string(bytes.size()),
+        reader.fail_at(0, "length of the first row",
+                       "rows that fill the file of " + std::to_string(bytes.size()) + " bytes",
                        "rows of " + std::to_string(row_size) + " bytes; the file looks like " + recognise(bytes));
     }
 
@@ -55,8 +56,9 @@ template <Number T>
 
 template <Number T>
 void write_vecs(const std::string& path, MatrixView<const T> matrix) {
-    require(matrix.rows() > 0 && matrix.cols() > 0, "write_vecs: the format cannot hold an empty matrix");
-    require(matrix.cols() <= std::numeric_limits<std::int32_t>::max(), "write_vecs: more than 2^31 - 1 columns");
+    require(matrix.rows() > 0 && matrix.cols() > 0, "write_vecs: the matrix must not be empty");
+    require(matrix.cols() <= std::numeric_limits<std::int32_t>::max(),
+            "write_vecs: there must be at most 2^31 - 1 columns");
     AtomicFile file(path);
     for (std::size_t i = 0; i < matrix.rows(); ++i) {
         file.write(number_bytes(static_cast<std::int32_t>(matrix.cols())));
@@ -67,12 +69,12 @@ void write_vecs(const std::string& path, MatrixView<const T> matrix) {
 
 }  // namespace detail
 
-/// Vectors in the format of the SIFT and GIST benchmarks: each row is its length (int32), then its numbers.
-/// .fvecs holds float, .ivecs int32 (such as the ids of true neighbours), .bvecs bytes.
+/// Reads vectors in the format of the SIFT and GIST benchmarks: each row is its length (int32), then its numbers.
+/// .fvecs contains float, .ivecs int32 (such as the ids of true neighbors), .bvecs bytes.
 ///
-/// Numbers come as they stand in the file, NaN included: what is built from them decides.
+/// Numbers are returned unchanged, NaN included; the code that uses them must validate them.
 ///
-/// Returns   a row a vector; at least one
+/// Returns   one row per vector; at least one row
 /// Errors    IOError if the file cannot be read;  CorruptData if it is empty, if the lengths of the rows differ, or if
 ///           rows of that length do not fill the file
 /// Source    corpus-texmex.irisa.fr; Jegou, Douze & Schmid, "Product quantization for nearest neighbor search",
@@ -87,9 +89,9 @@ void write_vecs(const std::string& path, MatrixView<const T> matrix) {
     return detail::parse_vecs<std::uint8_t>(read_file(path), path);
 }
 
-/// The other direction. The file appears completely or not at all.
+/// Writes a matrix in this format, completely or not at all.
 ///
-/// Errors    InvalidArgument if the matrix is empty, which the format cannot say;  IOError
+/// Errors    InvalidArgument if the matrix is empty, which the format cannot represent;  IOError
 inline void write_fvecs(const std::string& path, MatrixView<const float> matrix) {
     detail::write_vecs(path, matrix);
 }

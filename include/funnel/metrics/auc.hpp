@@ -15,24 +15,25 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace metrics {
 
-/// Area under the ROC curve: how often a relevant item scores higher than one that is not, over all such pairs.
+/// Area under the ROC curve: the share of pairs (relevant item, other item) in which the relevant item scores higher.
 ///
 ///     auc = (pairs in the right order + pairs with equal scores / 2) / pairs
 ///
-/// Half a point for a tie makes it 0.5 for a model that scores everything alike, as it should be. Of all ranking
-/// metrics it alone keeps its expected value when the items that are not relevant are a random sample.
+/// A tie counts one half, so a model that gives all items the same score gets 0.5. AUC is the only ranking metric here
+/// whose expected value stays the same when the items that are not relevant are a random sample.
 ///
-/// Shapes    scores, labels: n, one of each for an item, in any order
-/// Returns   a value in [0, 1], to the last bit; NaN if there is no pair: all items are relevant, or none is
+/// Shapes    scores, labels: n, one of each per item, in any order
+/// Returns   a value in [0, 1], exact to the last bit; NaN if there is no pair (all items are relevant, or none)
 /// Cost      O(n log n) time, O(n) memory
 /// Errors    InvalidArgument if the sizes differ, n is 2^32 or more, a score is NaN, or a label is negative, infinite
 ///           or NaN
 /// Source    Mann & Whitney, "On a test of whether one of two random variables is stochastically larger", 1947
 [[nodiscard]] inline double auc(std::span<const float> scores, std::span<const float> labels) {
-    require(scores.size() == labels.size(), "auc: there must be one label for each score");
-    require(scores.size() <= std::numeric_limits<std::uint32_t>::max(), "auc: there must be less than 2^32 scores");
+    require(scores.size() == labels.size(), "auc: labels must have one element per score");
+    require(scores.size() <= std::numeric_limits<std::uint32_t>::max(),
+            "auc: scores must have fewer than 2^32 elements");
     require(std::none_of(scores.begin(), scores.end(), [](const float& score) { return math::is_nan(score); }),
-            "auc: a score must not be NaN");
+            "auc: scores must not be NaN");
     detail::require_labels(labels, "auc");
 
     struct Example {
@@ -45,10 +46,10 @@ namespace metrics {
     }
     std::sort(examples.begin(), examples.end(), [](const Example& a, const Example& b) { return a.score < b.score; });
 
-    // From the lowest score up, one group of equal scores at a time. In whole numbers, so that nothing is rounded.
+    // Ascending, one group of equal scores at a time. Counts are integers, so nothing is rounded.
     std::uint64_t positives = 0;
     std::uint64_t negatives = 0;
-    std::uint64_t twice_won = 0;
+    std::uint64_t twice_won = 0;  // a won pair counts 2, a tied pair 1
     for (std::size_t begin = 0, end = 0; begin < examples.size(); begin = end) {
         std::uint64_t tied_positives = 0;
         for (; end < examples.size() && examples[end].score == examples[begin].score; ++end) {

@@ -12,23 +12,23 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace metrics {
 
-/// What average precision is divided by. Toolkits disagree, and none of them says so in the metric's name.
+/// The divisor of average precision. Toolkits differ here, and the name of the metric does not say which one they use.
 enum class APDenominator : std::uint8_t {
-    Possible,  ///< min(R, k), the hits that k places allow: a perfect list scores 1
+    Possible,  ///< min(R, k), the most hits that k ranks can hold: a perfect list scores 1
     Relevant,  ///< R, as trec_eval does
     Cutoff,    ///< k
-    Hits,      ///< the hits in the first k: does not punish a miss, for comparison only
+    Hits,      ///< the hits in the first k: misses cost nothing; for comparison only
 };
 
 struct AveragePrecisionOptions {
-    std::size_t k = 10;                                   ///< how many ranks count
-    APDenominator denominator = APDenominator::Possible;  ///< what the sum is divided by
+    std::size_t k = 10;                                   ///< number of ranks that count
+    APDenominator denominator = APDenominator::Possible;  ///< divisor of the sum
     double if_nothing_relevant = 0.0;                     ///< the value for a user without any relevant item
 };
 
 namespace detail {
 
-// All but Hits, which depends on the list.
+// Every divisor except Hits, which depends on the list.
 inline double ap_divisor(const AveragePrecisionOptions& options, std::size_t relevant) {
     switch (options.denominator) {
         case APDenominator::Possible:
@@ -50,7 +50,7 @@ inline double ap_divisor(const AveragePrecisionOptions& options, std::size_t rel
 ///     average_precision = sum over ranks r <= k that hold a hit of (hits in the first r / r) / min(R, k)
 ///
 /// Shapes    shown: n labels in the order shown;  judged: m labels, of all judged items
-/// Returns   a value in [0, 1]; 0 without a hit
+/// Returns   a value in [0, 1]; 0 if there is no hit
 /// Cost      O(n + m)
 /// Errors    InvalidArgument if a label is negative, infinite or NaN, or if more relevant items are shown than judged
 /// Source    Manning, Raghavan & Schutze, "Introduction to information retrieval", 2008 (section 8.4)
@@ -75,7 +75,7 @@ inline double ap_divisor(const AveragePrecisionOptions& options, std::size_t rel
                                                                     : detail::ap_divisor(options, relevant));
 }
 
-/// One over the rank of the first relevant item, 0 if the first k hold none. Its mean over users is MRR.
+/// 1 / rank of the first relevant item; 0 if the first k items contain none. Its mean over users is MRR.
 ///
 /// Shapes    shown: n labels in the order shown;  judged: m labels, of all judged items
 /// Returns   a value in [0, 1]

@@ -15,17 +15,17 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace metrics {
 
-/// What was shown to many users: a range of lists.
+/// A range of lists, each shown to one user.
 template <class L>
 concept ItemLists = requires(const L& lists) {
     { *std::begin(lists) } -> ItemList;
     std::end(lists);
 };
 
-/// How often each item of the catalogue was shown: what coverage, gini and entropy are computed from.
+/// Counts how often each item of the catalogue was shown. coverage, gini and entropy take these counts.
 ///
 /// Shapes    lists: item ids below `items`, or results of recommend()
-/// Returns   one count for each item, 0 for one that was never shown
+/// Returns   one count per item, 0 for an item that was never shown
 /// Errors    InvalidArgument if an id is outside the catalogue
 template <ItemLists Lists>
 [[nodiscard]] std::vector<std::uint64_t> count_shown(const Lists& lists, std::size_t items) {
@@ -50,12 +50,12 @@ template <ItemLists Lists>
     return static_cast<double>(counts.size() - static_cast<std::size_t>(never)) / static_cast<double>(counts.size());
 }
 
-/// Gini index: how unevenly the places went to the items. 0: each item was shown equally often; towards 1: one item
-/// took them all.
+/// Gini index: how unevenly the shown places are spread over the items. 0 if all items were shown equally often; close
+/// to 1 if one item took all places.
 ///
 ///     gini = sum over i = 1 .. n of (2 i - n - 1) x_i / (n sum of x),    x: the counts in ascending order
 ///
-/// Items that were never shown count: without them, a recommender that knows two items looks fair.
+/// Items that were never shown count as well. Without them, a recommender that knows only two items would look fair.
 ///
 /// Shapes    counts: how often each item was shown, one for each item of the catalogue
 /// Returns   a value in [0, 1); NaN if nothing was shown
@@ -77,22 +77,22 @@ template <ItemLists Lists>
     if (total == 0.0) {
         return std::numeric_limits<double>::quiet_NaN();
     }
-    return std::max(0.0, weighted / (n * total));  // beyond 2^53, rounding may go below 0
+    return std::max(0.0, weighted / (n * total));  // above 2^53, rounding may give a value below 0
 }
 
 struct EntropyOptions {
-    bool normalised = false;  ///< true: over log2(n), the most that n items can have, so in [0, 1]
+    bool normalised = false;  ///< true: divided by log2(n), the maximum for n items, so in [0, 1]
 };
 
-/// Shannon entropy of what is shown, in bits: the length of a yes-no game that guesses the item in a random place.
+/// Shannon entropy of the shown items, in bits: the expected information in the item at a random place.
 ///
 ///     entropy = - sum over items of p log2(p),    p = count / sum of the counts
 ///
 /// Shapes    counts: how often each item was shown, one for each item of the catalogue
-/// Returns   a value in [0, log2(n)], the upper end when all are shown equally often; NaN if nothing was shown, or if
+/// Returns   a value in [0, log2(n)]; log2(n) if all items are shown equally often; NaN if nothing was shown, or if
 ///           normalised for a catalogue of one item
 [[nodiscard]] inline double entropy(std::span<const std::uint64_t> counts, const EntropyOptions& options = {}) {
-    double total = 0.0;  // of counts that may add up to more than 2^64
+    double total = 0.0;  // double, because the sum may exceed 2^64
     for (const std::uint64_t count : counts) {
         total += static_cast<double>(count);
     }
@@ -107,7 +107,7 @@ struct EntropyOptions {
         }
     }
     const double most = math::log2(static_cast<double>(counts.size()));
-    bits = std::min(bits, most);  // rounding may go above
+    bits = std::min(bits, most);  // rounding may give a value above it
     return options.normalised ? bits / most : bits;
 }
 

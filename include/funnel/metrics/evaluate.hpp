@@ -19,33 +19,33 @@ namespace metrics {
 
 struct EvaluateOptions {
     std::vector<std::size_t> cutoffs = {10};  ///< the k of each "@k"; their order does not matter
-    bool count_repeats = false;  ///< test rows count that repeat a training row; the model must show seen items
+    bool count_repeats = false;  ///< count test rows that repeat a training row; the model must recommend seen items
 };
 
-/// How good a model's lists are for the users of the test part: everything from one list a user.
+/// Evaluates a model on the users of the test part. All metrics come from one list per user.
 ///
-/// Every user with a test row is evaluated, and every test row makes its item relevant, whatever its value; filter with
-/// data::where() before. Items of the user's training rows are not relevant (see GroundTruth); shown, they are misses.
-/// A short or missing list counts as it is: the empty places are misses. Figures, each "@k" for each cut-off:
+/// Every user with a test row is evaluated. Every test row makes its item relevant, whatever its value; filter rows
+/// with data::where() first. Items in the user's training rows are not relevant (see GroundTruth); if shown, they are
+/// misses. The empty places of a short or missing list are misses. The metrics, each as "@k" for each cut-off:
 ///
 ///     ndcg precision recall capped_recall hit_rate mrr map     means over users of the functions of the same name
-///     novelty                                                  likewise, where users know what they have in train
-///     coverage gini entropy                                    of all lists together, over the whole catalogue
+///     novelty                                                  likewise; a user knows the items of their training rows
+///     coverage gini entropy                                    over all lists together and the whole catalogue
 ///
 ///     const auto report = evaluate(model, train, test, {.cutoffs = {10, 20}});
 ///     report.at("ndcg@10");   report.warm().at("recall@20");   report.cold_users();
 ///
-/// Shapes    model: answers recommend(user, {.k = K}), asked once a user, with K the largest cut-off
+/// Shapes    model: has recommend(user, {.k = K}), called once per user; K is the largest cut-off
 /// Returns   the same bits for any number of threads
-/// Cost      beside the model: O(rows + items + users (K + cut-offs)) time
-///           memory: 64 bytes a user and cut-off, 8 bytes an item and cut-off, 1 byte an item and thread
-/// Errors    InvalidArgument if train and test are not parts of one log, if there is no cut-off, or if a list is no
-///           answer: longer than K, an item twice, an item outside the catalogue, a NaN score; the message names the
+/// Cost      without the model: O(rows + items + users (K + cut-offs)) time
+///           memory: 64 bytes per user and cut-off, 8 bytes per item and cut-off, 1 byte per item and thread
+/// Errors    InvalidArgument if train and test are not parts of one log, if there is no cut-off, or if a list is
+///           invalid: longer than K, an item twice, an item outside the catalogue, a NaN score; the message names the
 ///           user
 template <Recommender Model, Executor E = Serial>
 [[nodiscard]] Report evaluate(const Model& model, const data::Interactions& train, const data::Interactions& test,
                               const EvaluateOptions& options = {}, E&& executor = E{}) {
-    constexpr std::size_t users_at_once = 1024;  // between two reports of progress
+    constexpr std::size_t users_at_once = 1024;  // users between two progress reports
     constexpr std::size_t grain = 16;
 
     const GroundTruth truth(train, test, options.count_repeats);

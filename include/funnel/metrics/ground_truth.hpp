@@ -17,11 +17,11 @@ namespace metrics {
 
 namespace detail {
 
-// The distinct items of each user, in the order in which the log first names them.
+// The distinct items of each user, in order of first occurrence in the log.
 class ItemsByUser {
 public:
     explicit ItemsByUser(const data::Interactions& log) : ends_(log.users() + 1, 0), items_(log.size()) {
-        // Grouped by user: ends_[u] is where the rows of u begin until they are placed, and where they end afterwards.
+        // Group by user. ends_[u] is the begin of the rows of u before they are placed, and their end afterwards.
         for (const data::Interaction& row : log) {
             ++ends_[row.user + std::size_t{1}];
         }
@@ -32,7 +32,7 @@ public:
             items_[ends_[row.user]++] = row.item;
         }
 
-        // Repeats taken out, in place: last_user[i] - 1 is the last user who was seen with item i.
+        // Remove repeats in place. last_user[i] - 1 is the last user who was seen with item i.
         std::vector<std::uint32_t> last_user(log.items(), 0);
         std::size_t kept = 0;
         std::size_t at = 0;
@@ -65,10 +65,10 @@ private:
 
 }  // namespace detail
 
-/// Who is evaluated, and on what: the users with a test row, and for each the distinct items of those rows.
+/// The users to evaluate, and the relevant items of each: users with a test row, and the distinct items of those rows.
 ///
-/// An item that the user has in the training part already is not relevant any more, unless repeats count: models do not
-/// recommend what a user has seen, so it must not be missed either. A user who has no relevant item left is skipped.
+/// An item that the user has in the training part is not relevant, unless repeats count: models do not recommend items
+/// that a user has seen, so such an item must not count as missed. A user without any relevant item is skipped.
 ///
 /// Cost      O(rows + users + items) time and memory
 /// Errors    InvalidArgument if the two logs do not share their users and items
@@ -118,7 +118,7 @@ public:
           users_of_item_(std::move(other.users_of_item_)),
           train_users_(std::exchange(other.train_users_, 0)),
           skipped_users_(std::exchange(other.skipped_users_, 0)) {}
-    GroundTruth& operator=(GroundTruth other) noexcept {  // all of it, or nothing
+    GroundTruth& operator=(GroundTruth other) noexcept {  // strong guarantee
         users_.swap(other.users_);
         is_warm_.swap(other.is_warm_);
         begins_.swap(other.begins_);
@@ -130,13 +130,13 @@ public:
     }
     ~GroundTruth() = default;
 
-    /// How many users are evaluated.
+    /// Number of evaluated users.
     [[nodiscard]] std::size_t size() const noexcept { return users_.size(); }
     /// Their ids, ascending.
     [[nodiscard]] std::span<const std::uint32_t> user_ids() const noexcept FUNNEL_LIFETIMEBOUND {
         return {users_.data(), users_.size()};
     }
-    /// The relevant items of user_ids()[position], position < size() (not checked); never empty, no item twice.
+    /// The relevant items of user_ids()[position], position < size() (not checked); never empty, without duplicates.
     [[nodiscard]] std::span<const std::uint32_t> relevant(std::size_t position) const noexcept FUNNEL_LIFETIMEBOUND {
         FUNNEL_ASSERT(position < size());
         return {relevant_.data() + begins_[position], begins_[position + 1] - begins_[position]};
@@ -146,15 +146,15 @@ public:
         FUNNEL_ASSERT(position < size());
         return is_warm_[position] != 0;
     }
-    /// Users whose test rows only repeat what they have in the training part.
+    /// Number of users whose test rows only repeat their training rows.
     [[nodiscard]] std::size_t skipped_users() const noexcept { return skipped_users_; }
 
     [[nodiscard]] std::size_t items() const noexcept { return users_of_item_.size(); }
-    /// How many users have each item in the training part.
+    /// Number of users who have each item in the training part.
     [[nodiscard]] std::span<const std::uint32_t> users_of_item() const noexcept FUNNEL_LIFETIMEBOUND {
         return users_of_item_;
     }
-    /// How many users have a training row.
+    /// Number of users with a training row.
     [[nodiscard]] std::size_t train_users() const noexcept { return train_users_; }
 
 private:

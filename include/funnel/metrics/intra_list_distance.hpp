@@ -18,21 +18,21 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace metrics {
 
-/// How far apart two items are, given by id: 0 for twins, the same both ways. A matrix is not one, whoever made it and
-/// however it stores its elements: matrices hold embeddings, in rows of floats. Wrap a matrix of distances in a lambda.
+/// A distance between two items, given by id: symmetric, and 0 for identical items. A matrix of any type is not a
+/// Distance: matrices are read as embeddings, one row per item. Wrap a matrix of distances in a lambda.
 template <class D>
 concept Distance = !funnel::detail::MatrixLike<D> && requires(const D& distance, std::uint32_t a, std::uint32_t b) {
     { distance(a, b) } -> std::convertible_to<double>;
 };
 
-/// Intra-list distance: how far apart the items of one list are on average. The larger, the more diverse the list.
+/// Intra-list distance: the average distance between two items of one list. The larger, the more diverse the list.
 ///
 ///     intra_list_distance = mean over the n (n - 1) / 2 pairs of shown items of distance(a, b)
 ///
 /// Shapes    shown: n item ids below 2^32, or a result of recommend();  distance: callable on pairs of them
-/// Returns   NaN if there is no pair (n < 2): such a list is neither diverse nor uniform, leave it out of means
+/// Returns   NaN if there is no pair (n < 2); leave such lists out of means
 /// Cost      n (n - 1) / 2 calls of distance
-/// Errors    InvalidArgument if an id is not below 2^32, or a distance or the sum of all is not finite
+/// Errors    InvalidArgument if an id is not below 2^32, or if a distance or the sum of distances is not finite
 /// Source    Ziegler et al., "Improving recommendation lists through topic diversification", WWW 2005 (as a mean)
 template <ItemList L, Distance D>
 [[nodiscard]] double intra_list_distance(const L& shown, const D& distance) {
@@ -51,13 +51,13 @@ template <ItemList L, Distance D>
     return pairs > 0 ? sum / static_cast<double>(pairs) : std::numeric_limits<double>::quiet_NaN();
 }
 
-/// The same with cosine distance between embeddings.
+/// Intra-list distance with the cosine distance between embeddings.
 ///
 ///     intra_list_distance = 1 - mean over pairs of cos(a, b) = 1 - (|sum of unit vectors|^2 - n) / (n (n - 1))
 ///
-/// The right-hand side needs no pairs. A zero vector has cosine 0 with everything.
+/// The right-hand side does not loop over pairs. A zero vector has cosine 0 with every vector.
 ///
-/// Shapes    shown: n item ids, or a result of recommend();  embeddings: one row for each item of the catalogue
+/// Shapes    shown: n item ids, or a result of recommend();  embeddings: one row per item of the catalogue
 /// Returns   a value in [0, n / (n - 1)]; NaN if n < 2
 /// Cost      O(n d) time, O(d) memory
 /// Errors    InvalidArgument if an id has no row, or a row of a shown item is not finite
@@ -65,7 +65,7 @@ template <ItemList L>
 [[nodiscard]] double intra_list_distance(const L& shown, MatrixView<const float> embeddings) {
     std::vector<double> sum(embeddings.cols(), 0.0);
     std::size_t count = 0;
-    double units = 0.0;  // the squared lengths of the unit vectors: 1, or 0 for a zero vector
+    double units = 0.0;  // sum of squared lengths of the unit vectors: 1 each, 0 for a zero vector
     for (const auto& entry : shown) {
         const std::size_t item = detail::checked_id(entry, embeddings.rows(), "intra_list_distance");
         const std::span<const float> embedding = embeddings.row(item);

@@ -25,7 +25,7 @@ template <class Entry>
 
 }  // namespace detail
 
-/// What was shown to one user, best first: a range of item ids, or of entries with an id, such as recommend() returns.
+/// The items shown to one user, best first: a range of item ids, or of entries with an id, as recommend() returns.
 template <class L>
 concept ItemList = requires(const L& list) {
     { detail::id_of(*std::begin(list)) } -> std::integral;
@@ -34,7 +34,7 @@ concept ItemList = requires(const L& list) {
 
 namespace detail {
 
-// The id of an entry, proven to lie inside the catalogue. A negative id lies outside as well.
+// The id of an entry, checked to be inside the catalogue. A negative id is outside.
 template <class Entry>
 [[nodiscard]] std::size_t checked_id(const Entry& entry, std::size_t items, const char* function) {
     const auto id = id_of(entry);

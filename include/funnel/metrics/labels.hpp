@@ -14,13 +14,13 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace metrics {
 
-/// What the metrics of one list share.
+/// Options shared by the metrics of one list.
 ///
-/// They all read two lists of labels. `shown` holds the labels of the items in the order they were shown, best rank
-/// first, 0 for an item that nobody judged. `judged` holds the labels of all judged items, shown or not, in any order.
-/// A label above 0 makes an item relevant.
+/// These metrics read two lists of labels. `shown` holds the labels of the shown items, best rank first, and 0 for an
+/// item that was not judged. `judged` holds the labels of all judged items, shown or not, in any order. An item is
+/// relevant if its label is above 0.
 struct RankingOptions {
-    std::size_t k = 10;                ///< how many ranks count
+    std::size_t k = 10;                ///< number of ranks that count
     double if_nothing_relevant = 0.0;  ///< the value for a user without any relevant item
 };
 
@@ -30,7 +30,7 @@ inline bool is_relevant(float label) {
     return label > 0.0F;
 }
 
-// Relevant items among the first k.
+// Number of relevant items among the first k.
 inline std::size_t count_relevant(std::span<const float> labels,
                                   std::size_t k = std::numeric_limits<std::size_t>::max()) {
     const std::span<const float> counted = labels.first(std::min(k, labels.size()));
@@ -44,14 +44,14 @@ inline void require_labels(std::span<const float> labels, const char* function) 
     }
 }
 
-// How many of the judged items are relevant. A list that shows more of them than there are would score above 1: it
-// holds an item twice, or `judged` is not complete.
+// Number of judged items that are relevant. A list with more relevant items than that would score above 1: either it
+// contains an item twice, or `judged` is incomplete.
 inline std::size_t checked_relevant(std::span<const float> shown, std::span<const float> judged, const char* function) {
     require_labels(shown, function);
     require_labels(judged, function);
     const std::size_t relevant = count_relevant(judged);
     if (count_relevant(shown) > relevant) {
-        raise<InvalidArgument>(std::string(function) + ": judged must hold every relevant item that is shown");
+        raise<InvalidArgument>(std::string(function) + ": judged must contain every relevant item that is shown");
     }
     return relevant;
 }

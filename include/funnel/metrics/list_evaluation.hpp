@@ -27,18 +27,18 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace metrics::detail {
 
-// The figures at each cut-off: those with a value for each user, then those of all lists together.
+// The metrics at each cut-off: first those with one value per user, then those over all lists together.
 inline constexpr std::array user_metrics{"ndcg",     "precision", "recall", "capped_recall",
                                          "hit_rate", "mrr",       "map",    "novelty"};
 inline constexpr std::array catalogue_metrics{"coverage", "gini", "entropy"};
 
-// Takes the users' lists, in any order and from several threads, each once. One walk over a list gives all metrics at
-// all cut-offs.
+// Collects one list per user, in any order and from several threads. One pass over a list computes all metrics at all
+// cut-offs.
 class ListEvaluation {
 public:
     ListEvaluation(const GroundTruth& truth FUNNEL_LIFETIMEBOUND, std::vector<std::size_t> cutoffs)
         : truth_(truth), cutoffs_(std::move(cutoffs)), ideal_dcg_{0.0} {
-        require(!cutoffs_.empty(), "evaluate: there must be a cutoff");
+        require(!cutoffs_.empty(), "evaluate: cutoffs must not be empty");
         std::sort(cutoffs_.begin(), cutoffs_.end());
         cutoffs_.erase(std::unique(cutoffs_.begin(), cutoffs_.end()), cutoffs_.end());
 
@@ -56,8 +56,8 @@ public:
 
     [[nodiscard]] std::size_t longest() const noexcept { return cutoffs_.back(); }
 
-    // The list of the user at this position (not checked). marks: a byte for each item (not checked), all zero, and so
-    // again afterwards.
+    // Adds the list of the user at this position (not checked). marks: one byte per item (not checked), all zero before
+    // and after the call.
     template <ScoredList L>
     void add(std::size_t position, const L& list, std::span<unsigned char> marks) {
         FUNNEL_ASSERT(position < truth_.size() && marks.size() == truth_.items());
@@ -89,8 +89,8 @@ public:
             }
             walk.step((marks[item] & relevant_mark) != 0, discounts_[walk.rank], information_[item]);
             marks[item] |= shown_mark;
-            // In the first cut-off that holds this rank; the larger ones are summed up at the end. A count has the same
-            // value whoever adds first.
+            // Count the item at the first cut-off that includes this rank; summary() sums counts up to each cut-off.
+            // Integer counts do not depend on the order in which threads add.
             __atomic_fetch_add(&shown_[row_of(truth_.is_warm(position), cutoff) + item], 1, __ATOMIC_RELAXED);
         }
         for (; cutoff < cutoffs_.size(); ++cutoff) {
@@ -118,7 +118,7 @@ public:
         Summary warm_users = summary(warm, is_warm, {true});
         Summary cold_users = summary(truth_.size() - warm, is_cold, {false});
 
-        std::vector<std::vector<double>> columns;  // with an empty one for each figure of all lists together
+        std::vector<std::vector<double>> columns;  // an empty column for each metric over all lists
         for (std::size_t i = 0; i < values_.size(); ++i) {
             columns.push_back(std::move(values_[i]));
             if ((i + 1) % user_metrics.size() == 0) {
@@ -134,18 +134,18 @@ private:
     template <class Score>
     [[nodiscard]] static bool is_nan(const Score& score) noexcept {
         if constexpr (std::floating_point<Score> && sizeof(Score) <= sizeof(double)) {
-            return math::is_nan(score);  // where it lies: with -ffast-math, a converted one is taken for a number
+            return math::is_nan(score);  // unconverted: -ffast-math misses a converted NaN
         } else {
             return math::is_nan(static_cast<double>(score));
         }
     }
 
-    // What has been seen of a list up to some rank.
+    // State of the pass over a list, up to some rank.
     struct Walk {
         std::size_t rank = 0;
         std::size_t hits = 0;
         double dcg = 0.0;
-        double precisions = 0.0;  // at the ranks of the hits
+        double precisions = 0.0;  // sum of the precision at the ranks of the hits
         double reciprocal_rank = 0.0;
         double information = 0.0;
 
@@ -162,7 +162,7 @@ private:
     };
 
     void write(std::size_t position, std::size_t cutoff, const Walk& walk, std::size_t relevant) {
-        const std::size_t possible = std::min(relevant, cutoffs_[cutoff]);  // hits of a perfect list
+        const std::size_t possible = std::min(relevant, cutoffs_[cutoff]);  // hits in a perfect list
         const bool is_hit = walk.hits > 0;
         const std::array<double, user_metrics.size()> values{
             is_hit ? walk.dcg / ideal_dcg_[possible] : 0.0,
@@ -216,10 +216,10 @@ private:
     const GroundTruth& truth_;
     std::vector<std::size_t> cutoffs_;         // ascending
     std::vector<double> discounts_;            // by rank - 1
-    std::vector<double> ideal_dcg_;            // by number of hits, all on top
-    std::vector<double> information_;          // of an item
-    std::vector<std::vector<double>> values_;  // (cut-off, metric): one for each user
-    std::vector<std::uint32_t> shown_;         // (warm or cold, cut-off, item): how often
+    std::vector<double> ideal_dcg_;            // by number of hits, all at the top ranks
+    std::vector<double> information_;          // self-information, by item
+    std::vector<std::vector<double>> values_;  // (cut-off, metric): one value per user
+    std::vector<std::uint32_t> shown_;         // (cold or warm, cut-off, item): how often shown
 };
 
 }  // namespace metrics::detail

@@ -16,7 +16,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace metrics {
 
-/// What a relevance label is worth. The worth must be finite. It must not be negative, nor fall as the label grows (not
+/// The gain of a relevance label. It must be finite and non-negative, and must not decrease as the label grows (not
 /// checked).
 template <class G>
 concept Gain = requires(const G& gain, float label) {
@@ -28,7 +28,7 @@ struct LinearGain {
     [[nodiscard]] double operator()(float label) const noexcept { return label; }
 };
 
-/// 2^label - 1, which stresses the best labels (Burges et al., ICML 2005). The same as LinearGain on labels 0 and 1.
+/// 2^label - 1, which emphasizes the highest labels (Burges et al., ICML 2005). Equals LinearGain on labels 0 and 1.
 ///
 /// Errors    InvalidArgument if a label is above 512: sums and ratios of larger powers of 2 may leave the range of a
 ///           double
@@ -41,13 +41,13 @@ struct ExponentialGain {
     }
 };
 
-/// What an item at this rank keeps of its worth; the first rank is 1 (not checked).
+/// The factor applied to the gain of an item at this rank; the first rank is 1 (not checked).
 [[nodiscard]] inline double discount(std::size_t rank) noexcept {
     FUNNEL_ASSERT(rank > 0);
     return 1.0 / math::log2(static_cast<double>(rank) + 1.0);
 }
 
-/// Discounted cumulative gain: the worth of the first k items, less the further down they stand.
+/// Discounted cumulative gain: the sum of the gains of the first k items, each discounted by its rank.
 ///
 ///     dcg = sum over ranks r = 1 .. min(k, n) of gain(label at r) / log2(r + 1)
 ///
@@ -67,7 +67,7 @@ template <Gain G = LinearGain>
 
 namespace detail {
 
-// The DCG of the best order of the judged items, cut at k.
+// The DCG of the judged items in the best order, cut at k.
 template <Gain G>
 double best_dcg(std::span<const float> judged, std::size_t k, const G& gain) {
     std::vector<float> best(std::min(k, judged.size()));
@@ -81,15 +81,15 @@ double best_dcg(std::span<const float> judged, std::size_t k, const G& gain) {
 
 }  // namespace detail
 
-/// Normalised DCG: the DCG of what was shown over the DCG of the best order possible.
+/// Normalized DCG: the DCG of the shown items divided by the DCG of the best possible order.
 ///
 ///     ndcg = dcg(shown, k) / dcg(judged from the largest label down, k)
 ///
-/// The best order is taken over every judged item, shown or not, and is cut at k as well. Leaving out the items that
-/// were missed is a common mistake: it lets a recommender score 1 by showing little. Not cutting it is another: then a
-/// perfect list scores less than 1.
+/// The best order includes every judged item, shown or not, and is also cut at k. Two common mistakes: leaving out the
+/// items that were missed lets a recommender score 1 with a short list; not cutting at k gives a perfect list a score
+/// below 1.
 ///
-/// Shapes    shown: n labels in the order shown, 0 where nobody judged;  judged: m labels, of all judged items
+/// Shapes    shown: n labels in the order shown, 0 if not judged;  judged: m labels, of all judged items
 /// Returns   a value in [0, 1], provided that every shown item is judged with the same label
 /// Cost      O(n + m log k) time, O(min(k, m)) memory
 /// Errors    InvalidArgument if a label is negative, infinite or NaN, if a sum of gains is not finite, or if more
@@ -102,7 +102,7 @@ template <Gain G = LinearGain>
         return options.if_nothing_relevant;
     }
     const double best = detail::best_dcg(judged, options.k, gain);
-    return best > 0.0 ? dcg(shown, options.k, gain) / best : 0.0;  // 0: no rank counts
+    return best > 0.0 ? dcg(shown, options.k, gain) / best : 0.0;  // best is 0 if k is 0
 }
 
 }  // namespace metrics

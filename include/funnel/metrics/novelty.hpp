@@ -15,15 +15,15 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace metrics {
 
-/// How surprising it is, in bits, that a random user knows an item.
+/// Self-information of an item, in bits: how surprising it is that a random user knows the item.
 ///
 ///     self_information = -log2(users who know the item / users)
 ///
-/// An item that nobody knows counts as known by one user: it is as novel as can be, yet finite.
+/// An item that no user knows counts as known by one user, so the value is finite.
 ///
 /// Errors    InvalidArgument unless known_by <= users and users > 0
 [[nodiscard]] inline double self_information(std::size_t known_by, std::size_t users) {
-    require(users > 0 && known_by <= users, "self_information: needs known_by <= users, and users > 0");
+    require(users > 0 && known_by <= users, "self_information: known_by must be <= users, and users must be > 0");
     return math::log2(static_cast<double>(users) / static_cast<double>(std::max<std::size_t>(1, known_by)));
 }
 
@@ -31,11 +31,11 @@ namespace metrics {
 ///
 ///     novelty = mean over shown items i of -log2(users(i) / users)
 ///
-/// It counts users, not interactions: many clicks of one user make an item no better known.
+/// Novelty counts users, not interactions: repeated clicks of one user do not make an item better known.
 ///
 /// Shapes    shown: item ids, or a result of recommend()
-///           users_of_item: how many users know each item, one for each item of the catalogue
-/// Returns   bits, from 0 (everybody knows everything shown) to log2(users); NaN for an empty list
+///           users_of_item: number of users who know each item, one per item of the catalogue
+/// Returns   bits, from 0 (every shown item is known to every user) to log2(users); NaN for an empty list
 /// Cost      O(n)
 /// Errors    InvalidArgument if an id is outside the catalogue, users is 0, or an item is known by more than users
 /// Source    Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender systems", PNAS 2010

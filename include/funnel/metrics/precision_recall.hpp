@@ -11,11 +11,11 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace metrics {
 
-/// The share of the k places that hold a relevant item.
+/// The share of the first k ranks that hold a relevant item.
 ///
 ///     precision = hits in the first k / k
 ///
-/// A list shorter than k is divided by k all the same: the places it leaves empty are misses.
+/// A list shorter than k is also divided by k: its empty places are misses.
 ///
 /// Shapes    shown: labels in the order shown;  judged: labels of all judged items
 /// Returns   a value in [0, 1]; 0 if k is 0
@@ -28,11 +28,11 @@ namespace metrics {
                         : options.if_nothing_relevant;
 }
 
-/// The share of the relevant items that made it into the first k.
+/// The share of the relevant items that are among the first k.
 ///
 ///     recall = hits in the first k / R,    R relevant items in all
 ///
-/// A user with more than k relevant items cannot reach 1; capped_recall divides by what is possible.
+/// A user with more than k relevant items cannot reach 1; see capped_recall.
 ///
 /// Shapes, Returns, Cost, Errors    as precision
 [[nodiscard]] inline double recall(std::span<const float> shown, std::span<const float> judged,
@@ -42,8 +42,8 @@ namespace metrics {
                         : options.if_nothing_relevant;
 }
 
-/// Recall against the best that k places allow. Papers on variational autoencoders and linear item models print this
-/// one under the name recall.
+/// Recall divided by the best value possible with k ranks. Papers on variational autoencoders and linear item models
+/// report this metric under the name "recall".
 ///
 ///     capped_recall = hits in the first k / min(R, k)
 ///
@@ -56,7 +56,7 @@ namespace metrics {
                         : options.if_nothing_relevant;
 }
 
-/// 1 if any of the first k items is relevant, else 0. Its mean over users is the share of users who were served.
+/// 1 if any of the first k items is relevant, else 0. Its mean over users is the share of users with at least one hit.
 ///
 /// Shapes, Cost, Errors    as precision
 [[nodiscard]] inline double hit_rate(std::span<const float> shown, std::span<const float> judged,

@@ -17,11 +17,11 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace metrics {
 
-/// One line of a report, such as ndcg@10.
+/// One line of a report, for example ndcg@10.
 struct Figure {
     std::string name;
-    double value;           ///< over a group of users; NaN if there was nothing to compute it from
-    double standard_error;  ///< of the mean over users; NaN for coverage, gini, entropy and for less than two users
+    double value;           ///< over a group of users; NaN if there is no data
+    double standard_error;  ///< of the mean over users; NaN for coverage, gini, entropy, or below two users
 };
 
 /// The figures of one group of users.
@@ -32,17 +32,17 @@ public:
 
     Summary(const Summary&) = default;
     Summary(Summary&& other) noexcept : users_(std::exchange(other.users_, 0)), figures_(std::move(other.figures_)) {}
-    Summary& operator=(Summary other) noexcept {  // all of it, or nothing
+    Summary& operator=(Summary other) noexcept {  // strong guarantee
         std::swap(users_, other.users_);
         figures_.swap(other.figures_);
         return *this;
     }
     ~Summary() = default;
 
-    /// How many users the group has. Without any, every figure is NaN.
+    /// Number of users in the group. If it is 0, every figure is NaN.
     [[nodiscard]] std::size_t users() const noexcept { return users_; }
 
-    /// Everything there is, one cut-off after the other.
+    /// All figures, one cut-off after the other.
     [[nodiscard]] std::span<const Figure> figures() const noexcept FUNNEL_LIFETIMEBOUND {
         return {figures_.data(), figures_.size()};
     }
@@ -52,8 +52,8 @@ public:
     /// Errors    InvalidArgument if there is no such figure; the message lists those that exist
     [[nodiscard]] double at(std::string_view name) const { return figures_[find(name)].value; }
 
-    /// How far the value may be off by the luck of which users were in the test: the standard deviation of the users'
-    /// values over the square root of their number.
+    /// Standard error of the mean: the standard deviation over users divided by the square root of their number. It
+    /// tells how much the value depends on which users are in the test part.
     ///
     /// Errors    InvalidArgument if there is no such figure
     [[nodiscard]] double standard_error(std::string_view name) const { return figures_[find(name)].standard_error; }
@@ -77,8 +77,8 @@ private:
     std::vector<Figure> figures_;
 };
 
-/// What evaluate() found: the figures over all evaluated users, apart for those with and without a training history,
-/// and for each single user.
+/// Result of evaluate(): the figures over all evaluated users, over users with and without a training history, and per
+/// user.
 ///
 ///     report.at("ndcg@10")                report.standard_error("ndcg@10")
 ///     report.warm().at("recall@20")       report.cold().users()
@@ -86,8 +86,8 @@ class Report : public Summary {
 public:
     Report() = default;
 
-    /// From the figures of all users and of the two groups, which have the same names in the same order; and for each
-    /// of them one column: a value for each of user_ids, or none.
+    /// Builds a report from the figures of all users and of the two groups, with the same names in the same order, and
+    /// one column per figure: one value per user in user_ids, or empty.
     ///
     /// Errors    InvalidArgument if the columns do not fit
     Report(Summary all, Summary warm, Summary cold, std::vector<std::uint32_t> user_ids,
@@ -98,10 +98,10 @@ public:
           user_ids_(std::move(user_ids)),
           columns_(std::move(columns)),
           skipped_users_(skipped_users) {
-        require(columns_.size() == figures().size(), "Report: there must be one column for each figure");
+        require(columns_.size() == figures().size(), "Report: columns must have one element per figure");
         for (const std::vector<double>& column : columns_) {
             require(column.empty() || column.size() == user_ids_.size(),
-                    "Report: a column must be empty or have one value for each of user_ids");
+                    "Report: each column must be empty or have one value per element of user_ids");
         }
     }
 
@@ -113,7 +113,7 @@ public:
           user_ids_(std::move(other.user_ids_)),
           columns_(std::move(other.columns_)),
           skipped_users_(std::exchange(other.skipped_users_, 0)) {}
-    Report& operator=(Report other) noexcept {  // all of it, or nothing
+    Report& operator=(Report other) noexcept {  // strong guarantee
         Summary::operator=(std::move(static_cast<Summary&>(other)));
         warm_ = std::move(other.warm_);
         cold_ = std::move(other.cold_);
@@ -127,22 +127,22 @@ public:
     /// Users with a training row.
     [[nodiscard]] const Summary& warm() const& noexcept FUNNEL_LIFETIMEBOUND { return warm_; }
     [[nodiscard]] Summary warm() && noexcept { return std::move(warm_); }
-    /// Users without one: only what needs no history of theirs can serve them.
+    /// Users without a training row. Only models that do not need a user's history can serve them.
     [[nodiscard]] const Summary& cold() const& noexcept FUNNEL_LIFETIMEBOUND { return cold_; }
     [[nodiscard]] Summary cold() && noexcept { return std::move(cold_); }
     [[nodiscard]] std::size_t warm_users() const noexcept { return warm_.users(); }
     [[nodiscard]] std::size_t cold_users() const noexcept { return cold_.users(); }
 
-    /// Users left out because their test rows only repeat their training rows.
+    /// Number of users left out because their test rows only repeat their training rows.
     [[nodiscard]] std::size_t skipped_users() const noexcept { return skipped_users_; }
 
     /// The evaluated users, ascending.
     [[nodiscard]] std::span<const std::uint32_t> user_ids() const noexcept FUNNEL_LIFETIMEBOUND { return user_ids_; }
 
-    /// One value for each of user_ids(), for paired tests. Two reports on the same parts have the same users.
+    /// One value per user in user_ids(), for paired tests. Two reports on the same parts have the same users.
     ///
     /// Returns   NaN for the novelty of an empty list
-    /// Errors    InvalidArgument if there is no such figure, or it is one of all lists together, such as coverage@10
+    /// Errors    InvalidArgument if there is no such figure, or if it is over all lists together, such as coverage@10
     [[nodiscard]] std::span<const double> per_user(std::string_view name) const FUNNEL_LIFETIMEBOUND {
         const std::vector<double>& column = columns_[find(name)];
         if (column.size() != user_ids_.size()) {
@@ -166,7 +166,7 @@ struct Mean {
     double standard_error = std::numeric_limits<double>::quiet_NaN();
 };
 
-// Over the values for which is_member(position) is true, without the NaNs among them.
+// Mean of the values for which is_member(position) is true, without NaNs.
 template <class IsMember>
 [[nodiscard]] Mean mean_of(std::span<const double> values, const IsMember& is_member) {
     const auto sum_over = [&](const auto& term) {

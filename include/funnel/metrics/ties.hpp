@@ -13,32 +13,32 @@
 #include <string>
 #include <vector>
 
-// Lists of this library have one order: score down, then id up. A model that gives many items the same score owes part
-// of its figures to the ids. Here is what other orders of the tied items would have given: at best, at worst, on
-// average.
+// Lists in this library have one order: higher score first, then smaller id. If a model gives many items the same
+// score, its metrics partly depend on the ids. The functions here compute the metric for other orders of the tied
+// items: the best order, the worst order, and the average over all orders.
 //
-//     ndcg(optimistic(scores, shown), judged)         the relevant ones first
-//     ndcg(pessimistic(scores, shown), judged)        the relevant ones last
+//     ndcg(optimistic(scores, shown), judged)         relevant items first
+//     ndcg(pessimistic(scores, shown), judged)        relevant items last
 //     expected::ndcg(scores, shown, judged)           the mean over all orders
 //
-// Pass a tie to its end, also past the first k; what is not passed takes no part.
+// Pass complete ties, even beyond the first k; items that are not passed are ignored.
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace metrics {
 
 namespace detail {
 
-// Neighbours in a list that have the same score: any order of their labels is as good.
+// Adjacent items with the same score: the order of their labels is arbitrary.
 struct Tie {
-    std::size_t first;              // position of the first
-    std::span<const float> labels;  // of all of them
-    std::size_t counted;            // how many of their places are among the first k
-    double relevant;                // how many of the labels are hits
+    std::size_t first;              // position of the first item
+    std::span<const float> labels;  // labels of all tied items
+    std::size_t counted;            // number of tied positions among the first k
+    double relevant;                // number of hits among the labels
 
     [[nodiscard]] double size() const { return static_cast<double>(labels.size()); }
 
-    // The chance that the next place is a miss, after so many misses. 0 at the first place that must be a hit; what
-    // comes after it does not matter.
+    // Probability that the next position is a miss, given that the first `drawn` positions are misses. It is 0 at the
+    // first position that must be a hit; later positions do not matter.
     [[nodiscard]] double next_misses(std::size_t drawn) const {
         const double left = size() - static_cast<double>(drawn);
         return (left - relevant) / left;
@@ -52,7 +52,7 @@ inline std::vector<Tie> ties(std::span<const float> scores, std::span<const floa
     }
     for (std::size_t i = 0; i < scores.size(); ++i) {
         if (math::is_nan(scores[i]) || (i > 0 && scores[i] > scores[i - 1])) {
-            raise<InvalidArgument>(std::string(function) + ": scores must not be NaN and must not rise");
+            raise<InvalidArgument>(std::string(function) + ": scores must not be NaN and must not increase");
         }
     }
     std::vector<Tie> found;
@@ -79,12 +79,12 @@ std::vector<float> with_ties_sorted(std::span<const float> scores, std::span<con
     return labels;
 }
 
-// What the expected metrics share: how many items are relevant in all, and the ties of the list.
+// Input shared by the expected metrics: the number of relevant items, and the ties of the list.
 struct TiedList {
     std::size_t relevant;
     std::vector<Tie> ties;
 
-    // To be expected among the first k.
+    // Expected number of hits among the first k.
     [[nodiscard]] double hits() const {
         double sum = 0.0;
         for (const Tie& tie : ties) {
@@ -101,11 +101,11 @@ inline TiedList checked_ties(std::span<const float> scores, std::span<const floa
 
 }  // namespace detail
 
-/// The labels of a list in the order that is kindest to it: of items with the same score the best labels come first.
-/// To be passed to any metric of one list.
+/// Sorts tied labels in the best order: among items with the same score, higher labels come first. Pass the result to
+/// any metric of one list.
 ///
 /// Shapes    scores: of the items in the order shown, from the highest down;  shown: their labels
-/// Returns   shown, with neighbours of the same score sorted by label
+/// Returns   shown, with the labels of each tie sorted
 /// Cost      O(n log n)
 /// Errors    InvalidArgument if the sizes differ, a score is NaN or higher than the one before, or a label is negative,
 ///           infinite or NaN
@@ -113,15 +113,15 @@ inline TiedList checked_ties(std::span<const float> scores, std::span<const floa
     return detail::with_ties_sorted(scores, shown, [](float a, float b) { return a > b; }, "optimistic");
 }
 
-/// The same in the order that is worst: a model that gives all items one score gains nothing by it.
+/// Sorts tied labels in the worst order, so that a model cannot gain by giving all items the same score.
 ///
 /// Shapes, Returns, Cost, Errors    as optimistic
 [[nodiscard]] inline std::vector<float> pessimistic(std::span<const float> scores, std::span<const float> shown) {
     return detail::with_ties_sorted(scores, shown, [](float a, float b) { return a < b; }, "pessimistic");
 }
 
-/// What a metric is on average over all orders of items with the same score, by closed forms. Without ties, it is the
-/// metric of this name.
+/// Expected value of a metric over all orders of tied items, in closed form. Without ties, it equals the metric of the
+/// same name.
 ///
 /// Shapes    scores: of the items in the order shown, from the highest down;  shown: their labels
 ///           judged: labels of all judged items
@@ -200,17 +200,17 @@ template <Gain G = LinearGain>
     return best > 0.0 ? sum / best : 0.0;
 }
 
-/// Errors    also InvalidArgument if the denominator is APDenominator::Hits, for which there is no closed form
+/// Errors    also InvalidArgument if the denominator is APDenominator::Hits, which has no closed form
 [[nodiscard]] inline double average_precision(std::span<const float> scores, std::span<const float> shown,
                                               std::span<const float> judged,
                                               const AveragePrecisionOptions& options = {}) {
     require(options.denominator != APDenominator::Hits, "expected::average_precision: denominator must not be Hits");
     const auto list = detail::checked_ties(scores, shown, judged, options.k, "expected::average_precision");
-    double hits = 0.0;  // in all ties before
+    double hits = 0.0;  // in all previous ties
     double precisions = 0.0;
     for (const detail::Tie& tie : list.ties) {
         for (std::size_t i = 0; i < tie.counted && tie.relevant > 0.0; ++i) {
-            // If this place holds a hit, the other hits of the tie are spread evenly over its other places.
+            // If this position is a hit, the other hits of the tie are spread evenly over its other positions.
             const double others = tie.labels.size() > 1 ? (tie.relevant - 1.0) / (tie.size() - 1.0) : 0.0;
             const double in_first = hits + 1.0 + static_cast<double>(i) * others;
             precisions += tie.relevant / tie.size() * in_first / static_cast<double>(tie.first + i + 1);

@@ -22,14 +22,14 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace pipeline {
 
-/// Sources are numbered, those of retrieve first, then the levels of fallback. A candidate remembers its sources as the
-/// bits of one word.
+/// Sources are numbered: first those of retrieve, then the levels of fallback. A candidate stores its sources as a bit
+/// set in one word.
 inline constexpr std::size_t max_sources = 32;
 
-/// An item on its way through the funnel.
+/// An item that passes through the stages of a funnel.
 struct Candidate {
     std::uint32_t id;
-    float score;            ///< what the latest stage thinks of it; higher is better
+    float score;            ///< score from the latest stage; higher is better
     std::uint32_t sources;  ///< bit s is set if source s found it
 
     [[nodiscard]] constexpr bool is_from(std::size_t source) const noexcept {
@@ -39,7 +39,7 @@ struct Candidate {
     friend constexpr bool operator==(const Candidate&, const Candidate&) = default;
 };
 
-/// Where a source had an item in its own list.
+/// Score and rank of an item in the list of one source.
 struct Found {
     float score;       ///< on the scale of that source
     std::size_t rank;  ///< 0 is the top
@@ -47,12 +47,12 @@ struct Found {
     friend constexpr bool operator==(const Found&, const Found&) = default;
 };
 
-/// The items that a request is still about, best first, each once; and what every source said about them.
+/// The candidates of a request, best first, without duplicates, and the score and rank that each source gave them.
 ///
-/// Scores and ranks come from outside: NaN is rejected, infinities are scores like any other. A call that throws leaves
-/// the list as it was. A list that was moved from is empty.
+/// Scores and ranks come from user code: NaN is rejected, infinities are ordinary scores. A call that throws does not
+/// change the list. A moved-from list is empty.
 ///
-/// Cost      12 + 8 x sources bytes an item
+/// Cost      12 + 8 x sources bytes per item
 /// Errors    InvalidArgument if there are more than 32 sources
 class Candidates {
 public:
@@ -78,7 +78,7 @@ public:
         return {scores_.data(), scores_.size()};
     }
 
-    /// What a source said about the item at a position, if it found it.
+    /// Score and rank that a source gave the item at a position, if it found the item.
     ///
     /// Errors    InvalidArgument if there is no such position or source
     [[nodiscard]] std::optional<Found> found(std::size_t i, std::size_t source) const {
@@ -90,7 +90,7 @@ public:
         return Found{place.score, place.rank};
     }
 
-    /// What the sources said, as features for a ranker: two columns a source.
+    /// Scores and ranks of all sources as features for a ranker: two columns per source.
     ///
     ///     column 2s: the score of source s;  column 2s + 1: 1 / (1 + its rank);  both 0 if s did not find the item
     ///
@@ -108,7 +108,7 @@ public:
         return features;
     }
 
-    /// Adds an item at the end; found_at(source, ...) then says who found it.
+    /// Adds an item at the end; call found_at(source, ...) afterwards to record its sources.
     ///
     /// Errors    InvalidArgument if the score is NaN
     void append(std::uint32_t id, float score) {
@@ -117,14 +117,15 @@ public:
         make_room(scores_, 1);
         make_room(found_by_, 1);
         make_room(places_, sources_);
-        // Nothing throws from here on.
+        // Nothing below this line throws.
         ids_.push_back(id);
         scores_.push_back(score);
         found_by_.push_back(0);
         places_.resize(places_.size() + sources_);
     }
 
-    /// Notes where a source had the item at a position; ranks past 2^32 - 1 count as that.
+    /// Records the score and rank that a source gave the item at a position; ranks above 2^32 - 1 are stored as
+    /// 2^32 - 1.
     ///
     /// Errors    InvalidArgument if there is no such position or source, or the score is NaN
     void found_at(std::size_t i, std::size_t source, float score, std::size_t rank) {
@@ -135,9 +136,9 @@ public:
         places_[i * sources_ + source] = {score, static_cast<std::uint32_t>(std::min(rank, last))};
     }
 
-    /// Gives every item a new score, and puts them in order: score down, then id up.
+    /// Replaces all scores, then sorts the items: higher score first, then smaller id.
     ///
-    /// Errors    InvalidArgument, which names the stage, if there is not one score per item or one is NaN
+    /// Errors    InvalidArgument with the name of the stage if there is not one score per item or a score is NaN
     void rescore(std::span<const float> scores, std::string_view stage) {
         if (scores.size() != size()) {
             raise<InvalidArgument>(std::string(stage) + ": must return one score per candidate, " +
@@ -160,10 +161,10 @@ public:
 
     /// Keeps the items at the given positions, in that order.
     ///
-    /// Errors    InvalidArgument, which names the stage, if a position does not exist or comes twice
+    /// Errors    InvalidArgument with the name of the stage if a position does not exist or occurs twice
     void arrange(std::span<const std::size_t> positions, std::string_view stage) { *this = picked(positions, stage); }
 
-    /// Keeps the first n, if there are more.
+    /// Keeps only the first n items.
     void truncate(std::size_t n) {
         if (n < size()) {
             ids_.resize(n);
@@ -193,7 +194,7 @@ private:
         }
     }
 
-    // Room for more elements, twice as much as there is if it must grow, as push_back would.
+    // Reserves room for more elements; growth doubles the capacity, as in push_back.
     template <class T>
     static void make_room(std::vector<T>& elements, std::size_t more) {
         if (elements.capacity() - elements.size() < more) {

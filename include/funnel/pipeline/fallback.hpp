@@ -24,18 +24,18 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace pipeline {
 
-/// A ladder of sources for answers that came out too short; see fallback().
+/// Sources that are asked in order when an answer is too short; see fallback().
 template <class... Levels>
 struct Fallback {
     static_assert(sizeof...(Levels) <= max_sources, "fallback: at most 32 levels");
 
     std::tuple<Levels...> levels;  // each a Named
 
-    /// Fills items up to request.k, level by level. Level l is source number first_source + l. If it throws, items and
-    /// trace keep what was added before.
+    /// Adds items up to request.k, level by level. Level l is source number first_source + l. If a call throws, items
+    /// and trace keep what was added before.
     ///
-    /// Errors    InvalidArgument, which names the level, if a score is NaN or an id is no item id; if there are more
-    ///           than 32 sources altogether; whatever a level throws
+    /// Errors    InvalidArgument with the name of the level if a score is NaN or an id is out of range; InvalidArgument
+    ///           if there are more than 32 sources in total; any exception of a level
     template <RecommendationRequest R, std::predicate<std::uint32_t> Keep>
     void fill(std::vector<Candidate>& items, const R& request, std::size_t first_source, const Keep& keep,
               Trace& trace) const {
@@ -73,7 +73,7 @@ private:
         const std::size_t room = k - items.size();
         const std::size_t size = items.size() + std::min(give, room);
 
-        // Ask for enough that k items remain without those excluded or here already; for more if the filters take some.
+        // Request enough items that k remain after exclusions and duplicates; request more if filters remove some.
         std::size_t distinct = 0;
         for (std::size_t n = math::saturating_add(k, excluded.size());; n = math::saturating_multiply(n, 2)) {
             const std::vector<Scored<>> list = detail::ask(level, request, n);
@@ -97,7 +97,7 @@ private:
                     items.push_back({item.id, item.score, std::uint32_t{1} << source});
                 }
             }
-            // A list that ends, or only repeats itself, has no more to give.
+            // Stop if the list is exhausted or contains only known items.
             if (items.size() == size || list.size() < n || number_of.size() == distinct) {
                 return;
             }
@@ -106,17 +106,18 @@ private:
     }
 };
 
-/// What to show when the funnel has fewer than k items, for whatever reason: a new user, an empty source, strict rules.
+/// Fills the answer when the funnel has fewer than k items, for example for a new user, an empty source or strict
+/// filters.
 ///
 ///     fallback(named("segment", popular_in_segment), named("popular", popular))
 ///
-/// Levels are sources (see Retriever), asked in the given order until there are k items; a level that is not needed is
-/// not asked. Their items come after those of the funnel, with the scores of their level, never twice, and never
-/// against request.exclude or a filter.
+/// Levels are sources (see Retriever). They are asked in the given order until there are k items; further levels are
+/// not asked. Their items follow those of the funnel and have the scores of their level. They are never duplicates,
+/// never in request.exclude, and never rejected by a filter.
 template <class... Levels>
     requires(sizeof...(Levels) > 0)
 [[nodiscard]] Fallback<detail::NamedFor<Levels>...> fallback(Levels&&... levels) {
-    std::size_t number = 0;  // braces keep the order of evaluation, and so the numbers
+    std::size_t number = 0;  // braces fix the order of evaluation, and thus the numbers
     return {{detail::with_name("level", number++, std::forward<Levels>(levels))...}};
 }
 

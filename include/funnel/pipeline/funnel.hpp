@@ -27,12 +27,12 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace pipeline {
 
-/// How many candidates a source without at_most is asked for, or k if that is more.
+/// Number of candidates requested from a source without at_most; k if k is larger.
 inline constexpr std::size_t default_candidates = 200;
 
-/// Asks every source and merges what they find; see retrieve().
+/// Asks every source and merges the results; see retrieve().
 ///
-/// Stages run inside a Funnel: if run() throws, candidates and trace are valid, but may be between two states.
+/// Stages run inside a Funnel. If run() throws, candidates and trace are valid, but may be only partly updated.
 template <class... Sources>
 struct Retrieve {
     static_assert(sizeof...(Sources) <= max_sources, "retrieve: at most 32 sources");
@@ -52,7 +52,7 @@ struct Retrieve {
             const std::size_t most =
                 source.options.at_most.value_or(std::max(default_candidates, detail::k_of(request)));
             detail::traced(trace, source.name, 0, [&] {
-                // Ask for enough that `most` remain after exclusions.
+                // Request enough items that `most` remain after exclusions.
                 items = detail::ask(source, request, math::saturating_add(most, excluded.size()));
                 return items.size();
             });
@@ -68,7 +68,7 @@ struct Retrieve {
     }
 };
 
-/// Drops what may not be shown; see filter().
+/// Removes candidates that must not be shown; see filter().
 template <class... Filters>
 struct FilterStage {
     std::tuple<Filters...> filters;  // each a Named
@@ -99,7 +99,7 @@ struct FilterStage {
     }
 };
 
-/// Gives candidates new scores and sorts them; see rank().
+/// Scores the candidates again and sorts them; see rank().
 template <class Model>
 struct Rank {
     Model model;  // a Named
@@ -118,7 +118,7 @@ struct Rank {
     }
 };
 
-/// Puts candidates into a new order, rule by rule; see rerank().
+/// Reorders the candidates, rule by rule; see rerank().
 template <class... Rules>
 struct Rerank {
     std::tuple<Rules...> rules;  // each a Named
@@ -144,38 +144,38 @@ struct Rerank {
     }
 };
 
-/// Retrieval from sources (see Retriever). Each brings in at most at_most items, else as many as the others; what comes
-/// out is merged as by merge().
+/// Retrieves candidates from sources (see Retriever) and merges them; see merge(). A source adds at most at_most items;
+/// without at_most, the larger of default_candidates and k.
 template <class... Sources>
     requires(sizeof...(Sources) > 0)
 [[nodiscard]] Retrieve<detail::NamedFor<Sources>...> retrieve(Sources&&... sources) {
-    std::size_t number = 0;  // braces keep the order of evaluation, and so the numbers
+    std::size_t number = 0;  // braces fix the order of evaluation, and thus the numbers
     return {{detail::with_name("source", number++, std::forward<Sources>(sources))...}};
 }
 
-/// Conditions (see Filter) that hold for every item of the answer, those of fallback levels included.
+/// Conditions (see Filter) that every item of the answer meets, including items of fallback levels.
 template <class... Filters>
 [[nodiscard]] FilterStage<detail::NamedFor<Filters>...> filter(Filters&&... filters) {
     std::size_t number = 0;
     return {{detail::with_name("filter", number++, std::forward<Filters>(filters))...}};
 }
 
-/// Scoring by a model (see Ranker); at_most of the best stay.
+/// Scores the candidates with a model (see Ranker) and keeps the at_most best.
 template <class Model>
 [[nodiscard]] Rank<detail::NamedFor<Model>> rank(Model&& model) {
     return {detail::with_name("rank", 0, std::forward<Model>(model))};
 }
 
-/// Rules (see Reranker), applied one after the other to the whole list.
+/// Applies rules (see Reranker) one after the other to the whole list.
 template <class... Rules>
 [[nodiscard]] Rerank<detail::NamedFor<Rules>...> rerank(Rules&&... rules) {
     std::size_t number = 0;
     return {{detail::with_name("rule", number++, std::forward<Rules>(rules))...}};
 }
 
-/// The answer to a request: a list of items, and how it came about.
+/// The answer to a request: a list of items, and a trace of how it was made.
 struct Result {
-    std::vector<Candidate> items;  ///< at most k, none twice, in the order to show them
+    std::vector<Candidate> items;  ///< at most k items, without duplicates, in the order to show them
     Trace trace;
 
     [[nodiscard]] auto begin() const noexcept FUNNEL_LIFETIMEBOUND { return items.begin(); }
@@ -212,15 +212,15 @@ inline constexpr std::size_t sources_in<Fallback<Levels...>> = sizeof...(Levels)
 
 }  // namespace detail
 
-/// A recommender made of stages, put together by the compiler: no virtual calls, and a stage that is left out costs
-/// nothing.
+/// A recommender composed of stages at compile time. There are no virtual calls, and a stage that is not used has no
+/// cost.
 ///
 ///     Funnel funnel(retrieve(ease, popular), rank(model), rerank(diversity), fallback(popular));
 ///     auto result = funnel.recommend({.user = 42, .k = 10});
 ///
-/// retrieve comes first, fallback (if any) last; in between filters, rankers and rules in any order and number. An
-/// empty list is passed on without calling models and rules. What a stage throws comes out of recommend, at once: the
-/// fallback serves users about whom the sources find nothing, not sources that fail. The funnel stays usable.
+/// retrieve comes first, and fallback (optional) last. Between them, filters, rankers and rules may come in any order
+/// and number. Models and rules are not called for an empty list. An exception of a stage leaves recommend at once: the
+/// fallback is for users about whom the sources find nothing, not for sources that fail. The funnel remains usable.
 ///
 /// A model passed as an lvalue must outlive the funnel; see named() for the other ways to own it.
 template <class First, class... Rest>
@@ -233,11 +233,13 @@ class Funnel {
 public:
     explicit Funnel(First first, Rest... rest) : stages_(std::move(first), std::move(rest)...) {}
 
-    /// Answers a request. Safe to call from several threads if the stages' own calls are.
+    /// Answers a request. Safe to call from several threads if the calls to the stages are.
     ///
-    /// Returns   at most request.k items, in the order of the last stage; of a ranker: score down, then id up
-    /// Errors    InvalidArgument, which names the stage, if it breaks its contract (NaN scores, wrong sizes, positions
-    ///           that do not exist, ids or scores that do not fit), or request.k is negative; whatever a stage throws
+    /// Returns   at most request.k items, in the order of the last stage; after a ranker: higher score first, then
+    ///           smaller id
+    /// Errors    InvalidArgument with the name of the stage if the stage breaks its contract (NaN scores, wrong sizes,
+    ///           positions that do not exist, ids or scores out of range), or if request.k is negative; any exception
+    ///           of a stage
     template <RecommendationRequest R>
     [[nodiscard]] Result recommend(const R& request) const {
         Result result;
@@ -262,7 +264,7 @@ public:
 
     [[nodiscard]] Result recommend(const Request& request) const { return recommend<Request>(request); }
 
-    /// The call of every model of this library.
+    /// The same signature as recommend() of every model in this library.
     [[nodiscard]] Result recommend(std::uint32_t user, const RecommendOptions& options = {}) const {
         return recommend(Request{.user = user, .k = options.k});
     }

@@ -20,24 +20,24 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace pipeline {
 
-/// What one source found, best first. A view: the items must outlive the call of merge.
+/// The items of one source, best first. A view: the items must outlive the call of merge.
 struct SourceList {
     std::span<const Scored<>> items;
-    std::optional<std::size_t> at_most = {};  ///< at most this many items that no other source brought in before
-    std::string name = "source";              ///< for messages
+    std::optional<std::size_t> at_most = {};  ///< maximum number of items added by this source
+    std::string name = "source";              ///< for error messages
 };
 
 struct MergeOptions {
-    std::optional<std::size_t> at_most = {};      ///< at most this many candidates altogether
-    std::span<const std::uint32_t> exclude = {};  ///< items that must not come in, in any order
-    double rank_constant = 60.0;                  ///< flattens the fused score: larger cares less about the top ranks
+    std::optional<std::size_t> at_most = {};      ///< maximum number of candidates in total
+    std::span<const std::uint32_t> exclude = {};  ///< items that must not be added, in any order
+    double rank_constant = 60.0;                  ///< larger values give the top ranks less weight
 };
 
 namespace detail {
 
-// Numbers ids 0, 1, ... in the order of their first coming. Open addressing; room for a number of ids given in advance.
-// Ids may come from a stranger who chooses them to fall together. A long search shows that, and then the table takes
-// another multiplier.
+// Numbers ids 0, 1, ... in order of first occurrence. A hash table with open addressing; the maximum number of ids is
+// given in advance. An attacker may choose ids that collide. A long probe sequence reveals this, and the table is then
+// rehashed with another multiplier.
 class IdNumbers {
 public:
     explicit IdNumbers(std::size_t capacity)
@@ -45,7 +45,7 @@ public:
           shift_(64U - static_cast<unsigned>(std::countr_zero(slots_.size()))),
           longest_search_(16 * static_cast<std::size_t>(std::countr_zero(slots_.size()))) {}
 
-    // The number of an id, which is the next free one if the id is new. If it fails, nothing has changed.
+    // The number of an id; a new id gets the next free number. If the call throws, nothing has changed.
     std::size_t operator()(std::uint32_t id) {
         FUNNEL_ASSERT(2 * size_ <= slots_.size());
         std::size_t at = slot_of(id);
@@ -68,7 +68,7 @@ private:
         bool is_used = false;
     };
 
-    // Fibonacci hashing: neighbouring ids land far apart.
+    // Fibonacci hashing: consecutive ids are placed far apart.
     [[nodiscard]] std::size_t home_of(std::uint32_t id) const noexcept { return id * multiplier_ >> shift_; }
 
     [[nodiscard]] std::size_t slot_of(std::uint32_t id) const noexcept {
@@ -82,7 +82,7 @@ private:
     [[gnu::noinline]] void spread() {
         std::vector<Slot> old(slots_.size());
         old.swap(slots_);
-        multiplier_ *= 0xBF58476D1CE4E5B9;  // odd, so that no multiplier is even
+        multiplier_ *= 0xBF58476D1CE4E5B9;  // odd, so the multiplier stays odd
         for (const Slot& slot : old) {
             if (slot.is_used) {
                 slots_[slot_of(slot.id)] = slot;
@@ -92,28 +92,31 @@ private:
 
     std::vector<Slot> slots_;
     unsigned shift_;
-    std::size_t longest_search_;  // 16 log(slots): ids that nobody chose for it need less
+    std::size_t longest_search_;  // 16 log(slots): more than ids need that were not chosen to collide
     std::uint64_t multiplier_ = 0x9E3779B97F4A7C15;
     std::size_t size_ = 0;
 };
 
 }  // namespace detail
 
-/// Makes one list of candidates out of what several sources found: each item once, with all its sources remembered.
+/// Merges the items of several sources into one list of candidates without duplicates. Each candidate stores all its
+/// sources.
 ///
-/// Sources take turns, the first one first: each brings in its best item that is not there yet, until it has brought in
-/// at_most or its list ends. An item that a source found but did not bring in still counts as found by it. Several sources have no common
-/// scale, so the score of a candidate is the fusion of its ranks; a single source keeps its own scores:
+/// Sources take turns, starting with the first. In each turn, a source adds its best item that is not in the list yet,
+/// until it has added at_most items or its list ends. An item that was added by another source still counts as found by this one.
+///
+/// A single source keeps its own scores. Several sources have no common scale, so the score of a candidate is then the
+/// reciprocal rank fusion of its ranks:
 ///
 ///     score(i) = sum over sources s that found i of 1 / (rank_constant + 1 + rank of i in s)
 ///
-/// Ranks are all that counts: an item that a source lists without evidence, with the score 0, is worth as much as any
-/// other item at its rank. A source must leave such items out, as the models of this library do.
+/// In this formula, only ranks count: an item with score 0 (no evidence) gets as much as any other item at its rank. A
+/// source must leave such items out, as the models of this library do.
 ///
-/// Returns   the candidates, score down, then id up
+/// Returns   the candidates: higher score first, then smaller id
 /// Cost      O(n log n) time for n items in all lists, O(n sources) memory
-/// Errors    InvalidArgument, which names the source, if a score is NaN; if there are more than 32 sources, or
-///           rank_constant is negative or not finite
+/// Errors    InvalidArgument with the name of the source if a score is NaN; InvalidArgument if there are more than 32
+///           sources, or rank_constant is negative or not finite
 /// Source    Cormack et al., "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods",
 ///           SIGIR 2009
 [[nodiscard]] inline Candidates merge(std::span<const SourceList> lists, const MergeOptions& options = {}) {
@@ -132,7 +135,7 @@ private:
         }
     }
 
-    // Items that are excluded get the first numbers, so that everything below is simply "not new".
+    // Excluded items get the first numbers, so the code below treats them as known.
     detail::IdNumbers number_of(total);
     for (const std::uint32_t id : options.exclude) {
         number_of(id);
@@ -141,21 +144,21 @@ private:
     const std::size_t most = options.at_most.value_or(std::numeric_limits<std::size_t>::max());
 
     Candidates merged(lists.size());
-    std::vector<std::size_t> next(lists.size(), 0);     // where each source goes on reading
-    std::vector<std::size_t> brought(lists.size(), 0);  // how many each source brought in
-    for (bool someone_brought = true; someone_brought && merged.size() < most;) {
-        someone_brought = false;
+    std::vector<std::size_t> next(lists.size(), 0);   // next position to read in each source
+    std::vector<std::size_t> added(lists.size(), 0);  // number of items each source added
+    for (bool any_added = true; any_added && merged.size() < most;) {
+        any_added = false;
         for (std::size_t s = 0; s < lists.size(); ++s) {
             const SourceList& list = lists[s];
-            bool has_brought = merged.size() >= most || (list.at_most && brought[s] >= *list.at_most);
-            while (!has_brought && next[s] < list.items.size()) {
+            bool is_added = merged.size() >= most || (list.at_most && added[s] >= *list.at_most);
+            while (!is_added && next[s] < list.items.size()) {
                 const std::uint32_t id = list.items[next[s]++].id;
                 const std::size_t known = number_of.size();
-                has_brought = number_of(id) == known;
-                if (has_brought) {
+                is_added = number_of(id) == known;
+                if (is_added) {
                     merged.append(id, 0.0F);
-                    ++brought[s];
-                    someone_brought = true;
+                    ++added[s];
+                    any_added = true;
                 }
             }
         }
@@ -166,7 +169,7 @@ private:
         for (std::size_t rank = 0; rank < lists[s].items.size(); ++rank) {
             const Scored<>& item = lists[s].items[rank];
             const std::size_t i = number_of(item.id) - excluded;  // wraps around for an excluded item
-            if (i < merged.size() && !merged[i].is_from(s)) {     // of an item twice in a list, the first counts
+            if (i < merged.size() && !merged[i].is_from(s)) {     // the first occurrence in a list counts
                 merged.found_at(i, s, item.score, rank);
                 fused[i] += lists.size() == 1 ? static_cast<double>(item.score)
                                               : 1.0 / (options.rank_constant + 1.0 + static_cast<double>(rank));

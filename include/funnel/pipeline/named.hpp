@@ -15,9 +15,9 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace pipeline {
 
+/// Options of one stage. A source of retrieve() is asked for at_most items plus the number of excluded items.
 struct StageOptions {
-    std::optional<std::size_t> at_most =
-        {};  ///< most candidates to leave the stage; a source gets those excluded on top
+    std::optional<std::size_t> at_most = {};  ///< maximum number of candidates after the stage
 };
 
 namespace detail {
@@ -29,13 +29,14 @@ inline constexpr bool is_shared_pointer<std::shared_ptr<T>> = true;
 
 inline void require_model(bool is_there, const std::string& name) {
     if (!is_there) {
-        raise<InvalidArgument>(name + ": the shared pointer is empty; was it, or the funnel, moved from?");
+        raise<InvalidArgument>(name +
+                               ": the shared pointer must not be empty; it or the funnel may have been moved from");
     }
 }
 
 }  // namespace detail
 
-/// Something that a stage runs, with the name it has in the trace. T is a reference for what was passed as an lvalue.
+/// A model or callable that a stage runs, with its name in the trace. T is a reference if an lvalue was passed.
 template <class T>
 struct Named {
     std::string name;
@@ -43,13 +44,13 @@ struct Named {
     StageOptions options = {};
 };
 
-/// Gives a source, ranker, rule or level a name and limits: retrieve(named("ease", ease, {.at_most = 300})).
+/// Sets the name and the limit of a source, ranker, rule or level: retrieve(named("ease", ease, {.at_most = 300})).
 ///
-/// Who owns the model, here and wherever a stage takes one:
+/// Ownership of the model, here and in every stage that takes a model:
 ///
-///     named("ease", ease)                  the caller: a reference to an lvalue, which must outlive the funnel
-///     named("ease", EASE::fit(log))        the funnel: an rvalue moves in
-///     named("ease", pointer)               both, for a std::shared_ptr<const EASE>: the funnel keeps a copy of it
+///     named("ease", ease)                  an lvalue is stored by reference; it must outlive the funnel
+///     named("ease", EASE::fit(log))        an rvalue is moved into the funnel
+///     named("ease", pointer)               a std::shared_ptr<const EASE> is copied; ownership is shared
 ///
 /// Errors    InvalidArgument if a shared pointer is empty
 template <class T>
@@ -74,7 +75,7 @@ inline constexpr bool is_named = false;
 template <class T>
 inline constexpr bool is_named<Named<T>> = true;
 
-// What a stage runs, as it is seen when the funnel is const: a funnel serves many threads at once.
+// The model or callable of a stage. The funnel is const here, because it serves several threads at once.
 template <class T>
 [[nodiscard]] auto& work_of(const Named<T>& named) {
     if constexpr (is_shared_pointer<std::remove_cvref_t<T>>) {
@@ -88,7 +89,7 @@ template <class T>
 template <class N>
 using WorkOf = std::remove_reference_t<decltype(work_of(std::declval<const N&>()))>;
 
-// Things without a name get the name of their role and their number in it.
+// Adds a default name to an unnamed argument: its role and its number.
 template <class T>
 [[nodiscard]] auto with_name(const char* role, std::size_t number, T&& work) {
     if constexpr (is_named<std::remove_cvref_t<T>>) {

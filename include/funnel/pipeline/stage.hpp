@@ -23,14 +23,14 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace pipeline {
 
-/// What one is asked for. A struct of your own with more in it (device, country, page ...) does as well.
+/// A request. You can use your own struct instead, with more fields (device, country, page ...).
 struct Request {
     std::uint32_t user = 0;
     std::size_t k = 10;                       ///< length of the answer
-    std::vector<std::uint32_t> exclude = {};  ///< items that must not be in it; your own struct may do without
+    std::vector<std::uint32_t> exclude = {};  ///< items that must not be in the answer; optional in your own struct
 };
 
-/// Anything that says who asks, and for how many items.
+/// Any type with a user and an integral k.
 template <class R>
 concept RecommendationRequest = requires(const R& request) {
     request.user;
@@ -55,11 +55,12 @@ concept ListOf = requires(const List& list) {
 
 }  // namespace detail
 
-/// A source of candidates: a model with recommend(user, {.k = n}), or a callable (request, n). Either gives items with
-/// .id and .score, best first, n at most. n may be as large as a size can be: it is a limit, not a size to allocate.
+/// A source of candidates: a model with recommend(user, {.k = n}), or a callable (request, n). Both return at most n
+/// items with .id and .score, best first. n may be as large as std::size_t allows: it is a limit, not a size to
+/// allocate.
 ///
-/// A source that knows nothing about a user gives an empty list, and the fallback is asked. What a source throws ends
-/// the request: it comes out of recommend, and no fallback is asked.
+/// A source that knows nothing about a user returns an empty list, and the fallback is asked. If a source throws, the
+/// exception leaves recommend, and no fallback is asked.
 template <class S, class R>
 concept Retriever = requires(S& source, const R& request, std::size_t n) {
     { source(request, n) } -> detail::ScoredList;
@@ -67,7 +68,8 @@ concept Retriever = requires(S& source, const R& request, std::size_t n) {
     { source.recommend(request.user, {.k = n}) } -> detail::ScoredList;
 };
 
-/// Scores candidates: a model with score(user, ids), or a callable (request, candidates). Either gives one score each.
+/// Scores candidates: a model with score(user, ids), or a callable (request, candidates). Both return one score per
+/// candidate.
 template <class S, class R>
 concept Ranker = requires(S& ranker, const R& request, const Candidates& candidates) {
     { ranker(request, candidates) } -> detail::ListOf<float>;
@@ -75,14 +77,15 @@ concept Ranker = requires(S& ranker, const R& request, const Candidates& candida
     { ranker.score(request.user, ids) } -> detail::ListOf<float>;
 };
 
-/// Orders candidates: a callable (request, candidates) that gives the positions of those to keep, in their new order.
+/// Orders candidates: a callable (request, candidates) that returns the positions of the candidates to keep, in their
+/// new order.
 template <class S, class R>
 concept Reranker = requires(S& rule, const R& request, const Candidates& candidates) {
     requires std::integral<std::remove_cvref_t<decltype(*rule(request, candidates).begin())>>;
     rule(request, candidates).end();
 };
 
-/// Says whether an item may be shown: a callable (request, id) that gives true or false.
+/// Decides whether an item may be shown: a callable (request, id) that returns true or false.
 template <class S, class R>
 concept Filter = std::predicate<S&, const R&, std::uint32_t>;
 
@@ -90,7 +93,7 @@ namespace detail {
 
 template <class R>
 [[nodiscard]] std::size_t k_of(const R& request) {
-    require(request.k >= 0, "Funnel: request.k must not be negative");  // it may be of the caller's own type
+    require(request.k >= 0, "Funnel: request.k must not be negative");  // k of a user's own struct may be signed
     return static_cast<std::size_t>(request.k);
 }
 
@@ -106,11 +109,11 @@ template <class R>
     }
 }
 
-// The id and the score of a caller's own type, if ours can hold them.
+// Converts the id and the score of a user's own type, if they are in the range of ours.
 template <class Id>
 [[nodiscard]] std::uint32_t plain_id(const Id& id, const std::string& name) {
     if constexpr (std::integral<Id>) {
-        if (!std::in_range<std::uint32_t>(+id)) {  // promoted: in_range takes neither bool nor characters
+        if (!std::in_range<std::uint32_t>(+id)) {  // promoted: in_range accepts neither bool nor char
             raise<InvalidArgument>(name + ": " + std::to_string(+id) + " is not an item id, 0 to 4294967295");
         }
     } else if constexpr (std::floating_point<Id>) {
@@ -135,7 +138,7 @@ template <class Score>
     return static_cast<float>(score);
 }
 
-// What a source finds, cut to n.
+// The items of a source, cut to n.
 template <class N, class R>
 [[nodiscard]] std::vector<Scored<>> ask(const N& named, const R& request, std::size_t n) {
     const auto plain = [&](const auto& list) {

@@ -20,44 +20,44 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace pipeline {
 
-/// How one stage went.
+/// Measurements of one stage.
 struct StageTrace {
     std::string name;
-    std::size_t in;             ///< candidates that went in
-    std::size_t out;            ///< candidates that came out
-    std::uint64_t nanoseconds;  ///< of a steady clock
+    std::size_t in;             ///< number of candidates before the stage
+    std::size_t out;            ///< number of candidates after the stage
+    std::uint64_t nanoseconds;  ///< duration, from a steady clock
 };
 
-/// How a request went.
+/// Measurements of one request.
 struct Trace {
     std::vector<StageTrace> stages;             ///< in the order they ran
     std::vector<std::string> sources;           ///< name of source s: those of retrieve, then the levels of fallback
-    std::optional<std::size_t> fallback_level;  ///< the last level that gave an item, if any did
+    std::optional<std::size_t> fallback_level;  ///< the last level that added an item, if any
 };
 
 namespace detail {
 
-// Thousandths of a millisecond, rounded; from whole numbers, so that no locale turns the point into a comma.
+// Milliseconds, rounded to three decimals. Integer arithmetic, so no locale can turn the point into a comma.
 [[nodiscard]] inline std::string milliseconds(std::uint64_t nanoseconds) {
     const std::uint64_t microseconds = nanoseconds / 1000 + (nanoseconds % 1000 >= 500 ? 1U : 0U);
     const std::string fraction = std::to_string(microseconds % 1000);
     return std::to_string(microseconds / 1000) + '.' + std::string(3 - fraction.size(), '0') + fraction;
 }
 
-// How many columns a name takes: continuation bytes of UTF-8 take none.
+// Number of columns that a name occupies; UTF-8 continuation bytes occupy none.
 [[nodiscard]] inline std::size_t columns_of(std::string_view text) noexcept {
     return static_cast<std::size_t>(std::count_if(
         text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
-// A clock that never goes back. The system's own, because <chrono> costs as much to parse as the rest of this header.
+// A monotonic clock. Not <chrono>, because it costs as much to parse as the rest of this header.
 [[nodiscard]] inline std::uint64_t steady_nanoseconds() noexcept {
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-// Runs work, which returns how many candidates came out, and writes down how it went.
+// Runs work, which returns the number of candidates after the stage, and records the measurements.
 template <std::invocable Work>
 void traced(Trace& trace, const std::string& name, std::size_t in, Work&& work) {
     const std::uint64_t start = steady_nanoseconds();
@@ -67,8 +67,8 @@ void traced(Trace& trace, const std::string& name, std::size_t in, Work&& work) 
 
 }  // namespace detail
 
-/// A trace as a table for people: one line per stage with the candidates in, the candidates out, and milliseconds; then
-/// the fallback level that was reached.
+/// Formats a trace as a table: one line per stage with the candidates before and after it, and milliseconds; then the
+/// last fallback level used.
 ///
 ///     stage     in  out     ms
 ///     ease       0  200  0.412
