@@ -54,7 +54,7 @@ int main() {
     // Columns are found by name. Dates become seconds since 1970.
     const auto log = read_csv("orders.csv", {.user = "customer", .item = "article", .time = "day"});
     std::printf("%zu orders, %zu customers, %zu articles\n", log.size(), log.users(), log.items());
-    const auto [before, since] = split_by_time(log, {.cut = parse_iso8601("2024-04-01")});
+    const auto [before, since] = split_by_time(log, {.cut = funnel::io::parse_iso8601("2024-04-01")});
     std::printf("%zu before April, %zu since\n", before.size(), since.size());
 
     // A purchase counts half as much after a month. Each article was ordered twice; mugs come first, as the latest.

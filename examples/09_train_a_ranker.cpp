@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Training a ranker from a log. Items that users took are positive examples, randomly drawn items are negative ones. Two
-// models learn to separate them by features. Features are computed only from rows earlier than the example.
+// Training a ranker from a log. Items that users took are positive examples, randomly drawn items are negative ones.
+// Two models learn to separate them by features. Features are computed only from rows earlier than the example.
 //
 //     g++ -std=c++20 -O2 -I include examples/09_train_a_ranker.cpp -o /tmp/example
 //     /tmp/example
