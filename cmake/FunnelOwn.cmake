@@ -116,7 +116,7 @@ if(FUNNEL_BUILD_BENCHES)
 endif()
 
 if(FUNNEL_BUILD_EXAMPLES)
-    # examples/03_similar_items.cpp is the program 03_similar_items; the last one, the demo, is funnel_demo.
+    # examples/01_recommend.cpp is the program 01_recommend. The last example, the demo, is funnel_demo.
     funnel_read_list(examples ${PROJECT_SOURCE_DIR}/examples/examples.txt)
     find_package(CLI11 CONFIG QUIET)
     foreach(example IN LISTS examples)

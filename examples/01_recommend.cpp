@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A first recommendation: who watched what goes in, a list with reasons comes out.
+// A first recommendation: the input says who watched what, the output is a list with reasons.
 //
 //     g++ -std=c++20 -O2 -I include examples/01_recommend.cpp -o /tmp/example
 //     /tmp/example
@@ -11,7 +11,7 @@
 #include <utility>
 
 int main() {
-    // Keys are texts of your own. From files: funnel::data::read_movielens, read_recbole, read_csv.
+    // Keys are arbitrary strings. To read files, see funnel::data::read_movielens, read_recbole, read_csv.
     funnel::data::InteractionsBuilder rows;
     rows.add("ann", "Alien");
     rows.add("ann", "Aliens");
@@ -26,7 +26,7 @@ int main() {
     rows.add("eve", "Alien");
     const funnel::data::Interactions log = std::move(rows).build();
 
-    // Models speak of users and items by dense ids, 0 .. n - 1; the log leads from keys to ids and back.
+    // Models identify users and items by dense ids, 0 .. n - 1. The log maps keys to ids and back.
     const auto model = funnel::cf::ItemKNN::fit(log);
     for (const char* name : {"ann", "eve"}) {
         const auto user = log.find_user(name);

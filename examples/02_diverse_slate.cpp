@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Re-ranking: fill a slate of three with items that are relevant but not all the same, and see what it costs in nDCG.
+// Re-ranking: select three items that are relevant and diverse, and measure how much nDCG diversity costs.
 //
 //     g++ -std=c++20 -O2 -I include examples/02_diverse_slate.cpp -o /tmp/example
 //     /tmp/example
@@ -11,18 +11,18 @@
 #include <vector>
 
 int main() {
-    // What the ranker says about four items, and what a judge would say.
+    // Scores of four items from a ranker, and their true relevance labels.
     const std::vector<float> relevance{0.9F, 0.8F, 0.7F, 0.4F};
     const std::vector<float> labels{3, 2, 2, 1};
 
-    // Where the items lie: alike is what points the same way.
-    const std::vector<float> embeddings{1.0F, 0.0F,   // three items about one thing ...
+    // Item embeddings: items are similar if their vectors point in the same direction.
+    const std::vector<float> embeddings{1.0F, 0.0F,   // three items on one topic ...
                                         1.0F, 0.1F,   //
                                         0.8F, 0.4F,   //
-                                        0.0F, 1.0F};  // ... and one about another
+                                        0.0F, 1.0F};  // ... and one on another
     const funnel::MatrixView<const float> items(embeddings, 4, 2);
 
-    // lambda 1 is the ranker's own order; the smaller it is, the more a repetition costs.
+    // lambda = 1 keeps the order of the ranker. A smaller lambda penalizes similar items more.
     for (const float lambda : {1.0F, 0.7F, 0.5F}) {
         const auto slate = funnel::rerank::mmr(relevance, items, {.k = 3, .lambda = lambda});
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Nearest neighbours: an exact and an approximate index of the same vectors, how often they agree, a search with a
-// filter, and vectors that are added and removed.
+// Nearest neighbors: an exact and an approximate index of the same vectors, how often they agree, a search with a
+// filter, and adding and removing vectors.
 //
 //     g++ -std=c++20 -O2 -I include examples/03_nearest_neighbours.cpp -o /tmp/example
 //     /tmp/example
@@ -17,13 +17,13 @@
 
 namespace {
 
-using funnel::ann::Cosine;  // there are also L2 and InnerProduct
+using funnel::ann::Cosine;  // also available: L2 and InnerProduct
 
-// Vectors as a model would learn them for its items: here, random ones.
+// Random vectors in place of item vectors that a model has learned.
 funnel::Matrix<float> draw_vectors(std::size_t rows, std::uint64_t seed) {
     funnel::Matrix<float> vectors(rows, 24);
     for (std::size_t i = 0; i < rows; ++i) {
-        funnel::Random random(seed, i);  // each row has a stream of its own
+        funnel::Random random(seed, i);  // each row has its own stream
         for (float& x : vectors.row(i)) {
             x = static_cast<float>(random.normal());
         }
@@ -47,11 +47,11 @@ int main() {
     const auto items = draw_vectors(3000, 1);
     const auto queries = draw_vectors(100, 2);
 
-    // Flat compares a query with every vector, HNSW with few: it walks through a graph of them.
+    // Flat compares a query with every vector. HNSW searches a graph of the vectors and compares with only a few.
     const auto exact = funnel::ann::Flat<Cosine>::build(items);
     auto index = funnel::ann::HNSW<Cosine>::build(items, {.M = 16, .ef_construction = 100});
 
-    // ef is the number of candidates that a search keeps on the way: more find more, and take longer.
+    // ef is the number of candidates kept during a search. A larger ef improves recall and takes longer.
     for (const std::size_t ef : {10U, 40U, 160U}) {
         std::size_t found = 0;
         for (std::size_t i = 0; i < queries.rows(); ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Evaluation: is one model better than another, and is the difference more than luck? A log is cut in time, the models
-// learn from what came before, and their lists are compared with what users did after.
+// Evaluation: is one model better than another, and is the difference significant? The log is split by time. The models
+// learn from the earlier part, and their lists are compared with the later part.
 //
 //     g++ -std=c++20 -O2 -I include examples/04_evaluate.cpp -o /tmp/example
 //     /tmp/example
@@ -24,7 +24,8 @@ using funnel::cf::Popularity;
 using funnel::metrics::Report;
 using funnel::metrics::Summary;
 
-// Anything with recommend(user, {.k = 10}) can be evaluated. Here: two models, one of them for users without a history.
+// Any type with recommend(user, {.k = 10}) can be evaluated. This one combines two models; the second serves users
+// without a history.
 struct SimilarOrPopular {
     const ItemKNN& similar;
     const Popularity& popular;
@@ -40,11 +41,11 @@ void print(const char* name, const Summary& summary) {
     for (const char* figure : {"ndcg@10", "recall@10", "hit_rate@10"}) {
         std::printf("%.3f +- %.3f    ", summary.at(figure), summary.standard_error(figure));
     }
-    std::printf("%.3f\n", summary.at("coverage@10"));  // of all lists together, so without a standard error
+    std::printf("%.3f\n", summary.at("coverage@10"));  // computed over all lists, so it has no standard error
 }
 
-// Two reports on one split have the same users, so compare them user by user: most of the difference between users
-// cancels, and the mean gain has a smaller standard error than the two means.
+// Two reports on one split have the same users, so compare them user by user. Most of the variation between users
+// cancels, so the mean gain has a smaller standard error than the two means.
 void print_gain(const Report& from, const Report& to) {
     const auto before = from.per_user("ndcg@10");
     const auto after = to.per_user("ndcg@10");
@@ -64,7 +65,7 @@ void print_gain(const Report& from, const Report& to) {
 }  // namespace
 
 int main() {
-    // A made-up world, so that this runs without data. With your own: funnel::data::read_csv, read_movielens ...
+    // Synthetic data, so that this runs without files. For your own data: funnel::data::read_csv, read_movielens, ...
     const funnel::data::SyntheticWorld world({.users = 1500, .items = 600, .rows = 60'000});
     const auto [train, test] = funnel::data::split_by_time(world.log(), {.test_fraction = 0.2});
 
@@ -85,7 +86,7 @@ int main() {
     print("best possible", of_oracle.warm());
     std::printf("%zu users without one\n", of_popular.cold_users());
     print("popular", of_popular.cold());
-    print("item-knn", of_similar.cold());  // gives them empty lists
+    print("item-knn", of_similar.cold());  // returns empty lists for them
     print("best possible", of_oracle.cold());
     std::printf("all users\n");
     print("popular", of_popular);

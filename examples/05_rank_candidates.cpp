@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Ranking: learn from what was shown and clicked, then score the candidates of a request.
-// A logistic regression sees features one by one; a factorisation machine also sees pairs of them.
+// Ranking: learn from impressions and clicks, then score the candidates of a request. A logistic regression uses single
+// features; a factorization machine also uses pairs of features.
 //
 //     g++ -std=c++20 -O2 -I include examples/05_rank_candidates.cpp -o /tmp/example
 //     /tmp/example
@@ -26,12 +26,12 @@ struct Log {
     std::vector<float> clicks;
 };
 
-// Popular and new items are clicked more. Videos are clicked on mobiles and skipped elsewhere: no single feature says
-// so.
+// Popular and new items are clicked more. Videos are clicked on mobiles and skipped elsewhere; no single feature
+// captures this.
 Log draw_log(std::size_t n, std::uint64_t seed) {
     Log log{funnel::Matrix<float>(n, features), std::vector<float>(n)};
     for (std::size_t i = 0; i < n; ++i) {
-        funnel::Random random(seed, i);  // each row has a stream of its own
+        funnel::Random random(seed, i);  // each row has its own stream
         const double popularity = random.normal();
         const double age = random.normal();
         const double mobile = random.below(2) == 0 ? -1.0 : 1.0;
@@ -62,12 +62,12 @@ int main() {
         std::printf("  %-12s %6.2f\n", names[j], static_cast<double>(linear.weights()[j]));
     }
 
-    // 0.5 is a coin, 1 a perfect order.
+    // 0.5 is a random order, 1 a perfect order.
     std::printf("AUC on rows not seen in training:\n");
     std::printf("  logistic regression    %.3f\n", funnel::metrics::auc(linear.score(test.rows), test.clicks));
     std::printf("  factorisation machine  %.3f\n", funnel::metrics::auc(machine.score(test.rows), test.clicks));
 
-    // One request: the same three items, for someone on a mobile. The video (item 2) gains from the pair.
+    // One request: three items, for a user on a mobile. The video (item 2) gains from the feature pair.
     funnel::Matrix<float> candidates(3, features);
     const float rows[3][features] = {{1.0F, 0.0F, 1.0F, -1.0F}, {0.0F, -1.0F, 1.0F, -1.0F}, {0.0F, 0.0F, 1.0F, 1.0F}};
     for (std::size_t i = 0; i < 3; ++i) {

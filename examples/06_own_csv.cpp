@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Your own data: a CSV file with keys and dates as text, one without a header, a model that is saved and loaded with
-// its log, and the errors for broken files.
+// Your own data: a CSV file with text keys and dates, one without a header, saving a model and loading it with its log,
+// and the errors for broken files.
 //
 //     g++ -std=c++20 -O2 -I include examples/06_own_csv.cpp -o /tmp/example
 //     /tmp/example
@@ -22,7 +22,7 @@ using funnel::cf::Popularity;
 
 namespace {
 
-// Holds the files of this example while it runs.
+// Holds the files of this example. Removed at the end.
 class TemporaryDirectory {
 public:
     TemporaryDirectory() {
@@ -54,10 +54,10 @@ int main() {
     // Columns are found by name. Dates become seconds since 1970.
     const auto log = read_csv("orders.csv", {.user = "customer", .item = "article", .time = "day"});
     std::printf("%zu orders, %zu customers, %zu articles\n", log.size(), log.users(), log.items());
-    const auto [before, since] = split_by_time(log, {.cut = parse_iso8601("2024-04-01")});
+    const auto [before, since] = split_by_time(log, {.cut = funnel::io::parse_iso8601("2024-04-01")});
     std::printf("%zu before April, %zu since\n", before.size(), since.size());
 
-    // A purchase counts half as much after a month, so mugs are first: there were two orders of each article.
+    // A purchase counts half as much after a month. Each article was ordered twice; mugs come first, as the latest.
     const auto model = Popularity::fit(log, {.half_life = 30.0 * 24 * 3600});
     model.save("popular.fnl");
 
@@ -74,7 +74,7 @@ int main() {
     const auto clicks = read_headerless_csv("clicks.tsv", {.user = 2, .item = 1, .time = 0});
     std::printf("%zu clicks of %s\n", clicks.size(), clicks.user_key(0).c_str());
 
-    // Errors say where something is wrong, what was expected, and what was found.
+    // Errors name the position, what was expected, and what was found.
     std::ofstream("broken.csv") << "user,item,time\n"
                                    "ann,Mug,2024-02-29\n"
                                    "bob,Mug,2023-02-29\n";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// New users: a user who came after training is no error. Without any history, the fallback of a funnel answers. After a
-// few clicks, fold_in gives recommendations with reasons, without training again.
+// New users: a user who registered after training is not an error. Without a history, the fallback of a funnel answers.
+// After a few clicks, fold_in gives recommendations with reasons, without training again.
 //
 //     g++ -std=c++20 -O2 -I include -isystem /usr/include/eigen3 examples/07_new_users.cpp -o /tmp/example
 //     /tmp/example
@@ -35,7 +35,7 @@ int main() {
     const auto newcomer = static_cast<std::uint32_t>(log.users());
     std::printf("The model knows %zu books for the newcomer.\n", ease.recommend(newcomer, {.k = 3}).size());
 
-    // In a funnel, the fallback fills it.
+    // In a funnel, the fallback fills the list.
     using namespace funnel::pipeline;
     const Funnel library(retrieve(named("ease", ease)), fallback(named("popular", popular)));
     const Result shown = library.recommend(newcomer, {.k = 3});
@@ -43,7 +43,7 @@ int main() {
         std::printf("  %s, which %.0f have read\n", log.item_key(book.id).c_str(), static_cast<double>(book.score));
     }
 
-    // Two clicks later: the list that a user of the log with this history would get.
+    // After two clicks: the same list that a user of the log with this history would get.
     const std::vector<std::uint32_t> clicked{*log.find_item("Dune"), *log.find_item("Emma")};
     const auto visitor = ease.fold_in(clicked);
     std::printf("After a click on Dune, and one on Emma:\n");

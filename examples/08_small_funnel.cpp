@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A whole recommender in one expression: two sources, a ranker, a diversity rule, a fallback. Then the trace of a
-// request: what went into each stage, what came out, how long it took.
+// A complete recommender in one expression: two sources, a ranker, a diversity rule, a fallback. Then the trace of a
+// request: how many items entered and left each stage, and how long it took.
 //
 //     g++ -std=c++20 -O2 -I include examples/08_small_funnel.cpp -o /tmp/example
 //     /tmp/example
@@ -23,8 +23,8 @@ namespace {
 struct Film {
     const char* title;
     std::uint32_t genre;
-    float views;    // by everybody
-    float quality;  // by critics
+    float views;    // by all users
+    float quality;  // rated by critics
 };
 
 enum Genre : std::uint32_t { SciFi, Crime, Family };
@@ -34,7 +34,8 @@ const std::vector<Film> catalogue{
     {"The Ninth Clue", Crime, 70, 0.7F},  {"Night Train", Crime, 30, 0.9F},  {"Alibi", Crime, 10, 0.4F},
     {"Puddle Pirates", Family, 60, 0.5F}, {"Snow Bear", Family, 40, 0.8F},   {"Moon Kitchen", Family, 15, 0.7F}};
 
-// A source is a model with recommend(user, {.k = n}), or a callable like these: request in, scored items out.
+// A source is a model with recommend(user, {.k = n}), or a callable like these: it takes a request and returns scored
+// items.
 std::vector<funnel::Scored<>> popular(const Request&, std::size_t n) {
     std::vector<float> views;
     for (const Film& film : catalogue) {
@@ -45,7 +46,7 @@ std::vector<funnel::Scored<>> popular(const Request&, std::size_t n) {
 
 std::vector<funnel::Scored<>> favourite_genre(const Request& request, std::size_t n) {
     if (request.user > 2) {
-        return {};  // nothing known about this user: no candidates, not an error
+        return {};  // no data about this user: no candidates, not an error
     }
     std::vector<funnel::Scored<>> found;
     for (std::uint32_t id = 0; id < catalogue.size() && found.size() < n; ++id) {
@@ -59,7 +60,7 @@ std::vector<funnel::Scored<>> favourite_genre(const Request& request, std::size_
 }  // namespace
 
 int main() {
-    // The ranker sees the candidates, and which source found each: here taste counts as much as quality.
+    // The ranker sees the candidates, and which sources found each. Here taste adds 0.5 to the quality.
     const auto ranker = [](const Request&, const Candidates& candidates) {
         std::vector<float> scores;
         for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -68,7 +69,7 @@ int main() {
         return scores;
     };
 
-    // A rule gives positions, best first: at most two films of a genre.
+    // A rule returns positions, best first. This one allows at most two films per genre.
     const auto two_of_a_genre = [](const Request& request, const Candidates& candidates) {
         std::vector<std::uint32_t> genres;
         for (const std::uint32_t id : candidates.ids()) {
@@ -82,7 +83,7 @@ int main() {
                         fallback(named("popular again", popular)));
 
     for (const std::uint32_t user : {0U, 7U}) {
-        const Result result = funnel.recommend({.user = user, .k = 5, .exclude = {1}});  // film 1 was seen already
+        const Result result = funnel.recommend({.user = user, .k = 5, .exclude = {1}});  // film 1 was already seen
         std::printf("user %u\n", user);
         for (const Candidate& item : result) {
             std::printf("  %-16s %.2f ", catalogue[item.id].title, static_cast<double>(item.score));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Training a ranker from a log: what users took are positive examples, items drawn at random negative ones. Two models
-// learn to tell them apart from features, which are computed only from rows before those that they describe.
+// Training a ranker from a log. Items that users took are positive examples, randomly drawn items are negative ones.
+// Two models learn to separate them by features. Features are computed only from rows earlier than the example.
 //
 //     g++ -std=c++20 -O2 -I include examples/09_train_a_ranker.cpp -o /tmp/example
 //     /tmp/example
@@ -30,11 +30,11 @@ constexpr std::size_t features = 4;
 struct Examples {
     funnel::Matrix<float> rows;
     std::vector<float> labels;
-    std::vector<float> popularity;  // to compare with: it needs no training
+    std::vector<float> popularity;  // a baseline that needs no training
 };
 
-// Each row of the window is a positive example. Three items that its user did not take are negative ones; popular items
-// are drawn more often.
+// Each row of the window is a positive example. Three items that its user did not take are negative examples. Popular
+// items are drawn more often.
 Examples describe(const Interactions& past, const Interactions& window, const NegativeSampler& sampler) {
     const auto popular = funnel::cf::Popularity::fit(past);
     const auto trending = funnel::cf::Popularity::fit(past, {.half_life = 14.0 * 86'400});
@@ -64,7 +64,7 @@ Examples describe(const Interactions& past, const Interactions& window, const Ne
     return examples;
 }
 
-// LogisticRegression standardises its features, FM takes them as they are: give it those of the regression.
+// LogisticRegression standardizes its features, FM does not. So FM gets features with the regression's standardization.
 funnel::Matrix<float> standardised(funnel::Matrix<float> rows, const funnel::ranking::LogisticRegression& linear) {
     for (std::size_t i = 0; i < rows.rows(); ++i) {
         for (std::size_t j = 0; j < features; ++j) {
@@ -79,7 +79,7 @@ funnel::Matrix<float> standardised(funnel::Matrix<float> rows, const funnel::ran
 int main() {
     const SyntheticWorld world({.users = 800, .items = 600, .rows = 30'000, .taste = 2.5});
 
-    // Three windows in time. Features of the middle come from the past, those of the end from both.
+    // Three time windows. Features of the middle window come from the past, those of the end from both earlier windows.
     const auto [known, end] = split_by_time(world.log(), {.test_fraction = 0.1});
     const auto [past, middle] = split_by_time(known, {.test_fraction = 0.1});
     const Examples train = describe(past, middle, NegativeSampler(known, {.alpha = 0.5}));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Long work on several threads, with reports of its progress, and stopped half-way. The result is the same, bit for
-// bit, for any number of threads.
+// Long work on several threads, with progress reports and cancellation. The result is bit-identical for any number of
+// threads.
 //
 //     g++ -std=c++20 -O2 -I include -isystem /usr/include/eigen3 examples/10_threads.cpp -pthread -o /tmp/example
 //     /tmp/example
@@ -42,12 +42,12 @@ int main() {
     }
     std::printf("One thread and four learn %s factors.\n", is_same ? "the same" : "different");
 
-    // A Monitored executor passes the work on to another one, and tells how far it has come.
+    // A Monitored executor passes the work to another executor and reports its progress.
     const auto report = funnel::metrics::evaluate(by_four, train, test, {}, funnel::Monitored(pool, print));
     std::printf("NDCG@10 of %zu users with a history: %.3f\n", report.warm_users(), report.warm().at("ndcg@10"));
 
-    // With a stop token, any thread can end the work, for example that of a user interface. The work throws Cancelled
-    // before its next piece. Here the report asks for it, after two of four iterations.
+    // With a stop token, any thread can stop the work, for example a user-interface thread. The work throws Cancelled
+    // before its next chunk. Here the progress callback requests the stop, after two of four iterations.
     std::stop_source stop;
     const auto stop_half_way = [&](const funnel::Progress& progress) {
         print(progress);

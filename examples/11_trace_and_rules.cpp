@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Rules around a model: a filter, a boost for new items, a limit on repetitions, and one on items of a category. The
+// Rules around a model: a filter, a boost for new items, a limit on repeated impressions, and a limit per category. The
 // trace of a request shows what each stage did.
 //
 //     g++ -std=c++20 -O2 -I include examples/11_trace_and_rules.cpp -o /tmp/example
 //     /tmp/example
 //
-// The milliseconds differ from run to run, the rest does not.
+// Only the milliseconds differ from run to run.
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/cf/popularity.hpp>
 #include <funnel/data/synthetic.hpp>
@@ -29,7 +29,7 @@ struct Visit {
     std::uint32_t user;
     std::size_t k;
     int no_older_than;                     // year of the films that may be shown
-    std::vector<std::uint32_t> was_shown;  // today, an item as often as it was on the screen
+    std::vector<std::uint32_t> was_shown;  // today: each item as many times as it was shown
 };
 
 }  // namespace
@@ -41,11 +41,11 @@ int main() {
     const auto popular = funnel::cf::Popularity::fit(world.log());
     const auto age_of = [&](std::uint32_t film) { return 2017.0 - films[film].year.value_or(1900); };
 
-    // A filter decides about one item. It holds for the whole answer, also for items of the fallback.
+    // A filter accepts or rejects one item. It applies to the whole list, including items of the fallback.
     const auto is_new_enough = [&](const Visit& visit, std::uint32_t film) {
         return age_of(film) <= 2017 - visit.no_older_than;
     };
-    // A ranker gives one new score per candidate. Here a new film gains up to a half.
+    // A ranker returns one new score per candidate. Here, the score of a new film grows by up to 50 %.
     const auto fresh_first = [&](const Visit&, const Candidates& candidates) {
         std::vector<double> ages;
         for (const std::uint32_t film : candidates.ids()) {
@@ -55,7 +55,7 @@ int main() {
             candidates.scores(), ages,
             {.weight = 0.5F, .half_life = 5.0, .boost = funnel::rerank::Boost::Multiplicative});
     };
-    // A rule gives the positions of the candidates that stay, in their new order.
+    // A rule returns the positions of the candidates to keep, in their new order.
     const auto not_too_often = [](const Visit& visit, const Candidates& candidates) {
         return funnel::rerank::remove_seen(candidates.ids(), visit.was_shown, {.times = 2});
     };
@@ -83,8 +83,9 @@ int main() {
         return result;
     };
 
-    // Later that day, all of them have been on the screen twice, and only new films may be shown. The rules leave fewer
-    // than six, so the fallback adds some. It respects filters, but not rules: a film of the first list is back.
+    // Later that day, each of these films has been shown twice, and only new films are allowed. The rules keep fewer
+    // than six films, so the fallback adds some. The fallback applies filters, but not rules: a film of the first list
+    // appears again.
     for (const Candidate& film : show()) {
         visit.was_shown.insert(visit.was_shown.end(), 2, film.id);
     }

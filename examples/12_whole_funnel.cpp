@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The whole funnel on real ratings: five sources propose candidates, a ranker that was trained on an earlier window
-// sorts them, two rules re-rank for freshness and diversity, and every stage is judged by what users went on to take.
+// The whole funnel on real ratings. Five sources propose candidates. A ranker trained on an earlier window sorts them.
+// Two rules re-rank for freshness and diversity. Every stage is evaluated on the items that users took later.
 //
 //     ./dev demo
 #include "demo/candidate_ranker.hpp"
@@ -29,7 +29,7 @@ namespace {
 
 using namespace funnel::pipeline;
 
-// Beside the funnel, what its stages would show alone: each is judged by the same users.
+// Evaluates the funnel and each of its stages alone, on the same users.
 demo::ReportData run(const demo::World& world, std::size_t threads, float lambda,
                      const std::optional<std::string>& user_key) {
     if (user_key && !world.log.find_user(*user_key)) {
@@ -41,7 +41,7 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     demo::Pool pool(workers, std::ref(bar));
     demo::ReportData data = demo::describe(world, lambda);
 
-    // One cut in time: nothing below may know what happens after it.
+    // One split by time: everything below is trained only on rows before it.
     const auto split = funnel::data::split_by_time(world.log, {.test_fraction = 0.2});
     const auto& train = split.train;
     const auto& test = split.test;
@@ -57,14 +57,14 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     const auto diverse = [&](float weight) { return demo::Diversity{genres, weight}; };
     const auto whoever_is_new = [&] { return fallback(named("trending for all", sources.trending)); };
 
-    // The funnel itself. Everything else here measures it. Without genres, no list is more diverse than another.
+    // The funnel itself; the rest of this function measures it. Without genres, there is no diversity stage.
     const Funnel with_diversity(sources.retrieval(), rank(named("ranker", by_taste, {.at_most = 100})),
                                 rank(named("freshness", fresh)), rerank(named("diversity", diverse(lambda))),
                                 whoever_is_new());
     const Funnel without_diversity(sources.retrieval(), rank(named("ranker", by_taste, {.at_most = 100})),
                                    rank(named("freshness", fresh)), whoever_is_new());
 
-    // To judge the stages behind the ranker, its hundred best are worked out once for each user.
+    // To evaluate the stages after the ranker, its best hundred items are computed once per user.
     const demo::Judge judge(world, train, test, genres);
     const Funnel to_rank(sources.retrieval(), rank(named("ranker", by_taste, {.at_most = 100})));
     const demo::Remembered ranked(to_rank, judge.truth().user_ids(), train.users(), 100, pool);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// HNSW on vectors like those of a recommender, and on Gaussian noise, which has no structure to follow: time and memory
-// of the build, then recall and time of a search at several ef. With --quick 10,000 vectors instead of 100,000.
+// HNSW on vectors like those of a recommender, and on Gaussian noise, which has no structure. Measures time and memory
+// of the build, then recall and time of a search at several values of ef. --quick uses 10,000 vectors, not 100,000.
 
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
@@ -38,8 +38,8 @@ using funnel::bench::Report;
 constexpr std::size_t dim = 64;
 constexpr std::size_t query_count = 1000;
 
-// Items in 500 clusters of Zipf sizes in a space of 16 factors, mixed into 64 dimensions, with noise; popular items are
-// longer. Users mix the tastes of three clusters.
+// Items in 500 clusters of Zipf-distributed sizes, in a space of 16 factors, mapped to 64 dimensions, with noise.
+// Popular items have longer vectors. Users mix the tastes of three clusters.
 class Shop {
 public:
     Shop() : centres_(clusters, factors), mix_(factors, dim) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What HNSW finds, at its default options, in data that is known to break graphs: many equal vectors, nearly equal ones,
-// clusters in sorted order, and inner products of lengths that differ much. The figure is the share of ordinary vectors
-// for which the first hit is a true one; the time is that of the build or of adding all. With --quick 2,000 vectors
-// instead of 10,000.
+// Recall of HNSW with default options on data that is known to break graphs: many equal vectors, nearly equal vectors,
+// clusters in sorted order, and inner products of vectors whose lengths differ greatly. The figure is the share of
+// ordinary vectors for which the first hit is correct. The time is that of the build, or of adding all vectors. --quick
+// uses 2,000 vectors instead of 10,000.
 
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>

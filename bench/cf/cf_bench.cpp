@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// How long the models of cf/ take to learn and to recommend.
+// Time that the models of cf/ need to learn and to recommend.
 //
 //   cf_bench [JSON]          a synthetic log of the size of MovieLens-100K
-//   cf_bench JSON LOG        any log that read_interactions knows
-//   cf_bench --oracle LOG    figures on MovieLens-100K beside those of an independent implementation
+//   cf_bench JSON LOG        any log that read_interactions can read
+//   cf_bench --oracle LOG    compares figures on MovieLens-100K with an independent implementation
 #include "cf/oracle.hpp"
 #include "support/bench.hpp"
 
@@ -26,7 +26,7 @@ using namespace funnel;
 
 namespace {
 
-// One core, by the CPU time of this thread: the figures hold on a busy machine as well.
+// One core, measured by the CPU time of this thread, so the figures are valid on a busy machine, too.
 template <class Fit>
 void measure(bench::Report& report, const std::string& name, const std::string& setup, const Fit& fit) {
     const bench::TimingOptions once{.samples = 3, .sample_seconds = 0.0, .clock = bench::Clock::ThreadCPU};
@@ -54,7 +54,7 @@ void measure(bench::Report& report, const std::string& name, const std::string& 
                 .rate = "us a user"});
 }
 
-// Nanoseconds of one core for each observed pair and half sweep: what ALS implementations are compared by.
+// Nanoseconds of one core per observed pair and half sweep, the usual figure to compare ALS implementations.
 void measure_als(bench::Report& report, const data::Interactions& train, const std::string& setup, std::size_t factors,
                  cf::ALSSolver solver) {
     const auto seconds = [&](std::size_t iterations) {

@@ -21,26 +21,26 @@
 
 namespace funnel::bench {
 
-/// Our figures on MovieLens-100K beside those of an independent implementation in float64 (numpy): every fifth row of
-/// the file is the test part, all ratings count, all items are candidates. Prints the table.
+/// Compares our figures on MovieLens-100K with those of an independent implementation in float64 (numpy), and prints
+/// the table. Every fifth row of the file is the test part, all ratings count, all items are candidates.
 ///
-/// The models without a random start must agree to 1e-4; ImplicitALS, which has one, to 0.01.
+/// Models without random initialization must agree to 1e-4, ImplicitALS, which has one, to 0.01.
 ///
 /// Returns   whether all figures agree
-/// Errors    those of read_interactions;  InvalidArgument if the log is another one
+/// Errors    those of read_interactions;  InvalidArgument if the log is not MovieLens-100K
 template <Executor E = Serial>
 bool print_oracle(const std::filesystem::path& ml_100k, E&& executor = E{}) {
     const data::Interactions log = data::read_interactions(ml_100k);
     require(log.size() == 100'000 && log.users() == 943 && log.items() == 1682,
             "oracle: this is not the MovieLens-100K log of 100 000 rows, 943 users and 1682 items");
     const data::Split parts = data::split_where(log, [](std::size_t row) { return row % 5 == 0; });
-    const data::Interactions& train = parts.train;  // clang 14 captures no structured bindings
+    const data::Interactions& train = parts.train;  // clang 14 cannot capture structured bindings
     const data::Interactions& test = parts.test;
 
     struct Expected {
         const char* figure;
         double value;
-        double digits;  // half a unit of the last digit that is known
+        double digits;  // half a unit of the last known digit
     };
     bool all_agree = true;
     std::printf("%-28s %-18s %10s %10s %9s\n", "model", "figure", "expected", "got", "");

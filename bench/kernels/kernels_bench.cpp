@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Every kernel in the default backend against the Scalar one, the loop a user would write, and Eigen; in the
-// first-level cache, and for scans also in memory.
+// Every kernel of the default backend against Scalar, the loop that a user would write, and Eigen. Data is in the L1
+// cache, for scans also in main memory.
 
 #include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/distance.hpp>
@@ -47,7 +47,7 @@ using EigenVector = Eigen::Map<const Eigen::VectorXf>;
 using EigenRows = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>,
                              Eigen::Aligned64, Eigen::OuterStride<>>;
 
-// Nobody should have to choose between a kernel and its peer: a tie, up to the noise of the machine.
+// Target ratio: a kernel must be as fast as its peer, up to the noise of the machine.
 constexpr double tie = 0.95;
 
 constexpr TimingOptions quick{.samples = 7, .sample_seconds = 0.003, .clock = Clock::ThreadCPU};
@@ -71,8 +71,8 @@ EigenVector mapped(std::span<const float> x) {
     return {x.data(), static_cast<Eigen::Index>(x.size())};
 }
 
-// A kernel of two vectors, over rows that fit the first-level cache. Both must be always_inline: g++ would call one
-// that several comparisons share, and put its peer, used once, into the loop.
+// A kernel of two vectors, over rows that fit the L1 cache. Both callables must be always_inline. Otherwise g++ calls
+// the one that several comparisons share, and inlines its peer, which is used once.
 template <class Ours, class Theirs>
 void pairs(Report& report, const char* kernel, const char* peer, std::size_t dim, double flops, Ours ours,
            Theirs theirs) {
@@ -138,7 +138,7 @@ void all_pairs(Report& report) {
     });
 }
 
-// score_rows and gemv: bytes of all rows a call.
+// score_rows and gemv. The rate counts the bytes of all rows per call.
 void scans(Report& report, std::size_t dim, std::size_t bytes, const char* where) {
     const std::size_t n = std::max<std::size_t>(2, bytes / 4 / dim);
     const Matrix<float> matrix = random_rows(n, dim);
@@ -220,11 +220,11 @@ void scans(Report& report, std::size_t dim, std::size_t bytes, const char* where
         });
 }
 
-// Kernels that pass over one vector or two.
+// Kernels on one or two vectors.
 void passes(Report& report, std::size_t n) {
     const Matrix<float> input = random_rows(1, n);
     const auto x = input.row(0);
-    Matrix<float> output(1, n);  // aligned: a store across two pages would outweigh all else
+    Matrix<float> output(1, n);  // aligned, because a store across two pages would dominate the time
     const auto out = output.row(0);
     Eigen::Map<Eigen::VectorXf> eigen_out(out.data(), static_cast<Eigen::Index>(n));
 

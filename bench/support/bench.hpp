@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// All that a benchmark needs: keep, time_ns, compare, time_once_s, machine, Row and Report.
+// Everything that a benchmark needs: keep, time_ns, compare, time_once_s, machine, Row and Report.
 #include "support/machine.hpp"
 #include "support/report.hpp"
 #include "support/timing.hpp"

@@ -7,7 +7,7 @@
 
 namespace funnel::bench {
 
-/// Processor, number of threads, compiler and what it was told: what a figure means nothing without.
+/// Processor, number of threads, compiler and instruction sets, to be reported with every figure.
 [[nodiscard]] inline std::string machine() {
     std::string description = "unknown processor";
     std::ifstream cpu("/proc/cpuinfo");

@@ -16,29 +16,28 @@
 
 namespace funnel::bench {
 
-/// One comparison with a peer. ours and theirs are times in the unit, less is better; a row without a peer has no
-/// theirs. work is what the rate column divides by the time: bytes or floating-point operations a call.
+/// One comparison with a peer. ours and theirs are times in the unit; less is better. theirs is empty without a peer.
 struct Row {
     std::string name;
     std::string peer;
     double ours = 0.0;
     std::optional<double> theirs = {};
     std::string unit = "ns";
-    std::optional<double> target = {};  ///< the ratio that was promised
-    bool same_result = true;            ///< both gave the same answer
+    std::optional<double> target = {};  ///< the ratio to reach
+    bool same_result = true;            ///< both computed the same result
     std::string setup = {};             ///< sizes, data, options
-    std::optional<double> ratio = {};   ///< theirs / ours, unless a paired measurement knows it better
+    std::optional<double> ratio = {};   ///< overrides theirs / ours with the ratio of a paired measurement
     std::string rate = {};              ///< such as "31.2 GB/s"
 };
 
-/// "12.3 GB/s" from bytes a call, "4.5 GFLOP/s" from operations a call.
+/// "12.3 GB/s" from bytes per call, "4.5 GFLOP/s" from operations per call.
 [[nodiscard]] inline std::string rate(double work, double ns, const char* unit) {
     char text[48];
     std::snprintf(text, sizeof text, "%.1f %s", work / ns, unit);
     return text;
 }
 
-/// The rows of one area: prints each as it comes, and writes all of them to a JSON file at the end.
+/// The rows of one area: prints each row when it is added, and writes all rows to a JSON file at the end.
 ///
 ///     int main(int argc, char** argv) {
 ///         Report report("kernels", argc, argv);
@@ -69,7 +68,7 @@ public:
         rows_.push_back(std::move(row));
     }
 
-    /// Adds a paired measurement of calls; per turns the time of a call into the time of a unit of work.
+    /// Adds a paired measurement of calls. Times are divided by per, the units of work per call.
     void add(Row row, const Comparison& times, double per = 1.0) {
         row.ours = times.ours.median / per;
         row.theirs = times.theirs.median / per;
@@ -79,7 +78,7 @@ public:
 
     /// Writes the file. Returns what main returns: 0, or 1 if the file cannot be written.
     [[nodiscard]] int finish() const {
-        std::error_code ignored;  // a folder that cannot be made is a file that cannot be written
+        std::error_code ignored;  // if the folder cannot be created, writing the file fails below
         if (path_.has_parent_path()) {
             std::filesystem::create_directories(path_.parent_path(), ignored);
         }

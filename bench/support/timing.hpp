@@ -8,35 +8,35 @@
 
 namespace funnel::bench {
 
-/// Makes the compiler believe that someone looks at the value, and that memory has changed.
+/// Keeps the compiler from optimizing the value away, and makes it assume that memory has changed.
 template <class T>
 inline void keep(const T& value) {
     asm volatile("" : : "g"(&value) : "memory");
 }
 
 enum class Clock {
-    Wall,       // what a person waits: for work in several threads
-    ThreadCPU,  // what this thread computes: on a busy machine, for work in one thread
+    Wall,       // elapsed time: for work in several threads
+    ThreadCPU,  // CPU time of this thread: for work in one thread, also on a busy machine
 };
 
 struct TimingOptions {
-    std::size_t samples = 7;       ///< the median of so many samples is reported
-    double sample_seconds = 0.02;  ///< a sample repeats the work for at least so long
+    std::size_t samples = 7;       ///< number of samples; the median is reported
+    double sample_seconds = 0.02;  ///< minimum duration of a sample; it repeats the work
     Clock clock = Clock::Wall;
 };
 
-/// Nanoseconds a call: the median of the samples, and the fastest and slowest of them.
+/// Nanoseconds per call: median, fastest and slowest sample.
 struct Timing {
     double median = 0.0;
     double fastest = 0.0;
     double slowest = 0.0;
 };
 
-/// Two ways to do the same work, timed in turns so that both meet the same noise.
+/// Two ways to do the same work, timed alternately so that both are subject to the same noise.
 struct Comparison {
     Timing ours;
     Timing theirs;
-    double ratio = 0.0;  ///< median over the turns of theirs / ours: above 1, ours is faster
+    double ratio = 0.0;  ///< median of theirs / ours; above 1, ours is faster
 };
 
 namespace detail {
@@ -56,7 +56,7 @@ template <class Work>
     return now_ns(clock) - begin;
 }
 
-// How many calls fill a sample. These calls also warm up caches and branch prediction.
+// Number of calls per sample. Finding it also warms up caches and branch prediction.
 template <class Work>
 [[nodiscard]] std::size_t calls_per_sample(Work& work, const TimingOptions& options) {
     const double wanted = options.sample_seconds * 1.0e9;
@@ -81,7 +81,7 @@ template <class Work>
 
 }  // namespace detail
 
-/// Times work(), which must keep() what it computes.
+/// Times work(), which must keep() its results.
 template <class Work>
 [[nodiscard]] Timing time_ns(Work&& work, const TimingOptions& options = {}) {
     const std::size_t calls = detail::calls_per_sample(work, options);
@@ -92,7 +92,7 @@ template <class Work>
     return detail::summary_of(samples);
 }
 
-/// Times two pieces of work in turns.
+/// Times two pieces of work alternately.
 template <class Ours, class Theirs>
 [[nodiscard]] Comparison compare(Ours&& ours, Theirs&& theirs, const TimingOptions& options = {}) {
     const std::size_t our_calls = detail::calls_per_sample(ours, options);
@@ -108,7 +108,7 @@ template <class Ours, class Theirs>
     return {detail::summary_of(our_samples), detail::summary_of(their_samples), detail::median_of(ratios)};
 }
 
-/// Seconds that one call takes: for work too long to repeat.
+/// Seconds that one call takes, for work that is too long to repeat.
 template <class Work>
 [[nodiscard]] double time_once_s(Work&& work) {
     return detail::ns_of(work, 1, Clock::Wall) * 1.0e-9;

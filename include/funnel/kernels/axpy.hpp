@@ -19,7 +19,7 @@ namespace kernels {
 ///
 ///     y += alpha * x
 ///
-/// Shapes    x: n;  y: n, x itself or apart from it (not checked)
+/// Shapes    x: n;  y: n, either x itself or not overlapping x (not checked)
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 [[gnu::always_inline]] constexpr void axpy(float alpha, std::span<const float> x, std::span<float> y) noexcept {

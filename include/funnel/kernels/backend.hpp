@@ -3,11 +3,11 @@
 
 #include <funnel/core/config.hpp>
 
-// xsimd does not pass nvcc's front end: what a .cu file includes sees the Scalar backend only.
+// nvcc cannot compile xsimd, so headers included by a .cu file see only the Scalar backend.
 #if FUNNEL_WITH_XSIMD && !defined(__CUDACC__)
 #define FUNNEL_HAS_SIMD 1
 #if defined(__GNUC__) && !defined(__clang__)
-// g++ 12 takes its own AVX-512 intrinsics for uses of uninitialised registers (GCC bug 105593).
+// g++ 12 warns about uninitialised registers in its own AVX-512 intrinsics (GCC bug 105593).
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -26,14 +26,14 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
-// The tags live in the namespace of the kernels: an unqualified call finds their overloads wherever they are declared.
+// The tags are in the namespace of the kernels, so that argument-dependent lookup finds overloads declared anywhere.
 
-/// Plain loops: the specification that every other backend is tested against.
+/// Plain loops. This is the specification: every other backend is tested against it.
 struct Scalar {};
 
 #if FUNNEL_HAS_SIMD
-/// Vectors of xsimd. A kernel without a version for Simd falls back to the one for Scalar, its base.
-/// The instruction set is part of the type, so vector code built for different machines never shares a symbol.
+/// SIMD through xsimd. A kernel without a Simd overload falls back to the one for Scalar, the base class.
+/// The instruction set is part of the type, so code compiled for different instruction sets never shares a symbol.
 template <class Arch = xsimd::default_arch>
 struct Simd : Scalar {};
 
@@ -42,7 +42,7 @@ using DefaultBackend = Simd<>;
 using DefaultBackend = Scalar;
 #endif
 
-/// A backend whose kernels work on spans of host memory. Derive from Scalar and overload what you do better.
+/// A backend whose kernels work on spans of host memory. For your own, derive from Scalar and overload any kernels.
 template <class B>
 concept HostBackend = std::derived_from<B, Scalar> && std::default_initializable<B>;
 

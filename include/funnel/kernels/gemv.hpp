@@ -13,11 +13,11 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
-/// Matrix times vector.
+/// Matrix-vector product.
 ///
 ///     y = A x
 ///
-/// Shapes    a: n x d;  x: d;  y: n, apart from a and x (not checked)
+/// Shapes    a: n x d;  x: d;  y: n, not overlapping a or x (not checked)
 /// Cost      O(n d), no allocation
 template <HostBackend Backend = DefaultBackend>
 void gemv(MatrixView<const float> a, std::span<const float> x, std::span<float> y) noexcept {

@@ -14,10 +14,10 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
-/// How alike two vectors are: higher is more alike. The name goes into saved files, so it never changes.
+/// Similarity of two vectors: a higher score means more similar. Saved files contain the name, so it must never change.
 ///
-/// An index may prepare the vectors it keeps: if normalises is true it scales them to length 1, and compares prepared
-/// vectors by Stored, which then gives the same order as the metric itself.
+/// If normalises is true, an index scales the vectors it stores to length 1. It compares stored vectors by Stored, a
+/// metric that ranks them in the same order as M itself.
 template <class M>
 concept Metric = requires(std::span<const float> a) {
     { M::template score<Scalar>(a, a) } noexcept -> std::same_as<float>;
@@ -26,7 +26,7 @@ concept Metric = requires(std::span<const float> a) {
     typename M::Stored;
 };
 
-/// Squared Euclidean distance, negated: 0 for equal vectors, else less.
+/// Negated squared Euclidean distance: 0 for equal vectors, negative otherwise.
 struct L2 {
     using Stored = L2;
     static constexpr bool normalises = false;
@@ -60,7 +60,7 @@ struct InnerProduct {
     }
 };
 
-/// Cosine of the angle; 0 if a vector is zero. Between vectors of length 1 it is the inner product.
+/// Cosine of the angle; 0 if a vector is zero. For vectors of length 1 it equals the inner product.
 struct Cosine {
     using Stored = InnerProduct;
     static constexpr bool normalises = true;

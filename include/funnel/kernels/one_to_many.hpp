@@ -18,12 +18,12 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
-/// Scores every row against one query.
+/// Scores every row of a matrix against one query.
 ///
 ///     out[i] = M::score(query, row i)
 ///
-/// Shapes    query: d;  rows: n x d;  out: n or more, apart from both (not checked)
-/// Cost      O(n d), no allocation; each out[i] has the same bits as the score of that row alone
+/// Shapes    query: d;  rows: n x d;  out: n or more, not overlapping query or rows (not checked)
+/// Cost      O(n d), no allocation; each out[i] is bit-identical to the score of that row alone
 template <Metric M, HostBackend Backend = DefaultBackend>
 void score_rows(std::span<const float> query, MatrixView<const float> rows, std::span<float> out) noexcept {
     FUNNEL_ASSERT(query.size() == rows.cols() && out.size() >= rows.rows());
@@ -35,8 +35,8 @@ void score_rows(std::span<const float> query, MatrixView<const float> rows, std:
 ///
 ///     out[i] = M::score(query, row ids[i])
 ///
-/// Shapes    query: d;  rows: n x d;  ids: m, each < n;  out: m or more, apart from query and rows (not checked)
-/// Cost      O(m d), no allocation; each out[i] has the same bits as the score of that row alone
+/// Shapes    query: d;  rows: n x d;  ids: m, each < n;  out: m or more, not overlapping query or rows (not checked)
+/// Cost      O(m d), no allocation; each out[i] is bit-identical to the score of that row alone
 template <Metric M, HostBackend Backend = DefaultBackend>
 void score_rows(std::span<const float> query, MatrixView<const float> rows, std::span<const std::uint32_t> ids,
                 std::span<float> out) noexcept {

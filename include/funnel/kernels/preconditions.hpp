@@ -10,7 +10,7 @@
 #include <span>
 #include <type_traits>
 
-// What the kernels take for granted, as conditions for FUNNEL_ASSERT: nothing here is called without FUNNEL_CHECKS=1.
+// Unchecked preconditions of the kernels, for use in FUNNEL_ASSERT. They are evaluated only with FUNNEL_CHECKS=1.
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels::detail {
@@ -19,7 +19,7 @@ namespace kernels::detail {
     return std::none_of(x.begin(), x.end(), [](float element) { return math::is_nan(element); });
 }
 
-/// Neither NaN nor infinity; minus infinity may occur.
+/// Whether no element is NaN or +infinity. Minus infinity is allowed.
 [[nodiscard]] constexpr bool is_below_infinity(std::span<const float> x) noexcept {
     return std::none_of(x.begin(), x.end(), [](float element) {
         return math::is_nan(element) || (math::is_inf(element) && element > 0.0F);
@@ -30,7 +30,7 @@ namespace kernels::detail {
     return std::all_of(ids.begin(), ids.end(), [n](std::uint32_t id) { return id < n; });
 }
 
-/// Whether no element of x is one of y. A compiler that evaluates a constant finds such mistakes by itself.
+/// Whether x and y do not overlap in memory. Constant evaluation is not checked.
 [[nodiscard]] constexpr bool are_apart(std::span<const float> x, std::span<const float> y) noexcept {
     if (std::is_constant_evaluated() || x.empty() || y.empty()) {
         return true;
@@ -44,7 +44,7 @@ namespace kernels::detail {
     return is_empty || are_apart({a.data(), (a.rows() - 1) * a.stride() + a.cols()}, y);
 }
 
-/// Whether x and y are the same elements, or have none in common.
+/// Whether x and y are the same memory, or do not overlap.
 [[nodiscard]] constexpr bool are_same_or_apart(std::span<const float> x, std::span<const float> y) noexcept {
     return (x.size() == y.size() && x.data() == y.data()) || are_apart(x, y);
 }

@@ -16,15 +16,15 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
-/// Sum of the elements; 0 if there are none.
+/// Sum of the elements; 0 for an empty span.
 ///
-/// Cost      O(n), no allocation; backends round differently, because they add in a different order
+/// Cost      O(n), no allocation; backends sum in different orders, so results differ by rounding
 template <HostBackend Backend = DefaultBackend>
 [[nodiscard, gnu::always_inline]] constexpr float sum(std::span<const float> x) noexcept {
     return sum(Backend{}, x);
 }
 
-/// The largest element; minus infinity if there are none.
+/// The largest element; minus infinity for an empty span.
 ///
 /// Shapes    x: n, no NaN (not checked)
 /// Cost      O(n), no allocation
@@ -34,11 +34,10 @@ template <HostBackend Backend = DefaultBackend>
     return max(Backend{}, x);
 }
 
-/// Where the largest element is.
+/// Position of the largest element.
 ///
 /// Shapes    x: n, no NaN (not checked)
-/// Returns   its position, of several the smallest; 0, which is x.size(), if there are no elements; one of the
-///           positions also if there is a NaN
+/// Returns   the smallest position of the maximum; 0 for an empty span; some valid position if x contains a NaN
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 [[nodiscard]] constexpr std::size_t argmax(std::span<const float> x) noexcept {

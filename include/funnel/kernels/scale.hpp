@@ -13,7 +13,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
-/// Multiplies a vector by a number.
+/// Multiplies a vector by a scalar.
 ///
 ///     x *= alpha
 ///

@@ -15,11 +15,11 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
-/// The logistic function of each element, exact to a few roundings at both ends.
+/// Logistic function of each element, accurate to a few rounding errors for large |x| as well.
 ///
 ///     out[i] = 1 / (1 + exp(-x[i]))
 ///
-/// Shapes    x: n;  out: n, x itself or apart from it (not checked)
+/// Shapes    x: n;  out: n, either x itself or not overlapping x (not checked)
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 void sigmoid(std::span<const float> x, std::span<float> out) noexcept {

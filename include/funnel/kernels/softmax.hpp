@@ -15,13 +15,13 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
-/// Turns scores into probabilities. The largest score is taken off first, so no size of score overflows.
+/// Turns scores into probabilities. The largest score is subtracted first, so that no exponential overflows.
 ///
 ///     out[i] = exp(x[i]) / sum over j of exp(x[j])
 ///
-/// Minus infinity gets probability 0; if every score is minus infinity, all are equally likely.
+/// A score of minus infinity gets probability 0. If every score is minus infinity, the result is uniform.
 ///
-/// Shapes    x: n, below infinity, no NaN;  out: n, x itself or apart from it (not checked)
+/// Shapes    x: n, no +infinity, no NaN;  out: n, either x itself or not overlapping x (not checked)
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 void softmax(std::span<const float> x, std::span<float> out) noexcept {
@@ -35,12 +35,12 @@ void softmax(std::span<float> x) noexcept {
     softmax<Backend>(std::span<const float>(x), x);
 }
 
-/// Logarithm of a sum of exponentials, without overflow.
+/// Logarithm of the sum of exponentials, computed without overflow.
 ///
 ///     log(sum over i of exp(x[i]))
 ///
 /// Shapes    x: n, no NaN (not checked)
-/// Returns   minus infinity if there are no elements or all of them are; infinity if one of them is
+/// Returns   minus infinity if x is empty or every element is minus infinity; +infinity if any element is +infinity
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 [[nodiscard]] float log_sum_exp(std::span<const float> x) noexcept {

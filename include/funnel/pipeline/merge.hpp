@@ -103,7 +103,8 @@ private:
 /// sources.
 ///
 /// Sources take turns, starting with the first. In each turn, a source adds its best item that is not in the list yet,
-/// until it has added at_most items or its list ends. An item that was added by another source still counts as found by this one.
+/// until it has added at_most items or its list ends. An item that was added by another source still counts as found by
+/// this one.
 ///
 /// A single source keeps its own scores. Several sources have no common scale, so the score of a candidate is then the
 /// reciprocal rank fusion of its ranks:

@@ -9,7 +9,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
-/// gemv of kernels/gemv.hpp in the memory of a system: y = A x, one thread a row.
+/// gemv of kernels/gemv.hpp on device memory: y = A x, one thread per row.
 ///
 /// Shapes    a: n x d;  x: d;  y: n (not checked)
 template <class System>

@@ -19,7 +19,7 @@ namespace kernels {
 
 namespace cuda {
 
-// The metrics once more, on pointers: a device function may call nothing that is not one itself.
+// The metrics again, on pointers, because a device function may call only device functions.
 FUNNEL_HOST_DEVICE inline float score(InnerProduct, const float* a, const float* b, std::size_t n) noexcept {
     float sum = 0.0F;
     for (std::size_t i = 0; i < n; ++i) {
@@ -39,7 +39,7 @@ FUNNEL_HOST_DEVICE inline float score(L2, const float* a, const float* b, std::s
 FUNNEL_HOST_DEVICE inline float score(Cosine, const float* a, const float* b, std::size_t n) noexcept {
     const float aa = score(InnerProduct{}, a, a, n);
     const float bb = score(InnerProduct{}, b, b, n);
-    // Two roots, as on the host: the product of two squared lengths would leave the range of float too soon.
+    // Two square roots, as on the host: the product of the two squared lengths overflows or underflows too early.
     return aa > 0.0F && bb > 0.0F ? score(InnerProduct{}, a, b, n) / (std::sqrt(aa) * std::sqrt(bb)) : 0.0F;
 }
 
@@ -48,7 +48,7 @@ template <class M>
 struct ScoreOfRow {
     const float* query;
     DeviceRows rows;
-    const std::uint32_t* ids;  // null: row i itself
+    const std::uint32_t* ids;  // null: score row i
 
     FUNNEL_HOST_DEVICE float operator()(std::size_t i) const noexcept {
         const std::size_t row = ids == nullptr ? i : ids[i];
@@ -64,7 +64,7 @@ struct IsBelow {
 
 }  // namespace cuda
 
-/// score_rows of kernels/one_to_many.hpp in the memory of a system, one thread a row.
+/// score_rows of kernels/one_to_many.hpp on device memory, one thread per row.
 ///
 /// Shapes    query: d;  rows: n x d;  out: n (not checked)
 template <Metric M, class System>
@@ -73,7 +73,7 @@ void score_rows(Device<System>, M, DeviceSpan<const float> query, DeviceRows row
     thrust::tabulate(System::policy(), out.begin(), out.end(), cuda::ScoreOfRow<M>{query.data, rows, nullptr});
 }
 
-/// The rows with the given ids.
+/// The same for the rows with the given ids.
 ///
 /// Shapes    ids: m, each < n;  out: m (not checked)
 template <Metric M, class System>

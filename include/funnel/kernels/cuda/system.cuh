@@ -4,10 +4,10 @@
 #include <funnel/core/config.hpp>
 #include <funnel/core/error.hpp>
 
-// A host compiler must not reach for the CUDA runtime: Thrust does so unless it is told otherwise before its first
+// A host compiler must not include the CUDA runtime. Thrust does so by default, unless this is defined before its first
 // header.
 #if !defined(__CUDACC__) && !defined(THRUST_DEVICE_SYSTEM)
-#define THRUST_DEVICE_SYSTEM 4  // THRUST_DEVICE_SYSTEM_CPP, which has no name before that header
+#define THRUST_DEVICE_SYSTEM 4  // THRUST_DEVICE_SYSTEM_CPP, not defined before that header
 #endif
 #include <thrust/system/cpp/execution_policy.h>
 #include <thrust/system/cpp/memory.h>
@@ -33,7 +33,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
-/// Thrust in the calling thread: the logic of the device code, where there is no device.
+/// Thrust in the calling thread. It runs the logic of the device code without a GPU.
 struct CppSystem {
     template <class T>
     using Vector = thrust::cpp::vector<T>;
@@ -41,7 +41,7 @@ struct CppSystem {
 };
 
 #ifdef _OPENMP
-/// Thrust on the threads of OpenMP.
+/// Thrust on OpenMP threads.
 struct OmpSystem {
     template <class T>
     using Vector = thrust::omp::vector<T>;
@@ -57,15 +57,16 @@ struct CudaSystem {
     static auto policy() { return thrust::cuda::par; }
 };
 
-/// Whether there is a device to run on. Without one, allocating a buffer throws std::bad_alloc.
+/// Whether a CUDA device is available. Without one, allocating a buffer throws std::bad_alloc.
 [[nodiscard]] inline bool cuda_available() noexcept {
     int devices = 0;
     return cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0;
 }
 #endif
 
-/// A backend for whole scans: its kernels work on DeviceSpans, the memory of a system, so that host memory does not
-/// compile. It is no HostBackend; what walks a graph or re-ranks ten items has nothing to gain from it.
+/// A backend for whole scans. Its kernels take DeviceSpans, which refer to the memory of a Thrust system ("device
+/// memory"), so passing host memory does not compile. It is not a HostBackend, because graph search and re-ranking of
+/// ten items would not gain from it.
 template <class System>
 struct Device {};
 
@@ -73,7 +74,7 @@ struct Device {};
 using Cuda = Device<CudaSystem>;
 #endif
 
-/// Contiguous elements in the memory of a system, owned by someone else.
+/// Non-owning view of contiguous elements in device memory.
 template <class T>
 struct DeviceSpan {
     T* data = nullptr;
@@ -83,20 +84,20 @@ struct DeviceSpan {
     [[nodiscard]] FUNNEL_HOST_DEVICE T* end() const noexcept { return data + size; }
 };
 
-/// A row-major matrix in the memory of a system, rows without padding.
+/// Non-owning view of a row-major matrix in device memory, rows without padding.
 struct DeviceRows {
     const float* data = nullptr;
     std::size_t rows = 0;
     std::size_t cols = 0;
 };
 
-/// Elements in the memory of a system.
+/// Owning buffer in device memory.
 template <class T, class System>
 class DeviceBuffer {
 public:
     DeviceBuffer() = default;
     explicit DeviceBuffer(std::size_t size) : elements_(size) {}
-    /// A copy of host memory.
+    /// Copies host memory to the device.
     explicit DeviceBuffer(std::span<const T> host) { append(host); }
 
     [[nodiscard]] std::size_t size() const noexcept { return elements_.size(); }
@@ -107,7 +108,7 @@ public:
         return {thrust::raw_pointer_cast(elements_.data()), size()};
     }
 
-    /// Copies host memory to the end. If it fails, nothing has changed.
+    /// Appends a copy of host memory. If it fails, the buffer is unchanged.
     void append(std::span<const T> host) {
         const std::size_t before = size();
         elements_.resize(before + host.size());
@@ -119,7 +120,7 @@ public:
         }
     }
 
-    /// The first elements, back in host memory; out.size() <= size() (not checked).
+    /// Copies the first out.size() elements to host memory; out.size() <= size() (not checked).
     void copy_to(std::span<T> out) const {
         FUNNEL_ASSERT(out.size() <= size());
         thrust::copy(elements_.begin(), elements_.begin() + static_cast<std::ptrdiff_t>(out.size()), out.begin());

@@ -25,10 +25,11 @@ namespace kernels {
 
 namespace cuda {
 
-// A score and its position as one number, so that ascending numbers are the order of every result: score down, then
-// position up. The bits of a positive float ascend with it, those of a negative one descend.
+// Packs a score and its position into one integer. Ascending keys give the order of every result: score descending,
+// then position ascending. Read as integers, the bits of positive floats ascend with the value; those of negative
+// floats descend.
 FUNNEL_HOST_DEVICE inline std::uint64_t key_of(float score, std::uint32_t position) noexcept {
-    score += 0.0F;  // -0 becomes 0, which it is equal to
+    score += 0.0F;  // turns -0 into 0, so that equal scores have equal bits
     std::uint32_t bits = 0;
     memcpy(&bits, &score, sizeof bits);
     const std::uint32_t ascending = (bits >> 31) != 0 ? ~bits : bits | 0x80000000U;
@@ -47,7 +48,7 @@ inline constexpr std::uint64_t no_key = ~std::uint64_t{0};
 
 struct KeyOfScore {
     const float* scores;
-    const unsigned char* passes;  // null: all of them
+    const unsigned char* passes;  // null: all rows pass
 
     FUNNEL_HOST_DEVICE std::uint64_t operator()(std::size_t i) const noexcept {
         const bool counts = (passes == nullptr || passes[i] != 0) && !math::is_nan(scores[i]);
@@ -57,11 +58,11 @@ struct KeyOfScore {
 
 }  // namespace cuda
 
-/// top_k of core/top_k.hpp in the memory of a system: sorts keys of 64 bits.
+/// top_k of core/top_k.hpp on device memory, by sorting 64-bit keys.
 ///
-/// Shapes    scores: n < 2^32 - 1;  passes: n flags, or none: those that are 0 are left out (not checked)
-/// Returns   the filled part of out, best first; ties go to the smaller position, a NaN is never taken
-/// Cost      O(n) with the radix sort of CUDA, O(n log n) on the host; 8 n bytes in the memory of the system
+/// Shapes    scores: n < 2^32 - 1;  passes: n flags, 0 excludes a position, or a null span for no filter (not checked)
+/// Returns   the filled part of out, best first; ties go to the smaller position; NaN scores are skipped
+/// Cost      O(n) with CUDA's radix sort, O(n log n) on the host; 8 n bytes of device memory
 template <class System>
 std::span<Scored<>> top_k(Device<System>, DeviceSpan<const float> scores, DeviceSpan<const unsigned char> passes,
                           std::span<Scored<>> out) {

@@ -22,7 +22,7 @@ namespace kernels {
 
 namespace detail {
 
-// Two roots: the product of two squared lengths would leave the range of float too soon.
+// Two square roots, because the product of the two squared lengths overflows or underflows too early.
 [[nodiscard]] inline float cosine_of(float ab, float aa, float bb) noexcept {
     return aa > 0.0F && bb > 0.0F ? ab / (math::sqrt(aa) * math::sqrt(bb)) : 0.0F;
 }

@@ -23,7 +23,7 @@ namespace kernels {
     if (x.empty()) {
         return -std::numeric_limits<float>::infinity();
     }
-    float largest = x.front();  // not minus infinity: with -ffast-math, clang lets a comparison with it come out anyhow
+    float largest = x.front();  // not -infinity: with -ffast-math, clang may evaluate comparisons with it either way
     for (const float element : x.subspan(1)) {
         largest = element > largest ? element : largest;
     }

@@ -14,7 +14,7 @@ namespace kernels {
 
 inline void softmax(Scalar, std::span<const float> x, std::span<float> out) noexcept {
     const float largest = max(Scalar{}, x);
-    if (math::is_inf(largest) && largest < 0.0F) {  // == may be left out with -ffast-math
+    if (math::is_inf(largest) && largest < 0.0F) {  // -ffast-math may drop == with infinity
         for (float& element : out) {
             element = 1.0F / static_cast<float>(out.size());
         }

@@ -16,9 +16,9 @@
 #include <type_traits>
 #include <utility>
 
-// The one file that knows what xsimd calls things between its versions 8.1 and 14, and what it does not have. The
-// kernels use these functions, arithmetic operators, and the parts of xsimd that never changed: load_unaligned,
-// store_unaligned, max, abs, exp, select, any.
+// The only file that depends on the xsimd version (8.1 to 14). It hides renamed functions and adds missing ones. The
+// kernels use these functions, arithmetic operators, and the parts of xsimd that are the same in all versions:
+// load_unaligned, store_unaligned, max, abs, exp, select, any.
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -27,25 +27,25 @@ namespace kernels::simd {
 template <class Arch>
 using Batch = xsimd::batch<float, Arch>;
 
-// Which native register a batch is: 512 bits, 256 bits.
+// Register width of a batch: 512 bits, 256 bits.
 template <class Arch>
 inline constexpr bool is_avx512 = std::derived_from<Arch, xsimd::avx512f>;
 template <class Arch>
 inline constexpr bool is_avx = std::derived_from<Arch, xsimd::avx>;
 
-// Batches of half the length, if there are any.
+// Batches of half the length, where the instruction set has them.
 template <class Arch>
 inline constexpr bool has_halves = is_avx512<Arch> || is_avx<Arch>;
 template <class Arch>
 using Half = std::conditional_t<is_avx512<Arch>, xsimd::fma3<xsimd::avx2>, xsimd::sse2>;
 
-/// The backend for what is too short for a batch. Masked stores would do in one go, but what they wrote cannot be
-/// loaded again before it has reached the cache.
+/// The backend for the elements left over after the last full batch. A masked store would need one instruction, but a
+/// later load must wait until the stored data has reached the cache (no store-to-load forwarding).
 template <class Arch>
 using Shorter = std::conditional_t<has_halves<Arch>, Simd<Half<Arch>>, Scalar>;
 
-/// merge(upper half, lower half). Lanes are added up in halves, because neighbours, as xsimd adds them, take processors
-/// with AVX three operations for each of ours.
+/// merge(upper half, lower half). Lanes are summed by halves: xsimd adds neighbouring lanes, which takes three times as
+/// many operations on processors with AVX.
 template <class Arch, class Merge>
     requires has_halves<Arch>
 [[nodiscard, gnu::always_inline]] inline Batch<Half<Arch>> merge_halves(const Batch<Arch>& batch,
@@ -58,13 +58,13 @@ template <class Arch, class Merge>
 #endif
 #if defined(__AVX__)
     if constexpr (is_avx<Arch>) {
-        const Batch<Half<Arch>> upper(_mm256_extractf128_ps(batch, 1));  // first, or g++ copies the lower half
+        const Batch<Half<Arch>> upper(_mm256_extractf128_ps(batch, 1));  // first, else g++ copies the lower half
         return merge(upper, Batch<Half<Arch>>(_mm256_castps256_ps128(batch)));
     }
 #endif
 }
 
-/// Sum of the lanes. hadd became reduce_add in 9.
+/// Sum of the lanes. xsimd 9 renamed hadd to reduce_add.
 template <class Arch>
 [[nodiscard, gnu::always_inline]] inline float sum_of_lanes(const Batch<Arch>& batch) noexcept {
     if constexpr (has_halves<Arch>) {
@@ -79,7 +79,7 @@ template <class Arch>
     }
 }
 
-/// Largest lane. reduce_max came with 9.
+/// Largest lane. reduce_max exists since xsimd 9.
 template <class Arch>
 [[nodiscard, gnu::always_inline]] inline float max_of_lanes(const Batch<Arch>& batch) noexcept {
     if constexpr (has_halves<Arch>) {
@@ -97,7 +97,7 @@ template <class Arch>
     }
 }
 
-/// a * b + c. Up to 10, fma for AVX-512 is a multiplication and an addition, which clang leaves apart.
+/// a * b + c. Up to xsimd 10, fma for AVX-512 is a multiplication and an addition, which clang does not fuse.
 template <class Arch>
 [[nodiscard, gnu::always_inline]] inline Batch<Arch> fma(const Batch<Arch>& a, const Batch<Arch>& b,
                                                          const Batch<Arch>& c) noexcept {
@@ -112,7 +112,7 @@ template <class Arch>
 #if defined(__AVX__)
 namespace detail {
 
-// Eight lanes from position 8 - count on: the first count are on.
+// The eight values from position 8 - count are a mask that enables the first count lanes.
 alignas(64) inline constexpr std::array<std::int32_t, 16> lanes_on{-1, -1, -1, -1, -1, -1, -1, -1};
 
 [[nodiscard, gnu::always_inline]] inline __m256i first_of_eight(std::size_t count) noexcept {
@@ -122,7 +122,7 @@ alignas(64) inline constexpr std::array<std::int32_t, 16> lanes_on{-1, -1, -1, -
 }  // namespace detail
 #endif
 
-/// The first count elements at p, count <= lanes (not checked), and zeros. Reads nothing behind them.
+/// Loads the first count elements at p, count <= lanes (not checked); the other lanes are 0. Reads only these elements.
 template <class Arch>
 [[nodiscard, gnu::always_inline]] inline Batch<Arch> load_first(const float* p, std::size_t count) noexcept {
     FUNNEL_ASSERT(count <= Batch<Arch>::size);
@@ -143,7 +143,7 @@ template <class Arch>
     return Batch<Arch>::load_aligned(lanes.data());
 }
 
-/// Writes the first count lanes, count <= lanes (not checked), and nothing behind them.
+/// Stores the first count lanes, count <= lanes (not checked). Writes only these elements.
 template <class Arch>
 [[gnu::always_inline]] inline void store_first(const Batch<Arch>& batch, float* p, std::size_t count) noexcept {
     FUNNEL_ASSERT(count <= Batch<Arch>::size);
@@ -164,8 +164,8 @@ template <class Arch>
     }
 }
 
-/// Calls body(0), ..., body(N - 1), each with its number as a constant. The body must be always_inline itself, or
-/// clang may put it out of line and its batches into memory.
+/// Calls body(0), ..., body(N - 1) with compile-time constants. The body must be always_inline; otherwise clang may not
+/// inline it, and its batches go through memory.
 template <std::size_t N, class Body>
 [[gnu::always_inline]] inline void unroll(Body&& body) noexcept {
     [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {

@@ -11,8 +11,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels::simd {
 
-/// Fills out with full batches, batch_at(i) at position i, which may depend on out[i ... i + lanes) but on no more of
-/// out. Returns how many elements that makes. What an element becomes does not depend on how out is aligned.
+/// Fills out with full batches: stores batch_at(i) at position i. batch_at(i) may read out[i ... i + lanes), but no
+/// other part of out. Returns the number of elements written. The values do not depend on the alignment of out.
 template <class Arch, class BatchAt>
 [[gnu::always_inline]] inline std::size_t fill(std::span<float> out, BatchAt batch_at) noexcept {
     constexpr std::size_t lanes = Batch<Arch>::size;
@@ -24,8 +24,8 @@ template <class Arch, class BatchAt>
         }
         return i;
     }
-    // A batch across two cache lines is stored at half speed: all but the first and the last begin where a line does.
-    // These two overlap with their neighbours, so they and the second are read before anything is written.
+    // Stores that cross a cache line run at half speed, so all batches except the first and the last are aligned.
+    // These two overlap their neighbours, so the first, second and last batches are read before anything is written.
     const std::size_t second = lanes - reinterpret_cast<std::uintptr_t>(out.data()) / sizeof(float) % lanes;
     const std::size_t last = out.size() - lanes;
     const Batch<Arch> at_front = batch_at(0);

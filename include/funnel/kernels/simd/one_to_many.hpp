@@ -18,8 +18,8 @@ namespace kernels {
 
 namespace simd {
 
-// What a metric adds up for a row, and the score that follows. Cosine goes row by row: twelve accumulators a row fill
-// the registers already.
+// The sum that a metric needs per row, and the score computed from it. Cosine has no RowSum and handles one row at a
+// time: its twelve accumulators per row already fill the registers.
 template <class M>
 struct RowSum;
 
@@ -36,8 +36,8 @@ struct RowSum<InnerProduct> : Products {
 template <class M>
 concept OneSumPerRow = requires { RowSum<M>::score(0.0F); };
 
-// Rows scored together share the loads of the query, and their cache misses overlap: prefetching gained nothing on top.
-// Four rows of four accumulators need the 32 registers of AVX-512.
+// Rows scored together share the loads of the query, and their cache misses overlap. Prefetching gave no further gain.
+// Four rows with four accumulators each need the 32 registers of AVX-512.
 template <class Arch, class M, class RowOf>
 inline void score_each(std::span<const float> query, RowOf row_of, std::span<float> out) noexcept {
     constexpr std::size_t together = is_avx512<Arch> ? 4 : 2;

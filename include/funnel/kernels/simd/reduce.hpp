@@ -45,7 +45,7 @@ template <class Arch>
     if (x.size() < lanes) {
         return max(Scalar{}, x);
     }
-    // The last batch overlaps the one before it, which does no harm to a maximum.
+    // The last batch overlaps the one before it, which does not change a maximum.
     const std::size_t last = x.size() - lanes;
     Batch largest = Batch::load_unaligned(x.data() + last);
     std::size_t i = 0;
@@ -68,7 +68,7 @@ template <class Arch>
 template <class Arch>
 [[nodiscard]] inline std::size_t argmax(Simd<Arch> backend, std::span<const float> x) noexcept {
     using Batch = simd::Batch<Arch>;
-    if (x.size() < 2 * Batch::size) {  // one pass costs less than two
+    if (x.size() < 2 * Batch::size) {  // here one scalar pass is cheaper than two SIMD passes
         return argmax(Scalar{}, x);
     }
     const float largest = max(backend, x);
@@ -77,7 +77,7 @@ template <class Arch>
         i += Batch::size;
     }
     const auto found = std::find(x.begin() + static_cast<std::ptrdiff_t>(i), x.end(), largest);
-    return found == x.end() ? 0 : static_cast<std::size_t>(found - x.begin());  // not found: there is a NaN
+    return found == x.end() ? 0 : static_cast<std::size_t>(found - x.begin());  // not found: x contains a NaN
 }
 
 }  // namespace kernels

@@ -18,8 +18,8 @@ namespace kernels {
 
 namespace simd {
 
-// Calls step(i, count, exp(x[i ...] - shift)) for a batch at a time, and once for the count < lanes elements left; the
-// lanes behind them mean nothing. Returns the sum of all exponentials.
+// Calls step(i, count, exp(x[i ...] - shift)) for each full batch, and once for the remaining count < lanes elements,
+// where only the first count lanes are valid. Returns the sum of all exponentials.
 template <class Arch, class Step>
 [[nodiscard, gnu::always_inline]] inline float sum_of_exponentials(std::span<const float> x, float shift,
                                                                    Step step) noexcept {
@@ -51,7 +51,7 @@ template <class Arch, class Step>
 template <class Arch>
 void softmax(Simd<Arch> backend, std::span<const float> x, std::span<float> out) noexcept {
     const float largest = max(backend, x);
-    if (math::is_inf(largest) && largest < 0.0F) {  // == may be left out with -ffast-math
+    if (math::is_inf(largest) && largest < 0.0F) {  // -ffast-math may drop == with infinity
         return softmax(Scalar{}, x, out);
     }
     const float total = simd::sum_of_exponentials<Arch>(

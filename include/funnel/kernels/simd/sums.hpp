@@ -7,23 +7,26 @@
 #include <cstddef>
 #include <span>
 
-// What dot, squared_l2, cosine and score_rows share: sums over i of terms in a[i] and b[i].
+// Shared by dot, squared_l2, cosine and score_rows: sums over i of terms in a[i] and b[i].
 //
-// Order of additions: four batches at a time go into four groups of accumulators, which hides the latency of an
-// addition; more gained nothing. The groups are added up in pairs, then come the batches that are left, one by one,
-// then the elements that fill no batch, and last the lanes. A vector of less than four batches has one accumulator: it
-// would take longer to add four up. So the order depends on the length alone, not on whether the compiler knows it
-// (except where it may take batches of half the length), nor on the number of rows that are summed together.
+// Order of additions:
+//   1. Blocks of four batches go into four groups of accumulators. This hides the latency of an addition; more groups
+//      gave no gain. A vector shorter than four batches uses one accumulator, because summing four would take longer.
+//   2. The groups are summed in pairs.
+//   3. The remaining full batches are added one by one, then the elements that do not fill a batch.
+//   4. The lanes are summed.
+// The order depends only on the length. It does not depend on the number of rows summed together, or on whether the
+// length is known at compile time. One exception: a length known at compile time may use batches of half the size.
 //
-// Accumulators live in registers only if every index into them is a constant and no loop runs over them, hence unroll
-// and add_up. All is always_inline: a call would cost a short vector half of its time.
+// Accumulators stay in registers only if every index into them is a constant and no loop runs over them. Hence unroll
+// and add_up. Everything is always_inline: for a short vector, a call would cost half of the time.
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels::simd {
 
 inline constexpr std::size_t groups = 4;
 
-// Terms: the sums of a kernel. set starts them, add goes on.
+// Terms: the sums that a kernel needs. set assigns the first terms, add adds further ones.
 struct Products {
     static constexpr std::size_t count = 1;
 
@@ -69,7 +72,7 @@ struct ProductsAndSquares {
     }
 };
 
-// sums[0] + sums[step] + ... (Groups of them), in pairs.
+// sums[0] + sums[Step] + ... (Groups terms), summed in pairs.
 template <std::size_t Groups, std::size_t Step, class Arch>
 [[nodiscard, gnu::always_inline]] inline Batch<Arch> add_up(const Batch<Arch>* sums) noexcept {
     if constexpr (Groups == 1) {
@@ -80,20 +83,20 @@ template <std::size_t Groups, std::size_t Step, class Arch>
     }
 }
 
-/// The sums of a and each row, row by row. Dim is the length n, or std::dynamic_extent.
+/// The sums for a and each row, in row order. Dim is the length n, or std::dynamic_extent.
 template <class Terms, class Arch, std::size_t Dim, std::size_t Rows>
 [[nodiscard, gnu::always_inline]] inline std::array<float, Rows * Terms::count> sums_of(
     const float* a, const std::array<const float*, Rows>& rows, std::size_t n) noexcept {
     constexpr std::size_t lanes = Batch<Arch>::size;
-    constexpr std::size_t step = Rows * Terms::count;  // accumulators of a group
+    constexpr std::size_t step = Rows * Terms::count;  // accumulators per group
     if constexpr (Dim % lanes == lanes / 2 && Dim < groups * lanes && is_avx512<Arch>) {
-        return sums_of<Terms, Half<Arch>, Dim>(a, rows, n);  // shorter batches, and none of them in part
+        return sums_of<Terms, Half<Arch>, Dim>(a, rows, n);  // half-size batches, so that no batch is partial
     }
     const std::size_t length = Dim == std::dynamic_extent ? n : Dim;
     const std::size_t in_blocks = length - length % (groups * lanes);
     const std::size_t in_batches = length - length % lanes;
 
-    // What load takes from position at of a and of each row goes into the accumulators of a group.
+    // Loads position at of a and of each row, and applies the terms to the accumulators of one group.
     const auto apply = [&](auto terms, Batch<Arch>* sums, std::size_t at, auto load) __attribute__((always_inline)) {
         const Batch<Arch> from_a = load(a + at);
         unroll<Rows>(
