@@ -38,7 +38,7 @@ namespace funnel::inline FUNNEL_ABI::ann {
 /// same, bit for bit, for any number of threads.
 ///
 /// Under Cosine vectors are stored with length 1, and scores lie in [-1, 1]. Under InnerProduct the links are chosen in
-/// a space in which nine of ten vectors are equally long, so that short ones are found as well.
+/// a space in which 97 of 100 vectors are equally long, so that short ones are found as well.
 ///
 /// Equal vectors are one node of the graph: the first is linked, and its copies are results together with it. Vectors
 /// that are only nearly equal are ordinary ones: thousands of them in one place can hide what is near that place.

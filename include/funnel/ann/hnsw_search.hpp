@@ -110,7 +110,7 @@ inline void prefetch_row(MatrixView<const float> rows, std::uint32_t id) noexcep
 }
 
 /// How many nodes of an upper level walk_down keeps.
-inline constexpr std::size_t walk_down_width = 16;
+inline constexpr std::size_t walk_down_width = 4;
 
 /// Memory of one walk at a time, used again by the next.
 struct WalkScratch {
