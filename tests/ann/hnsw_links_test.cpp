@@ -106,7 +106,7 @@ TEST_CASE("merge_links: takes all while there is room, then the best choice") {
 
 TEST_CASE("NormAugmentation: lifts vectors onto a sphere, and leaves longer ones and those that come later alone") {
     // Ten of length 5, of which nine are equal, one of 3, one of 0 and one of 13: the radius is 5 if copies count once,
-    // as position (4 - 1) * 9 / 10 = 2 of {0, 9, 25, 169}.
+    // as position (4 - 1) * 97 / 100 = 2 of {0, 9, 25, 169}.
     Matrix<float> vectors(12, 2);
     vectors(0, 0) = 3.0F;
     vectors(1, 0) = 5.0F;
@@ -133,6 +133,14 @@ TEST_CASE("NormAugmentation: lifts vectors onto a sphere, and leaves longer ones
     augmentation.append(vectors, Copies());
     CHECK(augmentation.radius_squared() == 25.0);
     CHECK(augmentation(12, 12) == doctest::Approx(16.0 - 25.0));
+}
+
+TEST_CASE("NormAugmentation: the radius is the length that 97 of 100 vectors do not exceed") {
+    Matrix<float> vectors(100, 1);
+    for (std::size_t i = 0; i < 100; ++i) {
+        vectors(i, 0) = static_cast<float>(100 - i);
+    }
+    CHECK(NormAugmentation<InnerProduct>(vectors, Copies()).radius_squared() == 97.0 * 97.0);
 }
 
 TEST_CASE("NormAugmentation: copies of one long vector do not choose the radius") {

@@ -41,7 +41,7 @@ namespace ann {
 /// bit-identical for any number of threads.
 ///
 /// Under Cosine, vectors are stored with unit length and scores lie in [-1, 1]. Under InnerProduct, links are chosen
-/// after norm augmentation, which gives 90 % of the vectors the same norm, so that short vectors are found as well.
+/// after norm augmentation, which gives 97 % of the vectors the same norm, so that short vectors are found as well.
 ///
 /// Equal vectors share one node of the graph: the first is linked, and a search returns its copies together with it.
 /// Near-duplicates are separate nodes. Thousands of them in one place can hide the other vectors nearby.

@@ -112,7 +112,7 @@ inline void prefetch_row(MatrixView<const float> rows, std::uint32_t id) noexcep
 }
 
 /// The pool size of walk_down on upper levels.
-inline constexpr std::size_t walk_down_width = 16;
+inline constexpr std::size_t walk_down_width = 4;
 
 /// Scratch memory of a graph search, reused between searches.
 struct WalkScratch {
