@@ -16,6 +16,7 @@
 #include <stdexcept>
 #include <vector>
 
+using funnel::AcceptAll;
 using funnel::InvalidArgument;
 using funnel::Scored;
 using namespace funnel::cf;
