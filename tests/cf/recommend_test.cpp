@@ -3,6 +3,7 @@
 
 #include "cf/table_scorer.hpp"
 
+#include <funnel/cf/folded_user.hpp>
 #include <funnel/core/rng.hpp>
 
 #include <doctest/doctest.h>
