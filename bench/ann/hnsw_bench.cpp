@@ -5,6 +5,7 @@
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
 
+#include "support/arguments.hpp"
 #include "support/bench.hpp"
 
 #include <funnel/core/matrix.hpp>
@@ -20,7 +21,6 @@
 #include <cstdio>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace {
@@ -203,11 +203,7 @@ void measure(Report& report, const std::string& data, const Matrix<float>& vecto
 
 int main(int argc, char** argv) {
     std::vector<char*> arguments(argv, argv + argc);
-    const auto quick = std::find(arguments.begin(), arguments.end(), std::string_view("--quick"));
-    const std::size_t n = quick == arguments.end() ? 100'000 : 10'000;
-    if (quick != arguments.end()) {
-        arguments.erase(quick);
-    }
+    const std::size_t n = funnel::bench::take_flag(arguments, "--quick") ? 10'000 : 100'000;
     Report report("ann", static_cast<int>(arguments.size()), arguments.data());
     const Shop shop;
     const Matrix<float> items = shop.items(n);

@@ -7,6 +7,7 @@
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
 
+#include "support/arguments.hpp"
 #include "support/bench.hpp"
 
 #include <funnel/core/matrix.hpp>
@@ -20,7 +21,6 @@
 #include <functional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace {
@@ -147,11 +147,7 @@ void measure(Report& report, const Sample& data, bool is_built) {
 
 int main(int argc, char** argv) {
     std::vector<char*> arguments(argv, argv + argc);
-    const auto quick = std::find(arguments.begin(), arguments.end(), std::string_view("--quick"));
-    const std::size_t n = quick == arguments.end() ? 10'000 : 2'000;
-    if (quick != arguments.end()) {
-        arguments.erase(quick);
-    }
+    const std::size_t n = funnel::bench::take_flag(arguments, "--quick") ? 2'000 : 10'000;
     Report report("ann_nasty", static_cast<int>(arguments.size()), arguments.data());
     for (const bool is_built : {true, false}) {
         for (const Sample& data : samples(n, 0.0F)) {
