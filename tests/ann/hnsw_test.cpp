@@ -4,6 +4,7 @@
 #include "ann/sample_vectors.hpp"
 #include "support/backends.hpp"
 #include "support/damage.hpp"
+#include "support/index_contract.hpp"
 #include "support/temp_dir.hpp"
 
 #include <funnel/ann/flat.hpp>
@@ -63,6 +64,14 @@ void check_exact(const Matrix<float>& vectors, const Matrix<float>& queries) {
 }
 
 }  // namespace
+
+TEST_CASE_TEMPLATE("HNSW: keeps what every index promises", M, L2, InnerProduct, Cosine) {
+    const auto build = [](MatrixView<const float> vectors, auto& executor) {
+        return HNSW<M>::build(vectors, {.M = 5, .ef_construction = 30}, executor);
+    };
+    funnel::testing::check_index<M>(build, funnel::ann::HNSWSearchOptions{.ef = 400});  // all vectors: exact
+    funnel::testing::check_index<M>(build, funnel::ann::HNSWSearchOptions{.ef = 20}, {.min_recall = 0.8});
+}
 
 TEST_CASE("HNSW: worked by hand") {
     // Four corners of a square, and a query near the second: squared distances 0.5, 0.1, 0.9, 1.3 from (0.1, 0.7).
@@ -236,13 +245,6 @@ TEST_CASE("HNSW: empty index, one vector, k = 0 and k beyond the number of vecto
     CHECK(index.search(vectors.row(0), {.k = 51, .ef = 1}).size() == 50);
     constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
     CHECK(index.search(vectors.row(0), {.k = most, .ef = most}).size() == 50);
-}
-
-TEST_CASE("HNSW: searches of several threads on one index do not disturb each other") {
-    const Matrix<float> vectors = tastes(1000, 8, 1);
-    const auto index = HNSW<L2>::build(vectors, {.M = 8, .ef_construction = 40});
-    funnel::Threads pool(4);
-    CHECK(index.search_batch(vectors, {.k = 5, .ef = 20}, pool) == index.search_batch(vectors, {.k = 5, .ef = 20}));
 }
 
 TEST_CASE("HNSW: a saved index answers alike after load, and saves the same bytes") {

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "support/allocations.hpp"
+#include "support/damage.hpp"
+#include "support/forgery.hpp"
+#include "support/temp_dir.hpp"
+
+#include <funnel/core/error.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <new>
+#include <string>
+
+namespace funnel::testing {
+
+namespace detail {
+
+// The same file with other words in its head, and right checksums.
+inline Bytes with_head_byte(const Bytes& file, std::size_t at) {
+    Forgery forged = Forgery::of(file);
+    forged.head[at] ^= std::byte{1};
+    return forged.file();
+}
+
+template <class T>
+bool is_rejected_as_corrupt(const std::string& path) {
+    try {
+        static_cast<void>(T::load(path));
+    } catch (const CorruptData&) {
+        return true;
+    }
+    return false;
+}
+
+}  // namespace detail
+
+/// What every class with save() and load() promises: the same answers and bytes after a round trip, a failed save that
+/// leaves the old file, a failed load that leaves the target, and an exception for each damaged or forged file, another
+/// kind of file, a newer layout and no file.
+///
+/// object, other    different objects; other is the target of assignments
+/// answers          answers(object) -> what its users can ask it, comparable with ==; called for undamaged objects only
+/// use              use(object) asks an object from a forged file, of any size, for everything; it may throw CorruptData
+template <class T, class Answers, class Use>
+void check_saved(const T& object, const T& other, const Answers& answers, const Use& use,
+                 const DamageOptions& damage = {}) {
+    const TempDir dir;
+    const std::string path = dir / "a.fnl";
+    const std::string again = dir / "b.fnl";
+    other.save(path);
+    object.save(path);  // replaces the file
+    const Bytes bytes = bytes_of(path);
+    const auto expected = answers(object);
+    {
+        const T loaded = T::load(path);
+        CHECK(answers(loaded) == expected);
+        loaded.save(again);
+        CHECK(bytes_of(again) == bytes);
+    }
+    object.save(again);
+    CHECK(bytes_of(again) == bytes);
+
+    other.save(again);
+    REQUIRE(bytes_of(again) != bytes);  // else the checks below would not notice a thing
+    CHECK(check_strong_guarantee(
+              [&] {
+                  other.save(again);
+                  return again;
+              },
+              [&](const std::string& target) { object.save(target); },
+              [](const std::string& target) { return bytes_of(target); }) > 0);
+    const auto load_into = [&](T& target) {
+        try {
+            target = T::load(path);
+        } catch (const CorruptData&) {  // how a reader reports a file that does not fit into memory
+            throw std::bad_alloc();
+        } catch (const IOError&) {
+            throw std::bad_alloc();
+        }
+    };
+    CHECK(check_strong_guarantee([&] { return other; }, load_into, answers) > 0);
+    T target = other;
+    put_bytes(again, Bytes(bytes.begin(), bytes.end() - 1));
+    CHECK_THROWS_AS(target = T::load(again), CorruptData);
+    CHECK(answers(target) == answers(other));
+
+    CHECK_THROWS_AS((void)T::load(dir / "no file.fnl"), IOError);
+    CHECK_THROWS_AS(object.save(dir / "no folder/a.fnl"), IOError);
+    put_bytes(again, detail::with_head_byte(bytes, 28));  // the layout version
+    CHECK(detail::is_rejected_as_corrupt<T>(again));
+    put_bytes(again, detail::with_head_byte(bytes, 32));  // the first letter of the kind
+    CHECK(detail::is_rejected_as_corrupt<T>(again));
+
+    check_damage(bytes, [&](const auto& damaged) { return answers(T::load(damaged)); }, damage);
+    check_forgeries(bytes, [&](const auto& forged) { use(T::load(forged)); });
+}
+
+}  // namespace funnel::testing
