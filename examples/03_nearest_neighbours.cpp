@@ -23,7 +23,7 @@ using funnel::ann::Cosine;  // also available: L2 and InnerProduct
 funnel::Matrix<float> draw_vectors(std::size_t rows, std::uint64_t seed) {
     funnel::Matrix<float> vectors(rows, 24);
     for (std::size_t i = 0; i < rows; ++i) {
-        funnel::Random random(seed, i);  // each row has its own stream
+        funnel::Random random(seed, i);  // each row has its own sequence
         for (float& x : vectors.row(i)) {
             x = static_cast<float>(random.normal());
         }

@@ -31,7 +31,7 @@ struct Log {
 Log draw_log(std::size_t n, std::uint64_t seed) {
     Log log{funnel::Matrix<float>(n, features), std::vector<float>(n)};
     for (std::size_t i = 0; i < n; ++i) {
-        funnel::Random random(seed, i);  // each row has its own stream
+        funnel::Random random(seed, i);  // each row has its own sequence
         const double popularity = random.normal();
         const double age = random.normal();
         const double mobile = random.below(2) == 0 ? -1.0 : 1.0;

@@ -33,6 +33,7 @@
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/hash.hpp>
 #include <funnel/core/item_filter.hpp>
 #include <funnel/core/key_map.hpp>
 #include <funnel/core/key_numbers.hpp>

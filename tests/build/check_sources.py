@@ -68,6 +68,13 @@ for line in (ROOT / "tests/tests.txt").read_text().splitlines():
             why = "reaches the kernels, so simd must follow" if reaches else "does not reach the kernels, so nothing may follow"
             problems.append(f"tests/tests.txt: {file} {why}")
 
+# Two algorithms that use the same random stream would draw the same numbers from the same seed.
+places = {}
+for path in sorted(INCLUDE.rglob("*.hpp")):
+    for name in re.findall(r'\bstream\("([^"]*)"\)', path.read_text()):
+        places.setdefault(name, []).append(str(path.relative_to(ROOT)))
+problems += [f"the random stream {name} is used {len(at)} times: {', '.join(at)}" for name, at in places.items() if len(at) > 1]
+
 umbrella = "funnel/funnel.hpp"
 everything = [header for header in all_headers() if header != umbrella and not {"scalar", "simd"} & set(header.split("/"))]
 if includes(umbrella) != everything:

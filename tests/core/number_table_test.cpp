@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/core/number_table.hpp>
 
+#include <funnel/core/hash.hpp>
+
 #include "support/allocations.hpp"
 
 #include <doctest/doctest.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <set>
 #include <string>
 #include <vector>
 
-using funnel::detail::hash_bytes;
 using funnel::detail::hash_word;
 using funnel::detail::NumberTable;
 
@@ -119,17 +119,4 @@ TEST_CASE("NumberTable: a failed allocation changes nothing") {
     };
     const auto number_one_more = [](Keys& keys) { keys.number_of(8); };
     CHECK(funnel::testing::check_strong_guarantee(make, number_one_more, state) > 0);
-}
-
-TEST_CASE("NumberTable: hashes depend on every byte, on the length and on the seed") {
-    const std::string text = "the quick brown fox";
-    std::set<std::uint64_t> hashes{hash_bytes(0, text), hash_bytes(1, text)};
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        std::string other = text;
-        other[i] = static_cast<char>(other[i] ^ 1);
-        hashes.insert(hash_bytes(0, other));
-        hashes.insert(hash_bytes(0, text.substr(0, i)));
-    }
-    hashes.insert(hash_bytes(0, text + '\0'));
-    CHECK(hashes.size() == 3 + 2 * text.size());
 }

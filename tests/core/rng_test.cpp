@@ -15,13 +15,17 @@
 #include <map>
 #include <numeric>
 #include <random>
+#include <set>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 using doctest::Approx;
 using funnel::InvalidArgument;
 using funnel::philox4x32;
 using funnel::Random;
+using funnel::Stream;
+using funnel::stream;
 
 using Block = std::array<std::uint32_t, 4>;
 
@@ -36,10 +40,10 @@ TEST_CASE("philox4x32: known answers of the authors' library (Random123)") {
     CHECK(philox4x32({7, 42, 0, 0}, {123, 0}) == Block{0xe3c832e7, 0xe05acb16, 0xd5e815b9, 0xdd78a925});
 }
 
-TEST_CASE("Random: draws the blocks of its stream, one after the other") {
+TEST_CASE("Random: draws the blocks of its index, one after the other") {
     const std::uint64_t seed = 0x0123456789abcdef;
-    const std::uint64_t stream = 0xfedcba9876543210;
-    Random random(seed, stream);
+    const std::uint64_t index = 0xfedcba9876543210;
+    Random random(seed, index);
     for (std::uint32_t position = 0; position < 3; ++position) {
         for (const std::uint32_t expected :
              philox4x32({position, 0, 0x76543210, 0xfedcba98}, {0x89abcdef, 0x01234567})) {
@@ -48,12 +52,102 @@ TEST_CASE("Random: draws the blocks of its stream, one after the other") {
     }
 }
 
-TEST_CASE("Random: seeds and streams differ from each other, the same ones repeat") {
+TEST_CASE("Random: seeds and indices differ from each other, the same ones repeat") {
     CHECK(Random(1, 2)() == Random(1, 2)());
     CHECK(Random(1, 2)() != Random(1, 3)());
     CHECK(Random(1, 2)() != Random(2, 2)());
     CHECK(Random(std::uint64_t{1} << 32)() != Random(0)());
     CHECK(Random(0, std::uint64_t{1} << 32)() != Random(0)());
+}
+
+// The names that the library used when this was written.
+constexpr std::array<const char*, 16> library_names{"fm.order",
+                                                    "fm.vectors",
+                                                    "hnsw.levels",
+                                                    "hnsw.order",
+                                                    "implicit_als.items",
+                                                    "implicit_als.users",
+                                                    "logistic_regression.order",
+                                                    "negatives.draws",
+                                                    "splits.random",
+                                                    "synthetic.activity",
+                                                    "synthetic.genres",
+                                                    "synthetic.items",
+                                                    "synthetic.picks",
+                                                    "synthetic.places",
+                                                    "synthetic.tastes",
+                                                    "synthetic_items.items"};
+
+static_assert(!std::is_convertible_v<std::uint64_t, Stream>);
+static_assert(!std::is_constructible_v<Random, std::uint64_t, const char*>);
+
+TEST_CASE("stream: the name decides, at compile time") {
+    constexpr Stream order = stream("fm.order");
+    static_assert(order == stream("fm.order"));
+    static_assert(order != stream("fm.orders") && order != stream("fm.Order") && order != stream(""));
+    static_assert(order.id == 0x993383e9d3c00a2e);  // FNV-1a, computed independently
+    static_assert(order.substream(1) == order.substream(1));
+    static_assert(order.substream(1) != order.substream(2) && order.substream(0) != order);
+    static_assert(order.substream(1) != stream("fm.vectors").substream(1));
+}
+
+TEST_CASE("stream: the names of the library do not collide") {
+    std::set<std::uint64_t> ids;
+    for (const char* name : library_names) {
+        ids.insert(stream(name).id);
+    }
+    CHECK(ids.size() == library_names.size());
+}
+
+TEST_CASE("Random: a stream of a seed draws the blocks of its key") {
+    // SplitMix64 applied twice: key = mix(mix(seed) ^ id); computed independently.
+    Random random(2024, stream("fm.order"), std::uint64_t{5} << 32 | 7);
+    for (std::uint32_t position = 0; position < 2; ++position) {
+        for (const std::uint32_t expected : philox4x32({position, 0, 7, 5}, {0xb1dbd0e9, 0x8a40c3cd})) {
+            CHECK(random() == expected);
+        }
+    }
+}
+
+TEST_CASE("Random: no two of seed, stream and index draw the same numbers") {
+    std::set<std::uint64_t> starts;
+    std::size_t sequences = 0;
+    const auto start = [&](Random random) {
+        starts.insert(std::uint64_t{random()} << 32 | random());
+        ++sequences;
+    };
+    for (std::uint64_t seed = 0; seed < 64; ++seed) {
+        for (std::uint64_t index = 0; index < 4; ++index) {
+            start(Random(seed, index));
+            for (const char* name : library_names) {
+                start(Random(seed, stream(name), index));
+                start(Random(seed, stream(name).substream(seed), index));
+            }
+        }
+    }
+    CHECK(starts.size() == sequences);  // 8,448 draws of 64 bits: two are equal with probability 1.9e-12
+}
+
+TEST_CASE("Random: neighbouring indices, streams, substreams and seeds are not correlated") {
+    constexpr int n = 20000;
+    constexpr Stream here = stream("test.here");
+    const auto correlation = [&](auto&& first, auto&& second) {
+        double sum = 0.0;
+        for (std::uint64_t i = 0; i < n; ++i) {
+            sum += (first(i).uniform() - 0.5) * (second(i).uniform() - 0.5);
+        }
+        return sum / n * 12.0;
+    };
+    const auto by_index = [&](std::uint64_t i) { return Random(1, here, i); };
+    const auto by_substream = [&](std::uint64_t i) { return Random(1, here.substream(i)); };
+    const auto by_seed = [&](std::uint64_t i) { return Random(i, here); };
+    const double bound = 5.0 / std::sqrt(n);  // five standard errors: the variance of a product is 1 / 144
+    CHECK(std::abs(correlation(by_index, [&](std::uint64_t i) { return by_index(i + 1); })) < bound);
+    CHECK(std::abs(correlation(by_index, [&](std::uint64_t i) { return Random(1, stream("test.herf"), i); })) < bound);
+    CHECK(std::abs(correlation(by_substream, [&](std::uint64_t i) { return by_substream(i + 1); })) < bound);
+    CHECK(std::abs(correlation(by_seed, [&](std::uint64_t i) { return by_seed(i + 1); })) < bound);
+    CHECK(std::abs(correlation(by_seed, by_index)) < bound);
+    CHECK(std::abs(correlation(by_seed, [](std::uint64_t i) { return Random(i); })) < bound);
 }
 
 TEST_CASE("uniform: has the moments and the bins of the uniform distribution") {
@@ -223,7 +317,7 @@ TEST_CASE("discard: the same as that many draws") {
     }
 }
 
-TEST_CASE("Random: a stream does not repeat after 2^32 blocks") {
+TEST_CASE("Random: a sequence does not repeat after 2^32 blocks") {
     constexpr std::uint64_t blocks = std::uint64_t{1} << 32;
     Random random(8, 9);
     random.discard(4 * (blocks - 1));

@@ -140,9 +140,9 @@ TEST_CASE("NegativeSampler: a draw depends on seed, user and number alone") {
 
 TEST_CASE("NegativeSampler: draws the same on every machine") {
     CHECK(NegativeSampler(small_log(), {.alpha = 0.75, .seed = 1}).sample(4, 12) ==
-          Items{0, 0, 5, 1, 2, 2, 0, 1, 1, 2, 5, 0});
+          Items{1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 3, 1});
     // Where a draw that hits the history is followed by another try.
-    CHECK(NegativeSampler(small_log(), {.seed = 1}).sample(0, 12) == Items{2, 5, 4, 5, 4, 5, 1, 4, 5, 4, 1, 2});
+    CHECK(NegativeSampler(small_log(), {.seed = 1}).sample(0, 12) == Items{2, 4, 1, 1, 5, 4, 1, 2, 5, 2, 5, 4});
 }
 
 TEST_CASE("NegativeSampler: nothing to draw is an empty result") {

@@ -68,11 +68,11 @@ TEST_CASE("SyntheticWorld: has the size asked for, ordered by time, no pair twic
 }
 
 TEST_CASE("SyntheticWorld: the same seed gives the same bits on every machine") {
-    CHECK(fingerprint(SyntheticWorld(small)) == 9993361094415575029U);
+    CHECK(fingerprint(SyntheticWorld(small)) == 6555601587866531591U);
     SyntheticOptions other = small;
     other.seed = 2;
     CHECK(fingerprint(SyntheticWorld(other)) != fingerprint(SyntheticWorld(small)));
-    CHECK(SyntheticWorld(small).affinity(3, 5, last_second()) == -0x1.d98b45b64d3cp+1);
+    CHECK(SyntheticWorld(small).affinity(3, 5, last_second()) == -0x1.70635524d7981p+2);
 }
 
 TEST_CASE("SyntheticWorld: first picks follow the affinities") {

@@ -30,6 +30,7 @@ using funnel::InvalidArgument;
 using funnel::Matrix;
 using funnel::MatrixView;
 using funnel::Random;
+using funnel::stream;
 using funnel::Triplet;
 using funnel::nn::Optimiser;
 using funnel::ranking::FM;
@@ -275,7 +276,7 @@ TEST_CASE("FM: rows come in a new order every epoch, drawn from the seed") {
         order[i] = i;
     }
     for (std::uint64_t epoch = 0; epoch < 3; ++epoch) {
-        Random(5, (std::uint64_t{1} << 63) + epoch).shuffle(std::span(order));
+        Random(5, stream("fm.order"), epoch).shuffle(std::span(order));
         for (const std::size_t i : order) {
             double logit = w[3];
             for (std::size_t j = 0; j < 3; ++j) {
@@ -310,7 +311,7 @@ TEST_CASE("FM: the seed decides, and nothing else") {
     const auto fitted = FM::fit(zeros, std::vector<float>{1}, {.epochs = 5, .init_scale = 1.0F});
     for (std::size_t j = 0; j < 5; ++j) {
         CHECK(start.vectors()(j, 0) == fitted.vectors()(j, 0));
-        CHECK(start.vectors()(j, 0) == static_cast<float>(Random(1, j).normal()));
+        CHECK(start.vectors()(j, 0) == static_cast<float>(Random(1, stream("fm.vectors"), j).normal()));
     }
 }
 

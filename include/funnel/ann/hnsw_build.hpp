@@ -159,7 +159,7 @@ void build_links(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::u
         return;
     }
     // Insert nodes of high levels first, so that the upper levels are complete before most nodes descend through them.
-    const auto shuffled = Random(seed, ~std::uint64_t{0}).permutation<std::uint32_t>(graph.size());
+    const auto shuffled = Random(seed, stream("hnsw.order")).permutation<std::uint32_t>(graph.size());
     std::vector<std::uint32_t> order;
     order.reserve(shuffled.size());
     for (std::size_t level = HNSWGraph::max_level + 1; level-- > 0;) {

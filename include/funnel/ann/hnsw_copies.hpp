@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/ann/hnsw_graph.hpp>
+#include <funnel/core/hash.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/number_table.hpp>
 

@@ -72,7 +72,8 @@ public:
 
     /// Draws the level of a node: at least l with probability M^-l.
     [[nodiscard]] static std::size_t draw_level(std::size_t M, std::uint64_t seed, std::uint64_t id) {
-        Random random(seed, id);
+        constexpr Stream level_stream = stream("hnsw.levels");
+        Random random(seed, level_stream, id);
         std::size_t level = 0;
         while (level < max_level && random.below(M) == 0) {
             ++level;

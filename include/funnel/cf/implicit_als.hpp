@@ -118,8 +118,8 @@ public:
         scorer.options_ = options;
         scorer.users_ = Matrix<float>(user_item.rows(), options.factors);
         scorer.items_ = Matrix<float>(user_item.cols(), options.factors);
-        draw(scorer.users_, user_item, options, 0, executor);
-        draw(scorer.items_, item_user, options, user_item.rows(), executor);
+        draw(scorer.users_, user_item, options, stream("implicit_als.users"), executor);
+        draw(scorer.items_, item_user, options, stream("implicit_als.items"), executor);
 
         for (std::size_t iteration = 0; iteration < options.iterations; ++iteration) {
             report_progress(executor, "ImplicitALS: iterations", iteration, options.iterations);
@@ -170,14 +170,14 @@ public:
 private:
     ImplicitALSScorer() = default;
 
-    // Normally distributed numbers, one random stream per row. Rows without observations stay 0.
+    // Normally distributed numbers, each row from its own index. Rows without observations stay 0.
     template <Executor E>
     static void draw(Matrix<float>& rows, const CSRMatrix<float>& observed, const ImplicitALSOptions& options,
-                     std::size_t first_stream, E& executor) {
+                     Stream start, E& executor) {
         const double scale = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
         parallel_for(executor, rows.rows(), 64, [&](std::size_t row) {
             if (observed.row(row).size() > 0) {
-                Random random(options.seed, first_stream + row);
+                Random random(options.seed, start, row);
                 for (float& x : rows.row(row)) {
                     x = static_cast<float>(scale * random.normal());
                 }

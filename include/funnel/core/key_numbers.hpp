@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/hash.hpp>
 #include <funnel/core/number_table.hpp>
 
 #include <algorithm>

@@ -8,35 +8,13 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
-#include <span>
 #include <utility>
 #include <vector>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace detail {
-
-/// Mixes a word into a hash: all bits of the result depend on all bits of the word and of the previous hash.
-///
-/// Source    Steele et al., "Fast splittable pseudorandom number generators", OOPSLA 2014 (the finaliser of SplitMix64)
-[[nodiscard]] constexpr std::uint64_t hash_word(std::uint64_t hash, std::uint64_t word) noexcept {
-    std::uint64_t mixed = hash ^ word;
-    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9;
-    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB;
-    return mixed ^ mixed >> 31;
-}
-
-[[nodiscard]] inline std::uint64_t hash_bytes(std::uint64_t seed, std::span<const char> bytes) noexcept {
-    std::uint64_t hash = hash_word(seed, bytes.size());
-    for (std::size_t i = 0; i < bytes.size(); i += sizeof(std::uint64_t)) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, bytes.data() + i, std::min(sizeof word, bytes.size() - i));
-        hash = hash_word(hash, word);
-    }
-    return hash;
-}
 
 /// A hash table of numbers with open addressing, at most half full. The caller stores the keys of the numbers.
 ///

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/hash.hpp>
 #include <funnel/core/portable_math.hpp>
 
 #include <array>
@@ -12,6 +13,7 @@
 #include <limits>
 #include <numeric>
 #include <span>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -36,12 +38,33 @@ inline namespace FUNNEL_ABI {
     return counter;
 }
 
-/// A random number generator: one of 2^64 independent streams of a seed. The same seed and stream give the same bits on
-/// every machine, compiler and standard library.
+/// A purpose that random numbers are drawn for. Algorithms that share a seed draw independent numbers, because each has
+/// its own streams.
+struct Stream {
+    std::uint64_t id = 0;
+
+    /// A stream of its own for each number: for draws with two indices, such as (user, step).
+    [[nodiscard]] constexpr Stream substream(std::uint64_t number) const noexcept {
+        return {detail::hash_word(id, number)};
+    }
+
+    friend constexpr bool operator==(Stream, Stream) = default;
+};
+
+/// The stream of a name. The library names its streams after the header and the purpose, as in "fm.order".
 ///
-/// Use a separate stream for each row, user or step, so that results do not depend on the order of execution:
+/// Cost      O(length of the name); nothing at run time for a constexpr Stream
+[[nodiscard]] constexpr Stream stream(std::string_view name) noexcept {
+    return {detail::hash_name(name)};
+}
+
+/// A random number generator: one of 2^64 independent sequences of a seed and a stream. The same seed, stream and index
+/// give the same bits on every machine, compiler and standard library.
 ///
-///     parallel_for(executor, users, 64, [&](std::size_t user) { Random random(seed, user); ... });
+/// Use a separate index for each row, user or step, so that results do not depend on the order of execution:
+///
+///     constexpr Stream start = stream("my_model.start");
+///     parallel_for(executor, users, 64, [&](std::size_t user) { Random random(seed, start, user); ... });
 ///
 /// It also works with the distributions and algorithms of the standard, but their results differ between standard
 /// libraries.
@@ -49,7 +72,13 @@ class Random {
 public:
     using result_type = std::uint32_t;
 
-    explicit Random(std::uint64_t seed, std::uint64_t stream = 0) noexcept : seed_(seed), stream_(stream) {}
+    /// Sequence `index` of the seed itself, for programs with a single purpose.
+    explicit Random(std::uint64_t seed, std::uint64_t index = 0) noexcept : key_(seed), index_(index) {}
+
+    /// Sequence `index` of a stream of the seed. Two streams of one seed have different keys, and so has one stream
+    /// under two seeds. Any other two pairs of seed and stream have the same key with probability 2^-64.
+    explicit Random(std::uint64_t seed, Stream stream, std::uint64_t index = 0) noexcept
+        : key_(detail::hash_word(detail::hash_word(0, seed), stream.id)), index_(index) {}
 
     [[nodiscard]] static constexpr result_type min() noexcept { return 0; }
     [[nodiscard]] static constexpr result_type max() noexcept { return std::numeric_limits<result_type>::max(); }
@@ -57,8 +86,7 @@ public:
     /// 32 random bits.
     result_type operator()() noexcept {
         if (used_ == 4) {
-            block_ =
-                philox4x32({low(position_), high(position_), low(stream_), high(stream_)}, {low(seed_), high(seed_)});
+            block_ = philox4x32({low(position_), high(position_), low(index_), high(index_)}, {low(key_), high(key_)});
             ++position_;
             used_ = 0;
         }
@@ -140,8 +168,8 @@ private:
         return first << 32 | (*this)();
     }
 
-    std::uint64_t seed_;
-    std::uint64_t stream_;
+    std::uint64_t key_;
+    std::uint64_t index_;
     std::uint64_t position_ = 0;
     std::array<std::uint32_t, 4> block_{};
     unsigned used_ = 4;

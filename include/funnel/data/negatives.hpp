@@ -79,11 +79,8 @@ public:
             return 0;
         }
         const std::span<const std::uint32_t> seen = history_.row(user).columns;
-        // The user selects the key, the draw selects the stream. The finalizer of SplitMix64 is a bijection.
-        std::uint64_t key = user + 0x9E3779B97F4A7C15;
-        key = (key ^ key >> 30) * 0xBF58476D1CE4E5B9;
-        key = (key ^ key >> 27) * 0x94D049BB133111EB;
-        Random random(seed_ ^ key ^ key >> 31, draw);
+        constexpr Stream draw_stream = stream("negatives.draws");
+        Random random(seed_, draw_stream.substream(user), draw);
         for (std::size_t i = 0; i < out.size(); ++i) {
             if (!draw_unseen(random, seen, out[i])) {
                 return i;

@@ -51,7 +51,7 @@ struct RandomSplitOptions {
 /// Errors    InvalidArgument if test_fraction is not in (0, 1)
 [[nodiscard]] inline Split split_random(const Interactions& log, const RandomSplitOptions& options = {}) {
     require_inside(options.test_fraction, 0.0, 1.0, "split_random: test_fraction");
-    const auto order = Random(options.seed).permutation<std::size_t>(log.size());
+    const auto order = Random(options.seed, stream("splits.random")).permutation<std::size_t>(log.size());
 
     const double test_rows = math::round(options.test_fraction * static_cast<double>(log.size()));
     std::vector<bool> is_test(log.size(), false);

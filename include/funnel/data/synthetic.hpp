@@ -113,11 +113,10 @@ public:
     }
 
 private:
-    // Random streams of the seed; streams below 2^32 belong to synthetic_items.
-    static constexpr std::uint64_t item_stream = std::uint64_t{1} << 32;
-    static constexpr std::uint64_t user_stream = std::uint64_t{2} << 32;
-    static constexpr std::uint64_t genre_stream = std::uint64_t{3} << 32;
-    static constexpr std::uint64_t place_stream = std::uint64_t{4} << 32;
+    static constexpr Stream item_stream = stream("synthetic.items");
+    static constexpr Stream taste_stream = stream("synthetic.tastes");
+    static constexpr Stream activity_stream = stream("synthetic.activity");
+    static constexpr Stream pick_stream = stream("synthetic.picks");
 
     // Factors are multiples of 2^-10, so that sums of their products are exact, in any order and with any instruction
     // set.
@@ -126,18 +125,18 @@ private:
     void make_items() {
         Matrix<double> centres(metadata_.genre_names().size(), options_.factors);
         for (std::size_t genre = 0; genre < centres.rows(); ++genre) {
-            Random random(options_.seed, genre_stream + genre);
+            Random random(options_.seed, stream("synthetic.genres"), genre);
             for (double& x : centres.row(genre)) {
                 x = random.normal();
             }
         }
-        const auto place = Random(options_.seed, place_stream).permutation<std::uint32_t>(options_.items);
+        const auto place = Random(options_.seed, stream("synthetic.places")).permutation<std::uint32_t>(options_.items);
 
         item_factors_ = Matrix<double>(options_.items, options_.factors);
         log_popularity_.resize(options_.items);
         trend_.resize(options_.items);
         for (std::size_t item = 0; item < options_.items; ++item) {
-            Random random(options_.seed, item_stream + item);
+            Random random(options_.seed, item_stream, item);
             log_popularity_[item] = -options_.popularity * funnel::detail::portable_log(place[item] + 10.0);
             trend_[item] = 2.0 * options_.drift * random.normal();
             const auto& genres = metadata_[item].genres;
@@ -157,7 +156,7 @@ private:
         early_taste_ = Matrix<double>(options_.users, options_.factors);
         late_taste_ = Matrix<double>(options_.users, options_.factors);
         for (std::size_t user = 0; user < options_.users; ++user) {
-            Random random(options_.seed, user_stream + 2 * user);
+            Random random(options_.seed, taste_stream, user);
             for (std::size_t f = 0; f < options_.factors; ++f) {
                 early_taste_(user, f) = random.normal();
                 late_taste_(user, f) = random.normal();
@@ -195,7 +194,7 @@ private:
         std::vector<double> share(options_.users);
         double total = 0.0;
         for (std::size_t user = 0; user < options_.users; ++user) {
-            share[user] = funnel::detail::portable_exp(Random(options_.seed, user_stream + 2 * user + 1).normal());
+            share[user] = funnel::detail::portable_exp(Random(options_.seed, activity_stream, user).normal());
             total += share[user];
         }
         const std::size_t most = options_.items / 2;
@@ -220,8 +219,7 @@ private:
         std::vector<Interaction> rows;
         rows.reserve(options_.rows);
         for (std::size_t user = 0; user < options_.users; ++user) {
-            Random random(options_.seed, user_stream + 2 * user + 1);
-            static_cast<void>(random.normal());  // the user's share of the rows
+            Random random(options_.seed, pick_stream, user);
             pick_items(user, visits(counts[user], random), random, rows);
         }
         // Sort by time; at equal times, by user and then by order of the picks.

@@ -40,6 +40,7 @@ namespace data {
     std::vector<std::string> genre_names{"Action", "Adventure", "Animation", "Comedy",  "Crime",   "Documentary",
                                          "Drama",  "Fantasy",   "Horror",    "Mystery", "Romance", "Western"};
     constexpr std::size_t titles = adjectives.size() * nouns.size();
+    constexpr Stream item_stream = stream("synthetic_items.items");
     std::vector<ItemInfo> infos(items);
     for (std::size_t item = 0; item < items; ++item) {
         // 1007 and the number of titles are coprime, so each title is used once before the first sequel.
@@ -51,7 +52,7 @@ namespace data {
             words.append(" ").append(std::to_string(part));
         }
 
-        Random random(seed, item);
+        Random random(seed, item_stream, item);
         infos[item].year = 2016 - static_cast<int>(std::min(random.below(60), random.below(60)));
         const std::size_t genres = 1 + random.below(3);
         while (infos[item].genres.size() < genres) {

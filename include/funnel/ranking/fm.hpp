@@ -73,8 +73,9 @@ public:
         }
 
         FM model(rows.cols(), options.factors);
+        constexpr Stream vector_stream = stream("fm.vectors");
         for (std::size_t j = 0; j < model.features(); ++j) {
-            Random random(options.seed, j);
+            Random random(options.seed, vector_stream, j);
             for (float& v : model.vectors_.row(j)) {
                 v = options.init_scale * static_cast<float>(random.normal());
             }
@@ -85,9 +86,8 @@ public:
         nn::Descent descent(options.optimiser, options.learning_rate, 1 + model.features() * (1 + options.factors));
         std::vector<double> sums(model.sums_size());
         std::vector<double> gradients(model.sums_size());
-        constexpr std::uint64_t shuffles = std::uint64_t{1} << 63;  // separate from the streams of the features
         for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
-            Random(options.seed, shuffles + epoch).shuffle(std::span(order));
+            Random(options.seed, stream("fm.order"), epoch).shuffle(std::span(order));
             for (const std::size_t i : order) {
                 model.learn(rows, i, labels[i], static_cast<double>(options.l2), descent, sums, gradients);
             }

@@ -176,7 +176,7 @@ private:
         std::vector<double> gradient(d + 1);
 
         for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
-            Random(options.seed, epoch).shuffle(std::span(order));
+            Random(options.seed, stream("logistic_regression.order"), epoch).shuffle(std::span(order));
             for (std::size_t first = 0; first < n; first += largest_batch) {
                 const auto batch = std::span(order).subspan(first, std::min(largest_batch, n - first));
                 double base = parameters[d];
