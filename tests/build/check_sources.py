@@ -75,6 +75,18 @@ for path in sorted(INCLUDE.rglob("*.hpp")):
         places.setdefault(name, []).append(str(path.relative_to(ROOT)))
 problems += [f"the random stream {name} is used {len(at)} times: {', '.join(at)}" for name, at in places.items() if len(at) > 1]
 
+# Files that the documentation names exist. The changelog also names files of earlier versions.
+for path in sorted(filter(is_ours, ROOT.rglob("*.md"))):
+    text = path.read_text()
+    at = path.relative_to(ROOT)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)  # a lambda looks like a link
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", prose) if "://" not in link]
+    problems += [f"{at}: the link {link} leads nowhere" for link in links if not (path.parent / link).exists()]
+    if at.name != "CHANGELOG.md":
+        named = re.findall(r"`((?:\w+/)+\w+\.(?:hpp|cuh|cpp|py|sh|txt|md))`", text)
+        bases = (ROOT, ROOT / "tests", INCLUDE, INCLUDE / "funnel")
+        problems += [f"{at}: names {name}, which does not exist" for name in named if not any((base / name).exists() for base in bases)]
+
 umbrella = "funnel/funnel.hpp"
 everything = [header for header in all_headers() if header != umbrella and not {"scalar", "simd"} & set(header.split("/"))]
 if includes(umbrella) != everything:
