@@ -64,7 +64,7 @@ TEST_CASE("merge: a single source keeps its scores") {
     CHECK(merged[1] == Candidate{3, -2.0F, 1});
 }
 
-TEST_CASE("merge: sources take turns, and a quota counts what a source brought in") {
+TEST_CASE("merge: sources take turns, and at_most counts the items that a source added") {
     const List a{{1, 9.0F}, {2, 8.0F}, {3, 7.0F}};
     const List b{{1, 9.0F}, {2, 8.0F}, {4, 7.0F}, {5, 6.0F}};
     // a brings 1, b finds 1 taken and brings 2, a finds 2 taken and brings 3, b brings 4.
@@ -75,7 +75,7 @@ TEST_CASE("merge: sources take turns, and a quota counts what a source brought i
     CHECK(set_of(merge(Lists{{.items = a}, {.items = b, .at_most = 1}})) == Set{1, 2, 3});
     CHECK(set_of(merge(Lists{{.items = a, .at_most = 1}, {.items = b, .at_most = 2}})) == Set{1, 2, 4});
     CHECK(set_of(merge(Lists{{.items = a, .at_most = 0}, {.items = b}})) == Set{1, 2, 4, 5});
-    // Not brought in, but found: with a quota of 0, a still counts as a source of 1 and 2.
+    // With at_most = 0, source a adds nothing, but still counts as a source of items 1 and 2.
     const Candidates merged = merge(Lists{{.items = a, .at_most = 0}, {.items = b}});
     CHECK(merged[0] == Candidate{1, merged[0].score, 0b11});
 }
@@ -155,7 +155,7 @@ TEST_CASE("merge: rejects scores and options without a meaning") {
     CHECK_THROWS_AS((void)merge({}, {.rank_constant = std::numeric_limits<double>::quiet_NaN()}), InvalidArgument);
 }
 
-TEST_CASE("merge: limits and quotas as large as a size can be") {
+TEST_CASE("merge: at_most may be the maximum of std::size_t") {
     constexpr std::size_t endless = std::numeric_limits<std::size_t>::max();
     const List a{{1, 1.0F}, {2, 0.5F}};
     const List b{{2, 1.0F}, {3, 0.5F}};

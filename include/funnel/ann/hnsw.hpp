@@ -190,7 +190,7 @@ public:
     std::uint32_t add(std::span<const float> vector) {
         const std::size_t count = vectors_.count();
         const std::size_t parents = parents_.size();
-        const bool radius_changes = detail::NormAugmentation<M>::chooses_anew(count + 1);
+        const bool radius_changes = detail::NormAugmentation<M>::recomputes_radius(count + 1);
         detail::NormAugmentation<M> old = radius_changes ? norms_ : detail::NormAugmentation<M>();
         if (const auto error = funnel::detail::exception_of([&] { insert(vector); })) {
             vectors_.keep_first(count);

@@ -27,13 +27,14 @@ struct Profile {
 ///     needs_history                       true: users without a history are not scored
 ///     score_all(profile, scores)          writes one score per item
 ///     score_one(profile, item)            the score of one item
+///     score_some(profile, items, scores)  optional: the scores of some items, with the same bits as score_one
 ///     keep_known_zeros(profile, scores)   optional, noexcept; see below
 ///
 /// Ids must be below items(), and scores must have items() elements (neither is checked).
 ///
 /// An item is recommended only if there is evidence for it. A score other than 0 is evidence. If a score of 0 can mean
-/// "no evidence", the scorer has keep_known_zeros. It receives the scores that score_all wrote. A score of 0 with
-/// evidence stays 0, and every other score becomes some number other than 0.
+/// "no evidence", the scorer has keep_known_zeros, which receives the scores that score_all wrote. Afterwards, exactly
+/// the items with evidence and a score of 0 have the value 0; the values of all other items are any numbers but 0.
 template <class S>
 concept Scorer = requires(const S& scorer, const Profile& profile, std::span<float> scores, std::uint32_t item) {
     { scorer.items() } -> std::convertible_to<std::size_t>;
@@ -51,8 +52,8 @@ concept TellsZerosApart = requires(const S& scorer, const Profile& profile, std:
 
 }  // namespace detail
 
-/// Implements score() of every model: one score per given item, in the given order. Uses score_some(profile, items,
-/// scores) if the scorer has it, which is cheaper and gives the same bits.
+/// Implements score() of every model: one score per given item, in the given order. Uses score_some if the scorer has
+/// it, which is cheaper than one score_one per item.
 ///
 /// Returns   the scores; zeros if the scorer needs a history and the profile has none
 /// Errors    InvalidArgument if an item is unknown
@@ -78,6 +79,9 @@ template <Scorer S>
 /// Implements explain(): the k items of a history with the largest shares in a score. Shares of 0 are left out.
 ///
 ///     share(item) -> float    what an item of the history adds to the score
+///
+/// Returns   at most k items and their shares, largest share first, ties to the smaller id; negative shares come last
+/// Cost      one share per item of the history, and O(log k) for each that enters the list
 template <class Share>
 [[nodiscard]] std::vector<Scored<>> largest_shares(std::span<const std::uint32_t> history, std::size_t k,
                                                    const Share& share) {
