@@ -89,8 +89,12 @@ for path in sorted(filter(is_ours, ROOT.rglob("*.md"))):
 
 umbrella = "funnel/funnel.hpp"
 everything = [header for header in all_headers() if header != umbrella and not {"scalar", "simd"} & set(header.split("/"))]
-if includes(umbrella) != everything:
-    problems.append(f"{umbrella} must include these and no others, in this order:\n" + "\n".join(everything))
+included = includes(umbrella)
+problems += [f"{umbrella} lacks {header}" for header in everything if header not in included]
+problems += [f"{umbrella} includes {header}, which is no public header" for header in included if header not in everything]
+if sorted(set(included)) == sorted(everything) and included != everything:
+    first = next((header for header, at in zip(included, everything) if header != at), included[-1])
+    problems.append(f"{umbrella} must be sorted, each header once: {first} is out of place")
 
 config = (INCLUDE / "funnel/core/config.hpp").read_text()
 version = ".".join(re.search(rf"FUNNEL_VERSION_{part} (\d+)", config)[1] for part in ("MAJOR", "MINOR", "PATCH"))

@@ -13,9 +13,16 @@
 
 namespace funnel::testing {
 
-/// What every rule that fills a slate by relevance must do, whatever its idea of a good one.
+/// What every rule that fills a slate by relevance must do, whatever its idea of a good one: min(k, n) positions, ties
+/// to the smaller position, InvalidArgument if a relevance is not finite. Not for rules that take no relevance, such as
+/// category_cap, or that may end early.
 ///
-/// pick(relevance, k) -> positions, for any number of candidates; where it compares candidates, all are alike.
+/// pick(relevance, k) -> positions, for any number of candidates; where it compares candidates, all are alike (the same
+/// category, no similarity).
+///
+///     check_reranker_contract([](std::span<const float> relevance, std::size_t k) {
+///         return mmr(relevance, [](std::size_t, std::size_t) { return 0.0F; }, {.k = k});
+///     });
 template <class Pick>
 void check_reranker_contract(const Pick& pick) {
     constexpr std::size_t endless = std::numeric_limits<std::size_t>::max();

@@ -18,7 +18,7 @@ namespace cf {
 
 /// What a scorer knows about a user. Each scorer reads the part it needs.
 struct Profile {
-    std::span<const std::uint32_t> history;  ///< ids of the user's items, ascending
+    std::span<const std::uint32_t> history;  ///< ids of the user's items, ascending (not in the order of time)
     std::span<const float> factors = {};     ///< the user's row of a factor model
 };
 
@@ -30,11 +30,14 @@ struct Profile {
 ///     score_some(profile, items, scores)  optional: the scores of some items, with the same bits as score_one
 ///     keep_known_zeros(profile, scores)   optional, noexcept; see below
 ///
-/// Ids must be below items(), and scores must have items() elements (neither is checked).
+/// Ids must be below items(), and scores must have items() elements (neither is checked). items() of a moved-from
+/// scorer is 0; containers such as Matrix and std::vector see to that, a stored number does not.
 ///
-/// An item is recommended only if there is evidence for it. A score other than 0 is evidence. If a score of 0 can mean
-/// "no evidence", the scorer has keep_known_zeros, which receives the scores that score_all wrote. Afterwards, exactly
-/// the items with evidence and a score of 0 have the value 0; the values of all other items are any numbers but 0.
+/// An item is recommended only if there is evidence for it. A score other than 0 is evidence. Without keep_known_zeros,
+/// a score of 0 is evidence too, so all items are recommended. Add keep_known_zeros if a score of 0 can mean "no
+/// evidence". It receives the scores that score_all wrote. Afterwards, exactly the items with evidence and a score of 0
+/// have the value 0; the values of all other items are any numbers but 0. If no score of 0 is evidence, as in
+/// Popularity, it fills scores with 1.
 template <class S>
 concept Scorer = requires(const S& scorer, const Profile& profile, std::span<float> scores, std::uint32_t item) {
     { scorer.items() } -> std::convertible_to<std::size_t>;
