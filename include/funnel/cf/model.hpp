@@ -36,8 +36,9 @@ namespace cf {
 ///     learn(log, user_item, options, executor)        -> S
 ///     write(file)  read(file, histories)              write and read its sections of a file; read -> S
 ///
-/// user_item is users x items and stores a 1 for each item of a user. The log may have no rows, users or items. file is
-/// an io::ContainerWriter or io::ContainerReader. read calls file.check(...) for every size, id and number that it uses.
+/// user_item is users x items and stores a 1 for each item of a user. The log may have no rows, users or items. file
+/// is an io::ContainerWriter or io::ContainerReader. read calls file.check(...) for every size, id and number that it
+/// uses.
 /// Optional members:
 ///
 ///     explain_for(profile, item, k)                   enables explain() of the model
