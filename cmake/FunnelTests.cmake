@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# One program a folder of tests/, so that a change compiles little and a failure says where: cf_tests has the plain loops
-# and all checks on; cf_simd_tests, of those tests that reach the kernels, has xsimd and the instructions of this machine.
+# One program per folder of tests/, so that a change compiles little and a failure says where. cf_simd_tests has the tests
+# that reach the kernels, compiled with xsimd for this machine; cf_tests has the others. Without xsimd (preset scalar), cf_tests
+# has all of them. Checks (FUNNEL_CHECKS) are on in both.
 find_package(doctest CONFIG QUIET)
 if(NOT TARGET doctest::doctest)
     message(FATAL_ERROR "The tests of funnel need the package doctest (Debian: doctest-dev), which was not found. "
@@ -15,8 +16,13 @@ endif()
 
 funnel_read_list(tests ${PROJECT_SOURCE_DIR}/tests/tests.txt)
 list(TRANSFORM tests PREPEND ${PROJECT_SOURCE_DIR}/tests/)
-set(without_kernels ${tests})
-list(FILTER without_kernels EXCLUDE REGEX " simd$")
+if(FUNNEL_TEST_AREAS)
+    list(JOIN FUNNEL_TEST_AREAS "|" areas)
+    list(FILTER tests INCLUDE REGEX "/tests/(${areas})/")
+endif()
+set(with_kernels ${tests})
+list(FILTER with_kernels INCLUDE REGEX " simd$")
+list(TRANSFORM with_kernels REPLACE " simd$" "")
 list(TRANSFORM tests REPLACE " simd$" "")
 if(NOT TARGET funnel::thrust)
     funnel_needing_thrust(left_out ${tests})
@@ -56,13 +62,17 @@ if(CMAKE_BUILD_TYPE STREQUAL "FastMath")
 endif()
 
 function(funnel_add_tests name own)
+    if(NOT ARGN)
+        return()
+    endif()
     add_executable(${name} ${ARGN})
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_link_libraries(${name} PRIVATE ${own} funnel_test_main)
     funnel_link_thrust(${name} ${ARGN})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/tests)
     add_test(NAME ${name} COMMAND ${name} ${arguments})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 600)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS unit)
+    target_compile_definitions(${name} PRIVATE $<$<NOT:$<CONFIG:FastMath>>:FUNNEL_CHECKS=1>)
 endfunction()
 
 # The contract includes nearly everything and computes nearly nothing.
@@ -74,14 +84,15 @@ list(REMOVE_DUPLICATES folders)
 foreach(folder IN LISTS folders)
     set(files ${tests})
     list(FILTER files INCLUDE REGEX "/tests/${folder}/[^/]*$")
+    set(simd_files "")
+    foreach(file IN LISTS files)
+        if(with_simd AND file IN_LIST with_kernels)
+            list(REMOVE_ITEM files ${file})
+            list(APPEND simd_files ${file})
+        endif()
+    endforeach()
     funnel_add_tests(${folder}_tests funnel_own ${files})
-    target_compile_definitions(${folder}_tests PRIVATE $<$<NOT:$<CONFIG:FastMath>>:FUNNEL_CHECKS=1>)
-    set_tests_properties(${folder}_tests PROPERTIES LABELS "unit;scalar")
-    list(REMOVE_ITEM files ${without_kernels})
-    if(with_simd AND files)
-        funnel_add_tests(${folder}_simd_tests funnel_own_simd ${files})
-        set_tests_properties(${folder}_simd_tests PROPERTIES LABELS "unit;simd")
-    endif()
+    funnel_add_tests(${folder}_simd_tests funnel_own_simd ${simd_files})
 endforeach()
 
 if(FUNNEL_WITH_CUDA)
