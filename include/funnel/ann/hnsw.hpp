@@ -24,6 +24,7 @@
 #include <exception>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -212,7 +213,7 @@ public:
 
     /// Errors    IOError
     void save(const std::string& path) const {
-        io::ContainerWriter file("ann.HNSW", 1);
+        io::ContainerWriter file(kind, layout_version);
         vectors_.write(file);
         norms_.write(file);
         file.value("ef_construction", std::uint64_t{options_.ef_construction});
@@ -223,7 +224,7 @@ public:
 
     /// Errors    IOError; CorruptData if the file is damaged or was saved under another metric
     [[nodiscard]] static HNSW load(const std::string& path) {
-        const io::ContainerReader file(path, "ann.HNSW", 1);
+        const io::ContainerReader file(path, kind, layout_version);
         HNSW index;
         index.vectors_ = detail::Vectors<M>::read(file);
         index.norms_ = detail::NormAugmentation<M>::read(file, index.vectors_.rows());
@@ -237,6 +238,9 @@ public:
     }
 
 private:
+    static constexpr std::string_view kind = "ann.HNSW";
+    static constexpr std::uint32_t layout_version = 1;
+
     HNSW() = default;
 
     [[nodiscard]] detail::Similarity<M, Backend> similarity() const noexcept { return {vectors_.rows(), norms_}; }

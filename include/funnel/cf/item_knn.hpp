@@ -94,7 +94,8 @@ public:
                 entries.push_back({neighbour.id, static_cast<std::uint32_t>(item), neighbour.score});
             }
         }
-        return ItemKNNScorer(SparseWeights(CSRMatrix<float>(entries, items, items)));
+        SparseWeights weights(CSRMatrix<float>(entries, items, items));
+        return ItemKNNScorer(std::move(weights));
     }
 
     template <class Reader>

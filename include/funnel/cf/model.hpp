@@ -135,7 +135,7 @@ public:
 
     /// Errors    IOError
     void save(const std::string& path) const {
-        io::ContainerWriter file(S::kind, 1);
+        io::ContainerWriter file(S::kind, layout_version);
         file.value("log_fingerprint", fingerprint_);
         histories_.write(file);
         S::write(file);
@@ -147,7 +147,7 @@ public:
     ///
     /// Errors    IOError;  CorruptData if the file is damaged or holds something else
     [[nodiscard]] static Model load(const std::string& path) {
-        const io::ContainerReader file(path, S::kind, 1);
+        const io::ContainerReader file(path, S::kind, layout_version);
         Histories histories = Histories::read(file);
         S scorer = S::read(file, histories);
         return {std::move(scorer), std::move(histories), file.value<std::uint64_t>("log_fingerprint")};
@@ -177,6 +177,7 @@ private:
     using S::read;
     using S::write;
 
+    static constexpr std::uint32_t layout_version = 1;
     static constexpr bool has_factors = requires(const S& scorer) { scorer.user_factors(); };
 
     Model(S scorer, Histories histories, std::uint64_t fingerprint)

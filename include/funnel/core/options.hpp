@@ -4,6 +4,7 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdio>
@@ -25,9 +26,9 @@ namespace detail {
 }
 
 [[nodiscard]] inline std::string shortest(const double& number) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%g", number);
-    return text;
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%g", number);
+    return text.data();
 }
 
 [[nodiscard]] inline std::string interval(char open, double low, double high, char close) {

@@ -20,6 +20,7 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -155,7 +156,7 @@ public:
     }
 
 private:
-    static constexpr const char* kind = "ranking.FM";
+    static constexpr std::string_view kind = "ranking.FM";
     static constexpr std::uint32_t layout_version = 1;
 
     FM(std::size_t features, std::size_t factors) : weights_(features, 0.0F), vectors_(features, factors) {}

@@ -19,6 +19,7 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -143,7 +144,7 @@ public:
     }
 
 private:
-    static constexpr const char* kind = "ranking.Logistic";
+    static constexpr std::string_view kind = "ranking.Logistic";
     static constexpr std::uint32_t layout_version = 1;
 
     LogisticRegression() = default;
