@@ -94,8 +94,7 @@ public:
                 entries.push_back({neighbour.id, static_cast<std::uint32_t>(item), neighbour.score});
             }
         }
-        SparseWeights weights(CSRMatrix<float>(entries, items, items));
-        return ItemKNNScorer(std::move(weights));
+        return ItemKNNScorer(SparseWeights(CSRMatrix<float>(entries, items, items)));
     }
 
     template <class Reader>
