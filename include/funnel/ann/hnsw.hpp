@@ -243,7 +243,7 @@ private:
 
     HNSW() = default;
 
-    [[nodiscard]] detail::Similarity<M, Backend> similarity() const noexcept { return {vectors_.rows(), norms_}; }
+    [[nodiscard]] detail::NodeSimilarity<M, Backend> similarity() const noexcept { return {vectors_.rows(), norms_}; }
 
     // Reserves the memory of one search, so that find() does not allocate. A search without a filter and without
     // removed vectors needs less.

@@ -153,7 +153,7 @@ private:
 
 /// The stored vectors with the similarity by which links are chosen: that of the metric, plus the norm augmentation.
 template <Metric M, kernels::HostBackend Backend>
-struct Similarity {
+struct NodeSimilarity {
     MatrixView<const float> rows;
     const NormAugmentation<M>& augmentation;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 
@@ -63,8 +64,9 @@ concept TellsZerosApart = requires(const S& scorer, const Profile& profile, std:
 template <Scorer S>
 [[nodiscard]] std::vector<float> score_for(const S& scorer, const Profile& profile,
                                            std::span<const std::uint32_t> items) {
-    const auto known = [&](std::uint32_t item) { return item < scorer.items(); };
-    require(std::all_of(items.begin(), items.end(), known), "score: every item must be below items()");
+    for (const std::uint32_t item : items) {
+        require_below(item, scorer.items(), "score: every item");
+    }
     std::vector<float> scores(items.size());
     if (S::needs_history && profile.history.empty()) {
         return scores;

@@ -63,7 +63,7 @@ public:
     ///
     /// Errors    InvalidArgument if there is no such user
     [[nodiscard]] std::vector<std::uint32_t> sample(std::size_t user, std::size_t count, std::uint64_t draw = 0) const {
-        require(user < users(), "NegativeSampler: user must be below users()");
+        require_below(user, users(), "NegativeSampler: user");
         require(count <= std::numeric_limits<std::ptrdiff_t>::max() / sizeof(std::uint32_t),
                 "NegativeSampler: count must fit into memory");
         std::vector<std::uint32_t> negatives(count);

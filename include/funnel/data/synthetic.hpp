@@ -59,10 +59,9 @@ public:
     static constexpr std::int64_t seconds_an_era = std::int64_t{16} * 86'400;
 
     explicit SyntheticWorld(const SyntheticOptions& options = {}) : options_(options) {
-        require(options.users > 0 && options.items > 1 && options.factors > 0,
-                "SyntheticWorld: users must be >= 1, items >= 2 and factors >= 1");
-        require(options.items <= std::uint32_t(-1) && options.users <= std::uint32_t(-1),
-                "SyntheticWorld: at most 2^32 - 1 users and items");
+        require_between(options.users, 1, std::uint32_t(-1), "SyntheticWorld: users");
+        require_between(options.items, 2, std::uint32_t(-1), "SyntheticWorld: items");
+        require_at_least(options.factors, 1, "SyntheticWorld: factors");
         require(options.rows <= options.users * (options.items / 2),
                 "SyntheticWorld: rows must be at most users * (items / 2)");
         require_between(options.popularity, 0.0, 10.0, "SyntheticWorld: popularity");

@@ -218,7 +218,7 @@ private:
 
     template <class Link>
     [[nodiscard]] std::vector<float> each(const features::FeatureRows& rows, Link&& link) const {
-        require(rows.cols() == features(), "FM: rows must have as many features as in training");
+        require_equal(rows.cols(), features(), "FM: number of columns of rows");
         std::vector<float> out(rows.rows());
         std::vector<double> sums(sums_size());
         for (std::size_t i = 0; i < rows.rows(); ++i) {

@@ -224,7 +224,7 @@ private:
 
     template <class Link>
     [[nodiscard]] std::vector<float> each(const features::FeatureRows& rows, Link&& link) const {
-        require(rows.cols() == features(), "LogisticRegression: rows must have as many features as in training");
+        require_equal(rows.cols(), features(), "LogisticRegression: number of columns of rows");
         std::vector<float> out(rows.rows());
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             features::detail::require_finite_row(rows, i, "LogisticRegression");
