@@ -296,7 +296,7 @@ Matrix<float> clustered(std::size_t n, std::uint64_t seed) {
         Random own(seed, i);
         Random centre(7, own.below(200));
         for (float& x : vectors.row(i)) {
-            x = static_cast<float>(0.4 * centre.normal() + own.normal());
+            x = static_cast<float>(0.6 * centre.normal() + own.normal());
         }
     }
     return vectors;

@@ -6,7 +6,7 @@ In a page:
     {{ value("AREA", "ROW") }}      a number of the newest bench/results/*_AREA.json; a third argument is a format
     {{ plot("AREA", "ROW {}", [1, 2], "x", "y") }}    a plot of such numbers
     {{ source("AREA") }}            the command, the date and the machine of that file
-    {{ header("funnel/cf/ease.hpp") }}                a link to the API page of a header
+    {{ header("funnel/cf/ease.hpp") }}                a link to the API page of a header; a second argument is its text
 
     hooks.py keep AREA "COMMAND"    keeps build/bench/AREA.json, as COMMAND wrote it, in bench/results/
 """
@@ -29,6 +29,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 RESULTS = ROOT / "bench/results"
 API = ROOT / "build/docs/html"
+FILES = {}  # the API page of each header, once Doxygen has run
 # Pages that are files outside docs/.
 OUTSIDE = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md", "security.md": "SECURITY.md"}
 
@@ -106,20 +107,20 @@ def plot(area, pattern, steps, x, y):
     low, high = min(values), max(values)
     if high == low:
         raise Broken(f'a plot of "{pattern}" would be flat')
-    at = [(80 + 480 * i / (len(steps) - 1), 180 - 140 * (v - low) / (high - low)) for i, v in enumerate(values)]
+    at = [(72 + 320 * i / (len(steps) - 1), 180 - 140 * (v - low) / (high - low)) for i, v in enumerate(values)]
     said = f"{y} for {x} = " + ", ".join(f"{step}: {v:.3g}" for step, v in zip(steps, values))
-    out = [f'<svg class="plot" viewBox="0 0 620 240" role="img" aria-label="{html.escape(said)}" font-family="sans-serif" font-size="14" fill="currentColor">']
-    out.append('<path d="M60 190H590M60 190V20" stroke="currentColor" fill="none" opacity=".5"/>')
+    out = [f'<svg class="plot" viewBox="0 0 430 240" role="img" aria-label="{html.escape(said)}" font-family="sans-serif" font-size="14" fill="currentColor">']
+    out.append('<path d="M40 190H420M40 190V22" stroke="currentColor" fill="none" opacity=".5"/>')
     out.append(f'<polyline points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in at)}" fill="none" stroke="#2f81c7" stroke-width="2.5"/>')
     for (a, b), step, v in zip(at, steps, values):
         above = b - 10 if b > 45 else b + 22
         out.append(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="#2f81c7"/><text x="{a:.1f}" y="{above:.1f}" text-anchor="middle">{v:.3g}</text><text x="{a:.1f}" y="208" text-anchor="middle">{step}</text>')
-    out.append(f'<text x="325" y="232" text-anchor="middle">{html.escape(x)}</text><text x="60" y="14">{html.escape(y)}</text></svg>')
+    out.append(f'<text x="230" y="232" text-anchor="middle">{html.escape(x)}</text><text x="20" y="14">{html.escape(y)}</text></svg>')
     return "".join(out)
 
 
 def with_figures(text, page_url):
-    functions = {"value": value, "source": source, "plot": plot, "header": lambda path: api_link(path, page_url)}
+    functions = {"value": value, "source": source, "plot": plot, "header": lambda path, text="": api_link(path, text or path, page_url)}
 
     def call(match):
         try:
@@ -159,7 +160,7 @@ def folders():
 
 
 def summary(header):
-    """The first sentence about the name that the header is called after, or else about its first name."""
+    """The first sentence of the comment at the top, or about the name that the header is called after, or about its first."""
     found = []
     detail = False
     block = []
@@ -179,11 +180,13 @@ def summary(header):
             block = []
         elif not line.strip():
             block = []
-    if not found:  # without public names: the first comment in the code
-        plain = re.search(r"^(?!// SPDX)(?:///?(?: .*)?\n)+", (ROOT / "include" / header).read_text().split("#pragma once")[1], re.MULTILINE)
-        if not plain:
-            raise Broken(f"{header}: no comment says what it is for")
-        found.append((True, True, 0, [line.lstrip("/").strip() for line in plain[0].splitlines()]))
+    code = (ROOT / "include" / header).read_text().split("#pragma once\n\n")[1]
+    top = re.match(r"(?:///?(?: .*)?\n)+", code)  # a comment about the whole header
+    top = top or (None if found else re.search(r"^(?:// .*\n)+", code, re.MULTILINE))
+    if top:
+        found = [(False, False, 0, [line.lstrip("/").strip() for line in top[0].splitlines()])]
+    if not found:
+        raise Broken(f"{header}: no comment says what it is for")
     block = min(found)[3]
     text = " ".join(block[: block.index("")] if "" in block else block)
     return re.split(r"(?<=[.?]) (?=[A-Z(])", text)[0].strip().rstrip(":.") + "."
@@ -200,7 +203,7 @@ def folder_page(name, may_include, holds, algorithms):
     text += ["| header | about |", "|---|---|"]
     for path in sorted(folder.glob("*.hpp")):
         header = str(path.relative_to(ROOT / "include"))
-        text.append('| {{ header("%s") }} | %s |' % (header, summary(header).replace("|", "\\|")))
+        text.append('| {{ header("%s", "%s") }} | %s |' % (header, path.name, summary(header).replace("|", "\\|")))
     for sub, what in (("scalar", "plain loops, the specification"), ("simd", "xsimd"), ("cuda", "Thrust")):
         names = ", ".join(f"`{path.name}`" for path in sorted((folder / sub).glob("*.*")))
         if names:
@@ -270,11 +273,10 @@ def api_pages():
     return pages
 
 
-def api_link(header, page_url):
-    if header not in api_pages():
+def api_link(header, text, page_url):
+    if header not in FILES:
         raise Broken(f"no API page for {header}")
-    up = "../" * page_url.count("/")
-    return f'<a href="{up}api/{api_pages()[header]}"><code>{header}</code></a>'
+    return f'<a href="{"../" * page_url.count("/")}api/{FILES[header]}"><code>{text}</code></a>'
 
 
 def link_back(site):
@@ -294,9 +296,6 @@ def link_back(site):
         path.write_text(text.replace('<div class="contents">', f'<div class="contents"><p>{" &middot; ".join(links)}</p>', 1))
 
 
-FILES = {}
-
-
 def check_site(site):
     """Every link of every page leads to a file and an anchor; nothing is loaded from elsewhere."""
     problems = []
@@ -307,7 +306,7 @@ def check_site(site):
         for tag, link in set(re.findall(r'<(\w+)\b[^>]*?\s(?:href|src|data)="([^"]*)"', text)):
             link = html.unescape(link)
             if re.match(r"(https?:)?//", link):
-                if tag != "a" or "<a" not in text:
+                if tag != "a":
                     problems.append(f"{here} loads {link}")
                 continue
             if re.match(r"(mailto|data|javascript):", link):
@@ -372,11 +371,13 @@ def on_page_markdown(markdown, page, config, files):
         text = with_figures(with_sections(rewritten(markdown, source_path, page.file.src_uri)), page.file.dest_uri)
     except Broken as error:
         raise Broken(f"{source_path}: {error}") from None
+    text = re.sub(r"^```cpp no-run$", "```cpp", text, flags=re.MULTILINE)  # a mark for tests/build/check_readme.py
     if page.file.src_uri.startswith("algorithms/"):
         meta = page.meta
         about = f'{{{{ header("{meta["header"]}") }}}} · tests: `{meta["tests"]}`'
         text = re.sub(r"^(# .*\n)", lambda m: m[1] + "\n" + with_figures(about, page.file.dest_uri) + "\n", text, count=1, flags=re.MULTILINE)
     if page.file.src_uri == "index.md":
+        page.meta["hide"] = ["navigation"]
         api = '\n<a href="api/index.html">API pages: every class, function and option</a>\n'
         if text.count("\n## Two commands") != 1:
             raise Broken("README.md: the link to the API pages stands before the section Two commands, which is missing")
