@@ -16,7 +16,6 @@
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/scored.hpp>
-#include <funnel/core/top_k.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/item_metadata.hpp>
 #include <funnel/data/read_interactions.hpp>
@@ -30,12 +29,10 @@
 #include <funnel/rerank/mmr.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>

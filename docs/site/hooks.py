@@ -25,6 +25,11 @@ import sys
 import urllib.parse
 import xml.etree.ElementTree
 
+try:
+    from mkdocs.exceptions import PluginError as Failure  # shown without a traceback
+except ImportError:  # tests/build/check_docs.py runs without MkDocs
+    Failure = Exception
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 RESULTS = ROOT / "bench/results"
@@ -34,7 +39,7 @@ FILES = {}  # the API page of each header, once Doxygen has run
 OUTSIDE = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md", "security.md": "SECURITY.md"}
 
 
-class Broken(Exception):
+class Broken(Failure):
     pass
 
 
