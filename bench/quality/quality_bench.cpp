@@ -75,7 +75,8 @@ public:
           log_(std::move(log)),
           items_(std::move(items)),
           split_(data::split_random(log_)),
-          setup_(std::move(name) + ", 20 % of the rows held out at random") {}
+          data_(std::move(name)),
+          setup_(data_ + ", 20 % of the rows held out, random split") {}
 
     void compare_models() {
         for (const auto& [split_name, split] :
@@ -86,12 +87,12 @@ public:
                              .peer = "",
                              .ours = figures.at("ndcg@10"),
                              .unit = "ndcg@10",
-                             .setup = setup_});
+                             .setup = data_ + ", 20 % of the rows held out, " + split_name});
                 report_.add({.name = name + " users, " + split_name,
                              .peer = "",
                              .ours = static_cast<double>(figures.users()),
                              .unit = "users",
-                             .setup = setup_});
+                             .setup = data_ + ", 20 % of the rows held out, " + split_name});
             };
             add("Popularity", cf::Popularity::fit(split.train));
             add("ItemKNN", cf::ItemKNN::fit(split.train));
@@ -281,6 +282,7 @@ private:
     data::Interactions log_;
     data::ItemMetadata items_;
     data::Split split_;
+    std::string data_;
     std::string setup_;
     Threads pool_;
 };

@@ -5,7 +5,7 @@ In a page:
     --8<-- "FILE" "LINE"            in a code block: the declaration in FILE whose first line contains LINE
     {{ value("AREA", "ROW") }}      a number of the newest bench/results/*_AREA.json; a third argument is a format
     {{ plot("AREA", "ROW {}", [1, 2], "x", "y") }}    a plot of such numbers
-    {{ source("AREA") }}            the command, the date and the machine of that file
+    {{ source("AREA", "ROW") }}     the command, the date and the machine of that file, and the data of the row
     {{ header("funnel/cf/ease.hpp") }}                a link to the API page of a header; a second argument is its text
 
     hooks.py keep AREA "COMMAND"    keeps build/bench/AREA.json, as COMMAND wrote it, in bench/results/
@@ -88,22 +88,27 @@ def results(area):
     for path, known in kept["sources"].items():
         if not (ROOT / path).exists() or digest(path) != known:
             raise Broken(f"{files[-1].name} is stale: {path} has changed since. Run {kept['command']}, then keep the result (docs/site/hooks.py)")
-    rows = {row["name"]: row["ours"] for row in data["rows"]}
+    rows = {row["name"]: (row["ours"], row["setup"]) for row in data["rows"]}
     if len(rows) != len(data["rows"]):
         raise Broken(f"{files[-1].name}: two rows have one name")
     return rows, data["machine"], kept
 
 
-def value(area, name, form=".3f"):
+def row_of(area, name):
     rows = results(area)[0]
-    if rows.get(name) is None:
+    if name not in rows or rows[name][0] is None:
         raise Broken(f'there is no figure "{name}" in the results of {area}')
-    return format(rows[name], form)
+    return rows[name]
 
 
-def source(area):
+def value(area, name, form=".3f"):
+    return format(row_of(area, name)[0], form)
+
+
+def source(area, name):
     _, machine, kept = results(area)
-    return f'<p class="measured">Measured on {kept["date"]} with <code>{html.escape(kept["command"])}</code>: {html.escape(machine)}. Other programs ran on the machine at the time.</p>'
+    setup = row_of(area, name)[1]
+    return f'<p class="measured">Measured on {kept["date"]} with <code>{html.escape(kept["command"])}</code>. Data: {html.escape(setup)}. Machine: {html.escape(machine)}, also busy with other work.</p>'
 
 
 def plot(area, pattern, steps, x, y):
@@ -119,7 +124,7 @@ def plot(area, pattern, steps, x, y):
     out.append(f'<polyline points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in at)}" fill="none" stroke="#2f81c7" stroke-width="2.5"/>')
     for (a, b), step, v in zip(at, steps, values):
         above = b - 10 if b > 45 else b + 22
-        out.append(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="#2f81c7"/><text x="{a:.1f}" y="{above:.1f}" text-anchor="middle">{v:.3g}</text><text x="{a:.1f}" y="208" text-anchor="middle">{step}</text>')
+        out.append(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="#2f81c7"/><text x="{a:.1f}" y="{above:.1f}" text-anchor="middle">{v:#.3g}</text><text x="{a:.1f}" y="208" text-anchor="middle">{step}</text>')
     out.append(f'<text x="230" y="232" text-anchor="middle">{html.escape(x)}</text><text x="20" y="14">{html.escape(y)}</text></svg>')
     return "".join(out)
 
@@ -381,6 +386,9 @@ def on_page_markdown(markdown, page, config, files):
         meta = page.meta
         about = f'{{{{ header("{meta["header"]}") }}}} · tests: `{meta["tests"]}`'
         text = re.sub(r"^(# .*\n)", lambda m: m[1] + "\n" + with_figures(about, page.file.dest_uri) + "\n", text, count=1, flags=re.MULTILINE)
+    if page.file.src_uri in ("index.md", "architecture.md"):
+        known = {name for name, _, _ in folders()}
+        text = re.sub(r"^\| `(\w+)` \|", lambda m: f"| [`{m[1]}`](folders/{m[1]}.md) |" if m[1] in known else m[0], text, flags=re.MULTILINE)
     if page.file.src_uri == "index.md":
         page.meta["hide"] = ["navigation"]
         api = '\n<a href="api/index.html">API pages: every class, function and option</a>\n'
