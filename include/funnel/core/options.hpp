@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+// Checks of options: each rejects a value out of range, with the name of the option, the range and the value.
+
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 
