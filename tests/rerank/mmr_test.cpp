@@ -303,13 +303,13 @@ TEST_CASE("mmr: asks for each pair of candidate and pick at most once") {
     CHECK(calls == 9 + 8 + 7);
 }
 
-TEST_CASE("mmr: any k, ties, and relevance that is no number") {
-    funnel::testing::check_reranker_contract(
+TEST_CASE("mmr: any k, any relevance, ties, and relevance that is not finite") {
+    funnel::testing::check_reranker(
         [](std::span<const float> relevance, std::size_t k) { return mmr(relevance, unrelated, {.k = k}); });
-    funnel::testing::check_reranker_contract([](std::span<const float> relevance, std::size_t k) {
+    funnel::testing::check_reranker([](std::span<const float> relevance, std::size_t k) {
         return mmr(relevance, Matrix<float>(relevance.size(), 3), {.k = k});
     });
-    funnel::testing::check_reranker_contract([](std::span<const float> relevance, std::size_t k) {
+    funnel::testing::check_reranker([](std::span<const float> relevance, std::size_t k) {
         return mmr(relevance, Similarities{Matrix<float>(relevance.size(), relevance.size())}, {.k = k});
     });
 }
