@@ -108,7 +108,8 @@ def value(area, name, form=".3f"):
 def source(area, name):
     _, machine, kept = results(area)
     setup = row_of(area, name)[1]
-    return f'<p class="measured">Measured on {kept["date"]} with <code>{html.escape(kept["command"])}</code>. Data: {html.escape(setup)}. Machine: {html.escape(machine)}, also busy with other work.</p>'
+    note = f", {kept['note']}" if "note" in kept else ""
+    return f'<p class="measured">Measured on {kept["date"]} with <code>{html.escape(kept["command"])}</code>. Data: {html.escape(setup)}. Machine: {html.escape(machine + note)}.</p>'
 
 
 def plot(area, pattern, steps, x, y):

@@ -6,8 +6,8 @@ A run has time for a fixed number of lines of tests, however large the library i
 day touched come first. The others follow in turns: the first one moves on by one per day. The choice depends on the commit
 alone, so repeating a run repeats its checks. Without git, the choice depends on today's date.
 
-    plan.py [--lines N]     areas on stdout; the explanation on stderr
-    plan.py --all           all areas
+    plan.py          areas on stdout; the explanation on stderr
+    plan.py --all    all areas
 """
 
 import argparse
@@ -18,6 +18,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DAY = 24 * 60 * 60
+LINES = 10000  # of tests that a run has time for
 
 
 def git(*arguments):
@@ -68,7 +69,6 @@ def plan(lines, touched, day, limit):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lines", type=int, default=10000, help="lines of tests that a run has time for")
     parser.add_argument("--all", action="store_true")
     arguments = parser.parse_args()
     lines = areas_with_lines()
@@ -84,7 +84,7 @@ def main():
             changes[area] = changes.get(area, 0) + 1
     touched = sorted(changes, key=lambda area: -changes[area])
 
-    recent, turns = plan(lines, touched, now // DAY, arguments.lines)
+    recent, turns = plan(lines, touched, now // DAY, LINES)
     skipped = [area for area in lines if area not in recent + turns]
     explanation = f"deep checks of the areas that the last commits touched: {' '.join(recent) or 'none'}; whose turn it is: {' '.join(turns) or 'none'}"
     if skipped:

@@ -75,8 +75,9 @@ void check_reranker(const Pick& pick) {
         check_slate(slate, relevance.size(), k);
         std::vector<std::size_t> expected(relevance.size());
         std::iota(expected.begin(), expected.end(), std::size_t{0});
-        std::stable_sort(expected.begin(), expected.end(),
-                         [&](std::size_t a, std::size_t b) { return relevance[a] > relevance[b]; });
+        std::sort(expected.begin(), expected.end(), [&](std::size_t a, std::size_t b) {
+            return relevance[a] != relevance[b] ? relevance[a] > relevance[b] : a < b;
+        });
         expected.resize(std::min(k, expected.size()));
         CHECK(slate == expected);
         CHECK(pick(relevance, k) == slate);
