@@ -61,6 +61,7 @@ public:
     [[nodiscard]] bool has_failed() const noexcept;
 };
 
+/// A class of a user, with a member of type T and implicit copies.
 template <class T>
 struct Holding {
     T value;

@@ -80,9 +80,9 @@ public:
 
     LogisticRegression(const LogisticRegression&) = default;
     LogisticRegression(LogisticRegression&&) noexcept = default;
-    LogisticRegression& operator=(const LogisticRegression& other) {
+    LogisticRegression& operator=(const LogisticRegression& other) {  // strong guarantee
         return *this = LogisticRegression(other);
-    }  // strong guarantee
+    }
     LogisticRegression& operator=(LogisticRegression&& other) noexcept {
         LogisticRegression taken(std::move(other));
         std::swap(bias_, taken.bias_);
