@@ -7,6 +7,7 @@
 #include <exception>
 #include <limits>
 #include <new>
+#include <type_traits>
 
 // The thread sanitizer has an operator new of its own, and no second one beside it.
 #if defined(__SANITIZE_THREAD__)
@@ -60,6 +61,12 @@ public:
     [[nodiscard]] bool has_failed() const noexcept;
 };
 
+/// A class of a user, with a member of type T and implicit copies.
+template <class T>
+struct Holding {
+    T value;
+};
+
 /// Checks the strong guarantee of a call: when an allocation fails inside it, the object is as it was before.
 ///
 /// Fails each allocation of mutate(object) in turn, on a new object each time, until the call succeeds. After a failure
@@ -76,6 +83,9 @@ std::size_t check_strong_guarantee(const Make& make, const Mutate& mutate, const
         return 1;
     }
     auto untouched = make();
+    // An assignment that takes its argument by value and is noexcept would make that of a class around it noexcept too,
+    // although it copies: without memory, the program would end.
+    static_assert(!std::is_nothrow_copy_assignable_v<Holding<decltype(untouched)>>);
     const auto before = state(untouched);
     mutate(untouched);
     const auto after = state(untouched);

@@ -183,6 +183,12 @@ void check_ranker_values(const R& ranker, const R& other, const RankerSample& sa
 /// What every ranker promises: finite scores, which depend on the row alone; the same for dense and sparse rows, but for
 /// rounding; the same model for any number of threads; files; moves and copies; errors about labels and features.
 /// One call in the test of each ranker; options should be such that it learns fast.
+///
+/// Needs: copies and moves, fit(rows, labels, options, executor), score(rows) and features() as
+/// ranking/logistic_regression.hpp documents them, save and load. rows are features::FeatureRows, labels 0 and 1.
+/// predict(rows) is tested if there is one.
+///
+///     check_ranker<LogisticRegression>(LogisticRegressionOptions{.epochs = 5});
 template <class R, class Options>
 void check_ranker(const Options& options) {
     const detail::RankerSample sample(400, 6, 1);

@@ -44,6 +44,10 @@ bool is_rejected_as_corrupt(const std::string& path) {
 /// object, other    different objects; other is the target of assignments
 /// answers          answers(object) -> what its users can ask it, comparable with ==; called for undamaged objects only
 /// use              use(object) asks an object from a forged file, of any size, for everything; it may throw CorruptData
+/// damage           how many bits are flipped and how often the file is cut; fewer where loading takes long
+///
+///     const auto answers = [](const Encoder& encoder) { return std::pair(encoder.size(), encoder.encode("a")); };
+///     check_saved(Encoder({"a", "b"}), Encoder({"c"}), answers, answers);
 template <class T, class Answers, class Use>
 void check_saved(const T& object, const T& other, const Answers& answers, const Use& use,
                  const DamageOptions& damage = {}) {

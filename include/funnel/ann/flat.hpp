@@ -57,8 +57,10 @@ public:
     Flat(const Flat&) = default;
     /// The moved-from index is empty and has dimension 0.
     Flat(Flat&& other) noexcept : Flat() { swap(other); }
-    Flat& operator=(Flat other) noexcept {
-        swap(other);
+    Flat& operator=(const Flat& other) { return *this = Flat(other); }  // strong guarantee
+    Flat& operator=(Flat&& other) noexcept {
+        Flat taken(std::move(other));
+        swap(taken);
         return *this;
     }
     ~Flat() = default;

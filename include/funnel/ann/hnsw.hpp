@@ -63,8 +63,10 @@ public:
     HNSW(const HNSW&) = default;
     /// The moved-from index is empty and has dimension 0.
     HNSW(HNSW&& other) noexcept : HNSW() { swap(other); }
-    HNSW& operator=(HNSW other) noexcept {
-        swap(other);
+    HNSW& operator=(const HNSW& other) { return *this = HNSW(other); }  // strong guarantee
+    HNSW& operator=(HNSW&& other) noexcept {
+        HNSW taken(std::move(other));
+        swap(taken);
         return *this;
     }
     ~HNSW() = default;

@@ -39,9 +39,11 @@ public:
     DenseWeights(const DenseWeights&) = default;
     DenseWeights(DenseWeights&& other) noexcept
         : weights_(std::move(other.weights_)), items_(std::exchange(other.items_, 0)) {}
-    DenseWeights& operator=(DenseWeights other) noexcept {
-        weights_.swap(other.weights_);
-        std::swap(items_, other.items_);
+    DenseWeights& operator=(const DenseWeights& other) { return *this = DenseWeights(other); }  // strong guarantee
+    DenseWeights& operator=(DenseWeights&& other) noexcept {
+        DenseWeights taken(std::move(other));
+        weights_.swap(taken.weights_);
+        std::swap(items_, taken.items_);
         return *this;
     }
     ~DenseWeights() = default;

@@ -59,11 +59,12 @@ public:
 
     // A move is a copy, so that a moved-from object still refers to a valid scorer.
     FoldedUser(const FoldedUser&) = default;
-    FoldedUser& operator=(FoldedUser other) noexcept {
-        kept_ = other.kept_;
-        scorer_ = other.scorer_;
-        history_.swap(other.history_);
-        factors_.swap(other.factors_);
+    FoldedUser& operator=(const FoldedUser& other) {  // strong guarantee
+        FoldedUser copy(other);
+        kept_ = std::move(copy.kept_);
+        scorer_ = copy.scorer_;
+        history_.swap(copy.history_);
+        factors_.swap(copy.factors_);
         return *this;
     }
     ~FoldedUser() = default;

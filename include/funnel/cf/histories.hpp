@@ -35,10 +35,12 @@ public:
         : offsets_(std::move(other.offsets_)),
           items_(std::move(other.items_)),
           catalogue_(std::exchange(other.catalogue_, 0)) {}
-    Histories& operator=(Histories other) noexcept {
-        offsets_.swap(other.offsets_);
-        items_.swap(other.items_);
-        std::swap(catalogue_, other.catalogue_);
+    Histories& operator=(const Histories& other) { return *this = Histories(other); }  // strong guarantee
+    Histories& operator=(Histories&& other) noexcept {
+        Histories taken(std::move(other));
+        offsets_.swap(taken.offsets_);
+        items_.swap(taken.items_);
+        std::swap(catalogue_, taken.catalogue_);
         return *this;
     }
     ~Histories() = default;

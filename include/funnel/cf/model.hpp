@@ -78,10 +78,12 @@ public:
 
     Model(const Model&) = default;
     Model(Model&&) noexcept = default;
-    Model& operator=(Model other) noexcept {  // by value: if the copy runs out of memory, *this is unchanged
-        S::operator=(static_cast<S&&>(other));
-        histories_ = std::move(other.histories_);
-        fingerprint_ = other.fingerprint_;
+    Model& operator=(const Model& other) { return *this = Model(other); }  // strong guarantee
+    Model& operator=(Model&& other) noexcept {
+        Model taken(std::move(other));
+        S::operator=(static_cast<S&&>(taken));
+        histories_ = std::move(taken.histories_);
+        fingerprint_ = taken.fingerprint_;
         return *this;
     }
     ~Model() = default;

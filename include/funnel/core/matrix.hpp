@@ -76,11 +76,13 @@ public:
           cols_(std::exchange(other.cols_, 0)),
           stride_(std::exchange(other.stride_, 0)),
           elements_(std::move(other.elements_)) {}
-    Matrix& operator=(Matrix other) noexcept {
-        std::swap(rows_, other.rows_);
-        std::swap(cols_, other.cols_);
-        std::swap(stride_, other.stride_);
-        elements_.swap(other.elements_);
+    Matrix& operator=(const Matrix& other) { return *this = Matrix(other); }  // strong guarantee
+    Matrix& operator=(Matrix&& other) noexcept {
+        Matrix taken(std::move(other));
+        std::swap(rows_, taken.rows_);
+        std::swap(cols_, taken.cols_);
+        std::swap(stride_, taken.stride_);
+        elements_.swap(taken.elements_);
         return *this;
     }
     ~Matrix() = default;

@@ -110,11 +110,13 @@ public:
           offsets_(std::move(other.offsets_)),
           columns_(std::move(other.columns_)),
           values_(std::move(other.values_)) {}
-    CSRMatrix& operator=(CSRMatrix other) noexcept {
-        std::swap(cols_, other.cols_);
-        offsets_.swap(other.offsets_);
-        columns_.swap(other.columns_);
-        values_.swap(other.values_);
+    CSRMatrix& operator=(const CSRMatrix& other) { return *this = CSRMatrix(other); }  // strong guarantee
+    CSRMatrix& operator=(CSRMatrix&& other) noexcept {
+        CSRMatrix taken(std::move(other));
+        std::swap(cols_, taken.cols_);
+        offsets_.swap(taken.offsets_);
+        columns_.swap(taken.columns_);
+        values_.swap(taken.values_);
         return *this;
     }
     ~CSRMatrix() = default;

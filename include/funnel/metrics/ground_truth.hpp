@@ -118,14 +118,16 @@ public:
           users_of_item_(std::move(other.users_of_item_)),
           train_users_(std::exchange(other.train_users_, 0)),
           skipped_users_(std::exchange(other.skipped_users_, 0)) {}
-    GroundTruth& operator=(GroundTruth other) noexcept {  // strong guarantee
-        users_.swap(other.users_);
-        is_warm_.swap(other.is_warm_);
-        begins_.swap(other.begins_);
-        relevant_.swap(other.relevant_);
-        users_of_item_.swap(other.users_of_item_);
-        std::swap(train_users_, other.train_users_);
-        std::swap(skipped_users_, other.skipped_users_);
+    GroundTruth& operator=(const GroundTruth& other) { return *this = GroundTruth(other); }  // strong guarantee
+    GroundTruth& operator=(GroundTruth&& other) noexcept {
+        GroundTruth taken(std::move(other));
+        users_.swap(taken.users_);
+        is_warm_.swap(taken.is_warm_);
+        begins_.swap(taken.begins_);
+        relevant_.swap(taken.relevant_);
+        users_of_item_.swap(taken.users_of_item_);
+        std::swap(train_users_, taken.train_users_);
+        std::swap(skipped_users_, taken.skipped_users_);
         return *this;
     }
     ~GroundTruth() = default;

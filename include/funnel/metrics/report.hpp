@@ -32,9 +32,11 @@ public:
 
     Summary(const Summary&) = default;
     Summary(Summary&& other) noexcept : users_(std::exchange(other.users_, 0)), figures_(std::move(other.figures_)) {}
-    Summary& operator=(Summary other) noexcept {  // strong guarantee
-        std::swap(users_, other.users_);
-        figures_.swap(other.figures_);
+    Summary& operator=(const Summary& other) { return *this = Summary(other); }  // strong guarantee
+    Summary& operator=(Summary&& other) noexcept {
+        Summary taken(std::move(other));
+        std::swap(users_, taken.users_);
+        figures_.swap(taken.figures_);
         return *this;
     }
     ~Summary() = default;
@@ -113,13 +115,15 @@ public:
           user_ids_(std::move(other.user_ids_)),
           columns_(std::move(other.columns_)),
           skipped_users_(std::exchange(other.skipped_users_, 0)) {}
-    Report& operator=(Report other) noexcept {  // strong guarantee
-        Summary::operator=(std::move(static_cast<Summary&>(other)));
-        warm_ = std::move(other.warm_);
-        cold_ = std::move(other.cold_);
-        user_ids_.swap(other.user_ids_);
-        columns_.swap(other.columns_);
-        std::swap(skipped_users_, other.skipped_users_);
+    Report& operator=(const Report& other) { return *this = Report(other); }  // strong guarantee
+    Report& operator=(Report&& other) noexcept {
+        Report taken(std::move(other));
+        Summary::operator=(std::move(static_cast<Summary&>(taken)));
+        warm_ = std::move(taken.warm_);
+        cold_ = std::move(taken.cold_);
+        user_ids_.swap(taken.user_ids_);
+        columns_.swap(taken.columns_);
+        std::swap(skipped_users_, taken.skipped_users_);
         return *this;
     }
     ~Report() = default;

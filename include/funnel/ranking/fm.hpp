@@ -100,10 +100,12 @@ public:
 
     FM(const FM&) = default;
     FM(FM&&) noexcept = default;
-    FM& operator=(FM other) noexcept {  // by value: if the copy runs out of memory, *this is unchanged
-        std::swap(bias_, other.bias_);
-        weights_.swap(other.weights_);
-        std::swap(vectors_, other.vectors_);
+    FM& operator=(const FM& other) { return *this = FM(other); }  // strong guarantee
+    FM& operator=(FM&& other) noexcept {
+        FM taken(std::move(other));
+        std::swap(bias_, taken.bias_);
+        weights_.swap(taken.weights_);
+        std::swap(vectors_, taken.vectors_);
         return *this;
     }
     ~FM() = default;

@@ -80,12 +80,16 @@ public:
 
     LogisticRegression(const LogisticRegression&) = default;
     LogisticRegression(LogisticRegression&&) noexcept = default;
-    LogisticRegression& operator=(LogisticRegression other) noexcept {  // by value: unchanged if the copy fails
-        std::swap(bias_, other.bias_);
-        std::swap(origin_, other.origin_);
-        weights_.swap(other.weights_);
-        means_.swap(other.means_);
-        scales_.swap(other.scales_);
+    LogisticRegression& operator=(const LogisticRegression& other) {  // strong guarantee
+        return *this = LogisticRegression(other);
+    }
+    LogisticRegression& operator=(LogisticRegression&& other) noexcept {
+        LogisticRegression taken(std::move(other));
+        std::swap(bias_, taken.bias_);
+        std::swap(origin_, taken.origin_);
+        weights_.swap(taken.weights_);
+        means_.swap(taken.means_);
+        scales_.swap(taken.scales_);
         return *this;
     }
     ~LogisticRegression() = default;
