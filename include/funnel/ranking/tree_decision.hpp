@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/math.hpp>
+#include <funnel/ranking/tree_ensemble.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ranking::detail {
+
+/// Up to this absolute value a feature counts as zero, as in LightGBM (kZeroThreshold).
+inline constexpr float zero_threshold = 1e-35F;
+
+/// Whether a value is one of the categories of a set. Values are truncated towards zero.
+[[nodiscard]] inline bool contains(std::span<const std::uint32_t> words, float x,
+                                   bool negative_fractions_are_category_0) {
+    // Tested before the conversion, which is undefined for values out of range.
+    const float first = negative_fractions_are_category_0 ? -1.0F : 0.0F;
+    const bool is_low = negative_fractions_are_category_0 ? !(x > first) : !(x >= first);
+    if (is_low || !(x < static_cast<float>(32 * words.size()))) {
+        return false;
+    }
+    const auto category = static_cast<std::size_t>(static_cast<std::int64_t>(x));
+    return ((words[category / 32] >> (category % 32)) & 1U) != 0;
+}
+
+/// Whether a row with value x takes the left side. The specification of all engines.
+[[nodiscard]] inline bool goes_left(const TreeEnsemble& forest, const TreeSplit& split, const float& x) {
+    if (math::is_nan(x) || (split.zero_is_missing && math::abs(x) <= zero_threshold)) {
+        return split.missing_goes_left;
+    }
+    if (split.categories != TreeSplit::no_categories) {
+        return contains(forest.category_sets[split.categories], x, forest.negative_fractions_are_category_0);
+    }
+    return static_cast<double>(x) <= split.threshold;
+}
+
+/// The leaf that a row falls into.
+[[nodiscard]] inline std::size_t leaf_of(const TreeEnsemble& forest, const Tree& tree, std::span<const float> row) {
+    std::int32_t at = tree.splits.empty() ? ~0 : 0;
+    while (at >= 0) {  // children follow their parents, so this ends
+        const TreeSplit& split = tree.splits[static_cast<std::size_t>(at)];
+        at = goes_left(forest, split, row[split.feature]) ? split.left : split.right;
+    }
+    return static_cast<std::size_t>(~at);
+}
+
+/// The value of a linear leaf for a row.
+[[nodiscard]] inline double linear_value(const Tree& tree, std::size_t leaf, std::span<const float> row) {
+    const LinearLeaves& linear = tree.linear;
+    double value = linear.constants[leaf];
+    for (std::size_t j = linear.begins[leaf]; j < linear.begins[leaf + 1]; ++j) {
+        const float& x = row[linear.features[j]];
+        if (math::is_nan(x)) {
+            return tree.leaf_values[leaf];
+        }
+        double product = linear.coefficients[j] * static_cast<double>(x);
+        asm("" : "+m"(product));  // rounded here: a fused multiplication and addition would give other bits
+        value += product;
+    }
+    return value;
+}
+
+}  // namespace ranking::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
