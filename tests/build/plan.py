@@ -86,10 +86,10 @@ def plan(costs, touched, start, limit):
     return recent, turns
 
 
-def share(names, touched, limit):
+def share(names, touched, day, limit):
     """At most `limit` of the names, each of the same cost: those touched, nearest first, and the others in turns. Each has its
     turn within len(names) / (limit / 3) days."""
-    recent, turns = plan(dict.fromkeys(names, 1), touched, now() // DAY * (limit // 3), limit)
+    recent, turns = plan(dict.fromkeys(names, 1), touched, day * (limit // 3), limit)
     return set(recent + turns)
 
 

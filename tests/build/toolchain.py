@@ -84,7 +84,7 @@ class Toolchain:
         if self.areas:  # a header is of the area where it lies, a program of those whose headers it includes
             return {name for name in names if any(map(self.is_chosen, [name, *(names[name] if "/build/" in name else [])]))}
         changed = {path.removeprefix("include/") for path in plan.changed_files()}
-        chosen = plan.share(names, plan.reached(changed, everything), limit)
+        chosen = plan.share(names, plan.reached(changed, everything), plan.now() // plan.DAY, limit)
         if len(chosen) < len(names):
             script = pathlib.Path(sys.argv[0]).name
             print(f"skipped this time: {len(names) - len(chosen)} of {len(names)} in {script}; all: python3 tests/build/{script} --all")
