@@ -25,6 +25,7 @@ const Registered item_metadata({
         [] {
             return std::vector<std::string>{
                 "1|Toy Story (1995)|01-Jan-1995||http|0|0|0|1|1|1|0|0|0|0|0|0|0|0|0|0|0|0|0\n",
+                "2|unknown||||1|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0\n",
                 "1::Heat (1995)::Action|Crime\n2::Caf\xe9::Drama\n",
                 "movieId,title,genres\n1,\"Usual, The (1999)\",Drama|War\n3,x,(no genres listed)\n",
                 "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n1\tToy Story\t1995\tA B\n"};

@@ -18,7 +18,7 @@ void load_and_recommend(const Input& input) {
             check_list(model.recommend(user, {.k = 1000, .keep_seen = user > 0}), model.items());
             check_finite(model.score(user, items));
         }
-        const auto folded = model.fold_in(items);  // may throw: a file may hold options without a solution
+        const auto folded = model.fold_in(items);
         check_list(folded.recommend({.keep_seen = true}), model.items());
         check_finite(folded.score(items));
         if constexpr (requires { model.explain(0, 0, 5); }) {
