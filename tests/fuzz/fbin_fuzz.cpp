@@ -15,7 +15,7 @@ const Registered fbin({
             attempt([&] { check_round_trip(io::read_i8bin(input.path), io::read_i8bin, io::write_i8bin); });
             attempt([&] { check_round_trip(io::read_ibin(input.path), io::read_ibin, io::write_ibin); });
             attempt([&] {
-                const io::GroundTruth truth = io::read_ground_truth(input.path);
+                const io::NearestNeighbours truth = io::read_ground_truth(input.path);
                 check(truth.ids.rows() == truth.distances.rows() && truth.ids.cols() == truth.distances.cols(),
                       "ids and distances have the same shape");
             });
