@@ -5,6 +5,7 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/matrix.hpp>
 #include <funnel/core/scored.hpp>
 
 #include <cstddef>
@@ -32,7 +33,7 @@ struct Input {
 };
 
 struct Target {
-    std::string name;                 ///< of the file: <name>_fuzz.cpp
+    std::string name;                 ///< of the file <name>_fuzz.cpp
     void (*run)(const Input& input);  ///< reads the input and uses what was read
     std::vector<std::string> (*seeds)();
     std::vector<std::string> words = {};  ///< of the format; libFuzzer inserts them
@@ -103,6 +104,16 @@ template <class Save>
     return bytes;
 }
 
+/// A matrix of 1, 2, 3, ... for a seed.
+template <class T>
+[[nodiscard]] Matrix<T> counting_matrix(std::size_t rows, std::size_t cols) {
+    Matrix<T> matrix(rows, cols);
+    for (std::size_t i = 0; i < rows * cols; ++i) {
+        matrix(i / cols, i % cols) = static_cast<T>(i + 1);
+    }
+    return matrix;
+}
+
 /// Checks that what was read can be written, read again and written to the same bytes.
 template <class Value, class Read, class Write>
 void check_round_trip(const Value& value, const Read& read, const Write& write) {
@@ -117,6 +128,16 @@ void check_round_trip(const Value& value, const Read& read, const Write& write) 
     }
     check(contents_of(path) == first, "what was written is read as it was");
     std::filesystem::remove(path);
+}
+
+/// Checks that writing what was read gives the input again. For formats that have only one way to write a value.
+template <class Read, class Write>
+void check_rewrites(const Input& input, const Read& read, const Write& write) {
+    attempt([&] {
+        const auto value = read(input.path);
+        const std::string written = saved([&](const std::string& path) { write(path, value); });
+        check(written == input.bytes, "what is read is what the file holds");
+    });
 }
 
 /// Loads a T, uses it, and checks that it survives another round. Use may throw InvalidArgument: a file may hold options

@@ -2,7 +2,6 @@
 
 // One program with all fuzz targets, because compiling costs more than fuzzing:
 //
-//     funnel_fuzz --list                          the names of the targets
 //     funnel_fuzz --target=NAME --seeds=FOLDER    writes the seeds of a target, and the dictionary FOLDER.dict
 //     funnel_fuzz --target=NAME ...               libFuzzer with that target
 
@@ -164,12 +163,6 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
     std::string seeds;
     for (int i = 1; i < *argc; ++i) {
         const std::string argument = (*argv)[i];
-        if (argument == "--list") {
-            for (const Target& known : targets()) {
-                std::puts(known.name.c_str());
-            }
-            std::exit(0);
-        }
         if (argument.starts_with("--target=")) {
             for (const Target& known : targets()) {
                 target = "--target=" + known.name == argument ? &known : target;
@@ -178,7 +171,7 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
             seeds = argument.substr(std::strlen("--seeds="));
         }
     }
-    check(target != nullptr, "--target= names a target of --list");
+    check(target != nullptr, "--target= names a target");
     if (!seeds.empty()) {
         write_seeds(seeds);
         std::exit(0);

@@ -16,7 +16,7 @@ void read_npy_of(const Input& input) {
 
 template <class T>
 std::string npy_seed(std::size_t rows, std::size_t cols) {
-    return saved([&](const std::string& path) { io::write_npy(path, Matrix<T>(rows, cols)); });
+    return saved([&](const std::string& path) { io::write_npy(path, counting_matrix<T>(rows, cols)); });
 }
 
 std::string replaced(std::string text, const std::string& old, const std::string& by) {
