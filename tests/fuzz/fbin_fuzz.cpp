@@ -40,6 +40,7 @@ const Registered fbin({
                 saved([](const std::string& path) { io::write_fbin(path, Matrix<float>(0, 7)); }),
                 saved([](const std::string& path) { io::write_u8bin(path, counting_matrix<std::uint8_t>(2, 4)); })};
         },
+    .words = {std::string("\0\0\1\0", 4), std::string("\0\0\0\x80", 4), "\xff\xff\xff\xff"},
 });
 
 }  // namespace

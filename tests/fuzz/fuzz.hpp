@@ -50,12 +50,21 @@ struct Registered {
     explicit Registered(Target target) { targets().push_back(std::move(target)); }
 };
 
+/// How many readers this run called, and how many of them accepted the input.
+struct Counts {
+    int attempts = 0;
+    int accepted = 0;
+};
+inline Counts counts;
+
 /// Runs a reader: whatever the bytes, it returns or throws CorruptData or IOError. InvalidArgument is a bug, because the
 /// caller of a reader did nothing wrong.
 template <class Read>
 void attempt(const Read& read) {
+    ++counts.attempts;
     try {
         read();
+        ++counts.accepted;
     } catch (const CorruptData&) {
     } catch (const IOError&) {
     }

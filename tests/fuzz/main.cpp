@@ -26,10 +26,21 @@ namespace {
 
 const Target* target = nullptr;
 
+void run(std::string_view bytes) {
+    static const int file = ::memfd_create("fuzz", 0);
+    const bool is_written = file >= 0 && ::ftruncate(file, 0) == 0 &&
+                            ::pwrite(file, bytes.data(), bytes.size(), 0) == static_cast<::ssize_t>(bytes.size());
+    check(is_written, "the input fits into a file in memory");
+    counts = {};
+    target->run({.path = "/proc/self/fd/" + std::to_string(file), .bytes = bytes});
+}
+
 void write_seeds(const std::string& folder) {
     std::filesystem::create_directories(folder);
     int number = 0;
     for (const std::string& seed : target->seeds()) {
+        run(seed);
+        check(counts.attempts == 0 || counts.accepted > 0, "a reader accepts each seed");
         std::ofstream(folder + "/seed" + std::to_string(number++), std::ios::binary) << seed;
     }
     std::ofstream dictionary(folder + ".dict");
@@ -91,14 +102,12 @@ public:
             case 3:
                 change(std::span(head_).subspan(8, 48), 48);
                 break;
-            case 4: {  // a small number in a word
-                if (section.contents.size() >= 4) {
-                    const std::size_t at = 4 * random.below(section.contents.size() / 4);
-                    const auto raw = io::number_bytes(static_cast<std::uint32_t>(random.below(20)));
-                    std::copy(raw.begin(), raw.end(), section.contents.begin() + static_cast<std::ptrdiff_t>(at));
-                }
+            case 4:
+                change_word<std::uint32_t>(section.contents, random);
                 break;
-            }
+            case 5:
+                change_word<std::uint64_t>(section.contents, random);
+                break;
             default: {
                 const std::size_t size = section.contents.size();
                 section.contents.resize(size + std::min<std::size_t>(room, 64) + 1);
@@ -107,8 +116,10 @@ public:
         }
     }
 
+    [[nodiscard]] std::size_t head_and_table_size() const { return (1 + sections_.size()) * entry_size; }
+
     [[nodiscard]] std::vector<std::byte> file() {
-        std::vector<std::byte> out((1 + sections_.size()) * entry_size);
+        std::vector<std::byte> out(head_and_table_size());
         const auto put = [](std::vector<std::byte>& bytes, std::size_t at, auto number) {
             const auto raw = io::number_bytes(number);
             std::copy(raw.begin(), raw.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at));
@@ -132,6 +143,24 @@ public:
     }
 
 private:
+    // A number is replaced by a small one, by one at a limit, or by another number of the section.
+    template <class T>
+    static void change_word(std::span<std::byte> contents, Random& random) {
+        const std::size_t words = contents.size() / sizeof(T);
+        if (words == 0) {
+            return;
+        }
+        T number = static_cast<T>(random.below(20));
+        const std::uint64_t kind = random.below(3);
+        if (kind == 0) {
+            number = static_cast<T>((std::uint64_t{1} << random.below(8 * sizeof(T))) - random.below(2));
+        } else if (kind == 1) {
+            number = io::load_number<T>(contents.subspan(sizeof(T) * random.below(words)));
+        }
+        const auto raw = io::number_bytes(number);
+        std::copy(raw.begin(), raw.end(), contents.subspan(sizeof(T) * random.below(words)).begin());
+    }
+
     struct Section {
         std::vector<std::byte> entry;
         std::vector<std::byte> contents;
@@ -180,13 +209,9 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    static const int file = ::memfd_create("fuzz", 0);
-    const bool is_written =
-        file >= 0 && ::ftruncate(file, 0) == 0 && ::pwrite(file, data, size, 0) == static_cast<::ssize_t>(size);
-    check(is_written, "the input fits into a file in memory");
-    target->run({.path = "/proc/self/fd/" + std::to_string(file),
-                 .bytes = std::string_view(reinterpret_cast<const char*>(data), size)});
-    return 0;
+    run(std::string_view(reinterpret_cast<const char*>(data), size));
+    // -1 keeps the input out of the corpus: almost every change of a rejected container is rejected as well.
+    return target->is_container && counts.accepted == 0 ? -1 : 0;
 }
 
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size,
@@ -197,7 +222,13 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
         return LLVMFuzzerMutate(data, size, max_size);
     }
     auto container = Container::of(bytes.first(size));
-    if (!container || random.below(8) == 0) {
+    const std::size_t head = container ? container->head_and_table_size() : 0;
+    if (head > 0 && random.below(8) == 0) {  // in place; the sections stay, or their checksums would be wrong
+        LLVMFuzzerMutate(data, head, head);
+        repair_head(bytes.first(size));
+        return size;
+    }
+    if (!container) {
         const std::size_t changed = LLVMFuzzerMutate(data, size, max_size);
         repair_head(bytes.first(changed));
         return changed;

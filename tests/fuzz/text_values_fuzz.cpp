@@ -113,8 +113,26 @@ const Registered text_values({
                 "2024-02-29T23:59:59.25+05:30", "2016-12-31T23:59:60Z",         "-12.5e-3", "1e400",
                 "0.000000000000000000001",      "Caf\xc3\xa9 \xf0\x9f\x8e\xac", "Caf\xe9"};
         },
-    .words = {"T", "Z", "e+", "e-", "+23:59", ":60", "9999-12-31", "0000-01-01", "\xef\xbb\xbf", "\xed\xa0\x80",
-              "\xf4\x8f\xbf\xbf", "\xc2\x80", "\x1f\x8b", "PK\x03\x04", "\x93NUMPY", "<!DOCTYPE"},
+    .words = {"T",
+              "Z",
+              "e+",
+              "e-",
+              "E9",
+              "+23:59",
+              ":60",
+              "9999-12-31",
+              "0000-01-01",
+              "\xef\xbb\xbf",
+              "\xed\xa0\x80",
+              "\xe0\x9f\xbf",
+              "\xe0\xa0\x80",
+              "\xf0\x8f\xbf\xbf",
+              "\xf4\x8f\xbf\xbf",
+              "\xc2\x80",
+              "\x1f\x8b",
+              "PK\x03\x04",
+              "\x93NUMPY",
+              "<!DOCTYPE"},
 });
 
 }  // namespace
