@@ -7,6 +7,7 @@
 #include <funnel/io/utf8.hpp>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <regex>
 
@@ -41,7 +42,7 @@ void check_decimals(std::string_view text) {
 
 // Decodes every character and compares it with the limits of its length.
 bool is_utf8_by_definition(std::string_view text) {
-    constexpr std::uint32_t smallest[] = {0, 0x80, 0x800, 0x10000};
+    constexpr std::array<std::uint32_t, 4> smallest{0, 0x80, 0x800, 0x10000};
     for (std::size_t i = 0; i < text.size();) {
         const auto first = static_cast<unsigned char>(text[i]);
         const std::size_t more = first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
