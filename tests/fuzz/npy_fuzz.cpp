@@ -41,7 +41,7 @@ const Registered npy({
                                npy_seed<std::uint8_t>(4, 1),
                                npy_seed<float>(0, 3),
                                replaced(floats, "<f4", ">f4"),
-                               replaced(floats, "<f4", "<f2"),
+                               replaced(replaced(floats, "<f4", "<f2"), "(3, 2)", "(3, 4)"),
                                replaced(floats, "False", "True "),
                                replaced(floats, "(3, 2)", "(6,)  ")};
         },
