@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "support/timing.hpp"
+
+#include <cstddef>
+#include <vector>
+
+namespace funnel::bench {
+
+/// What one core can do at most: arithmetic, and reading data from its first cache.
+struct Peak {
+    double gflop_s = 0.0;  ///< float multiply-adds, each counted as 2
+    double l1_gb_s = 0.0;  ///< reading 16 KiB over and over
+};
+
+/// Measures the peak once per program.
+[[nodiscard]] inline const Peak& peak() {
+    using Vector = float __attribute__((vector_size(64)));  // split by the compiler if registers are narrower
+    static const Peak measured = [] {
+        constexpr std::size_t lanes = 16;
+        constexpr std::size_t chains = 10;
+        constexpr std::size_t steps = 10'000;
+        const TimingOptions options{.samples = 5, .sample_seconds = 0.005, .clock = Clock::ThreadCPU};
+        Vector factor = Vector{} + 0.999F;
+        keep(factor);
+        const auto multiply_add = [&] {
+            Vector sums[chains] = {};
+            for (std::size_t step = 0; step < steps; ++step) {
+                for (Vector& sum : sums) {
+                    sum = sum * factor + factor;
+                }
+            }
+            keep(sums);
+        };
+        const std::vector<Vector> data(256, factor);
+        const auto read = [&] {
+            Vector sums[8] = {};
+            for (std::size_t pass = 0; pass < 100; ++pass) {
+                for (std::size_t i = 0; i < data.size(); i += 8) {
+                    for (std::size_t j = 0; j < 8; ++j) {
+                        sums[j] += data[i + j];
+                    }
+                }
+                keep(sums);
+            }
+        };
+        return Peak{.gflop_s = 2.0 * lanes * chains * steps / time_ns(multiply_add, options).least,
+                    .l1_gb_s = 100.0 * 256.0 * sizeof(Vector) / time_ns(read, options).least};
+    }();
+    return measured;
+}
+
+}  // namespace funnel::bench
