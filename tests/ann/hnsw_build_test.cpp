@@ -34,9 +34,9 @@ using funnel::ann::detail::for_each_target;
 using funnel::ann::detail::HNSWGraph;
 using funnel::ann::detail::InsertScratch;
 using funnel::ann::detail::link_node;
+using funnel::ann::detail::NodeSimilarity;
 using funnel::ann::detail::NormAugmentation;
 using funnel::ann::detail::Offer;
-using funnel::ann::detail::Similarity;
 using funnel::testing::Bytes;
 
 namespace {
@@ -217,7 +217,7 @@ TEST_CASE("link_node: links on every level of the node, and offers the same in r
     Matrix<float> vectors(2, 1);
     vectors(1, 0) = 3.0F;
     const NormAugmentation<L2> augmentation(vectors, {});
-    const Similarity<L2, funnel::kernels::DefaultBackend> similarity{vectors.view(), augmentation};
+    const NodeSimilarity<L2, funnel::kernels::DefaultBackend> similarity{vectors.view(), augmentation};
     HNSWGraph graph(2, {1, 1});
     InsertScratch scratch;
     std::vector<Offer> offers;

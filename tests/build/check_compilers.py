@@ -2,22 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Other compilers read every test, bench and example without a warning: check_compilers.py clang++-14 clang++-19
 
-Also all headers at once, plain, with xsimd, and as C++23. Nothing is built.
+Also all headers at once, plain, with xsimd, and as C++23. Nothing is built. With --areas "cf io", the tests and benches of
+these folders are read, and all examples.
 """
 
+import copy
 import sys
 
 from toolchain import ROOT, WARNINGS, Toolchain, in_parallel
 
-compilers = sys.argv[1:]
-sys.argv[1:] = []
+given = Toolchain(__doc__)
 
 
 def sources():
     for folder, name in (("tests", "tests/tests.txt"), ("bench", "bench/benches.txt"), ("examples", "examples/examples.txt")):
         for line in (ROOT / name).read_text().splitlines():
             if line.strip() and not line.startswith("#"):
-                yield from (ROOT / folder / word for word in line.split() if word.endswith(".cpp"))
+                yield from (f"{folder}/{word}" for word in line.split() if word.endswith(".cpp"))
 
 
 def check(job):
@@ -28,8 +29,8 @@ def check(job):
 
 
 jobs = []
-for compiler in compilers:
-    toolchain = Toolchain(__doc__)
+for compiler in given.arguments.compilers:
+    toolchain = copy.copy(given)
     toolchain.compiler = compiler
     eigen = ("eigen",) if toolchain.has("eigen") else ()
     for needed in (eigen, (*eigen, "xsimd")):
@@ -38,8 +39,9 @@ for compiler in compilers:
             jobs.append((toolchain, "all headers", text, needed, []))
             jobs.append((toolchain, "all headers, C++23", text, needed, ["-std=c++2b"]))
     for source in sources():
-        if ".cuh>" not in source.read_text():
-            jobs.append((toolchain, source.relative_to(ROOT), f'#include "{source}"\n', eigen, []))
+        chosen = source.startswith("examples/") or toolchain.is_chosen(source)
+        if chosen and ".cuh>" not in (ROOT / source).read_text():
+            jobs.append((toolchain, source, f'#include "{ROOT / source}"\n', eigen, []))
 
 problems = [problem for problem in in_parallel(check, jobs) if problem]
 print("\n".join(problems) or f"compilers: {len(jobs)} files ok")

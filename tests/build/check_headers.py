@@ -32,9 +32,9 @@ def check(header):
     return header, (megabytes - empty) / budget, messages
 
 
-chosen = [header for header in all_headers() if toolchain.arguments.headers in header]
+chosen = [header for header in all_headers() if toolchain.is_chosen(header)]
 usable = [header for header in chosen if toolchain.has(*needs(header))]
-print(f"{len(all_headers()) - len(usable)} headers left out (--headers, or a dependency is missing)")
+print(f"{len(all_headers()) - len(usable)} headers left out (--areas, or a dependency is missing)")
 results = sorted(in_parallel(check, usable), key=lambda result: -result[1])
 for header, part, _ in results:
     print(f"{100 * part:4.0f} % of its budget  {header}")

@@ -22,7 +22,7 @@ def programs(path):
     text = path.read_text()
     pattern = r"^```cpp([^\n]*)\n(.*?)^```[ \t]*\n(?:\s*```text\n(.*?)^```)?"
     for block in re.finditer(pattern, text, re.MULTILINE | re.DOTALL):
-        if "int main(" in block[2]:
+        if "int main(" in block[2] and not block[2].startswith("--8<--"):  # else it comes from a file that is compiled
             place = f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, block.start()) + 1}"
             yield place, block[2], "no-run" not in block[1], block[3]
 

@@ -75,10 +75,29 @@ for path in sorted(INCLUDE.rglob("*.hpp")):
         places.setdefault(name, []).append(str(path.relative_to(ROOT)))
 problems += [f"the random stream {name} is used {len(at)} times: {', '.join(at)}" for name, at in places.items() if len(at) > 1]
 
+# Files that the documentation names exist. The changelog also names files of earlier versions, and the front page of the API
+# links to pages that `./dev docs` writes and checks.
+for path in sorted(filter(is_ours, ROOT.rglob("*.md"))):
+    if path.parent == ROOT / "docs/site":
+        continue
+    text = path.read_text()
+    at = path.relative_to(ROOT)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)  # a lambda looks like a link
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", prose) if "://" not in link]
+    problems += [f"{at}: the link {link} leads nowhere" for link in links if not (path.parent / link).exists()]
+    if at.name != "CHANGELOG.md":
+        named = re.findall(r"`((?:\w+/)+\w+\.(?:hpp|cuh|cpp|py|sh|txt|md))`", text)
+        bases = (ROOT, ROOT / "tests", INCLUDE, INCLUDE / "funnel")
+        problems += [f"{at}: names {name}, which does not exist" for name in named if not any((base / name).exists() for base in bases)]
+
 umbrella = "funnel/funnel.hpp"
 everything = [header for header in all_headers() if header != umbrella and not {"scalar", "simd"} & set(header.split("/"))]
-if includes(umbrella) != everything:
-    problems.append(f"{umbrella} must include these and no others, in this order:\n" + "\n".join(everything))
+included = includes(umbrella)
+problems += [f"{umbrella} lacks {header}" for header in everything if header not in included]
+problems += [f"{umbrella} includes {header}, which is no public header" for header in included if header not in everything]
+if sorted(set(included)) == sorted(everything) and included != everything:
+    first = next((header for header, at in zip(included, everything) if header != at), included[-1])
+    problems.append(f"{umbrella} must be sorted, each header once: {first} is out of place")
 
 config = (INCLUDE / "funnel/core/config.hpp").read_text()
 version = ".".join(re.search(rf"FUNNEL_VERSION_{part} (\d+)", config)[1] for part in ("MAJOR", "MINOR", "PATCH"))

@@ -53,8 +53,10 @@ class Toolchain:
         parser.add_argument("--xsimd", default="/usr/include")
         parser.add_argument("--thrust", default="")
         parser.add_argument("--flag", action="append", default=[], help="a flag for the compiler, as --flag=-stdlib=libc++")
-        parser.add_argument("--headers", default="", help="check_headers.py: only those whose path contains this")
+        parser.add_argument("--areas", default="", help="folders separated by spaces, to check only headers and tests there")
+        parser.add_argument("compilers", nargs="*", help="check_compilers.py: the compilers that read everything")
         self.arguments = arguments = parser.parse_args()
+        self.areas = set(arguments.areas.split())
         self.compiler = arguments.compiler
         self.paths = {}
         for name, file in (("eigen", "Eigen/Core"), ("xsimd", "xsimd/xsimd.hpp")):
@@ -64,6 +66,10 @@ class Toolchain:
 
     def has(self, *names):
         return all(name in self.paths for name in names)
+
+    def is_chosen(self, path):
+        """Whether a header (funnel/cf/ease.hpp) or a source (tests/cf/ease_test.cpp) lies in one of the areas asked for."""
+        return not self.areas or pathlib.PurePath(path).parts[1] in self.areas
 
     def flags(self, needed=()):
         """Flags for C++20 with our headers and those of the dependencies named."""

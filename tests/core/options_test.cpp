@@ -24,6 +24,8 @@ TEST_CASE("options: values in range, the limits included or not, are no error") 
     require_between(1.0, 0.0, 1.0, "f: x");
     require_inside(0.5F, 0.0, 1.0, "f: x");
     require_at_least(1, 1, "f: n");
+    require_below(2, 3, "f: id");
+    require_equal(3, 3, "f: n");
     require_between(std::size_t{2}, 2, 2, "f: n");
 }
 
@@ -38,6 +40,9 @@ TEST_CASE("options: an error says what must hold and what was found") {
     CHECK_THROWS_WITH_AS(require_inside(1.0, 0.0, 1.0, "f: x"), "f: x must lie in (0, 1), got 1", InvalidArgument);
     CHECK_THROWS_AS(require_inside(0.0F, 0.0, 1.0, "f: x"), InvalidArgument);
     CHECK_THROWS_WITH_AS(require_at_least(0, 1, "f: n"), "f: n must be at least 1, got 0", InvalidArgument);
+    CHECK_THROWS_WITH_AS(require_below(3, 3, "f: id"), "f: id must be below 3, got 3", InvalidArgument);
+    CHECK_THROWS_WITH_AS(require_equal(2, 3, "f: n"), "f: n must be 3, got 2", InvalidArgument);
+    CHECK_THROWS_AS(require_equal(4, 3, "f: n"), InvalidArgument);
     CHECK_THROWS_WITH_AS(require_between(std::size_t{5}, 2, 4, "f: n"), "f: n must lie in [2, 4], got 5",
                          InvalidArgument);
     CHECK_THROWS_AS(require_between(std::size_t{1}, 2, 4, "f: n"), InvalidArgument);

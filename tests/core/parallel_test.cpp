@@ -311,7 +311,7 @@ TEST_CASE("Threads: takes 65,536 threads for a count, and no more") {
     }
     const funnel::testing::FailingAllocation failing(0);  // of the list of threads: none is started
     CHECK_THROWS_AS(Threads(65'536), std::bad_alloc);
-    CHECK_THROWS_WITH_AS(Threads(65'537), "Threads: count must be at most 65,536", InvalidArgument);
+    CHECK_THROWS_WITH_AS(Threads(65'537), "Threads: count must lie in [1, 65536], got 65537", InvalidArgument);
 }
 
 TEST_CASE("Threads: where the system refuses a thread (ulimit -v), the constructor throws instead of hanging") {

@@ -88,7 +88,7 @@ TEST_CASE("read_ground_truth: all ids come before all distances") {
                                      "\0\0\0\x3f"
                                      "\0\0\x80\x3f",
                                      24}));
-    const io::GroundTruth truth = io::read_ground_truth(dir / "x");
+    const io::NearestNeighbours truth = io::read_ground_truth(dir / "x");
     CHECK(contents(truth.ids) == std::vector<std::uint64_t>{1, 2, 7, 258});
     CHECK(truth.distances.rows() == 1);
     CHECK(truth.distances(0, 0) == 0.5F);
@@ -170,7 +170,7 @@ TEST_CASE("read_fbin and the others: a damaged file is an error or fills its mat
     Bytes truth = bytes_of(dir / "truth");
     truth[0] = std::byte{3};
     const auto load = [](const fs::path& path) {
-        const io::GroundTruth loaded = io::read_ground_truth(path);
+        const io::NearestNeighbours loaded = io::read_ground_truth(path);
         CHECK(fs::file_size(path) == 8 + 8 * loaded.ids.rows() * loaded.ids.cols());
         return std::pair(contents(loaded.ids), contents(loaded.distances));
     };

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/pipeline/merge.hpp>
 
+#include <funnel/core/hash.hpp>
 #include <funnel/core/rng.hpp>
 
 #include "support/allocations.hpp"
-#include "support/dies.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <ctime>
 #include <limits>
 #include <map>
-#include <numeric>
 #include <set>
 #include <vector>
 
@@ -64,7 +62,7 @@ TEST_CASE("merge: a single source keeps its scores") {
     CHECK(merged[1] == Candidate{3, -2.0F, 1});
 }
 
-TEST_CASE("merge: sources take turns, and a quota counts what a source brought in") {
+TEST_CASE("merge: sources take turns, and at_most counts the items that a source added") {
     const List a{{1, 9.0F}, {2, 8.0F}, {3, 7.0F}};
     const List b{{1, 9.0F}, {2, 8.0F}, {4, 7.0F}, {5, 6.0F}};
     // a brings 1, b finds 1 taken and brings 2, a finds 2 taken and brings 3, b brings 4.
@@ -75,7 +73,7 @@ TEST_CASE("merge: sources take turns, and a quota counts what a source brought i
     CHECK(set_of(merge(Lists{{.items = a}, {.items = b, .at_most = 1}})) == Set{1, 2, 3});
     CHECK(set_of(merge(Lists{{.items = a, .at_most = 1}, {.items = b, .at_most = 2}})) == Set{1, 2, 4});
     CHECK(set_of(merge(Lists{{.items = a, .at_most = 0}, {.items = b}})) == Set{1, 2, 4, 5});
-    // Not brought in, but found: with a quota of 0, a still counts as a source of 1 and 2.
+    // With at_most = 0, source a adds nothing, but still counts as a source of items 1 and 2.
     const Candidates merged = merge(Lists{{.items = a, .at_most = 0}, {.items = b}});
     CHECK(merged[0] == Candidate{1, merged[0].score, 0b11});
 }
@@ -130,7 +128,7 @@ TEST_CASE("merge: edges of the input") {
     const Candidates merged = merge(Lists{{.items = twice}});
     CHECK(ids_of(merged) == Ids{4, 5});
     CHECK(merged.found(0, 0) == Found{9.0F, 0});
-    // Ids that collide in a small table.
+    // Ids that are far apart.
     const List far_apart{{0, 3.0F}, {4294967295U, 2.0F}, {2147483648U, 1.0F}};
     CHECK(ids_of(merge(Lists{{.items = far_apart}})) == Ids{0, 4294967295U, 2147483648U});
 }
@@ -155,7 +153,7 @@ TEST_CASE("merge: rejects scores and options without a meaning") {
     CHECK_THROWS_AS((void)merge({}, {.rank_constant = std::numeric_limits<double>::quiet_NaN()}), InvalidArgument);
 }
 
-TEST_CASE("merge: limits and quotas as large as a size can be") {
+TEST_CASE("merge: at_most may be the maximum of std::size_t") {
     constexpr std::size_t endless = std::numeric_limits<std::size_t>::max();
     const List a{{1, 1.0F}, {2, 0.5F}};
     const List b{{2, 1.0F}, {3, 0.5F}};
@@ -196,57 +194,28 @@ TEST_CASE("merge: an infinite score of a single source stays, NaN is rejected in
     }
 }
 
-TEST_CASE("merge: exclusions chosen to fall together take milliseconds, not minutes") {
-    // Ids whose products with 2^64 / golden ratio lie below 2^48: in a table of 2^17 slots they fall into two of them.
-    // Such ids are Fibonacci numbers apart.
-    constexpr std::uint64_t golden = 0x9E3779B97F4A7C15;
-    Ids ids{0};
-    while (ids.size() < 50'000) {
-        std::uint64_t gap = 1;
-        for (std::uint64_t before = 1; (ids.back() + gap) * golden >> 48 != 0; before = gap - before) {
-            gap += before;
-        }
-        ids.push_back(static_cast<std::uint32_t>(ids.back() + gap));
-    }
-    REQUIRE(std::is_sorted(ids.begin(), ids.end()));
-
-    // Of two that differ in what they were chosen for, the processor time must be alike.
-    const auto seconds_of = [](const Ids& excluded, std::uint32_t item) {
-        const List found{{item, 2.0F}, {7, 1.0F}};
-        const std::clock_t start = std::clock();
-        CHECK(ids_of(merge(Lists{{.items = found}}, {.exclude = excluded})) == Ids{7});
-        return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    };
-    Ids ordinary(ids.size());
-    std::iota(ordinary.begin(), ordinary.end(), 8U);
-    CHECK(seconds_of(ids, ids[1234]) < 1.0 + 20.0 * seconds_of(ordinary, 99));
-}
-
-TEST_CASE("merge: ids that were numbered before the table was spread keep their numbers") {
-    funnel::pipeline::detail::IdNumbers number_of(600);  // 2048 slots
+TEST_CASE(
+    "merge: ids chosen to fall together keep their numbers, and the table is built anew a few times, not per id") {
+    // In a table of 2,048 slots, these fall into one, until the table takes another seed.
     Ids ids;
-    for (std::uint64_t id = 0; ids.size() < 600; ++id) {
-        if (id * 0x9E3779B97F4A7C15 >> 53 == 5) {
-            ids.push_back(static_cast<std::uint32_t>(id));
+    for (std::uint32_t id = 0; ids.size() < 600; ++id) {
+        if (funnel::detail::hash_word(0, id) % 2048 == 5) {
+            ids.push_back(id);
         }
     }
-    for (int round = 0; round < 2; ++round) {
-        for (std::size_t i = 0; i < ids.size(); ++i) {
-            REQUIRE(number_of(ids[i]) == i);
-        }
-    }
-    CHECK(number_of.size() == 600);
-}
-
-#if FUNNEL_CHECKS
-TEST_CASE("merge: with checks on, more ids than there is room for are found before the table is full") {
-    CHECK(funnel::testing::dies(
-        [] {
-            funnel::pipeline::detail::IdNumbers number_of(3);  // 8 slots
-            for (std::uint32_t id = 0; id < 9; ++id) {
-                (void)number_of(id);
+    funnel::pipeline::detail::IdNumbers number_of(ids.size());
+    std::size_t wrong = 0;
+    const std::size_t allocations = funnel::testing::allocations_of([&] {
+        for (int round = 0; round < 2; ++round) {
+            for (std::size_t i = 0; i < ids.size(); ++i) {
+                wrong += number_of(ids[i]) == i ? 0U : 1U;
             }
-        },
-        "2 * size_ <= slots_.size()"));
+        }
+    });
+    CHECK(wrong == 0);
+    CHECK(number_of.size() == ids.size());
+    if (funnel::testing::allocations_are_counted) {
+        CHECK(allocations >= 1);
+        CHECK(allocations <= 3);
+    }
 }
-#endif

@@ -3,6 +3,8 @@
 
 #include <funnel/core/rng.hpp>
 
+#include "support/reranker_contract.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -121,6 +123,7 @@ TEST_CASE("category_cap: agrees with the definition on random input, and keeps i
         options.backfill = random.below(2) == 1;
         CAPTURE(round);
         const Slate slate = category_cap(categories.size(), [&](std::size_t i) { return categories[i]; }, options);
+        funnel::testing::check_slate(slate, categories.size(), options.k);
         CHECK(slate == cap_by_definition(categories, options));
         if (!options.backfill) {
             CHECK(keeps_the_rule(slate, categories, options));

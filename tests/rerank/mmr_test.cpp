@@ -24,8 +24,8 @@ using funnel::MatrixView;
 using funnel::Random;
 using funnel::rerank::mmr;
 using funnel::rerank::MMROptions;
+using funnel::rerank::PairSimilarity;
 using funnel::rerank::Similarities;
-using funnel::rerank::Similarity;
 
 namespace {
 
@@ -233,11 +233,11 @@ struct MatrixWithData {
     static const float* data() { return nullptr; }
     float operator()(std::size_t, std::size_t) const { return 0.0F; }
 };
-static_assert(!Similarity<ForeignMatrix> && !Similarity<MatrixWithSize> && !Similarity<MatrixWithData>);
-static_assert(!Similarity<Matrix<double>>);
-static_assert(!Similarity<MatrixView<float>>);
-static_assert(!Similarity<Similarities>);
-static_assert(Similarity<decltype(unrelated)> && Similarity<AnySimilarity>);
+static_assert(!PairSimilarity<ForeignMatrix> && !PairSimilarity<MatrixWithSize> && !PairSimilarity<MatrixWithData>);
+static_assert(!PairSimilarity<Matrix<double>>);
+static_assert(!PairSimilarity<MatrixView<float>>);
+static_assert(!PairSimilarity<Similarities>);
+static_assert(PairSimilarity<decltype(unrelated)> && PairSimilarity<AnySimilarity>);
 
 // A row-major matrix in the shape of Eigen's.
 struct RowMajorMatrix {
@@ -303,13 +303,13 @@ TEST_CASE("mmr: asks for each pair of candidate and pick at most once") {
     CHECK(calls == 9 + 8 + 7);
 }
 
-TEST_CASE("mmr: any k, ties, and relevance that is no number") {
-    funnel::testing::check_reranker_contract(
+TEST_CASE("mmr: any k, any relevance, ties, and relevance that is not finite") {
+    funnel::testing::check_reranker(
         [](std::span<const float> relevance, std::size_t k) { return mmr(relevance, unrelated, {.k = k}); });
-    funnel::testing::check_reranker_contract([](std::span<const float> relevance, std::size_t k) {
+    funnel::testing::check_reranker([](std::span<const float> relevance, std::size_t k) {
         return mmr(relevance, Matrix<float>(relevance.size(), 3), {.k = k});
     });
-    funnel::testing::check_reranker_contract([](std::span<const float> relevance, std::size_t k) {
+    funnel::testing::check_reranker([](std::span<const float> relevance, std::size_t k) {
         return mmr(relevance, Similarities{Matrix<float>(relevance.size(), relevance.size())}, {.k = k});
     });
 }

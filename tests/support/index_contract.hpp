@@ -395,6 +395,10 @@ void use_index(const Index& index, const SearchOptions& options) {
 /// if k vectors pass the filter; add, remove and ids; the same index and lists for any number of threads; files; moves
 /// and copies; a failed allocation changes nothing; no allocation with a scratch of the index; errors; empty indexes.
 ///
+/// Needs: copies and moves, size, dimension, memory_bytes, add, remove, the four forms of search, search_batch, the type
+/// Scratch, scratch, save and load, each as ann/flat.hpp documents it. detail::Vectors (ann/vectors.hpp) provides the
+/// checks, ids, removal and sections of a file.
+///
 /// build       build(vectors, executor) -> index
 /// options     of a search; k of at least 1 and less than 100 is used where the contract does not set one
 ///

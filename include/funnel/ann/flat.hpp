@@ -18,6 +18,7 @@
 #include <exception>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -173,14 +174,14 @@ public:
 
     /// Errors    IOError
     void save(const std::string& path) const {
-        io::ContainerWriter file("ann.Flat", 1);
+        io::ContainerWriter file(kind, layout_version);
         vectors_.write(file);
         file.save(path);
     }
 
     /// Errors    IOError; CorruptData if the file is damaged or was saved under another metric
     [[nodiscard]] static Flat load(const std::string& path) {
-        const io::ContainerReader file(path, "ann.Flat", 1);
+        const io::ContainerReader file(path, kind, layout_version);
         Flat index;
         index.vectors_ = detail::Vectors<M>::read(file);
         index.scan_rows_.append(index.vectors_.rows());
@@ -188,6 +189,9 @@ public:
     }
 
 private:
+    static constexpr std::string_view kind = "ann.Flat";
+    static constexpr std::uint32_t layout_version = 1;
+
     Flat() = default;
 
     void make_room(Scratch& scratch) const {

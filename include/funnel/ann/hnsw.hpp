@@ -24,6 +24,7 @@
 #include <exception>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -190,7 +191,7 @@ public:
     std::uint32_t add(std::span<const float> vector) {
         const std::size_t count = vectors_.count();
         const std::size_t parents = parents_.size();
-        const bool radius_changes = detail::NormAugmentation<M>::chooses_anew(count + 1);
+        const bool radius_changes = detail::NormAugmentation<M>::recomputes_radius(count + 1);
         detail::NormAugmentation<M> old = radius_changes ? norms_ : detail::NormAugmentation<M>();
         if (const auto error = funnel::detail::exception_of([&] { insert(vector); })) {
             vectors_.keep_first(count);
@@ -212,7 +213,7 @@ public:
 
     /// Errors    IOError
     void save(const std::string& path) const {
-        io::ContainerWriter file("ann.HNSW", 1);
+        io::ContainerWriter file(kind, layout_version);
         vectors_.write(file);
         norms_.write(file);
         file.value("ef_construction", std::uint64_t{options_.ef_construction});
@@ -223,7 +224,7 @@ public:
 
     /// Errors    IOError; CorruptData if the file is damaged or was saved under another metric
     [[nodiscard]] static HNSW load(const std::string& path) {
-        const io::ContainerReader file(path, "ann.HNSW", 1);
+        const io::ContainerReader file(path, kind, layout_version);
         HNSW index;
         index.vectors_ = detail::Vectors<M>::read(file);
         index.norms_ = detail::NormAugmentation<M>::read(file, index.vectors_.rows());
@@ -237,9 +238,12 @@ public:
     }
 
 private:
+    static constexpr std::string_view kind = "ann.HNSW";
+    static constexpr std::uint32_t layout_version = 1;
+
     HNSW() = default;
 
-    [[nodiscard]] detail::Similarity<M, Backend> similarity() const noexcept { return {vectors_.rows(), norms_}; }
+    [[nodiscard]] detail::NodeSimilarity<M, Backend> similarity() const noexcept { return {vectors_.rows(), norms_}; }
 
     // Reserves the memory of one search, so that find() does not allocate. A search without a filter and without
     // removed vectors needs less.

@@ -46,18 +46,19 @@ void link_node(HNSWGraph& graph, std::uint32_t node, std::size_t ef, const Simil
 
     Scored<> from = scored_by(score, graph.entry());
     const std::size_t top = graph.top_level();
-    const std::size_t first = std::min(graph.level(node), top);
-    for (std::size_t level = top; level > first; --level) {
+    const std::size_t highest = std::min(graph.level(node), top);  // the node has links on this level and below
+    for (std::size_t level = top; level > highest; --level) {
         from = descend(graph, level, from, scratch.walk, score);
     }
-    for (std::size_t level = first + 1; level-- > 0;) {
+    for (std::size_t level = highest + 1; level-- > 0;) {
         walk_from(graph, from, level, ef, scratch.walk, score, prefetch);
         from = scratch.walk.pool[0];
         scratch.candidates.clear();
         for (std::size_t i = 0; i < scratch.walk.pool.size(); ++i) {
             scratch.candidates.push_back(scratch.walk.pool[i]);
         }
-        select_links(scratch.candidates, graph.M(), similarity, [](std::uint32_t) { return false; }, scratch.selection);
+        const auto must_keep = [](std::uint32_t) { return false; };
+        select_links(scratch.candidates, graph.M(), similarity, must_keep, scratch.selection);
         const auto& neighbours = scratch.selection.taken;
         std::copy(neighbours.begin(), neighbours.end(), graph.slots(node, level).begin());
         for (const std::uint32_t neighbour : neighbours) {
@@ -195,7 +196,8 @@ void build_links(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::u
         }
         for_each_target(executor, offers, [&](std::span<const Offer> group, std::size_t worker) {
             FUNNEL_ASSERT(worker < workers.size());
-            merge_links(graph, group, similarity, [](std::uint32_t) { return false; }, workers[worker].merge);
+            const auto must_keep = [](std::uint32_t) { return false; };
+            merge_links(graph, group, similarity, must_keep, workers[worker].merge);
         });
         done += size;
         report_progress(executor, "HNSW::build", done, order.size());

@@ -45,7 +45,7 @@ public:
 
     NormAugmentation() = default;
 
-    /// Chooses the radius.
+    /// Computes the radius from the rows, or uses a given one (from a file).
     NormAugmentation(MatrixView<const float> rows, const Copies& copies)
         : NormAugmentation(rows, choose_radius_squared(rows, copies)) {}
     NormAugmentation(MatrixView<const float> rows, double radius_squared)
@@ -55,14 +55,14 @@ public:
 
     /// Whether the radius is recomputed at this number of rows: at every power of two. Otherwise an index that starts
     /// empty would keep the radius of its first vector.
-    [[nodiscard]] static constexpr bool chooses_anew(std::size_t rows) noexcept {
+    [[nodiscard]] static constexpr bool recomputes_radius(std::size_t rows) noexcept {
         return is_used && std::has_single_bit(rows);
     }
 
     /// Adds the rows that are new since the last call. `copies` need not contain the last row yet. On failure nothing
     /// has changed.
     void append(MatrixView<const float> rows, const Copies& copies) {
-        if (chooses_anew(rows.rows())) {
+        if (recomputes_radius(rows.rows())) {
             *this = NormAugmentation(rows, copies);
         }
         extend(rows);
@@ -88,7 +88,7 @@ public:
         return longest;
     }
 
-    /// The term to add to a . b: similarity(a, b) - a . b.
+    /// The term to add to a . b: similarity(a, b) - a . b = lift(a) lift(b) - radius^2, with lift = radius - drop.
     [[nodiscard]] double operator()(std::size_t a, std::size_t b) const noexcept {
         FUNNEL_ASSERT(a < drop_.size() && b < drop_.size());
         const double drop_a = drop_[a];
@@ -138,13 +138,14 @@ private:
             reserve_more(drop_, rows.rows() - drop_.size());
             for (std::size_t i = drop_.size(); i < rows.rows(); ++i) {
                 const double squared = std::min(squared_length(rows.row(i)), radius_squared_);
+                // radius - lift = |a|^2 / (radius + lift); the difference itself would lose its digits for short rows.
                 const double sum = radius_ + math::sqrt(radius_squared_ - squared);
                 drop_.push_back(sum == 0.0 ? 0.0F : static_cast<float>(squared / sum));
             }
         }
     }
 
-    // Per row, radius - lift. The lifts themselves would all round to the radius for short vectors on a large sphere.
+    // One value per row: radius - lift. As floats, the lifts of all short vectors would round to the radius.
     std::vector<float> drop_;
     double radius_squared_ = 0.0;
     double radius_ = 0.0;
@@ -152,7 +153,7 @@ private:
 
 /// The stored vectors with the similarity by which links are chosen: that of the metric, plus the norm augmentation.
 template <Metric M, kernels::HostBackend Backend>
-struct Similarity {
+struct NodeSimilarity {
     MatrixView<const float> rows;
     const NormAugmentation<M>& augmentation;
 

@@ -5,6 +5,7 @@
 #include <funnel/cf/scorer.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/item_filter.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 
 #include <algorithm>
@@ -27,7 +28,9 @@ namespace cf {
                                                                 std::size_t items) {
     std::vector<std::uint32_t> sorted(history.begin(), history.end());
     std::sort(sorted.begin(), sorted.end());
-    require(sorted.empty() || sorted.back() < items, "fold_in: every item of the history must be below items()");
+    if (!sorted.empty()) {
+        require_below(sorted.back(), items, "fold_in: every item of the history");
+    }
     require(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(),
             "fold_in: every item must occur at most once in the history");
     return sorted;
@@ -102,8 +105,7 @@ private:
         require(ascends && (history_.empty() || history_.back() < scorer_->items()),
                 "FoldedUser: history must be ascending item ids below items()");
         if constexpr (requires { scorer_->user_factors().cols(); }) {
-            require(factors_.size() == scorer_->user_factors().cols(),
-                    "FoldedUser: factors must have as many elements as a row of user_factors()");
+            require_equal(factors_.size(), scorer_->user_factors().cols(), "FoldedUser: number of factors");
         } else {
             require(factors_.empty(), "FoldedUser: factors must be empty for a model without factors");
         }

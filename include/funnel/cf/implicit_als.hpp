@@ -52,8 +52,9 @@ public:
     /// Cost      O(|history| d^2 + d^3)
     /// Errors    InvalidArgument if an item is unknown, or there is no finite solution
     [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history) const {
-        require(std::all_of(history.begin(), history.end(), [&](std::uint32_t item) { return item < items(); }),
-                "fold_in_factors: every item of the history must be below items()");
+        for (const std::uint32_t item : history) {
+            require_below(item, items(), "fold_in_factors: every item of the history");
+        }
         std::vector<float> factors(items_.cols());
         if (!history.empty()) {
             ImplicitALSOptions exact = options_;
@@ -70,7 +71,7 @@ public:
     /// Cost      O(|history| d^2 + d^3)
     /// Errors    InvalidArgument if the item is unknown, or there is no finite solution
     [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
-        require(item < items(), "explain: item must be below items()");
+        require_below(item, items(), "explain: item");
         if (profile.history.empty()) {
             return {};
         }

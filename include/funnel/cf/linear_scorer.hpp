@@ -3,6 +3,7 @@
 
 #include <funnel/cf/scorer.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 
 #include <algorithm>
@@ -62,7 +63,7 @@ public:
     ///           of 0 are left out; a negative weight lowers the score. With k >= |history|, they sum to the score
     /// Errors    InvalidArgument if the item is unknown
     [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
-        require(item < items(), "explain: item must be below items()");
+        require_below(item, items(), "explain: item");
         return largest_shares(profile.history, k, [&](std::uint32_t from) { return weights_.weight(from, item); });
     }
 

@@ -28,14 +28,18 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
 
-/// A scorer that can be learned from a log, saved and loaded.
+/// A scorer that can be learned from a log, saved and loaded. Its further members are those of Scorer (cf/scorer.hpp):
+/// items, needs_history, score_all, score_one and, optional, keep_known_zeros.
 ///
 ///     kind                                            name of the model in its files, such as "cf.EASE"
 ///     Options                                         options of fit()
 ///     learn(log, user_item, options, executor)        -> S
 ///     write(file)  read(file, histories)              write and read its sections of a file; read -> S
 ///
-/// user_item is users x items and stores a 1 for each item of a user. Optional members:
+/// user_item is users x items and stores a 1 for each item of a user. The log may have no rows, users or items. file
+/// is an io::ContainerWriter or io::ContainerReader. read calls file.check(...) for every size, id and number that it
+/// uses.
+/// Optional members:
 ///
 ///     explain_for(profile, item, k)                   enables explain() of the model
 ///     score_some(profile, items, scores)              same bits as score_one for each item, but cheaper
@@ -58,6 +62,10 @@ concept LearnedScorer = Scorer<S> && std::default_initializable<typename S::Opti
 /// and no items.
 template <LearnedScorer S>
 class Model : public S {
+    static_assert(
+        detail::TellsZerosApart<S> || !requires { &S::keep_known_zeros; },
+        "a scorer with keep_known_zeros needs: keep_known_zeros(const Profile&, std::span<float>) const noexcept");
+
 public:
     using Options = typename S::Options;
 
@@ -127,7 +135,7 @@ public:
 
     /// Errors    IOError
     void save(const std::string& path) const {
-        io::ContainerWriter file(S::kind, 1);
+        io::ContainerWriter file(S::kind, layout_version);
         file.value("log_fingerprint", fingerprint_);
         histories_.write(file);
         S::write(file);
@@ -139,7 +147,7 @@ public:
     ///
     /// Errors    IOError;  CorruptData if the file is damaged or holds something else
     [[nodiscard]] static Model load(const std::string& path) {
-        const io::ContainerReader file(path, S::kind, 1);
+        const io::ContainerReader file(path, S::kind, layout_version);
         Histories histories = Histories::read(file);
         S scorer = S::read(file, histories);
         return {std::move(scorer), std::move(histories), file.value<std::uint64_t>("log_fingerprint")};
@@ -169,6 +177,7 @@ private:
     using S::read;
     using S::write;
 
+    static constexpr std::uint32_t layout_version = 1;
     static constexpr bool has_factors = requires(const S& scorer) { scorer.user_factors(); };
 
     Model(S scorer, Histories histories, std::uint64_t fingerprint)

@@ -24,7 +24,7 @@ struct RecommendOptions {
 
 namespace detail {
 
-// Pushes the items that are neither seen nor rejected by accept. Calls accept only for items that would enter the list.
+// Pushes the items that are not seen and that accept allows. Calls accept only for items that would enter the list.
 template <class Accept>
 void offer_unseen(TopK<>& best, std::span<const float> scores, std::span<const std::uint32_t> seen,
                   const Accept& accept) {
@@ -56,7 +56,8 @@ void offer_unseen(TopK<>& best, std::span<const float> scores, std::span<const s
 ///
 /// Shapes    scores: one per item;  seen: item ids, ascending (not checked), unknown ids are ignored;  out: room for k
 /// Returns   the filled part of out, best first, ties to the smaller id; shorter than k if fewer items remain
-/// Cost      O(n + seen) and the heap of TopK; allocates nothing. Calls the filter only for items that would enter
+/// Cost      O(n + seen), and O(log k) for each item that enters the list; allocates nothing. The filter is called only
+///           for items that would enter
 template <ItemFilter Filter = AcceptAll>
 std::span<Scored<>> best_unseen(std::span<const float> scores, std::span<const std::uint32_t> seen,
                                 std::span<Scored<>> out FUNNEL_LIFETIMEBOUND,
@@ -87,7 +88,8 @@ std::span<Scored<>> recommend_for(const S& scorer, const Profile& profile, const
     if constexpr (!detail::TellsZerosApart<S>) {
         return best_unseen(scores, seen, out, filter);
     } else {
-        // First only scores other than 0. If these fill the list with scores >= 0, keep_known_zeros is not needed.
+        // First only scores other than 0. If positive scores fill the list, no item with a score of 0 can enter, and
+        // keep_known_zeros is not needed.
         TopK<> best(out);
         detail::offer_unseen(best, scores, seen, [&](std::uint32_t id) { return scores[id] != 0.0F && filter(id); });
         if (!best.is_full() || best.threshold() < 0.0F) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 
@@ -18,7 +19,7 @@ namespace cf {
 
 /// What a scorer knows about a user. Each scorer reads the part it needs.
 struct Profile {
-    std::span<const std::uint32_t> history;  ///< ids of the user's items, ascending
+    std::span<const std::uint32_t> history;  ///< ids of the user's items, ascending (not in the order of time)
     std::span<const float> factors = {};     ///< the user's row of a factor model
 };
 
@@ -27,13 +28,17 @@ struct Profile {
 ///     needs_history                       true: users without a history are not scored
 ///     score_all(profile, scores)          writes one score per item
 ///     score_one(profile, item)            the score of one item
+///     score_some(profile, items, scores)  optional: the scores of some items, with the same bits as score_one
 ///     keep_known_zeros(profile, scores)   optional, noexcept; see below
 ///
-/// Ids must be below items(), and scores must have items() elements (neither is checked).
+/// Ids must be below items(), and scores must have items() elements (neither is checked). items() of a moved-from
+/// scorer is 0; containers such as Matrix and std::vector see to that, a stored number does not.
 ///
-/// An item is recommended only if there is evidence for it. A score other than 0 is evidence. If a score of 0 can mean
-/// "no evidence", the scorer has keep_known_zeros. It receives the scores that score_all wrote. A score of 0 with
-/// evidence stays 0, and every other score becomes some number other than 0.
+/// An item is recommended only if there is evidence for it. A score other than 0 is evidence. Without keep_known_zeros,
+/// a score of 0 is evidence too, so all items are recommended. Add keep_known_zeros if a score of 0 can mean "no
+/// evidence". It receives the scores that score_all wrote. Afterwards, exactly the items with evidence and a score of 0
+/// have the value 0; the values of all other items are any numbers but 0. If no score of 0 is evidence, as in
+/// Popularity, it fills scores with 1.
 template <class S>
 concept Scorer = requires(const S& scorer, const Profile& profile, std::span<float> scores, std::uint32_t item) {
     { scorer.items() } -> std::convertible_to<std::size_t>;
@@ -51,16 +56,17 @@ concept TellsZerosApart = requires(const S& scorer, const Profile& profile, std:
 
 }  // namespace detail
 
-/// Implements score() of every model: one score per given item, in the given order. Uses score_some(profile, items,
-/// scores) if the scorer has it, which is cheaper and gives the same bits.
+/// Implements score() of every model: one score per given item, in the given order. Uses score_some if the scorer has
+/// it, which is cheaper than one score_one per item.
 ///
 /// Returns   the scores; zeros if the scorer needs a history and the profile has none
 /// Errors    InvalidArgument if an item is unknown
 template <Scorer S>
 [[nodiscard]] std::vector<float> score_for(const S& scorer, const Profile& profile,
                                            std::span<const std::uint32_t> items) {
-    const auto known = [&](std::uint32_t item) { return item < scorer.items(); };
-    require(std::all_of(items.begin(), items.end(), known), "score: every item must be below items()");
+    for (const std::uint32_t item : items) {
+        require_below(item, scorer.items(), "score: every item");
+    }
     std::vector<float> scores(items.size());
     if (S::needs_history && profile.history.empty()) {
         return scores;
@@ -78,6 +84,9 @@ template <Scorer S>
 /// Implements explain(): the k items of a history with the largest shares in a score. Shares of 0 are left out.
 ///
 ///     share(item) -> float    what an item of the history adds to the score
+///
+/// Returns   at most k items and their shares, largest share first, ties to the smaller id; negative shares come last
+/// Cost      one share per item of the history, and O(log k) for each that enters the list
 template <class Share>
 [[nodiscard]] std::vector<Scored<>> largest_shares(std::span<const std::uint32_t> history, std::size_t k,
                                                    const Share& share) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+// What the whole library agrees on: the version, the ABI namespace, and macros for the compiler.
+
 // On an unsupported platform, the compiler must print the reason and stop, not print hundreds of follow-up errors.
 // Compilers continue after #error; a missing include file stops them.
 #if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 202002L

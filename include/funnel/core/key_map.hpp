@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/options.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -65,7 +66,7 @@ public:
     ///
     /// Errors    InvalidArgument if there is no such id
     [[nodiscard]] const std::string& key(std::size_t id) const FUNNEL_LIFETIMEBOUND {
-        require(id < size(), "KeyMap: id must be below size()");
+        require_below(id, size(), "KeyMap: id");
         return keys()[id];
     }
 

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+// Checks of options: each rejects a value out of range, with the name of the option, the range and the value.
+
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdio>
 #include <string>
 
-// Checks of options. Each throws InvalidArgument, with the name and the value, unless the value is in range:
+// Checks of options and arguments. Each throws InvalidArgument, with the name and the value, unless the value is in
+// range:
 //
 //     require_positive(options.lambda, "EASE: lambda");     // EASE: lambda must be finite and > 0, got -1
 
@@ -25,9 +29,9 @@ namespace detail {
 }
 
 [[nodiscard]] inline std::string shortest(const double& number) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%g", number);
-    return text;
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%g", number);
+    return text.data();
 }
 
 [[nodiscard]] inline std::string interval(char open, double low, double high, char close) {
@@ -72,6 +76,19 @@ template <std::floating_point T>
 void require_inside(const T& value, double low, double high, const char* what) {
     if (!math::is_finite(value) || !(value > low && value < high)) [[unlikely]] {
         detail::reject_option(what, detail::interval('(', low, high, ')'), detail::shortest(value));
+    }
+}
+
+inline void require_below(std::size_t value, std::size_t limit, const char* what) {
+    if (value >= limit) [[unlikely]] {
+        detail::reject_option(what, "be below " + std::to_string(limit), std::to_string(value));
+    }
+}
+
+/// For sizes that are given by another argument.
+inline void require_equal(std::size_t value, std::size_t expected, const char* what) {
+    if (value != expected) [[unlikely]] {
+        detail::reject_option(what, "be " + std::to_string(expected), std::to_string(value));
     }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+// exp, log and normal numbers with the same bits on every machine, for results that a seed must reproduce.
+
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 

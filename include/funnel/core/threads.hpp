@@ -3,6 +3,7 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/options.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -29,8 +30,7 @@ public:
     /// Errors    InvalidArgument if count is 0 or above 65,536;  std::system_error if the system cannot start a thread,
     ///           after those already started have ended
     explicit Threads(std::size_t count = std::max(1U, std::thread::hardware_concurrency())) : threads_{*this, {}} {
-        require(count > 0, "Threads: count must be > 0, got 0");
-        require(count <= 65'536, "Threads: count must be at most 65,536");
+        require_between(count, 1, 65'536, "Threads: count");
         threads_.list.reserve(count - 1);
         for (std::size_t worker = 1; worker < count; ++worker) {
             threads_.list.emplace_back([this, worker] { serve(worker); });

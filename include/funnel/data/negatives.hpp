@@ -63,7 +63,7 @@ public:
     ///
     /// Errors    InvalidArgument if there is no such user
     [[nodiscard]] std::vector<std::uint32_t> sample(std::size_t user, std::size_t count, std::uint64_t draw = 0) const {
-        require(user < users(), "NegativeSampler: user must be below users()");
+        require_below(user, users(), "NegativeSampler: user");
         require(count <= std::numeric_limits<std::ptrdiff_t>::max() / sizeof(std::uint32_t),
                 "NegativeSampler: count must fit into memory");
         std::vector<std::uint32_t> negatives(count);
@@ -107,7 +107,8 @@ private:
         }
     }
 
-    // Each slot holds the mean weight: its own item takes the share keep_[slot], other_[slot] takes the rest.
+    // Alias method: one slot per item, all equally likely. A slot gives its own item with probability keep_[slot] and
+    // other_[slot] otherwise. Items below the mean weight (poor) fill their slots with weight of items above it (rich).
     void build_alias_table() {
         double total = 0.0;
         for (const double weight : weights_) {
@@ -139,6 +140,9 @@ private:
         }
     }
 
+    // Draws from all items until the item is not in the history; after 32 tries, draws from the remaining items.
+    // Returns false if there is no item to draw.
+    //
     // NOLINTNEXTLINE(bugprone-exception-escape): below(0) would throw, but without items nothing is drawn
     bool draw_unseen(Random& random, std::span<const std::uint32_t> seen, std::uint32_t& drawn) const noexcept {
         const auto is_seen = [&](std::size_t item) { return std::binary_search(seen.begin(), seen.end(), item); };
@@ -157,20 +161,19 @@ private:
         // The history has nearly all the weight, so scan the remaining items. With a large alpha, their weights may
         // underflow relative to the most popular item; then the reference is the most popular remaining item.
         double total = 0.0;
-        std::uint32_t most = 0;
+        std::uint32_t largest_count = 0;
         for (std::size_t item = 0; item < items(); ++item) {
             if (!is_seen(item)) {
                 total += weights_[item];
-                most = std::max(most, counts_[item]);
+                largest_count = std::max(largest_count, counts_[item]);
             }
         }
-        constexpr double tiny = 1e-200;
-        const bool is_tiny = total < tiny && most > 0;
+        const bool is_tiny = total < 1e-200 && largest_count > 0;
         const auto weight = [&](std::size_t item) {
             if (!is_tiny || counts_[item] == 0) {
                 return weights_[item];
             }
-            const double share = static_cast<double>(counts_[item]) / static_cast<double>(most);
+            const double share = static_cast<double>(counts_[item]) / static_cast<double>(largest_count);
             return funnel::detail::portable_exp(alpha_ * funnel::detail::portable_log(share));
         };
         if (is_tiny) {
@@ -180,12 +183,12 @@ private:
             }
         }
         const double target = random.uniform() * total;
-        double below = 0.0;
+        double cumulative = 0.0;
         bool found = false;
-        for (std::uint32_t item = 0; item < items() && below <= target; ++item) {
+        for (std::uint32_t item = 0; item < items() && cumulative <= target; ++item) {
             if (!is_seen(item) && weight(item) > 0.0) {
                 drawn = item;
-                below += weight(item);
+                cumulative += weight(item);
                 found = true;
             }
         }
@@ -197,8 +200,8 @@ private:
     CSRMatrix<float> history_;
     std::vector<std::uint32_t> counts_;  // number of rows per item
     std::vector<double> weights_;        // relative to the most popular item (1); 0 also on underflow
-    std::vector<double> keep_;
-    std::vector<std::uint32_t> other_;
+    std::vector<double> keep_;           // alias table: probability that a slot gives its own item
+    std::vector<std::uint32_t> other_;   // alias table: the other item of a slot
 };
 
 }  // namespace data

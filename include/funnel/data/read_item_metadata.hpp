@@ -79,6 +79,7 @@ public:
         ItemInfo& info = items_[*item];
         info.genres = std::move(genres);
         const std::string_view trimmed = title.substr(0, title.find_last_not_of(' ') + 1);
+        // A title that ends in "(1995)": the last six characters.
         if (trimmed.size() > 6 && trimmed.ends_with(')') && trimmed[trimmed.size() - 6] == '(') {
             info.year = year_of(trimmed.substr(trimmed.size() - 5, 4));
         }
@@ -100,13 +101,13 @@ public:
     [[nodiscard]] ItemMetadata finish() && {
         std::vector<std::string> names = genre_names_.keys();
         std::sort(names.begin(), names.end());
-        std::vector<std::uint16_t> places(names.size());
-        for (std::size_t place = 0; place < names.size(); ++place) {
-            places[genre_names_.known_number_of(names[place])] = static_cast<std::uint16_t>(place);
+        std::vector<std::uint16_t> positions(names.size());
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            positions[genre_names_.known_number_of(names[i])] = static_cast<std::uint16_t>(i);
         }
         for (ItemInfo& item : items_) {
             for (std::uint16_t& genre : item.genres) {
-                genre = places[genre];
+                genre = positions[genre];
             }
         }
         return std::move(*this).finish(std::move(names));
@@ -156,6 +157,7 @@ private:
 ///
 /// Returns   one entry per item of the log; empty for items without a row; rows of other items are ignored. Genre
 ///           names: the 19 of u.item in their own order; for other files all names in the file, sorted bytewise
+/// Cost      linear in the size of the file, which is in memory while it is read
 /// Errors    IOError if the file cannot be read; CorruptData, with the line, if the format is none of these or an item
 ///           occurs twice
 [[nodiscard]] inline ItemMetadata read_item_metadata(const std::string& path, const Interactions& log) {

@@ -23,12 +23,12 @@ inline namespace FUNNEL_ABI {
 namespace data {
 
 struct SyntheticOptions {
-    std::size_t users = 943;
-    std::size_t items = 1682;
+    std::size_t users = 943;     ///< defaults: the size of MovieLens-100K
+    std::size_t items = 1682;    ///< at least 2
     std::size_t rows = 100'000;  ///< at most half of all pairs: users * (items / 2)
     std::size_t factors = 8;     ///< dimensions of the taste vectors
-    double popularity = 1.0;     ///< weight of the r-th most popular item is (r + 10)^-popularity; 0: all equal
-    double taste = 1.5;          ///< how much users differ: standard deviation of the log-odds; 0: no difference
+    double popularity = 1.0;     ///< in [0, 10]: weight of the item of rank r = 0, 1, ... is (r + 10)^-popularity
+    double taste = 1.5;          ///< in [0, 10]: how much users differ: standard deviation of the log-odds
     double drift = 0.5;          ///< in [0, 1]: how much tastes and item trends change from the first day to the last
     double cold_users = 0.15;    ///< in [0, 1]: probability that a user arrives only in the last tenth of the time
     std::uint64_t seed = 1;
@@ -42,8 +42,9 @@ struct SyntheticOptions {
 ///     P(item | user, time) = exp(affinity(user, item, time)) / sum of exp(affinity) over the items not yet picked
 ///     affinity = log popularity(item) + drift * trend(item) * (time - 1/2) + taste * <p(user, time), q(item)>
 ///
-/// with time in [0, 1], in steps of 1/15 (16 eras of 16 days). <p, q> has variance 1, and p moves from one normal
-/// vector towards another. Items of one genre have similar q. User activity is log-normal, as in real logs. The value
+/// with time in [0, 1], in steps of 1/15 (16 eras of 16 days). trend is normal with standard deviation 2. <p, q> is
+/// scaled to variance 1 at time 0. p moves from one normal vector towards another; drift is the part of the way that
+/// it has gone at time 1. Items of one genre have similar q. User activity is log-normal, as in real logs. The value
 /// of a row is a rating, 1 to 5: taste plus noise, without popularity. Times are whole seconds from 2017 on. Rows are
 /// ordered by time.
 ///
@@ -58,10 +59,9 @@ public:
     static constexpr std::int64_t seconds_an_era = std::int64_t{16} * 86'400;
 
     explicit SyntheticWorld(const SyntheticOptions& options = {}) : options_(options) {
-        require(options.users > 0 && options.items > 1 && options.factors > 0,
-                "SyntheticWorld: users must be >= 1, items >= 2 and factors >= 1");
-        require(options.items <= std::uint32_t(-1) && options.users <= std::uint32_t(-1),
-                "SyntheticWorld: at most 2^32 - 1 users and items");
+        require_between(options.users, 1, std::uint32_t(-1), "SyntheticWorld: users");
+        require_between(options.items, 2, std::uint32_t(-1), "SyntheticWorld: items");
+        require_at_least(options.factors, 1, "SyntheticWorld: factors");
         require(options.rows <= options.users * (options.items / 2),
                 "SyntheticWorld: rows must be at most users * (items / 2)");
         require_between(options.popularity, 0.0, 10.0, "SyntheticWorld: popularity");
@@ -130,14 +130,15 @@ private:
                 x = random.normal();
             }
         }
-        const auto place = Random(options_.seed, stream("synthetic.places")).permutation<std::uint32_t>(options_.items);
+        const auto popularity_rank =
+            Random(options_.seed, stream("synthetic.places")).permutation<std::uint32_t>(options_.items);
 
         item_factors_ = Matrix<double>(options_.items, options_.factors);
         log_popularity_.resize(options_.items);
         trend_.resize(options_.items);
         for (std::size_t item = 0; item < options_.items; ++item) {
             Random random(options_.seed, item_stream, item);
-            log_popularity_[item] = -options_.popularity * funnel::detail::portable_log(place[item] + 10.0);
+            log_popularity_[item] = -options_.popularity * funnel::detail::portable_log(popularity_rank[item] + 10.0);
             trend_[item] = 2.0 * options_.drift * random.normal();
             const auto& genres = metadata_[item].genres;
             // One third of the variance belongs to the item itself, two thirds to its genres.
@@ -164,16 +165,18 @@ private:
         }
     }
 
+    // The taste vector p of a user in an era.
     [[nodiscard]] std::vector<double> taste_of(std::size_t user, std::size_t era) const {
         std::vector<double> taste(options_.factors);
-        const double turned = options_.drift * static_cast<double>(era) / (eras - 1);
+        const double moved = options_.drift * static_cast<double>(era) / (eras - 1);
         for (std::size_t f = 0; f < taste.size(); ++f) {
-            const double way = late_taste_(user, f) - early_taste_(user, f);
-            taste[f] = on_grid(math::fma(turned, way, early_taste_(user, f)));
+            const double change = late_taste_(user, f) - early_taste_(user, f);
+            taste[f] = on_grid(math::fma(moved, change, early_taste_(user, f)));
         }
         return taste;
     }
 
+    // The inner product <p, q> before scaling.
     [[nodiscard]] double taste_for(std::size_t item, std::span<const double> taste) const noexcept {
         const std::span<const double> factors = item_factors_.row(item);
         double sum = 0.0;
@@ -239,11 +242,11 @@ private:
 
     // The times of a user's picks, ascending.
     [[nodiscard]] std::vector<std::int64_t> visits(std::size_t count, Random& random) const {
-        constexpr std::int64_t all = eras * seconds_an_era;
+        constexpr std::int64_t duration = eras * seconds_an_era;
         const bool is_cold = random.uniform() < options_.cold_users;
-        const auto begin =
-            static_cast<std::int64_t>(random.below(all / 10 * (is_cold ? 1 : 9))) + (is_cold ? all / 10 * 9 : 0);
-        const auto stay = 1 + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(all - begin)));
+        const auto begin = static_cast<std::int64_t>(random.below(duration / 10 * (is_cold ? 1 : 9))) +
+                           (is_cold ? duration / 10 * 9 : 0);
+        const auto stay = 1 + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(duration - begin)));
         std::vector<std::int64_t> times(count);
         for (std::int64_t& time : times) {
             time = first_second + begin + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(stay)));
@@ -262,14 +265,14 @@ private:
         std::vector<double> taste;
         double total = 0.0;
         double picked = 0.0;
-        std::size_t era_now = eras;
+        std::size_t current_era = eras;  // none yet
         for (const std::int64_t time : times) {
-            const std::size_t era_then = era(static_cast<double>(time));
-            if (era_then != era_now) {
-                era_now = era_then;
-                taste = taste_of(user, era_now);
+            const std::size_t era_of_time = era(static_cast<double>(time));
+            if (era_of_time != current_era) {
+                current_era = era_of_time;
+                taste = taste_of(user, current_era);
                 for (std::size_t item = 0; item < options_.items; ++item) {
-                    weights[item] = funnel::detail::portable_exp(affinity_to(item, taste, era_now));
+                    weights[item] = funnel::detail::portable_exp(affinity_to(item, taste, current_era));
                 }
                 picked = total;  // forces new sums
             }
@@ -289,9 +292,9 @@ private:
             picked += weights[item];
 
             const double scale = 1.0 / math::sqrt(static_cast<double>(options_.factors));
-            const double opinion = math::fma(0.7, random.normal(), math::fma(scale, taste_for(item, taste), 3.5));
+            const double rating = math::fma(0.7, random.normal(), math::fma(scale, taste_for(item, taste), 3.5));
             rows.push_back({static_cast<std::uint32_t>(user), static_cast<std::uint32_t>(item),
-                            static_cast<float>(std::clamp(math::round(opinion), 1.0, 5.0)), static_cast<double>(time)});
+                            static_cast<float>(std::clamp(math::round(rating), 1.0, 5.0)), static_cast<double>(time)});
         }
     }
 

@@ -3,12 +3,14 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/portable_math.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/synthetic.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -52,7 +54,7 @@ public:
 
     /// Errors    InvalidArgument if there is no such user
     [[nodiscard]] std::vector<Scored<>> recommend(std::size_t user, const OracleOptions& options = {}) const {
-        require(user < histories_.size() && user < world_.users(), "SyntheticOracle: user must be below users()");
+        require_below(user, std::min(histories_.size(), world_.users()), "SyntheticOracle: user");
         constexpr std::size_t eras = SyntheticWorld::eras;
         const auto visits = [&](std::size_t era) { return visits_[user * eras + era]; };
         double rows = 0.0;

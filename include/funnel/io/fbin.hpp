@@ -23,7 +23,7 @@ inline namespace FUNNEL_ABI {
 namespace io {
 
 /// The true nearest neighbors of each query, nearest first, with distances as defined by the file.
-struct GroundTruth {
+struct NearestNeighbours {
     Matrix<std::uint32_t> ids;  ///< one row per query
     Matrix<float> distances;    ///< same shape as ids
 };
@@ -45,7 +45,7 @@ template <Number T>
     return read_rows<T>(reader, rows, cols);
 }
 
-[[nodiscard]] inline GroundTruth parse_ground_truth(std::span<const std::byte> bytes, std::string source) {
+[[nodiscard]] inline NearestNeighbours parse_ground_truth(std::span<const std::byte> bytes, std::string source) {
     ByteReader reader(bytes, std::move(source));
     const auto rows = reader.number<std::uint32_t>("number of queries");
     const auto k = reader.number<std::uint32_t>("neighbors per query");
@@ -114,7 +114,7 @@ inline void write_ibin(const std::string& path, MatrixView<const std::int32_t> m
 /// (float).
 ///
 /// Errors    as for read_fbin
-[[nodiscard]] inline GroundTruth read_ground_truth(const std::string& path) {
+[[nodiscard]] inline NearestNeighbours read_ground_truth(const std::string& path) {
     return detail::parse_ground_truth(read_file(path), path);
 }
 

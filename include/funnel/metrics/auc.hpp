@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/math.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/metrics/labels.hpp>
 
 #include <algorithm>
@@ -29,7 +30,7 @@ namespace metrics {
 ///           or NaN
 /// Source    Mann & Whitney, "On a test of whether one of two random variables is stochastically larger", 1947
 [[nodiscard]] inline double auc(std::span<const float> scores, std::span<const float> labels) {
-    require(scores.size() == labels.size(), "auc: labels must have one element per score");
+    require_equal(labels.size(), scores.size(), "auc: number of labels");
     require(scores.size() <= std::numeric_limits<std::uint32_t>::max(),
             "auc: scores must have fewer than 2^32 elements");
     require(std::none_of(scores.begin(), scores.end(), [](const float& score) { return math::is_nan(score); }),

@@ -37,14 +37,16 @@ struct Tie {
 
     [[nodiscard]] double size() const { return static_cast<double>(labels.size()); }
 
-    // Probability that the next position is a miss, given that the first `drawn` positions are misses. It is 0 at the
-    // first position that must be a hit; later positions do not matter.
+    // Probability that the next position of the tie is a miss, given that its first `drawn` positions are misses. It is
+    // 0 at the first position that must be a hit. Values beyond that position have no meaning: callers multiply the
+    // probabilities, so that 0 cancels them.
     [[nodiscard]] double next_misses(std::size_t drawn) const {
         const double left = size() - static_cast<double>(drawn);
         return (left - relevant) / left;
     }
 };
 
+// Splits a list into its ties; an item with a score of its own is a tie of one.
 inline std::vector<Tie> ties(std::span<const float> scores, std::span<const float> shown, std::size_t k,
                              const char* function) {
     if (scores.size() != shown.size()) {

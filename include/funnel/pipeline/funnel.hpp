@@ -82,16 +82,16 @@ struct FilterStage {
     void run(const R& request, Candidates& candidates, Trace& trace) const {
         static_assert((Filter<detail::WorkOf<Filters>, R> && ...),
                       "filter: a condition must be a Filter: callable as (request, id), returning true or false");
-        const auto apply = [&](const auto& keep) {
-            detail::traced(trace, keep.name, candidates.size(), [&] {
-                auto& may_show = detail::work_of(keep);
+        const auto apply = [&](const auto& condition) {
+            detail::traced(trace, condition.name, candidates.size(), [&] {
+                auto& may_show = detail::work_of(condition);
                 std::vector<std::size_t> kept;
                 for (std::size_t i = 0; i < candidates.size(); ++i) {
                     if (may_show(request, candidates.ids()[i])) {
                         kept.push_back(i);
                     }
                 }
-                candidates.arrange(kept, keep.name);
+                candidates.arrange(kept, condition.name);
                 return candidates.size();
             });
         };
@@ -276,6 +276,7 @@ private:
                   "Funnel: fallback(...) must be the last stage");
 
     template <class Stage, class R>
+    // Whether a stage allows an item. Only filters can reject one.
     static bool keeps(const Stage& stage, const R& request, std::uint32_t id) {
         if constexpr (requires { stage.keeps(request, id); }) {
             return stage.keeps(request, id);
@@ -284,6 +285,7 @@ private:
         }
     }
 
+    // Copies the first k candidates.
     static void take(const Candidates& candidates, std::size_t k, std::vector<Candidate>& items) {
         items.reserve(std::min(k, candidates.size()));
         for (std::size_t i = 0; i < candidates.size() && i < k; ++i) {

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/hash.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/number_table.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/pipeline/candidates.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -35,66 +36,38 @@ struct MergeOptions {
 
 namespace detail {
 
-// Numbers ids 0, 1, ... in order of first occurrence. A hash table with open addressing; the maximum number of ids is
-// given in advance. An attacker may choose ids that collide. A long probe sequence reveals this, and the table is then
-// rehashed with another multiplier.
+// Assigns numbers 0, 1, 2, ... to ids in order of first appearance. O(1) per id, also for ids that an attacker chose.
 class IdNumbers {
 public:
-    explicit IdNumbers(std::size_t capacity)
-        : slots_(std::bit_ceil(2 * capacity + 2)),
-          shift_(64U - static_cast<unsigned>(std::countr_zero(slots_.size()))),
-          longest_search_(16 * static_cast<std::size_t>(std::countr_zero(slots_.size()))) {}
-
-    // The number of an id; a new id gets the next free number. If the call throws, nothing has changed.
-    std::size_t operator()(std::uint32_t id) {
-        FUNNEL_ASSERT(2 * size_ <= slots_.size());
-        std::size_t at = slot_of(id);
-        if (!slots_[at].is_used) {
-            if (((at - home_of(id)) & (slots_.size() - 1)) > longest_search_) [[unlikely]] {
-                spread();
-                at = slot_of(id);
-            }
-            slots_[at] = {size_++, id, true};
-        }
-        return slots_[at].number;
+    // Reserves memory for `capacity` ids.
+    explicit IdNumbers(std::size_t capacity) {
+        ids_.reserve(capacity);
+        make_room(capacity);
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    // The number of an id; a new id gets the next number. If the call throws, nothing has changed.
+    std::size_t operator()(std::uint32_t id) {
+        make_room(ids_.size() + 1);
+        const std::uint64_t hash = funnel::detail::hash_word(numbers_.seed(), id);
+        const std::size_t slot = numbers_.find(hash, [&](std::uint32_t number) { return ids_[number] == id; });
+        if (numbers_[slot] == numbers_.none) {
+            ids_.push_back(id);
+            numbers_.put(slot, hash, static_cast<std::uint32_t>(ids_.size() - 1));
+        }
+        return numbers_[slot];
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return ids_.size(); }
 
 private:
-    struct Slot {
-        std::size_t number = 0;
-        std::uint32_t id = 0;
-        bool is_used = false;
-    };
-
-    // Fibonacci hashing: consecutive ids are placed far apart.
-    [[nodiscard]] std::size_t home_of(std::uint32_t id) const noexcept { return id * multiplier_ >> shift_; }
-
-    [[nodiscard]] std::size_t slot_of(std::uint32_t id) const noexcept {
-        std::size_t at = home_of(id);
-        while (slots_[at].is_used && slots_[at].id != id) {
-            at = (at + 1) & (slots_.size() - 1);
-        }
-        return at;
+    void make_room(std::size_t count) {
+        numbers_.reserve(count, [&](std::uint32_t number, std::uint64_t seed) {
+            return funnel::detail::hash_word(seed, ids_[number]);
+        });
     }
 
-    [[gnu::noinline]] void spread() {
-        std::vector<Slot> old(slots_.size());
-        old.swap(slots_);
-        multiplier_ *= 0xBF58476D1CE4E5B9;  // odd, so the multiplier stays odd
-        for (const Slot& slot : old) {
-            if (slot.is_used) {
-                slots_[slot_of(slot.id)] = slot;
-            }
-        }
-    }
-
-    std::vector<Slot> slots_;
-    unsigned shift_;
-    std::size_t longest_search_;  // 16 log(slots): more than ids need that were not chosen to collide
-    std::uint64_t multiplier_ = 0x9E3779B97F4A7C15;
-    std::size_t size_ = 0;
+    std::vector<std::uint32_t> ids_;  // index: number
+    funnel::detail::NumberTable numbers_;
 };
 
 }  // namespace detail

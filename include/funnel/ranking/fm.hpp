@@ -20,6 +20,7 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -155,7 +156,7 @@ public:
     }
 
 private:
-    static constexpr const char* kind = "ranking.FM";
+    static constexpr std::string_view kind = "ranking.FM";
     static constexpr std::uint32_t layout_version = 1;
 
     FM(std::size_t features, std::size_t factors) : weights_(features, 0.0F), vectors_(features, factors) {}
@@ -217,7 +218,7 @@ private:
 
     template <class Link>
     [[nodiscard]] std::vector<float> each(const features::FeatureRows& rows, Link&& link) const {
-        require(rows.cols() == features(), "FM: rows must have as many features as in training");
+        require_equal(rows.cols(), features(), "FM: number of columns of rows");
         std::vector<float> out(rows.rows());
         std::vector<double> sums(sums_size());
         for (std::size_t i = 0; i < rows.rows(); ++i) {

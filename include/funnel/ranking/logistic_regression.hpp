@@ -19,6 +19,7 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -143,7 +144,7 @@ public:
     }
 
 private:
-    static constexpr const char* kind = "ranking.Logistic";
+    static constexpr std::string_view kind = "ranking.Logistic";
     static constexpr std::uint32_t layout_version = 1;
 
     LogisticRegression() = default;
@@ -223,7 +224,7 @@ private:
 
     template <class Link>
     [[nodiscard]] std::vector<float> each(const features::FeatureRows& rows, Link&& link) const {
-        require(rows.cols() == features(), "LogisticRegression: rows must have as many features as in training");
+        require_equal(rows.cols(), features(), "LogisticRegression: number of columns of rows");
         std::vector<float> out(rows.rows());
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             features::detail::require_finite_row(rows, i, "LogisticRegression");

@@ -28,7 +28,7 @@ namespace rerank {
 /// A callable that returns the similarity of the candidates at two positions; larger means more similar. No matrix type
 /// models it: a matrix holds embeddings, one row of floats per candidate, unless wrapped in Similarities.
 template <class S>
-concept Similarity = !funnel::detail::MatrixLike<S> && requires(const S& similarity, std::size_t i, std::size_t j) {
+concept PairSimilarity = !funnel::detail::MatrixLike<S> && requires(const S& similarity, std::size_t i, std::size_t j) {
     { similarity(i, j) } -> std::convertible_to<float>;
 };
 
@@ -115,7 +115,7 @@ template <class NoteSimilarities>
 /// Cost      O(n k) time with fewer than n k calls of similarity, O(n) memory
 /// Errors    InvalidArgument if lambda lies outside [0, 1], or a relevance or a similarity is not finite
 /// Source    Carbonell & Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998
-template <Similarity S>
+template <PairSimilarity S>
 [[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, const S& similarity,
                                            const MMROptions& options = {}) {
     const auto note_similarities = [&](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> out) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// expect: Similarity
+// expect: PairSimilarity
 #include <funnel/rerank/mmr.hpp>
 
 #include <string>
