@@ -62,6 +62,8 @@ def fallen(rows, baseline):
     """What is slower beside its peer than in the baseline, as lines of text. A fall counts if the quartiles of the ratio do not
     overlap and the medians differ by more than 5 %."""
     now = {(row["name"], row["peer"]): row["ratio"] for row in rows}
+    if len(now) != len(rows):
+        raise ValueError("two rows have the same name and peer")
     lines = []
     for row in baseline:
         key, before = (row["name"], row["peer"]), row["ratio"]
@@ -73,6 +75,14 @@ def fallen(rows, baseline):
         elif after["q75"] < before["q25"] and after["median"] < 0.95 * before["median"]:
             lines.append(f"{key[0]} ({key[1]}): the ratio fell from {before['median']:.3g} to {after['median']:.3g}")
     return lines
+
+
+def options_of(area, peers):
+    """The arguments of bench/peers/AREA.py."""
+    parser = argparse.ArgumentParser(description=f"{area}: funnel beside {peers}")
+    parser.add_argument("--baseline", type=pathlib.Path, help=f"an older peers_{area}.json; lower ratios are errors")
+    parser.add_argument("--check", action="store_true", help="only check that all peers are installed")
+    return parser.parse_args()
 
 
 class Side:
@@ -125,10 +135,7 @@ class Comparison:
     """The rows, curves and environment of one area. `program` is a target of the release preset, or a command as a list."""
 
     def __init__(self, area, program, peers, folder=ROOT / "build/bench", timeout=600.0):
-        parser = argparse.ArgumentParser(description=f"{area}: funnel beside {', '.join(peers)}")
-        parser.add_argument("--baseline", type=pathlib.Path, help=f"an older peers_{area}.json; lower ratios are errors")
-        parser.add_argument("--check", action="store_true", help="only check that all peers are installed")
-        options = parser.parse_args()
+        options = options_of(area, ", ".join(peers))
         self.area, self.folder = area, pathlib.Path(folder)
         self.rows, self.curves, self.head = [], {}, None
         self.peers = {}
