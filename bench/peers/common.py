@@ -199,7 +199,7 @@ class Comparison:
         if unit != self.head:
             self.head = unit
             print(f"\n{'name':<34} {'peer':<12} {'ours ' + unit:>13} {'theirs':>11} {'ratio':>7} {'quartiles':>15} {'target':>7} {'differ':>14}  setup")
-        number = lambda value: "-" if value is None else f"{value:.2f}" if abs(value) < 1000 else f"{value:.4g}"
+        number = lambda value: "-" if value is None else f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 1000 else f"{value:.4g}"
         quartiles = f"{number(pairs.ratio.q25)}-{number(pairs.ratio.q75)}"
         differ = "-" if differing is None else f"{differing} of {of}" if of is not None else str(differing)
         missed = "  missed" if target is not None and pairs.ratio.median < target else ""
