@@ -130,17 +130,13 @@ void measure(Report& report, const Sample& data, bool is_built) {
                 std::count_if(hits.begin(), hits.end(), [&](auto hit) { return hit.score >= truth.back().score; }));
         }
     }
-    char text[64];
-    std::snprintf(text, sizeof text, "first hit %.4f, recall@10 %.4f",
-                  static_cast<double>(first) / static_cast<double>(asked),
-                  static_cast<double>(ten) / static_cast<double>(10 * asked));
-    report.add({.name = data.name,
-                .peer = "",
-                .ours = seconds,
+    char text[32];
+    std::snprintf(text, sizeof text, ", recall@10 %.4f", static_cast<double>(ten) / static_cast<double>(10 * asked));
+    report.add({.name = data.name + ", " + std::string(M::name) + (is_built ? ", build" : ", add"),
+                .ours = funnel::bench::single(seconds),
                 .unit = "s",
-                .setup = std::string(M::name) + (is_built ? ", build, " : ", add, ") +
-                         std::to_string(data.vectors.rows()) + " x " + std::to_string(dim) + ", M 16, ef 64",
-                .rate = text});
+                .setup = std::to_string(data.vectors.rows()) + " x " + std::to_string(dim) + ", M 16, ef 64" + text,
+                .rate = funnel::bench::Rate{static_cast<double>(first) / static_cast<double>(asked), "first hit"}});
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ for path in sorted(filter(is_ours, ROOT.rglob("*"))):
 
 for folder, pattern, name in (
     ("tests", "**/*_test.cpp", "tests/tests.txt"),
-    ("bench", "**/*_bench.cpp", "bench/benches.txt"),
+    ("bench", "**/*.cpp", "bench/benches.txt"),
     ("examples", "*.cpp", "examples/examples.txt"),
 ):
     there = {str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).glob(pattern)}
