@@ -51,17 +51,17 @@ Matrix<float> noise(std::size_t n, std::uint64_t seed) {
 template <class M>
 void measure(Report& report, const std::string& data, const Matrix<float>& vectors, const Matrix<float>& queries,
              std::size_t k, bool has_promise) {
-    const std::string name = data + " " + std::string(M::name) + " ";
+    const std::string name = data + " " + std::string(M::name) + " top " + std::to_string(k) + " ";
     const std::string setup =
         std::to_string(vectors.rows()) + " x " + std::to_string(dim) + ", M 16, ef_construction 200, f32";
     for (const std::size_t threads : {1U, 2U}) {
         funnel::Threads pool(threads);
         const double seconds =
             funnel::bench::time_once_s([&] { funnel::bench::keep(HNSW<M>::build(vectors, {}, pool)); });
-        report.add({.name = name + "build",
+        report.add({.name = name + "build, threads " + std::to_string(threads),
                     .ours = funnel::bench::single(seconds),
                     .unit = "s",
-                    .setup = setup + ", threads " + std::to_string(threads)});
+                    .setup = setup});
     }
     funnel::Threads pool(2);
     const auto index = HNSW<M>::build(vectors, {}, pool);

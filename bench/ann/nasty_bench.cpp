@@ -132,11 +132,10 @@ void measure(Report& report, const Sample& data, bool is_built) {
     }
     char text[32];
     std::snprintf(text, sizeof text, ", recall@10 %.4f", static_cast<double>(ten) / static_cast<double>(10 * asked));
-    report.add({.name = data.name,
+    report.add({.name = data.name + ", " + std::string(M::name) + (is_built ? ", build" : ", add"),
                 .ours = funnel::bench::single(seconds),
                 .unit = "s",
-                .setup = std::string(M::name) + (is_built ? ", build, " : ", add, ") +
-                         std::to_string(data.vectors.rows()) + " x " + std::to_string(dim) + ", M 16, ef 64" + text,
+                .setup = std::to_string(data.vectors.rows()) + " x " + std::to_string(dim) + ", M 16, ef 64" + text,
                 .rate = funnel::bench::Rate{static_cast<double>(first) / static_cast<double>(asked), "first hit"}});
 }
 

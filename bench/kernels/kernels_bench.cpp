@@ -161,6 +161,7 @@ void all_pairs(Report& report) {
 
 // score_rows and gemv. The rate counts the bytes of all rows per call. By id, every row is read once, in random order.
 void scans(Report& report, std::size_t dim, std::size_t bytes, bool in_memory) {
+    const std::string suffix = in_memory ? ", memory" : "";
     const std::string where = in_memory ? "rows in memory, " + std::to_string(bytes >> 20) + " MiB" : "rows in L1";
     const std::size_t n = std::max<std::size_t>(2, bytes / 4 / dim);
     const Matrix<float> matrix = random_rows(n, dim);
@@ -187,7 +188,7 @@ void scans(Report& report, std::size_t dim, std::size_t bytes, bool in_memory) {
         const std::size_t differing = count_differing(out, their_out, 1.0e-6F * static_cast<float>(dim));
         const auto times = compare(ours, theirs, timing);
         const auto per = static_cast<double>(n);
-        report.add({.name = label(kernel, dim),
+        report.add({.name = label(kernel, dim) + suffix,
                     .peer = peer,
                     .target = tie,
                     .differing = differing,
@@ -313,6 +314,14 @@ int main(int argc, char** argv) {
     std::vector<char*> arguments(argv, argv + argc);
     const bool quick = funnel::bench::take_flag(arguments, "--quick");
     Report report("kernels", static_cast<int>(arguments.size()), arguments.data());
+    report.add({.name = "peak, multiply and add",
+                .ours = funnel::bench::single(peak().gflop_s),
+                .unit = "GFLOP/s",
+                .setup = "one core"});
+    report.add({.name = "peak, reading the L1 cache",
+                .ours = funnel::bench::single(peak().l1_gb_s),
+                .unit = "GB/s",
+                .setup = "one core"});
     all_pairs<64>(report);
     if (!quick) {
         all_pairs<8>(report);

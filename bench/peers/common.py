@@ -62,6 +62,8 @@ def fallen(rows, baseline):
     """What is slower beside its peer than in the baseline, as lines of text. A fall counts if the quartiles of the ratio do not
     overlap and the medians differ by more than 5 %."""
     now = {(row["name"], row["peer"]): row["ratio"] for row in rows}
+    if len(now) != len(rows):
+        raise ValueError("two rows have the same name and peer")
     lines = []
     for row in baseline:
         key, before = (row["name"], row["peer"]), row["ratio"]
@@ -73,6 +75,14 @@ def fallen(rows, baseline):
         elif after["q75"] < before["q25"] and after["median"] < 0.95 * before["median"]:
             lines.append(f"{key[0]} ({key[1]}): the ratio fell from {before['median']:.3g} to {after['median']:.3g}")
     return lines
+
+
+def options_of(area, peers):
+    """The arguments of bench/peers/AREA.py."""
+    parser = argparse.ArgumentParser(description=f"{area}: funnel beside {peers}")
+    parser.add_argument("--baseline", type=pathlib.Path, help=f"an older peers_{area}.json; lower ratios are errors")
+    parser.add_argument("--check", action="store_true", help="only check that all peers are installed")
+    return parser.parse_args()
 
 
 class Side:
@@ -125,10 +135,7 @@ class Comparison:
     """The rows, curves and environment of one area. `program` is a target of the release preset, or a command as a list."""
 
     def __init__(self, area, program, peers, folder=ROOT / "build/bench", timeout=600.0):
-        parser = argparse.ArgumentParser(description=f"{area}: funnel beside {', '.join(peers)}")
-        parser.add_argument("--baseline", type=pathlib.Path, help=f"an older peers_{area}.json; lower ratios are errors")
-        parser.add_argument("--check", action="store_true", help="only check that all peers are installed")
-        options = parser.parse_args()
+        options = options_of(area, ", ".join(peers))
         self.area, self.folder = area, pathlib.Path(folder)
         self.rows, self.curves, self.head = [], {}, None
         self.peers = {}
@@ -186,13 +193,13 @@ class Comparison:
 
     def add(self, name, peer, pairs, unit="s", per=1.0, target=None, differing=None, of=None, setup=""):
         """A row of the table. Seconds are given in `unit`, such as "us/user", and divided by `per`, the users of a call.
-        `target` is the ratio to reach; `differing` of `of` results are not those of the peer."""
+        `target` is the ratio to reach; `differing` of `of` results are not those of the peer (None: they cannot be compared)."""
         factor = UNITS[unit.split("/")[0]] / per
         ours, theirs = (Samples(*(factor * value for value in times[:3]), times.count) for times in pairs[:2])
         if unit != self.head:
             self.head = unit
             print(f"\n{'name':<34} {'peer':<12} {'ours ' + unit:>13} {'theirs':>11} {'ratio':>7} {'quartiles':>15} {'target':>7} {'differ':>14}  setup")
-        number = lambda value: "-" if value is None else f"{value:.2f}" if abs(value) < 1000 else f"{value:.4g}"
+        number = lambda value: "-" if value is None else f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 1000 else f"{value:.4g}"
         quartiles = f"{number(pairs.ratio.q25)}-{number(pairs.ratio.q75)}"
         differ = "-" if differing is None else f"{differing} of {of}" if of is not None else str(differing)
         missed = "  missed" if target is not None and pairs.ratio.median < target else ""
@@ -214,14 +221,14 @@ class Comparison:
         file.write_text(f'{{"environment": {json.dumps(self.environment)},\n "peers": {json.dumps(self.peers)},\n "curves": {json.dumps(self.curves)},\n "rows": [\n  {rows}\n ]}}\n')
         print(f"wrote {file}")
         draw(file.with_suffix(".svg"), self.draw)
-        problems = [f"RESULTS DIFFER: {row['name']} ({row['peer']}): {row['differing']}" for row in self.rows if row["differing"]]
+        problems = [f"RESULTS DIFFER: {row['name']} ({row['peer']}): {row['differing']} of {row['of']}" for row in self.rows if row["differing"] or row["of"] == 0]
         problems += [f"SLOWER: {line}" for line in fallen(self.rows, self.baseline)]
         print("\n".join(problems), end="\n" if problems else "")
         return 1 if problems or not self.rows else 0
 
     def draw(self, pyplot):
-        plots = 1 + len(self.curves)
-        figure, axes = pyplot.subplots(plots, squeeze=False, figsize=(8, (0.35 * len(self.rows) + 1.2) + 4 * (plots - 1)), layout="constrained", height_ratios=[0.35 * len(self.rows) + 1.2] + [4] * (plots - 1))
+        heights = [0.35 * len(self.rows) + 1.2, *[4.0] * len(self.curves)]
+        figure, axes = pyplot.subplots(len(heights), squeeze=False, figsize=(8, sum(heights)), height_ratios=heights, layout="constrained")
         ratios = [row["ratio"] for row in self.rows]
         at = [ratio["median"] for ratio in ratios]
         spread = [[ratio["median"] - ratio["q25"] for ratio in ratios], [ratio["q75"] - ratio["median"] for ratio in ratios]]

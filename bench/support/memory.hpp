@@ -10,7 +10,6 @@
 #include <fstream>
 #include <numeric>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace funnel::bench {
@@ -61,46 +60,55 @@ namespace detail {
         }
         keep(sums);
     };
-    read();
-    double ns = ns_of(read, 1, Clock::ThreadCPU);
-    ns = std::min(ns, ns_of(read, 1, Clock::ThreadCPU));
-    return static_cast<double>(blocks.size()) * words_per_block * 8.0 / ns;
+    return static_cast<double>(blocks.size()) * words_per_block * 8.0 / ns_of(read, 1, Clock::ThreadCPU);
 }
 
 [[nodiscard]] inline Memory measured_memory() {
     constexpr std::size_t block_bytes = 256;
+    constexpr std::size_t rounds = 7;
     const std::size_t largest = largest_working_set();
     const std::vector<std::uint64_t> words(largest / 8 + 8, 1);
-    std::vector<std::uint32_t> blocks(largest / block_bytes);
-    std::iota(blocks.begin(), blocks.end(), 0U);
-    Memory memory{.stream_gb_s = read_gb_s(words, blocks)};
+    std::vector<std::uint32_t> in_order(largest / block_bytes);
+    std::iota(in_order.begin(), in_order.end(), 0U);
 
-    // The same number of blocks for each size, without repetition at the largest, so that only the caches differ.
-    std::vector<std::pair<std::size_t, double>> speeds;
+    // The same number of random blocks for each size, few of them twice at the largest, so that only the caches differ.
+    struct Size {
+        std::size_t bytes;
+        std::vector<std::uint32_t> blocks;
+        std::vector<double> speeds;
+    };
+    std::vector<Size> sizes;
     std::uint64_t state = 1;
     for (std::size_t bytes = largest; bytes >= std::size_t{16} << 20; bytes /= 2) {
-        const std::size_t count = bytes / block_bytes;
-        std::vector<std::uint32_t> some(largest / block_bytes / 4);
-        for (std::uint32_t& block : some) {
+        sizes.push_back({bytes, std::vector<std::uint32_t>(largest / block_bytes / 8), {}});
+        for (std::uint32_t& block : sizes.back().blocks) {
             state = state * 6364136223846793005U + 1442695040888963407U;
-            block = static_cast<std::uint32_t>((state >> 33) % count);
+            block = static_cast<std::uint32_t>((state >> 33) % (bytes / block_bytes));
         }
-        speeds.emplace_back(bytes, read_gb_s(words, some));
     }
-    memory.scattered_gb_s = speeds.front().second;
-    memory.bytes = largest;
-    for (const auto& [bytes, speed] : speeds) {
-        if (speed > 1.15 * memory.scattered_gb_s) {
+    // In turns: other programs on the machine slow down some samples of each size, not all samples of one.
+    std::vector<double> streams;
+    for (std::size_t round = 0; round < rounds; ++round) {
+        streams.push_back(read_gb_s(words, in_order));
+        for (Size& size : sizes) {
+            size.speeds.push_back(read_gb_s(words, size.blocks));
+        }
+    }
+    Memory memory{.bytes = largest,
+                  .stream_gb_s = summary_of(streams).median,
+                  .scattered_gb_s = summary_of(sizes.front().speeds).median};
+    for (const Size& size : sizes) {
+        if (summary_of(size.speeds).median > 1.15 * memory.scattered_gb_s) {
             break;
         }
-        memory.bytes = bytes;
+        memory.bytes = size.bytes;
     }
     return memory;
 }
 
 }  // namespace detail
 
-/// Measures main memory once per program, in about two seconds. A virtual machine may report caches that it shares with
+/// Measures main memory once per program, in about three seconds. A virtual machine may report caches that it shares with
 /// many others. Therefore the size that misses the caches is measured: it is the smallest one, by powers of two, from
 /// which on random reads get no faster.
 [[nodiscard]] inline const Memory& memory() {

@@ -24,17 +24,29 @@ struct Peak {
         const TimingOptions options{.samples = 5, .sample_seconds = 0.005, .clock = Clock::ThreadCPU};
         Vector factor = Vector{} + 0.999F;
         keep(factor);
-        const auto multiply_add = [&] {
-            Vector sums[chains] = {};
+        // The address of the sums must not escape, or each step would store them.
+        const auto keep_total = [](const auto& sums) {
+            Vector total = {};
+            for (const Vector& sum : sums) {
+                total += sum;
+            }
+            keep(total);
+        };
+        const auto multiply_add = [factor, keep_total] {
+            const Vector constant = factor;
+            Vector sums[chains];
+            for (std::size_t chain = 0; chain < chains; ++chain) {  // of equal sums, the compiler would compute one
+                sums[chain] = Vector{} + static_cast<float>(chain);
+            }
             for (std::size_t step = 0; step < steps; ++step) {
                 for (Vector& sum : sums) {
-                    sum = sum * factor + factor;
+                    sum = sum * constant + constant;
                 }
             }
-            keep(sums);
+            keep_total(sums);
         };
         const std::vector<Vector> data(256, factor);
-        const auto read = [&] {
+        const auto read = [&data, keep_total] {
             Vector sums[8] = {};
             for (std::size_t pass = 0; pass < 100; ++pass) {
                 for (std::size_t i = 0; i < data.size(); i += 8) {
@@ -42,8 +54,9 @@ struct Peak {
                         sums[j] += data[i + j];
                     }
                 }
-                keep(sums);
+                asm volatile("" : : : "memory");  // the data must be read again
             }
+            keep_total(sums);
         };
         return Peak{.gflop_s = 2.0 * lanes * chains * steps / time_ns(multiply_add, options).least,
                     .l1_gb_s = 100.0 * 256.0 * sizeof(Vector) / time_ns(read, options).least};

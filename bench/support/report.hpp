@@ -140,7 +140,11 @@ private:
             return "-";
         }
         char text[32];
-        std::snprintf(text, sizeof text, std::abs(*value) < 1000.0 ? "%.2f" : "%.4g", *value);
+        std::snprintf(text, sizeof text,
+                      std::abs(*value) < 1.0      ? "%.3f"
+                      : std::abs(*value) < 1000.0 ? "%.2f"
+                                                  : "%.4g",
+                      *value);
         return text;
     }
 

@@ -88,10 +88,12 @@ def results(area):
     for path, known in kept["sources"].items():
         if not (ROOT / path).exists() or digest(path) != known:
             raise Broken(f"{files[-1].name} is stale: {path} has changed since. Run {kept['command']}, then keep the result (docs/site/hooks.py)")
-    rows = {row["name"]: (row["ours"], row["setup"]) for row in data["rows"]}
+    rows = {row["name"]: (row["ours"]["median"], row["setup"]) for row in data["rows"]}
     if len(rows) != len(data["rows"]):
         raise Broken(f"{files[-1].name}: two rows have one name")
-    return rows, data["machine"], kept
+    here = data["environment"]
+    machine = f"{here['processor']}, {here['threads']} threads; {here['compiler']}, {here['flags']}; {here['backend']}"
+    return rows, machine, kept
 
 
 def row_of(area, name):
