@@ -46,6 +46,7 @@ public:
             return found->second;
         }
         [[nodiscard]] std::size_t number(const std::string& key) const { return std::stoul(text(key)); }
+        [[nodiscard]] float real(const std::string& key) const { return std::stof(text(key)); }
 
     private:
         friend class Side;
@@ -56,14 +57,24 @@ public:
         actions_[command] = std::move(action);
     }
 
-    /// Seconds of one call: elapsed, and CPU time of all threads of the process.
+    /// Seconds since it was made: elapsed, and CPU time of all threads of the process.
+    class Stopwatch {
+    public:
+        [[nodiscard]] Answer read() const {
+            return {{"wall", seconds(CLOCK_MONOTONIC) - wall_}, {"cpu", seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_}};
+        }
+
+    private:
+        double wall_ = seconds(CLOCK_MONOTONIC);
+        double cpu_ = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    };
+
+    /// The time of one call.
     template <class Work>
     [[nodiscard]] static Answer timed(Work&& work) {
-        const double wall = seconds(CLOCK_MONOTONIC);
-        const double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+        const Stopwatch watch;
         work();
-        const double cpu_end = seconds(CLOCK_PROCESS_CPUTIME_ID);
-        return {{"wall", seconds(CLOCK_MONOTONIC) - wall}, {"cpu", cpu_end - cpu}};
+        return watch.read();
     }
 
     /// Returns   what main returns
