@@ -193,7 +193,7 @@ class Comparison:
 
     def add(self, name, peer, pairs, unit="s", per=1.0, target=None, differing=None, of=None, setup=""):
         """A row of the table. Seconds are given in `unit`, such as "us/user", and divided by `per`, the users of a call.
-        `target` is the ratio to reach; `differing` of `of` results are not those of the peer."""
+        `target` is the ratio to reach; `differing` of `of` results are not those of the peer (None: they cannot be compared)."""
         factor = UNITS[unit.split("/")[0]] / per
         ours, theirs = (Samples(*(factor * value for value in times[:3]), times.count) for times in pairs[:2])
         if unit != self.head:
@@ -221,14 +221,14 @@ class Comparison:
         file.write_text(f'{{"environment": {json.dumps(self.environment)},\n "peers": {json.dumps(self.peers)},\n "curves": {json.dumps(self.curves)},\n "rows": [\n  {rows}\n ]}}\n')
         print(f"wrote {file}")
         draw(file.with_suffix(".svg"), self.draw)
-        problems = [f"RESULTS DIFFER: {row['name']} ({row['peer']}): {row['differing']}" for row in self.rows if row["differing"]]
+        problems = [f"RESULTS DIFFER: {row['name']} ({row['peer']}): {row['differing']} of {row['of']}" for row in self.rows if row["differing"] or row["of"] == 0]
         problems += [f"SLOWER: {line}" for line in fallen(self.rows, self.baseline)]
         print("\n".join(problems), end="\n" if problems else "")
         return 1 if problems or not self.rows else 0
 
     def draw(self, pyplot):
-        plots = 1 + len(self.curves)
-        figure, axes = pyplot.subplots(plots, squeeze=False, figsize=(8, (0.35 * len(self.rows) + 1.2) + 4 * (plots - 1)), layout="constrained", height_ratios=[0.35 * len(self.rows) + 1.2] + [4] * (plots - 1))
+        heights = [0.35 * len(self.rows) + 1.2, *[4.0] * len(self.curves)]
+        figure, axes = pyplot.subplots(len(heights), squeeze=False, figsize=(8, sum(heights)), height_ratios=heights, layout="constrained")
         ratios = [row["ratio"] for row in self.rows]
         at = [ratio["median"] for ratio in ratios]
         spread = [[ratio["median"] - ratio["q25"] for ratio in ratios], [ratio["q75"] - ratio["median"] for ratio in ratios]]

@@ -38,7 +38,7 @@ def roofline(pyplot, results):
     axis.set(xscale="log", yscale="log", xlabel="FLOP per byte", ylabel="GFLOP/s of one core", title="dot, score_rows, gemv: 0.5; L2: 0.75; cosine: 1.5. Sizes grow from left to right.")
     axis.set_xticks([0.25, 0.5, 0.75, 1.5], ["0.25", "0.5", "0.75", "1.5"])
     axis.set_xticks([], minor=True)
-    axis.legend(fontsize="small")
+    figure.legend(loc="outside lower center", ncols=4, fontsize="small")
     return figure
 
 

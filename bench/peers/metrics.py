@@ -67,14 +67,16 @@ def main():
         results.update(ranx.evaluate(qrels, run, METRICS, return_mean=False))
 
     def add(name, command, work, rounds, **more):
-        pairs = comparison.paired(lambda: comparison.call(command)["cpu"], lambda: seconds(work), rounds)
+        pairs = comparison.paired(lambda: comparison.call(command)["cpu"], lambda: seconds(work), rounds, warm_up=False)
         setup = f"{USERS} users x {LENGTH}; CPU time of one thread"
         comparison.add(name, "ranx", pairs, unit="us/user", per=USERS, target=1.0, setup=setup, **more)
 
     path = comparison.folder / "data/metrics_values.npy"
     comparison.call("metrics")
     comparison.call("results", path=path)
+    comparison.call("convert_and_evaluate")
     evaluate(*typed)  # also compiles
+    evaluate(qrels, run)
     ours = numpy.load(path)
     theirs = numpy.stack([results[metric] for metric in METRICS])
     differing = int(numpy.sum(~(numpy.abs(ours - theirs) <= TOLERANCE)))

@@ -38,12 +38,12 @@ AREA = """
 import json, sys
 sys.path.insert(0, {peers!r})
 from common import Comparison
-command, seconds, peer, differing = json.loads(sys.argv.pop(1))
-comparison = Comparison("fake", program=[sys.executable, {side!r}], peers=["fakepeer", peer], folder={folder!r}, timeout=2.0)
+command, seconds, peer, differing, of = json.loads(sys.argv.pop(1))
+comparison = Comparison("fake", program=[sys.executable, {side!r}], peers=["fakepeer", peer], folder={folder!r}, timeout=10.0)
 times = iter([1.0, 1.1, 0.9] * 10)
 ours = lambda: comparison.call(command, seconds=seconds)["wall"] * next(times)
 theirs = lambda: 1.0 * next(times)
-comparison.add("row", "fakepeer", comparison.paired(ours, theirs), unit="us/user", per=10.0, target=2.0, differing=differing, of=7)
+comparison.add("row", "fakepeer", comparison.paired(ours, theirs), unit="us/user", per=10.0, target=2.0, differing=differing, of=of)
 comparison.curve("speed", "funnel", [1, 2], [3, 4], "recall", "queries")
 sys.exit(comparison.finish())
 """
@@ -61,10 +61,10 @@ class Peers(unittest.TestCase):
         fill = {"peers": str(ROOT / "bench/peers"), "side": str(self.folder / "side.py"), "folder": str(self.folder)}
         (self.folder / "area.py").write_text(AREA.format(**fill))
 
-    def measure(self, *arguments, command="work", seconds=0.5, peer="fakepeer", differing=0):
+    def measure(self, *arguments, command="work", seconds=0.5, peer="fakepeer", differing=0, of=7):
         """The exit code and all output."""
-        planted = json.dumps([command, seconds, peer, differing])
-        done = subprocess.run([sys.executable, str(self.folder / "area.py"), planted, *map(str, arguments)], env=os.environ | {"PYTHONPATH": str(self.folder)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        planted = json.dumps([command, seconds, peer, differing, of])
+        done = subprocess.run([sys.executable, str(self.folder / "area.py"), planted, *map(str, arguments)], env=os.environ | {"PYTHONPATH": str(self.folder)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
         return done.returncode, done.stdout
 
     def results(self):
@@ -86,8 +86,13 @@ class Peers(unittest.TestCase):
     def test_a_wrong_result(self):
         code, said = self.measure(differing=3)
         self.assertEqual(code, 1)
-        self.assertIn("RESULTS DIFFER: row (fakepeer): 3", said)
+        self.assertIn("RESULTS DIFFER: row (fakepeer): 3 of 7", said)
         self.assertTrue((self.folder / "peers_fake.json").exists())
+
+    def test_results_that_were_not_compared(self):
+        code, said = self.measure(of=0)
+        self.assertEqual(code, 1)
+        self.assertIn("RESULTS DIFFER: row (fakepeer): 0 of 0", said)
 
     def test_a_missed_target(self):
         code, said = self.measure(seconds=0.9)
@@ -131,7 +136,7 @@ class Peers(unittest.TestCase):
             ("garbage", "garbage: the answer is no JSON object: 'Segmentation fault'"),
             ("list", "list: the answer is no JSON object: '[1]'"),
             ("die", "die: the program ended with exit code 3"),
-            ("hang", "hang: the program did not answer within 2 s"),
+            ("hang", "hang: the program did not answer within 10 s"),
         ):
             with self.subTest(command):
                 code, said = self.measure(command=command)
