@@ -102,18 +102,26 @@ if(FUNNEL_BUILD_TESTS)
 endif()
 
 if(FUNNEL_BUILD_BENCHES)
-    # bench/ann/hnsw_bench.cpp is the program bench_ann_hnsw; `./dev bench ann` runs it.
+    # bench/ann/hnsw_bench.cpp is the program bench_ann_hnsw; `./dev bench ann` runs it. bench/peers/ann_side.cpp is
+    # bench_peers_ann_side; `./dev bench --peers ann` runs it.
     funnel_read_list(benches ${PROJECT_SOURCE_DIR}/bench/benches.txt)
     add_custom_target(benches)
+    string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
+    string(STRIP "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}}" bench_flags)  # reported beside every figure
+    if(FUNNEL_NATIVE AND FUNNEL_HAS_MARCH_NATIVE)
+        string(APPEND bench_flags " -march=native")
+    endif()
     foreach(bench IN LISTS benches)
         funnel_needing_thrust(needs_thrust ${PROJECT_SOURCE_DIR}/bench/${bench})
         if(needs_thrust AND NOT TARGET funnel::thrust)
             continue()
         endif()
-        string(REGEX REPLACE "^([a-z_]+)/(.*)_bench\\.cpp$" "bench_\\1_\\2" name ${bench})
+        string(REGEX REPLACE "(_bench)?\\.cpp$" "" name bench_${bench})
+        string(REPLACE "/" "_" name ${name})
         add_executable(${name} EXCLUDE_FROM_ALL bench/${bench})
         target_include_directories(${name} PRIVATE bench)
         target_link_libraries(${name} PRIVATE funnel_own_simd)
+        target_compile_definitions(${name} PRIVATE "FUNNEL_BENCH_FLAGS=\"${bench_flags}\"")
         funnel_link_thrust(${name} ${PROJECT_SOURCE_DIR}/bench/${bench})
         set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/bench)
         add_dependencies(benches ${name})

@@ -121,7 +121,7 @@ if(Python3_FOUND AND NOT FUNNEL_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Fast
             list(APPEND gate_flags --${name} "${includes}")
         endif()
     endforeach()
-    foreach(gate IN ITEMS headers links rejected layers sources readme docs codegen)
+    foreach(gate IN ITEMS headers links rejected plan layers sources readme docs peers codegen)
         add_test(NAME gate_${gate} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/build/check_${gate}.py ${gate_flags})
         set_tests_properties(gate_${gate} PROPERTIES LABELS gates TIMEOUT 900 SKIP_RETURN_CODE 77)
     endforeach()

@@ -31,11 +31,9 @@ template <class Fit>
 void measure(bench::Report& report, const std::string& name, const std::string& setup, const Fit& fit) {
     const bench::TimingOptions once{.samples = 3, .sample_seconds = 0.0, .clock = bench::Clock::ThreadCPU};
     report.add({.name = name + " fit",
-                .peer = "-",
-                .ours = bench::time_ns([&] { bench::keep(fit()); }, once).median * 1.0e-6,
+                .ours = bench::scaled(bench::time_ns([&] { bench::keep(fit()); }, once), 1.0e-6),
                 .unit = "ms",
-                .setup = setup,
-                .rate = "ms"});
+                .setup = setup});
 
     const auto model = fit();
     std::vector<float> scratch(model.items());
@@ -45,31 +43,27 @@ void measure(bench::Report& report, const std::string& name, const std::string& 
             bench::keep(model.recommend(user, {.k = 10}, scratch, out));
         }
     };
-    const double ns = bench::time_ns(all_users, {.clock = bench::Clock::ThreadCPU}).median;
+    const bench::Samples ns = bench::time_ns(all_users, {.clock = bench::Clock::ThreadCPU});
     report.add({.name = name + " recommend, k = 10",
-                .peer = "-",
-                .ours = ns * 1.0e-3 / static_cast<double>(model.users()),
-                .unit = "us a user",
-                .setup = setup,
-                .rate = "us a user"});
+                .ours = bench::scaled(ns, 1.0e-3 / static_cast<double>(model.users())),
+                .unit = "us/user",
+                .setup = setup});
 }
 
 // Nanoseconds of one core per observed pair and half sweep, the usual figure to compare ALS implementations.
 void measure_als(bench::Report& report, const data::Interactions& train, const std::string& setup, std::size_t factors,
                  cf::ALSSolver solver) {
-    const auto seconds = [&](std::size_t iterations) {
+    const auto nanoseconds = [&](std::size_t iterations) {
         const cf::ImplicitALSOptions options{.factors = factors, .iterations = iterations, .solver = solver};
         const bench::TimingOptions once{.samples = 3, .sample_seconds = 0.0, .clock = bench::Clock::ThreadCPU};
-        return bench::time_ns([&] { bench::keep(cf::ImplicitALS::fit(train, options)); }, once).fastest;
+        return bench::time_ns([&] { bench::keep(cf::ImplicitALS::fit(train, options)); }, once).least;
     };
     const auto pairs = static_cast<double>(data::user_item_matrix(train).nonzeros());
     report.add({.name = std::string("ImplicitALS ") + (solver == cf::ALSSolver::Cholesky ? "Cholesky" : "CG-3") +
                         ", factors = " + std::to_string(factors),
-                .peer = "-",
-                .ours = (seconds(4) - seconds(1)) / (3.0 * 2.0 * pairs),
-                .unit = "ns a pair and half sweep",
-                .setup = setup,
-                .rate = "ns a pair and half sweep"});
+                .ours = bench::single((nanoseconds(4) - nanoseconds(1)) / (3.0 * 2.0 * pairs)),
+                .unit = "ns/pair",
+                .setup = "per half sweep; " + setup});
 }
 
 }  // namespace

@@ -84,13 +84,11 @@ public:
             const auto add = [&](const std::string& name, const auto& model) {
                 const auto figures = metrics::evaluate(model, split.train, split.test, {}, pool_).warm();
                 report_.add({.name = name + ", " + split_name,
-                             .peer = "",
-                             .ours = figures.at("ndcg@10"),
+                             .ours = bench::single(figures.at("ndcg@10")),
                              .unit = "ndcg@10",
                              .setup = data_ + ", 20 % of the rows held out, " + split_name});
                 report_.add({.name = name + " users, " + split_name,
-                             .peer = "",
-                             .ours = static_cast<double>(figures.users()),
+                             .ours = bench::single(static_cast<double>(figures.users())),
                              .unit = "users",
                              .setup = data_ + ", 20 % of the rows held out, " + split_name});
             };
@@ -118,8 +116,7 @@ public:
             }
         }
         report_.add({.name = "EASE share of negative weights",
-                     .peer = "",
-                     .ours = static_cast<double>(negatives) / static_cast<double>(n * (n - 1)),
+                     .ours = bench::single(static_cast<double>(negatives) / static_cast<double>(n * (n - 1))),
                      .unit = "share",
                      .setup = setup_});
         std::vector<std::vector<std::uint32_t>> histories(split_.train.users());
@@ -210,13 +207,11 @@ public:
             users += 1.0;
         }
         report_.add({.name = "EASE, best order of all relevant items",
-                     .peer = "",
-                     .ours = right / users,
+                     .ours = bench::single(right / users),
                      .unit = "ndcg@10",
                      .setup = setup_});
         report_.add({.name = "EASE, best order of the shown items only",
-                     .peer = "",
-                     .ours = wrong / users,
+                     .ours = bench::single(wrong / users),
                      .unit = "ndcg@10",
                      .setup = setup_});
     }
@@ -258,7 +253,7 @@ public:
             }
             const auto figures = metrics::evaluate(slates, split_.train, split_.test, {}, pool_).warm();
             const auto add = [&](const char* unit, double value) {
-                report_.add({.name = name + " " + unit, .peer = "", .ours = value, .unit = unit, .setup = setup_});
+                report_.add({.name = name + " " + unit, .ours = bench::single(value), .unit = unit, .setup = setup_});
             };
             add("ndcg@10", figures.at("ndcg@10"));
             add("genre distance", distance / users);
@@ -275,7 +270,7 @@ private:
     template <class Model>
     void add_figures(const std::string& name, const Model& model) {
         const auto figures = metrics::evaluate(model, split_.train, split_.test, {}, pool_).warm();
-        report_.add({.name = name, .peer = "", .ours = figures.at("ndcg@10"), .unit = "ndcg@10", .setup = setup_});
+        report_.add({.name = name, .ours = bench::single(figures.at("ndcg@10")), .unit = "ndcg@10", .setup = setup_});
     }
 
     bench::Report& report_;
@@ -336,8 +331,7 @@ void vary_hnsw(bench::Report& report) {
     const Matrix<float> queries = clustered(200, 2);
     const auto add = [&](const std::string& name, double value, const char* unit, std::size_t n) {
         report.add({.name = name,
-                    .peer = "",
-                    .ours = value,
+                    .ours = bench::single(value),
                     .unit = unit,
                     .setup = std::to_string(n) +
                              " vectors of 64 floats in 200 clusters, 200 queries, Cosine, k = 10; times of one core"});

@@ -1,47 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include "support/json.hpp"
 #include "support/machine.hpp"
 #include "support/timing.hpp"
 
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace funnel::bench {
 
-/// One comparison with a peer. ours and theirs are times in the unit; less is better. theirs is empty without a peer.
-struct Row {
-    std::string name;
-    std::string peer;
-    double ours = 0.0;
-    std::optional<double> theirs = {};
-    std::string unit = "ns";
-    std::optional<double> target = {};  ///< the ratio to reach
-    bool same_result = true;            ///< both computed the same result
-    std::string setup = {};             ///< sizes, data, options
-    std::optional<double> ratio = {};   ///< overrides theirs / ours with the ratio of a paired measurement
-    std::string rate = {};              ///< such as "31.2 GB/s"
+/// A derived figure, such as 31.2 and "GB/s".
+struct Rate {
+    double value = 0.0;
+    std::string unit;
 };
 
-/// "12.3 GB/s" from bytes per call, "4.5 GFLOP/s" from operations per call.
-[[nodiscard]] inline std::string rate(double work, double ns, const char* unit) {
-    char text[48];
-    std::snprintf(text, sizeof text, "%.1f %s", work / ns, unit);
-    return text;
+/// Bytes per call and nanoseconds give GB/s, operations per call give "GFLOP/s".
+[[nodiscard]] inline Rate rate(double work, double ns, std::string unit) {
+    return {work / ns, std::move(unit)};
 }
 
-/// The rows of one area: prints each row when it is added, and writes all rows to a JSON file at the end.
+/// One comparison with a peer. ours and theirs are in the unit; less is better. theirs is empty without a peer.
+struct Row {
+    std::string name;
+    std::string peer = {};
+    Samples ours = {};
+    std::optional<Samples> theirs = {};
+    std::string unit = "ns";
+    std::optional<double> target = {};  ///< the ratio to reach
+    std::optional<std::size_t> differing =
+        {};                             ///< results that differ from those of the peer, of all that were computed
+    std::string setup = {};             ///< sizes, data, options
+    std::optional<Samples> ratio = {};  ///< theirs / ours, of paired measurements
+    std::optional<Rate> rate = {};
+    std::optional<double> limit = {};  ///< what the machine could do at most, in the unit of the rate
+};
+
+/// A figure that is not a sample of anything, such as a number of bytes.
+[[nodiscard]] inline Samples single(double value) {
+    return {value, value, value, value, 1};
+}
+
+/// The rows of one area: prints each row when it is added, and writes all rows to a JSON file at the end. Every column
+/// has one unit: where the unit changes, the head of the table is printed again.
 ///
 ///     int main(int argc, char** argv) {
 ///         Report report("kernels", argc, argv);
-///         report.add({.name = "dot", .peer = "Eigen", .ours = 5.1, .theirs = 5.4, .target = 1.0});
+///         report.add({.name = "dot", .peer = "Eigen", .target = 1.0, .differing = 0}, compare(ours, theirs));
 ///         return report.finish();
 ///     }
 ///
@@ -50,53 +63,75 @@ class Report {
 public:
     explicit Report(const std::string& area, int argc = 0, char** argv = nullptr)
         : path_(argc > 1 ? std::filesystem::path(argv[1]) : std::filesystem::path("build/bench") / (area + ".json")) {
-        std::printf("%s: %s\n", area.c_str(), machine().c_str());
-        std::printf("%-34s %-12s %11s %11s %7s %7s  %-4s %s\n", "name", "peer", "ours", "theirs", "ratio", "target",
-                    "same", "rate, setup");
+        const Environment& here = environment();
+        std::printf("%s, %s, commit %s\n%s, %u threads; %s; %s; %s\n", area.c_str(), here.date.c_str(),
+                    here.commit.c_str(), here.processor.c_str(), here.threads, here.compiler.c_str(),
+                    here.flags.c_str(), here.backend.c_str());
+        std::printf(
+            "memory, one thread: %.1f GB/s in order, %.1f GB/s in random blocks of 256 bytes; %zu MiB miss the "
+            "caches\n",
+            memory().stream_gb_s, memory().scattered_gb_s, memory().bytes >> 20);
     }
 
     void add(Row row) {
-        if (!row.ratio && row.theirs) {
-            row.ratio = *row.theirs / row.ours;
+        const std::string rate_unit = row.rate ? row.rate->unit : "";
+        const std::string head = row.unit + "|" + rate_unit;
+        if (head != head_) {
+            head_ = head;
+            std::printf("\n%-34s %-12s %11s %11s %7s %13s %7s %6s %11s  %s\n", "name", "peer",
+                        ("ours " + row.unit).c_str(), "theirs", "ratio", "quartiles", "target", "differ",
+                        rate_unit.c_str(), "setup");
         }
-        const bool missed = row.target && row.ratio && *row.ratio < *row.target;
-        std::printf("%-34s %-12s %11s %11s %7s %7s  %-4s %s%s%s%s\n", row.name.c_str(), row.peer.c_str(),
-                    number(row.ours).c_str(), number(row.theirs).c_str(), number(row.ratio).c_str(),
-                    number(row.target).c_str(), row.theirs ? (row.same_result ? "yes" : "NO") : "", row.rate.c_str(),
-                    row.rate.empty() ? "" : ", ", row.setup.c_str(), missed ? "  missed" : "");
+        const std::optional<double> ratio = row.ratio ? std::optional(row.ratio->median) : std::nullopt;
+        const bool missed = row.target && ratio && *ratio < *row.target;
+        const std::string quartiles = row.ratio ? number(row.ratio->q25) + "-" + number(row.ratio->q75) : "-";
+        std::printf("%-34s %-12s %11s %11s %7s %13s %7s %6s %11s  %s%s\n", row.name.c_str(), row.peer.c_str(),
+                    number(row.ours.median).c_str(),
+                    number(row.theirs ? std::optional(row.theirs->median) : std::nullopt).c_str(),
+                    number(ratio).c_str(), quartiles.c_str(), number(row.target).c_str(),
+                    row.differing ? std::to_string(*row.differing).c_str() : "-",
+                    number(row.rate ? std::optional(row.rate->value) : std::nullopt).c_str(), row.setup.c_str(),
+                    missed ? "  missed" : "");
         std::fflush(stdout);
         rows_.push_back(std::move(row));
     }
 
     /// Adds a paired measurement of calls. Times are divided by per, the units of work per call.
     void add(Row row, const Comparison& times, double per = 1.0) {
-        row.ours = times.ours.median / per;
-        row.theirs = times.theirs.median / per;
+        row.ours = scaled(times.ours, 1.0 / per);
+        row.theirs = scaled(times.theirs, 1.0 / per);
         row.ratio = times.ratio;
         add(std::move(row));
     }
 
-    /// Writes the file. Returns what main returns: 0, or 1 if the file cannot be written.
+    /// Writes the file. Returns what main returns: 0, or 1 if results differ or the file cannot be written.
     [[nodiscard]] int finish() const {
         std::error_code ignored;  // if the folder cannot be created, writing the file fails below
         if (path_.has_parent_path()) {
             std::filesystem::create_directories(path_.parent_path(), ignored);
         }
         std::ofstream file(path_);
-        file << "{\"machine\": " << quoted(machine()) << ",\n \"rows\": [";
+        file << "{\"environment\": " << environment_json() << ",\n \"rows\": [";
+        bool all_agree = true;
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             const Row& row = rows_[i];
-            file << (i == 0 ? "\n" : ",\n") << "  {\"name\": " << quoted(row.name) << ", \"peer\": " << quoted(row.peer)
-                 << ", \"ours\": " << json(row.ours) << ", \"theirs\": " << json(row.theirs)
-                 << ", \"unit\": " << quoted(row.unit) << ", \"ratio\": " << json(row.ratio)
-                 << ", \"target\": " << json(row.target)
-                 << ", \"same_result\": " << (row.same_result ? "true" : "false")
-                 << ", \"setup\": " << quoted(row.setup) << "}";
+            all_agree = all_agree && row.differing.value_or(0) == 0;
+            file << (i == 0 ? "\n" : ",\n") << "  {\"name\": " << json(row.name) << ", \"peer\": " << json(row.peer)
+                 << ", \"unit\": " << json(row.unit) << ", \"ours\": " << json(row.ours)
+                 << ", \"theirs\": " << json(row.theirs) << ", \"ratio\": " << json(row.ratio)
+                 << ", \"target\": " << json(row.target) << ", \"differing\": "
+                 << json(row.differing ? std::optional(static_cast<double>(*row.differing)) : std::nullopt)
+                 << ", \"rate\": " << json(row.rate ? std::optional(row.rate->value) : std::nullopt)
+                 << ", \"rate_unit\": " << json(row.rate ? row.rate->unit : "") << ", \"limit\": " << json(row.limit)
+                 << ", \"setup\": " << json(row.setup) << "}";
         }
         file << "\n ]}\n";
         file.flush();
         std::printf("%s %s\n", file ? "wrote" : "CANNOT WRITE", path_.string().c_str());
-        return file ? 0 : 1;
+        if (!all_agree) {
+            std::printf("RESULTS DIFFER: see the column \"differ\"\n");
+        }
+        return file && all_agree ? 0 : 1;
     }
 
 private:
@@ -105,32 +140,28 @@ private:
             return "-";
         }
         char text[32];
-        std::snprintf(text, sizeof text, std::abs(*value) < 1000.0 ? "%.2f" : "%.4g", *value);
+        std::snprintf(text, sizeof text,
+                      std::abs(*value) < 1.0      ? "%.3f"
+                      : std::abs(*value) < 1000.0 ? "%.2f"
+                                                  : "%.4g",
+                      *value);
         return text;
     }
 
-    [[nodiscard]] static std::string json(std::optional<double> value) {
-        if (!value || !std::isfinite(*value)) {
+    [[nodiscard]] static std::string json(const std::optional<Samples>& samples) {
+        if (!samples) {
             return "null";
         }
-        char text[32];
-        std::snprintf(text, sizeof text, "%.6g", *value);
-        return text;
+        return "{\"median\": " + bench::json(samples->median) + ", \"q25\": " + bench::json(samples->q25) +
+               ", \"q75\": " + bench::json(samples->q75) +
+               ", \"samples\": " + bench::json(static_cast<double>(samples->count)) + "}";
     }
-
-    [[nodiscard]] static std::string quoted(std::string_view text) {
-        std::string out = "\"";
-        for (const char c : text) {
-            if (c == '"' || c == '\\') {
-                out += '\\';
-            }
-            out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-        }
-        return out + '"';
-    }
+    [[nodiscard]] static std::string json(std::optional<double> value) { return bench::json(value); }
+    [[nodiscard]] static std::string json(const std::string& text) { return bench::json(text); }
 
     std::filesystem::path path_;
     std::vector<Row> rows_;
+    std::string head_;
 };
 
 }  // namespace funnel::bench

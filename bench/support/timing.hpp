@@ -25,18 +25,28 @@ struct TimingOptions {
     Clock clock = Clock::Wall;
 };
 
-/// Nanoseconds per call: median, fastest and slowest sample.
-struct Timing {
+/// Summary of samples: the median, and the quartiles as the spread.
+struct Samples {
     double median = 0.0;
-    double fastest = 0.0;
-    double slowest = 0.0;
+    double q25 = 0.0;
+    double q75 = 0.0;
+    double least = 0.0;
+    std::size_t count = 0;
 };
+
+/// The samples in another unit, or per unit of work.
+[[nodiscard]] inline Samples scaled(Samples samples, double by) {
+    for (double* value : {&samples.median, &samples.q25, &samples.q75, &samples.least}) {
+        *value *= by;
+    }
+    return samples;
+}
 
 /// Two ways to do the same work, timed alternately so that both are subject to the same noise.
 struct Comparison {
-    Timing ours;
-    Timing theirs;
-    double ratio = 0.0;  ///< median of theirs / ours; above 1, ours is faster
+    Samples ours;    ///< nanoseconds per call
+    Samples theirs;  ///< nanoseconds per call
+    Samples ratio;   ///< theirs / ours of each pair; above 1, ours is faster
 };
 
 namespace detail {
@@ -68,22 +78,17 @@ template <class Work>
     return calls;
 }
 
-[[nodiscard]] inline double median_of(std::vector<double> values) {
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-}
-
-[[nodiscard]] inline Timing summary_of(const std::vector<double>& samples) {
-    const auto [fastest, slowest] = std::minmax_element(samples.begin(), samples.end());
-    return {median_of(samples), *fastest, *slowest};
+[[nodiscard]] inline Samples summary_of(std::vector<double> samples) {
+    std::sort(samples.begin(), samples.end());
+    const std::size_t n = samples.size();
+    return {samples[n / 2], samples[(n - 1) / 4], samples[n - 1 - (n - 1) / 4], samples.front(), n};
 }
 
 }  // namespace detail
 
-/// Times work(), which must keep() its results.
+/// Nanoseconds per call of work(), which must keep() its results.
 template <class Work>
-[[nodiscard]] Timing time_ns(Work&& work, const TimingOptions& options = {}) {
+[[nodiscard]] Samples time_ns(Work&& work, const TimingOptions& options = {}) {
     const std::size_t calls = detail::calls_per_sample(work, options);
     std::vector<double> samples;
     for (std::size_t i = 0; i < options.samples; ++i) {
@@ -105,7 +110,7 @@ template <class Ours, class Theirs>
         their_samples.push_back(detail::ns_of(theirs, their_calls, options.clock) / static_cast<double>(their_calls));
         ratios.push_back(their_samples.back() / our_samples.back());
     }
-    return {detail::summary_of(our_samples), detail::summary_of(their_samples), detail::median_of(ratios)};
+    return {detail::summary_of(our_samples), detail::summary_of(their_samples), detail::summary_of(ratios)};
 }
 
 /// Seconds that one call takes, for work that is too long to repeat.

@@ -80,7 +80,7 @@ def digest(path):
 
 def results(area):
     """The newest kept results of an area. This is the only place that knows the format of the file."""
-    files = sorted(RESULTS.glob(f"*_{area}.json"))
+    files = sorted(RESULTS.glob(f"????-??-??_{area}.json"))
     if not files:
         raise Broken(f"bench/results has no file *_{area}.json")
     data = json.loads(files[-1].read_text())
@@ -88,10 +88,12 @@ def results(area):
     for path, known in kept["sources"].items():
         if not (ROOT / path).exists() or digest(path) != known:
             raise Broken(f"{files[-1].name} is stale: {path} has changed since. Run {kept['command']}, then keep the result (docs/site/hooks.py)")
-    rows = {row["name"]: (row["ours"], row["setup"]) for row in data["rows"]}
+    rows = {row["name"]: (row["ours"]["median"], row["setup"]) for row in data["rows"]}
     if len(rows) != len(data["rows"]):
         raise Broken(f"{files[-1].name}: two rows have one name")
-    return rows, data["machine"], kept
+    here = data["environment"]
+    machine = f"{here['processor']}, {here['threads']} threads; {here['compiler']}, {here['flags']}; {here['backend']}"
+    return rows, machine, kept
 
 
 def row_of(area, name):
@@ -147,7 +149,10 @@ def with_figures(text, page_url):
 
 
 def keep(area, command):
-    file = next(path for line in (ROOT / "bench/benches.txt").read_text().splitlines() if line.startswith(f"{area}/") for path in [f"bench/{line.split()[0]}"])
+    if area.startswith("peers_"):
+        file = f"bench/peers/{area.removeprefix('peers_')}.py"
+    else:
+        file = next(path for line in (ROOT / "bench/benches.txt").read_text().splitlines() if line.startswith(f"{area}/") for path in [f"bench/{line.split()[0]}"])
     data = json.loads((ROOT / f"build/bench/{area}.json").read_text())
     day = datetime.date.today().isoformat()
     data["kept"] = {"date": day, "command": command, "sources": {file: digest(file)}}

@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <new>
 #include <span>
@@ -184,8 +185,8 @@ TEST_CASE("search: a filter that throws comes out of the form for hot paths, and
 
 TEST_CASE("HNSW: a failed allocation in add() or a copy leaves the index as it was") {
     const Matrix<float> vectors = signs(70, 1);
-    const auto check = [&]<class M>(M) {
-        for (const std::size_t built : {0U, 1U, 5U, 32U, 64U}) {
+    const auto check = [&]<class M>(M, std::initializer_list<std::size_t> sizes) {
+        for (const std::size_t built : sizes) {
             CAPTURE(built);
             // Two links a node and equal vectors: most lists are full, so that links are replaced.
             auto index = HNSW<M>::build(vectors.view().rows_from(0, built), {.M = 2, .ef_construction = 10});
@@ -197,9 +198,9 @@ TEST_CASE("HNSW: a failed allocation in add() or a copy leaves the index as it w
             check_mutators(index, vectors.row(66));
         }
     };
-    check(L2{});
-    check(InnerProduct{});
-    check(Cosine{});
+    check(InnerProduct{}, {0, 1, 5, 32, 64});  // keeps more about its vectors than the others do
+    check(L2{}, {64});
+    check(Cosine{}, {64});
 }
 
 TEST_CASE("Flat: a failed allocation in add() or a copy leaves the index as it was") {

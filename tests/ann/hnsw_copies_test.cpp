@@ -71,7 +71,7 @@ Sample groups(const char* name, std::size_t points, std::size_t copies, bool in_
 }
 
 std::vector<Sample> catalogues(float placeholder) {
-    constexpr std::size_t n = 1000;
+    constexpr std::size_t n = 500;
     std::vector<Sample> all;
     all.push_back(with_placeholders("every tenth", n, placeholder, [](std::size_t i) { return i % 10 == 0; }));
     all.push_back(with_placeholders("every second", n, placeholder, [](std::size_t i) { return i % 2 == 0; }));
@@ -79,9 +79,9 @@ std::vector<Sample> catalogues(float placeholder) {
     all.push_back(with_placeholders("half, first", n, placeholder, [](std::size_t i) { return i < n / 2; }));
     all.push_back(with_placeholders("half, last", n, placeholder, [](std::size_t i) { return i >= n / 2; }));
     all.push_back(with_placeholders("half, far away", n, 1000.0F, [](std::size_t i) { return i % 2 == 0; }));
-    all.push_back(groups("20 x 50", 20, 50, false));
-    all.push_back(groups("20 x 50 in turn", 20, 50, true));
-    all.push_back(groups("200 x 5", 200, 5, true));
+    all.push_back(groups("10 x 50", 10, 50, false));
+    all.push_back(groups("10 x 50 in turn", 10, 50, true));
+    all.push_back(groups("100 x 5", 100, 5, true));
     return all;
 }
 

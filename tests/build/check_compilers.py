@@ -39,7 +39,7 @@ for compiler in given.arguments.compilers:
             jobs.append((toolchain, "all headers", text, needed, []))
             jobs.append((toolchain, "all headers, C++23", text, needed, ["-std=c++2b"]))
     for source in sources():
-        chosen = source.startswith("examples/") or toolchain.is_chosen(source)
+        chosen = source.startswith(("examples/", "bench/peers/")) or toolchain.is_chosen(source)
         if chosen and ".cuh>" not in (ROOT / source).read_text():
             jobs.append((toolchain, source, f'#include "{ROOT / source}"\n', eigen, []))
 

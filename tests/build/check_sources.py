@@ -51,7 +51,7 @@ for path in sorted(filter(is_ours, ROOT.rglob("*"))):
 
 for folder, pattern, name in (
     ("tests", "**/*_test.cpp", "tests/tests.txt"),
-    ("bench", "**/*_bench.cpp", "bench/benches.txt"),
+    ("bench", "**/*.cpp", "bench/benches.txt"),
     ("examples", "*.cpp", "examples/examples.txt"),
 ):
     there = {str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).glob(pattern)}
@@ -67,6 +67,15 @@ for line in (ROOT / "tests/tests.txt").read_text().splitlines():
         if reaches != (mark == ["simd"]):
             why = "reaches the kernels, so simd must follow" if reaches else "does not reach the kernels, so nothing may follow"
             problems.append(f"tests/tests.txt: {file} {why}")
+
+# Whoever reads bytes from outside must be fuzzed: readers of files, and classes with a kind of saved file.
+fuzzed = "".join(path.read_text() for path in (ROOT / "tests/fuzz").glob("*_fuzz.cpp"))
+READS = r"\bread_\w+\(const std::string& path|\bkind = \"\w+\.|ContainerReader file\(path, \""
+for path in sorted(INCLUDE.rglob("*.hpp")):
+    name = str(path.relative_to(INCLUDE))
+    code = re.sub(r"//.*", "", path.read_text())
+    if name != "funnel/io/file.hpp" and re.search(READS, code) and f"#include <{name}>" not in fuzzed:
+        problems.append(f"{name} reads bytes from outside, but no tests/fuzz/*_fuzz.cpp includes it")
 
 # Two algorithms that use the same random stream would draw the same numbers from the same seed.
 places = {}

@@ -7,6 +7,9 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
+
+import plan
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include"
@@ -17,7 +20,7 @@ SKIPPED = 77  # the exit code that ctest and Meson take for "skipped"
 
 
 def includes(header):
-    """The funnel headers that a header names, as paths below include/."""
+    """The funnel headers that a header (a path below include/) or another file names, as paths below include/."""
     return re.findall(r"^\s*#\s*include\s*<(funnel/[^>]+)>", (INCLUDE / header).read_text(), re.MULTILINE)
 
 
@@ -54,6 +57,7 @@ class Toolchain:
         parser.add_argument("--thrust", default="")
         parser.add_argument("--flag", action="append", default=[], help="a flag for the compiler, as --flag=-stdlib=libc++")
         parser.add_argument("--areas", default="", help="folders separated by spaces, to check only headers and tests there")
+        parser.add_argument("--all", action="store_true", help="check_headers.py, check_rejected.py: all, not only this day's share")
         parser.add_argument("compilers", nargs="*", help="check_compilers.py: the compilers that read everything")
         self.arguments = arguments = parser.parse_args()
         self.areas = set(arguments.areas.split())
@@ -70,6 +74,21 @@ class Toolchain:
     def is_chosen(self, path):
         """Whether a header (funnel/cf/ease.hpp) or a source (tests/cf/ease_test.cpp) lies in one of the areas asked for."""
         return not self.areas or pathlib.PurePath(path).parts[1] in self.areas
+
+    def share(self, names, limit):
+        """Those headers or programs among {name: headers that it includes} that are checked this time: all with --all, those of
+        --areas, or at most `limit`, which plan.py chooses. Says what is left out."""
+        if self.arguments.all:
+            return set(names)
+        everything = {header: includes(header) for header in all_headers()} | names
+        if self.areas:  # a header is of the area where it lies, a program of those whose headers it includes
+            return {name for name in names if any(map(self.is_chosen, [name, *(names[name] if "/build/" in name else [])]))}
+        changed = {path.removeprefix("include/") for path in plan.changed_files()}
+        chosen = plan.share(names, plan.reached(changed, everything), plan.now() // plan.DAY, limit)
+        if len(chosen) < len(names):
+            script = pathlib.Path(sys.argv[0]).name
+            print(f"skipped this time: {len(names) - len(chosen)} of {len(names)} in {script}; all: python3 tests/build/{script} --all")
+        return chosen
 
     def flags(self, needed=()):
         """Flags for C++20 with our headers and those of the dependencies named."""

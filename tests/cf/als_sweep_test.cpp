@@ -261,7 +261,7 @@ TEST_CASE("als_gram: agrees with the definition over several chunks, and with it
     const Matrix<float> y = random_rows(600, 5, 2);
     const Eigen::MatrixXf gram = als_gram(y.view(), 0.25F);
     for (Eigen::Index i = 0; i < 5; ++i) {
-        for (Eigen::Index j = 0; j <= i; ++j) {
+        for (Eigen::Index j = 0; j < 5; ++j) {
             double sum = 0.0;
             for (std::size_t row = 0; row < 600; ++row) {
                 sum += 0.25 * static_cast<double>(y(row, static_cast<std::size_t>(i))) *

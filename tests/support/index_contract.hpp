@@ -391,6 +391,18 @@ void use_index(const Index& index, const SearchOptions& options) {
 
 }  // namespace detail
 
+/// The part of check_index that depends on the options of a search: lists, scratches, and both while the index changes. For
+/// an index that passes check_index, with other options.
+template <ann::Metric M, class Build, class SearchOptions>
+void check_index_searches(const Build& build, const SearchOptions& options, const IndexContractOptions& contract = {}) {
+    const detail::IndexSample<M> sample;
+    Serial serial;
+    const auto index = build(MatrixView<const float>(sample.vectors), serial);
+    detail::check_all_searches(index, sample, options, contract);
+    detail::check_scratch(index, sample, options);
+    detail::check_index_changes(index, sample, options, contract);
+}
+
 /// What every index of ann/ promises: lists by score with ties by id, in all four forms of search and for any k; k hits
 /// if k vectors pass the filter; add, remove and ids; the same index and lists for any number of threads; files; moves
 /// and copies; a failed allocation changes nothing; no allocation with a scratch of the index; errors; empty indexes.
@@ -406,16 +418,14 @@ void use_index(const Index& index, const SearchOptions& options) {
 ///                     FlatSearchOptions{});
 template <ann::Metric M, class Build, class SearchOptions>
 void check_index(const Build& build, const SearchOptions& options, const IndexContractOptions& contract = {}) {
+    check_index_searches<M>(build, options, contract);
     const detail::IndexSample<M> sample;
     Serial serial;
     const auto index = build(MatrixView<const float>(sample.vectors), serial);
     using Index = std::remove_const_t<decltype(index)>;
     const auto state = [&](const Index& any) { return detail::state_of_index(any, options); };
     CHECK(index.dimension() == sample.vectors.cols());
-    detail::check_all_searches(index, sample, options, contract);
-    detail::check_scratch(index, sample, options);
     detail::check_index_errors(build, index, sample, options);
-    detail::check_index_changes(index, sample, options, contract);
 
     const auto expected = state(index);
     for (const std::size_t count : {1U, 2U, 4U}) {

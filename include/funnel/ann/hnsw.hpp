@@ -51,8 +51,8 @@ namespace ann {
 /// memory, and its id is not reused: rebuild the index after many removals. Concurrent searches are safe if each has
 /// its own scratch; add and remove need exclusive access.
 ///
-/// Cost      build: O(n log n) distances in practice, memory 4 (d + 2 M) + about 5 bytes per vector;  search: about
-///           15 ef distances
+/// Cost      build: O(n log n) distances in practice;  memory 4 (d + 2 M) + about 14 bytes per vector, 4 more under
+///           InnerProduct, with d and 2 M rounded up to a multiple of 16;  search: about 15 ef distances
 /// Source    Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
 ///           small world graphs", TPAMI 2020
 template <Metric M, kernels::HostBackend Backend = kernels::DefaultBackend>

@@ -56,7 +56,7 @@ public:
     using Matrix = Eigen::Matrix<Real, Eigen::Dynamic, Eigen::Dynamic>;
     using Vector = Eigen::Matrix<Real, Eigen::Dynamic, 1>;
 
-    /// gram is alpha0 y^T y; only its lower triangle is read. gram and y must outlive the solver.
+    /// gram is alpha0 y^T y, both triangles. gram and y must outlive the solver.
     ///
     /// Errors    InvalidArgument unless gram is d x d
     ALSRowSolver(MatrixView<const Real> y FUNNEL_LIFETIMEBOUND, const Matrix& gram FUNNEL_LIFETIMEBOUND,
@@ -163,12 +163,12 @@ private:
         predictions_.noalias() = panel.transpose() * x;
         predictions_.array() = Real{1} - predictions_.array();
         residual_.noalias() = panel * predictions_;
-        residual_.noalias() -= gram_.template selfadjointView<Eigen::Lower>() * x;
+        residual_.noalias() -= gram_ * x;
         residual_ -= l * x;
         direction_ = residual_;
         Real size = residual_.squaredNorm();
         for (std::size_t step = 0; step < options_.cg_steps; ++step) {
-            image_.noalias() = gram_.template selfadjointView<Eigen::Lower>() * direction_;
+            image_.noalias() = gram_ * direction_;
             image_ += l * direction_;
             predictions_.noalias() = panel.transpose() * direction_;
             image_.noalias() += panel * predictions_;
@@ -198,7 +198,7 @@ private:
     Vector image_;
 };
 
-/// The lower triangle of alpha0 y^T y. It is summed over chunks that do not depend on the executor.
+/// alpha0 y^T y. It is summed over chunks that do not depend on the executor.
 ///
 /// Cost      n d^2 time, at most 64 matrices of d x d
 template <Executor E = Serial>
@@ -215,6 +215,8 @@ template <Executor E = Serial>
     for (const Eigen::MatrixXf& part : parts) {
         gram += part;
     }
+    // The other triangle, too: Eigen multiplies a whole matrix by a vector faster than one triangle.
+    gram.triangularView<Eigen::StrictlyUpper>() = gram.transpose();
     return gram;
 }
 

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Our side of bench/peers/cf.py: learns the models of cf/, recommends for all users, and writes what was learned to .npy
+// files, so that the other side can compare it with the results of its peers.
+#include "support/side.hpp"
+
+#include <funnel/cf/ease.hpp>
+#include <funnel/cf/implicit_als.hpp>
+#include <funnel/cf/item_knn.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/core/progress.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/core/sparse.hpp>
+#include <funnel/data/interactions.hpp>
+#include <funnel/io/npy.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace funnel;
+using bench::Side;
+
+namespace {
+
+data::Interactions read_log(const Side::Arguments& arguments) {
+    const Matrix<std::uint32_t> pairs = io::read_npy<std::uint32_t>(arguments.text("pairs"));
+    require(pairs.cols() == 2, "load: pairs must have two columns, user and item");
+    std::vector<data::Interaction> rows;
+    for (std::size_t row = 0; row < pairs.rows(); ++row) {
+        rows.push_back({pairs(row, 0), pairs(row, 1)});
+    }
+    return data::Interactions::from_ids(std::move(rows), arguments.number("users"), arguments.number("items"));
+}
+
+// alpha0 = 1 and nu = 0: the objective that implicit minimizes, see equal_lambda in cf.py.
+cf::ImplicitALSOptions als_options(const Side::Arguments& arguments) {
+    return {.factors = arguments.number("factors"),
+            .lambda = arguments.real("lambda"),
+            .alpha0 = 1.0F,
+            .nu = 0.0F,
+            .iterations = arguments.number("sweeps"),
+            .solver = arguments.text("solver") == "CG" ? cf::ALSSolver::ConjugateGradient : cf::ALSSolver::Cholesky};
+}
+
+// The time from the first sweep to the end of the last one, without the set-up before and the checks after.
+std::pair<cf::ImplicitALS, Side::Answer> fit_als(const data::Interactions& train, const Side::Arguments& arguments) {
+    Threads pool(arguments.number("threads"));
+    Side::Stopwatch watch;
+    Side::Answer sweeps;
+    const auto keep_time = [&](const Progress& progress) {
+        if (progress.done == 0) {
+            watch = {};
+        }
+        sweeps = watch.read();
+    };
+    cf::ImplicitALS model = cf::ImplicitALS::fit(train, als_options(arguments), Monitored(pool, keep_time));
+    return {std::move(model), sweeps};
+}
+
+// Times the lists of all users, and writes them: item ids and scores, users x k. Users are independent, so each thread
+// takes some of them. A list that is too short ends with the id 2^32 - 1.
+template <class Model>
+Side::Answer recommend(const Model& model, const Side::Arguments& arguments) {
+    const std::size_t k = arguments.number("k");
+    Threads pool(arguments.number("threads"));
+    std::vector<std::vector<float>> scratch(pool.concurrency(), std::vector<float>(model.items()));
+    std::vector<std::vector<Scored<>>> out(pool.concurrency(), std::vector<Scored<>>(k));
+    Matrix<std::uint32_t> items(model.users(), k);
+    Matrix<float> scores(model.users(), k);
+    const Side::Answer time = Side::timed([&] {
+        pool.for_range(model.users(), 64, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+            for (std::size_t user = begin; user < end; ++user) {
+                const auto list = model.recommend(user, {.k = k}, scratch[worker], out[worker]);
+                std::fill(items.row(user).begin(), items.row(user).end(), std::numeric_limits<std::uint32_t>::max());
+                for (std::size_t i = 0; i < list.size(); ++i) {
+                    items(user, i) = list[i].id;
+                    scores(user, i) = list[i].score;
+                }
+            }
+        });
+    });
+    io::write_npy(arguments.text("items"), items);
+    io::write_npy(arguments.text("scores"), scores);
+    return time;
+}
+
+// One row per weight: from, to, and its value in a second file.
+void write_sparse(const CSRMatrix<float>& weights, const Side::Arguments& arguments) {
+    Matrix<std::uint32_t> pairs(weights.nonzeros(), 2);
+    Matrix<float> values(1, weights.nonzeros());
+    std::size_t at = 0;
+    for (std::size_t from = 0; from < weights.rows(); ++from) {
+        const SparseRow<float> row = weights.row(from);
+        for (std::size_t i = 0; i < row.size(); ++i, ++at) {
+            pairs(at, 0) = static_cast<std::uint32_t>(from);
+            pairs(at, 1) = row.columns[i];
+            values(0, at) = row.values[i];
+        }
+    }
+    io::write_npy(arguments.text("pairs"), pairs);
+    io::write_npy(arguments.text("values"), values);
+}
+
+}  // namespace
+
+int main() {
+    data::Interactions train;
+    std::optional<cf::ImplicitALS> als;
+    std::optional<cf::ItemKNN> item_knn;
+    std::optional<cf::EASE> ease;
+
+    Side side;
+    side.on("load", [&](const Side::Arguments& arguments) -> Side::Answer {
+        train = read_log(arguments);
+        return {{"rows", static_cast<double>(train.size())}};
+    });
+    side.on("als", [&](const Side::Arguments& arguments) {
+        auto [model, time] = fit_als(train, arguments);
+        als = std::move(model);
+        return time;
+    });
+    side.on("als_write", [&](const Side::Arguments& arguments) -> Side::Answer {
+        io::write_npy(arguments.text("users"), als.value().user_factors());
+        io::write_npy(arguments.text("items"), als.value().item_factors());
+        return {};
+    });
+    side.on("als_recommend", [&](const Side::Arguments& arguments) { return recommend(als.value(), arguments); });
+    side.on("item_knn", [&](const Side::Arguments& arguments) {
+        Threads pool(arguments.number("threads"));
+        return Side::timed([&] { item_knn = cf::ItemKNN::fit(train, {.neighbours = arguments.number("k")}, pool); });
+    });
+    side.on("item_knn_write", [&](const Side::Arguments& arguments) -> Side::Answer {
+        write_sparse(item_knn.value().weights().matrix(), arguments);
+        return {};
+    });
+    side.on("item_knn_recommend",
+            [&](const Side::Arguments& arguments) { return recommend(item_knn.value(), arguments); });
+    side.on("ease", [&](const Side::Arguments& arguments) {
+        Threads pool(arguments.number("threads"));
+        return Side::timed([&] { ease = cf::EASE::fit(train, {.lambda = arguments.real("lambda")}, pool); });
+    });
+    side.on("ease_write", [&](const Side::Arguments& arguments) -> Side::Answer {
+        io::write_npy(arguments.text("weights"), ease.value().weights().matrix());
+        return {};
+    });
+    return side.serve();
+}

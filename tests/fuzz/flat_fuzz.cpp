@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "fuzz/index_target.hpp"
+
+#include <funnel/ann/flat.hpp>
+
+namespace funnel::fuzz {
+namespace {
+
+const Registered flat({
+    .name = "flat",
+    .run =
+        [](const Input& input) {
+            load_and_search<ann::Flat<ann::L2>>(input);
+            load_and_search<ann::Flat<ann::Cosine>>(input);
+            load_and_search<ann::Flat<ann::InnerProduct>>(input);
+        },
+    .seeds =
+        [] {
+            return std::vector{index_seed<ann::Flat<ann::L2>>(4), index_seed<ann::Flat<ann::Cosine>>(20),
+                               index_seed<ann::Flat<ann::InnerProduct>>(20)};
+        },
+    .is_container = true,
+});
+
+}  // namespace
+}  // namespace funnel::fuzz

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "fuzz/index_target.hpp"
+
+#include <funnel/ann/hnsw.hpp>
+
+namespace funnel::fuzz {
+namespace {
+
+const Registered hnsw({
+    .name = "hnsw",
+    .run =
+        [](const Input& input) {
+            load_and_search<ann::HNSW<ann::L2>>(input);
+            load_and_search<ann::HNSW<ann::Cosine>>(input);
+            load_and_search<ann::HNSW<ann::InnerProduct>>(input);
+        },
+    .seeds =
+        [] {
+            return std::vector{index_seed<ann::HNSW<ann::L2>>(4), index_seed<ann::HNSW<ann::Cosine>>(20),
+                               index_seed<ann::HNSW<ann::InnerProduct>>(20)};
+        },
+    .is_container = true,
+});
+
+}  // namespace
+}  // namespace funnel::fuzz
