@@ -130,7 +130,17 @@
 #include <funnel/pipeline/trace.hpp>
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/fm.hpp>
+#include <funnel/ranking/forest.hpp>
+#include <funnel/ranking/lightgbm.hpp>
+#include <funnel/ranking/lightgbm_format.hpp>
+#include <funnel/ranking/lightgbm_lines.hpp>
+#include <funnel/ranking/lightgbm_reader.hpp>
+#include <funnel/ranking/lightgbm_writer.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
+#include <funnel/ranking/tree_decision.hpp>
+#include <funnel/ranking/tree_ensemble.hpp>
+#include <funnel/ranking/tree_link.hpp>
+#include <funnel/ranking/tree_validation.hpp>
 #include <funnel/rerank/category_cap.hpp>
 #include <funnel/rerank/freshness.hpp>
 #include <funnel/rerank/mmr.hpp>
