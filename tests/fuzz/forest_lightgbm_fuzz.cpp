@@ -43,7 +43,7 @@ const Registered lightgbm({
                 check(is_same(ranking::load_lightgbm(path).score(rows), scores), "a saved forest scores the same");
                 std::filesystem::remove(path);
             });
-            // The text of a word would hardly ever have the right number of bytes.
+            // Mutations rarely keep the sizes of trees right, so the file is also read without them.
             const std::string_view text = input.bytes;
             if (const std::size_t at = text.find("\ntree_sizes="); at != std::string_view::npos) {
                 const std::string path = scratch_path(2);

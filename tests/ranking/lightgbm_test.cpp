@@ -407,6 +407,8 @@ TEST_CASE("lightgbm: damaged headers are rejected, with the line and the field")
     CHECK(damaged("max_feature_idx=0", "max_feature_idx=-1").starts_with("6: max_feature_idx: expected"));
     CHECK(damaged("max_feature_idx=0", "max_feature_idx=4294967296").starts_with("6: max_feature_idx: expected"));
     CHECK(damaged("feature_names=f0", "feature_names=f0 f1") == "8: feature_names: expected 1 names, found 2");
+    CHECK(damaged("feature_names=f0", "feature_names=f\r0") ==
+          "8: feature_names: expected names without line ends, found \"f?0\"");
     CHECK(damaged("label_index", "label_idx") == "5: expected a known key and its value, found \"label_idx=0\"");
     CHECK(damaged("label_index=0", "num_class=1") == "5: num_class: found twice");
     CHECK(damaged("=regression", "=magic") == "7: objective: expected an objective of LightGBM, found \"magic\"");
@@ -416,10 +418,12 @@ TEST_CASE("lightgbm: damaged headers are rejected, with the line and the field")
     CHECK(damaged("=regression", "=binary sigmoid:0").starts_with("7: objective: expected"));
     CHECK(damaged("=regression", "=binary sigmoid:inf").starts_with("7: objective: expected"));
     CHECK(damaged("=regression", "=binary sigmoid:1 sigmoid:1").starts_with("7: objective: expected"));
-    CHECK(damaged("=regression", "=multiclass num_class:3").starts_with("7: objective: expected parameters"));
-    CHECK(damaged("=regression", "=multiclass").starts_with("7: objective: expected num_class"));
+    CHECK(damaged("=regression", "=multiclass num_class:1").starts_with("7: objective: expected an objective for"));
+    CHECK(
+        problem_of(head("objective=multiclass num_class:3\n", 1, 2)).starts_with("7: objective: expected parameters"));
+    CHECK(problem_of(head("objective=multiclass\n", 1, 2)).starts_with("7: objective: expected num_class"));
     CHECK(problem_of(head("objective=binary sigmoid:1\n", 1, 2) + std::string(tail))
-              .starts_with("7: objective: expected an objective of 2 classes"));
+              .starts_with("7: objective: expected an objective for num_class=2"));
     CHECK(problem_of(head("", 1, 2) + constant_tree(0, "1") + std::string(tail)) ==
           "13: expected trees for all of 2 outputs, found 1");
     CHECK(damaged("feature_infos", "tree_sizes=135 135\nfeature_infos").starts_with("9: tree_sizes: expected"));
@@ -613,7 +617,7 @@ TEST_CASE("save_lightgbm: rejects forests that LightGBM would score differently"
     CHECK(problem([](Change f) { f.averages_over = 4.0; }) == "saved");
     CHECK(problem([](Change f) { f.link = TreeLink::Hinge; }) == "save_lightgbm: LightGBM has no hinge");
     CHECK(problem([](Change f) { f.link = TreeLink::Softmax; }) != "saved");
-    CHECK(problem([](Change f) { f.feature_names[1] = "a b"; }) != "saved");
+    CHECK(problem([](Change f) { f.feature_names[1] = "a\rb"; }) != "saved");
     CHECK(problem([](Change f) { f.feature_names[1] = ""; }) != "saved");
     CHECK(problem([](Change f) { f.trees[1].splits[0].threshold = 1e-36; }, "nan") ==
           "save_lightgbm: LightGBM has no thresholds within 1e-35 of 0 (tree 1)");

@@ -86,7 +86,7 @@ private:
             static_cast<void>(lines_.number(per_iteration, class_count, class_count));
         }
         forest_.outputs = static_cast<std::size_t>(class_count);
-        constexpr std::int64_t max_index = std::numeric_limits<std::int32_t>::max();
+        constexpr std::int64_t max_index = std::numeric_limits<std::int32_t>::max() - 1;
         forest_.features = 1 + static_cast<std::size_t>(
                                    lines_.number(header_.get(lines_, "max_feature_idx"), std::int64_t{0}, max_index));
         forest_.negative_fractions_are_category_0 = true;
@@ -98,6 +98,9 @@ private:
         const LightGBMField& names = header_.find("feature_names");
         if (!names.exists()) {
             return;
+        }
+        if (names.value.find('\r') != std::string_view::npos) {  // a line end for LightGBM
+            lines_.fail(names, "names without line ends", io::Text::quote(names.value));
         }
         forest_.feature_names = words_of(names.value);
         if (forest_.feature_names.size() != forest_.features) {
@@ -134,8 +137,8 @@ private:
         forest_.link = known->link;
         const bool has_classes = name == "multiclass" || name == "multiclassova";
         const bool has_sigmoid = name == "binary" || name == "multiclassova";
-        if (!has_classes && forest_.outputs != 1) {
-            lines_.fail(field, "an objective of " + std::to_string(forest_.outputs) + " classes",
+        if (has_classes != (forest_.outputs > 1)) {
+            lines_.fail(field, "an objective for num_class=" + std::to_string(forest_.outputs),
                         io::Text::quote(field.value));
         }
         std::size_t needed = (has_classes ? 1U : 0U) + (has_sigmoid ? 1U : 0U);

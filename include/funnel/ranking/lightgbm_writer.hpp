@@ -63,9 +63,8 @@ private:
         expect(forest_.averages_over == 1.0 || forest_.averages_over == iterations(),
                "averages over another number than that of the trees of an output");
         for (const std::string& name : forest_.feature_names) {
-            const bool has_gap =
-                std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) <= 0x20; });
-            expect(!name.empty() && !has_gap, "feature names that are empty or have blanks");
+            const bool has_gap = name.find_first_of(" \r\n") != std::string::npos;
+            expect(!name.empty() && !has_gap, "feature names that are empty or have blanks or line ends");
         }
     }
 

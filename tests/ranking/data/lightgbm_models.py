@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Writes lightgbm_models.hpp: tiny models that LightGBM trained, and what LightGBM itself predicts with them.
 
     pip install lightgbm==4.7.0 numpy && python3 tests/ranking/data/lightgbm_models.py > tests/ranking/data/lightgbm_models.hpp
