@@ -131,6 +131,11 @@
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/fm.hpp>
 #include <funnel/ranking/forest.hpp>
+#include <funnel/ranking/lightgbm.hpp>
+#include <funnel/ranking/lightgbm_format.hpp>
+#include <funnel/ranking/lightgbm_lines.hpp>
+#include <funnel/ranking/lightgbm_reader.hpp>
+#include <funnel/ranking/lightgbm_writer.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
 #include <funnel/ranking/tree_decision.hpp>
 #include <funnel/ranking/tree_ensemble.hpp>

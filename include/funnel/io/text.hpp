@@ -58,6 +58,8 @@ public:
     }
 
     [[nodiscard]] const std::string& name() const noexcept FUNNEL_LIFETIMEBOUND { return name_; }
+    /// All lines, without empty ones at the end.
+    [[nodiscard]] std::string_view content() const noexcept FUNNEL_LIFETIMEBOUND { return content_; }
     [[nodiscard]] std::string_view first_line() const noexcept FUNNEL_LIFETIMEBOUND {
         std::string_view line = std::string_view(content_).substr(0, content_.find('\n'));
         if (line.ends_with('\r')) {

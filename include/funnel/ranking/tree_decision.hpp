@@ -59,7 +59,8 @@ inline constexpr float zero_threshold = 1e-35F;
         if (math::is_nan(x)) {
             return tree.leaf_values[leaf];
         }
-        double product = linear.coefficients[j] * static_cast<double>(x);
+        const float flushed = math::abs(x) <= zero_threshold ? 0.0F : x;  // as LightGBM reads dense rows
+        double product = linear.coefficients[j] * static_cast<double>(flushed);
         asm("" : "+m"(product));  // rounded here: a fused multiplication and addition would give other bits
         value += product;
     }

@@ -36,16 +36,16 @@ namespace detail {
         for (const std::int32_t child : {tree.splits[i].left, tree.splits[i].right}) {
             const bool is_leaf = child < 0;
             const auto at = static_cast<std::size_t>(is_leaf ? ~child : child);
-            const std::string name = (is_leaf ? "leaf " : "split ") + std::to_string(at);
+            const auto name = [&] { return (is_leaf ? "leaf " : "split ") + std::to_string(at); };
             if (at >= n + (is_leaf ? 1 : 0)) {
-                return "split " + std::to_string(i) + " has the child " + name + ", which does not exist";
+                return "split " + std::to_string(i) + " has the child " + name() + ", which does not exist";
             }
             if (!is_leaf && at <= i) {
-                return "split " + std::to_string(i) + " has the child " + name + ", which does not follow it";
+                return "split " + std::to_string(i) + " has the child " + name() + ", which does not follow it";
             }
             auto is_taken = (is_leaf ? is_leaf_taken : is_split_taken)[at];
             if (is_taken) {
-                return name + " is the child of two splits";
+                return name() + " is the child of two splits";
             }
             is_taken = true;
         }
@@ -56,16 +56,16 @@ namespace detail {
 [[nodiscard]] inline std::string problem_of_splits(const TreeEnsemble& forest, const Tree& tree) {
     for (std::size_t i = 0; i < tree.splits.size(); ++i) {
         const TreeSplit& split = tree.splits[i];
-        const std::string name = "split " + std::to_string(i);
+        const auto name = [&] { return "split " + std::to_string(i); };
         if (split.feature >= forest.features) {
-            return name + " has feature " + std::to_string(split.feature) + " of " + std::to_string(forest.features);
+            return name() + " has feature " + std::to_string(split.feature) + " of " + std::to_string(forest.features);
         }
         if (split.categories != TreeSplit::no_categories && split.categories >= forest.category_sets.size()) {
-            return name + " has category set " + std::to_string(split.categories) + " of " +
+            return name() + " has category set " + std::to_string(split.categories) + " of " +
                    std::to_string(forest.category_sets.size());
         }
         if (math::is_nan(split.threshold)) {
-            return name + " has the threshold NaN";
+            return name() + " has the threshold NaN";
         }
     }
     return {};

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/io/decimal.hpp>
+#include <funnel/io/text.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <concepts>
+#include <cstddef>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ranking::detail {
+
+/// The value of a line `key=value`.
+struct LightGBMField {
+    std::string_view key;
+    std::string_view value = {};
+    std::size_t line = 0;  ///< counted from 1; 0 if there is no such line
+
+    [[nodiscard]] bool exists() const noexcept { return line != 0; }
+};
+
+/// The lines of a LightGBM model. Errors are CorruptData "model.txt:17: tree 3: left_child: expected ..., found ...".
+class LightGBMLines {
+public:
+    explicit LightGBMLines(io::Text text) : text_(std::move(text)) {}
+
+    LightGBMLines(const LightGBMLines&) = delete;  // lines point into the text
+    LightGBMLines& operator=(const LightGBMLines&) = delete;
+
+    /// Goes to the next line; returns false at the end.
+    bool next() {
+        const std::string_view content = text_.content();
+        if (at_ >= content.size()) {
+            line_ = {};
+            begin_ += std::exchange(size_, 0);
+            return false;
+        }
+        const std::size_t stop = std::min(content.find('\n', at_), content.size());
+        line_ = content.substr(at_, stop - at_);
+        if (line_.ends_with('\r')) {
+            line_.remove_suffix(1);
+        }
+        at_ = stop + 1;
+        ++number_;
+        begin_ += size_;
+        size_ = line_.size() + 1;
+        return true;
+    }
+
+    [[nodiscard]] std::string_view line() const noexcept FUNNEL_LIFETIMEBOUND { return line_; }
+    [[nodiscard]] std::size_t number() const noexcept { return number_; }
+
+    /// Where the line would begin if all lines ended in LF.
+    [[nodiscard]] std::size_t begin() const noexcept { return begin_; }
+
+    /// What the following lines describe, for error messages: "tree 3".
+    void enter(std::string part) { part_ = std::move(part); }
+
+    [[noreturn, gnu::cold]] void fail(std::size_t line, std::string_view problem) const {
+        raise<CorruptData>(text_.name() + ":" + std::to_string(line) + ": " + part_ + (part_.empty() ? "" : ": ") +
+                           std::string(problem));
+    }
+    [[noreturn, gnu::cold]] void fail(const LightGBMField& field, std::string_view expected,
+                                      std::string_view found) const {
+        std::string problem(field.key);
+        problem.append(": expected ").append(expected).append(", found ").append(found);
+        fail(field.line, problem);
+    }
+
+    /// Passes each of the numbers of a field to use(i, number). Numbers are separated by blanks.
+    ///
+    /// Errors    CorruptData if there are not `count` of them, or one is not a number from low to high
+    template <class T, class Use>
+    void numbers(const LightGBMField& field, std::size_t count, T low, T high, const Use& use) const {
+        const char* at = field.value.data();
+        const char* const end = at + field.value.size();
+        std::size_t i = 0;
+        while (true) {
+            while (at != end && *at == ' ') {
+                ++at;
+            }
+            if (at == end) {
+                break;
+            }
+            const char* const begin = at;
+            while (at != end && *at != ' ') {
+                ++at;
+            }
+            const std::string_view token(begin, static_cast<std::size_t>(at - begin));
+            if (i == count) {
+                fail(field, counted(count), "more: " + io::Text::quote(token));
+            }
+            const std::optional<T> number = parse<T>(token);
+            if (!number || *number < low || *number > high) {
+                fail(field, range(low, high), io::Text::quote(token));
+            }
+            use(i, *number);
+            ++i;
+        }
+        if (i != count) {
+            fail(field, counted(count), std::to_string(i));
+        }
+    }
+
+    /// The only number of a field.
+    template <class T>
+    [[nodiscard]] T number(const LightGBMField& field, T low, T high) const {
+        T result{};
+        numbers(field, 1, low, high, [&](std::size_t, T found) { result = found; });
+        return result;
+    }
+
+    /// A number as a whole token. Infinity is a number here.
+    template <class T>
+    [[nodiscard]] static std::optional<T> parse(std::string_view token) {
+        if constexpr (std::integral<T>) {
+            T number{};
+            const char* const end = token.data() + token.size();
+            const auto [stop, error] = std::from_chars(token.data(), end, number);
+            return stop == end && error == std::errc{} ? std::optional(number) : std::nullopt;
+        } else {
+            if (token == "inf" || token == "-inf") {
+                constexpr T infinity = std::numeric_limits<T>::infinity();
+                return token.front() == '-' ? -infinity : infinity;
+            }
+            return io::detail::parse_decimal<T>(token);
+        }
+    }
+
+private:
+    [[nodiscard]] static std::string counted(std::size_t count) {
+        return std::to_string(count) + (count == 1 ? " number" : " numbers");
+    }
+
+    template <class T>
+    [[nodiscard]] static std::string range(T low, T high) {
+        if constexpr (std::integral<T>) {
+            return "a whole number from " + std::to_string(low) + " to " + std::to_string(high);
+        } else {
+            return high > std::numeric_limits<T>::max() ? "a number" : "a finite number";
+        }
+    }
+
+    io::Text text_;
+    std::size_t at_ = 0;
+    std::string_view line_;
+    std::size_t number_ = 0;
+    std::size_t begin_ = 0;
+    std::size_t size_ = 0;
+    std::string part_;
+};
+
+/// The lines `key=value` of the header or of a tree. Only known keys are accepted: a misspelled one would be a default.
+template <std::size_t Keys>
+class LightGBMFields {
+public:
+    explicit LightGBMFields(const std::array<std::string_view, Keys>& keys) {
+        std::transform(keys.begin(), keys.end(), fields_.begin(),
+                       [](std::string_view key) { return LightGBMField{.key = key}; });
+    }
+
+    /// Forgets all lines. The next field that is missing is missing in a part that begins at this line.
+    void begin(std::size_t line) {
+        begin_ = line;
+        next_ = 0;
+        for (LightGBMField& field : fields_) {
+            field.value = {};
+            field.line = 0;
+        }
+    }
+
+    /// Adds the current line.
+    void add(const LightGBMLines& lines) {
+        const std::string_view line = lines.line();
+        const std::size_t stop = line.find('=');
+        const std::string_view key = line.substr(0, stop);
+        for (std::size_t tried = 0; tried < Keys; ++tried) {  // LightGBM writes them in the order of the list
+            LightGBMField& field = fields_[next_];
+            next_ = (next_ + 1) % Keys;
+            if (field.key != key) {
+                continue;
+            }
+            if (field.exists()) {
+                lines.fail(lines.number(), std::string(key) + ": found twice");
+            }
+            field.line = lines.number();
+            field.value = stop == std::string_view::npos ? std::string_view{} : line.substr(stop + 1);
+            return;
+        }
+        lines.fail(lines.number(), "expected a known key and its value, found " + io::Text::quote(line));
+    }
+
+    /// A field that may be missing.
+    [[nodiscard]] const LightGBMField& find(std::string_view key) const {
+        return *std::find_if(fields_.begin(), fields_.end(), [&](const auto& field) { return field.key == key; });
+    }
+
+    /// A field that must not be missing.
+    [[nodiscard]] const LightGBMField& get(const LightGBMLines& lines, std::string_view key) const {
+        const LightGBMField& field = find(key);
+        if (!field.exists()) {
+            lines.fail(begin_, std::string(key) + ": missing");
+        }
+        return field;
+    }
+
+private:
+    std::array<LightGBMField, Keys> fields_;
+    std::size_t begin_ = 1;
+    std::size_t next_ = 0;
+};
+
+}  // namespace ranking::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
