@@ -84,12 +84,16 @@
 #include <funnel/io/file.hpp>
 #include <funnel/io/file_descriptor.hpp>
 #include <funnel/io/iso8601.hpp>
+#include <funnel/io/json.hpp>
+#include <funnel/io/json_nodes.hpp>
+#include <funnel/io/json_text.hpp>
 #include <funnel/io/little_endian.hpp>
 #include <funnel/io/npy.hpp>
 #include <funnel/io/npy_header.hpp>
 #include <funnel/io/raw_matrix.hpp>
 #include <funnel/io/recognise.hpp>
 #include <funnel/io/text.hpp>
+#include <funnel/io/ubjson.hpp>
 #include <funnel/io/utf8.hpp>
 #include <funnel/io/vecs.hpp>
 #include <funnel/kernels/axpy.hpp>
