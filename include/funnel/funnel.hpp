@@ -133,8 +133,11 @@
 #include <funnel/pipeline/stage.hpp>
 #include <funnel/pipeline/trace.hpp>
 #include <funnel/ranking/binary_labels.hpp>
+#include <funnel/ranking/catboost.hpp>
 #include <funnel/ranking/fm.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
+#include <funnel/ranking/xgboost.hpp>
+#include <funnel/ranking/xgboost_tree.hpp>
 #include <funnel/rerank/category_cap.hpp>
 #include <funnel/rerank/freshness.hpp>
 #include <funnel/rerank/mmr.hpp>

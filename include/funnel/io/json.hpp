@@ -125,8 +125,7 @@ public:
 
     /// A number. Decimals are rounded to the nearest T.
     ///
-    /// Errors    CorruptData if the number is out of the range of T, or if T is an integer and the number has a point or
-    ///           an exponent
+    /// Errors    CorruptData if T cannot hold the number, or if T is an integer and the number has a point or exponent
     template <Number T>
     [[nodiscard]] T number() const {
         if (kind() != JSONKind::Number) {
@@ -342,8 +341,8 @@ private:
 /// A JSON or UBJSON document from an untrusted source, checked as a whole when it is read. Numbers and strings stay as
 /// they are in the file until someone asks for them, so parts that nobody reads cost little.
 ///
-/// JSON is that of RFC 8259, with NaN, Infinity and -Infinity. UBJSON is the part that XGBoost writes: arrays may have a
-/// count, or a count and a type of numbers; objects have neither. Values may be 64 deep.
+/// JSON is that of RFC 8259, with NaN, Infinity and -Infinity. UBJSON is the part that XGBoost writes: arrays may have
+/// a count, or a count and a type of numbers; objects have neither. Values may be 64 deep.
 class JSON {
 public:
     /// Reads a file. A file that starts with "{" and then the length of a key is UBJSON.
