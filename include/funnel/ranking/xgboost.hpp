@@ -197,10 +197,10 @@ private:
 /// Reads a model that XGBoost 1.x to 3.x saved as JSON or UBJSON (Booster.save_model). Either is recognized by its
 /// content.
 ///
-/// All tree boosters are supported, DART included; all objectives of XGBoost; one or several outputs; categorical splits.
-/// A missing value is NaN. Categories are truncated towards zero.
+/// All tree boosters are supported, DART included; all objectives of XGBoost; one or several outputs; categorical
+/// splits. A missing value is NaN. Categories are truncated towards zero.
 ///
-/// For binary:hinge, predict() gives classes, for multi:softmax probabilities: the class is the position of the largest.
+/// For binary:hinge, predict() gives classes; for multi:softmax, probabilities: the largest is that of the class.
 ///
 /// Errors    IOError if the file cannot be read;  CorruptData with the position and the field if it is not such a model
 [[nodiscard]] inline TreeEnsemble read_xgboost(const std::string& path) {
