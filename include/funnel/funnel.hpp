@@ -90,6 +90,7 @@
 #include <funnel/io/little_endian.hpp>
 #include <funnel/io/npy.hpp>
 #include <funnel/io/npy_header.hpp>
+#include <funnel/io/npz.hpp>
 #include <funnel/io/raw_matrix.hpp>
 #include <funnel/io/recognise.hpp>
 #include <funnel/io/text.hpp>
@@ -135,6 +136,7 @@
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/catboost.hpp>
 #include <funnel/ranking/fm.hpp>
+#include <funnel/ranking/hist_gradient_boosting.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
 #include <funnel/ranking/xgboost.hpp>
 #include <funnel/ranking/xgboost_tree.hpp>

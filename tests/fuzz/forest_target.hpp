@@ -17,7 +17,7 @@ namespace funnel::fuzz {
     const auto folder = std::filesystem::path(__FILE__).parent_path().parent_path() / "ranking/data" / library;
     std::vector<std::filesystem::path> paths;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-        if (entry.is_regular_file() && entry.path().extension() != ".npy" && entry.file_size() < 4096) {
+        if (entry.is_regular_file() && entry.path().extension() != ".npy" && entry.file_size() < 8192) {
             paths.push_back(entry.path());
         }
     }
