@@ -84,12 +84,17 @@
 #include <funnel/io/file.hpp>
 #include <funnel/io/file_descriptor.hpp>
 #include <funnel/io/iso8601.hpp>
+#include <funnel/io/json.hpp>
+#include <funnel/io/json_nodes.hpp>
+#include <funnel/io/json_text.hpp>
 #include <funnel/io/little_endian.hpp>
 #include <funnel/io/npy.hpp>
 #include <funnel/io/npy_header.hpp>
+#include <funnel/io/npz.hpp>
 #include <funnel/io/raw_matrix.hpp>
 #include <funnel/io/recognise.hpp>
 #include <funnel/io/text.hpp>
+#include <funnel/io/ubjson.hpp>
 #include <funnel/io/utf8.hpp>
 #include <funnel/io/vecs.hpp>
 #include <funnel/kernels/axpy.hpp>
@@ -129,8 +134,10 @@
 #include <funnel/pipeline/stage.hpp>
 #include <funnel/pipeline/trace.hpp>
 #include <funnel/ranking/binary_labels.hpp>
+#include <funnel/ranking/catboost.hpp>
 #include <funnel/ranking/fm.hpp>
 #include <funnel/ranking/forest.hpp>
+#include <funnel/ranking/hist_gradient_boosting.hpp>
 #include <funnel/ranking/lightgbm.hpp>
 #include <funnel/ranking/lightgbm_format.hpp>
 #include <funnel/ranking/lightgbm_lines.hpp>
@@ -142,6 +149,8 @@
 #include <funnel/ranking/tree_link.hpp>
 #include <funnel/ranking/tree_shap.hpp>
 #include <funnel/ranking/tree_validation.hpp>
+#include <funnel/ranking/xgboost.hpp>
+#include <funnel/ranking/xgboost_tree.hpp>
 #include <funnel/rerank/category_cap.hpp>
 #include <funnel/rerank/freshness.hpp>
 #include <funnel/rerank/mmr.hpp>
