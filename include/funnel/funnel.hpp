@@ -96,6 +96,8 @@
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/distance.hpp>
 #include <funnel/kernels/dot.hpp>
+#include <funnel/kernels/forest.hpp>
+#include <funnel/kernels/forest_block.hpp>
 #include <funnel/kernels/gemv.hpp>
 #include <funnel/kernels/metric.hpp>
 #include <funnel/kernels/one_to_many.hpp>
@@ -130,7 +132,14 @@
 #include <funnel/pipeline/trace.hpp>
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/fm.hpp>
+#include <funnel/ranking/forest.hpp>
+#include <funnel/ranking/forest_engine.hpp>
+#include <funnel/ranking/forest_plan.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
+#include <funnel/ranking/tree_decision.hpp>
+#include <funnel/ranking/tree_ensemble.hpp>
+#include <funnel/ranking/tree_link.hpp>
+#include <funnel/ranking/tree_validation.hpp>
 #include <funnel/rerank/category_cap.hpp>
 #include <funnel/rerank/freshness.hpp>
 #include <funnel/rerank/mmr.hpp>

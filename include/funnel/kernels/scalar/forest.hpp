@@ -61,7 +61,7 @@ inline void quantise(Scalar, std::span<const std::int32_t> levels, std::span<con
 inline void find_leaves(Scalar, std::span<const SweepNode> nodes, MatrixView<const std::int8_t> codes,
                         std::span<std::uint8_t> leaves) noexcept {
     std::fill(leaves.begin(), leaves.end(), std::uint8_t{0});
-    for (const SweepNode& node : nodes) {
+    for (const SweepNode node : nodes) {  // a copy: leaves are bytes, which could be bytes of the node
         const std::int8_t* column = codes.data() + node.column * codes.stride();
         for (std::size_t r = 0; r < leaves.size(); ++r) {
             const bool goes_right = leaves[r] == node.first_leaf[0] && column[r] > node.code[0];

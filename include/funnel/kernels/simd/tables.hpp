@@ -119,7 +119,7 @@ public:
     static constexpr std::size_t largest_table = 16;
 
     Integers() = default;
-    [[gnu::always_inline]] explicit Integers(__m256i register_) noexcept : value(register_) {}
+    [[gnu::always_inline]] explicit Integers(__m256i x) noexcept : value(x) {}
     [[nodiscard, gnu::always_inline]] static Integers broadcast(std::int32_t x) noexcept {
         return Integers(_mm256_set1_epi32(x));
     }
@@ -184,7 +184,7 @@ public:
     static constexpr std::size_t largest_table = 64;
 
     Integers() = default;
-    [[gnu::always_inline]] explicit Integers(__m512i register_) noexcept : value(register_) {}
+    [[gnu::always_inline]] explicit Integers(__m512i x) noexcept : value(x) {}
     [[nodiscard, gnu::always_inline]] static Integers broadcast(std::int32_t x) noexcept {
         return Integers(_mm512_set1_epi32(x));
     }
