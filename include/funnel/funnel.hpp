@@ -101,6 +101,8 @@
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/distance.hpp>
 #include <funnel/kernels/dot.hpp>
+#include <funnel/kernels/forest.hpp>
+#include <funnel/kernels/forest_block.hpp>
 #include <funnel/kernels/gemv.hpp>
 #include <funnel/kernels/metric.hpp>
 #include <funnel/kernels/one_to_many.hpp>
@@ -137,6 +139,8 @@
 #include <funnel/ranking/catboost.hpp>
 #include <funnel/ranking/fm.hpp>
 #include <funnel/ranking/forest.hpp>
+#include <funnel/ranking/forest_engine.hpp>
+#include <funnel/ranking/forest_plan.hpp>
 #include <funnel/ranking/hist_gradient_boosting.hpp>
 #include <funnel/ranking/lightgbm.hpp>
 #include <funnel/ranking/lightgbm_format.hpp>

@@ -30,6 +30,7 @@
 #include <funnel/metrics/precision_recall.hpp>
 #include <funnel/pipeline/funnel.hpp>
 #include <funnel/ranking/fm.hpp>
+#include <funnel/ranking/forest.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
 #include <funnel/rerank/mmr.hpp>
 
@@ -317,6 +318,16 @@ TEST_CASE("contract: ranking") {
     CHECK(logistic.score(sparse)[1] > logistic.score(sparse)[0]);
     CHECK(logistic.predict(sparse)[1] > 0.5F);
     CHECK(funnel::ranking::FM::fit(sparse, labels, {.factors = 2}, pool).score(sparse).size() == 2);
+
+    funnel::ranking::TreeEnsemble trees;
+    trees.features = 2;
+    trees.trees = {{.splits = {{.feature = 1, .threshold = 0.5, .left = ~0, .right = ~1}}, .leaf_values = {1.0, 2.0}}};
+    const funnel::ranking::Forest forest(trees);
+    CHECK(forest.score(rows) == std::vector<double>{2.0, 1.0});
+    CHECK(forest.predict(rows, pool) == std::vector<double>{2.0, 1.0});
+    std::vector<double> scores(2);
+    funnel::ranking::Forest::Scratch scratch = forest.scratch();
+    CHECK(forest.score(rows, scratch, scores).size() == 2);
 }
 
 TEST_CASE("contract: re-ranking") {

@@ -22,7 +22,7 @@ inline constexpr float zero_threshold = 1e-35F;
     // Tested before the conversion, which is undefined for values out of range.
     const float first = negative_fractions_are_category_0 ? -1.0F : 0.0F;
     const bool is_low = negative_fractions_are_category_0 ? !(x > first) : !(x >= first);
-    if (is_low || !(x < static_cast<float>(32 * words.size()))) {
+    if (is_low || words.empty() || !(x < static_cast<float>(32 * words.size()))) {
         return false;
     }
     const auto category = static_cast<std::size_t>(static_cast<std::int64_t>(x));
@@ -65,6 +65,36 @@ inline constexpr float zero_threshold = 1e-35F;
         value += product;
     }
     return value;
+}
+
+/// The score of an output, from the sum of its trees.
+[[nodiscard]] inline double finished_score(const TreeEnsemble& forest, std::size_t output, double sum) {
+    double product = forest.scale * sum;
+    asm("" : "+m"(product));  // as in linear_value
+    return product + (forest.bias.empty() ? 0.0 : forest.bias[output]);
+}
+
+/// Raw scores of a row, as defined: the specification of all engines.
+inline void score_row(const TreeEnsemble& forest, std::span<const float> row, std::span<double> out) {
+    const auto rounded = [&](double x) {
+        return forest.sums_in_float ? static_cast<double>(static_cast<float>(x)) : x;
+    };
+    for (std::size_t o = 0; o < out.size(); ++o) {
+        out[o] = rounded(forest.start.empty() ? 0.0 : forest.start[o]);
+    }
+    for (const Tree& tree : forest.trees) {
+        const std::size_t leaf = leaf_of(forest, tree, row);
+        const std::size_t width = tree.leaf_values.size() / tree.leaves();
+        for (std::size_t o = 0; o < width; ++o) {
+            const bool is_linear = !tree.linear.constants.empty();
+            const double value = is_linear ? linear_value(tree, leaf, row) : tree.leaf_values[leaf * width + o];
+            double& sum = out[tree.output + o];
+            sum = rounded(sum + rounded(value));  // in double a sum of two floats loses nothing that its rounding needs
+        }
+    }
+    for (std::size_t o = 0; o < out.size(); ++o) {
+        out[o] = finished_score(forest, o, out[o]);
+    }
 }
 
 }  // namespace ranking::detail

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/forest_block.hpp>
+#include <funnel/kernels/scalar/forest.hpp>
+#include <funnel/kernels/simd/batch.hpp>
+#include <funnel/kernels/simd/tables.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
+
+namespace simd {
+
+// One load: see SweepNode.
+template <class Arch, class Byte>
+[[nodiscard, gnu::always_inline]] inline Bytes<Arch> broadcast(const std::array<Byte, 4>& same) noexcept {
+    return Bytes<Arch>::broadcast(std::bit_cast<std::int32_t>(same));
+}
+
+// Registers of leaves, each with its own chain of dependent instructions, stay in registers for the whole tree.
+template <class Arch, std::size_t Registers>
+inline void sweep(std::span<const SweepNode> nodes, const std::int8_t* codes, std::size_t stride,
+                  std::uint8_t* leaves) noexcept {
+    std::array<Bytes<Arch>, Registers> at;
+    unroll<Registers>([&](auto i) __attribute__((always_inline)) { at[i] = Bytes<Arch>::broadcast(0); });
+    for (const SweepNode& node : nodes) {
+        const std::int8_t* column = codes + node.column * stride;
+        const auto code = broadcast<Arch>(node.code);
+        const auto first = broadcast<Arch>(node.first_leaf);
+        const auto right = broadcast<Arch>(node.right_leaf);
+        unroll<Registers>([&](auto i) __attribute__((always_inline)) {
+            at[i].replace(first, Bytes<Arch>::load(column + i * Bytes<Arch>::size), code, right);
+        });
+    }
+    unroll<Registers>([&](auto i) __attribute__((always_inline)) { at[i].store(leaves + i * Bytes<Arch>::size); });
+}
+
+}  // namespace simd
+
+template <class Arch>
+    requires simd::has_tables<Arch>
+void load_keys(Simd<Arch>, MatrixView<const float> rows, std::span<const KeyColumn> columns,
+               MatrixView<std::int32_t> keys) noexcept {
+    using Integers = simd::Integers<Arch>;
+    constexpr std::size_t lanes = Integers::size;
+    if (rows.stride() > 0x7FFF'FFFFU / lanes) {  // the offsets of a gather have 32 bits
+        return load_keys(Scalar{}, rows, columns, keys);
+    }
+    for (std::size_t r = 0; r < rows.rows(); r += lanes) {
+        std::array<std::int32_t, lanes> offsets;  // after the last row, that row again
+        for (std::size_t i = 0; i < lanes; ++i) {
+            offsets[i] = static_cast<std::int32_t>(std::min(i, rows.rows() - 1 - r) * rows.stride());
+        }
+        const auto offset = Integers::load(offsets.data());
+        const float* first = rows.data() + r * rows.stride();
+        for (std::size_t c = 0; c < columns.size(); ++c) {
+            const auto bits = Integers::gather(first + columns[c].feature, offset);
+            bits.keys(columns[c].missing_key, columns[c].zero_below).store(keys.data() + c * keys.stride() + r);
+        }
+    }
+}
+
+template <class Arch>
+    requires simd::has_tables<Arch>
+void quantise(Simd<Arch>, std::span<const std::int32_t> levels, std::span<const std::int32_t> keys,
+              std::span<std::int8_t> codes) noexcept {
+    constexpr std::size_t lanes = simd::Integers<Arch>::size;
+    const std::size_t filled = keys.size() / lanes * lanes;
+    const auto search = [&](auto depth) __attribute__((always_inline)) {
+        const simd::SearchTree<Arch, depth> tree(levels.data());
+        for (std::size_t r = 0; r < filled; r += lanes) {
+            tree.count(simd::Integers<Arch>::load(keys.data() + r)).store_codes(codes.data() + r);
+        }
+    };
+    const auto depth = static_cast<std::size_t>(std::bit_width(levels.size()));
+    [&]<std::size_t... Depth>(std::index_sequence<Depth...>) {
+        ((depth == Depth ? search(std::integral_constant<std::size_t, Depth>{}) : void()), ...);
+    }(std::make_index_sequence<9>{});
+    quantise(Scalar{}, levels, keys.subspan(filled), codes.subspan(filled));
+}
+
+template <class Arch>
+void find_leaves(Simd<Arch>, std::span<const SweepNode> nodes, MatrixView<const std::int8_t> codes,
+                 std::span<std::uint8_t> leaves) noexcept {
+    constexpr std::size_t size = simd::Bytes<Arch>::size;
+    constexpr std::size_t registers = size == 64 ? 4 : 8;
+    std::size_t r = 0;
+    for (; leaves.size() - r >= registers * size; r += registers * size) {
+        simd::sweep<Arch, registers>(nodes, codes.data() + r, codes.stride(), leaves.data() + r);
+    }
+    for (; r < leaves.size(); r += 64) {
+        simd::sweep<Arch, 64 / size>(nodes, codes.data() + r, codes.stride(), leaves.data() + r);
+    }
+}
+
+#if defined(__AVX512F__)
+template <class Arch>
+    requires simd::is_avx512<Arch>
+void add_leaves(Simd<Arch>, std::span<const double> values, std::span<const std::uint8_t> leaves,
+                std::span<double> sums) noexcept {
+    simd::add_from_registers(values, leaves, sums);
+}
+
+template <class Arch>
+    requires simd::is_avx512<Arch>
+void add_leaves(Simd<Arch>, std::span<const float> values, std::span<const std::uint8_t> leaves,
+                std::span<float> sums) noexcept {
+    simd::add_from_registers(values, leaves, sums);
+}
+#endif
+
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/kernels/forest.hpp>
+#include <funnel/ranking/forest_plan.hpp>
+#include <funnel/ranking/tree_decision.hpp>
+#include <funnel/ranking/tree_ensemble.hpp>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ranking::detail {
+
+/// Memory for one block of rows. It only grows.
+struct ForestMemory {
+    Matrix<std::int32_t> keys;           ///< key columns x forest_block
+    Matrix<std::int8_t> codes;           ///< code columns x forest_block
+    std::vector<std::int32_t> row_keys;  ///< of one row
+    Matrix<double> sums;                 ///< outputs x forest_block
+    Matrix<float> float_sums;
+
+    void make_room(const TreeEnsemble& forest, const ForestPlan& plan, std::size_t rows) {
+        const auto grow = [](auto& matrix, std::size_t wanted) {
+            if (matrix.rows() < wanted) {
+                matrix = std::remove_cvref_t<decltype(matrix)>(wanted, kernels::forest_block);
+            }
+        };
+        row_keys.resize(std::max(row_keys.size(), plan.key_columns()));
+        grow(sums, forest.sums_in_float ? 0 : forest.outputs);
+        grow(float_sums, forest.sums_in_float ? forest.outputs : 0);
+        if (rows >= plan.fewest_swept_rows) {
+            grow(keys, plan.key_columns());
+            grow(codes, plan.columns.size());
+        }
+    }
+};
+
+/// Scores a block of rows with the bits of score_row. Sum is float if the forest says sums_in_float.
+template <kernels::HostBackend Backend, std::floating_point Sum>
+class ForestEngine {
+public:
+    ForestEngine(const TreeEnsemble& forest, const ForestPlan& plan, ForestMemory& memory) noexcept
+        : forest_(forest), plan_(plan), memory_(memory) {}
+
+    /// Shapes    rows: 1 to forest_block x features, for which there is room;  out: rows x outputs
+    void score(MatrixView<const float> rows, std::span<double> out) noexcept {
+        for (std::size_t o = 0; o < forest_.outputs; ++o) {
+            const auto start = static_cast<Sum>(forest_.start.empty() ? 0.0 : forest_.start[o]);
+            std::fill_n(sums(o).begin(), rows.rows(), start);
+        }
+        if (rows.rows() < plan_.fewest_swept_rows) {
+            for (std::size_t r = 0; r < rows.rows(); ++r) {
+                walk_trees(rows, r);
+            }
+        } else {
+            sweep_trees(rows);
+        }
+        for (std::size_t o = 0; o < forest_.outputs; ++o) {
+            for (std::size_t r = 0; r < rows.rows(); ++r) {
+                out[r * forest_.outputs + o] = finished_score(forest_, o, static_cast<double>(sums(o)[r]));
+            }
+        }
+    }
+
+private:
+    [[nodiscard]] std::span<Sum> sums(std::size_t output) noexcept {
+        if constexpr (std::same_as<Sum, float>) {
+            return memory_.float_sums.row(output);
+        } else {
+            return memory_.sums.row(output);
+        }
+    }
+    [[nodiscard]] std::span<const Sum> values() const noexcept {
+        if constexpr (std::same_as<Sum, float>) {
+            return plan_.float_values;
+        } else {
+            return plan_.values;
+        }
+    }
+
+    [[nodiscard]] std::int32_t key_of_category(const CategoryKeys& keys, const float& x) const noexcept {
+        const TreeSplit split{.feature = keys.feature,
+                              .categories = keys.set,
+                              .missing_goes_left = keys.missing_goes_left,
+                              .zero_is_missing = keys.zero_is_missing};
+        return goes_left(forest_, split, x) ? 0 : 1;
+    }
+
+    // Adds tree t to the sums of rows begin, begin + 1, ..., which are in these leaves.
+    template <std::unsigned_integral Leaf>
+    void add_tree(std::size_t t, MatrixView<const float> rows, std::size_t begin,
+                  std::span<const Leaf> leaves) noexcept {
+        const PlannedTree& tree = plan_.trees[t];
+        if (tree.is_linear) {
+            const auto numbers = std::span(plan_.linear).subspan(tree.begin, tree.leaves);
+            for (std::size_t i = 0; i < std::min(leaves.size(), rows.rows() - begin); ++i) {
+                sums(tree.output)[begin + i] +=
+                    static_cast<Sum>(linear_value(forest_.trees[t], numbers[leaves[i]], rows.row(begin + i)));
+            }
+            return;
+        }
+        for (std::size_t o = 0; o < tree.width; ++o) {
+            kernels::add_leaves<Backend>(values().subspan(tree.begin + o * tree.leaves, tree.leaves), leaves,
+                                         sums(tree.output + o).subspan(begin));
+        }
+    }
+
+    // Walks down several paths at once, since each step waits for memory. at[i]: the node of path i, first the root, at
+    // the end ~leaf.
+    template <std::size_t Paths, class KeyOf>
+    static void walk(const std::array<const WalkNode*, Paths>& nodes, std::array<std::int32_t, Paths>& at,
+                     const KeyOf& key_of) noexcept {
+        const auto are_leaves = [&] {
+            std::int32_t all = -1;
+            for (const std::int32_t node : at) {
+                all &= node;
+            }
+            return all < 0;
+        };
+        while (!are_leaves()) {
+            for (std::size_t i = 0; i < Paths; ++i) {
+                const WalkNode& node = nodes[i][std::max(at[i], 0)];
+                const std::int32_t child = node.children[key_of(i, node.keys) > node.key ? 1 : 0];
+                at[i] = at[i] < 0 ? at[i] : child;
+            }
+        }
+    }
+
+    static constexpr std::size_t paths = 8;
+
+    void walk_trees(MatrixView<const float> rows, std::size_t r) noexcept {
+        const std::span<const float> row = rows.row(r);
+        const std::span<std::int32_t> keys = memory_.row_keys;
+        const std::size_t numeric = plan_.numeric.size();
+        for (std::size_t c = 0; c < numeric; ++c) {
+            keys[c] = kernels::key_of(row[plan_.numeric[c].feature], plan_.numeric[c]);
+        }
+        for (std::size_t c = 0; c < plan_.categories.size(); ++c) {
+            keys[numeric + c] = key_of_category(plan_.categories[c], row[plan_.categories[c].feature]);
+        }
+        for (std::size_t t = 0; t < plan_.trees.size(); t += paths) {
+            const std::size_t count = std::min(paths, plan_.trees.size() - t);
+            std::array<const WalkNode*, paths> nodes;
+            std::array<std::int32_t, paths> at;
+            for (std::size_t i = 0; i < paths; ++i) {
+                const bool has_splits = i < count && plan_.trees[t + i].leaves > 1;
+                nodes[i] = plan_.walk.data() + (has_splits ? plan_.trees[t + i].walk_begin : 0);
+                at[i] = has_splits ? 0 : ~0;
+            }
+            walk(nodes, at, [&](std::size_t, std::uint32_t column) { return keys[column]; });
+            for (std::size_t i = 0; i < count; ++i) {
+                const auto leaf = static_cast<std::uint16_t>(~at[i]);
+                add_tree(t + i, rows, r, std::span<const std::uint16_t>(&leaf, 1));
+            }
+        }
+    }
+
+    void sweep_trees(MatrixView<const float> rows) noexcept {
+        const std::size_t numeric = plan_.numeric.size();
+        kernels::load_keys<Backend>(rows, plan_.numeric, memory_.keys);
+        for (std::size_t c = 0; c < plan_.categories.size(); ++c) {
+            for (std::size_t r = 0; r < rows.rows(); ++r) {
+                memory_.keys(numeric + c, r) =
+                    key_of_category(plan_.categories[c], rows.row(r)[plan_.categories[c].feature]);
+            }
+        }
+        // Of the rows that fill up the block, any keys will do.
+        const std::size_t filled = (rows.rows() + 63) / 64 * 64;
+        for (std::size_t c = 0; c < plan_.columns.size(); ++c) {
+            const CodeColumn& column = plan_.columns[c];
+            kernels::quantise<Backend>(std::span(plan_.levels).subspan(column.levels_begin, column.levels),
+                                       memory_.keys.row(column.keys).first(filled), memory_.codes.row(c).first(filled));
+        }
+        for (std::size_t t = 0; t < plan_.trees.size(); ++t) {
+            const PlannedTree& tree = plan_.trees[t];
+            if (tree.leaves <= kernels::max_swept_leaves) {
+                alignas(row_alignment) std::array<std::uint8_t, kernels::forest_block> leaves;
+                kernels::find_leaves<Backend>(std::span(plan_.sweep).subspan(tree.sweep_begin, tree.leaves - 1),
+                                              memory_.codes, std::span(leaves).first(filled));
+                add_tree(t, rows, 0, std::span<const std::uint8_t>(leaves).first(filled));
+            } else {
+                add_large_tree(t, rows);
+            }
+        }
+    }
+
+    void add_large_tree(std::size_t t, MatrixView<const float> rows) noexcept {
+        const Matrix<std::int32_t>& keys = memory_.keys;
+        std::array<const WalkNode*, paths> nodes;
+        nodes.fill(plan_.walk.data() + plan_.trees[t].walk_begin);
+        for (std::size_t begin = 0; begin < rows.rows(); begin += paths) {
+            const std::size_t count = std::min(paths, rows.rows() - begin);
+            std::array<std::int32_t, paths> at{};
+            std::fill(at.begin() + static_cast<std::ptrdiff_t>(count), at.end(), ~0);
+            walk(nodes, at, [&](std::size_t i, std::uint32_t column) { return keys(column, begin + i); });
+            std::array<std::uint16_t, paths> leaves;
+            std::transform(at.begin(), at.end(), leaves.begin(),
+                           [](std::int32_t node) { return static_cast<std::uint16_t>(~node); });
+            add_tree(t, rows, begin, std::span<const std::uint16_t>(leaves).first(count));
+        }
+    }
+
+    const TreeEnsemble& forest_;
+    const ForestPlan& plan_;
+    ForestMemory& memory_;
+};
+
+}  // namespace ranking::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

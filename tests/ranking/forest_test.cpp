@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/ranking/forest.hpp>
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/core/rng.hpp>
+
+#include "support/allocations.hpp"
+#include "support/backends.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+using namespace funnel;
+using namespace funnel::ranking;
+using funnel::testing::HostBackends;
+
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float missing_value = std::numeric_limits<float>::quiet_NaN();
+constexpr float denormal = std::numeric_limits<float>::denorm_min();
+constexpr float largest = std::numeric_limits<float>::max();
+
+// What a random forest consists of.
+struct Shape {
+    std::size_t features = 7;
+    std::size_t trees = 20;
+    std::size_t leaves = 31;  // of each tree at most
+    std::size_t outputs = 1;
+    std::size_t thresholds = 1000;  // different ones per feature, about
+    bool has_categories = false;
+    bool has_vector_leaves = false;
+    bool has_linear_leaves = false;
+    bool has_zero_rules = false;
+    int missing = 2;  // 0: right, 1: left, 2: either, 3: as 0.0
+    bool sums_in_float = false;
+};
+
+// Numbers at which rules change, and others.
+double number(Random& random, std::size_t thresholds) {
+    constexpr std::array<double, 22> special{0.0,
+                                             -0.0,
+                                             denormal,
+                                             -denormal,
+                                             0.3 * denormal,
+                                             -0.3 * denormal,
+                                             1e-300,
+                                             -1e-300,
+                                             1e-39,
+                                             -1.1e-39,
+                                             1e-35,
+                                             1e-35F,
+                                             1.0000000180025095e-35,
+                                             -1e-35F,
+                                             -1.0000000180025095e-35,
+                                             largest,
+                                             -static_cast<double>(largest),
+                                             1e300,
+                                             -1e300,
+                                             static_cast<double>(infinity),
+                                             -static_cast<double>(infinity),
+                                             std::numeric_limits<double>::denorm_min()};
+    if (random.below(8) == 0) {
+        return special[random.below(special.size())];
+    }
+    return (static_cast<double>(random.below(thresholds)) - static_cast<double>(thresholds) / 3.0) * 0.1;
+}
+
+float value(Random& random, std::size_t thresholds) {
+    if (random.below(10) == 0) {
+        return missing_value;
+    }
+    const double x = number(random, thresholds);
+    const float rounded = std::abs(x) > largest ? (x > 0.0 ? infinity : -infinity) : static_cast<float>(x);
+    switch (random.below(4)) {
+        case 0:
+            return std::nextafter(rounded, infinity);
+        case 1:
+            return std::nextafter(rounded, -infinity);
+        default:
+            return rounded;
+    }
+}
+
+Tree random_tree(Random& random, const TreeEnsemble& forest, const Shape& shape) {
+    Tree tree;
+    const std::size_t leaves = 1 + random.below(shape.leaves);
+    std::vector<std::int32_t*> leaf_links;
+    tree.splits.resize(leaves - 1);
+    for (std::size_t i = 0; i + 1 < leaves; ++i) {
+        TreeSplit& split = tree.splits[i];
+        std::int32_t leaf = 0;
+        if (i > 0) {
+            const std::size_t at = random.below(leaf_links.size());
+            leaf = *leaf_links[at];
+            *leaf_links[at] = static_cast<std::int32_t>(i);
+            leaf_links.erase(leaf_links.begin() + static_cast<std::ptrdiff_t>(at));
+        } else {
+            leaf = ~0;
+        }
+        split.left = random.below(2) == 0 ? leaf : ~static_cast<std::int32_t>(i + 1);
+        split.right = split.left == leaf ? ~static_cast<std::int32_t>(i + 1) : leaf;
+        leaf_links.push_back(&split.left);
+        leaf_links.push_back(&split.right);
+        split.feature = static_cast<std::uint32_t>(random.below(shape.features));
+        split.threshold = number(random, shape.thresholds);
+        split.zero_is_missing = shape.has_zero_rules && random.below(3) == 0;
+        split.missing_goes_left = shape.missing == 3   ? 0.0 <= split.threshold
+                                  : shape.missing == 2 ? random.below(2) == 0
+                                                       : shape.missing == 1;
+        if (shape.has_categories && random.below(3) == 0) {
+            split.categories = static_cast<std::uint32_t>(random.below(forest.category_sets.size()));
+        }
+    }
+    const std::size_t width = shape.has_vector_leaves ? shape.outputs : 1;
+    tree.output = width > 1 ? 0 : random.below(shape.outputs);
+    for (std::size_t i = 0; i < leaves * width; ++i) {
+        tree.leaf_values.push_back(random.uniform() - 0.4);
+    }
+    if (shape.has_linear_leaves && random.below(2) == 0) {
+        tree.linear.begins.push_back(0);
+        for (std::size_t i = 0; i < leaves; ++i) {
+            tree.linear.constants.push_back(random.uniform());
+            for (std::size_t terms = random.below(4); terms > 0; --terms) {
+                tree.linear.features.push_back(static_cast<std::uint32_t>(random.below(shape.features)));
+                tree.linear.coefficients.push_back(random.uniform() - 0.5);
+            }
+            tree.linear.begins.push_back(static_cast<std::uint32_t>(tree.linear.features.size()));
+        }
+    }
+    return tree;
+}
+
+TreeEnsemble random_forest(std::uint64_t seed, const Shape& shape) {
+    Random random(seed);
+    TreeEnsemble forest;
+    forest.features = shape.features;
+    forest.outputs = shape.outputs;
+    forest.sums_in_float = shape.sums_in_float;
+    if (shape.has_categories) {
+        forest.category_sets.resize(9);
+        for (auto& set : forest.category_sets) {
+            set.resize(random.below(4));
+            for (auto& word : set) {
+                word = static_cast<std::uint32_t>(random.below(std::size_t{1} << 32U));
+            }
+        }
+        forest.negative_fractions_are_category_0 = random.below(2) == 0;
+    }
+    for (std::size_t t = 0; t < shape.trees; ++t) {
+        forest.trees.push_back(random_tree(random, forest, shape));
+    }
+    if (random.below(2) == 0) {
+        for (std::size_t o = 0; o < shape.outputs; ++o) {
+            forest.start.push_back(random.uniform());
+            forest.bias.push_back(random.uniform());
+        }
+        forest.scale = 0.3;
+    }
+    return forest;
+}
+
+Matrix<float> random_rows(std::uint64_t seed, std::size_t n, const Shape& shape) {
+    Random random(seed);
+    Matrix<float> rows(n, shape.features);
+    for (std::size_t i = 0; i < n; ++i) {
+        for (float& x : rows.row(i)) {
+            x = value(random, shape.thresholds);
+        }
+    }
+    return rows;
+}
+
+std::vector<std::uint64_t> bits(std::span<const double> scores) {
+    std::vector<std::uint64_t> result;
+    for (const double score : scores) {
+        result.push_back(std::bit_cast<std::uint64_t>(score));
+    }
+    return result;
+}
+
+// Bits of the scores as defined.
+std::vector<std::uint64_t> specified(const TreeEnsemble& forest, MatrixView<const float> rows) {
+    std::vector<double> scores(rows.rows() * forest.outputs);
+    for (std::size_t i = 0; i < rows.rows(); ++i) {
+        ranking::detail::score_row(forest, rows.row(i), std::span(scores).subspan(i * forest.outputs, forest.outputs));
+    }
+    return bits(scores);
+}
+
+template <class Backend>
+void check_against_specification(std::uint64_t seed, const Shape& shape) {
+    const TreeEnsemble trees = random_forest(seed, shape);
+    const BasicForest<Backend> forest(trees);
+    for (const std::size_t n : {1U, 2U, 5U, 17U, 63U, 64U, 65U, 100U, 191U, 255U, 256U, 257U, 300U}) {
+        CAPTURE(seed);
+        CAPTURE(n);
+        const Matrix<float> rows = random_rows(seed * 1000 + n, n, shape);
+        CHECK(bits(forest.score(rows)) == specified(trees, rows));
+    }
+}
+
+// x0 <= 0.5 ? (x1 <= 2 or missing ? 1 : 10) : 100, and 1000 for everyone.
+TreeEnsemble small_forest() {
+    TreeEnsemble forest;
+    forest.features = 2;
+    Tree tree;
+    tree.splits = {{.feature = 0, .threshold = 0.5, .left = 1, .right = ~0},
+                   {.feature = 1, .threshold = 2.0, .left = ~2, .right = ~1, .missing_goes_left = true}};
+    tree.leaf_values = {100.0, 10.0, 1.0};
+    Tree constant;
+    constant.leaf_values = {1000.0};
+    forest.trees = {tree, constant};
+    return forest;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE_DEFINE("Forest: worked by hand", Backend, forest_by_hand) {
+    const BasicForest<Backend> forest(small_forest());
+    const std::vector<float> rows{0.5F, 2.0F, 0.5F, 2.1F, 0.6F, 0.0F, -1.0F, missing_value, missing_value, 0.0F};
+    const std::vector<double> expected{1001.0, 1010.0, 1100.0, 1001.0, 1100.0};
+    CHECK(forest.score(MatrixView<const float>(rows, 5, 2)) == expected);
+    std::vector<float> many;
+    std::vector<double> scores;
+    for (int i = 0; i < 60; ++i) {
+        many.insert(many.end(), rows.begin(), rows.end());
+        scores.insert(scores.end(), expected.begin(), expected.end());
+    }
+    CHECK(forest.score(MatrixView<const float>(many, 300, 2)) == scores);
+    CHECK(forest.features() == 2);
+    CHECK(forest.outputs() == 1);
+    CHECK(forest.trees().trees.size() == 2);
+}
+TEST_CASE_TEMPLATE_APPLY(forest_by_hand, HostBackends);
+
+TEST_CASE_TEMPLATE_DEFINE("Forest: the bits of the specification, for every rule of splits and leaves", Backend,
+                          forest_specification) {
+    std::uint64_t seed = 1;
+    for (const int missing : {0, 1, 2, 3}) {
+        check_against_specification<Backend>(++seed, {.missing = missing});
+        check_against_specification<Backend>(++seed, {.leaves = 64, .has_zero_rules = true, .missing = missing});
+    }
+    check_against_specification<Backend>(++seed, {.leaves = 256, .thresholds = 30});
+    check_against_specification<Backend>(++seed, {.trees = 6, .leaves = 256, .has_zero_rules = true});
+    check_against_specification<Backend>(++seed, {.features = 40, .has_categories = true});
+    check_against_specification<Backend>(++seed, {.leaves = 3, .has_categories = true, .has_zero_rules = true});
+    check_against_specification<Backend>(++seed, {.outputs = 3});
+    check_against_specification<Backend>(++seed, {.outputs = 3, .sums_in_float = true});
+    check_against_specification<Backend>(++seed, {.outputs = 4, .has_vector_leaves = true});
+    check_against_specification<Backend>(++seed, {.outputs = 4, .has_vector_leaves = true, .sums_in_float = true});
+    check_against_specification<Backend>(++seed, {.has_linear_leaves = true});
+    check_against_specification<Backend>(++seed, {.has_linear_leaves = true, .sums_in_float = true});
+    check_against_specification<Backend>(++seed, {.trees = 3, .leaves = 1});
+    check_against_specification<Backend>(++seed, {.trees = 0, .outputs = 2});
+    check_against_specification<Backend>(++seed, {.trees = 0, .sums_in_float = true});
+}
+TEST_CASE_TEMPLATE_APPLY(forest_specification, HostBackends);
+
+TEST_CASE_TEMPLATE_DEFINE("Forest: more than 255 thresholds per feature, and trees of more than 256 leaves", Backend,
+                          forest_large) {
+    check_against_specification<Backend>(101, {.features = 2, .trees = 60});
+    check_against_specification<Backend>(102, {.features = 2, .trees = 60, .missing = 3});
+    check_against_specification<Backend>(103, {.trees = 5, .leaves = 2000, .has_zero_rules = true});
+    check_against_specification<Backend>(104, {.trees = 5, .leaves = 600, .outputs = 3, .has_vector_leaves = true});
+    check_against_specification<Backend>(
+        105, {.trees = 5, .leaves = 600, .has_categories = true, .has_linear_leaves = true});
+    check_against_specification<Backend>(106, {.trees = 5, .leaves = 600, .sums_in_float = true});
+}
+TEST_CASE_TEMPLATE_APPLY(forest_large, HostBackends);
+
+TEST_CASE("Forest: the key of a threshold is that of the largest float below it") {
+    Random random(3);
+    const auto key = [](const float& x) { return kernels::key_of(x, {}); };
+    for (int i = 0; i < 20'000; ++i) {
+        const auto from_bits = std::bit_cast<double>(random.below(std::numeric_limits<std::uint64_t>::max()));
+        const double t = i % 2 == 0 ? number(random, 1000) : std::isnan(from_bits) ? 1.0 : from_bits;
+        const double near = i % 3 == 0 ? std::nextafter(t, 0.0) : t;
+        const double scaled = i % 5 == 0 && std::isfinite(near) ? std::fmod(near, 1.0) * 1e-38 : near;
+        const float x = value(random, 1000);
+        for (const float y : {x, static_cast<float>(std::clamp(scaled, -1e38, 1e38)), infinity, -infinity, largest}) {
+            if (!std::isnan(y)) {
+                CAPTURE(scaled);
+                CAPTURE(y);
+                CHECK((key(y) <= ranking::detail::key_at_most(scaled)) == (static_cast<double>(y) <= scaled));
+            }
+        }
+    }
+}
+
+TEST_CASE("Forest: one column of codes where NaN can take the place of a number, else two") {
+    const auto plan = [](int missing, bool has_zero_rules) {
+        const Shape shape{
+            .features = 1, .trees = 1, .leaves = 200, .has_zero_rules = has_zero_rules, .missing = missing};
+        return ranking::detail::ForestPlan(random_forest(5, shape));
+    };
+    for (const int missing : {0, 1, 3}) {
+        CHECK(plan(missing, false).key_columns() == 1);
+        CHECK(plan(missing, true).key_columns() == 2);
+        CHECK(plan(missing, false).columns.size() == 1);
+    }
+    CHECK(plan(2, false).key_columns() == 2);
+    CHECK(plan(2, true).key_columns() == 4);
+}
+
+TEST_CASE("Forest: the same bits for 1, 2 and 4 threads, and from scratch memory without allocations") {
+    for (const bool sums_in_float : {false, true}) {
+        const Shape shape{.outputs = 2, .has_categories = true, .sums_in_float = sums_in_float};
+        TreeEnsemble trees = random_forest(7, shape);
+        trees.link = TreeLink::Softmax;
+        const Forest forest(trees);
+        const Matrix<float> rows = random_rows(8, 1100, shape);
+        const std::vector<std::uint64_t> expected = specified(trees, rows);
+        const std::vector<double> predictions = forest.predict(rows);
+        for (const std::size_t threads : {1U, 2U, 4U}) {
+            Threads pool(threads);
+            CHECK(bits(forest.score(rows, pool)) == expected);
+            CHECK(bits(forest.predict(rows, pool)) == bits(predictions));
+        }
+        std::vector<double> out(2 * 1100 + 3, 77.0);
+        Forest::Scratch scratch = forest.scratch();
+        std::span<double> scores;
+        for (const std::size_t n : {0U, 1U, 300U, 1100U}) {
+            const auto some = rows.view().rows_from(0, n);
+            const auto allocations = testing::allocations_of([&] { scores = forest.score(some, scratch, out); });
+            CHECK((!testing::allocations_are_counted || allocations == 0));
+            CHECK(bits(scores) == std::vector(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(2 * n)));
+        }
+        CHECK(out[2200] == 77.0);
+        Forest::Scratch empty;
+        for (const std::size_t n : {1U, 1100U}) {  // first it is enough for one row
+            scores = forest.predict(rows.view().rows_from(0, n), empty, out);
+            CHECK(bits(scores) == bits(std::span(predictions).first(2 * n)));
+        }
+    }
+}
+
+TEST_CASE("Forest: scratch memory of another forest grows") {
+    const Forest small(small_forest());
+    const Shape shape{.features = 30, .outputs = 3};
+    const TreeEnsemble trees = random_forest(9, shape);
+    const Matrix<float> rows = random_rows(10, 300, shape);
+    Forest::Scratch scratch = small.scratch();
+    std::vector<double> out(900);
+    CHECK(bits(Forest(trees).score(rows, scratch, out)) == specified(trees, rows));
+}
+
+TEST_CASE("Forest: predictions are the transformed scores") {
+    TreeEnsemble trees = small_forest();
+    trees.link = TreeLink::Sigmoid;
+    trees.averages_over = 1001.0;
+    const std::vector<float> row{0.0F, 0.0F};  // score 1001
+    CHECK(Forest(trees).predict(MatrixView<const float>(row, 1, 2))[0] ==
+          doctest::Approx(1.0 / (1.0 + std::exp(-1.0))).epsilon(1e-14));
+}
+
+TEST_CASE("Forest: no rows, no trees, no features") {
+    const Forest forest(small_forest());
+    CHECK(forest.score(MatrixView<const float>({}, 0, 2)).empty());
+    CHECK(Forest().score(MatrixView<const float>({}, 3, 0)) == std::vector<double>(3, 0.0));
+    TreeEnsemble constant;
+    constant.start = {2.5};
+    CHECK(Forest(constant).score(MatrixView<const float>({}, 400, 0)) == std::vector<double>(400, 2.5));
+}
+
+TEST_CASE("Forest: copies are independent, and a failed assignment changes nothing") {
+    static_assert(std::is_nothrow_move_constructible_v<Forest> && std::is_nothrow_move_assignable_v<Forest>);
+    const Shape shape;
+    const Forest first(random_forest(11, shape));
+    const Forest second(random_forest(12, shape));
+    const Matrix<float> rows = random_rows(13, 70, shape);
+    const auto failures =
+        testing::check_strong_guarantee([&] { return Forest(first); }, [&](Forest& forest) { forest = second; },
+                                        [&](const Forest& forest) { return forest.score(rows); });
+    CHECK(failures > 0);
+    Forest copy(first);
+    Forest moved(std::move(copy));
+    CHECK(moved.score(rows) == first.score(rows));
+    // NOLINTNEXTLINE(bugprone-use-after-move,clang-analyzer-cplusplus.Move): its state is promised
+    CHECK(copy.features() == 0);
+    CHECK(copy.score(MatrixView<const float>({}, 2, 0)) == std::vector<double>(2, 0.0));
+    copy = std::move(moved);
+    CHECK(copy.score(rows) == first.score(rows));
+}
+
+TEST_CASE("Forest: says which tree and which argument is wrong") {
+    TreeEnsemble trees = small_forest();
+    trees.trees[0].splits[1].feature = 2;
+    CHECK_THROWS_WITH_AS(Forest{trees}, "Forest: tree 0: split 1 has feature 2 of 2", InvalidArgument);
+    const Forest forest(small_forest());
+    const std::vector<float> row{0.0F, 0.0F, 0.0F};
+    const MatrixView<const float> wide(row, 1, 3);
+    CHECK_THROWS_WITH_AS((void)forest.score(wide), "Forest::score: number of columns of rows must be 2, got 3",
+                         InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)forest.predict(wide), "Forest::predict: number of columns of rows must be 2, got 3",
+                         InvalidArgument);
+    Forest::Scratch scratch = forest.scratch();
+    std::vector<double> out(1);
+    CHECK(forest.score(wide, scratch, out).empty());
+    CHECK(forest.predict(wide, scratch, out).empty());
+    const std::vector<float> rows(4, 0.0F);
+    CHECK(forest.score(MatrixView<const float>(rows, 2, 2), scratch, out).empty());
+    CHECK(forest.score(MatrixView<const float>(rows, 1, 2, 4), scratch, out).size() == 1);
+}
