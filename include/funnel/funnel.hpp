@@ -120,7 +120,12 @@
 #include <funnel/metrics/recommender.hpp>
 #include <funnel/metrics/report.hpp>
 #include <funnel/metrics/ties.hpp>
+#include <funnel/nn/listwise_losses.hpp>
+#include <funnel/nn/loss.hpp>
+#include <funnel/nn/ndcg_gain.hpp>
 #include <funnel/nn/optimiser.hpp>
+#include <funnel/nn/pairwise_losses.hpp>
+#include <funnel/nn/pointwise_losses.hpp>
 #include <funnel/pipeline/candidates.hpp>
 #include <funnel/pipeline/fallback.hpp>
 #include <funnel/pipeline/funnel.hpp>
