@@ -66,6 +66,11 @@ TEST_CASE("XENDCG: worked by hand, with the perturbations recomputed") {
     CHECK(value == Approx(-q * std::log(0.25) - (1.0 - q) * std::log(0.75)).epsilon(1e-14));
     CHECK(are_close(gradient, std::vector{0.25 - q, q - 0.25}, 1e-14));
     CHECK(loss(XENDCG{.seed = 5, .epoch = 4}, scores, labels).value != value);
+    // The same list once more has other perturbations.
+    const auto twice = loss(kind, std::vector{0.0, std::log(3.0), 0.0, std::log(3.0)},
+                            std::vector{2.0F, 0.0F, 2.0F, 0.0F}, std::vector<std::size_t>{2, 2});
+    CHECK(twice.gradient[0] == gradient[0]);
+    CHECK(twice.gradient[2] != gradient[0]);
 }
 
 TEST_CASE("ApproxNDCG: worked by hand") {
