@@ -45,6 +45,7 @@
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/portable_math.hpp>
 #include <funnel/core/progress.hpp>
+#include <funnel/core/real_view.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/sparse.hpp>
@@ -118,6 +119,7 @@
 #include <funnel/metrics/novelty.hpp>
 #include <funnel/metrics/precision_recall.hpp>
 #include <funnel/metrics/recommender.hpp>
+#include <funnel/metrics/reliability.hpp>
 #include <funnel/metrics/report.hpp>
 #include <funnel/metrics/ties.hpp>
 #include <funnel/nn/listwise_losses.hpp>
@@ -134,8 +136,11 @@
 #include <funnel/pipeline/stage.hpp>
 #include <funnel/pipeline/trace.hpp>
 #include <funnel/ranking/binary_labels.hpp>
+#include <funnel/ranking/down_sampling.hpp>
 #include <funnel/ranking/fm.hpp>
+#include <funnel/ranking/isotonic_regression.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
+#include <funnel/ranking/platt_scaling.hpp>
 #include <funnel/rerank/category_cap.hpp>
 #include <funnel/rerank/freshness.hpp>
 #include <funnel/rerank/mmr.hpp>
