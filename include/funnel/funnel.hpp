@@ -136,11 +136,16 @@
 #include <funnel/pipeline/stage.hpp>
 #include <funnel/pipeline/trace.hpp>
 #include <funnel/ranking/binary_labels.hpp>
+#include <funnel/ranking/boosting_objective.hpp>
 #include <funnel/ranking/down_sampling.hpp>
+#include <funnel/ranking/feature_bins.hpp>
 #include <funnel/ranking/fm.hpp>
 #include <funnel/ranking/isotonic_regression.hpp>
+#include <funnel/ranking/lambdamart.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
 #include <funnel/ranking/platt_scaling.hpp>
+#include <funnel/ranking/split_search.hpp>
+#include <funnel/ranking/tree_growth.hpp>
 #include <funnel/rerank/category_cap.hpp>
 #include <funnel/rerank/freshness.hpp>
 #include <funnel/rerank/mmr.hpp>
