@@ -74,11 +74,20 @@ namespace math {
 [[nodiscard]] inline float log(float x) noexcept {
     return __builtin_logf(x);
 }
+[[nodiscard]] inline double log(double x) noexcept {
+    return __builtin_log(x);
+}
+[[nodiscard]] inline double log1p(double x) noexcept {
+    return __builtin_log1p(x);
+}
 [[nodiscard]] inline double log2(double x) noexcept {
     return __builtin_log2(x);
 }
 [[nodiscard]] inline double pow(double x, double y) noexcept {
     return __builtin_pow(x, y);
+}
+[[nodiscard]] inline double nextafter(double x, double towards) noexcept {
+    return __builtin_nextafter(x, towards);
 }
 [[nodiscard]] inline double fma(double x, double y, double z) noexcept {
     return __builtin_fma(x, y, z);

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/nn/listwise_losses.hpp>
+#include <funnel/nn/loss.hpp>
+#include <funnel/nn/ndcg_gain.hpp>
+#include <funnel/nn/pairwise_losses.hpp>
+#include <funnel/nn/pointwise_losses.hpp>
+#include <funnel/ranking/binary_labels.hpp>
+#include <funnel/ranking/tree_growth.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ranking {
+
+/// What boosted trees minimize: the losses of nn/ that have second derivatives.
+enum class BoostingObjective : std::uint8_t {
+    LambdaRank,    ///< NDCG, through weighted pairs; graded labels
+    XENDCG,        ///< NDCG, through a softmax; graded labels
+    Logloss,       ///< probability of a label 1
+    SquaredError,  ///< mean of the label
+};
+
+namespace detail {
+
+/// The labels and lists of some rows under an objective.
+class Objective {
+public:
+    /// Errors    InvalidArgument if the shapes do not match, or the loss does not accept a label
+    Objective(BoostingObjective kind, const nn::LambdaRank& lambda_rank, std::uint64_t seed,
+              std::span<const float> labels, std::span<const std::size_t> group_sizes, std::size_t rows)
+        : kind_(kind), lambda_rank_(lambda_rank), seed_(seed), labels_(labels) {
+        with_loss(0, [&]<class L>(const L&) {
+            nn::detail::require_labels<L>(labels, rows);
+            return 0.0;
+        });
+        nn::detail::require_groups(group_sizes, rows, "LambdaMART::fit");
+        begins_.push_back(0);
+        if (ranks() && !group_sizes.empty()) {
+            for (const std::size_t size : group_sizes) {
+                begins_.push_back(begins_.back() + size);
+            }
+        } else {
+            // The sum over rows needs no lists; parts of it can be computed by different threads.
+            const std::size_t part = ranks() ? rows : 1024;
+            while (begins_.back() < rows) {
+                begins_.push_back(begins_.back() + std::min(part, rows - begins_.back()));
+            }
+        }
+    }
+
+    [[nodiscard]] bool ranks() const noexcept {
+        return kind_ == BoostingObjective::LambdaRank || kind_ == BoostingObjective::XENDCG;
+    }
+
+    /// The score with the smallest loss, if all rows have the same; 0 for losses of lists, which ignore it.
+    [[nodiscard]] double best_constant() const {
+        double sum = 0.0;
+        for (const float& y : labels_) {
+            sum += static_cast<double>(y);
+        }
+        double mean = sum / static_cast<double>(labels_.size());
+        if (kind_ == BoostingObjective::Logloss) {
+            mean = std::clamp(mean, 1e-15, 1.0 - 1e-15);
+            return math::log(mean / (1.0 - mean));
+        }
+        return ranks() ? 0.0 : mean;
+    }
+
+    /// Writes the derivatives for each row. epoch: of the random numbers of the loss.
+    ///
+    /// Returns   the loss, summed over all rows
+    template <Executor E>
+    double derive(std::span<const double> scores, std::uint64_t epoch, std::span<RowGradient> gradients,
+                  E& executor) const {
+        return with_loss(epoch, [&](const auto& loss) {
+            return sum_over_lists(executor, [&](std::size_t list, Memory& memory) {
+                const std::size_t begin = begins_[list];
+                const std::size_t size = begins_[list + 1] - begin;
+                const auto derivatives = nn::detail::first_of(memory.derivatives, 2 * size);
+                const nn::LossList part{.scores = scores.subspan(begin, size),
+                                        .labels = labels_.subspan(begin, size),
+                                        .number = list,
+                                        .gradient = derivatives.first(size),
+                                        .hessian = derivatives.last(size)};
+                const double value = loss(part, memory.scratch);
+                for (std::size_t i = 0; i < size; ++i) {
+                    gradients[begin + i] = {finite_score(part.gradient[i]), finite_score(part.hessian[i])};
+                }
+                return value;
+            });
+        });
+    }
+
+    /// How good scores are, higher is better: the mean NDCG of the lists with a label above 0 (0 if there is none), or
+    /// minus the mean loss.
+    template <Executor E>
+    [[nodiscard]] double judge(std::span<const double> scores, std::size_t ndcg_at, E& executor) const {
+        if (!ranks()) {
+            std::vector<RowGradient> unused(scores.size());
+            return scores.empty() ? 0.0 : -derive(scores, 0, unused, executor) / static_cast<double>(scores.size());
+        }
+        std::size_t judged = 0;
+        for (std::size_t list = 0; list + 1 < begins_.size(); ++list) {
+            judged += has_gain(list) ? 1U : 0U;
+        }
+        const double sum = sum_over_lists(executor, [&](std::size_t list, Memory& memory) {
+            return has_gain(list) ? ndcg(scores, list, ndcg_at, memory) : 0.0;
+        });
+        return judged > 0 ? sum / static_cast<double>(judged) : 0.0;
+    }
+
+private:
+    struct Memory {
+        nn::LossScratch scratch;
+        std::vector<double> derivatives;
+    };
+
+    template <class Visit>
+    double with_loss(std::uint64_t epoch, const Visit& visit) const {
+        switch (kind_) {
+            case BoostingObjective::XENDCG:
+                return visit(nn::XENDCG{.seed = seed_, .epoch = epoch});
+            case BoostingObjective::Logloss:
+                return visit(nn::Logloss{});
+            case BoostingObjective::SquaredError:
+                return visit(nn::SquaredError{});
+            case BoostingObjective::LambdaRank:
+                break;
+        }
+        return visit(lambda_rank_);
+    }
+
+    // value(list, memory), summed in the order of the lists, whatever thread computes it.
+    template <Executor E, class Value>
+    double sum_over_lists(E& executor, const Value& value) const {
+        std::vector<Memory> memories(executor.concurrency());
+        std::vector<double> values(begins_.size() - 1, 0.0);
+        executor.for_range(values.size(), 16, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+            for (std::size_t list = begin; list < end; ++list) {
+                if (begins_[list] < begins_[list + 1]) {
+                    values[list] = value(list, memories[worker]);
+                }
+            }
+        });
+        double sum = 0.0;
+        for (const double x : values) {
+            sum += x;
+        }
+        return sum;
+    }
+
+    [[nodiscard]] std::span<const float> labels_of(std::size_t list) const {
+        return labels_.subspan(begins_[list], begins_[list + 1] - begins_[list]);
+    }
+
+    [[nodiscard]] bool has_gain(std::size_t list) const {
+        const auto labels = labels_of(list);
+        return std::any_of(labels.begin(), labels.end(), [](const float& y) { return y > 0.0F; });
+    }
+
+    [[nodiscard]] double ndcg(std::span<const double> scores, std::size_t list, std::size_t k, Memory& memory) const {
+        const auto labels = labels_of(list);
+        const std::size_t size = labels.size();
+        const auto order = nn::detail::first_of(memory.scratch.positions, size);
+        const auto numbers = nn::detail::first_of(memory.scratch.numbers, 2 * size);
+        const auto gains = numbers.first(size);
+        std::transform(labels.begin(), labels.end(), gains.begin(), nn::detail::gain);
+        nn::detail::order_by_score(scores.subspan(begins_[list], size), order);
+        double dcg = 0.0;
+        for (std::size_t r = 0; r < std::min(k, size); ++r) {
+            dcg += gains[order[r]] * nn::detail::discount(r);
+        }
+        return dcg / nn::detail::best_dcg(gains, k, numbers.last(size));
+    }
+
+    BoostingObjective kind_;
+    nn::LambdaRank lambda_rank_;
+    std::uint64_t seed_;
+    std::span<const float> labels_;
+    std::vector<std::size_t> begins_;  // of each list, and the end of the last one
+};
+
+}  // namespace detail
+}  // namespace ranking
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/ranking/feature_bins.hpp>
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/rng.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <map>
+#include <vector>
+
+using funnel::Matrix;
+using funnel::Random;
+using funnel::Serial;
+using funnel::ranking::detail::BinnedRows;
+using funnel::ranking::detail::bounds_of;
+using funnel::ranking::detail::FeatureBins;
+
+namespace {
+
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+TEST_CASE("bounds_of: worked by hand") {
+    // Few values: a bin for each. The bounds beside zero are those of LightGBM; the others lie just above the midpoint.
+    const auto bounds = bounds_of({3.0F, -2.0F, 0.0F, 1.0F, 3.0F, -2.0F}, 255);
+    const auto tiny = static_cast<double>(1e-35F);
+    CHECK(bounds == std::vector{std::nextafter(-tiny, -infinity), tiny, std::nextafter(2.0, infinity)});
+    CHECK(bounds_of({5.0F, 5.0F}, 255).empty());
+    CHECK(bounds_of({}, 255).empty());
+    CHECK(bounds_of({0.0F, -0.0F, 1e-36F}, 255).empty());  // all are zero
+}
+
+TEST_CASE("bounds_of: many values are divided into bins of about equally many rows, with zero alone") {
+    Random random(3);
+    for (const std::size_t room : {3U, 4U, 16U, 255U}) {
+        std::vector<float> values;
+        for (int i = 0; i < 20000; ++i) {
+            const auto x = static_cast<float>(random.normal() + 0.5);
+            values.push_back(random.below(4) == 0 ? 0.0F : x);
+        }
+        const FeatureBins bins{.bounds = bounds_of(values, room), .has_missing = false};
+        CHECK(bins.bins() <= room);
+        CHECK(bins.bins() >= room - 1);
+        CHECK(std::is_sorted(bins.bounds.begin(), bins.bounds.end()));
+        std::map<std::size_t, std::size_t> rows;
+        for (const float x : values) {
+            ++rows[bins.bin_of(x)];
+            CHECK((bins.bin_of(x) == bins.bin_of(0.0F)) == (x == 0.0F));
+        }
+        CHECK(rows.size() == bins.bins());
+        for (const auto& [bin, count] : rows) {
+            if (bin != bins.bin_of(0.0F)) {
+                CHECK(static_cast<double>(count) < 1.6 * 15000.0 / static_cast<double>(room - 1));
+            }
+        }
+    }
+}
+
+TEST_CASE("bounds_of: neighboring floats, negative values alone and huge values are kept apart") {
+    const float next = std::nextafter(1.0F, 2.0F);
+    for (const auto& [low, high] : std::vector<std::pair<float, float>>{
+             {1.0F, next}, {-next, -1.0F}, {-3e38F, 3e38F}, {1e-45F, 1e-30F}, {-1e-30F, -1e-34F}}) {
+        const FeatureBins bins{.bounds = bounds_of({high, low}, 255), .has_missing = false};
+        CHECK(bins.bins() == 2);
+        CHECK(bins.bin_of(low) == 0);
+        CHECK(bins.bin_of(high) == 1);
+    }
+}
+
+TEST_CASE("BinnedRows: missing values are in the last bin, only of features that lack some") {
+    Matrix<float> rows(3, 2);
+    rows(0, 0) = 7.0F;
+    rows(1, 0) = not_a_number;
+    rows(2, 0) = 5.0F;
+    rows(0, 1) = 1.0F;
+    rows(1, 1) = 2.0F;
+    rows(2, 1) = 1.0F;
+    Serial serial;
+    const BinnedRows binned(rows, 255, serial);
+    CHECK(binned.bins(0).has_missing);
+    CHECK(std::vector(binned.codes(0).begin(), binned.codes(0).end()) == std::vector<std::uint8_t>{1, 2, 0});
+    CHECK_FALSE(binned.bins(1).has_missing);
+    CHECK(std::vector(binned.codes(1).begin(), binned.codes(1).end()) == std::vector<std::uint8_t>{0, 1, 0});
+    CHECK(binned.offset(1) == 3);
+    CHECK(binned.all_bins() == 5);
+}
+
+TEST_CASE("BinnedRows: rejects infinite features") {
+    Matrix<float> rows(2, 1);
+    rows(1, 0) = -std::numeric_limits<float>::infinity();
+    Serial serial;
+    CHECK_THROWS_WITH_AS(BinnedRows(rows, 255, serial), "LambdaMART::fit: a feature of row 1 is infinite",
+                         funnel::InvalidArgument);
+}

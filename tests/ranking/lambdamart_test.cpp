@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/ranking/lambdamart.hpp>
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/parallel.hpp>
+#include <funnel/core/progress.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/metrics/ndcg.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+using doctest::Approx;
+using funnel::InvalidArgument;
+using funnel::Matrix;
+using funnel::Random;
+using funnel::Threads;
+using funnel::ranking::BoostingObjective;
+using funnel::ranking::LambdaMART;
+using funnel::ranking::LambdaMARTOptions;
+using funnel::ranking::Tree;
+using funnel::ranking::TreeEnsemble;
+using funnel::ranking::ValidationRows;
+
+namespace {
+
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+struct Problem {
+    Matrix<float> rows;
+    std::vector<float> labels;
+    std::vector<std::size_t> group_sizes;
+};
+
+// Lists of 1 to 20 rows; graded labels depend on features 0 to 2, the last feature is often missing.
+Problem random_problem(std::size_t lists, std::uint64_t seed) {
+    Random random(seed);
+    Problem problem;
+    std::size_t n = 0;
+    for (std::size_t list = 0; list < lists; ++list) {
+        problem.group_sizes.push_back(1 + random.below(20));
+        n += problem.group_sizes.back();
+    }
+    problem.rows = Matrix<float>(n, 6);
+    for (std::size_t i = 0; i < n; ++i) {
+        for (std::size_t j = 0; j < 6; ++j) {
+            problem.rows(i, j) = static_cast<float>(random.normal());
+        }
+        problem.rows(i, 4) = static_cast<float>(random.below(3));
+        problem.rows(i, 5) = random.below(3) == 0 ? not_a_number : problem.rows(i, 5);
+        const float x = problem.rows(i, 5);
+        const double relevance = static_cast<double>(problem.rows(i, 0) - problem.rows(i, 1) * problem.rows(i, 2)) +
+                                 (std::isnan(x) ? 1.0 : 0.0) + 0.5 * random.normal();
+        problem.labels.push_back(static_cast<float>(std::clamp(std::floor(relevance + 1.0), 0.0, 4.0)));
+    }
+    return problem;
+}
+
+LambdaMART fit(const Problem& problem, const LambdaMARTOptions& options) {
+    return LambdaMART::fit(problem.rows, problem.labels, problem.group_sizes, options);
+}
+
+// Everything that makes two models equal.
+std::string state_of(const LambdaMART& model) {
+    std::string text;
+    for (const Tree& tree : model.forest().trees().trees) {
+        for (const auto& split : tree.splits) {
+            text += std::to_string(split.feature) + "<=" + std::to_string(split.threshold) +
+                    (split.missing_goes_left ? "L" : "R") + std::to_string(split.left) + "/" +
+                    std::to_string(split.right) + " ";
+        }
+        for (const double value : tree.leaf_values) {
+            text.append(reinterpret_cast<const char*>(&value), sizeof value);
+        }
+    }
+    for (const double loss : model.training_losses()) {
+        text.append(reinterpret_cast<const char*>(&loss), sizeof loss);
+    }
+    return text;
+}
+
+double mean_ndcg(const LambdaMART& model, const Problem& problem, std::size_t k) {
+    const auto scores = model.forest().score(problem.rows);
+    double sum = 0.0;
+    double lists = 0.0;
+    std::size_t begin = 0;
+    for (const std::size_t size : problem.group_sizes) {
+        std::vector<std::size_t> order(size);
+        std::iota(order.begin(), order.end(), begin);
+        std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return scores[a] > scores[b]; });
+        std::vector<float> shown;
+        for (const std::size_t i : order) {
+            shown.push_back(problem.labels[i]);
+        }
+        if (*std::max_element(shown.begin(), shown.end()) > 0.0F) {
+            sum += funnel::metrics::ndcg(shown, shown, {.k = k}, funnel::metrics::ExponentialGain{});
+            lists += 1.0;
+        }
+        begin += size;
+    }
+    return sum / lists;
+}
+
+// A tree grown from the definition: each split tries every feature, every value and both sides for NaN, with sums over
+// the rows themselves. For SquaredError with whole-number residuals, so that every sum is exact.
+struct NaiveTree {
+    const Matrix<float>& rows;
+    const std::vector<double>& residuals;
+    std::size_t min_rows;
+
+    struct Split {
+        double gain = 0.0;
+        std::vector<std::size_t> left;
+        std::vector<std::size_t> right;
+    };
+
+    [[nodiscard]] double sum(const std::vector<std::size_t>& leaf) const {
+        double total = 0.0;
+        for (const std::size_t i : leaf) {
+            total += residuals[i];
+        }
+        return total;
+    }
+
+    [[nodiscard]] double quality(const std::vector<std::size_t>& leaf) const {
+        return sum(leaf) * sum(leaf) / static_cast<double>(leaf.size());
+    }
+
+    [[nodiscard]] Split best(const std::vector<std::size_t>& leaf) const {
+        Split found;
+        for (std::size_t j = 0; j < rows.cols(); ++j) {
+            for (const bool missing_left : {false, true}) {
+                for (const std::size_t at : leaf) {
+                    Split split;
+                    for (const std::size_t i : leaf) {
+                        const bool is_left = std::isnan(rows(i, j)) ? missing_left : rows(i, j) <= rows(at, j);
+                        (is_left ? split.left : split.right).push_back(i);
+                    }
+                    if (split.left.size() >= min_rows && split.right.size() >= min_rows) {
+                        split.gain = quality(split.left) + quality(split.right) - quality(leaf);
+                        if (split.gain > found.gain) {
+                            found = split;
+                        }
+                    }
+                }
+            }
+        }
+        return found;
+    }
+
+    [[nodiscard]] std::vector<std::vector<std::size_t>> grow(std::size_t leaves) const {
+        std::vector<std::vector<std::size_t>> grown(1);
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            grown[0].push_back(i);
+        }
+        while (grown.size() < leaves) {
+            Split best_split;
+            std::size_t which = 0;
+            for (std::size_t l = 0; l < grown.size(); ++l) {
+                if (const Split split = best(grown[l]); split.gain > best_split.gain) {
+                    best_split = split;
+                    which = l;
+                }
+            }
+            if (best_split.gain == 0.0) {
+                break;
+            }
+            grown[which] = best_split.left;
+            grown.push_back(best_split.right);
+        }
+        return grown;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("LambdaMART: a tree worked by hand") {
+    // Squared error. Labels 1, 1, 4, 6 at x = 1, 2, 3, NaN: mean 3, residuals -2, -2, 1, 3. The split x <= 2 | 3, NaN gains
+    // 16 / 2 + 16 / 2 = 16; any other one less. Then 3 | NaN gains 1 + 9 - 8 = 2: the threshold is infinite.
+    Matrix<float> rows(4, 1);
+    rows(0, 0) = 1.0F;
+    rows(1, 0) = 2.0F;
+    rows(2, 0) = 3.0F;
+    rows(3, 0) = not_a_number;
+    const std::vector<float> labels{1, 1, 4, 6};
+    const auto model = LambdaMART::fit(
+        rows, labels, {},
+        {.objective = BoostingObjective::SquaredError, .trees = 1, .leaves = 3, .learning_rate = 1.0, .min_rows = 1});
+    const TreeEnsemble& trees = model.forest().trees();
+    REQUIRE(trees.trees.size() == 1);
+    const Tree& tree = trees.trees[0];
+    REQUIRE(tree.splits.size() == 2);
+    CHECK(tree.splits[0].threshold == std::nextafter(2.5, 3.0));
+    CHECK_FALSE(tree.splits[0].missing_goes_left);
+    CHECK(tree.splits[0].left == ~0);
+    CHECK(tree.splits[0].right == 1);
+    CHECK(tree.splits[1].threshold == std::numeric_limits<double>::infinity());
+    CHECK_FALSE(tree.splits[1].missing_goes_left);
+    CHECK(tree.leaf_values == std::vector{1.0, 4.0, 6.0});
+    CHECK(tree.leaf_covers == std::vector{2.0, 1.0, 1.0});
+    CHECK(tree.split_covers == std::vector{4.0, 2.0});
+    CHECK(model.forest().score(rows) == std::vector{1.0, 1.0, 4.0, 6.0});
+    CHECK(model.training_losses()[0] == (4.0 + 4.0 + 1.0 + 9.0) / 2.0 / 4.0);
+}
+
+TEST_CASE("LambdaMART: learning rate, penalty and the constant, by hand") {
+    // Residuals -2, 2 around the mean 2: values 2 -+ 0.5 * 2 / (1 + 3).
+    Matrix<float> rows(2, 1);
+    rows(1, 0) = 1.0F;
+    const std::vector<float> labels{0, 4};
+    const LambdaMARTOptions options{
+        .objective = BoostingObjective::SquaredError, .trees = 1, .learning_rate = 0.5, .min_rows = 1, .l2 = 3.0};
+    CHECK(LambdaMART::fit(rows, labels, {}, options).forest().score(rows) == std::vector{1.75, 2.25});
+    // Logloss: the mean 1/4 is the logit log(1/3), and without a split the only leaf has it.
+    const auto constant = LambdaMART::fit(Matrix<float>(4, 1), std::vector<float>{0, 0, 1, 0}, {},
+                                          {.objective = BoostingObjective::Logloss, .trees = 9});
+    CHECK(constant.forest().trees().trees.size() == 1);  // no split is left
+    CHECK(constant.forest().predict(rows)[0] == Approx(0.25).epsilon(1e-12));
+}
+
+TEST_CASE("LambdaMART: grows the trees of the definition, with and without missing values") {
+    for (const std::uint64_t seed : {1U, 2U, 3U, 4U, 5U}) {
+        Random random(seed);
+        const std::size_t n = 60;
+        Matrix<float> rows(n, 3);
+        std::vector<float> labels(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            for (std::size_t j = 0; j < 3; ++j) {
+                rows(i, j) = static_cast<float>(random.below(12)) - 4.0F;
+                rows(i, j) = j > 0 && random.below(4) == 0 ? not_a_number : rows(i, j);
+            }
+            // Whole numbers so large that no two splits gain the same.
+            labels[i] = static_cast<float>(random.below(9000)) - 4000.0F;
+            labels[i] += 1000.0F * (std::isnan(rows(i, 1)) ? 3.0F : rows(i, 0));
+        }
+        labels[0] -= std::accumulate(labels.begin(), labels.end(), 0.0F);  // mean 0: residuals are whole numbers
+        std::vector<double> residuals(labels.begin(), labels.end());
+        for (const std::size_t min_rows : {1U, 6U}) {
+            const auto model = LambdaMART::fit(rows, labels, {},
+                                               {.objective = BoostingObjective::SquaredError,
+                                                .trees = 1,
+                                                .leaves = 9,
+                                                .learning_rate = 1.0,
+                                                .min_rows = min_rows});
+            const NaiveTree naive{rows, residuals, min_rows};
+            std::vector<double> expected(n);
+            for (const auto& leaf : naive.grow(9)) {
+                for (const std::size_t i : leaf) {
+                    expected[i] = naive.sum(leaf) / static_cast<double>(leaf.size());
+                }
+            }
+            CHECK(model.forest().score(rows) == expected);
+        }
+    }
+}
+
+TEST_CASE("LambdaMART: learns to rank, and ranks other lists well") {
+    const Problem train = random_problem(300, 1);
+    const Problem test = random_problem(100, 2);
+    const double unordered = 0.62;  // of a random order, about
+    for (const auto objective : {BoostingObjective::LambdaRank, BoostingObjective::XENDCG}) {
+        const auto model = fit(train, {.objective = objective, .trees = 60, .leaves = 15});
+        CHECK(mean_ndcg(model, train, 10) > 0.95);
+        CHECK(mean_ndcg(model, test, 10) > unordered + 0.2);
+    }
+}
+
+TEST_CASE("LambdaMART: the training loss falls with every tree, down to a perfect fit of a small set") {
+    const Problem small = random_problem(8, 3);
+    for (const auto objective : {BoostingObjective::SquaredError, BoostingObjective::Logloss}) {
+        Problem problem = small;
+        for (float& y : problem.labels) {
+            y = objective == BoostingObjective::Logloss ? std::min(y, 1.0F) : y;
+        }
+        const auto model = fit(problem, {.objective = objective, .trees = 80, .learning_rate = 0.3, .min_rows = 1});
+        const auto losses = model.training_losses();
+        for (std::size_t t = 1; t < losses.size(); ++t) {
+            CHECK(losses[t] <= losses[t - 1] * (1.0 + 1e-12));
+        }
+        CHECK(losses.back() < 0.01 * losses.front());
+    }
+    const auto ranker = fit(small, {.trees = 100, .learning_rate = 0.3, .min_rows = 1});
+    CHECK(mean_ndcg(ranker, small, 10) == Approx(1.0));
+}
+
+TEST_CASE("LambdaMART: training scores are those of the forest, also with samples") {
+    Problem problem = random_problem(60, 4);
+    for (const double fraction : {1.0, 0.5}) {
+        const LambdaMARTOptions options{.objective = BoostingObjective::SquaredError,
+                                        .trees = 12,
+                                        .leaves = 7,
+                                        .row_fraction = fraction,
+                                        .feature_fraction = fraction};
+        const auto model = fit(problem, options);
+        // The loss before the last tree, from the scores of the forest without it.
+        TreeEnsemble without = model.forest().trees();
+        without.trees.pop_back();
+        const auto scores = funnel::ranking::Forest(without).score(problem.rows);
+        double loss = 0.0;
+        for (std::size_t i = 0; i < scores.size(); ++i) {
+            loss += std::pow(scores[i] - static_cast<double>(problem.labels[i]), 2.0) / 2.0;
+        }
+        CHECK(model.training_losses().back() == Approx(loss / static_cast<double>(scores.size())).epsilon(1e-12));
+        const Tree& last = model.forest().trees().trees.back();
+        const auto n = static_cast<double>(problem.rows.rows());
+        CHECK(last.split_covers.at(0) == std::round(fraction * n));
+    }
+}
+
+TEST_CASE("LambdaMART: the same model for any number of threads") {
+    const Problem problem = random_problem(120, 5);
+    for (const auto objective : {BoostingObjective::LambdaRank, BoostingObjective::XENDCG}) {
+        const LambdaMARTOptions options{
+            .objective = objective, .trees = 8, .leaves = 9, .row_fraction = 0.7, .feature_fraction = 0.6};
+        const std::string expected = state_of(fit(problem, options));
+        for (const std::size_t count : {1U, 2U, 4U}) {
+            Threads pool(count);
+            CHECK(state_of(LambdaMART::fit(problem.rows, problem.labels, problem.group_sizes, options, pool)) ==
+                  expected);
+        }
+        LambdaMARTOptions other = options;
+        other.seed = 2;
+        CHECK(state_of(fit(problem, other)) != expected);
+    }
+}
+
+TEST_CASE("LambdaMART: limits of depth, leaves, rows and bins hold") {
+    const Problem problem = random_problem(100, 6);
+    const auto model = fit(problem, {.objective = BoostingObjective::SquaredError,
+                                     .trees = 3,
+                                     .leaves = 31,
+                                     .max_depth = 2,
+                                     .min_rows = 50,
+                                     .max_bins = 4});
+    for (const Tree& tree : model.forest().trees().trees) {
+        CHECK(tree.leaves() <= 4);
+        for (const double rows : tree.leaf_covers) {
+            CHECK(rows >= 50.0);
+        }
+    }
+    const auto stump = fit(problem, {.trees = 2, .leaves = 2});
+    CHECK(stump.forest().trees().trees[1].leaves() == 2);
+    const auto none = fit(problem, {.trees = 5, .min_gain = 1e9});
+    CHECK(none.forest().trees().trees.size() == 1);
+    CHECK(none.forest().trees().trees[0].leaf_values == std::vector{0.0});
+}
+
+TEST_CASE("LambdaMART: early stopping keeps the trees with the best validation score") {
+    const Problem train = random_problem(40, 7);
+    const Problem held_out = random_problem(60, 8);
+    const ValidationRows validation{held_out.rows, held_out.labels, held_out.group_sizes};
+    for (const auto objective : {BoostingObjective::LambdaRank, BoostingObjective::SquaredError}) {
+        const LambdaMARTOptions options{
+            .objective = objective, .trees = 300, .learning_rate = 0.3, .min_rows = 2, .patience = 8, .ndcg_at = 5};
+        const auto model = LambdaMART::fit(train.rows, train.labels, train.group_sizes, validation, options);
+        const auto scores = model.validation_scores();
+        const auto best = static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+        CHECK(model.forest().trees().trees.size() == best + 1);
+        CHECK(scores.size() == best + 1 + 8);
+        if (objective == BoostingObjective::LambdaRank) {
+            CHECK(mean_ndcg(model, held_out, 5) == Approx(scores[best]).epsilon(1e-12));
+        }
+    }
+}
+
+TEST_CASE("LambdaMART: reports progress, and can be stopped") {
+    const Problem problem = random_problem(30, 9);
+    funnel::Serial serial;
+    std::vector<std::size_t> done;
+    std::stop_source stop;
+    auto monitored = funnel::Monitored(
+        serial,
+        [&](const funnel::Progress& progress) {
+            CHECK(progress.stage == "LambdaMART");
+            CHECK(progress.total == 7);
+            done.push_back(progress.done);
+            if (progress.done == 3) {
+                stop.request_stop();
+            }
+        },
+        stop.get_token());
+    CHECK_THROWS_AS((void)LambdaMART::fit(problem.rows, problem.labels, problem.group_sizes,
+                                          LambdaMARTOptions{.trees = 7}, monitored),
+                    funnel::Cancelled);
+    CHECK(done == std::vector<std::size_t>{1, 2, 3});
+}
+
+TEST_CASE("LambdaMART: rejects NaN labels, shapes that differ, and options out of range") {
+    const Problem problem = random_problem(10, 10);
+    const auto message_of = [&](const Problem& given, const LambdaMARTOptions& options) -> std::string {
+        try {
+            (void)fit(given, options);
+        } catch (const InvalidArgument& error) {
+            return error.what();
+        }
+        return "no error";
+    };
+    Problem wrong = problem;
+    wrong.labels[2] = not_a_number;
+    CHECK(message_of(wrong, {}) == "LambdaRank: the label at position 2 must lie in [0, 512], got nan");
+    wrong = problem;
+    wrong.labels.pop_back();
+    CHECK(message_of(wrong, {}).find("LambdaRank: number of labels must be ") == 0);
+    wrong = problem;
+    wrong.group_sizes.pop_back();
+    CHECK(message_of(wrong, {}).find("LambdaMART::fit: sum of group_sizes must be ") == 0);
+    wrong = problem;
+    wrong.rows(3, 1) = infinity;
+    CHECK(message_of(wrong, {}) == "LambdaMART::fit: a feature of row 3 is infinite");
+    CHECK(message_of(problem, {.objective = BoostingObjective::Logloss}).find("Logloss: the label at position") == 0);
+    CHECK(message_of({}, {}) == "LambdaMART::fit: rows must have at least one row and one column");
+    CHECK(message_of(problem, {.trees = 0}) == "LambdaMART::fit: trees must be at least 1, got 0");
+    CHECK(message_of(problem, {.leaves = 1}) == "LambdaMART::fit: leaves must lie in [2, 65536], got 1");
+    CHECK(message_of(problem, {.max_bins = 256}) == "LambdaMART::fit: max_bins must lie in [4, 255], got 256");
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    for (const LambdaMARTOptions& options :
+         {LambdaMARTOptions{.learning_rate = 0.0}, LambdaMARTOptions{.learning_rate = nan},
+          LambdaMARTOptions{.max_depth = 0}, LambdaMARTOptions{.min_rows = 0}, LambdaMARTOptions{.min_hessian = -1.0},
+          LambdaMARTOptions{.l2 = nan}, LambdaMARTOptions{.min_gain = -1.0}, LambdaMARTOptions{.row_fraction = 0.0},
+          LambdaMARTOptions{.row_fraction = 1.1}, LambdaMARTOptions{.feature_fraction = 0.0},
+          LambdaMARTOptions{.lambda_rank = {.truncation = 0}}, LambdaMARTOptions{.lambda_rank = {.sigma = 0.0}},
+          LambdaMARTOptions{.patience = 0}, LambdaMARTOptions{.ndcg_at = 0}}) {
+        CHECK(message_of(problem, options).find("LambdaMART::fit: ") == 0);
+    }
+    const Matrix<float> narrow(1, 2);
+    const std::vector<float> label{1.0F};
+    CHECK_THROWS_AS((void)LambdaMART::fit(problem.rows, problem.labels, problem.group_sizes,
+                                          ValidationRows{narrow, label}, LambdaMARTOptions{}),
+                    InvalidArgument);
+}
