@@ -321,7 +321,9 @@ TEST_CASE("contract: ranking") {
 
     funnel::ranking::TreeEnsemble trees;
     trees.features = 2;
-    trees.trees = {{.splits = {{.feature = 1, .threshold = 0.5, .left = ~0, .right = ~1}}, .leaf_values = {1.0, 2.0}}};
+    trees.trees.resize(1);
+    trees.trees[0].splits = {{.feature = 1, .threshold = 0.5, .left = ~0, .right = ~1}};
+    trees.trees[0].leaf_values = {1.0, 2.0};
     const funnel::ranking::Forest forest(trees);
     CHECK(forest.score(rows) == std::vector<double>{2.0, 1.0});
     CHECK(forest.predict(rows, pool) == std::vector<double>{2.0, 1.0});
