@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Recall of HNSW with default options on data that is known to break graphs: many equal vectors, nearly equal vectors,
 // clusters in sorted order, and inner products of vectors whose lengths differ greatly. The figure is the share of
-// ordinary vectors for which the first hit is correct; the last two rows show recall@10 of new queries instead. The time is that of the build, or of adding all vectors. --quick
-// uses 2,000 vectors instead of 10,000.
+// ordinary vectors for which the first hit is correct; the last two rows show recall@10 of new queries instead. The time
+// is that of the build, or of adding all vectors. --quick uses 2,000 vectors instead of 10,000.
 
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>

@@ -6,8 +6,9 @@ Exact: Flat beside hnswlib BFIndex, FAISS IndexFlat and the exact search of USea
 are the same if their exact scores are; ids may differ where scores tie up to rounding.
 
 HNSW at equal recall: M 16 and ef_construction 200 for all. Every round searches with each library at each ef; between two values
-of ef, the logarithm of the time is interpolated linearly in the recall. If the smallest ef reaches it, its time counts. Under Cosine, all get vectors of unit length. All
-libraries get all queries in one call, and search for one after the other in one thread, so the Python interpreter costs nothing.
+of ef, the logarithm of the time is interpolated linearly in the recall. If the smallest ef reaches the recall, its time counts.
+Under Cosine, all get vectors of unit length. All libraries get all queries in one call, and search for one after the other in
+one thread, so the Python interpreter costs nothing.
 
 Searches and builds in one thread are CPU time, builds in two threads are elapsed time.
 """
@@ -43,12 +44,6 @@ def vectors(numpy):
     return items, emit(mixed.sum(axis=1) + 0.4 * random.standard_normal((QUERIES, 16)))
 
 
-def seconds(work, clock=time.process_time):
-    begin = clock()
-    work()
-    return clock() - begin
-
-
 def in_turns(actions, rounds):
     """Calls the actions, which return seconds, by name; the order turns round after each round. Returns {name: list}."""
     times = {name: [] for name in actions}
@@ -59,8 +54,7 @@ def in_turns(actions, rounds):
 
 
 def beside(times, peer):
-    ours, theirs = times["funnel"], times[peer]
-    return common.Pairs(common.summary(ours), common.summary(theirs), common.summary([b / a for a, b in zip(ours, theirs)]))
+    return common.pairs_of(times["funnel"], times[peer])
 
 
 def time_at(recall, recalls, times):
@@ -209,7 +203,7 @@ class Task:
                 hits[peer] = peers[peer](queries)
 
         actions = {"funnel": lambda: self.ours("scan", k=k)}
-        actions |= {peer: lambda peer=peer: seconds(lambda: search(peer)) for peer in peers}
+        actions |= {peer: lambda peer=peer: common.seconds(lambda: search(peer)) for peer in peers}
         times = in_turns(actions, 3)
         scores = self.exact_scores(queries)
         rounding = TOLERANCE * numpy.linalg.norm(queries, axis=1) * numpy.linalg.norm(self.items, axis=1).max()
@@ -232,7 +226,7 @@ class Task:
         for threads in builds:
             clock, key = (time.process_time, "cpu") if threads == 1 else (time.perf_counter, "wall")
             actions = {"funnel": lambda: self.comparison.call(f"{self.metric} build", M=M, ef=EF_CONSTRUCTION, threads=threads)[key]}
-            actions |= {peer: lambda peer=peer: seconds(lambda: build(peer, threads), clock) for peer in GRAPHS}
+            actions |= {peer: lambda peer=peer: common.seconds(lambda: build(peer, threads), clock) for peer in GRAPHS}
             times = in_turns(actions, 1)
             for peer in GRAPHS:
                 self.comparison.add(f"HNSW build, {self.metric}, {threads} thread" + "s" * (threads > 1), peer, beside(times, peer), "s", target=1.0, setup=f"{len(self.items)} x {DIM}, M {M}, one build, " + ("CPU time" if threads == 1 else "elapsed time"))
@@ -265,7 +259,7 @@ class Task:
         def sweep(name):
             if name == "funnel":
                 return [self.ours("search", k=k, ef=ef) for ef in EFS]
-            return [seconds(lambda: graphs[name].search(self.queries, k, ef)) for ef in EFS]
+            return [common.seconds(lambda: graphs[name].search(self.queries, k, ef)) for ef in EFS]
 
         sweeps = in_turns({name: lambda name=name: sweep(name) for name in names}, 5)  # seconds per round and ef
         title = f"HNSW, {self.metric}"

@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 
-from common import Comparison
+from common import Comparison, seconds
 
 comparison = Comparison("cf", program="bench_peers_cf_side", peers=["implicit", "numpy", "scipy"])
 
@@ -61,11 +61,12 @@ def file_of(name):
     return str(comparison.folder / "data" / f"cf_{name}.npy")
 
 
+def clock_of(threads):
+    return time.process_time if threads == 1 else time.perf_counter
+
+
 def seconds_of(work, threads):
-    now = time.process_time if threads == 1 else time.perf_counter
-    begin = now()
-    work()
-    return now() - begin
+    return seconds(work, clock_of(threads))
 
 
 def ours(command, threads, **arguments):
@@ -141,7 +142,7 @@ class TheirALS(implicit.cpu.als.AlternatingLeastSquares):
 
     @property
     def solver(self):
-        self.now = time.process_time if self.num_threads == 1 else time.perf_counter
+        self.now = clock_of(self.num_threads)
         self.begin = self.now()
         return super().solver
 

@@ -26,6 +26,7 @@ import pathlib
 import subprocess
 import sys
 import threading
+import time
 import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -56,6 +57,18 @@ def summary(values):
     values = sorted(values)
     n = len(values)
     return Samples(values[n // 2], values[(n - 1) // 4], values[n - 1 - (n - 1) // 4], n)
+
+
+def pairs_of(ours, theirs):
+    """Pairs from the seconds of each round."""
+    return Pairs(summary(ours), summary(theirs), summary(b / a for a, b in zip(ours, theirs)))
+
+
+def seconds(work, clock=time.process_time):
+    """What work() takes: CPU time of all threads, which other programs hardly change, or elapsed time by time.perf_counter."""
+    begin = clock()
+    work()
+    return clock() - begin
 
 
 def fallen(rows, baseline):
@@ -189,7 +202,7 @@ class Comparison:
             else:
                 them = theirs()
                 pairs.append((ours(), them))
-        return Pairs(summary(a for a, _ in pairs), summary(b for _, b in pairs), summary(b / a for a, b in pairs))
+        return pairs_of(*zip(*pairs))
 
     def add(self, name, peer, pairs, unit="s", per=1.0, target=None, differing=None, of=None, setup=""):
         """A row of the table. Seconds are given in `unit`, such as "us/user", and divided by `per`, the users of a call.

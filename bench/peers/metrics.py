@@ -9,10 +9,9 @@ novelty, coverage, Gini index and entropy.
 """
 
 import sys
-import time
 import warnings
 
-from common import Comparison
+from common import Comparison, seconds
 
 USERS, ITEMS, LENGTH = 20_000, 10_000, 100
 METRICS = [f"{name}@{LENGTH}" for name in ("ndcg", "mrr", "map", "recall", "precision", "hit_rate")]  # as in metrics_side.cpp
@@ -53,11 +52,6 @@ def main():
         scores = range(LENGTH, 0, -1)
         run = ranx.Run({user: dict(zip([names[item] for item in items], scores)) for user, items in zip(users, lists.tolist())})
         return qrels, run
-
-    def seconds(work):
-        begin = time.process_time()
-        work()
-        return time.process_time() - begin
 
     qrels, run = convert()
     typed = qrels.to_typed_list(), run.to_typed_list()

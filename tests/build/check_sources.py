@@ -68,6 +68,27 @@ for line in (ROOT / "tests/tests.txt").read_text().splitlines():
             why = "reaches the kernels, so simd must follow" if reaches else "does not reach the kernels, so nothing may follow"
             problems.append(f"tests/tests.txt: {file} {why}")
 
+# A SIMD overload with other parameters than the scalar one is never called: Simd falls back to Scalar without a message.
+def overloads(path, backend):
+    """{name: parameter types after the backend}, of the kernels in a header."""
+    code = re.sub(r"//.*", "", path.read_text())
+    found = {}
+    for name, rest in re.findall(r"\b(\w+)\(\s*(?:" + backend + r")(?: \w+)?,([^{;]*?)\)\s*noexcept", code):
+        types = re.sub(r",\s*Dim>", ">", " ".join(rest.split()))  # a fixed extent is a form of the same parameter
+        found.setdefault(name, set()).add(re.sub(r"(?<=[>\w]) \w+(?=,|$)", "", types))
+    return found
+
+
+for path in sorted((INCLUDE / "funnel/kernels/simd").glob("*.hpp")):
+    plain = INCLUDE / "funnel/kernels/scalar" / path.name
+    if plain.exists():
+        fast, slow = overloads(path, "Simd<Arch>"), overloads(plain, "Backend|Scalar")
+        for name, types in sorted(fast.items()):
+            for parameters in sorted(types - slow.get(name, set())):
+                problems.append(f"{path.relative_to(ROOT)}: {name}({parameters}) has no scalar overload with these parameters")
+        if not fast:
+            problems.append(f"{path.relative_to(ROOT)} overloads no kernel on Simd<Arch>")
+
 # Whoever reads bytes from outside must be fuzzed: readers of files, and classes with a kind of saved file.
 fuzzed = "".join(path.read_text() for path in (ROOT / "tests/fuzz").glob("*_fuzz.cpp"))
 READS = r"\bread_\w+\(const std::string& path|\bkind = \"\w+\.|ContainerReader file\(path, \""

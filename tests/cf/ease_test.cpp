@@ -210,7 +210,7 @@ TEST_CASE("EASE: a catalogue that memory cannot hold is refused, with the size t
     } catch (const InvalidArgument& error) {
         message = error.what();
     }
-    CHECK(message.find("EASE: 1048576 items need 13194139 MB of memory, but only ") == 0);
+    CHECK(message.find("EASE: 1048576 items need 13194139 MB of memory, but this machine or process has ") == 0);
 }
 
 TEST_CASE("EASE: rejects what cannot work") {

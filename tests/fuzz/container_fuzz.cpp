@@ -3,23 +3,44 @@
 
 #include <funnel/io/container.hpp>
 #include <funnel/io/crc32c.hpp>
+#include <funnel/io/little_endian.hpp>
 
 #include <algorithm>
 
 namespace funnel::fuzz {
 namespace {
 
-// Reads a section and checks that it can be written and read again.
+// Checks that the table of the file has the entry of the only section of `written`, with the same contents.
+void check_holds_section(std::string_view file, std::string_view written) {
+    const auto number = [](std::string_view bytes, std::size_t at) {
+        return io::load_number<std::uint64_t>(std::as_bytes(std::span(bytes)).subspan(at));
+    };
+    bool holds = false;
+    for (std::size_t at = 64; at + 64 <= file.size() && !holds; at += 64) {
+        const std::uint64_t offset = number(file, at + 40);
+        const std::uint64_t length = number(file, at + 48);
+        holds = file.substr(at, 40) == written.substr(64, 40) && length == number(written, 64 + 48) &&
+                number(file, at + 56) == number(written, 64 + 56) && offset <= file.size() &&
+                file.substr(offset, length) == written.substr(128, length);
+    }
+    check(holds, "what is read is what the file holds");
+}
+
+// Reads a section and checks that it can be written and read again, and that nothing of it was ignored.
 template <class Read, class Add>
-void check_section(const io::ContainerReader& file, const Read& read, const Add& add) {
+void check_section(const Input& input, const io::ContainerReader& file, const Read& read, const Add& add) {
     attempt([&] {
+        const auto value = read(file);
         check_round_trip(
-            read(file), [&](const std::string& path) { return read(io::ContainerReader(path, "fuzz", 1)); },
+            value, [&](const std::string& path) { return read(io::ContainerReader(path, "fuzz", 1)); },
             [&](const std::string& path, const auto& contents) {
                 io::ContainerWriter writer("fuzz", 1);
                 add(writer, contents);
                 writer.save(path);
             });
+        io::ContainerWriter writer("fuzz", 1);
+        add(writer, value);
+        check_holds_section(input.bytes, saved([&](const std::string& path) { writer.save(path); }));
     });
 }
 
@@ -67,19 +88,19 @@ const Registered container_target({
                 const io::ContainerReader file(input.path, "fuzz", 3);
                 check_damage_is_noticed(bytes);
                 check_section(
-                    file, [](const auto& from) { return from.template value<std::uint32_t>("value"); },
+                    input, file, [](const auto& from) { return from.template value<std::uint32_t>("value"); },
                     [](auto& to, std::uint32_t value) { to.value("value", value); });
                 check_section(
-                    file, [](const auto& from) { return from.template array<double>("array"); },
+                    input, file, [](const auto& from) { return from.template array<double>("array"); },
                     [](auto& to, const auto& array) { to.array("array", array); });
                 check_section(
-                    file, [](const auto& from) { return from.template array<std::uint8_t>("bytes", 5); },
+                    input, file, [](const auto& from) { return from.template array<std::uint8_t>("bytes", 5); },
                     [](auto& to, const auto& array) { to.array("bytes", array); });
                 check_section(
-                    file, [](const auto& from) { return from.template matrix<float>("matrix"); },
+                    input, file, [](const auto& from) { return from.template matrix<float>("matrix"); },
                     [](auto& to, const auto& matrix) { to.matrix("matrix", matrix); });
                 check_section(
-                    file, [](const auto& from) { return from.strings("strings"); },
+                    input, file, [](const auto& from) { return from.strings("strings"); },
                     [](auto& to, const auto& strings) { to.strings("strings", strings); });
             });
         },

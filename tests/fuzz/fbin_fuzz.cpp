@@ -4,6 +4,7 @@
 #include <funnel/io/byte_writer.hpp>
 #include <funnel/io/fbin.hpp>
 #include <funnel/io/file.hpp>
+#include <funnel/io/little_endian.hpp>
 
 namespace funnel::fuzz {
 namespace {
@@ -23,15 +24,37 @@ void write_ground_truth(const std::string& path, const io::NearestNeighbours& tr
     file.commit();
 }
 
+// Whether the numbers, of so many bytes each, fill the file. By division, which cannot overflow.
+bool is_valid(std::string_view file, std::uint64_t size) {
+    if (file.size() < 8) {
+        return false;
+    }
+    const auto head = std::as_bytes(std::span(file)).first(8);
+    const std::uint64_t rows = io::load_number<std::uint32_t>(head);
+    const std::uint64_t cols = io::load_number<std::uint32_t>(head.subspan(4));
+    const std::uint64_t rest = file.size() - 8;
+    if (rows == 0) {
+        return rest == 0 && cols <= 65536;
+    }
+    return cols > 0 && rest % size == 0 && rest / size % cols == 0 && rest / size / cols == rows;
+}
+
+template <class Read, class Write>
+void check_format(const Input& input, std::uint64_t size, const Read& read, const Write& write) {
+    const int before = counts.accepted;
+    check_rewrites(input, read, write);
+    check((counts.accepted > before) == is_valid(input.bytes, size), "exactly the valid files are accepted");
+}
+
 const Registered fbin({
     .name = "fbin",
     .run =
         [](const Input& input) {
-            check_rewrites(input, io::read_fbin, io::write_fbin);
-            check_rewrites(input, io::read_u8bin, io::write_u8bin);
-            check_rewrites(input, io::read_i8bin, io::write_i8bin);
-            check_rewrites(input, io::read_ibin, io::write_ibin);
-            check_rewrites(input, io::read_ground_truth, write_ground_truth);
+            check_format(input, 4, io::read_fbin, io::write_fbin);
+            check_format(input, 1, io::read_u8bin, io::write_u8bin);
+            check_format(input, 1, io::read_i8bin, io::write_i8bin);
+            check_format(input, 4, io::read_ibin, io::write_ibin);
+            check_format(input, 8, io::read_ground_truth, write_ground_truth);
         },
     .seeds =
         [] {

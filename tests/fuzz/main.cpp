@@ -224,7 +224,12 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
     auto container = Container::of(bytes.first(size));
     const std::size_t head = container ? container->head_and_table_size() : 0;
     if (head > 0 && random.below(8) == 0) {  // in place; the sections stay, or their checksums would be wrong
-        LLVMFuzzerMutate(data, head, head);
+        if (random.below(2) == 0) {
+            const std::size_t sections = head / Container::entry_size - 1;
+            LLVMFuzzerMutate(data + Container::entry_size * (1 + random.below(sections)) + 40, 8, 8);  // an offset
+        } else {
+            LLVMFuzzerMutate(data, head, head);
+        }
         repair_head(bytes.first(size));
         return size;
     }

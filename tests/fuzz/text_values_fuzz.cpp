@@ -110,9 +110,18 @@ const Registered text_values({
         },
     .seeds =
         [] {
-            return std::vector<std::string>{
-                "2024-02-29T23:59:59.25+05:30", "2016-12-31T23:59:60Z",         "-12.5e-3", "1e400",
-                "0.000000000000000000001",      "Caf\xc3\xa9 \xf0\x9f\x8e\xac", "Caf\xe9"};
+            return std::vector<std::string>{"2024-02-29T23:59:59.25+05:30",
+                                            "2016-12-31T23:59:60Z",
+                                            "-12.5e-3",
+                                            "1e400",
+                                            "0.000000000000000000001",
+                                            "Caf\xc3\xa9 \xf0\x9f\x8e\xac",
+                                            "Caf\xe9",
+                                            "\xe0\x9f\xbf",
+                                            "\xed\xa0\x80",
+                                            "\xf0\x8f\xbf\xbf",
+                                            "\xf4\x90\x80\x80",
+                                            "\xc1\xbf"};
         },
     .words = {"T",
               "Z",

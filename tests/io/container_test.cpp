@@ -369,6 +369,7 @@ TEST_CASE("ContainerReader: with forged checksums, damage is found or does no ha
     CHECK(contains(forged_section(256 + 56, std::uint64_t{0}), "whole rows of numbers"));
     CHECK(contains(forged_section(256 + 56, std::uint64_t{5}), "whole rows of numbers"));
     CHECK(contains(forged_section(256 + 56, ~std::uint64_t{0}), "must have fewer columns"));
+    CHECK(contains(forged_section(320 + 56, std::uint64_t{3}), "expected 1 columns, found 3"));  // was ignored
     const std::size_t keys = number_at<std::uint64_t>(good, 320 + 40);
     CHECK(contains(forged_section(keys, std::uint64_t{4}), "room for count + 1 offsets"));
     CHECK(contains(forged_section(keys, ~std::uint64_t{0}), "texts"));

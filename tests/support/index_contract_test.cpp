@@ -54,9 +54,11 @@ public:
 
     Toy(const Toy&) = default;
     Toy(Toy&& other) noexcept : flat_(std::move(other.flat_)), bytes_(std::exchange(other.bytes_, 0)) {}
-    Toy& operator=(Toy other) noexcept {
-        std::swap(flat_, other.flat_);
-        std::swap(bytes_, other.bytes_);
+    Toy& operator=(const Toy& other) { return *this = Toy(other); }
+    Toy& operator=(Toy&& other) noexcept {
+        Toy taken(std::move(other));
+        std::swap(flat_, taken.flat_);
+        std::swap(bytes_, taken.bytes_);
         return *this;
     }
     ~Toy() = default;

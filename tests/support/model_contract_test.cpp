@@ -69,10 +69,12 @@ public:
         : items_(defect == Defect::MovesHalf ? other.items_ : std::exchange(other.items_, 0)),
           counts_(std::move(other.counts_)),
           factors_(std::move(other.factors_)) {}
-    ToyScorer& operator=(ToyScorer other) noexcept {
-        items_ = other.items_;
-        counts_.swap(other.counts_);
-        std::swap(factors_, other.factors_);
+    ToyScorer& operator=(const ToyScorer& other) { return *this = ToyScorer(other); }
+    ToyScorer& operator=(ToyScorer&& other) noexcept {
+        ToyScorer taken(std::move(other));
+        items_ = taken.items_;
+        counts_.swap(taken.counts_);
+        std::swap(factors_, taken.factors_);
         return *this;
     }
     ~ToyScorer() = default;

@@ -43,10 +43,8 @@ public:
 
     Toy(const Toy&) = default;
     Toy(Toy&& other) noexcept : model_(defect == Defect::MovesHalf ? other.model_ : std::move(other.model_)) {}
-    Toy& operator=(Toy other) noexcept {
-        std::swap(model_, other.model_);
-        return *this;
-    }
+    Toy& operator=(const Toy&) = default;
+    Toy& operator=(Toy&&) noexcept = default;
     ~Toy() = default;
 
     [[nodiscard]] std::vector<float> score(FeatureRows rows) const {

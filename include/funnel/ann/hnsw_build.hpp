@@ -35,8 +35,9 @@ struct InsertScratch {
     LinkSelection selection;  // for the level searched last
 };
 
-/// Finds the neighbours of a node without incoming links, writes its links, and appends one offer of a reverse link for
-/// each neighbour. It reads but never writes the links of other nodes, so several threads may call it concurrently.
+/// Finds the neighbours of a node that no other node links to yet, writes its links, and appends one offer of a reverse
+/// link for each neighbour. ef is the number of candidates kept per level. It reads but never writes the links of other
+/// nodes, so several threads may call it at once, each with its own scratch and offers.
 template <class Similar>
 void link_node(HNSWGraph& graph, std::uint32_t node, std::size_t ef, const Similar& similarity, InsertScratch& scratch,
                std::vector<Offer>& offers) {
@@ -110,7 +111,8 @@ inline bool attach(HNSWGraph& graph, std::uint32_t parent, std::uint32_t child, 
 }
 
 /// Makes every node reachable from the root on level 0: each unreachable node gets a link from the nearest node found
-/// that can take one more. is_copy has one flag per vector or is empty; copies are not nodes.
+/// that can take one more. is_copy has one flag per vector or is empty; a copy of an earlier vector (hnsw_copies.hpp)
+/// is no node.
 template <class Similar>
 void connect(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::size_t ef, const Similar& similarity) {
     std::vector<std::uint32_t> parents = graph.spanning_tree();
@@ -149,10 +151,10 @@ void connect(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::size_
 ///
 /// Nodes are inserted in batches. All nodes of a batch search in parallel for neighbours in the graph as it was before
 /// the batch. Then each chosen neighbour merges the links offered to it, in the order of ids. Nodes of one batch do not
-/// find each other; batches grow with the graph but hold at most 2 % of the nodes, so this has little effect.
+/// find each other; batches grow with the graph but hold at most 2 % of the nodes, so recall hardly changes.
 ///
 /// Source    Manohar et al., "ParlayANN: scalable and deterministic parallel graph-based approximate nearest neighbor
-///           search algorithms", PPoPP 2024 (prefix doubling)
+///           search algorithms", PPoPP 2024 (prefix doubling; these batches are smaller)
 template <class Similar, Executor E>
 void build_links(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::uint32_t root, std::size_t ef,
                  std::uint64_t seed, const Similar& similarity, E& executor) {

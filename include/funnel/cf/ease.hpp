@@ -67,14 +67,14 @@ public:
         require(linalg::invert_spd(gram, executor),
                 "EASE: lambda is too small: the Gram matrix of this log is not invertible");
 
-        const Eigen::VectorXd pivots = gram.diagonal();
+        const Eigen::VectorXd diagonal = gram.diagonal();
         std::vector<float> weights(items * items);
         executor.for_range(items, 16, [&](std::size_t begin, std::size_t end, std::size_t) {
             for (std::size_t from = begin; from < end; ++from) {
                 const double* inverse = gram.data() + from * items;  // symmetric: a column is a row
                 for (std::size_t to = 0; to < items; ++to) {
                     weights[from * items + to] =
-                        from == to ? 0.0F : static_cast<float>(-inverse[to] / pivots(eigen_index(to)));
+                        from == to ? 0.0F : static_cast<float>(-inverse[to] / diagonal(eigen_index(to)));
                 }
             }
         });
@@ -93,7 +93,8 @@ private:
 
     // With memory overcommit, allocating too much does not throw std::bad_alloc. The process is killed later instead.
     static void require_memory(std::size_t items) {
-        const std::size_t needed = math::saturating_multiply(12, math::saturating_multiply(items, items));
+        constexpr std::size_t bytes_per_weight = sizeof(double) + sizeof(float);  // while learning
+        const std::size_t needed = math::saturating_multiply(bytes_per_weight, math::saturating_multiply(items, items));
         std::size_t available = std::numeric_limits<std::size_t>::max();
         const long pages = ::sysconf(_SC_PHYS_PAGES);
         const long page_size = ::sysconf(_SC_PAGESIZE);
@@ -106,15 +107,16 @@ private:
         }
         if (needed > available) {
             constexpr std::size_t megabyte = 1'000'000;
-            raise<InvalidArgument>("EASE: " + std::to_string(items) + " items need " +
-                                   std::to_string(needed / megabyte) + " MB of memory, but only " +
-                                   std::to_string(available / megabyte) + " MB are available");
+            raise<InvalidArgument>(
+                "EASE: " + std::to_string(items) + " items need " + std::to_string(needed / megabyte) +
+                " MB of memory, but this machine or process has " + std::to_string(available / megabyte) + " MB");
         }
     }
 };
 
 /// Embarrassingly shallow autoencoder: a linear item-to-item model that reconstructs each user's history, where no item
-/// predicts itself. The solution has a closed form; lambda is the only hyper-parameter.
+/// predicts itself. The solution has a closed form; lambda is the only hyper-parameter. Write EASE; BasicEASE is for
+/// another backend.
 ///
 ///     min over B, diag(B) = 0, of |X - X B|^2 + lambda |B|^2:   P = (X^T X + lambda I)^-1,  B = I - P diag(1 / P_jj)
 ///     score(u, i) = sum over items j of u's history of B(j, i)

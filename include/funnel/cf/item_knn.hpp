@@ -28,7 +28,7 @@ namespace cf {
 struct ItemKNNOptions {
     std::size_t neighbours = 200;                ///< number of similar items kept per item, > 0
     Similarity similarity = Similarity::Cosine;  ///< Cosine or Jaccard
-    float shrinkage = 0.0F;                      ///< >= 0, added to the denominator; penalizes items with few users
+    float shrinkage = 0.0F;                      ///< >= 0, see cf::similarity; penalizes items with few users
 };
 
 /// The learned part of ItemKNN: the similarities of each item to its neighbours.

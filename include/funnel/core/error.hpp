@@ -43,7 +43,8 @@ inline ErrorHandler& error_handler() noexcept {
 
 }  // namespace detail
 
-/// Replaces the handler, which by default prints the message to stderr. Call it once, before other threads start.
+/// Replaces the handler, which by default prints the message to stderr. Call it once, before other threads start. It
+/// exists only where exceptions are disabled.
 inline void set_error_handler(ErrorHandler handler) noexcept {
     detail::error_handler() = handler;
 }

@@ -31,8 +31,8 @@ template <class M>
 concept OwningEigen =
     RowMajorEigen<M> && std::same_as<typename std::remove_cvref_t<M>::PlainObject, std::remove_cvref_t<M>>;
 
-// A matrix of any library and storage order. Not every library names its sizes rows and cols; but a plain callable has
-// neither size nor data.
+// A matrix of any library and storage order. Not every library has rows() and cols(): xtensor has size(). A plain
+// callable has none of these members.
 template <class M>
 concept MatrixLike = requires(const M& matrix) {
     matrix.rows();

@@ -65,11 +65,6 @@ inline constexpr std::size_t container_name_size = 32;
 inline constexpr std::uint32_t container_max_sections = 4096;
 // Limit for a matrix without rows: the file length does not bound its columns, and a program may later allocate a row.
 inline constexpr std::uint64_t container_max_empty_columns = 65536;
-#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // else a fuzzer cannot pass the checksums
-inline constexpr bool container_checksums_count = false;
-#else
-inline constexpr bool container_checksums_count = true;
-#endif
 
 // Stored in files: never change a number.
 enum class ElementType : std::uint8_t {

@@ -106,6 +106,7 @@ public:
                                                    detail::ExpectedCount expected_count = {}) const {
         const Section& section = named(name);
         expect_type(section, detail::ElementType::strings);
+        expect_count(section, section.columns, 1, "columns");
         ByteReader reader(section.bytes, source_ + ": section \"" + std::string(name) + "\"");
         const auto count = reader.number<std::uint64_t>("number of texts");
         expect_count(section, count, expected_count, "texts");

@@ -14,8 +14,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace io {
 
-/// The file format that starts with these bytes, if it is known and not plain text: "gzip data (unpack it first)",
-/// "UTF-16 text (convert it to UTF-8 first)", "a NumPy .npy array", ...; empty otherwise.
+/// The file format that starts with these bytes, with advice, if it is known and no UTF-8 text with data: "gzip data
+/// (unpack it first)", "UTF-16 text (convert it to UTF-8 first)", "a NumPy .npy array", ...; empty otherwise.
 [[nodiscard]] inline std::string_view known_format(std::span<const std::byte> bytes) noexcept {
     using namespace std::string_view_literals;
     struct Known {

@@ -20,11 +20,13 @@ namespace metrics {
 ///
 ///     auc = (pairs in the right order + pairs with equal scores / 2) / pairs
 ///
-/// A tie counts one half, so a model that gives all items the same score gets 0.5. AUC is the only ranking metric here
-/// whose expected value stays the same when the items that are not relevant are a random sample.
+/// A tie counts one half, so a model that gives all items the same score gets 0.5. A label > 0 means relevant. You may
+/// score only a random sample of the items that are not relevant: the expected AUC stays the same. Other ranking
+/// metrics change.
 ///
 /// Shapes    scores, labels: n, one of each per item, in any order
-/// Returns   a value in [0, 1], exact to the last bit; NaN if there is no pair (all items are relevant, or none)
+/// Returns   a value in [0, 1]; NaN if there is no pair (all items are relevant, or none). Counting is exact, one
+///           division is rounded.
 /// Cost      O(n log n) time, O(n) memory
 /// Errors    InvalidArgument if the sizes differ, n is 2^32 or more, a score is NaN, or a label is negative, infinite
 ///           or NaN

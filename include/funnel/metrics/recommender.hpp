@@ -20,7 +20,7 @@ concept ScoredList = ItemList<L> && requires(const L& list) {
 
 /// A model that can be evaluated: recommend(user, {.k = 10}) returns at most k items, each with an id and a score. The
 /// list may be empty for a user that the model does not know. With a multi-threaded executor, recommend() is called
-/// from several threads at once.
+/// from several threads at once. In a pipeline::Funnel, the source of candidates is a pipeline::Retriever instead.
 template <class M>
 concept Recommender = requires(const M& model, std::uint32_t user, std::size_t k) {
     { model.recommend(user, {.k = k}) } -> ScoredList;

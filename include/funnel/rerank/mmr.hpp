@@ -25,8 +25,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace rerank {
 
-/// A callable that returns the similarity of the candidates at two positions; larger means more similar. No matrix type
-/// models it: a matrix holds embeddings, one row of floats per candidate, unless wrapped in Similarities.
+/// A callable that returns the similarity of the candidates at two positions; larger means more similar. Matrices
+/// are excluded: a matrix holds embeddings, one row of floats per candidate, unless wrapped in Similarities.
 template <class S>
 concept PairSimilarity = !funnel::detail::MatrixLike<S> && requires(const S& similarity, std::size_t i, std::size_t j) {
     { similarity(i, j) } -> std::convertible_to<float>;
@@ -39,16 +39,16 @@ struct Similarities {
 
 struct MMROptions {
     std::size_t k = 10;   ///< length of the slate
-    float lambda = 0.7F;  ///< in [0, 1]; 1 uses only relevance, 0 only novelty
+    float lambda = 0.7F;  ///< in [0, 1]; 1 uses only relevance, 0 only dissimilarity
 };
 
 namespace detail {
 
-// The greedy loop. note_similarities(pick, remaining, similarities) writes the similarity of the newest pick to each
+// The greedy loop. fill_similarities(pick, remaining, similarities) writes the similarity of the newest pick to each
 // remaining candidate. It is called for every pick but the last.
-template <class NoteSimilarities>
+template <class FillSimilarities>
 [[nodiscard]] std::vector<std::size_t> select_by_mmr(std::span<const float> relevance, const MMROptions& options,
-                                                     const NoteSimilarities& note_similarities) {
+                                                     const FillSimilarities& fill_similarities) {
     require_between(options.lambda, 0.0, 1.0, "mmr: lambda");
     for (std::size_t i = 0; i < relevance.size(); ++i) {
         if (!math::is_finite(relevance[i])) {
@@ -85,7 +85,7 @@ template <class NoteSimilarities>
         redundancies.erase(redundancies.begin() + best);
         similarities.pop_back();
 
-        note_similarities(pick, std::span<const std::size_t>(remaining), std::span<float>(similarities));
+        fill_similarities(pick, std::span<const std::size_t>(remaining), std::span<float>(similarities));
         require(std::all_of(similarities.begin(), similarities.end(), [](float s) { return math::is_finite(s); }),
                 "mmr: similarities must be finite");
         best = 0;
@@ -118,12 +118,12 @@ template <class NoteSimilarities>
 template <PairSimilarity S>
 [[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, const S& similarity,
                                            const MMROptions& options = {}) {
-    const auto note_similarities = [&](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> out) {
+    const auto fill_similarities = [&](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> out) {
         for (std::size_t at = 0; at < out.size(); ++at) {
             out[at] = static_cast<float>(similarity(remaining[at], pick));
         }
     };
-    return detail::select_by_mmr(relevance, options, note_similarities);
+    return detail::select_by_mmr(relevance, options, fill_similarities);
 }
 
 /// As above, with a matrix of similarities: similarity(i, p) is values(i, p). Reads only elements the formula needs.
@@ -170,13 +170,13 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend>
     }
 
     std::vector<float> cosines(unit.rows());
-    const auto note_similarities = [&](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> out) {
+    const auto fill_similarities = [&](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> out) {
         kernels::score_rows<kernels::InnerProduct, Backend>(unit.row(pick), unit.view(), cosines);
         for (std::size_t at = 0; at < out.size(); ++at) {
             out[at] = cosines[remaining[at]];
         }
     };
-    return detail::select_by_mmr(relevance, options, note_similarities);
+    return detail::select_by_mmr(relevance, options, fill_similarities);
 }
 
 }  // namespace rerank
