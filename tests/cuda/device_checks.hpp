@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include "ranking/random_forest.hpp"
+
 #include <funnel/ann/cuda/scan.cuh>
 #include <funnel/ann/flat.hpp>
 #include <funnel/core/matrix.hpp>
@@ -10,6 +12,7 @@
 #include <funnel/kernels/cuda/one_to_many.cuh>
 #include <funnel/kernels/cuda/system.cuh>
 #include <funnel/kernels/cuda/top_k.cuh>
+#include <funnel/ranking/cuda/forest.cuh>
 
 #include <algorithm>
 #include <cstddef>
@@ -101,8 +104,6 @@ void check_one_to_many(Failures& failures) {
 template <class System>
 void check_top_k(Failures& failures) {
     using namespace kernels;
-    constexpr float infinity = std::numeric_limits<float>::infinity();
-    constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
     Random random(3);
     std::vector<float> scores(500);
     for (float& score : scores) {
@@ -110,10 +111,10 @@ void check_top_k(Failures& failures) {
     }
     scores[7] = infinity;
     scores[8] = -infinity;
-    scores[9] = not_a_number;
+    scores[9] = missing_value;
     scores[10] = -0.0F;
     scores[11] = 0.0F;
-    scores[12] = -not_a_number;
+    scores[12] = -missing_value;
     const DeviceBuffer<float, System> there{std::span<const float>(scores)};
     for (const std::size_t k : {0U, 1U, 10U, 498U, 1000U}) {
         std::vector<Scored<>> out(k);
@@ -200,6 +201,37 @@ void check_ties_of_cosine(Failures& failures) {
 }
 
 template <class System>
+void check_forest(Failures& failures, const ForestShape& shape, const std::string& name) {
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+        TreeEnsemble trees = random_forest(seed, shape);
+        trees.link = ranking::TreeLink::Sigmoid;
+        const ranking::BasicForest<kernels::Device<System>> forest(trees);
+        const ranking::BasicForest<kernels::Scalar> on_host(trees);
+        for (const std::size_t n : {0U, 1U, 300U}) {
+            const Matrix<float> rows = random_rows(seed + n, n, shape);
+            const std::string what = name + ", seed " + std::to_string(seed) + ", " + std::to_string(n) + " rows";
+            failures.check(bits(forest.score(rows)) == specified(trees, rows), "Forest::score, " + what);
+            failures.check(bits(forest.predict(rows)) == bits(on_host.predict(rows)), "Forest::predict, " + what);
+        }
+    }
+}
+
+template <class System>
+void check_forests(Failures& failures) {
+    check_forest<System>(failures, {}, "numbers");
+    check_forest<System>(failures, {.has_zero_rules = true, .missing = 3}, "zero is missing");
+    check_forest<System>(failures, {.has_categories = true, .has_zero_rules = true}, "categories");
+    check_forest<System>(failures, {.outputs = 3, .has_vector_leaves = true, .sums_in_float = true}, "vector leaves");
+    check_forest<System>(failures, {.outputs = 2, .has_linear_leaves = true}, "linear leaves");
+    check_forest<System>(failures, {.trees = 5, .leaves = 2000}, "large trees");
+    check_forest<System>(failures, {.trees = 3, .leaves = 1}, "without splits");
+    check_forest<System>(failures, {.trees = 0}, "without trees");
+
+    const ranking::BasicForest<kernels::Device<System>> empty;
+    failures.check(empty.score(MatrixView<const float>()).empty() && empty.outputs() == 1, "Forest without anything");
+}
+
+template <class System>
 std::vector<std::string> check_device() {
     Failures failures;
     check_one_to_many<System>(failures);
@@ -208,6 +240,7 @@ std::vector<std::string> check_device() {
     check_flat<System, kernels::InnerProduct>(failures, "Flat<InnerProduct>");
     check_flat<System, kernels::Cosine>(failures, "Flat<Cosine>");
     check_ties_of_cosine<System>(failures);
+    check_forests<System>(failures);
     return failures.list();
 }
 

@@ -45,6 +45,19 @@ TEST_CASE("Device: a failed allocation in add() leaves the index as it was, and 
     CHECK_THROWS_AS(index.add(vectors.row(0)), funnel::InvalidArgument);
 }
 
+TEST_CASE("Device: a forest rejects what a forest on the host rejects, and a failed copy leaves it as it was") {
+    using Forest = funnel::ranking::BasicForest<Device<CppSystem>>;
+    auto trees = funnel::testing::random_forest(1, {});
+    const Forest forest(trees);
+    CHECK_THROWS_WITH_AS((void)forest.score(funnel::testing::whole_numbers(3, 6, 1)),
+                         doctest::Contains("Forest::score: number of columns of rows must be 7"),
+                         funnel::InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)forest.predict(funnel::testing::whole_numbers(3, 8, 1)),
+                         doctest::Contains("Forest::predict"), funnel::InvalidArgument);
+    trees.trees[3].splits[0].feature = 7;
+    CHECK_THROWS_WITH_AS(Forest{trees}, doctest::Contains("tree 3"), funnel::InvalidArgument);
+}
+
 #ifdef _OPENMP
 TEST_CASE("Device: Thrust on OpenMP gives what the plain loops give") {
     CHECK(funnel::testing::check_device<funnel::kernels::OmpSystem>() == std::vector<std::string>{});

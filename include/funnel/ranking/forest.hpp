@@ -30,10 +30,13 @@ namespace ranking {
 /// Scratch memory of a Forest, reused between calls but not shared by concurrent ones. An empty one works with any
 /// forest and grows on first use; Forest::scratch() returns one that is large enough.
 class ForestScratch {
-    template <kernels::HostBackend>
+    template <class>
     friend class BasicForest;
     detail::ForestMemory memory_;
 };
+
+template <class Backend = kernels::DefaultBackend>
+class BasicForest;
 
 /// Scores rows with a forest that LightGBM, XGBoost, CatBoost, scikit-learn or ranking/lambdamart.hpp trained.
 ///
@@ -43,8 +46,9 @@ class ForestScratch {
 ///
 /// Cost      making it: O(splits log splits);  score: O(n (features + splits / SIMD lanes));  memory: about 40 bytes
 ///           per split beside the TreeEnsemble, and per thread 1.3 KB per feature and 2 KB per output
-template <kernels::HostBackend Backend = kernels::DefaultBackend>
-class BasicForest {
+/// Backend   a HostBackend, or kernels::Device<System> (include ranking/cuda/forest.cuh)
+template <kernels::HostBackend Backend>
+class BasicForest<Backend> {
 public:
     using Scratch = ForestScratch;
 
