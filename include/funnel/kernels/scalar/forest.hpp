@@ -6,6 +6,7 @@
 #include <funnel/kernels/forest_block.hpp>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <concepts>
 #include <cstddef>
@@ -23,16 +24,47 @@ namespace kernels {
     const auto bits = std::bit_cast<std::int32_t>(x);
     const std::int32_t magnitude = bits & 0x7FFF'FFFF;
     const std::int32_t key = bits < 0 ? ~magnitude : magnitude;
-    return magnitude > infinity || magnitude < column.zero_below ? column.missing_key : key;
+    const bool is_missing =
+        static_cast<int>(magnitude > infinity) + static_cast<int>(magnitude < column.zero_below) > 0;
+    return is_missing ? column.missing_key : key;
 }
+
+namespace detail {
+
+/// Transposes a block of rows by tiles. Calls with_tile(c, r, values) for each column c, and r = 0, 16 ...: the values
+/// of rows r to r + 15. After the last row, that row is repeated.
+template <class WithTile>
+[[gnu::always_inline]] inline void transpose(MatrixView<const float> rows, std::span<const KeyColumn> columns,
+                                             const WithTile& with_tile) noexcept {
+    constexpr std::size_t size = 16;  // rows and columns of a tile, which stays in the L1 cache
+    std::array<float, size * size> tile;
+    for (std::size_t r = 0; r < rows.rows(); r += size) {
+        for (std::size_t c = 0; c < columns.size(); c += size) {
+            const auto some = columns.subspan(c, std::min(size, columns.size() - c));
+            for (std::size_t i = 0; i < size; ++i) {
+                const float* const row = rows.row(std::min(r + i, rows.rows() - 1)).data();
+                for (std::size_t j = 0; j < some.size(); ++j) {
+                    tile[j * size + i] = row[some[j].feature];
+                }
+            }
+            for (std::size_t j = 0; j < some.size(); ++j) {
+                with_tile(c + j, r, std::span<const float, size>(tile.data() + j * size, size));
+            }
+        }
+    }
+}
+
+}  // namespace detail
 
 inline void load_keys(Scalar, MatrixView<const float> rows, std::span<const KeyColumn> columns,
                       MatrixView<std::int32_t> keys) noexcept {
-    for (std::size_t r = 0; r < rows.rows(); ++r) {
-        for (std::size_t c = 0; c < columns.size(); ++c) {
-            keys.data()[c * keys.stride() + r] = key_of(rows.row(r)[columns[c].feature], columns[c]);
+    detail::transpose(rows, columns, [&](std::size_t c, std::size_t r, std::span<const float, 16> values) {
+        const KeyColumn column = columns[c];
+        std::int32_t* const out = keys.data() + c * keys.stride() + r;
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            out[i] = key_of(values[i], column);
         }
-    }
+    });
 }
 
 inline void quantise(Scalar, std::span<const std::int32_t> levels, std::span<const std::int32_t> keys,
@@ -60,13 +92,23 @@ inline void quantise(Scalar, std::span<const std::int32_t> levels, std::span<con
 
 inline void find_leaves(Scalar, std::span<const SweepNode> nodes, MatrixView<const std::int8_t> codes,
                         std::span<std::uint8_t> leaves) noexcept {
-    std::fill(leaves.begin(), leaves.end(), std::uint8_t{0});
-    for (const SweepNode node : nodes) {  // a copy: leaves are bytes, which could be bytes of the node
-        const std::int8_t* column = codes.data() + node.column * codes.stride();
-        for (std::size_t r = 0; r < leaves.size(); ++r) {
-            const bool goes_right = leaves[r] == node.first_leaf[0] && column[r] > node.code[0];
-            leaves[r] = goes_right ? node.right_leaf[0] : leaves[r];
+    // Without branches and in local arrays of a fixed size, so that compilers use what registers there are.
+    for (std::size_t begin = 0; begin < leaves.size(); begin += 64) {
+        std::array<std::uint8_t, 64> at{};
+        for (const SweepNode& node : nodes) {
+            const std::int8_t* const column = codes.data() + node.column * codes.stride() + begin;
+            const std::int8_t code = node.code[0];
+            const std::uint8_t first = node.first_leaf[0];
+            const std::uint8_t right = node.right_leaf[0];
+            asm("");  // else g++ -O3 runs several nodes together (unroll-and-jam), without vectors: 20 times slower
+            for (std::size_t r = 0; r < 64; ++r) {
+                const auto is_here = static_cast<std::uint8_t>(at[r] == first ? 0xFF : 0);
+                const auto is_above = static_cast<std::uint8_t>(column[r] > code ? 0xFF : 0);
+                const auto turns = static_cast<std::uint8_t>(is_here & is_above);
+                at[r] = static_cast<std::uint8_t>((at[r] & ~turns) | (right & turns));
+            }
         }
+        std::copy(at.begin(), at.end(), leaves.begin() + static_cast<std::ptrdiff_t>(begin));
     }
 }
 

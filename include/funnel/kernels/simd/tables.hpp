@@ -126,6 +126,9 @@ public:
     [[nodiscard, gnu::always_inline]] static Integers load(const std::int32_t* p) noexcept {
         return Integers(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     }
+    [[nodiscard, gnu::always_inline]] static Integers load_bits(const float* p) noexcept {
+        return Integers(_mm256_castps_si256(_mm256_loadu_ps(p)));
+    }
     /// The first count numbers; the others are 0. Reads no more.
     [[nodiscard, gnu::always_inline]] static Integers load_first(const std::int32_t* p, std::size_t count) noexcept {
         return Integers(_mm256_maskload_epi32(p, detail::first_of_eight(count)));
@@ -142,9 +145,8 @@ public:
             return Integers(_mm256_blendv_epi8(low, high, is_high));
         }
     }
-    template <class T>
-    [[nodiscard, gnu::always_inline]] static Integers gather(const T* p, const Integers& offset) noexcept {
-        return Integers(_mm256_i32gather_epi32(reinterpret_cast<const int*>(p), offset.value, 4));
+    [[nodiscard, gnu::always_inline]] static Integers gather(const std::int32_t* p, const Integers& offset) noexcept {
+        return Integers(_mm256_i32gather_epi32(p, offset.value, 4));
     }
     /// See key_of.
     [[nodiscard, gnu::always_inline]] Integers keys(std::int32_t missing_key, std::int32_t zero_below) const noexcept {
@@ -191,6 +193,9 @@ public:
     [[nodiscard, gnu::always_inline]] static Integers load(const std::int32_t* p) noexcept {
         return Integers(_mm512_loadu_si512(p));
     }
+    [[nodiscard, gnu::always_inline]] static Integers load_bits(const float* p) noexcept {
+        return Integers(_mm512_castps_si512(_mm512_loadu_ps(p)));
+    }
     [[nodiscard, gnu::always_inline]] static Integers load_first(const std::int32_t* p, std::size_t count) noexcept {
         return Integers(_mm512_maskz_loadu_epi32(static_cast<__mmask16>((1U << count) - 1U), p));
     }
@@ -209,8 +214,7 @@ public:
             }
         }
     }
-    template <class T>
-    [[nodiscard, gnu::always_inline]] static Integers gather(const T* p, const Integers& offset) noexcept {
+    [[nodiscard, gnu::always_inline]] static Integers gather(const std::int32_t* p, const Integers& offset) noexcept {
         return Integers(_mm512_mask_i32gather_epi32(_mm512_setzero_si512(), 0xFFFF, offset.value, p, 4));
     }
     [[nodiscard, gnu::always_inline]] Integers keys(std::int32_t missing_key, std::int32_t zero_below) const noexcept {
@@ -284,14 +288,29 @@ private:
     std::array<Register, registers_above(Depth) + 1> table_;
 };
 
+#if defined(__AVX2__)
+// sums[r] += values[leaves[r]] for 32 bytes of sums. Gathers would be slower than loads.
+template <class Leaf>
+[[gnu::always_inline]] inline void add_loaded(const double* values, const Leaf* leaves, double* sums) noexcept {
+    const auto value = [&](std::size_t r) __attribute__((always_inline)) { return values[leaves[r]]; };
+    const __m256d looked_up = _mm256_setr_pd(value(0), value(1), value(2), value(3));
+    _mm256_storeu_pd(sums, _mm256_add_pd(_mm256_loadu_pd(sums), looked_up));
+}
+
+template <class Leaf>
+[[gnu::always_inline]] inline void add_loaded(const float* values, const Leaf* leaves, float* sums) noexcept {
+    const auto value = [&](std::size_t r) __attribute__((always_inline)) { return values[leaves[r]]; };
+    const __m256 looked_up =
+        _mm256_setr_ps(value(0), value(1), value(2), value(3), value(4), value(5), value(6), value(7));
+    _mm256_storeu_ps(sums, _mm256_add_ps(_mm256_loadu_ps(sums), looked_up));
+}
+#endif
+
 #if defined(__AVX512F__)
-// Up to 32 values are looked up in registers. Beyond, loads are as fast.
+// At most 32 values, for a multiple of 16 leaves. They are looked up in registers; for more, loads are as fast.
 [[gnu::always_inline]] inline void add_from_registers(std::span<const double> values,
                                                       std::span<const std::uint8_t> leaves,
                                                       std::span<double> sums) noexcept {
-    if (values.size() > 32 || leaves.size() % 8 != 0) {
-        return add_leaves(Scalar{}, values, leaves, sums);
-    }
     const auto table = [&](int i) __attribute__((always_inline)) {  // values 8 i to 8 i + 7
         const auto all = (std::uint64_t{1} << values.size()) - 1;
         return _mm512_maskz_loadu_pd(static_cast<__mmask8>(all >> (8 * i)), values.data() + 8 * i);
@@ -313,9 +332,6 @@ private:
 [[gnu::always_inline]] inline void add_from_registers(std::span<const float> values,
                                                       std::span<const std::uint8_t> leaves,
                                                       std::span<float> sums) noexcept {
-    if (values.size() > 32 || leaves.size() % 16 != 0) {
-        return add_leaves(Scalar{}, values, leaves, sums);
-    }
     const auto all = (std::uint64_t{1} << values.size()) - 1;
     const __m512 low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(all), values.data());
     const __m512 high = _mm512_maskz_loadu_ps(static_cast<__mmask16>(all >> 16), values.data() + 16);
