@@ -31,25 +31,44 @@ namespace kernels {
 
 namespace detail {
 
-/// Transposes a block of rows by tiles. Calls with_tile(c, r, values) for each column c, and r = 0, 16 ...: the values
-/// of rows r to r + 15. After the last row, that row is repeated.
-template <class WithTile>
+/// Values of 16 rows and up to 8 features that follow one another, transposed. It stays in the L1 cache.
+inline constexpr std::size_t tile_rows = 16;
+inline constexpr std::size_t tile_features = 8;
+using Tile = std::array<float, tile_rows * tile_features>;
+using TileRows = std::array<const float*, tile_rows>;
+
+/// Transposes a block of rows by tiles. Calls copy(rows, first, n, tile) to fill one with the features from first to
+/// first + n - 1, and then with_values(c, r, values) for its columns: those of rows r to r + 15. After the last row, that
+/// row is repeated.
+template <class Copy, class WithValues>
 [[gnu::always_inline]] inline void transpose(MatrixView<const float> rows, std::span<const KeyColumn> columns,
-                                             const WithTile& with_tile) noexcept {
-    constexpr std::size_t size = 16;  // rows and columns of a tile, which stays in the L1 cache
-    std::array<float, size * size> tile;
-    for (std::size_t r = 0; r < rows.rows(); r += size) {
-        for (std::size_t c = 0; c < columns.size(); c += size) {
-            const auto some = columns.subspan(c, std::min(size, columns.size() - c));
-            for (std::size_t i = 0; i < size; ++i) {
-                const float* const row = rows.row(std::min(r + i, rows.rows() - 1)).data();
-                for (std::size_t j = 0; j < some.size(); ++j) {
-                    tile[j * size + i] = row[some[j].feature];
-                }
+                                             const Copy& copy, const WithValues& with_values) noexcept {
+    Tile tile;
+    for (std::size_t r = 0; r < rows.rows(); r += tile_rows) {
+        TileRows at;
+        for (std::size_t i = 0; i < tile_rows; ++i) {
+            at[i] = rows.row(std::min(r + i, rows.rows() - 1)).data();
+        }
+        for (std::size_t begin = 0; begin < columns.size();) {
+            const std::uint32_t first = columns[begin].feature;
+            std::size_t end = begin;
+            std::uint32_t last = first;
+            for (; end < columns.size() && columns[end].feature - first < tile_features; ++end) {
+                last = std::max(last, columns[end].feature);
             }
-            for (std::size_t j = 0; j < some.size(); ++j) {
-                with_tile(c + j, r, std::span<const float, size>(tile.data() + j * size, size));
+            copy(at, first, last - first + 1, tile);
+            for (; begin < end; ++begin) {
+                const std::size_t feature = columns[begin].feature - first;
+                with_values(begin, r, std::span<const float, tile_rows>(tile.data() + feature * tile_rows, tile_rows));
             }
+        }
+    }
+}
+
+inline void copy_tile(const TileRows& rows, std::size_t first, std::size_t n, Tile& tile) noexcept {
+    for (std::size_t i = 0; i < tile_rows; ++i) {
+        for (std::size_t j = 0; j < n; ++j) {
+            tile[j * tile_rows + i] = rows[i][first + j];
         }
     }
 }
@@ -58,7 +77,7 @@ template <class WithTile>
 
 inline void load_keys(Scalar, MatrixView<const float> rows, std::span<const KeyColumn> columns,
                       MatrixView<std::int32_t> keys) noexcept {
-    detail::transpose(rows, columns, [&](std::size_t c, std::size_t r, std::span<const float, 16> values) {
+    detail::transpose(rows, columns, detail::copy_tile, [&](std::size_t c, std::size_t r, auto values) {
         const KeyColumn column = columns[c];
         std::int32_t* const out = keys.data() + c * keys.stride() + r;
         for (std::size_t i = 0; i < values.size(); ++i) {

@@ -54,7 +54,15 @@ template <class Arch>
     requires simd::has_tables<Arch>
 void load_keys(Simd<Arch>, MatrixView<const float> rows, std::span<const KeyColumn> columns,
                MatrixView<std::int32_t> keys) noexcept {
-    detail::transpose(rows, columns, [&](std::size_t c, std::size_t r, std::span<const float, 16> values) {
+    const auto copy = [&](const detail::TileRows& at, std::size_t first, std::size_t n, detail::Tile& tile) {
+        if (first + detail::tile_features <= rows.cols()) {
+            simd::transpose_8x8(at.data(), first, tile.data(), detail::tile_rows);
+            simd::transpose_8x8(at.data() + 8, first, tile.data() + 8, detail::tile_rows);
+        } else {
+            detail::copy_tile(at, first, n, tile);
+        }
+    };
+    detail::transpose(rows, columns, copy, [&](std::size_t c, std::size_t r, auto values) {
         const KeyColumn& column = columns[c];
         for (std::size_t i = 0; i < values.size(); i += simd::Integers<Arch>::size) {
             const auto bits = simd::Integers<Arch>::load_bits(values.data() + i);
