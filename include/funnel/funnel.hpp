@@ -149,6 +149,7 @@
 #include <funnel/ranking/feature_bins.hpp>
 #include <funnel/ranking/fm.hpp>
 #include <funnel/ranking/forest.hpp>
+#include <funnel/ranking/forest_costs.hpp>
 #include <funnel/ranking/forest_engine.hpp>
 #include <funnel/ranking/forest_plan.hpp>
 #include <funnel/ranking/hist_gradient_boosting.hpp>

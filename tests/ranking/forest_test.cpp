@@ -134,7 +134,7 @@ TEST_CASE("Forest: the key of a threshold is that of the largest float below it"
 TEST_CASE("Forest: one column of codes where NaN can take the place of a number, else two") {
     const auto plan = [](int missing, bool has_zero_rules) {
         const ForestShape shape{
-            .features = 1, .trees = 1, .leaves = 200, .has_zero_rules = has_zero_rules, .missing = missing};
+            .features = 1, .trees = 1, .leaves = 100, .has_zero_rules = has_zero_rules, .missing = missing};
         return ranking::detail::ForestPlan(random_forest(5, shape));
     };
     for (const int missing : {0, 1, 3}) {

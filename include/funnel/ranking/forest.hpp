@@ -8,6 +8,7 @@
 #include <funnel/core/options.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/forest_block.hpp>
+#include <funnel/ranking/forest_costs.hpp>
 #include <funnel/ranking/forest_engine.hpp>
 #include <funnel/ranking/forest_plan.hpp>
 #include <funnel/ranking/tree_decision.hpp>
@@ -60,7 +61,7 @@ public:
         if (const std::string problem = detail::problem_of(trees_); !problem.empty()) {
             raise<InvalidArgument>("Forest: " + problem);
         }
-        plan_ = detail::ForestPlan(trees_);
+        plan_ = detail::ForestPlan(trees_, detail::engine_costs(Backend{}));
     }
 
     BasicForest(const BasicForest&) = default;

@@ -37,10 +37,10 @@ struct ForestMemory {
                 matrix = std::remove_cvref_t<decltype(matrix)>(wanted, kernels::forest_block);
             }
         };
-        row_keys.resize(std::max(row_keys.size(), plan.key_columns()));
+        row_keys.resize(std::max(row_keys.size(), plan.key_columns() + 1));  // a leaf reads the first key, too
         grow(sums, forest.sums_in_float ? 0 : forest.outputs);
         grow(float_sums, forest.sums_in_float ? forest.outputs : 0);
-        if (rows >= plan.fewest_swept_rows) {
+        if (plan.sweeps(rows)) {
             grow(keys, plan.key_columns());
             grow(codes, plan.columns.size());
         }
@@ -60,12 +60,12 @@ public:
             const auto start = static_cast<Sum>(forest_.start.empty() ? 0.0 : forest_.start[o]);
             std::fill_n(sums(o).begin(), rows.rows(), start);
         }
-        if (rows.rows() < plan_.fewest_swept_rows) {
-            for (std::size_t r = 0; r < rows.rows(); ++r) {
-                walk_trees(rows, r);
-            }
-        } else {
+        if (plan_.sweeps(rows.rows())) {
             sweep_trees(rows);
+        } else {
+            for (std::size_t r = 0; r < rows.rows(); ++r) {
+                walk_row(rows, r);
+            }
         }
         for (std::size_t o = 0; o < forest_.outputs; ++o) {
             for (std::size_t r = 0; r < rows.rows(); ++r) {
@@ -117,30 +117,50 @@ private:
         }
     }
 
-    // Walks down several paths at once, since each step waits for memory. at[i]: the node of path i, first the root, at
-    // the end ~leaf.
-    template <std::size_t Paths, class KeyOf>
-    static void walk(const std::array<const WalkNode*, Paths>& nodes, std::array<std::int32_t, Paths>& at,
-                     const KeyOf& key_of) noexcept {
-        const auto are_leaves = [&] {
-            std::int32_t all = -1;
-            for (const std::int32_t node : at) {
-                all &= node;
+    // Walks that take their steps together, since each step waits for memory.
+    static constexpr std::size_t paths = 8;
+    using Nodes = std::array<const WalkNode*, paths>;
+
+    // From the nodes to the leaves below them.
+    template <class KeyOf>
+    static void walk(Nodes& nodes, const KeyOf& key_of) noexcept {
+        for (std::uint32_t steps = 1; steps != 0;) {  // 0: all nodes are leaves
+            for (int i = 0; i < 2; ++i) {
+                take_step(nodes, key_of);
             }
-            return all < 0;
-        };
-        while (!are_leaves()) {
-            for (std::size_t i = 0; i < Paths; ++i) {
-                const WalkNode& node = nodes[i][std::max(at[i], 0)];
-                const std::int32_t child = node.children[key_of(i, node.keys) > node.key ? 1 : 0];
-                at[i] = at[i] < 0 ? at[i] : child;
+            steps = take_step(nodes, key_of);
+        }
+    }
+
+    template <class KeyOf>
+    [[gnu::always_inline]] static std::uint32_t take_step(Nodes& nodes, const KeyOf& key_of) noexcept {
+        std::uint32_t steps = 0;
+        for (std::size_t i = 0; i < paths; ++i) {
+            const WalkNode& node = *nodes[i];
+            steps |= node.step;
+            nodes[i] += node.step + (key_of(i, node.keys) > node.key ? 1U : 0U);
+        }
+        return steps;
+    }
+
+    // Calls visit(tree, leaf) for the trees in order.
+    template <class Visit>
+    [[gnu::always_inline]] void walk_trees(const Visit& visit) const noexcept {
+        const std::int32_t* const keys = memory_.row_keys.data();
+        for (std::size_t t = 0; t < plan_.trees.size(); t += paths) {
+            const std::size_t count = std::min(paths, plan_.trees.size() - t);
+            Nodes nodes;
+            for (std::size_t i = 0; i < paths; ++i) {
+                nodes[i] = plan_.walk.data() + plan_.trees[t + std::min(i, count - 1)].walk_begin;
+            }
+            walk(nodes, [&](std::size_t, std::uint32_t column) { return keys[column]; });
+            for (std::size_t i = 0; i < count; ++i) {
+                visit(t + i, nodes[i]->leaf);
             }
         }
     }
 
-    static constexpr std::size_t paths = 8;
-
-    void walk_trees(MatrixView<const float> rows, std::size_t r) noexcept {
+    void walk_row(MatrixView<const float> rows, std::size_t r) noexcept {
         const std::span<const float> row = rows.row(r);
         const std::span<std::int32_t> keys = memory_.row_keys;
         const std::size_t numeric = plan_.numeric.size();
@@ -150,20 +170,16 @@ private:
         for (std::size_t c = 0; c < plan_.categories.size(); ++c) {
             keys[numeric + c] = key_of_category(plan_.categories[c], row[plan_.categories[c].feature]);
         }
-        for (std::size_t t = 0; t < plan_.trees.size(); t += paths) {
-            const std::size_t count = std::min(paths, plan_.trees.size() - t);
-            std::array<const WalkNode*, paths> nodes;
-            std::array<std::int32_t, paths> at;
-            for (std::size_t i = 0; i < paths; ++i) {
-                const bool has_splits = i < count && plan_.trees[t + i].leaves > 1;
-                nodes[i] = plan_.walk.data() + (has_splits ? plan_.trees[t + i].walk_begin : 0);
-                at[i] = has_splits ? 0 : ~0;
-            }
-            walk(nodes, at, [&](std::size_t, std::uint32_t column) { return keys[column]; });
-            for (std::size_t i = 0; i < count; ++i) {
-                const auto leaf = static_cast<std::uint16_t>(~at[i]);
-                add_tree(t + i, rows, r, std::span<const std::uint16_t>(&leaf, 1));
-            }
+        if (plan_.is_plain) {
+            Sum sum = sums(0)[r];
+            const Sum* const values = this->values().data();
+            walk_trees([&](std::size_t t, std::uint32_t leaf) { sum += values[plan_.trees[t].begin + leaf]; });
+            sums(0)[r] = sum;
+        } else {
+            walk_trees([&](std::size_t t, std::uint32_t leaf) {
+                const auto position = static_cast<std::uint16_t>(leaf);
+                add_tree(t, rows, r, std::span<const std::uint16_t>(&position, 1));
+            });
         }
     }
 
@@ -185,7 +201,7 @@ private:
         }
         for (std::size_t t = 0; t < plan_.trees.size(); ++t) {
             const PlannedTree& tree = plan_.trees[t];
-            if (tree.leaves <= kernels::max_swept_leaves) {
+            if (plan_.is_swept(tree.leaves)) {
                 alignas(row_alignment) std::array<std::uint8_t, kernels::forest_block> leaves;
                 kernels::find_leaves<Backend>(std::span(plan_.sweep).subspan(tree.sweep_begin, tree.leaves - 1),
                                               memory_.codes, std::span(leaves).first(filled));
@@ -198,16 +214,15 @@ private:
 
     void add_large_tree(std::size_t t, MatrixView<const float> rows) noexcept {
         const Matrix<std::int32_t>& keys = memory_.keys;
-        std::array<const WalkNode*, paths> nodes;
-        nodes.fill(plan_.walk.data() + plan_.trees[t].walk_begin);
         for (std::size_t begin = 0; begin < rows.rows(); begin += paths) {
             const std::size_t count = std::min(paths, rows.rows() - begin);
-            std::array<std::int32_t, paths> at{};
-            std::fill(at.begin() + static_cast<std::ptrdiff_t>(count), at.end(), ~0);
-            walk(nodes, at, [&](std::size_t i, std::uint32_t column) { return keys(column, begin + i); });
+            Nodes nodes;
+            nodes.fill(plan_.walk.data() + plan_.trees[t].walk_begin);
+            const std::int32_t* const first = keys.row(0).data() + begin;
+            walk(nodes, [&](std::size_t i, std::uint32_t column) { return first[column * keys.stride() + i]; });
             std::array<std::uint16_t, paths> leaves;
-            std::transform(at.begin(), at.end(), leaves.begin(),
-                           [](std::int32_t node) { return static_cast<std::uint16_t>(~node); });
+            std::transform(nodes.begin(), nodes.end(), leaves.begin(),
+                           [](const WalkNode* node) { return static_cast<std::uint16_t>(node->leaf); });
             add_tree(t, rows, begin, std::span<const std::uint16_t>(leaves).first(count));
         }
     }

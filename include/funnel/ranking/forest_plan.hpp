@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/kernels/forest_block.hpp>
+#include <funnel/ranking/forest_costs.hpp>
 #include <funnel/ranking/tree_decision.hpp>
 #include <funnel/ranking/tree_ensemble.hpp>
 
@@ -12,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <tuple>
 #include <vector>
@@ -19,39 +21,6 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ranking::detail {
-
-/// The key (kernels::KeyColumn) of the largest float <= t. For every float x but NaN: key of x <= this, if and only if
-/// x <= t. Computed from the bits, so that it holds where the processor flushes denormals to zero.
-[[nodiscard]] inline std::int32_t key_at_most(const double& t) noexcept {
-    constexpr std::int32_t infinity = 0x7F80'0000;
-    constexpr std::uint64_t one = std::uint64_t{1} << 52U;  // the leading digit, which is not stored
-    const auto bits = std::bit_cast<std::uint64_t>(t);
-    const bool is_negative = (bits >> 63U) != 0;
-    const std::uint64_t digits = bits & (one - 1);
-    const auto exponent = static_cast<std::int32_t>((bits >> 52U) & 0x7FFU);
-
-    std::int32_t magnitude = 0;  // of t, rounded towards zero
-    bool is_exact = true;
-    if (exponent == 0x7FF) {
-        magnitude = infinity;
-    } else if (exponent >= 1023 + 128) {
-        magnitude = infinity - 1;
-        is_exact = false;
-    } else if (exponent > 1023 - 127) {
-        magnitude = ((exponent - 1023 + 127) << 23U) | static_cast<std::int32_t>(digits >> 29U);
-        is_exact = (digits & ((std::uint64_t{1} << 29U) - 1)) == 0;
-    } else if (exponent > 1023 - 150) {  // a denormal float
-        const auto shift = static_cast<unsigned>(30 + 1023 - 127 - exponent);
-        magnitude = static_cast<std::int32_t>((digits | one) >> shift);
-        is_exact = static_cast<std::uint64_t>(magnitude) << shift == (digits | one);
-    } else {
-        is_exact = exponent == 0 && digits == 0;
-    }
-    if (!is_negative || (magnitude == 0 && is_exact)) {
-        return magnitude;  // -0.0 acts like 0.0
-    }
-    return ~(magnitude + (is_exact ? 0 : 1));
-}
 
 /// A column of keys that is 0 if the category of the feature is in the set, else 1.
 struct CategoryKeys {
@@ -70,11 +39,15 @@ struct CodeColumn {
     std::size_t levels;
 };
 
-/// A split for walks from the root to a leaf: right if the key is above this one.
+/// A node for walks from the root to a leaf. The children of a split are neighbours, and a leaf leads to itself.
+/// Therefore a step has no branch and no test for the end, and several walks can take their steps together:
+///
+///     node += node->step + (key of the row in column node->keys > node->key)
 struct WalkNode {
-    std::int32_t key = 0;
-    std::uint32_t keys = 0;                  ///< row of the matrix of keys
-    std::array<std::int32_t, 2> children{};  ///< left, right: a node of the tree, or ~position of a leaf
+    std::int32_t key = std::numeric_limits<std::int32_t>::max();  ///< no key is above that of a leaf
+    std::uint32_t keys = 0;                                       ///< row of the matrix of keys
+    std::uint32_t step = 0;                                       ///< to the left child; 0 for a leaf
+    std::uint32_t leaf = 0;                                       ///< position of a leaf
 };
 
 /// A tree of a plan. Its leaves are numbered from left to right: their positions.
@@ -94,42 +67,65 @@ struct PlannedTree {
 /// differently, one column is enough when NaN can take the place of a number: when it goes right below some threshold
 /// and left from there on. Otherwise there are two columns, with NaN below and above all numbers. Each 255 thresholds
 /// of a column of keys become a column of codes: the number of thresholds below the value, in one byte.
+///
+/// Cost      O(splits): thresholds are sorted by their digits
 class ForestPlan {
 public:
     ForestPlan() = default;
 
-    explicit ForestPlan(const TreeEnsemble& forest) {
+    explicit ForestPlan(const TreeEnsemble& forest, const EngineCosts& costs = {}) : costs_(costs) {
+        std::size_t splits = 0;
+        std::size_t leaf_values = 0;
+        for (const Tree& tree : forest.trees) {
+            splits += tree.splits.size();
+            leaf_values += tree.leaf_values.size();
+        }
         std::vector<NumericSplit> numeric_splits;
         std::vector<CategorySplit> category_splits;
+        numeric_splits.reserve(splits);
+        places_.reserve(splits);
         for (const Tree& tree : forest.trees) {
-            const bool is_swept = tree.leaves() <= kernels::max_swept_leaves;
             for (const TreeSplit& split : tree.splits) {
-                const std::size_t node = walk.size();
-                walk.emplace_back();
                 if (split.categories == TreeSplit::no_categories) {
-                    numeric_splits.push_back({split.feature, split.zero_is_missing, key_at_most(split.threshold),
-                                              split.missing_goes_left, is_swept, node});
+                    numeric_splits.emplace_back(split, places_.size());
                 } else {
                     category_splits.push_back(
                         {{split.feature, split.categories, split.zero_is_missing, split.missing_goes_left},
-                         is_swept,
-                         node});
+                         places_.size()});
                 }
+                places_.push_back({.is_swept = is_swept(tree.leaves())});
             }
         }
-        places_.resize(walk.size());
         add_numeric(numeric_splits);
         add_categories(category_splits);
-        std::size_t walk_begin = 0;
+
+        walk.reserve(2 * splits + forest.trees.size());
+        sweep.reserve(splits);
+        trees.reserve(forest.trees.size());
+        (forest.sums_in_float ? float_values.reserve(leaf_values) : values.reserve(leaf_values));
+        std::span<const Place> places = places_;
         for (const Tree& tree : forest.trees) {
-            add_tree(forest, tree, walk_begin);
-            walk_begin += tree.splits.size();
+            add_tree(forest, tree, places.first(tree.splits.size()));
+            places = places.subspan(tree.splits.size());
         }
         places_ = {};
-        choose_engine();
+        branches_ = {};
+        is_plain = forest.outputs == 1 && linear.empty();
     }
 
     [[nodiscard]] std::size_t key_columns() const noexcept { return numeric.size() + categories.size(); }
+
+    /// Whether trees of so many leaves have SweepNodes.
+    [[nodiscard]] bool is_swept(std::size_t leaves) const noexcept { return leaves <= costs_.most_swept_leaves; }
+
+    /// Whether the sweep is the faster engine for so many rows.
+    [[nodiscard]] bool sweeps(std::size_t rows) const noexcept {
+        const auto times = [](std::size_t n, double each) { return static_cast<double>(n) * each; };
+        const double walk_ns = times(key_columns(), costs_.row_key) + times(walk_steps_, costs_.walk_step);
+        const double sweep_ns = times(key_columns(), costs_.keys) + times(columns.size(), costs_.codes) +
+                                times(sweep.size(), costs_.sweep_node) + times(trees.size(), costs_.leaves);
+        return !sweep.empty() && times((rows + 63) / 64, sweep_ns) < times(rows, walk_ns);
+    }
 
     // NOLINTBEGIN(misc-non-private-member-variables-in-classes): plain data, read by the engines
     std::vector<kernels::KeyColumn> numeric;  ///< the first rows of the matrix of keys
@@ -142,35 +138,75 @@ public:
     std::vector<double> values;
     std::vector<float> float_values;    ///< in place of values, if sums_in_float
     std::vector<std::uint32_t> linear;  ///< position of a leaf -> its number in the tree
-    std::size_t fewest_swept_rows = 1;  ///< fewer rows are scored one by one
+    bool is_plain = false;              ///< one output, and no linear leaves
     // NOLINTEND(misc-non-private-member-variables-in-classes)
 
 private:
     struct NumericSplit {
-        std::uint32_t feature;
-        bool zero_is_missing;
-        std::int32_t key;
-        bool missing_goes_left;
-        bool is_swept;
-        std::size_t node;
+        NumericSplit() = default;
+        NumericSplit(const TreeSplit& split, std::size_t at)
+            : place(at),
+              key(key_at_most(split.threshold)),
+              feature(split.feature),
+              zero_is_missing(split.zero_is_missing),
+              missing_goes_left(split.missing_goes_left) {}
 
         [[nodiscard]] auto rule() const noexcept { return std::tuple(feature, zero_is_missing); }
+
+        std::size_t place;
+        std::int32_t key;
+        std::uint32_t feature;
+        bool zero_is_missing;
+        bool missing_goes_left;
     };
     struct CategorySplit {
         CategoryKeys keys;
-        bool is_swept;
-        std::size_t node;
+        std::size_t place;
     };
-    // The column and the code of a split.
+    // Where the key and the code of a split are.
     struct Place {
+        std::int32_t key = 0;
+        std::uint32_t keys = 0;
         std::uint32_t column = 0;
         std::int8_t code = kernels::lowest_code;
+        bool is_swept = false;
+    };
+    // A split while its tree is planned.
+    struct Branch {
+        std::uint32_t leaves = 0;      // below it
+        std::uint32_t first_leaf = 0;  // the position of the leftmost one
+        std::uint32_t node = 0;        // its WalkNode
     };
 
+    // Sorts by one byte of a number, and keeps the order of equal ones.
+    template <class Digit>
+    static void sort_by(std::vector<NumericSplit>& splits, std::vector<NumericSplit>& sorted, const Digit& digit) {
+        std::array<std::size_t, 257> begins{};
+        for (const NumericSplit& split : splits) {
+            ++begins[digit(split) + 1U];
+        }
+        if (std::find(begins.begin(), begins.end(), splits.size()) != begins.end()) {
+            return;  // all are equal
+        }
+        std::partial_sum(begins.begin(), begins.end(), begins.begin());
+        sorted.resize(splits.size());
+        for (const NumericSplit& split : splits) {
+            sorted[begins[digit(split)]++] = split;
+        }
+        splits.swap(sorted);
+    }
+
     void add_numeric(std::vector<NumericSplit>& splits) {
-        std::sort(splits.begin(), splits.end(), [](const NumericSplit& a, const NumericSplit& b) {
-            return std::tuple(a.rule(), a.key, a.node) < std::tuple(b.rule(), b.key, b.node);
-        });
+        std::vector<NumericSplit> sorted;
+        for (const unsigned shift : {0U, 8U, 16U, 24U}) {
+            sort_by(splits, sorted, [&](const NumericSplit& split) {
+                return ((static_cast<std::uint32_t>(split.key) ^ 0x8000'0000U) >> shift) & 0xFFU;
+            });
+        }
+        sort_by(splits, sorted, [](const NumericSplit& split) { return split.zero_is_missing ? 1U : 0U; });
+        for (const unsigned shift : {0U, 8U, 16U, 24U}) {
+            sort_by(splits, sorted, [&](const NumericSplit& split) { return (split.feature >> shift) & 0xFFU; });
+        }
         for (auto begin = splits.begin(); begin != splits.end();) {
             const auto end = std::find_if(begin, splits.end(),
                                           [&](const NumericSplit& split) { return split.rule() != begin->rule(); });
@@ -197,26 +233,27 @@ private:
         const auto keys = static_cast<std::uint32_t>(numeric.size());
         const std::int32_t zero_below = splits[0].zero_is_missing ? std::bit_cast<std::int32_t>(zero_threshold) + 1 : 0;
         numeric.push_back({splits[0].feature, missing_key, zero_below});
-        std::vector<std::int32_t> thresholds;
+        std::array<std::int32_t, 255> thresholds;
+        std::size_t count = 0;
         for (const NumericSplit& split : splits) {
-            walk[split.node].key = split.key;
-            walk[split.node].keys = keys;
-            if (!split.is_swept) {
+            Place& place = places_[split.place];
+            place.key = split.key;
+            place.keys = keys;
+            if (!place.is_swept) {
                 continue;
             }
-            if (thresholds.empty() || thresholds.back() != split.key) {
-                if (thresholds.size() == 255) {
+            if (count == 0 || thresholds[count - 1] != split.key) {
+                if (count == thresholds.size()) {
                     add_codes(keys, thresholds);
-                    thresholds.clear();
+                    count = 0;
                 }
-                thresholds.push_back(split.key);
+                thresholds[count++] = split.key;
             }
-            places_[split.node] = {
-                static_cast<std::uint32_t>(columns.size()),
-                static_cast<std::int8_t>(static_cast<std::ptrdiff_t>(thresholds.size()) - 1 + kernels::lowest_code)};
+            place.column = static_cast<std::uint32_t>(columns.size());
+            place.code = static_cast<std::int8_t>(static_cast<std::ptrdiff_t>(count) - 1 + kernels::lowest_code);
         }
-        if (!thresholds.empty()) {
-            add_codes(keys, thresholds);
+        if (count > 0) {
+            add_codes(keys, std::span(thresholds).first(count));
         }
     }
 
@@ -233,7 +270,7 @@ private:
 
     void add_categories(std::vector<CategorySplit>& splits) {
         std::sort(splits.begin(), splits.end(), [](const CategorySplit& a, const CategorySplit& b) {
-            return std::tie(a.keys, a.node) < std::tie(b.keys, b.node);
+            return std::tie(a.keys, a.place) < std::tie(b.keys, b.place);
         });
         bool has_codes = false;
         for (const CategorySplit& split : splits) {
@@ -241,69 +278,76 @@ private:
                 categories.push_back(split.keys);
                 has_codes = false;
             }
-            const auto keys = static_cast<std::uint32_t>(key_columns() - 1);
-            walk[split.node].keys = keys;  // and the key is 0
-            if (split.is_swept) {
+            Place& place = places_[split.place];
+            place.keys = static_cast<std::uint32_t>(key_columns() - 1);  // and the key is 0
+            if (place.is_swept) {
                 if (!has_codes) {
-                    add_codes(keys, std::array<std::int32_t, 1>{0});
+                    add_codes(place.keys, std::array<std::int32_t, 1>{0});
                     has_codes = true;
                 }
-                places_[split.node].column = static_cast<std::uint32_t>(columns.size() - 1);
+                place.column = static_cast<std::uint32_t>(columns.size() - 1);
             }
         }
     }
 
-    void add_tree(const TreeEnsemble& forest, const Tree& tree, std::size_t walk_begin) {
-        const std::size_t splits = tree.splits.size();
-        const PlannedTree planned{.walk_begin = walk_begin,
-                                  .sweep_begin = sweep.size(),
-                                  .begin = values.size() + float_values.size(),  // one of them is empty
-                                  .leaves = static_cast<std::uint32_t>(tree.leaves()),
-                                  .output = static_cast<std::uint32_t>(tree.output),
-                                  .width = static_cast<std::uint32_t>(tree.leaf_values.size() / tree.leaves()),
-                                  .is_linear = !tree.linear.constants.empty()};
-        trees.push_back(planned);
-        if (planned.is_linear) {
-            trees.back().begin = linear.size();
-        }
+    void add_tree(const TreeEnsemble& forest, const Tree& tree, std::span<const Place> places) {
+        const std::size_t leaves = tree.leaves();
+        const std::size_t width = tree.leaf_values.size() / leaves;
+        const bool is_linear = !tree.linear.constants.empty();
+        const std::size_t begin = is_linear              ? linear.size()
+                                  : forest.sums_in_float ? float_values.size()
+                                                         : values.size();
+        trees.push_back({.walk_begin = walk.size(),
+                         .sweep_begin = sweep.size(),
+                         .begin = begin,
+                         .leaves = static_cast<std::uint32_t>(leaves),
+                         .output = static_cast<std::uint32_t>(tree.output),
+                         .width = static_cast<std::uint32_t>(width),
+                         .is_linear = is_linear});
+        walk_steps_ += static_cast<std::size_t>(std::bit_width(leaves));
 
-        std::vector<std::uint32_t> leaves_below(splits);
+        branches_.resize(std::max(branches_.size(), tree.splits.size()));
         const auto leaves_of = [&](std::int32_t child) {
-            return child < 0 ? 1U : leaves_below[static_cast<std::size_t>(child)];
+            return child < 0 ? 1U : branches_[static_cast<std::size_t>(child)].leaves;
         };
-        for (std::size_t i = splits; i-- > 0;) {  // children follow their parents
-            leaves_below[i] = leaves_of(tree.splits[i].left) + leaves_of(tree.splits[i].right);
+        for (std::size_t i = tree.splits.size(); i-- > 0;) {  // children follow their parents
+            branches_[i].leaves = leaves_of(tree.splits[i].left) + leaves_of(tree.splits[i].right);
         }
-        std::vector<std::uint32_t> first_leaf(splits);  // the position of the leftmost leaf below a split
-        std::vector<std::uint32_t> order(tree.leaves());
-        for (std::size_t i = 0; i < splits; ++i) {
-            const std::uint32_t right_leaf = first_leaf[i] + leaves_of(tree.splits[i].left);
-            WalkNode& node = walk[walk_begin + i];
-            for (const auto& [child, first, side] : {std::tuple(tree.splits[i].left, first_leaf[i], 0U),
-                                                     std::tuple(tree.splits[i].right, right_leaf, 1U)}) {
-                if (child < 0) {
-                    order[first] = static_cast<std::uint32_t>(~child);
-                    node.children[side] = ~static_cast<std::int32_t>(first);
-                } else {
-                    first_leaf[static_cast<std::size_t>(child)] = first;
-                    node.children[side] = child;
-                }
+        order_.resize(leaves);
+        order_[0] = 0;  // for a tree without splits
+        WalkNode* const nodes = &*walk.insert(walk.end(), 2 * leaves - 1, WalkNode{});
+        const auto place_child = [&](std::int32_t child, std::uint32_t first_leaf, std::uint32_t node) {
+            if (child < 0) {
+                nodes[node].leaf = first_leaf;
+                order_[first_leaf] = static_cast<std::uint32_t>(~child);
+            } else {
+                Branch& branch = branches_[static_cast<std::size_t>(child)];
+                branch.first_leaf = first_leaf;
+                branch.node = node;
             }
-            if (tree.leaves() <= kernels::max_swept_leaves) {
-                const auto four = [](auto byte) { return std::array{byte, byte, byte, byte}; };
-                const Place& place = places_[walk_begin + i];
-                sweep.push_back({place.column, four(place.code), four(static_cast<std::uint8_t>(first_leaf[i])),
+        };
+        const auto four = [](auto byte) { return std::array{byte, byte, byte, byte}; };
+        std::uint32_t free_node = 1;
+        for (std::size_t i = 0; i < tree.splits.size(); ++i) {
+            const Place& place = places[i];
+            const Branch branch = i == 0 ? Branch{} : branches_[i];
+            const std::uint32_t right_leaf = branch.first_leaf + leaves_of(tree.splits[i].left);
+            nodes[branch.node] = {place.key, place.keys, free_node - branch.node, 0};
+            place_child(tree.splits[i].left, branch.first_leaf, free_node++);
+            place_child(tree.splits[i].right, right_leaf, free_node++);
+            if (place.is_swept) {
+                sweep.push_back({place.column, four(place.code), four(static_cast<std::uint8_t>(branch.first_leaf)),
                                  four(static_cast<std::uint8_t>(right_leaf))});
             }
         }
 
-        if (planned.is_linear) {
-            linear.insert(linear.end(), order.begin(), order.end());
+        if (is_linear) {
+            linear.insert(linear.end(), order_.begin(), order_.end());
             return;
         }
-        for (std::size_t o = 0; o < planned.width; ++o) {
-            for (const std::uint32_t leaf : order) {
-                const double value = tree.leaf_values[leaf * planned.width + o];
+        for (std::size_t o = 0; o < width; ++o) {
+            for (const std::uint32_t leaf : order_) {
+                const double value = tree.leaf_values[leaf * width + o];
                 if (forest.sums_in_float) {
                     float_values.push_back(static_cast<float>(value));
                 } else {
@@ -313,20 +357,13 @@ private:
         }
     }
 
-    // Estimated nanoseconds, measured with bench/ranking/forest_bench.cpp; only their ratio matters. A sweep costs the
-    // same for 1 to 64 rows.
-    void choose_engine() {
-        double walk_ns = static_cast<double>(key_columns());
-        for (const PlannedTree& tree : trees) {
-            walk_ns += 2.3 * static_cast<double>(std::bit_width(tree.leaves));
-        }
-        const double sweep_ns = 64.0 * static_cast<double>(key_columns() + columns.size() + trees.size()) * 0.5 +
-                                1.2 * static_cast<double>(sweep.size());
-        const double rows = std::min(sweep_ns / std::max(walk_ns, 1.0), 64.0);
-        fewest_swept_rows = static_cast<std::size_t>(rows) + 1;
-    }
+    EngineCosts costs_;
+    std::size_t walk_steps_ = 0;  // of a row, estimated
 
-    std::vector<Place> places_;  // of each WalkNode; while the plan is made
+    // While the plan is made.
+    std::vector<Place> places_;         // of each split
+    std::vector<Branch> branches_;      // of the splits of a tree
+    std::vector<std::uint32_t> order_;  // position of a leaf -> its number in the tree
 };
 
 }  // namespace ranking::detail

@@ -4,6 +4,7 @@
 #include <funnel/core/math.hpp>
 #include <funnel/ranking/tree_ensemble.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,6 +16,39 @@ namespace ranking::detail {
 
 /// Up to this absolute value a feature counts as zero, as in LightGBM (kZeroThreshold).
 inline constexpr float zero_threshold = 1e-35F;
+
+/// The key (kernels::KeyColumn) of the largest float <= t. For every float x but NaN: key of x <= this, if and only if
+/// x <= t. Computed from the bits, so that it holds where the processor flushes denormals to zero.
+[[nodiscard]] inline std::int32_t key_at_most(const double& t) noexcept {
+    constexpr std::int32_t infinity = 0x7F80'0000;
+    constexpr std::uint64_t one = std::uint64_t{1} << 52U;  // the leading digit, which is not stored
+    const auto bits = std::bit_cast<std::uint64_t>(t);
+    const bool is_negative = (bits >> 63U) != 0;
+    const std::uint64_t digits = bits & (one - 1);
+    const auto exponent = static_cast<std::int32_t>((bits >> 52U) & 0x7FFU);
+
+    std::int32_t magnitude = 0;  // of t, rounded towards zero
+    bool is_exact = true;
+    if (exponent == 0x7FF) {
+        magnitude = infinity;
+    } else if (exponent >= 1023 + 128) {
+        magnitude = infinity - 1;
+        is_exact = false;
+    } else if (exponent > 1023 - 127) {
+        magnitude = ((exponent - 1023 + 127) << 23U) | static_cast<std::int32_t>(digits >> 29U);
+        is_exact = (digits & ((std::uint64_t{1} << 29U) - 1)) == 0;
+    } else if (exponent > 1023 - 150) {  // a denormal float
+        const auto shift = static_cast<unsigned>(30 + 1023 - 127 - exponent);
+        magnitude = static_cast<std::int32_t>((digits | one) >> shift);
+        is_exact = static_cast<std::uint64_t>(magnitude) << shift == (digits | one);
+    } else {
+        is_exact = exponent == 0 && digits == 0;
+    }
+    if (!is_negative || (magnitude == 0 && is_exact)) {
+        return magnitude;  // -0.0 acts like 0.0
+    }
+    return ~(magnitude + (is_exact ? 0 : 1));
+}
 
 /// Whether a value is one of the categories of a set. Values are truncated towards zero.
 [[nodiscard]] inline bool contains(std::span<const std::uint32_t> words, float x,

@@ -6,6 +6,7 @@
 #include <funnel/kernels/forest_block.hpp>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <concepts>
 #include <cstddef>
@@ -23,16 +24,66 @@ namespace kernels {
     const auto bits = std::bit_cast<std::int32_t>(x);
     const std::int32_t magnitude = bits & 0x7FFF'FFFF;
     const std::int32_t key = bits < 0 ? ~magnitude : magnitude;
-    return magnitude > infinity || magnitude < column.zero_below ? column.missing_key : key;
+    const bool is_missing =
+        static_cast<int>(magnitude > infinity) + static_cast<int>(magnitude < column.zero_below) > 0;
+    return is_missing ? column.missing_key : key;
 }
+
+namespace detail {
+
+/// Values of 16 rows and up to 8 features that follow one another, transposed. It stays in the L1 cache.
+inline constexpr std::size_t tile_rows = 16;
+inline constexpr std::size_t tile_features = 8;
+using Tile = std::array<float, tile_rows * tile_features>;
+using TileRows = std::array<const float*, tile_rows>;
+
+/// Transposes a block of rows by tiles. Calls copy(rows, first, n, tile) to fill one with the features from first to
+/// first + n - 1, and then with_values(c, r, values) for its columns: those of rows r to r + 15. After the last row, that
+/// row is repeated.
+template <class Copy, class WithValues>
+[[gnu::always_inline]] inline void transpose(MatrixView<const float> rows, std::span<const KeyColumn> columns,
+                                             const Copy& copy, const WithValues& with_values) noexcept {
+    Tile tile;
+    for (std::size_t r = 0; r < rows.rows(); r += tile_rows) {
+        TileRows at;
+        for (std::size_t i = 0; i < tile_rows; ++i) {
+            at[i] = rows.row(std::min(r + i, rows.rows() - 1)).data();
+        }
+        for (std::size_t begin = 0; begin < columns.size();) {
+            const std::uint32_t first = columns[begin].feature;
+            std::size_t end = begin;
+            std::uint32_t last = first;
+            for (; end < columns.size() && columns[end].feature - first < tile_features; ++end) {
+                last = std::max(last, columns[end].feature);
+            }
+            copy(at, first, last - first + 1, tile);
+            for (; begin < end; ++begin) {
+                const std::size_t feature = columns[begin].feature - first;
+                with_values(begin, r, std::span<const float, tile_rows>(tile.data() + feature * tile_rows, tile_rows));
+            }
+        }
+    }
+}
+
+inline void copy_tile(const TileRows& rows, std::size_t first, std::size_t n, Tile& tile) noexcept {
+    for (std::size_t i = 0; i < tile_rows; ++i) {
+        for (std::size_t j = 0; j < n; ++j) {
+            tile[j * tile_rows + i] = rows[i][first + j];
+        }
+    }
+}
+
+}  // namespace detail
 
 inline void load_keys(Scalar, MatrixView<const float> rows, std::span<const KeyColumn> columns,
                       MatrixView<std::int32_t> keys) noexcept {
-    for (std::size_t r = 0; r < rows.rows(); ++r) {
-        for (std::size_t c = 0; c < columns.size(); ++c) {
-            keys.data()[c * keys.stride() + r] = key_of(rows.row(r)[columns[c].feature], columns[c]);
+    detail::transpose(rows, columns, detail::copy_tile, [&](std::size_t c, std::size_t r, auto values) {
+        const KeyColumn column = columns[c];
+        std::int32_t* const out = keys.data() + c * keys.stride() + r;
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            out[i] = key_of(values[i], column);
         }
-    }
+    });
 }
 
 inline void quantise(Scalar, std::span<const std::int32_t> levels, std::span<const std::int32_t> keys,
@@ -60,13 +111,23 @@ inline void quantise(Scalar, std::span<const std::int32_t> levels, std::span<con
 
 inline void find_leaves(Scalar, std::span<const SweepNode> nodes, MatrixView<const std::int8_t> codes,
                         std::span<std::uint8_t> leaves) noexcept {
-    std::fill(leaves.begin(), leaves.end(), std::uint8_t{0});
-    for (const SweepNode node : nodes) {  // a copy: leaves are bytes, which could be bytes of the node
-        const std::int8_t* column = codes.data() + node.column * codes.stride();
-        for (std::size_t r = 0; r < leaves.size(); ++r) {
-            const bool goes_right = leaves[r] == node.first_leaf[0] && column[r] > node.code[0];
-            leaves[r] = goes_right ? node.right_leaf[0] : leaves[r];
+    // Without branches and in local arrays of a fixed size, so that compilers use what registers there are.
+    for (std::size_t begin = 0; begin < leaves.size(); begin += 64) {
+        std::array<std::uint8_t, 64> at{};
+        for (const SweepNode& node : nodes) {
+            const std::int8_t* const column = codes.data() + node.column * codes.stride() + begin;
+            const std::int8_t code = node.code[0];
+            const std::uint8_t first = node.first_leaf[0];
+            const std::uint8_t right = node.right_leaf[0];
+            asm("");  // else g++ -O3 runs several nodes together (unroll-and-jam), without vectors: 20 times slower
+            for (std::size_t r = 0; r < 64; ++r) {
+                const auto is_here = static_cast<std::uint8_t>(at[r] == first ? 0xFF : 0);
+                const auto is_above = static_cast<std::uint8_t>(column[r] > code ? 0xFF : 0);
+                const auto turns = static_cast<std::uint8_t>(is_here & is_above);
+                at[r] = static_cast<std::uint8_t>((at[r] & ~turns) | (right & turns));
+            }
         }
+        std::copy(at.begin(), at.end(), leaves.begin() + static_cast<std::ptrdiff_t>(begin));
     }
 }
 

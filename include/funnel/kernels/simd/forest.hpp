@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -53,23 +54,21 @@ template <class Arch>
     requires simd::has_tables<Arch>
 void load_keys(Simd<Arch>, MatrixView<const float> rows, std::span<const KeyColumn> columns,
                MatrixView<std::int32_t> keys) noexcept {
-    using Integers = simd::Integers<Arch>;
-    constexpr std::size_t lanes = Integers::size;
-    if (rows.stride() > 0x7FFF'FFFFU / lanes) {  // the offsets of a gather have 32 bits
-        return load_keys(Scalar{}, rows, columns, keys);
-    }
-    for (std::size_t r = 0; r < rows.rows(); r += lanes) {
-        std::array<std::int32_t, lanes> offsets;  // after the last row, that row again
-        for (std::size_t i = 0; i < lanes; ++i) {
-            offsets[i] = static_cast<std::int32_t>(std::min(i, rows.rows() - 1 - r) * rows.stride());
+    const auto copy = [&](const detail::TileRows& at, std::size_t first, std::size_t n, detail::Tile& tile) {
+        if (first + detail::tile_features <= rows.cols()) {
+            simd::transpose_8x8(at.data(), first, tile.data(), detail::tile_rows);
+            simd::transpose_8x8(at.data() + 8, first, tile.data() + 8, detail::tile_rows);
+        } else {
+            detail::copy_tile(at, first, n, tile);
         }
-        const auto offset = Integers::load(offsets.data());
-        const float* first = rows.data() + r * rows.stride();
-        for (std::size_t c = 0; c < columns.size(); ++c) {
-            const auto bits = Integers::gather(first + columns[c].feature, offset);
-            bits.keys(columns[c].missing_key, columns[c].zero_below).store(keys.data() + c * keys.stride() + r);
+    };
+    detail::transpose(rows, columns, copy, [&](std::size_t c, std::size_t r, auto values) {
+        const KeyColumn& column = columns[c];
+        for (std::size_t i = 0; i < values.size(); i += simd::Integers<Arch>::size) {
+            const auto bits = simd::Integers<Arch>::load_bits(values.data() + i);
+            bits.keys(column.missing_key, column.zero_below).store(keys.data() + c * keys.stride() + r + i);
         }
-    }
+    });
 }
 
 template <class Arch>
@@ -105,21 +104,24 @@ void find_leaves(Simd<Arch>, std::span<const SweepNode> nodes, MatrixView<const 
     }
 }
 
+template <class Arch, std::floating_point Value, std::unsigned_integral Leaf>
+    requires simd::has_tables<Arch>
+void add_leaves(Simd<Arch>, std::span<const Value> values, std::span<const Leaf> leaves,
+                std::span<Value> sums) noexcept {
 #if defined(__AVX512F__)
-template <class Arch>
-    requires simd::is_avx512<Arch>
-void add_leaves(Simd<Arch>, std::span<const double> values, std::span<const std::uint8_t> leaves,
-                std::span<double> sums) noexcept {
-    simd::add_from_registers(values, leaves, sums);
-}
-
-template <class Arch>
-    requires simd::is_avx512<Arch>
-void add_leaves(Simd<Arch>, std::span<const float> values, std::span<const std::uint8_t> leaves,
-                std::span<float> sums) noexcept {
-    simd::add_from_registers(values, leaves, sums);
-}
+    if constexpr (simd::is_avx512<Arch> && std::same_as<Leaf, std::uint8_t>) {
+        if (values.size() <= 32 && leaves.size() % 16 == 0) {
+            return simd::add_from_registers(values, leaves, sums);
+        }
+    }
 #endif
+    constexpr std::size_t size = 32 / sizeof(Value);
+    const std::size_t filled = leaves.size() / size * size;
+    for (std::size_t r = 0; r < filled; r += size) {
+        simd::add_loaded(values.data(), leaves.data() + r, sums.data() + r);
+    }
+    add_leaves(Scalar{}, values, leaves.subspan(filled), sums.subspan(filled));
+}
 
 }  // namespace kernels
 }  // namespace FUNNEL_ABI

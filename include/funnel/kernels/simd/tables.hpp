@@ -8,14 +8,14 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <type_traits>
 
-// Registers for the kernels of forests: bytes with masked replacement, integers with gathers, and small tables held in
-// registers. xsimd has no lookup in tables of several registers, so this file uses intrinsics.
+// Registers for the kernels of forests: bytes with masked replacement, integers, and small tables held in registers. xsimd has no lookup in tables of several registers, so this file uses intrinsics.
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -102,7 +102,7 @@ private:
 };
 #endif
 
-/// Whether there are gathers and lookups in tables of registers.
+/// Whether there are lookups in tables of registers.
 template <class Arch>
 inline constexpr bool has_tables = is_avx512<Arch> || is_avx2<Arch>;
 
@@ -116,7 +116,6 @@ template <class Arch>
 class Integers<Arch> {
 public:
     static constexpr std::size_t size = 8;
-    static constexpr std::size_t largest_table = 16;
 
     Integers() = default;
     [[gnu::always_inline]] explicit Integers(__m256i x) noexcept : value(x) {}
@@ -126,25 +125,24 @@ public:
     [[nodiscard, gnu::always_inline]] static Integers load(const std::int32_t* p) noexcept {
         return Integers(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     }
+    [[nodiscard, gnu::always_inline]] static Integers load_bits(const float* p) noexcept {
+        return Integers(_mm256_castps_si256(_mm256_loadu_ps(p)));
+    }
     /// The first count numbers; the others are 0. Reads no more.
     [[nodiscard, gnu::always_inline]] static Integers load_first(const std::int32_t* p, std::size_t count) noexcept {
         return Integers(_mm256_maskload_epi32(p, detail::first_of_eight(count)));
     }
-    /// Elements `at` of a table of N numbers in registers.
+    /// Elements `at` of a table of N = 2^n numbers: those of both halves are looked up, and one is selected.
     template <std::size_t N>
     [[nodiscard, gnu::always_inline]] static Integers lookup(const Integers* table, const Integers& at) noexcept {
-        const __m256i low = _mm256_permutevar8x32_epi32(table[0].value, at.value);
         if constexpr (N <= 8) {
-            return Integers(low);
+            return Integers(_mm256_permutevar8x32_epi32(table[0].value, at.value));
         } else {
-            const __m256i high = _mm256_permutevar8x32_epi32(table[1].value, at.value);
-            const __m256i is_high = _mm256_cmpgt_epi32(at.value, _mm256_set1_epi32(7));
-            return Integers(_mm256_blendv_epi8(low, high, is_high));
+            const auto low = _mm256_castsi256_ps(lookup<N / 2>(table, at).value);
+            const auto high = _mm256_castsi256_ps(lookup<N / 2>(table + N / 2 / size, at).value);
+            const __m256i is_high = _mm256_slli_epi32(at.value, 32 - std::bit_width(N / 2));  // the sign
+            return Integers(_mm256_castps_si256(_mm256_blendv_ps(low, high, _mm256_castsi256_ps(is_high))));
         }
-    }
-    template <class T>
-    [[nodiscard, gnu::always_inline]] static Integers gather(const T* p, const Integers& offset) noexcept {
-        return Integers(_mm256_i32gather_epi32(reinterpret_cast<const int*>(p), offset.value, 4));
     }
     /// See key_of.
     [[nodiscard, gnu::always_inline]] Integers keys(std::int32_t missing_key, std::int32_t zero_below) const noexcept {
@@ -181,7 +179,6 @@ template <class Arch>
 class Integers<Arch> {
 public:
     static constexpr std::size_t size = 16;
-    static constexpr std::size_t largest_table = 64;
 
     Integers() = default;
     [[gnu::always_inline]] explicit Integers(__m512i x) noexcept : value(x) {}
@@ -191,6 +188,9 @@ public:
     [[nodiscard, gnu::always_inline]] static Integers load(const std::int32_t* p) noexcept {
         return Integers(_mm512_loadu_si512(p));
     }
+    [[nodiscard, gnu::always_inline]] static Integers load_bits(const float* p) noexcept {
+        return Integers(_mm512_castps_si512(_mm512_loadu_ps(p)));
+    }
     [[nodiscard, gnu::always_inline]] static Integers load_first(const std::int32_t* p, std::size_t count) noexcept {
         return Integers(_mm512_maskz_loadu_epi32(static_cast<__mmask16>((1U << count) - 1U), p));
     }
@@ -198,20 +198,14 @@ public:
     [[nodiscard, gnu::always_inline]] static Integers lookup(const Integers* table, const Integers& at) noexcept {
         if constexpr (N <= 16) {
             return Integers(_mm512_permutexvar_epi32(at.value, table[0].value));
+        } else if constexpr (N == 32) {
+            return Integers(_mm512_permutex2var_epi32(table[0].value, at.value, table[1].value));
         } else {
-            const __m512i low = _mm512_permutex2var_epi32(table[0].value, at.value, table[1].value);
-            if constexpr (N <= 32) {
-                return Integers(low);
-            } else {
-                const __m512i high = _mm512_permutex2var_epi32(table[2].value, at.value, table[3].value);
-                const __mmask16 is_high = _mm512_test_epi32_mask(at.value, _mm512_set1_epi32(32));
-                return Integers(_mm512_mask_mov_epi32(low, is_high, high));
-            }
+            const Integers low = lookup<N / 2>(table, at);
+            const Integers high = lookup<N / 2>(table + N / 2 / size, at);
+            const __mmask16 is_high = _mm512_test_epi32_mask(at.value, _mm512_set1_epi32(N / 2));
+            return Integers(_mm512_mask_mov_epi32(low.value, is_high, high.value));
         }
-    }
-    template <class T>
-    [[nodiscard, gnu::always_inline]] static Integers gather(const T* p, const Integers& offset) noexcept {
-        return Integers(_mm512_mask_i32gather_epi32(_mm512_setzero_si512(), 0xFFFF, offset.value, p, 4));
     }
     [[nodiscard, gnu::always_inline]] Integers keys(std::int32_t missing_key, std::int32_t zero_below) const noexcept {
         const __m512i magnitude = _mm512_and_si512(value, _mm512_set1_epi32(0x7FFF'FFFF));
@@ -236,31 +230,26 @@ public:
 };
 #endif
 
-/// A search tree of 2^Depth - 1 sorted thresholds, level by level. The upper levels are in registers.
+/// A search tree of 2^Depth - 1 sorted thresholds, level by level. Each level is a table: lookups in registers take a
+/// third of the time of a gather.
 template <class Arch, std::size_t Depth>
 class SearchTree {
     using Register = Integers<Arch>;
 
-    [[nodiscard]] static constexpr bool is_in_registers(std::size_t level) {
-        return (std::size_t{1} << level) <= Register::largest_table;
+    static constexpr std::size_t registers_of(std::size_t level) {
+        return std::max<std::size_t>(1, (std::size_t{1} << level) / Register::size);
     }
-    // The number of registers of the levels above this one.
-    [[nodiscard]] static constexpr std::size_t registers_above(std::size_t level) {
-        std::size_t sum = 0;
-        for (std::size_t above = 0; above < level && is_in_registers(above); ++above) {
-            sum += std::max<std::size_t>(1, (std::size_t{1} << above) / Register::size);
-        }
-        return sum;
+    static constexpr std::size_t registers_above(std::size_t level) {
+        return level == 0 ? 0 : registers_above(level - 1) + registers_of(level - 1);
     }
 
 public:
-    [[gnu::always_inline]] explicit SearchTree(const std::int32_t* thresholds) noexcept : thresholds_(thresholds) {
+    [[gnu::always_inline]] explicit SearchTree(const std::int32_t* thresholds) noexcept {
         unroll<Depth>([&](auto level) __attribute__((always_inline)) {
-            constexpr std::size_t begin = registers_above(level);
             constexpr std::size_t size = std::size_t{1} << level;
-            unroll<registers_above(level + 1) - begin>([&](auto i) __attribute__((always_inline)) {
-                table_[begin + i] = Register::load_first(thresholds + size - 1 + i * Register::size,
-                                                         std::min<std::size_t>(size, Register::size));
+            unroll<registers_of(level)>([&](auto i) __attribute__((always_inline)) {
+                table_[registers_above(level) + i] = Register::load_first(thresholds + size - 1 + i * Register::size,
+                                                                          std::min<std::size_t>(size, Register::size));
             });
         });
     }
@@ -269,29 +258,62 @@ public:
     [[nodiscard, gnu::always_inline]] Register count(const Register& keys) const noexcept {
         Register at = Register::broadcast(0);
         unroll<Depth>([&](auto level) __attribute__((always_inline)) {
-            constexpr std::size_t size = std::size_t{1} << level;
-            if constexpr (is_in_registers(level)) {
-                at = keys.child(at, Register::template lookup<size>(table_.data() + registers_above(level), at));
-            } else {
-                at = keys.child(at, Register::gather(thresholds_ + size - 1, at));
-            }
+            const Register* const table = table_.data() + registers_above(level);
+            at = keys.child(at, Register::template lookup<std::size_t{1} << level>(table, at));
         });
         return at;
     }
 
 private:
-    const std::int32_t* thresholds_;
     std::array<Register, registers_above(Depth) + 1> table_;
 };
 
+#if defined(__AVX2__)
+// to[j * stride + i] = rows[i][first + j]
+[[gnu::always_inline]] inline void transpose_8x8(const float* const* rows, std::size_t first, float* to,
+                                                 std::size_t stride) noexcept {
+    for (std::size_t i = 0; i < 8; i += 4) {
+        const __m256 a = _mm256_loadu_ps(rows[i] + first);
+        const __m256 b = _mm256_loadu_ps(rows[i + 1] + first);
+        const __m256 c = _mm256_loadu_ps(rows[i + 2] + first);
+        const __m256 d = _mm256_loadu_ps(rows[i + 3] + first);
+        const __m256 ab_low = _mm256_unpacklo_ps(a, b);  // a0 b0 a1 b1, a4 b4 a5 b5
+        const __m256 ab_high = _mm256_unpackhi_ps(a, b);
+        const __m256 cd_low = _mm256_unpacklo_ps(c, d);
+        const __m256 cd_high = _mm256_unpackhi_ps(c, d);
+        const auto store = [&](std::size_t j, __m256 columns) __attribute__((always_inline)) {  // j and j + 4
+            _mm_storeu_ps(to + j * stride + i, _mm256_castps256_ps128(columns));
+            _mm_storeu_ps(to + (j + 4) * stride + i, _mm256_extractf128_ps(columns, 1));
+        };
+        store(0, _mm256_shuffle_ps(ab_low, cd_low, 0x44));  // a0 b0 c0 d0, a4 b4 c4 d4
+        store(1, _mm256_shuffle_ps(ab_low, cd_low, 0xEE));
+        store(2, _mm256_shuffle_ps(ab_high, cd_high, 0x44));
+        store(3, _mm256_shuffle_ps(ab_high, cd_high, 0xEE));
+    }
+}
+
+// sums[r] += values[leaves[r]] for 32 bytes of sums. Gathers would be slower than loads.
+template <class Leaf>
+[[gnu::always_inline]] inline void add_loaded(const double* values, const Leaf* leaves, double* sums) noexcept {
+    const auto value = [&](std::size_t r) __attribute__((always_inline)) { return values[leaves[r]]; };
+    const __m256d looked_up = _mm256_setr_pd(value(0), value(1), value(2), value(3));
+    _mm256_storeu_pd(sums, _mm256_add_pd(_mm256_loadu_pd(sums), looked_up));
+}
+
+template <class Leaf>
+[[gnu::always_inline]] inline void add_loaded(const float* values, const Leaf* leaves, float* sums) noexcept {
+    const auto value = [&](std::size_t r) __attribute__((always_inline)) { return values[leaves[r]]; };
+    const __m256 looked_up =
+        _mm256_setr_ps(value(0), value(1), value(2), value(3), value(4), value(5), value(6), value(7));
+    _mm256_storeu_ps(sums, _mm256_add_ps(_mm256_loadu_ps(sums), looked_up));
+}
+#endif
+
 #if defined(__AVX512F__)
-// Up to 32 values are looked up in registers. Beyond, loads are as fast.
+// At most 32 values, for a multiple of 16 leaves. They are looked up in registers; for more, loads are as fast.
 [[gnu::always_inline]] inline void add_from_registers(std::span<const double> values,
                                                       std::span<const std::uint8_t> leaves,
                                                       std::span<double> sums) noexcept {
-    if (values.size() > 32 || leaves.size() % 8 != 0) {
-        return add_leaves(Scalar{}, values, leaves, sums);
-    }
     const auto table = [&](int i) __attribute__((always_inline)) {  // values 8 i to 8 i + 7
         const auto all = (std::uint64_t{1} << values.size()) - 1;
         return _mm512_maskz_loadu_pd(static_cast<__mmask8>(all >> (8 * i)), values.data() + 8 * i);
@@ -313,9 +335,6 @@ private:
 [[gnu::always_inline]] inline void add_from_registers(std::span<const float> values,
                                                       std::span<const std::uint8_t> leaves,
                                                       std::span<float> sums) noexcept {
-    if (values.size() > 32 || leaves.size() % 16 != 0) {
-        return add_leaves(Scalar{}, values, leaves, sums);
-    }
     const auto all = (std::uint64_t{1} << values.size()) - 1;
     const __m512 low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(all), values.data());
     const __m512 high = _mm512_maskz_loadu_ps(static_cast<__mmask16>(all >> 16), values.data() + 16);
