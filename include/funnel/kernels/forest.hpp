@@ -31,7 +31,8 @@ namespace kernels {
 template <HostBackend Backend = DefaultBackend>
 void load_keys(MatrixView<const float> rows, std::span<const KeyColumn> columns,
                MatrixView<std::int32_t> keys) noexcept {
-    FUNNEL_ASSERT(rows.rows() <= forest_block && keys.rows() >= columns.size() && keys.stride() >= forest_block);
+    FUNNEL_ASSERT(rows.rows() <= forest_block && keys.rows() >= columns.size() &&
+                  (columns.empty() || keys.stride() >= forest_block));
     if (rows.rows() > 0) {
         load_keys(Backend{}, rows, columns, keys);
     }

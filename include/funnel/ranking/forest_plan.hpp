@@ -29,7 +29,8 @@ struct CategoryKeys {
     bool zero_is_missing;
     bool missing_goes_left;
 
-    friend auto operator<=>(const CategoryKeys&, const CategoryKeys&) = default;
+    auto operator<=>(const CategoryKeys&) const = default;
+    bool operator==(const CategoryKeys&) const = default;  // named, because nvcc does not see the implied one
 };
 
 /// A column of codes: where its keys are, and its thresholds (kernels::quantise).
