@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What most tests include, for FunnelTests.cmake to precompile. A test names its own includes, as if this did not exist.
+// What many tests include, for FunnelTests.cmake to precompile. A test names its own includes, as if this did not exist.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -9,6 +9,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
