@@ -10,6 +10,7 @@ endif()
 
 add_library(funnel_test_main OBJECT tests/main.cpp)
 target_link_libraries(funnel_test_main PUBLIC doctest::doctest)
+target_compile_features(funnel_test_main PRIVATE cxx_std_20)
 if(FUNNEL_SANITIZE)
     target_compile_options(funnel_test_main PRIVATE ${sanitize})
 endif()
