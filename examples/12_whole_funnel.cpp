@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The whole funnel on real ratings. Five sources propose candidates. A ranker trained on an earlier window sorts them.
-// Two rules re-rank for freshness and diversity. Every stage is evaluated on the items that users took later.
+// The whole funnel on real ratings. Five sources propose candidates. LambdaMART, trained on an earlier window, sorts
+// them; logistic regression and a factorization machine rank the same candidates for comparison. Two rules re-rank for
+// freshness and diversity. Every stage is evaluated on the items that users took later.
 //
 //     ./dev demo
-#include "demo/candidate_ranker.hpp"
+#include "demo/candidate_features.hpp"
 #include "demo/measure.hpp"
 #include "demo/print.hpp"
 #include "demo/progress_bar.hpp"
+#include "demo/rankers.hpp"
+#include "demo/ranking_rows.hpp"
 #include "demo/report_html.hpp"
+#include "demo/rows_csv.hpp"
 #include "demo/rules.hpp"
 #include "demo/sources.hpp"
 #include "demo/world.hpp"
@@ -30,8 +34,8 @@ namespace {
 using namespace funnel::pipeline;
 
 // Evaluates the funnel and each of its stages alone, on the same users.
-demo::ReportData run(const demo::World& world, std::size_t threads, float lambda,
-                     const std::optional<std::string>& user_key) {
+demo::ReportData run(const demo::World& world, std::size_t threads, float lambda, const std::string& model_path,
+                     const std::optional<std::string>& user_key, const std::optional<std::string>& rows_folder) {
     if (user_key && !world.log.find_user(*user_key)) {
         funnel::raise<funnel::InvalidArgument>("--user: the log has no user \"" + *user_key + "\"");
     }
@@ -46,28 +50,37 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     const auto& train = split.train;
     const auto& test = split.test;
     const funnel::Matrix<float> genres = world.genres();
-    const auto ranker = demo::learn_ranker(train, genres, pool);
+    const demo::RankingRows rows = demo::ranking_rows(train, genres, pool);
+    const auto rankers = demo::Rankers::fit(rows, model_path, pool);
+    demo::describe(rankers, model_path, data);
     const demo::Sources sources = demo::Sources::fit(train, pool);
     const demo::CandidateFeatures features(sources, train, genres);
 
-    const auto by_taste = [&](const Request& request, const Candidates& candidates) {
-        return ranker.score(features.of(request.user, candidates));
+    const auto best_hundred = [&](demo::ByFeatures::Score score) {
+        return rank(named("ranker", demo::ByFeatures{features, rankers, score}, {.at_most = 100}));
     };
+    const auto by_forest = best_hundred(&demo::Rankers::by_forest);
     const demo::Freshness fresh(train);
     const auto diverse = [&](float weight) { return demo::Diversity{genres, weight}; };
     const auto whoever_is_new = [&] { return fallback(named("trending for all", sources.trending)); };
 
     // The funnel itself; the rest of this function measures it. Without genres, there is no diversity stage.
-    const Funnel with_diversity(sources.retrieval(), rank(named("ranker", by_taste, {.at_most = 100})),
-                                rank(named("freshness", fresh)), rerank(named("diversity", diverse(lambda))),
-                                whoever_is_new());
-    const Funnel without_diversity(sources.retrieval(), rank(named("ranker", by_taste, {.at_most = 100})),
-                                   rank(named("freshness", fresh)), whoever_is_new());
+    const Funnel with_diversity(sources.retrieval(), by_forest, rank(named("freshness", fresh)),
+                                rerank(named("diversity", diverse(lambda))), whoever_is_new());
+    const Funnel without_diversity(sources.retrieval(), by_forest, rank(named("freshness", fresh)), whoever_is_new());
 
-    // To evaluate the stages after the ranker, its best hundred items are computed once per user.
+    // To evaluate the rankers and the stages after them, their best hundred items are computed once per user.
     const demo::Judge judge(world, train, test, genres);
-    const Funnel to_rank(sources.retrieval(), rank(named("ranker", by_taste, {.at_most = 100})));
-    const demo::Remembered ranked(to_rank, judge.truth().user_ids(), train.users(), 100, pool);
+    const auto remember = [&](demo::ByFeatures::Score score) {
+        return demo::Remembered(Funnel(sources.retrieval(), best_hundred(score)), judge.truth().user_ids(),
+                                train.users(), 100, pool);
+    };
+    const demo::Remembered by_logistic = remember(&demo::Rankers::by_logistic);
+    const demo::Remembered by_fm = remember(&demo::Rankers::by_fm);
+    const demo::Remembered ranked = remember(&demo::Rankers::by_forest);
+    const auto order_of = [&](const demo::Remembered& lists) {
+        return Funnel(retrieve(std::cref(lists)), whoever_is_new());
+    };
     const auto shown = [&](float weight) {
         return Funnel(retrieve(named("ranked", std::cref(ranked), {.at_most = 100})), rank(named("freshness", fresh)),
                       rerank(named("diversity", diverse(weight))), whoever_is_new());
@@ -83,7 +96,9 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
                     judge("source", "als, all items", sources.als, pool),
                     judge("source", "als, by hnsw", Funnel(retrieve(als_by_index)), pool),
                     judge("retrieved", "all five, merged", Funnel(sources.retrieval(), whoever_is_new()), pool),
-                    judge("ranked", "logistic regression", Funnel(retrieve(std::cref(ranked)), whoever_is_new()), pool),
+                    judge("ranked", "logistic regression", order_of(by_logistic), pool),
+                    judge("ranked", "factorization machine", order_of(by_fm), pool),
+                    judge("ranked", "lambdamart", order_of(ranked), pool),
                     judge("shown", world.has_genres() ? "fresh and diverse" : "fresh", shown(lambda), pool)};
     for (const float weight : {1.0F, 0.95F, 0.9F, 0.8F, 0.7F, 0.5F, 0.3F}) {
         if (world.has_genres()) {
@@ -92,7 +107,11 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
         }
     }
     demo::count(train, test, judge.truth(), data);
-    demo::compare_with_best_source(judge.truth(), data);
+    demo::compare_stages(judge.truth(), data);
+    if (rows_folder) {
+        demo::write_learned_rows(*rows_folder, rows);
+        demo::write_ranked_rows(*rows_folder, world, sources, features, rankers, demo::warm_users(judge.truth()));
+    }
     const auto use = [&](const auto& funnel) {
         demo::measure_latency(funnel, demo::evenly_spread(demo::warm_users(judge.truth()), 2000), data);
         demo::show_user(world, sources, train, test, judge.truth(), funnel, user_key, data);
@@ -112,11 +131,15 @@ int main(int argc, char** argv) try {
     std::optional<std::string> path;
     std::optional<std::string> user;
     std::string report = "report.html";
+    std::string model = "lambdamart.txt";
+    std::optional<std::string> rows;
     std::size_t threads = 2;
     float lambda = 0.7F;
     app.add_option("--data", path, "a MovieLens, RecBole or CSV log; without one, a synthetic world");
     app.add_option("--user", user, "key of the user whose list is shown");
     app.add_option("--report", report, "where to write the report")->capture_default_str();
+    app.add_option("--model", model, "where to write the ranker, as a model of LightGBM")->capture_default_str();
+    app.add_option("--rows", rows, "a folder to write the rows of the rankers to, as CSV");
     app.add_option("--threads", threads, "how many threads to use; the results do not depend on it")
         ->check(CLI::Range(1, 1024))
         ->capture_default_str();
@@ -126,7 +149,8 @@ int main(int argc, char** argv) try {
     CLI11_PARSE(app, argc, argv);
 
     const auto start = std::chrono::steady_clock::now();
-    demo::ReportData data = run(path ? demo::read_world(*path) : demo::synthetic_world(1), threads, lambda, user);
+    demo::ReportData data =
+        run(path ? demo::read_world(*path) : demo::synthetic_world(1), threads, lambda, model, user, rows);
     data.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     demo::print(data);
     demo::write_report(report, data);

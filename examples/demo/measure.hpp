@@ -112,7 +112,8 @@ private:
                            std::vector<double>& distances, double recall) {
         std::erase_if(distances, [](double distance) { return std::isnan(distance); });  // lists with one item or none
         const double sum = std::accumulate(distances.begin(), distances.end(), 0.0);
-        const auto per_user = report.per_user("ndcg@10");
+        const auto ndcg = report.per_user("ndcg@10");
+        const auto recalled = report.per_user("recall@10");
         return {std::move(stage),
                 std::move(name),
                 report.at("ndcg@10"),
@@ -121,7 +122,8 @@ private:
                 recall,
                 distances.empty() ? none : sum / static_cast<double>(distances.size()),
                 report.at("coverage@10"),
-                {per_user.begin(), per_user.end()}};
+                {ndcg.begin(), ndcg.end()},
+                {recalled.begin(), recalled.end()}};
     }
 
     const funnel::data::Interactions& train_;
@@ -135,13 +137,14 @@ private:
 /// which needs far fewer users than one of two means. Nothing can be said about fewer than two users, or without a
 /// baseline above 0.
 template <class Counts>
-[[nodiscard]] std::optional<Comparison> compare(const Quality& quality, const Quality& baseline, const Counts& counts) {
+[[nodiscard]] std::optional<Gain> gain(const std::vector<double>& subject, const std::vector<double>& baseline,
+                                       const Counts& counts) {
     std::vector<double> differences;
     double sum_of_baseline = 0.0;
-    for (std::size_t i = 0; i < quality.ndcg_of_user.size(); ++i) {
+    for (std::size_t i = 0; i < subject.size(); ++i) {
         if (counts(i)) {
-            differences.push_back(quality.ndcg_of_user[i] - baseline.ndcg_of_user[i]);
-            sum_of_baseline += baseline.ndcg_of_user[i];
+            differences.push_back(subject[i] - baseline[i]);
+            sum_of_baseline += baseline[i];
         }
     }
     const auto n = static_cast<double>(differences.size());
@@ -156,25 +159,47 @@ template <class Counts>
     const double standard_error = std::sqrt(squares / (n - 1.0) / n);
     const double scale = n / sum_of_baseline;
     const double z = std::abs(mean) / standard_error;  // NaN if all users have the same
-    return Comparison{baseline.name,
-                      differences.size(),
-                      scale * mean,
-                      scale * (mean - 1.96 * standard_error),
-                      scale * (mean + 1.96 * standard_error),
-                      std::isnan(z) ? 1.0 : std::erfc(z / std::sqrt(2.0))};
+    return Gain{scale * mean, scale * (mean - 1.96 * standard_error), scale * (mean + 1.96 * standard_error),
+                std::isnan(z) ? 1.0 : std::erfc(z / std::sqrt(2.0))};
 }
 
-/// Compares the last stage with the best of the sources, for all users and for those with a history.
-inline void compare_with_best_source(const funnel::metrics::GroundTruth& truth, ReportData& data) {
+/// Compares each ranker with the order of retrieval, LambdaMART with the other rankers, and the list that is shown with
+/// the best of the sources. Rankers see only users with a history, so only these are compared.
+inline void compare_stages(const funnel::metrics::GroundTruth& truth, ReportData& data) {
+    const auto is_warm = [&](std::size_t position) { return truth.is_warm(position); };
+    const auto is_any = [](std::size_t) { return true; };
+    const auto compare = [&](const Quality& subject, const Quality& baseline, const auto& counts, bool all) {
+        const auto ndcg = gain(subject.ndcg_of_user, baseline.ndcg_of_user, counts);
+        const auto recall = gain(subject.recall_of_user, baseline.recall_of_user, counts);
+        if (ndcg && recall) {
+            const auto name = [](const Quality& q) {
+                return q.stage == "retrieved" ? "the order of retrieval"
+                       : q.stage == "shown"   ? "the list that is shown"
+                       : q.stage == "source"  ? "the best source, " + q.name
+                                              : q.name;
+            };
+            const std::size_t users = all ? data.warm_users + data.cold_users : data.warm_users;
+            data.comparisons.push_back(
+                {all ? "all users" : "warm users", name(subject), name(baseline), users, *ndcg, *recall});
+        }
+    };
+    const auto retrieved = std::find_if(data.quality.begin(), data.quality.end(),
+                                        [](const Quality& quality) { return quality.stage == "retrieved"; });
+    const auto lambdamart = data.quality.end() - 2;  // the stage before the list that is shown
+    for (auto ranker = retrieved + 1; ranker <= lambdamart; ++ranker) {
+        compare(*ranker, *retrieved, is_warm, false);
+    }
+    for (auto ranker = retrieved + 1; ranker < lambdamart; ++ranker) {
+        compare(*lambdamart, *ranker, is_warm, false);
+    }
     const auto best_source = [&](auto ndcg) {
         return *std::max_element(data.quality.begin(), data.quality.end(), [&](const Quality& a, const Quality& b) {
             const auto rank = [&](const Quality& q) { return q.stage == "source" ? q.*ndcg : -1.0; };
             return rank(a) < rank(b);
         });
     };
-    const auto is_warm = [&](std::size_t position) { return truth.is_warm(position); };
-    data.against_best = compare(data.quality.back(), best_source(&Quality::ndcg), [](std::size_t) { return true; });
-    data.against_best_warm = compare(data.quality.back(), best_source(&Quality::ndcg_warm), is_warm);
+    compare(data.quality.back(), best_source(&Quality::ndcg), is_any, true);
+    compare(data.quality.back(), best_source(&Quality::ndcg_warm), is_warm, false);
 }
 
 /// The value below which a share of the values lies.

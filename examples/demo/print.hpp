@@ -2,6 +2,7 @@
 #pragma once
 
 #include "measure.hpp"
+#include "rankers.hpp"
 #include "report_data.hpp"
 #include "sources.hpp"
 #include "world.hpp"
@@ -45,6 +46,14 @@ inline ReportData describe(const World& world, float lambda) {
 #endif
     data.build += FUNNEL_WITH_XSIMD ? ", Simd backend" : ", Scalar backend";
     return data;
+}
+
+/// How the ranker that serves was saved and loaded.
+inline void describe(const Rankers& rankers, const std::string& path, ReportData& data) {
+    data.ranker = "LambdaMART, " + std::to_string(rankers.forest.trees().trees.size()) +
+                  " trees, was saved for LightGBM and loaded again to serve (" + path +
+                  "): " + std::to_string(rankers.differ) + " of " + std::to_string(rankers.compared) +
+                  " scores of its training rows differ in any bit.";
 }
 
 /// How many rows and users there are on both sides of the cut.
@@ -137,28 +146,28 @@ void show_user(const World& world, const Sources& sources, const funnel::data::I
 }
 
 /// What a comparison means, in one sentence.
-inline std::string in_words(const Comparison& comparison, const std::string& users) {
-    const char* verdict = comparison.low > 0.0    ? "beats"
-                          : comparison.high < 0.0 ? "FALLS BEHIND"
-                                                  : "cannot be told from";
-    char text[300];
-    std::snprintf(text, sizeof text,
-                  "For %s, the list that is shown %s the best source, %s: NDCG@10 %+.1f %%, 95 %% interval %+.1f to "
-                  "%+.1f %%, p = %.2g (paired, %zu users).",
-                  users.c_str(), verdict, comparison.baseline.c_str(), 100.0 * comparison.lift, 100.0 * comparison.low,
-                  100.0 * comparison.high, comparison.p_value, comparison.users);
-    return text;
+inline std::string in_words(const Comparison& comparison) {
+    const char* verdict = comparison.ndcg.low > 0.0    ? "beats"
+                          : comparison.ndcg.high < 0.0 ? "FALLS BEHIND"
+                                                       : "cannot be told from";
+    const auto numbers = [](const char* metric, const Gain& gain) {
+        char text[120];
+        std::snprintf(text, sizeof text, "%s %+.1f %% (95 %% interval %+.1f to %+.1f, p = %.2g)", metric,
+                      100.0 * gain.lift, 100.0 * gain.low, 100.0 * gain.high, gain.p_value);
+        return std::string(text);
+    };
+    return "For " + comparison.group + ", " + comparison.subject + " " + verdict + " " + comparison.baseline + ": " +
+           numbers("NDCG@10", comparison.ndcg) + ", " + numbers("recall@10", comparison.recall) + "; paired, " +
+           std::to_string(comparison.users) + " users.";
 }
 
-/// The sentences about the list that is shown.
+/// The sentences below the table of quality.
 inline std::vector<std::string> verdicts(const ReportData& data) {
     std::vector<std::string> sentences;
-    if (data.against_best) {
-        sentences.push_back(in_words(*data.against_best, "all users"));
+    for (const Comparison& comparison : data.comparisons) {
+        sentences.push_back(in_words(comparison));
     }
-    if (data.against_best_warm) {
-        sentences.push_back(in_words(*data.against_best_warm, "warm users"));
-    }
+    sentences.push_back(data.ranker);
     return sentences;
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,17 +18,26 @@ struct Quality {
     double list_distance;  ///< mean distance of the genres in a list of ten, 0 to 1; NaN without genres
     double coverage;       ///< share of the catalogue that is in somebody's list of ten
 
-    std::vector<double> ndcg_of_user;  ///< NDCG@10 of each evaluated user; the same users for every stage
+    std::vector<double> ndcg_of_user;    ///< NDCG@10 of each evaluated user; the same users for every stage
+    std::vector<double> recall_of_user;  ///< recall@10 of each of them
 };
 
-/// The NDCG@10 of two stages, compared user by user.
-struct Comparison {
-    std::string baseline;  ///< name of the stage to beat
-    std::size_t users;
+/// How much better one stage is than another by one metric, compared user by user.
+struct Gain {
     double lift;  ///< mean difference, relative to the mean of the baseline
     double low;   ///< 95 % confidence interval of the lift
     double high;
     double p_value;  ///< of the hypothesis that there is no difference, two-sided
+};
+
+/// Two stages, compared by the users of one group.
+struct Comparison {
+    std::string group;     ///< who, in words
+    std::string subject;   ///< the stage, in words
+    std::string baseline;  ///< the stage to beat, in words
+    std::size_t users;
+    Gain ndcg;
+    Gain recall;
 };
 
 /// How long one stage takes, in microseconds, and how many candidates go in and come out on average.
@@ -69,8 +77,8 @@ struct ReportData {
     std::size_t skipped_users;  ///< test users left out: their test rows only repeat training rows
     bool has_genres;            ///< without genres nothing can be said about diversity
     std::vector<Quality> quality;
-    std::optional<Comparison> against_best;       ///< the list that is shown and the best source, all users
-    std::optional<Comparison> against_best_warm;  ///< the same for users with a history
+    std::vector<Comparison> comparisons;  ///< rankers with the order of retrieval, the list that is shown with sources
+    std::string ranker;                   ///< how the forest was saved and loaded, in words
     std::vector<StageLatency> stages;
     std::vector<double> latencies;        ///< of whole requests, microseconds, in no order
     std::vector<std::size_t> popularity;  ///< rows of each item, largest first

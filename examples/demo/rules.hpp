@@ -11,14 +11,25 @@
 #include <funnel/rerank/mmr.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <span>
 #include <vector>
 
 namespace demo {
 
-/// Lifts items that came up recently. Chances instead of log-odds, so that the gain has a meaning.
+/// Scores of a ranker have no unit: 0 for the worst of these candidates, 1 for the best.
+inline std::vector<float> from_worst_to_best(std::span<const float> scores) {
+    const auto [worst, best] = std::minmax_element(scores.begin(), scores.end());
+    std::vector<float> relevance;
+    for (const float score : scores) {
+        relevance.push_back(*best > *worst ? (score - *worst) / (*best - *worst) : 1.0F);
+    }
+    return relevance;
+}
+
+/// Lifts items that came up recently.
 class Freshness {
 public:
     explicit Freshness(const funnel::data::Interactions& train)
@@ -31,13 +42,12 @@ public:
 
     std::vector<float> operator()(const funnel::pipeline::Request&,
                                   const funnel::pipeline::Candidates& candidates) const {
-        std::vector<float> chances;
         std::vector<double> ages;
-        for (std::size_t i = 0; i < candidates.size(); ++i) {
-            chances.push_back(1.0F / (1.0F + std::exp(-candidates.scores()[i])));
-            ages.push_back(now_ - first_seen_[candidates.ids()[i]]);
+        for (const std::uint32_t item : candidates.ids()) {
+            ages.push_back(now_ - first_seen_[item]);
         }
-        return funnel::rerank::freshness(chances, ages, {.weight = 0.02F, .half_life = half_life_});
+        return funnel::rerank::freshness(from_worst_to_best(candidates.scores()), ages,
+                                         {.weight = 0.02F, .half_life = half_life_});
     }
 
 private:
@@ -53,16 +63,12 @@ struct Diversity {
 
     std::vector<std::size_t> operator()(const funnel::pipeline::Request& request,
                                         const funnel::pipeline::Candidates& candidates) const {
-        // lambda has a meaning only if relevance has a scale: 0 for the worst of these candidates, 1 for the best.
-        const auto scores = candidates.scores();
-        const auto [worst, best] = std::minmax_element(scores.begin(), scores.end());
-        std::vector<float> relevance;
         funnel::Matrix<float> embeddings(candidates.size(), genres.cols());
         for (std::size_t i = 0; i < candidates.size(); ++i) {
-            relevance.push_back(*best > *worst ? (scores[i] - *worst) / (*best - *worst) : 1.0F);
             std::ranges::copy(genres.row(candidates.ids()[i]), embeddings.row(i).begin());
         }
-        return funnel::rerank::mmr(relevance, embeddings, {.k = request.k, .lambda = lambda});
+        return funnel::rerank::mmr(from_worst_to_best(candidates.scores()), embeddings,
+                                   {.k = request.k, .lambda = lambda});
     }
 };
 

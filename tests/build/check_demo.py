@@ -37,7 +37,8 @@ def check(name, text, says, lacks=(), succeeds=True, arguments=()):
             problems.append(f"{name}: ends with {done.returncode}, {'a' if page else 'no'} report:\n{printed}")
         problems.extend(f'{name}: does not say "{words}":\n{printed}' for words in says if words not in printed)
         problems.extend(f'{name}: says "{words}"' for words in lacks if words in printed or words in page)
-        return page
+        model = pathlib.Path(folder) / "lambdamart.txt"
+        return page, done.stdout, model.read_text() if model.exists() else ""
 
 
 def refused(name, text, *says, **more):
@@ -49,8 +50,21 @@ check("no genres", many(lambda n: n), ["lists show item keys", "whole request"],
 check("times before 1970", many(lambda n: n - 10**6), ["whole request"], no_genres)
 check("few users", table((u, i, 100 * u + i) for u in range(3) for i in range(4)), ["1 user is evaluated"], ("1 users",))
 keys = [(f"<b>{draws.randrange(30)}", f"<script>{draws.randrange(40)}", n) for n in range(600)]
-if "<script>" in check("keys that look like HTML", table(keys), ["<script>"]):
+if "<script>" in check("keys that look like HTML", table(keys), ["<script>"])[0]:
     problems.append("keys that look like HTML: they are HTML in the page")
+
+# Nothing before the evaluation may know the test part. If its rows swap their items, the ranker and a user's list stay.
+rows = [(draws.randrange(60), draws.randrange(40), n) for n in range(2000)]
+items = [item for _, item, _ in rows[1600:]]
+draws.shuffle(items)
+swapped = rows[:1600] + [(user, item, n) for (user, _, n), item in zip(rows[1600:], items)]
+answers = []
+for log in (rows, swapped):
+    _, printed, model = check("test part", table(log), [" 0 of "], arguments=("--user", "7"))
+    lines = printed.replace("*", " ").split("For user 7 (")[-1].splitlines()
+    answers.append((model, [line for line in lines if not line.startswith(("Whole run", "Plots"))]))
+if not answers[0][0].startswith("tree") or len(answers[0][1]) < 10 or answers[0] != answers[1]:
+    problems.append(f"test part: the ranker or the list changes with it, or there is none: {[a[1] for a in answers]}")
 
 new_to_all = table((1, item, item) for item in range(30))
 refused("only items that nobody had before", new_to_all, "too small to learn a ranker")

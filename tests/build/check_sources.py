@@ -29,7 +29,8 @@ def reaches_kernels(path, seen):
         return False
     seen.add(path)
     named = re.findall(r'^#include (?:<(funnel/[^>]+)>|"([^"]+)")', path.read_text(), re.MULTILINE)
-    paths = [INCLUDE / ours if ours else ROOT / "tests" / support for ours, support in named]
+    beside = [path.parent / other for _, other in named]
+    paths = [INCLUDE / ours if ours else there if there.exists() else ROOT / "tests" / other for (ours, other), there in zip(named, beside)]
     return any("funnel/kernels/" in str(path) or reaches_kernels(path, seen) for path in paths)
 
 

@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The rankers of the demo, calculated again by other means.  oracle.py LOG ROWS MODEL PRINTED
+
+LOG is a RecBole log, ROWS the folder of --rows, MODEL the file of --model, PRINTED what the demo printed. The metrics and
+the paired intervals come from the log and the scores, the scores of the forest from the model file. Where NumPy and
+LightGBM are installed, logistic regression and LambdaMART are also trained again, on the same rows.
+"""
+
+import csv
+import math
+import pathlib
+import re
+import struct
+import sys
+
+log_path, rows_folder, model_path, printed_path = map(pathlib.Path, sys.argv[1:])
+printed = printed_path.read_text()
+differing = 0
+
+
+def compare(name, expected, got, tolerance):
+    global differing
+    agrees = abs(expected - got) <= tolerance
+    differing += not agrees
+    print(f"{name:58} {expected:10.4f} {got:10.4f} {'agrees' if agrees else 'DIFFERS':>9}")
+
+
+def as_float(x):
+    return struct.unpack("f", struct.pack("f", x))[0]
+
+
+# ---- who chose what, from the log alone
+with open(log_path) as file:
+    log = [(user, item, float(time)) for user, item, _, time in csv.reader(list(file)[1:], delimiter="\t")]
+cut = sorted(time for _, _, time in log)[len(log) - round(0.2 * len(log))]
+history, later = {}, {}
+for user, item, time in log:
+    (history if time < cut else later).setdefault(user, set()).add(item)
+relevant = {user: items - history[user] for user, items in later.items() if user in history}
+relevant = {user: items for user, items in relevant.items() if items}
+
+# ---- the lists of the rankers
+with open(rows_folder / "ranked.csv") as file:
+    head, *lines = csv.reader(file)
+first_feature = head.index("forest") + 1
+lists = {}
+for user, item, number, *values in lines:
+    lists.setdefault(user, []).append((item, int(number), [float(value) for value in values]))
+known = sum(item in history[user] for user, rows in lists.items() for item, _, _ in rows)
+compare("candidates that the user had chosen before", 0, known, 0)
+compare("warm users", len(relevant), len(lists), 0)
+
+
+def per_user(order):
+    ndcg, recall = [], []
+    for user, items in sorted(relevant.items()):
+        top = [item for item, _, _ in order(lists[user])[:10]]
+        gains = [1 / math.log2(rank + 2) for rank in range(10)]
+        ndcg.append(sum(gain for gain, item in zip(gains, top) if item in items) / sum(gains[: len(items)]))
+        recall.append(sum(item in items for item in top) / len(items))
+    return ndcg, recall
+
+
+def by(score):  # higher score first, then smaller id; the funnel ranks floats
+    return lambda rows: sorted(rows, key=lambda row: (-as_float(score(row[2])), row[1]))
+
+
+mean = lambda values: sum(values) / len(values)
+results = {
+    "all five, merged": per_user(lambda rows: rows),
+    "logistic regression": per_user(by(lambda values: values[0])),
+    "factorization machine": per_user(by(lambda values: values[1])),
+    "lambdamart": per_user(by(lambda values: values[2])),
+}
+print(f"{'warm users':58} {'expected':>10} {'got':>10}")
+for name, (ndcg, _) in results.items():
+    shown = re.search(rf"^  \w+ +{re.escape(name)} +[\d.]+ +([\d.]+)", printed, re.MULTILINE)
+    compare(f"NDCG@10, {name}", mean(ndcg), float(shown[1]), 0.5e-4)
+for name in list(results)[1:]:
+    said = re.search(rf"For warm users, {name} [a-zA-Z ]+ the order of retrieval: (.*)", printed)[1]
+    for metric, numbers in zip((0, 1), re.findall(r"([-+][\d.]+) % \(95 % interval ([-+][\d.]+) to ([-+][\d.]+)", said)):
+        base = results["all five, merged"][metric]
+        differences = [a - b for a, b in zip(results[name][metric], base)]
+        center = mean(differences)
+        error = math.sqrt(sum((d - center) ** 2 for d in differences) / (len(differences) - 1) / len(differences))
+        what = f"gain of {name}, {('NDCG@10', 'recall@10')[metric]}"
+        for part, value, text in zip(("", ", low", ", high"), (center, center - 1.96 * error, center + 1.96 * error), numbers):
+            compare(f"{what}{part}, %", 100 * value / mean(base), float(text), 0.051)
+
+# ---- the forest, from its file: thresholds on numbers, missing values (there are none) apart
+trees, tree = [], None
+for line in model_path.read_text().split("end of trees")[0].splitlines():
+    key, _, value = line.partition("=")
+    if key == "Tree":
+        trees.append(tree := {})
+    elif tree is not None and value:
+        tree[key] = value.split()
+
+
+def leaf_value(tree, row):
+    if int(tree["num_leaves"][0]) == 1:
+        return float(tree["leaf_value"][0])
+    node = 0
+    while node >= 0:
+        left = row[int(tree["split_feature"][node])] <= float(tree["threshold"][node])
+        node = int(tree["left_child" if left else "right_child"][node])
+    return float(tree["leaf_value"][~node])
+
+
+def forest_score(row):
+    total = 0.0
+    for tree in trees:
+        total += leaf_value(tree, row)
+    return total
+
+
+wrong = sum(forest_score(values[3:]) != values[2] for rows in lists.values() for _, _, values in rows)
+compare("scores that differ in any bit from those of the model file", 0, wrong, 0)
+
+# ---- trained again
+try:
+    import lightgbm
+    import numpy
+except ImportError:
+    print("NumPy or LightGBM is not installed: no ranker was trained again (./dev bench --peers forest installs both)")
+    sys.exit(differing > 0)
+with open(rows_folder / "learned.csv") as file:
+    table = numpy.array([[float(value) for value in row] for row in list(csv.reader(file))[1:]])
+labels, features = table[:, 1], table[:, 2:]
+sizes = numpy.bincount(table[:, 0].astype(int))
+center, scale = features.mean(0), features.std(0)
+scale[scale == 0] = 1
+
+
+def design(x):
+    return numpy.hstack([(x - center) / scale, numpy.ones((len(x), 1))])
+
+
+weights = numpy.zeros(features.shape[1] + 1)
+x = design(features)
+for _ in range(30):  # Newton's method, with a trace of l2 so that the matrix can be inverted
+    p = 1 / (1 + numpy.exp(-x @ weights))
+    hessian = (x * (p * (1 - p))[:, None]).T @ x + 1e-3 * numpy.eye(len(weights))
+    weights -= numpy.linalg.solve(hessian, x.T @ (p - labels) + 1e-3 * weights)
+newton = per_user(by(lambda values: float((design(numpy.array([values[3:]])) @ weights)[0])))
+compare("NDCG@10, logistic regression by Newton's method", mean(newton[0]), mean(results["logistic regression"][0]), 0.02)
+settings = {"objective": "lambdarank", "num_leaves": 7, "learning_rate": 0.05, "min_data_in_leaf": 50, "lambda_l2": 1.0}
+settings |= {"verbose": -1, "num_threads": 1, "deterministic": True}
+booster = lightgbm.train(settings, lightgbm.Dataset(features, labels, group=sizes), 100)
+again = per_user(by(lambda values: float(booster.predict(numpy.array([values[3:]]))[0])))
+compare("NDCG@10, LightGBM's LambdaRank on the same rows", mean(again[0]), mean(results["lambdamart"][0]), 0.02)
+sys.exit(differing > 0)

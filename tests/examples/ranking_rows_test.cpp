@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// The rows that the rankers of the demo learn from must not know their own labels.
+#include "../../examples/demo/ranking_rows.hpp"
+
+// The demo is a program and not a library: its files are compiled here.
+// NOLINTBEGIN(bugprone-suspicious-include)
+#include "../../examples/demo/candidate_features.cpp"
+#include "../../examples/demo/ranking_rows.cpp"
+#include "../../examples/demo/sources.cpp"
+// NOLINTEND(bugprone-suspicious-include)
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/core/threads.hpp>
+#include <funnel/data/interactions.hpp>
+#include <funnel/data/splits.hpp>
+#include <funnel/data/synthetic.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using funnel::data::Interaction;
+using funnel::data::Interactions;
+
+const funnel::data::SyntheticWorld& world() {
+    static const funnel::data::SyntheticWorld small({.users = 80, .items = 120, .rows = 2400, .cold_users = 0.0});
+    return small;
+}
+
+funnel::Matrix<float> genres() {
+    funnel::Matrix<float> rows(world().log().items(), 3);
+    for (std::size_t item = 0; item < rows.rows(); ++item) {
+        rows(item, item % 3) = 1.0F;
+    }
+    return rows;
+}
+
+/// The log, in which the rows that keep(row) leaves out swap their items. Users and times stay.
+template <class Keep>
+Interactions with_other_items(const Interactions& log, const Keep& keep) {
+    std::vector<Interaction> rows(log.begin(), log.end());
+    std::vector<std::uint32_t> items;
+    for (const Interaction& row : rows) {
+        if (!keep(row)) {
+            items.push_back(row.item);
+        }
+    }
+    funnel::Random(7).shuffle(std::span(items));
+    std::size_t at = 0;
+    for (Interaction& row : rows) {
+        if (!keep(row)) {
+            row.item = items[at++];
+        }
+    }
+    return Interactions::from_ids(std::move(rows), log.users(), log.items());
+}
+
+demo::RankingRows rows_of(const Interactions& log, std::size_t threads) {
+    funnel::Threads workers(threads);
+    demo::ProgressBar bar;
+    demo::Pool pool(workers, std::ref(bar));
+    return demo::ranking_rows(log, genres(), pool);
+}
+
+/// The first time of the window whose choices are the labels.
+double first_label_time() {
+    const auto parts = funnel::data::split_by_time(world().log(), {.test_fraction = 0.25});
+    return std::min_element(parts.test.begin(), parts.test.end(),
+                            [](const Interaction& a, const Interaction& b) { return a.time < b.time; })
+        ->time;
+}
+
+}  // namespace
+
+TEST_CASE("ranking rows: features do not depend on what the labels come from") {
+    const Interactions& log = world().log();
+    const double cut = first_label_time();
+    const auto rows = rows_of(log, 1);
+    const auto other = rows_of(with_other_items(log, [&](const Interaction& row) { return row.time < cut; }), 1);
+    REQUIRE(!rows.labels.empty());
+    CHECK(rows.group_sizes == other.group_sizes);
+    CHECK(rows.values == other.values);
+    CHECK(rows.labels != other.labels);  // else nothing was tested
+}
+
+TEST_CASE("ranking rows: features do depend on the history") {
+    const Interactions& log = world().log();
+    const double cut = first_label_time();
+    const auto changed = with_other_items(log, [&](const Interaction& row) { return row.time >= cut; });
+    CHECK(rows_of(log, 1).values != rows_of(changed, 1).values);
+}
+
+TEST_CASE("ranking rows: labels are the later choices, and no candidate is an item of the history") {
+    funnel::Threads workers(1);
+    demo::ProgressBar bar;
+    demo::Pool pool(workers, std::ref(bar));
+    const auto parts = funnel::data::split_by_time(world().log(), {.test_fraction = 0.25});
+    // With the past as its own future, every label would be 1 if the history were among the candidates.
+    demo::RankingRows rows;
+    demo::add_window(parts.train, parts.train, genres(), pool, rows);
+    REQUIRE(!rows.labels.empty());
+    CHECK(std::count(rows.labels.begin(), rows.labels.end(), 1.0F) == 0);
+}
+
+TEST_CASE("ranking rows: the same for any number of threads") {
+    const auto one = rows_of(world().log(), 1);
+    const auto two = rows_of(world().log(), 2);
+    CHECK(one.values == two.values);
+    CHECK(one.labels == two.labels);
+    CHECK(one.group_sizes == two.group_sizes);
+}
