@@ -20,10 +20,10 @@ namespace ranking::detail {
 ///
 /// Measured with LightGBM models of 136 features on one core at 2.5 GHz (Cascade Lake). It sweeps from:
 ///
-///     trees x leaves    Scalar    AVX2         AVX-512
-///     500 x 31          30 rows   12 rows      8 rows
-///     500 x 64          36 rows   14 rows      10 rows
-///     100 x 255         never     47 rows      36 rows
+///     trees x leaves    Scalar     AVX2       AVX-512
+///     500 x 31          31 rows     9 rows     8 rows
+///     500 x 64          34 rows    11 rows    10 rows
+///     100 x 255         never      32 rows    32 rows
 struct EngineCosts {
     // For each row of a walk.
     double row_key = 1.0;    ///< per column of keys
