@@ -118,12 +118,12 @@ public:
     /// Whether trees of so many leaves have SweepNodes.
     [[nodiscard]] bool is_swept(std::size_t leaves) const noexcept { return leaves <= costs_.most_swept_leaves; }
 
-    /// Whether the sweep is the faster engine for so many rows.
+    /// Whether the sweep is the faster engine for so many rows. Trees that have no SweepNodes are walked in any case.
     [[nodiscard]] bool sweeps(std::size_t rows) const noexcept {
         const auto times = [](std::size_t n, double each) { return static_cast<double>(n) * each; };
         const double walk_ns = times(key_columns(), costs_.row_key) + times(walk_steps_, costs_.walk_step);
         const double sweep_ns = times(key_columns(), costs_.keys) + times(columns.size(), costs_.codes) +
-                                times(sweep.size(), costs_.sweep_node) + times(trees.size(), costs_.leaves);
+                                times(sweep.size(), costs_.sweep_node) + times(swept_trees_, costs_.leaves);
         return !sweep.empty() && times((rows + 63) / 64, sweep_ns) < times(rows, walk_ns);
     }
 
@@ -310,7 +310,10 @@ private:
                          .output = static_cast<std::uint32_t>(tree.output),
                          .width = static_cast<std::uint32_t>(width),
                          .is_linear = is_linear});
-        walk_steps_ += static_cast<std::size_t>(std::bit_width(leaves));
+        if (is_swept(leaves)) {
+            ++swept_trees_;
+            walk_steps_ += static_cast<std::size_t>(std::bit_width(leaves));
+        }
 
         const std::size_t splits = tree.splits.size();  // leaves follow splits
         branches_.assign(splits + leaves, Branch{});
@@ -362,7 +365,8 @@ private:
     }
 
     EngineCosts costs_;
-    std::size_t walk_steps_ = 0;  // of a row, estimated
+    std::size_t swept_trees_ = 0;
+    std::size_t walk_steps_ = 0;  // of a row in these trees, estimated
 
     // While the plan is made.
     std::vector<Place> places_;         // of each split
