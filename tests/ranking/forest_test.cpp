@@ -112,6 +112,128 @@ TEST_CASE_TEMPLATE_DEFINE("Forest: more than 255 thresholds per feature, and tre
 }
 TEST_CASE_TEMPLATE_APPLY(forest_large, HostBackends);
 
+TEST_CASE_TEMPLATE_DEFINE("Forest: one feature, many features, and many categories", Backend, forest_wide) {
+    check_against_specification<Backend>(201, {.features = 1, .trees = 40, .thresholds = 3000});
+    check_against_specification<Backend>(202, {.features = 9, .has_zero_rules = true, .missing = 3});
+
+    // Of 70,000 features these are used, the last ones, too.
+    TreeEnsemble trees = random_forest(203, {.features = 40});
+    const auto spread = [](std::size_t feature) { return feature < 10 ? feature * 7001 : 69'960 + feature; };
+    trees.features = 70'000;
+    for (Tree& tree : trees.trees) {
+        for (TreeSplit& split : tree.splits) {
+            split.feature = static_cast<std::uint32_t>(spread(split.feature));
+        }
+    }
+    Matrix<float> rows(70, trees.features);
+    Random random(204);
+    for (std::size_t r = 0; r < rows.rows(); ++r) {
+        for (std::size_t feature = 0; feature < 40; ++feature) {
+            rows(r, spread(feature)) = value(random, 1000);
+        }
+    }
+    const BasicForest<Backend> forest(trees);
+    CHECK(bits(forest.score(rows)) == specified(trees, rows));
+    CHECK(bits(forest.score(rows.view().rows_from(3, 1))) == specified(trees, rows.view().rows_from(3, 1)));
+
+    TreeEnsemble categorical = random_forest(205, {.features = 3, .has_categories = true});
+    for (auto& set : categorical.category_sets) {
+        set.resize(160);  // 5,120 categories
+        for (auto& word : set) {
+            word = static_cast<std::uint32_t>(random.below(std::size_t{1} << 32U));
+        }
+    }
+    Matrix<float> categories(200, 3);
+    for (std::size_t r = 0; r < categories.rows(); ++r) {
+        for (float& x : categories.row(r)) {
+            x = static_cast<float>(random.below(5'300)) - (r % 3 == 0 ? 100.75F : 0.0F);
+        }
+    }
+    categories(0, 0) = 3e9F;
+    categories(1, 0) = -3e9F;
+    categories(2, 0) = -0.5F;
+    CHECK(bits(BasicForest<Backend>(categorical).score(categories)) == specified(categorical, categories));
+}
+TEST_CASE_TEMPLATE_APPLY(forest_wide, HostBackends);
+
+TEST_CASE_TEMPLATE_DEFINE("Forest: every engine gives the same bits", Backend, forest_engines) {
+    using ranking::detail::EngineCosts;
+    const EngineCosts walks{.sweep_node = 1e9};
+    const EngineCosts sweeps{.walk_step = 1e9, .most_swept_leaves = 256};
+    const EngineCosts sweeps_small_trees{.walk_step = 1e9, .most_swept_leaves = 12};
+    for (const Shape& shape : {Shape{}, Shape{.outputs = 2, .has_categories = true, .has_zero_rules = true},
+                               Shape{.leaves = 200, .has_linear_leaves = true}, Shape{.sums_in_float = true}}) {
+        const TreeEnsemble trees = random_forest(301, shape);
+        for (const EngineCosts& costs : {walks, sweeps, sweeps_small_trees}) {
+            const ranking::detail::ForestPlan plan(trees, costs);
+            for (const std::size_t n : {1U, 3U, 64U, 65U, 256U}) {
+                CAPTURE(n);
+                CHECK(plan.sweeps(n) == (costs.walk_step > 1e6));
+                const Matrix<float> rows = random_rows(302 + n, n, shape);
+                std::vector<double> scores(n * shape.outputs);
+                ranking::detail::ForestMemory memory;
+                memory.make_room(trees, plan, n);
+                if (shape.sums_in_float) {
+                    ranking::detail::ForestEngine<Backend, float>(trees, plan, memory).score(rows, scores);
+                } else {
+                    ranking::detail::ForestEngine<Backend, double>(trees, plan, memory).score(rows, scores);
+                }
+                CHECK(bits(scores) == specified(trees, rows));
+            }
+        }
+    }
+}
+TEST_CASE_TEMPLATE_APPLY(forest_engines, HostBackends);
+
+// Bytes per register.
+constexpr std::size_t bytes_of(kernels::Scalar) {
+    return 1;
+}
+#if FUNNEL_HAS_SIMD
+template <class Arch>
+constexpr std::size_t bytes_of(kernels::Simd<Arch>) {
+    return kernels::simd::Bytes<Arch>::size;
+}
+#endif
+
+// The table of EngineCosts.
+TEST_CASE_TEMPLATE_DEFINE("Forest: the number of rows decides the engine", Backend, forest_choice) {
+    const auto plan = [](std::size_t trees, std::size_t leaves) {
+        TreeEnsemble forest;
+        forest.features = 136;
+        for (std::size_t t = 0; t < trees; ++t) {
+            Tree tree;
+            for (std::size_t i = 0; i + 1 < leaves; ++i) {
+                const auto next = static_cast<std::int32_t>(i + 1);
+                tree.splits.push_back({.feature = static_cast<std::uint32_t>((t + i) % 136),
+                                       .threshold = static_cast<double>(t % 200),
+                                       .left = ~static_cast<std::int32_t>(i),
+                                       .right = i + 2 < leaves ? next : ~next});
+            }
+            tree.leaf_values.resize(leaves);
+            forest.trees.push_back(tree);
+        }
+        return ranking::detail::ForestPlan(forest, ranking::detail::engine_costs(Backend{}));
+    };
+    const auto fewest_swept_rows = [](const auto& made) {
+        std::size_t rows = 1;
+        while (rows <= kernels::forest_block && !made.sweeps(rows)) {
+            ++rows;
+        }
+        return rows;
+    };
+    constexpr std::size_t size = bytes_of(Backend{});
+    using Expected = std::array<std::size_t, 3>;
+    const Expected expected = size >= 64   ? Expected{8, 10, 32}
+                              : size == 32 ? Expected{9, 11, 32}
+                                           : Expected{31, 34, kernels::forest_block + 1};
+    CHECK(fewest_swept_rows(plan(500, 31)) == expected[0]);
+    CHECK(fewest_swept_rows(plan(500, 64)) == expected[1]);
+    CHECK(fewest_swept_rows(plan(100, 255)) == expected[2]);
+    CHECK(!plan(100, 1).sweeps(kernels::forest_block));
+}
+TEST_CASE_TEMPLATE_APPLY(forest_choice, HostBackends);
+
 TEST_CASE("Forest: the key of a threshold is that of the largest float below it") {
     Random random(3);
     const auto key = [](const float& x) { return kernels::key_of(x, {}); };

@@ -15,15 +15,15 @@ namespace ranking::detail {
 /// is timed when a forest is made, so a forest always gets the same engine on the same backend. All engines give the
 /// same bits.
 ///
-///     walk     rows (key columns * row_key + sum over trees of log2(leaves) * walk_step)
+///     walk     rows (key columns * row_key + sum over trees of bit_width(leaves) * walk_step)
 ///     sweep    64s of rows (key columns * keys + code columns * codes + splits * sweep_node + trees * leaves)
 ///
 /// Measured with LightGBM models of 136 features on one core at 2.5 GHz (Cascade Lake). It sweeps from:
 ///
-///     trees x leaves    Scalar    AVX2         AVX-512
-///     500 x 31          30 rows   12 rows      8 rows
-///     500 x 64          36 rows   14 rows      10 rows
-///     100 x 255         never     47 rows      36 rows
+///     trees x leaves    Scalar     AVX2       AVX-512
+///     500 x 31          31 rows     9 rows     8 rows
+///     500 x 64          34 rows    11 rows    10 rows
+///     100 x 255         never      32 rows    32 rows
 struct EngineCosts {
     // For each row of a walk.
     double row_key = 1.0;    ///< per column of keys
@@ -45,16 +45,16 @@ template <class Arch>
 [[nodiscard]] constexpr EngineCosts engine_costs(kernels::Simd<Arch>) noexcept {
     constexpr std::size_t bytes = kernels::simd::Bytes<Arch>::size;
     if constexpr (bytes >= 64) {
-        return {.keys = 15.0,
-                .codes = 50.0,
-                .sweep_node = 3.3,
+        return {.keys = 10.0,
+                .codes = 25.0,
+                .sweep_node = 3.1,
                 .leaves = 15.0,
                 .most_swept_leaves = kernels::max_swept_leaves};
     } else if constexpr (bytes == 32) {
-        return {.keys = 50.0,
-                .codes = 200.0,
-                .sweep_node = 3.5,
-                .leaves = 30.0,
+        return {.keys = 10.0,
+                .codes = 30.0,
+                .sweep_node = 3.0,
+                .leaves = 40.0,
                 .most_swept_leaves = kernels::max_swept_leaves};
     } else {
         return engine_costs(kernels::Scalar{});

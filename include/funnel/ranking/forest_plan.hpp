@@ -119,12 +119,12 @@ public:
     /// Whether trees of so many leaves have SweepNodes.
     [[nodiscard]] bool is_swept(std::size_t leaves) const noexcept { return leaves <= costs_.most_swept_leaves; }
 
-    /// Whether the sweep is the faster engine for so many rows.
+    /// Whether the sweep is the faster engine for so many rows. Trees that have no SweepNodes are walked in any case.
     [[nodiscard]] bool sweeps(std::size_t rows) const noexcept {
         const auto times = [](std::size_t n, double each) { return static_cast<double>(n) * each; };
         const double walk_ns = times(key_columns(), costs_.row_key) + times(walk_steps_, costs_.walk_step);
         const double sweep_ns = times(key_columns(), costs_.keys) + times(columns.size(), costs_.codes) +
-                                times(sweep.size(), costs_.sweep_node) + times(trees.size(), costs_.leaves);
+                                times(sweep.size(), costs_.sweep_node) + times(swept_trees_, costs_.leaves);
         return !sweep.empty() && times((rows + 63) / 64, sweep_ns) < times(rows, walk_ns);
     }
 
@@ -152,6 +152,9 @@ private:
               zero_is_missing(split.zero_is_missing),
               missing_goes_left(split.missing_goes_left) {}
 
+        [[nodiscard]] std::uint64_t feature_and_key() const noexcept {
+            return (std::uint64_t{feature} << 32U) | (static_cast<std::uint32_t>(key) ^ 0x8000'0000U);
+        }
         [[nodiscard]] auto rule() const noexcept { return std::tuple(feature, zero_is_missing); }
 
         std::size_t place;
@@ -172,22 +175,19 @@ private:
         std::int8_t code = kernels::lowest_code;
         bool is_swept = false;
     };
-    // A split while its tree is planned.
+    // A split or a leaf while its tree is planned.
     struct Branch {
-        std::uint32_t leaves = 0;      // below it
+        std::uint32_t leaves = 1;      // below it
         std::uint32_t first_leaf = 0;  // the position of the leftmost one
         std::uint32_t node = 0;        // its WalkNode
     };
 
-    // Sorts by one byte of a number, and keeps the order of equal ones.
+    // Sorts by one digit, and keeps the order of equal ones.
     template <class Digit>
     static void sort_by(std::vector<NumericSplit>& splits, std::vector<NumericSplit>& sorted, const Digit& digit) {
         std::array<std::size_t, 257> begins{};
         for (const NumericSplit& split : splits) {
             ++begins[digit(split) + 1U];
-        }
-        if (std::find(begins.begin(), begins.end(), splits.size()) != begins.end()) {
-            return;  // all are equal
         }
         std::partial_sum(begins.begin(), begins.end(), begins.begin());
         sorted.resize(splits.size());
@@ -198,15 +198,21 @@ private:
     }
 
     void add_numeric(std::vector<NumericSplit>& splits) {
-        std::vector<NumericSplit> sorted;
-        for (const unsigned shift : {0U, 8U, 16U, 24U}) {
-            sort_by(splits, sorted, [&](const NumericSplit& split) {
-                return ((static_cast<std::uint32_t>(split.key) ^ 0x8000'0000U) >> shift) & 0xFFU;
-            });
+        std::uint64_t differing = 0;  // bits
+        bool has_zero_rules = false;
+        for (const NumericSplit& split : splits) {
+            differing |= split.feature_and_key() ^ splits[0].feature_and_key();
+            has_zero_rules = has_zero_rules || split.zero_is_missing;
         }
-        sort_by(splits, sorted, [](const NumericSplit& split) { return split.zero_is_missing ? 1U : 0U; });
-        for (const unsigned shift : {0U, 8U, 16U, 24U}) {
-            sort_by(splits, sorted, [&](const NumericSplit& split) { return (split.feature >> shift) & 0xFFU; });
+        std::vector<NumericSplit> sorted;
+        for (unsigned shift = 0; shift < 64; shift += 8) {
+            if (shift == 32 && has_zero_rules) {
+                sort_by(splits, sorted, [](const NumericSplit& split) { return split.zero_is_missing ? 1U : 0U; });
+            }
+            if (((differing >> shift) & 0xFFU) != 0) {
+                sort_by(splits, sorted,
+                        [&](const NumericSplit& split) { return (split.feature_and_key() >> shift) & 0xFFU; });
+            }
         }
         for (auto begin = splits.begin(); begin != splits.end();) {
             const auto end = std::find_if(begin, splits.end(),
@@ -305,41 +311,42 @@ private:
                          .output = static_cast<std::uint32_t>(tree.output),
                          .width = static_cast<std::uint32_t>(width),
                          .is_linear = is_linear});
-        walk_steps_ += static_cast<std::size_t>(std::bit_width(leaves));
-
-        branches_.resize(std::max(branches_.size(), tree.splits.size()));
-        const auto leaves_of = [&](std::int32_t child) {
-            return child < 0 ? 1U : branches_[static_cast<std::size_t>(child)].leaves;
-        };
-        for (std::size_t i = tree.splits.size(); i-- > 0;) {  // children follow their parents
-            branches_[i].leaves = leaves_of(tree.splits[i].left) + leaves_of(tree.splits[i].right);
+        if (is_swept(leaves)) {
+            ++swept_trees_;
+            walk_steps_ += static_cast<std::size_t>(std::bit_width(leaves));
         }
-        order_.resize(leaves);
-        order_[0] = 0;  // for a tree without splits
-        WalkNode* const nodes = &*walk.insert(walk.end(), 2 * leaves - 1, WalkNode{});
-        const auto place_child = [&](std::int32_t child, std::uint32_t first_leaf, std::uint32_t node) {
-            if (child < 0) {
-                nodes[node].leaf = first_leaf;
-                order_[first_leaf] = static_cast<std::uint32_t>(~child);
-            } else {
-                Branch& branch = branches_[static_cast<std::size_t>(child)];
-                branch.first_leaf = first_leaf;
-                branch.node = node;
-            }
+
+        const std::size_t splits = tree.splits.size();  // leaves follow splits
+        branches_.assign(splits + leaves, Branch{});
+        const auto branch_of = [&](std::int32_t child) -> Branch& {
+            return branches_[child < 0 ? splits + static_cast<std::size_t>(~child) : static_cast<std::size_t>(child)];
         };
+        for (std::size_t i = splits; i-- > 0;) {  // children follow their parents
+            branches_[i].leaves = branch_of(tree.splits[i].left).leaves + branch_of(tree.splits[i].right).leaves;
+        }
+        WalkNode* const nodes = &*walk.insert(walk.end(), splits + leaves, WalkNode{});
         const auto four = [](auto byte) { return std::array{byte, byte, byte, byte}; };
         std::uint32_t free_node = 1;
-        for (std::size_t i = 0; i < tree.splits.size(); ++i) {
+        for (std::size_t i = 0; i < splits; ++i) {
             const Place& place = places[i];
-            const Branch branch = i == 0 ? Branch{} : branches_[i];
-            const std::uint32_t right_leaf = branch.first_leaf + leaves_of(tree.splits[i].left);
+            const Branch branch = branches_[i];
+            Branch& left = branch_of(tree.splits[i].left);
+            Branch& right = branch_of(tree.splits[i].right);
             nodes[branch.node] = {place.key, place.keys, free_node - branch.node, 0};
-            place_child(tree.splits[i].left, branch.first_leaf, free_node++);
-            place_child(tree.splits[i].right, right_leaf, free_node++);
+            left.first_leaf = branch.first_leaf;
+            right.first_leaf = branch.first_leaf + left.leaves;
+            left.node = free_node++;
+            right.node = free_node++;
             if (place.is_swept) {
-                sweep.push_back({place.column, four(place.code), four(static_cast<std::uint8_t>(branch.first_leaf)),
-                                 four(static_cast<std::uint8_t>(right_leaf))});
+                sweep.push_back({place.column, four(place.code), four(static_cast<std::uint8_t>(left.first_leaf)),
+                                 four(static_cast<std::uint8_t>(right.first_leaf))});
             }
+        }
+        order_.resize(leaves);
+        for (std::size_t i = 0; i < leaves; ++i) {
+            const Branch& leaf = branches_[splits + i];
+            nodes[leaf.node].leaf = leaf.first_leaf;
+            order_[leaf.first_leaf] = static_cast<std::uint32_t>(i);
         }
 
         if (is_linear) {
@@ -359,11 +366,12 @@ private:
     }
 
     EngineCosts costs_;
-    std::size_t walk_steps_ = 0;  // of a row, estimated
+    std::size_t swept_trees_ = 0;
+    std::size_t walk_steps_ = 0;  // of a row in these trees, estimated
 
     // While the plan is made.
     std::vector<Place> places_;         // of each split
-    std::vector<Branch> branches_;      // of the splits of a tree
+    std::vector<Branch> branches_;      // of a tree
     std::vector<std::uint32_t> order_;  // position of a leaf -> its number in the tree
 };
 
