@@ -162,6 +162,7 @@
 #include <funnel/ranking/lightgbm_writer.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
 #include <funnel/ranking/platt_scaling.hpp>
+#include <funnel/ranking/position_bias.hpp>
 #include <funnel/ranking/split_search.hpp>
 #include <funnel/ranking/tree_decision.hpp>
 #include <funnel/ranking/tree_ensemble.hpp>

@@ -73,6 +73,30 @@ TEST_CASE("XENDCG: worked by hand, with the perturbations recomputed") {
     CHECK(twice.gradient[2] != gradient[0]);
 }
 
+TEST_CASE("XENDCG: the corrected gradient, worked by hand") {
+    // Two items with probabilities 1/4 and 3/4 and first term -t, t: over 1 - probability -4/3 t and 4 t, so the second
+    // terms are t and -t. Those over 1 - probability are 4/3 t and -4 t, so the third terms are -t and t. Sum: -t, t.
+    const std::vector<double> two{0.0, std::log(3.0)};
+    const std::vector<float> labels{2.0F, 0.0F};
+    const auto plain = loss(XENDCG{}, two, labels);
+    const auto corrected = loss(XENDCG{.corrects = true}, two, labels);
+    CHECK(corrected.value == plain.value);
+    CHECK(are_close(corrected.gradient, plain.gradient, 1e-14));
+    // Probabilities 1/2, 1/4, 1/4 and first terms a, b, c.
+    const std::vector<double> three{std::log(2.0), 0.0, 0.0};
+    const std::vector<float> graded{0.0F, 3.0F, 1.0F};
+    const auto first = loss(XENDCG{}, three, graded).gradient;
+    const std::vector terms{2.0 * first[0], 4.0 / 3.0 * first[1], 4.0 / 3.0 * first[2]};
+    const std::vector second{(terms[1] + terms[2]) / 2.0, (terms[0] + terms[2]) / 4.0, (terms[0] + terms[1]) / 4.0};
+    const std::vector next{2.0 * second[0], 4.0 / 3.0 * second[1], 4.0 / 3.0 * second[2]};
+    CHECK(are_close(
+        loss(XENDCG{.corrects = true}, three, graded).gradient,
+        std::vector{first[0] + second[0] + (next[1] + next[2]) / 2.0, first[1] + second[1] + (next[0] + next[2]) / 4.0,
+                    first[2] + second[2] + (next[0] + next[1]) / 4.0},
+        1e-14));
+    CHECK(loss(XENDCG{.corrects = true}, std::vector{5.0}, std::vector{1.0F}).gradient == std::vector{0.0});
+}
+
 TEST_CASE("ApproxNDCG: worked by hand") {
     // Equal scores: both smooth ranks are 1.5. Labels 1 and 0: loss 1 - 1 / log2(2.5).
     const auto [value, gradient] = loss(ApproxNDCG{}, std::vector{0.5, 0.5}, std::vector{1.0F, 0.0F});
@@ -92,6 +116,7 @@ TEST_CASE("ApproxNDCG: is 1 - NDCG if the temperature is low") {
 TEST_CASE("ListNet, XENDCG, ListMLE, ApproxNDCG: keep what every loss promises") {
     check_loss(ListNet{}, 3);
     check_loss(XENDCG{.seed = 3, .epoch = 2}, 3);
+    check_loss(XENDCG{.corrects = true}, 3, false);
     check_loss(ListMLE{.seed = 3, .epoch = 2}, 3);
     check_loss(ApproxNDCG{.temperature = 0.5}, 3);
 }

@@ -3,6 +3,8 @@
 
 #include "nn/loss_checks.hpp"
 
+#include <funnel/core/rng.hpp>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -90,6 +92,81 @@ TEST_CASE("LambdaRank: delta is the change of NDCG when two items change places"
     }
     const LambdaRank kind{.truncation = truncation, .sigma = sigma, .normalize = false};
     CHECK(are_close(loss(kind, scores, labels).gradient, expected, 1e-14));
+}
+
+TEST_CASE("LambdaRank: long lists against the definition, pair by pair") {
+    funnel::Random random(4);
+    for (const std::size_t n : {2U, 16U, 17U, 18U, 33U, 120U}) {
+        for (const std::size_t truncation : {1U, 5U, 30U, 200U}) {
+            for (const double spread : {1.0, 40.0}) {  // with the large one, some exponents are beyond -700
+                std::vector<double> scores(n);
+                std::vector<float> labels(n);
+                for (std::size_t i = 0; i < n; ++i) {
+                    scores[i] = i % 7 == 3 ? scores[i - 1] : spread * spread * random.normal();
+                    labels[i] = static_cast<float>(random.below(4)) / 2.0F;
+                }
+                const double sigma = 1.3;
+                std::vector<std::size_t> order(n);
+                std::iota(order.begin(), order.end(), std::size_t{0});
+                std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return scores[a] > scores[b]; });
+                std::vector<float> sorted = labels;
+                std::sort(sorted.rbegin(), sorted.rend());
+                const auto discount = [](std::size_t r) { return 1.0 / std::log2(2.0 + static_cast<double>(r)); };
+                const auto gain = [](float y) { return std::exp2(static_cast<double>(y)) - 1.0; };
+                double best = 0.0;
+                for (std::size_t r = 0; r < std::min(n, truncation); ++r) {
+                    best += gain(sorted[r]) * discount(r);
+                }
+                if (best == 0.0) {
+                    continue;
+                }
+                double value = 0.0;
+                double sum = 0.0;
+                std::vector<double> expected(n);
+                std::vector<double> curvature(n);
+                for (std::size_t i = 0; i < std::min(n, truncation); ++i) {
+                    for (std::size_t j = i + 1; j < n; ++j) {
+                        const bool is_first = labels[order[i]] > labels[order[j]];
+                        const std::size_t hi = order[is_first ? i : j];
+                        const std::size_t lo = order[is_first ? j : i];
+                        const double lead = scores[hi] - scores[lo];
+                        const double delta = (gain(labels[hi]) - gain(labels[lo])) * (discount(i) - discount(j)) /
+                                             best / (0.01 + std::abs(lead));
+                        const double x = -sigma * lead;
+                        const double p = 1.0 / (1.0 + std::exp(-x));
+                        value += delta * (x > 0.0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)));
+                        sum += 2.0 * sigma * delta * p;
+                        expected[hi] -= sigma * delta * p;
+                        expected[lo] += sigma * delta * p;
+                        curvature[hi] += sigma * sigma * delta * p / (1.0 + std::exp(x));
+                        curvature[lo] += sigma * sigma * delta * p / (1.0 + std::exp(x));
+                    }
+                }
+                const double factor = sum > 0.0 ? std::log2(1.0 + sum) / sum : 1.0;
+                for (std::size_t i = 0; i < n; ++i) {
+                    expected[i] *= factor;
+                    curvature[i] *= factor;
+                }
+                LossScratch scratch;
+                std::vector<double> gradient(n);
+                std::vector<double> hessian(n);
+                const LambdaRank kind{.truncation = truncation, .sigma = sigma};
+                CHECK(loss(kind, scores, labels, {}, scratch, gradient, hessian) ==
+                      Approx(value * factor).epsilon(1e-12));
+                CHECK(are_close(gradient, expected, 1e-13));
+                CHECK(are_close(hessian, curvature, 1e-13));
+            }
+        }
+    }
+}
+
+TEST_CASE("exp_of_negative, log1p_of_share: as accurate as those of the C library") {
+    for (int i = 0; i <= 7000; ++i) {
+        const double x = -0.1 * i;
+        CHECK(funnel::nn::detail::exp_of_negative(x) == Approx(std::exp(x)).epsilon(4e-16).scale(0.0));
+        const double share = std::exp(x);
+        CHECK(funnel::nn::detail::log1p_of_share(share) == Approx(std::log1p(share)).epsilon(8e-16).scale(0.0));
+    }
 }
 
 TEST_CASE("LambdaRank: lists without a preference have no gradient") {

@@ -27,6 +27,7 @@ using funnel::Threads;
 using funnel::ranking::BoostingObjective;
 using funnel::ranking::LambdaMART;
 using funnel::ranking::LambdaMARTOptions;
+using funnel::ranking::TrainingRows;
 using funnel::ranking::Tree;
 using funnel::ranking::TreeEnsemble;
 using funnel::ranking::ValidationRows;
@@ -109,6 +110,46 @@ double mean_ndcg(const LambdaMART& model, const Problem& problem, std::size_t k)
         begin += size;
     }
     return sum / lists;
+}
+
+struct ClickLog {
+    Problem problem;  // labels are clicks
+    std::vector<float> relevance;
+    std::vector<std::uint32_t> positions;
+    std::vector<float> inverse_propensities;  // of the rows with a click; 1 for the others
+};
+
+// A position-based click model: an item is clicked if it is seen, with probability 1 / (1 + position), and relevant.
+// Feature 0 decides where items are shown and is worthless; features 1 and 2 make items relevant.
+ClickLog click_log(std::size_t lists, std::uint64_t seed) {
+    constexpr std::size_t size = 10;
+    Random random(seed);
+    ClickLog log;
+    log.problem.rows = Matrix<float>(lists * size, 3);
+    for (std::size_t list = 0; list < lists; ++list) {
+        log.problem.group_sizes.push_back(size);
+        std::vector<std::size_t> shown(size);
+        std::iota(shown.begin(), shown.end(), list * size);
+        for (const std::size_t i : shown) {
+            for (float& x : log.problem.rows.row(i)) {
+                x = static_cast<float>(random.normal());
+            }
+        }
+        std::sort(shown.begin(), shown.end(),
+                  [&](auto a, auto b) { return log.problem.rows(a, 0) > log.problem.rows(b, 0); });
+        for (std::size_t i = list * size; i < (list + 1) * size; ++i) {
+            const auto position = static_cast<std::size_t>(std::find(shown.begin(), shown.end(), i) - shown.begin());
+            const double seen = 1.0 / (1.0 + static_cast<double>(position));
+            const auto x = static_cast<double>(log.problem.rows(i, 1) + log.problem.rows(i, 2));
+            const double relevant = 1.0 / (1.0 + std::exp(1.0 - 1.5 * x));
+            const bool is_clicked = random.uniform() < seen * relevant;
+            log.problem.labels.push_back(is_clicked ? 1.0F : 0.0F);
+            log.relevance.push_back(relevant > 0.5 ? 1.0F : 0.0F);
+            log.positions.push_back(static_cast<std::uint32_t>(position));
+            log.inverse_propensities.push_back(is_clicked ? static_cast<float>(1.0 / seen) : 1.0F);
+        }
+    }
+    return log;
 }
 
 // A tree grown from the definition: each split tries every feature, every value and both sides for NaN, with sums over
@@ -395,6 +436,84 @@ TEST_CASE("LambdaMART: reports progress, and can be stopped") {
     CHECK(done == std::vector<std::size_t>{1, 2, 3});
 }
 
+TEST_CASE("LambdaMART: weights and positions undo the position bias of clicks") {
+    const ClickLog log = click_log(2000, 11);
+    ClickLog held_out = click_log(300, 12);
+    held_out.problem.labels = held_out.relevance;
+    const auto& [rows, clicks, group_sizes] = log.problem;
+    for (const auto objective : {BoostingObjective::LambdaRank, BoostingObjective::XENDCG}) {
+        const LambdaMARTOptions options{.objective = objective, .trees = 60, .leaves = 8};
+        const auto quality = [&](const LambdaMART& model) { return mean_ndcg(model, held_out.problem, 5); };
+        const double naive = quality(LambdaMART::fit({rows, clicks, group_sizes}, options));
+        const double weighted =
+            quality(LambdaMART::fit({rows, clicks, group_sizes, log.inverse_propensities}, options));
+        const auto biased = LambdaMART::fit({rows, clicks, group_sizes, {}, log.positions}, options);
+        CHECK(weighted > naive + 0.08);
+        CHECK(quality(biased) > naive + 0.08);
+        const auto biases = biased.position_biases();
+        REQUIRE(biases.size() == 10);
+        CHECK(biases[0] > biases[1]);
+        CHECK(biases[1] > biases[3]);
+        CHECK(biases[3] > biases[8]);
+    }
+}
+
+TEST_CASE("LambdaMART: a row of weight 2 counts as two rows, one of weight 0 as none") {
+    Random random(13);
+    const std::size_t n = 40;
+    Matrix<float> rows(n, 2);
+    Matrix<float> repeated(60, 2);
+    std::vector<float> labels(n);
+    std::vector<float> weights(n);
+    std::vector<float> repeated_labels;
+    for (std::size_t i = 0; i < n; ++i) {
+        labels[i] = static_cast<float>(random.below(2000)) - 1000.0F;
+        weights[i] = i < 25 ? 2.0F : (i < 35 ? 1.0F : 0.0F);
+        for (std::size_t j = 0; j < 2; ++j) {
+            rows(i, j) = static_cast<float>(random.normal());
+        }
+        for (float w = 0.0F; w < weights[i]; w += 1.0F) {
+            std::copy_n(rows.row(i).begin(), 2, repeated.row(repeated_labels.size()).begin());
+            repeated_labels.push_back(labels[i]);
+        }
+    }
+    REQUIRE(repeated_labels.size() == 60);
+    for (const auto objective : {BoostingObjective::SquaredError, BoostingObjective::Logloss}) {
+        if (objective == BoostingObjective::Logloss) {
+            for (float& y : labels) {
+                y = y > 0.0F ? 1.0F : 0.0F;
+            }
+            for (float& y : repeated_labels) {
+                y = y > 0.0F ? 1.0F : 0.0F;
+            }
+        }
+        const LambdaMARTOptions options{.objective = objective, .trees = 5, .leaves = 6, .min_rows = 1};
+        const auto weighted = LambdaMART::fit({rows, labels, {}, weights}, options).forest().score(repeated);
+        const auto expected = LambdaMART::fit(repeated, repeated_labels, {}, options).forest().score(repeated);
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+            CHECK(weighted[i] == Approx(expected[i]).epsilon(1e-5));
+        }
+    }
+}
+
+TEST_CASE("PositionBias: one step by hand") {
+    // Position 0 has derivatives -3 / 2 and 1 / 1: G = -2, H = 3. Position 1 has 4 / 0.5.
+    const std::vector<std::uint32_t> positions{0, 1, 0};
+    const std::vector<funnel::ranking::detail::RowGradient> gradients{{-3.0F, 2.0F}, {4.0F, 0.5F}, {1.0F, 1.0F}};
+    funnel::ranking::detail::PositionBias bias(positions, 0.5, 0.25);
+    bias.update(gradients);
+    // l2 n = 0.5 and 0.25.
+    const double first = 0.5 * 2.0 / (3.0 + 0.5 + 0.001);
+    const double second = -0.5 * 4.0 / (0.5 + 0.25 + 0.001);
+    CHECK(bias.biases()[0] == Approx(first).epsilon(1e-15));
+    CHECK(bias.biases()[1] == Approx(second).epsilon(1e-15));
+    const auto scores = bias.add_to(std::vector{1.0, 2.0, 3.0});
+    CHECK(scores[2] == 3.0 + bias.biases()[0]);
+    CHECK(scores[1] == 2.0 + bias.biases()[1]);
+    bias.update(gradients);
+    CHECK(bias.biases()[1] == Approx(second - 0.5 * (4.0 + 0.25 * second) / 0.751).epsilon(1e-14));
+}
+
 TEST_CASE("LambdaMART: rejects NaN labels, shapes that differ, and options out of range") {
     const Problem problem = random_problem(10, 10);
     const auto message_of = [&](const Problem& given, const LambdaMARTOptions& options) -> std::string {
@@ -432,6 +551,36 @@ TEST_CASE("LambdaMART: rejects NaN labels, shapes that differ, and options out o
           LambdaMARTOptions{.patience = 0}, LambdaMARTOptions{.ndcg_at = 0}}) {
         CHECK(message_of(problem, options).find("LambdaMART::fit: ") == 0);
     }
+    const auto message_of_rows = [&](const TrainingRows& training, const LambdaMARTOptions& options) -> std::string {
+        try {
+            (void)LambdaMART::fit(training, options);
+        } catch (const InvalidArgument& error) {
+            return error.what();
+        }
+        return "no error";
+    };
+    const std::size_t n = problem.labels.size();
+    std::vector<float> weights(n, 1.0F);
+    std::vector<std::uint32_t> positions(n, 0);
+    TrainingRows training{problem.rows, problem.labels, problem.group_sizes, weights, positions};
+    CHECK(message_of_rows(training, {.trees = 1}) == "no error");
+    CHECK(message_of_rows(training, {.objective = BoostingObjective::SquaredError}) ==
+          "LambdaMART::fit: positions need a ranking objective");
+    CHECK(message_of_rows(training, {.position_bias_l2 = -1.0}).find("LambdaMART::fit: position_bias_l2") == 0);
+    positions[1] = static_cast<std::uint32_t>(n);
+    CHECK(message_of_rows(training, {}).find("LambdaMART::fit: each position must be") == 0);
+    training.positions = training.positions.first(1);
+    CHECK(message_of_rows(training, {}).find("LambdaMART::fit: number of positions must be") == 0);
+    training.positions = {};
+    for (const float bad : {-1.0F, not_a_number, infinity}) {
+        weights[0] = bad;
+        CHECK(message_of_rows(training, {}).find("LambdaMART::fit: each weight must be") == 0);
+    }
+    weights.assign(n, 0.0F);
+    CHECK(message_of_rows(training, {}) == "LambdaMART::fit: at least one weight must be > 0");
+    training.weights = training.weights.first(1);
+    CHECK(message_of_rows(training, {}).find("LambdaMART::fit: number of weights must be") == 0);
+
     const Matrix<float> narrow(1, 2);
     const std::vector<float> label{1.0F};
     CHECK_THROWS_AS((void)LambdaMART::fit(problem.rows, problem.labels, problem.group_sizes,

@@ -75,13 +75,16 @@ struct ListNet {
 ///
 ///     loss = - sum over items of q_i log softmax(s)_i,   q_i = (2^y_i - u_i) / sum over j of (2^y_j - u_j)
 ///
-/// u_i is uniform in (0, 1), drawn for each epoch, list and item.
+/// u_i is uniform in (0, 1), drawn for each epoch, list and item. The second derivatives are those of each score alone.
+/// If `corrects` is set, the gradient has two more terms, which make up for the scores of a list that change together
+/// in a Newton step; it is then not that of the value. Boosted trees, also those of LightGBM, use it.
 ///
 /// Cost      O(n) per list of n items
 /// Source    Bruch, "An alternative cross entropy loss for learning-to-rank", WWW 2021
 struct XENDCG {
     std::uint64_t seed = 1;   ///< of the perturbations
     std::uint64_t epoch = 0;  ///< another number gives other perturbations
+    bool corrects = false;    ///< for Newton steps, see above
 
     static constexpr const char* name = "XENDCG";
     static constexpr const char* label_rule = detail::gain_label_rule;
@@ -97,7 +100,34 @@ struct XENDCG {
             targets[i] = detail::gain(list.labels[i]) + 1.0 - random.uniform();
             sum += targets[i];
         }
-        return detail::softmax_cross_entropy(list, [&](std::size_t i) { return targets[i] / sum; });
+        const double value = detail::softmax_cross_entropy(list, [&](std::size_t i) { return targets[i] / sum; });
+        if (corrects && list.scores.size() > 1) {
+            correct(list, targets);
+        }
+        return value;
+    }
+
+private:
+    // Twice: each item gets its probability times the sum of the last terms of all others, each over 1 - probability.
+    static void correct(const LossList& list, std::span<double> terms) {
+        constexpr double least = 1e-15;  // of 1 - probability
+        const double log_sum = detail::log_sum_exp(list.scores);
+        const auto probability = [&](std::size_t i) { return math::exp(list.scores[i] - log_sum); };
+        double sum = 0.0;
+        for (std::size_t i = 0; i < terms.size(); ++i) {
+            terms[i] = list.gradient[i] / std::max(1.0 - probability(i), least);
+            sum += terms[i];
+        }
+        double next_sum = 0.0;
+        for (std::size_t i = 0; i < terms.size(); ++i) {
+            const double term = probability(i) * (sum - terms[i]);
+            list.gradient[i] += term;
+            terms[i] = term / std::max(1.0 - probability(i), least);
+            next_sum += terms[i];
+        }
+        for (std::size_t i = 0; i < terms.size(); ++i) {
+            list.gradient[i] += probability(i) * (next_sum - terms[i]);
+        }
     }
 };
 

@@ -4,6 +4,7 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/nn/listwise_losses.hpp>
 #include <funnel/nn/loss.hpp>
 #include <funnel/nn/ndcg_gain.hpp>
@@ -32,18 +33,28 @@ enum class BoostingObjective : std::uint8_t {
 
 namespace detail {
 
-/// The labels and lists of some rows under an objective.
+/// The labels, lists and weights of some rows under an objective.
 class Objective {
 public:
-    /// Errors    InvalidArgument if the shapes do not match, or the loss does not accept a label
+    /// Errors    InvalidArgument if the shapes do not match, the loss does not accept a label, or weights are negative
+    ///           or all 0
     Objective(BoostingObjective kind, const nn::LambdaRank& lambda_rank, std::uint64_t seed,
-              std::span<const float> labels, std::span<const std::size_t> group_sizes, std::size_t rows)
-        : kind_(kind), lambda_rank_(lambda_rank), seed_(seed), labels_(labels) {
+              std::span<const float> labels, std::span<const std::size_t> group_sizes, std::span<const float> weights,
+              std::size_t rows)
+        : kind_(kind), lambda_rank_(lambda_rank), seed_(seed), labels_(labels), weights_(weights) {
         with_loss(0, [&]<class L>(const L&) {
             nn::detail::require_labels<L>(labels, rows);
             return 0.0;
         });
         nn::detail::require_groups(group_sizes, rows, "LambdaMART::fit");
+        require_equal(weights.size(), weights.empty() ? 0 : rows, "LambdaMART::fit: number of weights");
+        for (std::size_t i = 0; i < rows; ++i) {
+            if (!weights.empty()) {
+                require_not_negative(weights[i], "LambdaMART::fit: each weight");
+            }
+            weight_sum_ += weight(i);
+        }
+        require(rows == 0 || weight_sum_ > 0.0, "LambdaMART::fit: at least one weight must be > 0");
         begins_.push_back(0);
         if (ranks() && !group_sizes.empty()) {
             for (const std::size_t size : group_sizes) {
@@ -65,10 +76,10 @@ public:
     /// The score with the smallest loss, if all rows have the same; 0 for losses of lists, which ignore it.
     [[nodiscard]] double best_constant() const {
         double sum = 0.0;
-        for (const float& y : labels_) {
-            sum += static_cast<double>(y);
+        for (std::size_t i = 0; i < labels_.size(); ++i) {
+            sum += weight(i) * static_cast<double>(labels_[i]);
         }
-        double mean = sum / static_cast<double>(labels_.size());
+        double mean = sum / weight_sum_;
         if (kind_ == BoostingObjective::Logloss) {
             mean = std::clamp(mean, 1e-15, 1.0 - 1e-15);
             return math::log(mean / (1.0 - mean));
@@ -76,13 +87,13 @@ public:
         return ranks() ? 0.0 : mean;
     }
 
-    /// Writes the derivatives for each row. epoch: of the random numbers of the loss.
+    /// Writes the derivatives for each row, times its weight. epoch: of the random numbers of the loss.
     ///
-    /// Returns   the loss, summed over all rows
+    /// Returns   the mean loss per row, without weights
     template <Executor E>
     double derive(std::span<const double> scores, std::uint64_t epoch, std::span<RowGradient> gradients,
                   E& executor) const {
-        return with_loss(epoch, [&](const auto& loss) {
+        const double sum = with_loss(epoch, [&](const auto& loss) {
             return sum_over_lists(executor, [&](std::size_t list, Memory& memory) {
                 const std::size_t begin = begins_[list];
                 const std::size_t size = begins_[list + 1] - begin;
@@ -94,11 +105,13 @@ public:
                                         .hessian = derivatives.last(size)};
                 const double value = loss(part, memory.scratch);
                 for (std::size_t i = 0; i < size; ++i) {
-                    gradients[begin + i] = {finite_score(part.gradient[i]), finite_score(part.hessian[i])};
+                    gradients[begin + i] = {finite_score(weight(begin + i) * part.gradient[i]),
+                                            finite_score(weight(begin + i) * part.hessian[i])};
                 }
                 return value;
             });
         });
+        return sum / static_cast<double>(scores.size());
     }
 
     /// How good scores are, higher is better: the mean NDCG of the lists with a label above 0 (0 if there is none), or
@@ -107,7 +120,7 @@ public:
     [[nodiscard]] double judge(std::span<const double> scores, std::size_t ndcg_at, E& executor) const {
         if (!ranks()) {
             std::vector<RowGradient> unused(scores.size());
-            return scores.empty() ? 0.0 : -derive(scores, 0, unused, executor) / static_cast<double>(scores.size());
+            return scores.empty() ? 0.0 : -derive(scores, 0, unused, executor);
         }
         std::size_t judged = 0;
         for (std::size_t list = 0; list + 1 < begins_.size(); ++list) {
@@ -125,11 +138,15 @@ private:
         std::vector<double> derivatives;
     };
 
+    [[nodiscard]] double weight(std::size_t row) const noexcept {
+        return weights_.empty() ? 1.0 : static_cast<double>(weights_[row]);
+    }
+
     template <class Visit>
     double with_loss(std::uint64_t epoch, const Visit& visit) const {
         switch (kind_) {
             case BoostingObjective::XENDCG:
-                return visit(nn::XENDCG{.seed = seed_, .epoch = epoch});
+                return visit(nn::XENDCG{.seed = seed_, .epoch = epoch, .corrects = true});
             case BoostingObjective::Logloss:
                 return visit(nn::Logloss{});
             case BoostingObjective::SquaredError:
@@ -187,6 +204,8 @@ private:
     nn::LambdaRank lambda_rank_;
     std::uint64_t seed_;
     std::span<const float> labels_;
+    std::span<const float> weights_;  // empty if all are 1
+    double weight_sum_ = 0.0;
     std::vector<std::size_t> begins_;  // of each list, and the end of the last one
 };
 

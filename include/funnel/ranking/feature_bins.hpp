@@ -126,13 +126,16 @@ inline void divide(std::span<const ValueCount> values, std::size_t room, std::ve
     return bounds;
 }
 
-/// Rows as bins: one byte per value, feature by feature.
+/// Rows as bins: one byte per value. Features are stored in groups, and each group row by row: whoever visits some of
+/// the rows reads a few whole cache lines per row and group.
 class BinnedRows {
 public:
+    static constexpr std::size_t group_size = 8;
+
     /// Errors    InvalidArgument if a feature is infinite
     template <Executor E>
     BinnedRows(MatrixView<const float> rows, std::size_t max_bins, E& executor)
-        : rows_(rows.rows()), features_(rows.cols()), codes_(rows.rows() * rows.cols()) {
+        : rows_(rows.rows()), features_(rows.cols()), codes_(groups() * group_size * rows.rows()) {
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             for (const float& x : rows.row(i)) {
                 if (math::is_inf(x)) {
@@ -151,8 +154,13 @@ public:
             FeatureBins& bins = features_[j];
             bins.has_missing = values.size() < rows.rows();
             bins.bounds = bounds_of(std::move(values), max_bins - (bins.has_missing ? 1 : 0));
-            for (std::size_t i = 0; i < rows.rows(); ++i) {
-                codes_[j * rows_ + i] = bins.bin_of(rows(i, j));
+        });
+        executor.for_range(rows_, 1024, [&](std::size_t begin, std::size_t end, std::size_t) {
+            for (std::size_t j = 0; j < features_.size(); ++j) {
+                std::uint8_t* const codes = codes_.data() + start_of(j);
+                for (std::size_t i = begin; i < end; ++i) {
+                    codes[i * group_size] = features_[j].bin_of(rows(i, j));
+                }
             }
         });
         offsets_.push_back(0);
@@ -163,16 +171,26 @@ public:
 
     [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
     [[nodiscard]] std::size_t features() const noexcept { return features_.size(); }
+    [[nodiscard]] std::size_t groups() const noexcept { return (features_.size() + group_size - 1) / group_size; }
     [[nodiscard]] const FeatureBins& bins(std::size_t feature) const noexcept { return features_[feature]; }
     /// Where the bins of a feature begin among those of all features.
     [[nodiscard]] std::size_t offset(std::size_t feature) const noexcept { return offsets_[feature]; }
     [[nodiscard]] std::size_t all_bins() const noexcept { return offsets_.back(); }
-    /// One bin per row.
-    [[nodiscard]] std::span<const std::uint8_t> codes(std::size_t feature) const noexcept {
-        return std::span(codes_).subspan(feature * rows_, rows_);
+
+    [[nodiscard]] std::uint8_t code(std::size_t row, std::size_t feature) const noexcept {
+        return codes_[start_of(feature) + row * group_size];
+    }
+    /// The codes of a group of features, group_size per row; 0 for features beyond the last.
+    [[nodiscard]] std::span<const std::uint8_t> group(std::size_t g) const noexcept {
+        return std::span(codes_).subspan(g * group_size * rows_, group_size * rows_);
     }
 
 private:
+    // Where the code of the first row is.
+    [[nodiscard]] std::size_t start_of(std::size_t feature) const noexcept {
+        return feature / group_size * group_size * rows_ + feature % group_size;
+    }
+
     std::size_t rows_;
     std::vector<FeatureBins> features_;
     std::vector<std::size_t> offsets_;

@@ -13,6 +13,7 @@
 #include <funnel/ranking/boosting_objective.hpp>
 #include <funnel/ranking/feature_bins.hpp>
 #include <funnel/ranking/forest.hpp>
+#include <funnel/ranking/position_bias.hpp>
 #include <funnel/ranking/tree_decision.hpp>
 #include <funnel/ranking/tree_ensemble.hpp>
 #include <funnel/ranking/tree_growth.hpp>
@@ -44,9 +45,25 @@ struct LambdaMARTOptions {
     double row_fraction = 1.0;        ///< of the rows, drawn anew for each tree, in (0, 1]
     double feature_fraction = 1.0;    ///< of the features, drawn anew for each tree, in (0, 1]
     nn::LambdaRank lambda_rank = {};  ///< settings of the objective LambdaRank
+    double position_bias_l2 = 0.0;    ///< with positions: penalty on their biases, per row, >= 0
     std::size_t patience = 50;        ///< with validation rows: trees without improvement before training stops, > 0
     std::size_t ndcg_at = 10;         ///< with validation rows: ranks that count, > 0
     std::uint64_t seed = 1;           ///< of the samples, and of the objective XENDCG
+};
+
+/// Rows to learn from; a view.
+///
+/// weights      1 for each row if empty. The derivatives of a row are multiplied by its weight, as in LightGBM. For
+///              clicks: 1 over the probability that the position of the row is seen (inverse propensity weighting)
+/// positions    where each row was shown, 0 the first; empty if unknown. With positions, a ranking objective learns a
+///              bias per position that is added to the scores during training only, so that clicks that are due to a
+///              good position do not count as relevance. No probabilities are needed
+struct TrainingRows {
+    MatrixView<const float> rows;                   ///< n x d, NaN is a missing value
+    std::span<const float> labels;                  ///< n
+    std::span<const std::size_t> group_sizes = {};  ///< number of rows of each list, in order; empty: one list
+    std::span<const float> weights = {};            ///< n or empty, >= 0
+    std::span<const std::uint32_t> positions = {};  ///< n or empty, each below n
 };
 
 /// Rows to judge a model by while it is trained; a view. Lists and labels as for LambdaMART::fit.
@@ -72,25 +89,35 @@ public:
     /// Learns from rows, labels and lists. The result does not depend on the number of threads. Training ends early if
     /// no split is left.
     ///
-    /// Shapes    rows: n x d, NaN is a missing value;  labels: n;  group_sizes: number of rows of each list, in order;
-    ///           without group_sizes, all rows form one list. SquaredError and Logloss do not read it
     /// Errors    InvalidArgument if the shapes do not match, n or d is 0, n is 2^32 or more, a feature is infinite, the
-    ///           objective does not accept a label, an option is out of range, or training diverges
+    ///           objective does not accept a label or positions, an option is out of range, or training diverges
     template <Executor E = Serial>
-    [[nodiscard]] static LambdaMART fit(MatrixView<const float> rows, std::span<const float> labels,
-                                        std::span<const std::size_t> group_sizes, const LambdaMARTOptions& options = {},
+    [[nodiscard]] static LambdaMART fit(const TrainingRows& training, const LambdaMARTOptions& options = {},
                                         E&& executor = E{}) {
-        return LambdaMART(rows, labels, group_sizes, nullptr, options, executor);
+        return LambdaMART(training, nullptr, options, executor);
     }
 
     /// As above, and stops when the validation rows have not improved for `patience` trees. The model keeps the trees
     /// up to the best number. Judged by the mean NDCG of the lists that have a label above 0, or for SquaredError and
     /// Logloss by the mean loss.
     template <Executor E = Serial>
+    [[nodiscard]] static LambdaMART fit(const TrainingRows& training, const ValidationRows& validation,
+                                        const LambdaMARTOptions& options = {}, E&& executor = E{}) {
+        return LambdaMART(training, &validation, options, executor);
+    }
+
+    /// The same without weights and positions.
+    template <Executor E = Serial>
+    [[nodiscard]] static LambdaMART fit(MatrixView<const float> rows, std::span<const float> labels,
+                                        std::span<const std::size_t> group_sizes, const LambdaMARTOptions& options = {},
+                                        E&& executor = E{}) {
+        return LambdaMART(TrainingRows{rows, labels, group_sizes}, nullptr, options, executor);
+    }
+    template <Executor E = Serial>
     [[nodiscard]] static LambdaMART fit(MatrixView<const float> rows, std::span<const float> labels,
                                         std::span<const std::size_t> group_sizes, const ValidationRows& validation,
                                         const LambdaMARTOptions& options = {}, E&& executor = E{}) {
-        return LambdaMART(rows, labels, group_sizes, &validation, options, executor);
+        return LambdaMART(TrainingRows{rows, labels, group_sizes}, &validation, options, executor);
     }
 
     /// The trained forest, which scores rows.
@@ -105,24 +132,36 @@ public:
     [[nodiscard]] std::span<const double> validation_scores() const noexcept FUNNEL_LIFETIMEBOUND {
         return validation_scores_;
     }
+    /// What each position added to the scores after the last tree; empty without positions. Only differences count.
+    [[nodiscard]] std::span<const double> position_biases() const noexcept FUNNEL_LIFETIMEBOUND {
+        return position_biases_;
+    }
 
 private:
     template <Executor E>
-    LambdaMART(MatrixView<const float> rows, std::span<const float> labels, std::span<const std::size_t> group_sizes,
-               const ValidationRows* validation, const LambdaMARTOptions& options, E& executor) {
+    LambdaMART(const TrainingRows& training, const ValidationRows* validation, const LambdaMARTOptions& options,
+               E& executor) {
         check(options);
+        const auto& rows = training.rows;
         require(rows.rows() > 0 && rows.cols() > 0, "LambdaMART::fit: rows must have at least one row and one column");
         require_below(rows.rows(), std::numeric_limits<std::uint32_t>::max(), "LambdaMART::fit: number of rows");
-        const detail::Objective objective(options.objective, options.lambda_rank, options.seed, labels, group_sizes,
-                                          rows.rows());
+        const detail::Objective objective(options.objective, options.lambda_rank, options.seed, training.labels,
+                                          training.group_sizes, training.weights, rows.rows());
+        const auto& positions = training.positions;
+        require_equal(positions.size(), positions.empty() ? 0 : rows.rows(), "LambdaMART::fit: number of positions");
+        require(positions.empty() || objective.ranks(), "LambdaMART::fit: positions need a ranking objective");
+        for (const std::uint32_t position : positions) {
+            require_below(position, rows.rows(), "LambdaMART::fit: each position");
+        }
         std::optional<detail::Objective> judge;
         if (validation != nullptr) {
             require_equal(validation->rows.cols(), rows.cols(), "LambdaMART::fit: validation columns");
             judge.emplace(options.objective, options.lambda_rank, options.seed, validation->labels,
-                          validation->group_sizes, validation->rows.rows());
+                          validation->group_sizes, std::span<const float>{}, validation->rows.rows());
         }
         const detail::BinnedRows binned(rows, options.max_bins, executor);
-        boost(binned, objective, validation, judge, options, executor);
+        boost(binned, objective, detail::PositionBias(positions, options.learning_rate, options.position_bias_l2),
+              validation, judge, options, executor);
     }
 
     static void check(const LambdaMARTOptions& options) {
@@ -141,6 +180,7 @@ private:
         require_positive(options.feature_fraction, "LambdaMART::fit: feature_fraction");
         require_at_least(options.lambda_rank.truncation, 1, "LambdaMART::fit: lambda_rank.truncation");
         require_positive(options.lambda_rank.sigma, "LambdaMART::fit: lambda_rank.sigma");
+        require_not_negative(options.position_bias_l2, "LambdaMART::fit: position_bias_l2");
         require_at_least(options.patience, 1, "LambdaMART::fit: patience");
         require_at_least(options.ndcg_at, 1, "LambdaMART::fit: ndcg_at");
     }
@@ -161,8 +201,9 @@ private:
     }
 
     template <Executor E>
-    void boost(const detail::BinnedRows& binned, const detail::Objective& objective, const ValidationRows* validation,
-               const std::optional<detail::Objective>& judge, const LambdaMARTOptions& options, E& executor) {
+    void boost(const detail::BinnedRows& binned, const detail::Objective& objective, detail::PositionBias bias,
+               const ValidationRows* validation, const std::optional<detail::Objective>& judge,
+               const LambdaMARTOptions& options, E& executor) {
         const std::size_t n = binned.rows();
         const bool is_sampled = options.row_fraction < 1.0 || options.feature_fraction < 1.0;
         TreeEnsemble ensemble;
@@ -181,8 +222,8 @@ private:
         std::vector<detail::RowGradient> gradients(n);
         std::size_t best = 0;
         for (std::size_t t = 0; t < options.trees; ++t) {
-            const double loss = objective.derive(scores, t, gradients, executor);
-            training_losses_.push_back(loss / static_cast<double>(n));
+            training_losses_.push_back(objective.derive(bias.add_to(scores), t, gradients, executor));
+            bias.update(gradients);
             const auto rows = sample(n, options.row_fraction, Random(options.seed, stream("lambdamart.rows"), t));
             const auto features = sample(binned.features(), options.feature_fraction,
                                          Random(options.seed, stream("lambdamart.features"), t));
@@ -218,6 +259,7 @@ private:
             ensemble.trees.resize(best + 1);
         }
         forest_ = Forest(std::move(ensemble));
+        position_biases_.assign(bias.biases().begin(), bias.biases().end());
     }
 
     // Adds the last tree to the scores of all rows. The first tree replaces them: it carries the constant.
@@ -238,6 +280,7 @@ private:
     Forest forest_;
     std::vector<double> training_losses_;
     std::vector<double> validation_scores_;
+    std::vector<double> position_biases_;
 };
 
 }  // namespace ranking

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/math.hpp>
 #include <funnel/ranking/feature_bins.hpp>
 
 #include <cstddef>
@@ -60,11 +59,12 @@ struct SplitCandidate {
 [[nodiscard]] inline SplitCandidate best_split(const FeatureBins& bins, std::span<const GradientSum> histogram,
                                                const GradientSum& sum, std::size_t rows, const SplitRules& rules) {
     SplitCandidate best;
+    // The estimate is rounded to a whole number of rows: it is at least min_rows from min_rows - 1/2 on.
     const double rows_per_hessian = sum.hessian > 0.0 ? static_cast<double>(rows) / sum.hessian : 0.0;
+    const double least_rows = static_cast<double>(rules.min_rows) - 0.5;
     const double quality = leaf_quality(sum, rules.l2);
     const auto is_allowed = [&](const GradientSum& side) {
-        return math::round(side.hessian * rows_per_hessian) >= static_cast<double>(rules.min_rows) &&
-               side.hessian >= rules.min_hessian;
+        return side.hessian * rows_per_hessian >= least_rows && side.hessian >= rules.min_hessian;
     };
     for (const bool missing_goes_left : {false, true}) {
         if (missing_goes_left && !bins.has_missing) {

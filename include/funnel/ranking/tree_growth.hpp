@@ -7,10 +7,12 @@
 #include <funnel/ranking/tree_ensemble.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -56,7 +58,7 @@ public:
             leaves_[0].sum += {static_cast<double>(gradients[i].gradient), static_cast<double>(gradients[i].hessian)};
         }
         build_histogram(0, gradients, features, executor);
-        find_split(0, features, executor);
+        find_splits(std::array{std::size_t{0}}, features, executor);
         while (leaves_.size() < options_.leaves) {
             const auto best = std::max_element(leaves_.begin(), leaves_.end(), [](const Leaf& a, const Leaf& b) {
                 return a.split.gain < b.split.gain;
@@ -89,7 +91,7 @@ public:
         std::int32_t at = tree.splits.empty() ? ~0 : 0;
         while (at >= 0) {
             const TreeSplit& split = tree.splits[static_cast<std::size_t>(at)];
-            const std::uint8_t code = binned_.codes(split.feature)[row];
+            const std::uint8_t code = binned_.code(row, split.feature);
             at = goes_left(split, split_bins_[static_cast<std::size_t>(at)], code) ? split.left : split.right;
         }
         return static_cast<std::size_t>(~at);
@@ -116,43 +118,76 @@ private:
                          E& executor) {
         const Leaf& leaf = leaves_[l];
         const auto rows = std::span<const std::uint32_t>(rows_).subspan(leaf.begin, leaf.end - leaf.begin);
-        const auto ordered = std::span(ordered_).first(rows.size());
         for (std::size_t i = 0; i < rows.size(); ++i) {
-            ordered[i] = gradients[rows[i]];
+            const RowGradient& from = gradients[rows[i]];
+            ordered_[i] = {static_cast<double>(from.gradient), static_cast<double>(from.hessian)};
         }
-        histograms_[l].assign(binned_.all_bins(), GradientSum{});
-        parallel_for(executor, features.size(), 4, [&](std::size_t at) {
-            const std::size_t feature = features[at];
-            const std::uint8_t* const codes = binned_.codes(feature).data();
-            GradientSum* const histogram = histograms_[l].data() + binned_.offset(feature);
-            const bool is_whole = rows.size() == binned_.rows();
-            for (std::size_t i = 0; i < rows.size(); ++i) {
-                GradientSum& bin = histogram[codes[is_whole ? i : rows[i]]];
-                bin.gradient += static_cast<double>(ordered[i].gradient);
-                bin.hessian += static_cast<double>(ordered[i].hessian);
+        histograms_[l].resize(binned_.all_bins());
+        parallel_for(executor, binned_.groups(), 1, [&](std::size_t g) {
+            std::array<std::size_t, BinnedRows::group_size> columns{};
+            std::array<GradientSum*, BinnedRows::group_size> histograms{};
+            std::size_t count = 0;
+            const std::size_t first = g * BinnedRows::group_size;
+            for (auto at = std::lower_bound(features.begin(), features.end(), first);
+                 at != features.end() && *at < first + BinnedRows::group_size; ++at) {
+                columns[count] = *at - first;
+                histograms[count] = histograms_[l].data() + binned_.offset(*at);
+                std::fill_n(histograms[count], binned_.bins(*at).bins(), GradientSum{});
+                ++count;
+            }
+            const std::uint8_t* const codes = binned_.group(g).data();
+            if (count == BinnedRows::group_size) {
+                add_rows(
+                    codes, rows, [&](std::size_t c) { return c; },
+                    std::integral_constant<std::size_t, BinnedRows::group_size>{}, histograms);
+            } else if (count > 0) {
+                add_rows(codes, rows, [&](std::size_t c) { return columns[c]; }, count, histograms);
             }
         });
     }
 
-    template <Executor E>
-    void find_split(std::size_t l, std::span<const std::uint32_t> features, E& executor) {
-        Leaf& leaf = leaves_[l];
-        leaf.split = {};
-        const std::size_t rows = leaf.end - leaf.begin;
-        if (leaf.depth >= options_.max_depth || rows / 2 < options_.rules.min_rows) {
-            return;
+    // Adds the derivatives of each row to its bins. column(c): the position of feature c < count in its group.
+    template <class Column, class Count>
+    void add_rows(const std::uint8_t* codes, std::span<const std::uint32_t> rows, const Column& column, Count count,
+                  const std::array<GradientSum*, BinnedRows::group_size>& histograms) const {
+        constexpr std::size_t ahead = 16;
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            __builtin_prefetch(codes +
+                               std::size_t{rows[std::min(i + ahead, rows.size() - 1)]} * BinnedRows::group_size);
+            std::array<std::uint8_t, BinnedRows::group_size> bins;
+            std::copy_n(codes + std::size_t{rows[i]} * BinnedRows::group_size, bins.size(), bins.begin());
+            const GradientSum derivatives = ordered_[i];
+            for (std::size_t c = 0; c < count; ++c) {
+                histograms[c][bins[column(c)]] += derivatives;
+            }
         }
-        candidates_.assign(features.size(), {});
-        parallel_for(executor, features.size(), 16, [&](std::size_t at) {
-            const FeatureBins& bins = binned_.bins(features[at]);
-            const auto histogram =
-                std::span<const GradientSum>(histograms_[l]).subspan(binned_.offset(features[at]), bins.bins());
-            candidates_[at] = best_split(bins, histogram, leaf.sum, rows, options_.rules);
-            candidates_[at].feature = features[at];
-        });
-        for (const SplitCandidate& candidate : candidates_) {
-            if (candidate.gain > leaf.split.gain) {
-                leaf.split = candidate;
+    }
+
+    [[nodiscard]] bool can_be_split(const Leaf& leaf) const noexcept {
+        return leaf.depth < options_.max_depth && (leaf.end - leaf.begin) / 2 >= options_.rules.min_rows;
+    }
+
+    // Finds the best split of each of the leaves, whose histograms are those of the rows.
+    template <Executor E>
+    void find_splits(std::span<const std::size_t> leaves, std::span<const std::uint32_t> features, E& executor) {
+        for (const std::size_t l : leaves) {
+            Leaf& leaf = leaves_[l];
+            leaf.split = {};
+            if (!can_be_split(leaf)) {
+                continue;
+            }
+            candidates_.assign(features.size(), {});
+            parallel_for(executor, features.size(), 16, [&](std::size_t at) {
+                const FeatureBins& bins = binned_.bins(features[at]);
+                const auto histogram =
+                    std::span<const GradientSum>(histograms_[l]).subspan(binned_.offset(features[at]), bins.bins());
+                candidates_[at] = best_split(bins, histogram, leaf.sum, leaf.end - leaf.begin, options_.rules);
+                candidates_[at].feature = features[at];
+            });
+            for (const SplitCandidate& candidate : candidates_) {
+                if (candidate.gain > leaf.split.gain) {
+                    leaf.split = candidate;
+                }
             }
         }
     }
@@ -180,17 +215,17 @@ private:
         tree.split_covers.push_back(static_cast<double>(parent.end - parent.begin));
         split_bins_.push_back(parent.split.bin);
 
-        // A stable partition: the rows of each leaf stay in ascending order.
-        const auto codes = binned_.codes(made.feature);
+        // A stable partition: the rows of each leaf stay in ascending order. Each row is written to both sides, because
+        // a branch would often be mispredicted.
         std::size_t middle = parent.begin;
         std::size_t moved = 0;
         for (std::size_t at = parent.begin; at < parent.end; ++at) {
             const std::uint32_t row = rows_[at];
-            if (goes_left(made, parent.split.bin, codes[row])) {
-                rows_[middle++] = row;
-            } else {
-                moved_[moved++] = row;
-            }
+            const bool is_left = goes_left(made, parent.split.bin, binned_.code(row, made.feature));
+            rows_[middle] = row;
+            moved_[moved] = row;
+            middle += is_left ? 1 : 0;
+            moved += is_left ? 0 : 1;
         }
         std::copy_n(moved_.begin(), moved, rows_.begin() + static_cast<std::ptrdiff_t>(middle));
 
@@ -206,19 +241,21 @@ private:
                            .parent = number,
                            .is_left = false,
                            .sum = parent.sum - parent.split.left});
-        if (leaves_.size() == options_.leaves) {
-            return;  // nothing is split after this
+        if (leaves_.size() == options_.leaves || (!can_be_split(leaves_[l]) && !can_be_split(leaves_[r]))) {
+            return;  // neither is split after this
         }
         const bool is_left_smaller = leaves_[l].end - leaves_[l].begin <= leaves_[r].end - leaves_[r].begin;
         std::swap(histograms_[l], histograms_[is_left_smaller ? r : l]);
         const std::size_t smaller = is_left_smaller ? l : r;
         const std::size_t larger = is_left_smaller ? r : l;
         build_histogram(smaller, gradients, features, executor);
-        for (std::size_t b = 0; b < histograms_[larger].size(); ++b) {
-            histograms_[larger][b] = histograms_[larger][b] - histograms_[smaller][b];
-        }
-        find_split(l, features, executor);
-        find_split(r, features, executor);
+        parallel_for(executor, features.size(), 16, [&](std::size_t at) {
+            const std::size_t begin = binned_.offset(features[at]);
+            for (std::size_t b = begin; b < binned_.offset(features[at] + 1); ++b) {
+                histograms_[larger][b] = histograms_[larger][b] - histograms_[smaller][b];
+            }
+        });
+        find_splits(std::array{l, r}, features, executor);
     }
 
     const BinnedRows& binned_;
@@ -227,7 +264,7 @@ private:
     std::vector<Leaf> leaves_;
     std::vector<std::uint32_t> rows_;  // leaf by leaf
     std::vector<std::uint32_t> moved_;
-    std::vector<RowGradient> ordered_;
+    std::vector<GradientSum> ordered_;  // the derivatives of the rows of one leaf
     std::vector<SplitCandidate> candidates_;
     std::vector<std::size_t> split_bins_;
 };
