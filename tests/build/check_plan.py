@@ -27,7 +27,8 @@ costs = {"large": 500, "a": 40, "b": 30, "c": 30}
 check("the turn of what is too large comes too", plan.plan(costs, [], 0, 100) == ([], ["large"]))
 check("turns go round", plan.plan(costs, [], 2, 100) == ([], ["b", "c", "a"]))
 check("what changed comes first, and takes two thirds at most", plan.plan(costs, ["c", "large", "a"], 1, 100) == (["c"], ["a", "b"]))
-check("names that do not exist are left out", plan.plan(costs, ["gone", "b"], 0, 30)[0] == [])
+check("what changed is checked, however large", plan.plan(costs, ["large", "a"], 1, 100) == (["large"], ["a"]))
+check("names that do not exist are left out", plan.plan(costs, ["gone"], 0, 30)[0] == [])
 
 includes = {"all": ["a", "c"], "a": ["b"], "b": ["a", "core"], "c": ["other"], "core": [], "other": []}
 check("a header is touched by what it includes, the nearest first", plan.reached({"core"}, includes) == ["core", "b", "a", "all"])

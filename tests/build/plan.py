@@ -68,12 +68,12 @@ def areas_with_lines():
 
 def plan(costs, touched, start, limit):
     """(those touched, those in their turn) of the names in costs = {name: cost}. The first may take two thirds of `limit`, in
-    the order given; one name has its turn in any case. Turns begin at name number `start`."""
+    the order given; one of each kind is chosen in any case. Turns begin at name number `start`."""
     names = list(costs)
     used = 0
     recent = []
     for name in touched:
-        if name in costs and used + costs[name] <= limit * 2 // 3:
+        if name in costs and (not recent or used + costs[name] <= limit * 2 // 3):
             recent.append(name)
             used += costs[name]
     chosen = set(recent)

@@ -278,7 +278,7 @@ private:
         std::size_t set = 0;
         lines_.numbers(words, begins.back(), std::uint32_t{0}, std::numeric_limits<std::uint32_t>::max(),
                        [&](std::size_t i, std::uint32_t word) {
-                           set += i == begins[set + 1] ? 1 : 0;
+                           set += i == begins[set + 1] ? 1U : 0U;
                            forest_.category_sets[first_set + set].push_back(word);
                        });
         return sets;

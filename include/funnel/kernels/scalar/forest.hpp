@@ -38,8 +38,8 @@ using Tile = std::array<float, tile_rows * tile_features>;
 using TileRows = std::array<const float*, tile_rows>;
 
 /// Transposes a block of rows by tiles. Calls copy(rows, first, n, tile) to fill one with the features from first to
-/// first + n - 1, and then with_values(c, r, values) for its columns: those of rows r to r + 15. After the last row, that
-/// row is repeated.
+/// first + n - 1, and then with_values(c, r, values) for its columns: those of rows r to r + 15. After the last row,
+/// that row is repeated.
 template <class Copy, class WithValues>
 [[gnu::always_inline]] inline void transpose(MatrixView<const float> rows, std::span<const KeyColumn> columns,
                                              const Copy& copy, const WithValues& with_values) noexcept {

@@ -15,7 +15,8 @@
 #include <span>
 #include <type_traits>
 
-// Registers for the kernels of forests: bytes with masked replacement, integers, and small tables held in registers. xsimd has no lookup in tables of several registers, so this file uses intrinsics.
+// Registers for the kernels of forests: bytes with masked replacement, integers, and small tables held in registers.
+// xsimd has no lookup in tables of several registers, so this file uses intrinsics.
 
 namespace funnel {
 inline namespace FUNNEL_ABI {

@@ -254,7 +254,7 @@ private:
 /// The forest of ranking/forest.hpp on a device: one thread walks all trees for a row. The scores have the same bits as
 /// those of host backends.
 ///
-/// Cost      making it: one copy of the trees;  score: O(n trees depth) on the device, and a copy of the rows and scores
+/// Cost      making it: one copy of the trees;  score: O(n trees depth) on the device, and copies of rows and scores
 template <class System>
 class BasicForest<kernels::Device<System>> {
 public:
