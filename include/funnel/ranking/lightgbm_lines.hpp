@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/io/decimal.hpp>
 #include <funnel/io/text.hpp>
 
@@ -95,18 +96,22 @@ public:
                 break;
             }
             const char* const begin = at;
-            while (at != end && *at != ' ') {
-                ++at;
+            T number{};
+            bool is_number = parse_front(at, end, number);
+            if (!is_number) {  // an infinity, a number that is tiny or huge, or none
+                at = std::find(begin, end, ' ');
+                const std::optional<T> parsed = parse<T>(std::string_view(begin, at));
+                is_number = parsed.has_value();
+                number = parsed.value_or(T{});
             }
-            const std::string_view token(begin, static_cast<std::size_t>(at - begin));
+            const auto found = [&] { return io::Text::quote(std::string_view(begin, std::find(begin, end, ' '))); };
             if (i == count) {
-                fail(field, counted(count), "more: " + io::Text::quote(token));
+                fail(field, counted(count), "more: " + found());
             }
-            const std::optional<T> number = parse<T>(token);
-            if (!number || *number < low || *number > high) {
-                fail(field, range(low, high), io::Text::quote(token));
+            if (!is_number || number < low || number > high) {
+                fail(field, range(low, high), found());
             }
-            use(i, *number);
+            use(i, number);
             ++i;
         }
         if (i != count) {
@@ -140,6 +145,21 @@ public:
     }
 
 private:
+    // Parses the number at the front of a text up to a blank or the end, and goes there. Returns false for what parse()
+    // has to look at.
+    template <class T>
+    [[nodiscard]] static bool parse_front(const char*& at, const char* end, T& number) {
+        if constexpr (requires { std::from_chars(at, end, number); }) {
+            const auto [stop, error] = std::from_chars(at, end, number);
+            const bool is_whole = error == std::errc{} && (stop == end || *stop == ' ');
+            const bool is_finite = std::integral<T> || math::is_finite(static_cast<double>(number));
+            at = is_whole && is_finite ? stop : at;
+            return is_whole && is_finite;
+        } else {
+            return false;
+        }
+    }
+
     [[nodiscard]] static std::string counted(std::size_t count) {
         return std::to_string(count) + (count == 1 ? " number" : " numbers");
     }
