@@ -239,6 +239,23 @@ TEST_CASE("xgboost: probabilities are bounded where XGBoost bounds them") {
     CHECK(prediction[0] < 1e-38);
 }
 
+#ifndef __FAST_MATH__
+TEST_CASE("xgboost: differences of margins are rounded to float before the exponential of softmax, as in XGBoost") {
+    const TempDir dir;
+    const std::string path = dir / "model";
+    const std::string text = replaced(replaced(stump("0.5", "multi:softprob", "1E-1"), "-0.0,1.5E-1", "-2.03E1,1"),
+                                      "\"num_class\":\"0\"", "\"num_class\":\"2\"");
+    put_bytes(path, std::as_bytes(std::span(text)));
+    const Matrix<float> rows(1, 1);
+    const std::vector<double> prediction = load_xgboost(path).predict(rows.view());
+    const float margin = 0.1F + -20.3F;
+    const float difference = margin - 0.1F;
+    const double exponential = std::exp(static_cast<double>(difference));
+    CHECK(prediction[0] == exponential / (exponential + 1.0));
+    CHECK(static_cast<double>(difference) != static_cast<double>(margin) - static_cast<double>(0.1F));
+}
+#endif
+
 TEST_CASE("xgboost: says what to do with the old binary format and with other files") {
     CHECK(error_of(std::string("binf\0\0\0\x3f", 8)).find("save_model(\"model.json\")") != std::string::npos);
     CHECK(error_of(std::string("\0\0\0\x3f\5\0\0\0", 8)).find("save_model(\"model.json\")") != std::string::npos);

@@ -11,6 +11,7 @@
 #include <charconv>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <limits>
 #include <optional>
@@ -149,12 +150,26 @@ private:
     // has to look at.
     template <class T>
     [[nodiscard]] static bool parse_front(const char*& at, const char* end, T& number) {
-        if constexpr (requires { std::from_chars(at, end, number); }) {
+        if constexpr (std::integral<
+                          T>) {  // most numbers of a model, of few digits: std::from_chars takes twice as long
+            const bool is_negative = *at == '-';
+            const char* stop = at + (is_negative ? 1 : 0);
+            const char* const first = stop;
+            std::int64_t value = 0;
+            for (; stop != end && *stop >= '0' && *stop <= '9' && stop - first < 18; ++stop) {
+                value = 10 * value + (*stop - '0');
+            }
+            value = is_negative ? -value : value;
+            const bool is_whole = stop != first && (stop == end || *stop == ' ') && std::in_range<T>(value);
+            number = is_whole ? static_cast<T>(value) : T{};
+            at = is_whole ? stop : at;
+            return is_whole;
+        } else if constexpr (requires { std::from_chars(at, end, number); }) {
             const auto [stop, error] = std::from_chars(at, end, number);
             const bool is_whole = error == std::errc{} && (stop == end || *stop == ' ');
-            const bool is_finite = std::integral<T> || math::is_finite(static_cast<double>(number));
-            at = is_whole && is_finite ? stop : at;
-            return is_whole && is_finite;
+            const bool is_number = is_whole && math::is_finite(number);
+            at = is_number ? stop : at;
+            return is_number;
         } else {
             return false;
         }
