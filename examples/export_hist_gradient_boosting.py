@@ -42,4 +42,5 @@ def export(model, path):
              right=nodes["right"].astype(np.uint32), is_leaf=nodes["is_leaf"].astype(np.uint8),
              missing_goes_left=nodes["missing_go_to_left"].astype(np.uint8), is_categorical=categorical.astype(np.uint8),
              left_categories=np.array(sets, np.uint32).reshape(-1, words),
-             known_categories=np.array(known, np.uint32).reshape(-1, words))
+             known_categories=np.array(known, np.uint32).reshape(-1, words),
+             fractions_are_unknown=np.array([encoder is not None], np.uint8))  # before 1.4 they were truncated

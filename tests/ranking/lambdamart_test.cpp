@@ -305,6 +305,20 @@ TEST_CASE("LambdaMART: grows the trees of the definition, with and without missi
     }
 }
 
+TEST_CASE("LambdaMART: the forest carries LightGBM's name of the objective, for save_lightgbm") {
+    Problem problem = random_problem(4, 3);
+    for (float& label : problem.labels) {
+        label = std::min(label, 1.0F);
+    }
+    const auto name = [&](BoostingObjective objective) {
+        return fit(problem, {.objective = objective, .trees = 1}).forest().trees().objective;
+    };
+    CHECK(name(BoostingObjective::LambdaRank) == "lambdarank");
+    CHECK(name(BoostingObjective::XENDCG) == "rank_xendcg");
+    CHECK(name(BoostingObjective::Logloss) == "binary");
+    CHECK(name(BoostingObjective::SquaredError) == "regression");
+}
+
 TEST_CASE("LambdaMART: learns to rank, and ranks other lists well") {
     const Problem train = random_problem(300, 1);
     const Problem test = random_problem(100, 2);

@@ -15,10 +15,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,6 +73,79 @@ template <class Bits, class T>
     }
     const Matrix<float> rows(1, columns);
     return forest.score(rows.view());
+}
+
+/// Bytes of a JSON or UBJSON model whose damage may change scores: the numbers, and the strings that are no keys. The
+/// words of UBJSON are runs of letters, and of JSON strings before a colon.
+[[nodiscard]] inline std::vector<bool> value_bytes(const Bytes& file) {
+    const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+    std::vector<bool> is_value(text.size(), true);
+    const bool is_binary = text.size() > 1 && text[0] == '{' && text[1] == 'L';
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        std::size_t stop = i;
+        if (is_binary) {
+            while (stop < text.size() && ((text[stop] >= 'a' && text[stop] <= 'z') || text[stop] == '_')) {
+                ++stop;
+            }
+            stop = stop - i > 3 ? stop : i;
+        } else if (text[i] == '"') {
+            const std::size_t close = text.find('"', i + 1) + 1;
+            stop = text.substr(text.find_first_not_of(" \n", close)).starts_with(":") ? close : i;
+            if (stop == i) {
+                i = close - 1;
+                continue;
+            }
+        } else if (std::string_view("{}[],: \n").find(text[i]) != std::string_view::npos) {
+            stop = i + 1;
+        }
+        if (stop > i) {
+            std::fill(is_value.begin() + static_cast<std::ptrdiff_t>(i),
+                      is_value.begin() + static_cast<std::ptrdiff_t>(stop), false);
+            i = stop - 1;
+        }
+    }
+    return is_value;
+}
+
+/// Damages a model in JSON or UBJSON. Each damaged file must be rejected, or score as the whole one, unless all bytes that
+/// changed lie in values: then it is another valid model. Returns the number of files.
+template <class Load>
+std::size_t check_damaged_values(const std::filesystem::path& model, const Load& load, const DamageOptions& options) {
+    const Bytes good = bytes_of(model);
+    const std::vector<bool> is_value = value_bytes(good);
+    const auto rows_for = [](const ranking::Forest& forest) {
+        Matrix<float> rows(3, forest.features() < 1000 ? forest.features() : 0);
+        for (std::size_t j = 0; j < rows.cols(); ++j) {
+            rows(1, j) = static_cast<float>(j) - 1.5F;
+            rows(2, j) = std::numeric_limits<float>::quiet_NaN();
+        }
+        return rows;
+    };
+    const auto scores_of = [&](const std::string& path) {
+        const ranking::Forest forest = load(path);
+        const Matrix<float> rows = rows_for(forest);
+        return rows.cols() == forest.features() ? forest.predict(rows.view()) : std::vector<double>{};
+    };
+    const std::vector<double> expected = scores_of(model);
+    const auto report = check_damage(
+        good,
+        [&](const std::string& path) {
+            std::vector<double> scores = scores_of(path);
+            if (scores != expected) {
+                const Bytes bad = bytes_of(path);
+                std::string changed;
+                for (std::size_t i = 0; i < std::min(bad.size(), good.size()); ++i) {
+                    if (bad[i] != good[i] && !is_value[i]) {
+                        changed += " " + std::to_string(i);
+                    }
+                }
+                CHECK_MESSAGE(bad.size() == good.size(), "another model of another size");
+                CHECK_MESSAGE(changed.empty(), "other scores, though no value changed, but the bytes" << changed);
+            }
+            return scores;
+        },
+        options);
+    return report.cases;
 }
 
 }  // namespace funnel::testing

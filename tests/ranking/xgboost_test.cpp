@@ -38,7 +38,7 @@ std::string stump(const std::string& condition, const std::string& objective = "
         "default_left":[1,0,0],"left_children":[1,-1,-1],"right_children":[2,-1,-1],"parents":[2147483647,0,0],
         "split_conditions":[)" +
            condition + R"(,-0.0,1.5E-1],"split_indices":[0,0,0],
-        "tree_param":{"num_deleted":"0","num_nodes":"3"}}]},"name":"gbtree"},
+        "tree_param":{"num_deleted":"0","num_nodes":"3","size_leaf_vector":"0"}}]},"name":"gbtree"},
         "learner_model_param":{"base_score":")" +
            base_score + R"(","num_class":"0","num_feature":"1"},"objective":{"name":")" + objective +
            R"("}},"version":[1,7,6]})";
@@ -209,7 +209,13 @@ TEST_CASE("xgboost: each defect of a model is rejected with the field that has i
              {"\"num_class\":\"0\"", "\"num_class\":\"4000000000\"", "at most 65536 outputs"},
              {"\"num_class\":\"0\"", "\"num_class\":\"2\",\"num_target\":\"2\"", "several classes or several targets"},
              {"\"num_feature\":\"1\"", "\"num_feature\":\"1\",\"num_feature\":\"1\"", "once, found it twice"},
-             {"\"num_nodes\":\"3\"", "\"num_nodes\":\"3\",\"size_leaf_vector\":\"2\"", "one value or one per output"},
+             {"\"size_leaf_vector\":\"0\"", "\"size_leaf_vector\":\"2\"", "one value or one per output"},
+             {"\"size_leaf_vector\":\"0\"", "\"size_leaf\":\"0\"", "the key \"size_leaf_vector\", found none"},
+             {"\"tree_info\"", "\"weight_trop\":[1],\"tree_info\"", "a known part of a model, found \"weight_trop\""},
+             {"\"split_indices\"",
+              "\"categories\":[1],\"categories_nodes\":[0],\"categories_segments\":[0],"
+              "\"categories_sizes\":[1],\"split_indices\"",
+              "sets for the 0 categorical nodes"},
              {"\"objective\"", "\"feature_names\":[\"a\",\"b\"],\"objective\"", "2 feature names for 1 features"},
              {"\"objective\":{", "\"objective\":{\"x\":", "byte "}}) {
         const std::string error = error_of(replaced(good, old, by));
@@ -219,6 +225,36 @@ TEST_CASE("xgboost: each defect of a model is rejected with the field that has i
     CHECK(error_of(replaced(good, "\"left_children\":[1", "\"left_children\":[3"))
               .find("(learner.gradient_booster.model.trees[0])") != std::string::npos);
 }
+
+TEST_CASE("xgboost: probabilities are bounded where XGBoost bounds them") {
+    const TempDir dir;
+    const std::string path = dir / "model";
+    const std::string text = replaced(stump("0.5", "binary:logistic", "5E-1"), "-0.0,1.5E-1", "-100,100");
+    put_bytes(path, std::as_bytes(std::span(text)));
+    const Matrix<float> rows(1, 1);
+    const std::vector<double> prediction = load_xgboost(path).predict(rows.view());
+#ifndef __FAST_MATH__
+    CHECK(static_cast<float>(prediction[0]) == 1.0F / (std::exp(88.7F) + 1.0F));  // not exp(-100), 1e-44
+#endif
+    CHECK(prediction[0] < 1e-38);
+}
+
+#ifndef __FAST_MATH__
+TEST_CASE("xgboost: differences of margins are rounded to float before the exponential of softmax, as in XGBoost") {
+    const TempDir dir;
+    const std::string path = dir / "model";
+    const std::string text = replaced(replaced(stump("0.5", "multi:softprob", "1E-1"), "-0.0,1.5E-1", "-2.03E1,1"),
+                                      "\"num_class\":\"0\"", "\"num_class\":\"2\"");
+    put_bytes(path, std::as_bytes(std::span(text)));
+    const Matrix<float> rows(1, 1);
+    const std::vector<double> prediction = load_xgboost(path).predict(rows.view());
+    const float margin = 0.1F + -20.3F;
+    const float difference = margin - 0.1F;
+    const double exponential = std::exp(static_cast<double>(difference));
+    CHECK(prediction[0] == exponential / (exponential + 1.0));
+    CHECK(static_cast<double>(difference) != static_cast<double>(margin) - static_cast<double>(0.1F));
+}
+#endif
 
 TEST_CASE("xgboost: says what to do with the old binary format and with other files") {
     CHECK(error_of(std::string("binf\0\0\0\x3f", 8)).find("save_model(\"model.json\")") != std::string::npos);
@@ -243,11 +279,12 @@ TEST_CASE("xgboost: names and covers are kept; covers that are no weights are dr
     CHECK(error_of(replaced(text, "\"sum_hessian\":[", "\"sum_hessian\":[-")) == "no error");
 }
 
-TEST_CASE("xgboost: damage ends in an error or in a valid forest") {
+TEST_CASE("xgboost: 10,000 damaged files are rejected, or are scored as they say") {
+    std::size_t cases = 0;
     for (const std::string name :
          {"xgboost32_categorical.json", "xgboost32_vector_leaves_ubj.ubj", "xgboost17_dart.json"}) {
-        check_damage(bytes_of(model_path("xgboost", name)),
-                     [](const std::string& path) { return scores_of_zeros(load_xgboost(path)); },
-                     {.has_checksum = false, .head = 256, .bit_flips = 2000});
+        cases += check_damaged_values(model_path("xgboost", name), load_xgboost,
+                                      {.has_checksum = false, .head = 256, .bit_flips = 2600});
     }
+    CHECK(cases > 10'000);
 }

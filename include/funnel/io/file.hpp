@@ -33,7 +33,9 @@ struct ReadFileOptions {
 ///
 /// Errors    IOError, with the path and the reason, if the file is missing, not a regular file, not readable, larger
 ///           than max_bytes or than memory, or changes its size during the read
-[[nodiscard]] inline std::vector<std::byte> read_file(const std::string& path, const ReadFileOptions& options = {}) {
+template <class Bytes = std::vector<std::byte>>
+    requires(sizeof(typename Bytes::value_type) == 1)
+[[nodiscard]] Bytes read_file(const std::string& path, const ReadFileOptions& options = {}) {
     // O_NONBLOCK: opening a pipe must fail instead of waiting for a writer. It has no effect on regular files.
     const detail::FileDescriptor file(
         detail::uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
@@ -53,7 +55,7 @@ struct ReadFileOptions {
                        " are allowed");
     }
 
-    std::vector<std::byte> bytes;
+    Bytes bytes;
     if (funnel::detail::exception_of([&] { bytes.resize(size); })) {
         raise<IOError>(path + ": has " + std::to_string(size) + " bytes, more than fit into memory");
     }

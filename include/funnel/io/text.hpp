@@ -11,7 +11,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -52,10 +51,7 @@ public:
     ~Text() = default;
 
     /// Errors    IOError if the file cannot be read; CorruptData as above
-    [[nodiscard]] static Text read(const std::string& path) {
-        const std::vector<std::byte> bytes = io::read_file(path);
-        return {path, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())};
-    }
+    [[nodiscard]] static Text read(const std::string& path) { return {path, io::read_file<std::string>(path)}; }
 
     [[nodiscard]] const std::string& name() const noexcept FUNNEL_LIFETIMEBOUND { return name_; }
     /// All lines, without empty ones at the end.

@@ -63,7 +63,8 @@ void quantise(std::span<const std::int32_t> levels, std::span<const std::int32_t
 template <HostBackend Backend = DefaultBackend>
 void find_leaves(std::span<const SweepNode> nodes, MatrixView<const std::int8_t> codes,
                  std::span<std::uint8_t> leaves) noexcept {
-    FUNNEL_ASSERT(leaves.size() % 64 == 0 && leaves.size() <= forest_block && codes.stride() >= forest_block);
+    FUNNEL_ASSERT(leaves.size() % 64 == 0 && leaves.size() <= forest_block &&
+                  (nodes.empty() || codes.stride() >= forest_block));
     find_leaves(Backend{}, nodes, codes, leaves);
 }
 

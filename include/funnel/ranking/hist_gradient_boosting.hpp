@@ -38,6 +38,11 @@ public:
         forest_.features = features[0];
         forest_.start = numbers<double>("baseline");
         forest_.outputs = forest_.start.size();
+        const auto unknown = numbers<std::uint8_t>("fractions_are_unknown");
+        if (unknown.size() != 1 || unknown[0] > 1) {
+            fail("fractions_are_unknown", "0 or 1");
+        }
+        forest_.fractions_are_unknown = unknown[0] == 1;
         read_link();
         if (const std::string problem = problem_of_head(forest_); !problem.empty()) {
             fail("baseline", problem);
@@ -210,8 +215,8 @@ private:
 }  // namespace detail
 
 /// Reads a HistGradientBoostingRegressor or -Classifier of scikit-learn. scikit-learn has no file format of its own:
-/// export(model, path) of examples/export_hist_gradient_boosting.py writes the file. A missing value is NaN. Categories
-/// are truncated towards zero.
+/// export(model, path) of examples/export_hist_gradient_boosting.py writes the file. A missing value is NaN. A category
+/// with a fraction is unknown, as in scikit-learn since 1.4; models of earlier versions truncate it.
 ///
 /// Errors    IOError if the file cannot be read;  CorruptData with the array if it is not such a file
 [[nodiscard]] inline TreeEnsemble read_hist_gradient_boosting(const std::string& path) {

@@ -185,6 +185,20 @@ private:
         require_at_least(options.ndcg_at, 1, "LambdaMART::fit: ndcg_at");
     }
 
+    [[nodiscard]] static const char* lightgbm_name(BoostingObjective objective) {
+        switch (objective) {
+            case BoostingObjective::LambdaRank:
+                return "lambdarank";
+            case BoostingObjective::XENDCG:
+                return "rank_xendcg";
+            case BoostingObjective::Logloss:
+                return "binary";
+            case BoostingObjective::SquaredError:
+                break;
+        }
+        return "regression";
+    }
+
     // A random share of 0 .. n - 1, at least one number, ascending.
     [[nodiscard]] static std::vector<std::uint32_t> sample(std::size_t n, double fraction, Random random) {
         const auto wanted = static_cast<std::size_t>(math::round(fraction * static_cast<double>(n)));
@@ -209,6 +223,7 @@ private:
         TreeEnsemble ensemble;
         ensemble.features = binned.features();
         ensemble.link = options.objective == BoostingObjective::Logloss ? TreeLink::Sigmoid : TreeLink::Identity;
+        ensemble.objective = lightgbm_name(options.objective);
         detail::TreeGrower grower(binned, {.leaves = options.leaves,
                                            .max_depth = options.max_depth.value_or(max_leaves),
                                            .learning_rate = options.learning_rate,

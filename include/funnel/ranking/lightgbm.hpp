@@ -40,8 +40,8 @@ namespace ranking {
 /// Saves a forest as a LightGBM model: LightGBM loads it, and scores with the same bits. The file is written completely
 /// or not at all.
 ///
-/// Objectives are written as one that has the same transformation of scores, and none for the identity. Covers are
-/// written if all of a tree are whole numbers.
+/// The objective is written as TreeEnsemble::objective names it. If that is empty, one with the same transformation of
+/// scores is written, and none for the identity. Covers are written if all of a tree are whole numbers.
 ///
 /// Errors    InvalidArgument if LightGBM cannot express the forest, with the reason: float sums (XGBoost), start values
 ///           (XGBoost, HistGradientBoosting) or bias (CatBoost), leaves with several values, thresholds within 1e-35 of

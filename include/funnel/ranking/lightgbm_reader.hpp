@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -135,6 +136,7 @@ private:
             lines_.fail(field, "an objective of LightGBM", io::Text::quote(field.value));
         }
         forest_.link = known->link;
+        forest_.objective = name;
         const bool has_classes = name == "multiclass" || name == "multiclassova";
         const bool has_sigmoid = name == "binary" || name == "multiclassova";
         if (has_classes != (forest_.outputs > 1)) {
@@ -220,9 +222,7 @@ private:
         read_children(get("left_child"), tree, &TreeSplit::left);
         read_children(get("right_child"), tree, &TreeSplit::right);
 
-        types_.resize(n);
-        lines_.numbers(get("decision_type"), n, std::int64_t{0}, std::int64_t{11},
-                       [&](std::size_t i, std::int64_t type) { types_[i] = static_cast<unsigned>(type); });
+        read_decision_types(n, sets);
         const LightGBMField& thresholds = get("threshold");
         lines_.numbers(thresholds, n, -infinity, infinity, [&](std::size_t i, double threshold) {
             TreeSplit& split = tree.splits[i];
@@ -238,6 +238,20 @@ private:
             }
             split.categories = static_cast<std::uint32_t>(first_set + static_cast<std::size_t>(threshold));
         });
+    }
+
+    // Without them all are 0. They are missing in all trees or in none, so that a line that was lost is noticed.
+    void read_decision_types(std::size_t n, std::size_t sets) {
+        types_.assign(n, 0);
+        const bool exists = fields_.find("decision_type").exists();
+        if (exists || sets > 0 || has_types_.value_or(false)) {
+            lines_.numbers(get("decision_type"), n, std::int64_t{0}, std::int64_t{11},
+                           [&](std::size_t i, std::int64_t type) { types_[i] = static_cast<unsigned>(type); });
+        }
+        if (exists && !has_types_.value_or(true)) {
+            lines_.fail(fields_.find("decision_type"), "none, since an earlier tree has none", "one");
+        }
+        has_types_ = exists;
     }
 
     static void set_threshold(TreeSplit& split, unsigned type, double threshold) {
@@ -341,6 +355,7 @@ private:
     LightGBMFields<lightgbm_header_keys.size()> header_{lightgbm_header_keys};
     LightGBMFields<lightgbm_tree_keys.size()> fields_{lightgbm_tree_keys};
     std::vector<unsigned> types_;     // decision_type of the current tree
+    std::optional<bool> has_types_;   // whether trees have them
     std::vector<std::size_t> sizes_;  // of the text of each tree
     TreeEnsemble forest_;
 };

@@ -70,7 +70,28 @@ private:
 
     [[nodiscard]] double iterations() const { return static_cast<double>(forest_.trees.size() / forest_.outputs); }
 
+    // The objective as the forest names it, or else one with the same transformation of scores.
     [[nodiscard]] std::string objective() const {
+        const std::string plain = plain_objective();
+        if (forest_.objective.empty()) {
+            return plain;
+        }
+        const bool is_square = forest_.link == TreeLink::SignedSquare;
+        const TreeLink link = is_square ? TreeLink::Identity : forest_.link;
+        const bool is_known =
+            std::any_of(lightgbm_objectives.begin(), lightgbm_objectives.end(), [&](const auto& known) {
+                const bool has_classes = known.name.starts_with("multiclass");
+                return known.name == forest_.objective && known.link == link && has_classes == (forest_.outputs > 1);
+            });
+        expect(is_known, "objective " + forest_.objective + " with this transformation of the scores");
+        // The name `regression` has no parameters; those of other names are the same for the same transformation.
+        const bool has_parameters =
+            forest_.link == TreeLink::Softmax || forest_.objective == "binary" || forest_.objective == "multiclassova";
+        expect(has_parameters || forest_.link_scale == 1.0, "objective " + forest_.objective + " with a factor");
+        return has_parameters ? plain : forest_.objective + (is_square ? " sqrt" : "");
+    }
+
+    [[nodiscard]] std::string plain_objective() const {
         const bool is_single = forest_.outputs == 1;
         const std::string classes = " num_class:" + std::to_string(forest_.outputs);
         switch (forest_.link) {

@@ -69,7 +69,9 @@ inline constexpr float zero_threshold = 1e-35F;
         return split.missing_goes_left;
     }
     if (split.categories != TreeSplit::no_categories) {
-        return contains(forest.category_sets[split.categories], x, forest.negative_fractions_are_category_0);
+        const bool is_unknown = forest.fractions_are_unknown && x != math::floor(x);
+        return !is_unknown &&
+               contains(forest.category_sets[split.categories], x, forest.negative_fractions_are_category_0);
     }
     return static_cast<double>(x) <= split.threshold;
 }

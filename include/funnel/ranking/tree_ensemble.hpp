@@ -76,14 +76,16 @@ struct TreeEnsemble {
     std::vector<std::vector<std::uint32_t>>
         category_sets;                               ///< words of 32 bits: category c is bit c % 32 of word c / 32
     bool negative_fractions_are_category_0 = false;  ///< a category in (-1, 0): 0 (LightGBM), or unknown
-    bool sums_in_float = false;                      ///< add in single precision (XGBoost), otherwise in double
-    std::vector<double> start;                       ///< one per output, or empty for zeros
+    bool fractions_are_unknown = false;  ///< a category with a fraction: unknown (scikit-learn), or truncated
+    bool sums_in_float = false;          ///< add in single precision (XGBoost), otherwise in double
+    std::vector<double> start;           ///< one per output, or empty for zeros
     double scale = 1.0;
     std::vector<double> bias;  ///< one per output, or empty for zeros
     TreeLink link = TreeLink::Identity;
     double link_scale = 1.0;
     double averages_over = 1.0;              ///< predictions divide the score by this before the link (random forests)
     std::vector<std::string> feature_names;  ///< one per feature, or empty
+    std::string objective;                   ///< what LightGBM calls the objective, or empty; no score depends on it
 };
 
 }  // namespace ranking

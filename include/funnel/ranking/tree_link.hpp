@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 
 namespace funnel {
@@ -20,16 +21,22 @@ inline void apply_link(const TreeEnsemble& forest, std::span<double> scores) {
     switch (forest.link) {
         case TreeLink::Identity:
             break;
-        case TreeLink::Sigmoid:
+        case TreeLink::Sigmoid: {
+            // XGBoost, which adds in float, bounds the argument so that no exponential overflows.
+            const double highest =
+                forest.sums_in_float ? static_cast<double>(88.7F) : std::numeric_limits<double>::max();
             for (double& x : scores) {
-                x = 1.0 / (1.0 + math::exp(-forest.link_scale * x));
+                x = 1.0 / (1.0 + math::exp(std::min(-forest.link_scale * x, highest)));
             }
             break;
+        }
         case TreeLink::Softmax: {
             const double largest = *std::max_element(scores.begin(), scores.end());
             double sum = 0.0;
             for (double& x : scores) {
-                x = math::exp(x - largest);
+                // XGBoost, which adds in float, rounds the difference, too.
+                const double below = x - largest;
+                x = math::exp(forest.sums_in_float ? static_cast<double>(static_cast<float>(below)) : below);
                 sum += x;
             }
             for (double& x : scores) {

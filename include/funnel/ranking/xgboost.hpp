@@ -62,6 +62,9 @@ inline constexpr std::array xgboost_objectives{
     XGBoostObjective{"rank:map", TreeLink::Identity, XGBoostBase::Margin},
 };
 
+inline constexpr std::array<std::string_view, 6> xgboost_model_keys{"gbtree_model_param", "trees",       "tree_info",
+                                                                    "iteration_indptr",   "weight_drop", "cats"};
+
 /// Translates a parsed XGBoost model to a TreeEnsemble.
 class XGBoostReader {
 public:
@@ -85,6 +88,11 @@ public:
             name.fail("the booster gbtree or dart");
         }
         const io::JSONValue model = booster["model"];
+        for (const auto& [key, value] : model.members()) {  // an unknown one may change scores, as weight_drop does
+            if (std::find(xgboost_model_keys.begin(), xgboost_model_keys.end(), key) == xgboost_model_keys.end()) {
+                value.fail("a known part of a model", '"' + key + '"');
+            }
+        }
         if (const auto dropped = model.find("weight_drop"); dropped && !weights) {
             weights = dropped;
         }

@@ -69,7 +69,7 @@ public:
         const io::JSONValue parameters = value["tree_param"];
         const std::size_t size = xgboost_parameter<std::uint32_t>(parameters, "num_nodes");
         const std::size_t width =
-            std::max(xgboost_parameter<std::uint32_t>(parameters, "size_leaf_vector", 1), std::uint32_t{1});
+            std::max(xgboost_parameter<std::uint32_t>(parameters, "size_leaf_vector"), std::uint32_t{1});
         if (width != 1 && width != forest_.outputs) {
             parameters.fail("leaves with one value or one per output", std::to_string(width) + " values");
         }
@@ -130,8 +130,9 @@ private:
     }
 
     void read_categories(const io::JSONValue& tree, XGBoostNodes& nodes) {
-        if (std::none_of(nodes.is_categorical.begin(), nodes.is_categorical.end(),
-                         [](auto flag) { return flag == 1; })) {
+        const auto flagged = std::count(nodes.is_categorical.begin(), nodes.is_categorical.end(), 1);
+        const auto listed = tree.find("categories_nodes");
+        if (flagged == 0 && (!listed || listed->size() == 0)) {
             return;
         }
         const io::JSONValue value = tree["categories"];
@@ -142,6 +143,10 @@ private:
         if (begins.size() != splits.size() || sizes.size() != splits.size()) {
             value.fail("as many segments and sizes as nodes", "other numbers");
         }
+        if (splits.size() != static_cast<std::size_t>(flagged)) {
+            value.fail("sets for the " + std::to_string(flagged) + " categorical nodes that split_type names",
+                       std::to_string(splits.size()) + " sets");
+        }
         nodes.category_set.resize(nodes.left.size());
         for (std::size_t i = 0; i < splits.size(); ++i) {
             if (splits[i] >= nodes.left.size() || nodes.category_set[splits[i]]) {
@@ -150,8 +155,8 @@ private:
             if (begins[i] > categories.size() || sizes[i] > categories.size() - begins[i] || sizes[i] == 0) {
                 value.fail("segments of the categories", "segment " + std::to_string(i) + " outside");
             }
-            const auto listed = std::span(categories).subspan(begins[i], sizes[i]);
-            const std::uint32_t largest = *std::max_element(listed.begin(), listed.end());
+            const auto members = std::span(categories).subspan(begins[i], sizes[i]);
+            const std::uint32_t largest = *std::max_element(members.begin(), members.end());
             constexpr std::uint32_t max_category = 1U << 24;
             constexpr std::size_t max_words = std::size_t{1} << 25;  // of all sets: 128 MiB
             const std::size_t words = largest / 32 + 1;
@@ -160,7 +165,7 @@ private:
             }
             category_words_ += words;
             std::vector<std::uint32_t> set(words);
-            for (const std::uint32_t category : listed) {
+            for (const std::uint32_t category : members) {
                 set[category / 32] |= 1U << (category % 32);
             }
             nodes.category_set[splits[i]] = static_cast<std::uint32_t>(forest_.category_sets.size());

@@ -25,6 +25,9 @@ rows[0] = 0
 rows[1] = np.nan
 rows[2] = [-0.0, 1e30, 300, -1e30]
 rows[3] = [1e-42, -1e-42, -1, 0]
+rows[4, 2] = 41.5
+rows[5, 2] = 44.99
+rows[6, 2] = -0.5
 
 small = dict(max_iter=3, max_leaf_nodes=5, max_bins=16, early_stopping=False)
 MODELS = {
