@@ -83,6 +83,35 @@ TEST_CASE_TEMPLATE_DEFINE("load_keys: keys are ordered as the values, and missin
 }
 TEST_CASE_TEMPLATE_APPLY(load_keys_order, HostBackends);
 
+TEST_CASE_TEMPLATE_DEFINE("load_keys: columns in any order, of many features", Backend, load_keys_many) {
+    for (const std::size_t features : {1U, 7U, 8U, 9U, 21U, 40U}) {
+        for (const std::size_t n : {1U, 15U, 16U, 17U, 100U, 256U}) {
+            Matrix<float> rows(n, features);
+            for (std::size_t r = 0; r < n; ++r) {
+                for (std::size_t feature = 0; feature < features; ++feature) {
+                    rows(r, feature) = static_cast<float>(1000 * feature + r) - 5000.0F;
+                }
+            }
+            std::vector<KeyColumn> columns;
+            for (std::uint32_t i = 0; i < 60; ++i) {  // first in order, twice each; then not
+                columns.push_back({static_cast<std::uint32_t>((i < 40 ? i / 2 : 7 * i) % features), 3, 0});
+            }
+            Matrix<std::int32_t> keys(columns.size(), forest_block);
+            load_keys<Backend>(rows, columns, keys);
+            CAPTURE(features);
+            CAPTURE(n);
+            std::size_t wrong = 0;
+            for (std::size_t c = 0; c < columns.size(); ++c) {
+                for (std::size_t r = 0; r < n; ++r) {
+                    wrong += keys(c, r) == key_of(rows(r, columns[c].feature), columns[c]) ? 0U : 1U;
+                }
+            }
+            CHECK(wrong == 0);
+        }
+    }
+}
+TEST_CASE_TEMPLATE_APPLY(load_keys_many, HostBackends);
+
 TEST_CASE_TEMPLATE_DEFINE("quantise: counts the thresholds below, for every number of thresholds", Backend,
                           quantise_counts) {
     Random random(1);

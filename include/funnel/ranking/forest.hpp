@@ -42,12 +42,15 @@ class BasicForest;
 /// Scores rows with a forest that LightGBM, XGBoost, CatBoost, scikit-learn or ranking/lambdamart.hpp trained.
 ///
 /// Blocks of 256 rows are scored together: features become codes of one byte, and each tree compares all rows with all
-/// of its splits at once, without a branch. A few rows, and trees of more than 256 leaves, are walked from the root.
-/// The scores have the same bits either way, with every Backend, and for any number of threads.
+/// of its splits at once, without a branch. A few rows, and trees of more than 256 leaves, are walked from the root,
+/// eight walks at a time. forest_costs.hpp says which engine is used when. The scores have the same bits either way,
+/// with every Backend, and for any number of threads.
 ///
-/// Cost      making it: O(splits log splits);  score: O(n (features + splits / SIMD lanes));  memory: about 40 bytes
-///           per split beside the TreeEnsemble, and per thread 1.3 KB per feature and 2 KB per output
 /// Backend   a HostBackend, or kernels::Device<System> (include ranking/cuda/forest.cuh)
+/// Cost      making it: O(splits);  score: O(n (features + splits / SIMD lanes)), and for a few rows O(n (features +
+///           depths of the trees));  memory: about 60 bytes per split beside the TreeEnsemble, and per thread 1.3 KB per
+///           feature and 2 KB per output
+/// Source    Lucchese et al., "QuickScorer", SIGIR 2015, for sorted thresholds and visits to all splits
 template <kernels::HostBackend Backend>
 class BasicForest<Backend> {
 public:

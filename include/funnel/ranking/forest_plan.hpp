@@ -12,6 +12,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -226,10 +227,13 @@ private:
             if (highest_right < lowest_left) {
                 add_keys({begin, end}, lowest_left);
             } else {
-                const auto middle = std::stable_partition(
-                    begin, end, [](const NumericSplit& split) { return split.missing_goes_left; });
-                add_keys({begin, middle}, std::numeric_limits<std::int32_t>::min());
-                add_keys({middle, end}, std::numeric_limits<std::int32_t>::max());
+                for (const bool side : {true, false}) {
+                    sorted.clear();
+                    std::copy_if(begin, end, std::back_inserter(sorted),
+                                 [&](const NumericSplit& split) { return split.missing_goes_left == side; });
+                    add_keys(sorted, side ? std::numeric_limits<std::int32_t>::min()
+                                          : std::numeric_limits<std::int32_t>::max());
+                }
             }
             begin = end;
         }
