@@ -45,6 +45,24 @@ TEST_CASE("bounds_of: worked by hand") {
     CHECK(bounds_of({0.0F, -0.0F, 1e-36F}, 255).empty());  // all are zero
 }
 
+TEST_CASE("divide: a value in many rows is alone if half a bin lies before it, by hand") {
+    const auto ends_of = [](const std::vector<std::size_t>& counts, std::size_t room) {
+        std::vector<funnel::ranking::detail::ValueCount> values;
+        for (const std::size_t count : counts) {
+            values.emplace_back(static_cast<float>(values.size()), count);
+        }
+        std::vector<std::size_t> ends;
+        funnel::ranking::detail::divide(values, room, ends, 0);
+        return ends;
+    };
+    // 16 rows in 3 bins, 5.33 each. 1 row before the 8 is less than half a bin: they share one. 7 rows are left for two
+    // bins, 3.5 each; again 1 row before the 4 is too few.
+    CHECK(ends_of({1, 8, 1, 4, 1, 1}, 3) == std::vector<std::size_t>{1, 3});
+    // 10 rows are left for two bins, 5 each: the 3 rows before the 5 are more than half of that.
+    CHECK(ends_of({1, 8, 3, 5, 1, 1}, 3) == std::vector<std::size_t>{1, 2});
+    CHECK(ends_of({9, 1, 1}, 3) == std::vector<std::size_t>{0, 1});  // room for each value
+}
+
 TEST_CASE("bounds_of: many values are divided into bins of about equally many rows, with zero alone") {
     Random random(3);
     for (const std::size_t room : {3U, 4U, 16U, 255U}) {

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/ranking/lambdamart.hpp>
 
+#include "ranking/data/lambdamart_model.hpp"
+#include "support/temp_dir.hpp"
+
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/progress.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/metrics/ndcg.hpp>
+#include <funnel/ranking/lightgbm.hpp>
 
 #include <doctest/doctest.h>
 
@@ -13,6 +17,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <stop_token>
@@ -526,6 +532,32 @@ TEST_CASE("PositionBias: one step by hand") {
     CHECK(scores[1] == 2.0 + bias.biases()[1]);
     bias.update(gradients);
     CHECK(bias.biases()[1] == Approx(second - 0.5 * (4.0 + 0.25 * second) / 0.751).epsilon(1e-14));
+}
+
+TEST_CASE("LambdaMART: saved models are those that LightGBM has read, with the same bits of scores") {
+    // data/lambdamart_model.py confirmed the text and the scores with LightGBM. It computes the same rows.
+    Matrix<float> rows(96, 3);
+    std::vector<float> labels(96);
+    for (std::size_t i = 0; i < 96; ++i) {
+        for (std::size_t j = 0; j < 3; ++j) {
+            rows(i, j) = static_cast<float>((i * 7 + j * 13 + i * i * (j + 1)) % 23) / 4.0F - 2.0F;
+            rows(i, j) = (i * i + j) % 6 == 0 && j > 0 ? not_a_number : rows(i, j);
+        }
+        labels[i] = static_cast<float>(i * i * 31 % 101) + (std::isnan(rows(i, 2)) ? 64.0F : 0.0F);
+    }
+    const auto model = LambdaMART::fit(
+        rows, labels, {},
+        {.objective = BoostingObjective::SquaredError, .trees = 4, .leaves = 6, .learning_rate = 0.5, .min_rows = 3});
+    const funnel::testing::TempDir dir;
+    funnel::ranking::save_lightgbm(model.forest(), dir / "model.txt");
+    std::ifstream file(dir / "model.txt");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    CHECK(text == funnel::testing::lambdamart_model);
+    const auto scores = model.forest().score(rows);
+    REQUIRE(scores.size() == funnel::testing::lambdamart_scores.size());
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+        CHECK(scores[i] == funnel::testing::lambdamart_scores[i]);
+    }
 }
 
 TEST_CASE("LambdaMART: rejects NaN labels, shapes that differ, and options out of range") {

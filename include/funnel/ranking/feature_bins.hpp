@@ -35,8 +35,14 @@ struct FeatureBins {
         if (math::is_nan(x)) {
             return static_cast<std::uint8_t>(value_bins());
         }
-        const auto at = std::lower_bound(bounds.begin(), bounds.end(), static_cast<double>(x));
-        return static_cast<std::uint8_t>(at - bounds.begin());
+        // The number of bounds below x, by a binary search without branches: they would often be mispredicted.
+        std::size_t at = 0;
+        for (std::size_t left = bounds.size(); left > 0;) {
+            const std::size_t half = (left + 1) / 2;
+            at += half * static_cast<std::size_t>(bounds[at + half - 1] < static_cast<double>(x));
+            left -= half;
+        }
+        return static_cast<std::uint8_t>(at);
     }
 };
 
