@@ -355,6 +355,7 @@ def on_config(config):
     config["nav"] = [
         {"Home": "index.md"},
         {"Algorithms": [{title: page} for page, title, _ in pages]},
+        {"Interview": [{front(path, "title"): f"interview/{path.name}"} for path in sorted((DOCS / "interview").glob("*.md"))]},
         {"Examples": "examples.md"},
         {"Folders": [{name: f"folders/{name}.md"} for name, _, _ in folders()]},
         {"Design": ["architecture.md", {"Decisions": ["decisions/index.md", *(f"decisions/{path.name}" for path in sorted((DOCS / "decisions").glob("0*.md")))]}]},

@@ -62,8 +62,9 @@ CandidateFeatures::CandidateFeatures(const Sources& sources, const funnel::data:
                    shares(Popularity::fit(train, {.half_life = span / 2.0})), shares(sources.popular)};
     std::vector<std::size_t> rows(train.size());
     std::iota(rows.begin(), rows.end(), std::size_t{0});
-    std::stable_sort(rows.begin(), rows.end(),
-                     [&](std::size_t a, std::size_t b) { return train[a].time > train[b].time; });
+    std::sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
+        return std::pair(-train[a].time, a) < std::pair(-train[b].time, b);  // latest first
+    });
     for (const std::size_t row : rows) {
         const auto ago = static_cast<float>((train[rows.front()].time - train[row].time) / span);
         const auto [user, item] = std::pair(train[row].user, train[row].item);

@@ -14,8 +14,8 @@
 
 namespace demo {
 
-void add_window(const funnel::data::Interactions& past, const funnel::data::Interactions& future,
-                const funnel::Matrix<float>& genres, Pool& pool, RankingRows& rows) {
+RankingRows ranking_rows(const funnel::data::Interactions& past, const funnel::data::Interactions& future,
+                         const funnel::Matrix<float>& genres, Pool& pool) {
     const Sources sources = Sources::fit(past, pool);
     const CandidateFeatures features(sources, past, genres);
     const auto retrieval = sources.retrieval();
@@ -26,6 +26,7 @@ void add_window(const funnel::data::Interactions& past, const funnel::data::Inte
             users.push_back(user);
         }
     }
+    RankingRows rows;
     for (const std::uint32_t user : evenly_spread(users, 1000)) {  // each gives some 200 rows
         const auto relevant = taken.row(user).columns;
         funnel::pipeline::Candidates candidates;
@@ -40,13 +41,13 @@ void add_window(const funnel::data::Interactions& past, const funnel::data::Inte
             rows.group_sizes.push_back(found.rows());
         }
     }
+    return rows;
 }
 
 RankingRows ranking_rows(const funnel::data::Interactions& train, const funnel::Matrix<float>& genres, Pool& pool) {
     require_times(train);
-    RankingRows rows;
     const auto [past, future] = funnel::data::split_by_time(train, {.test_fraction = 0.25});
-    add_window(past, future, genres, pool, rows);
+    RankingRows rows = ranking_rows(past, future, genres, pool);
     if (rows.labels.empty()) {
         funnel::raise<funnel::InvalidArgument>(
             "the log is too small to learn a ranker: after a cut in time, no user has both a history and candidates");

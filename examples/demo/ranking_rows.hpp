@@ -13,7 +13,7 @@
 
 namespace demo {
 
-/// Lists of candidates, one per user and window, with their features, and labels: 1 if the user went on to choose it.
+/// Lists of candidates, one per user, with their features, and labels: 1 if the user went on to choose the candidate.
 struct RankingRows {
     std::vector<float> values;  ///< row by row
     std::vector<float> labels;
@@ -24,11 +24,11 @@ struct RankingRows {
     }
 };
 
-/// Adds the lists of one window: sources and features know only `past`, and `future` says what was chosen.
-void add_window(const funnel::data::Interactions& past, const funnel::data::Interactions& future,
-                const funnel::Matrix<float>& genres, Pool& pool, RankingRows& rows);
+/// Lists whose candidates and features know only `past`, and whose labels are the choices in `future`.
+RankingRows ranking_rows(const funnel::data::Interactions& past, const funnel::data::Interactions& future,
+                         const funnel::Matrix<float>& genres, Pool& pool);
 
-/// What rankers learn from: lists of several windows, all of them in the training log.
+/// What rankers learn from: the last quarter of the training log says what was chosen, and the rest is the past.
 RankingRows ranking_rows(const funnel::data::Interactions& train, const funnel::Matrix<float>& genres, Pool& pool);
 
 }  // namespace demo

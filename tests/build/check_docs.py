@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The pages of docs/algorithms/ agree with the code and with bench/results/, and the checks of the site find planted
+"""The pages of docs/algorithms/ and docs/interview/ agree with the code and with bench/results/, and the checks of the site find planted
 faults. This needs no MkDocs; `./dev docs` builds the whole site."""
 
 import json
@@ -28,11 +28,14 @@ def refused(name, says, function, *arguments):
 # The pages themselves: sections, figures, headers, tests, summaries.
 hooks.FILES.update({str(path.relative_to(hooks.ROOT / "include")): "x.html" for path in (hooks.ROOT / "include").rglob("*.hpp")})
 pages = sorted((hooks.DOCS / "algorithms").glob("*.md"))
-for path in pages:
+interview = sorted((hooks.DOCS / "interview").glob("*.md"))
+for path in pages + interview:
     try:
-        hooks.with_figures(hooks.with_sections(path.read_text()), "algorithms/x.html")
+        hooks.with_figures(hooks.with_sections(path.read_text()), f"{path.parent.name}/x.html")
+        hooks.front(path, "title")
     except hooks.Broken as error:
         problems.append(f"{path.name}: {error}")
+for path in pages:
     for name, folder in (("header", "include"), ("tests", ".")):
         if not (hooks.ROOT / folder / hooks.front(path, name)).exists():
             problems.append(f"{path.name}: {name} does not exist")

@@ -105,11 +105,12 @@ TEST_CASE("ranking rows: labels are the later choices, and no candidate is an it
     demo::ProgressBar bar;
     demo::Pool pool(workers, std::ref(bar));
     const auto parts = funnel::data::split_by_time(world().log(), {.test_fraction = 0.25});
-    // With the past as its own future, every label would be 1 if the history were among the candidates.
-    demo::RankingRows rows;
-    demo::add_window(parts.train, parts.train, genres(), pool, rows);
-    REQUIRE(!rows.labels.empty());
-    CHECK(std::count(rows.labels.begin(), rows.labels.end(), 1.0F) == 0);
+    const auto later = demo::ranking_rows(parts.train, parts.test, genres(), pool);
+    CHECK(std::count(later.labels.begin(), later.labels.end(), 1.0F) > 0);
+    // With the past as its own future, labels would be 1 if the history were among the candidates.
+    const auto earlier = demo::ranking_rows(parts.train, parts.train, genres(), pool);
+    CHECK(!earlier.labels.empty());
+    CHECK(std::count(earlier.labels.begin(), earlier.labels.end(), 1.0F) == 0);
 }
 
 TEST_CASE("ranking rows: the same for any number of threads") {
