@@ -12,12 +12,13 @@ lists is more than 0.005 below that of LightGBM.
 
 The data are synthetic: 136 features as a web search or a feed has them, of which 40 describe the query. With MovieLens-100K
 (`./dev data`), candidates of its users are scored, too. All times are CPU time of one thread. Models are trained once, and
-kept in build/bench/models/.
+kept in build/bench/models/; the first run takes some minutes longer.
 """
 
 import ctypes
 import hashlib
-import math
+import pathlib
+import pickle
 import sys
 
 import common
@@ -46,8 +47,7 @@ MODELS.mkdir(parents=True, exist_ok=True)
 SCORES = str(comparison.folder / "data/forest_scores.npy")
 comparison.describe("lleaves", "compiled for this processor, which is not timed")
 
-# Our program without AVX-512, which most processors lack.
-avx2 = None
+avx2 = None  # our program without AVX-512, which many processors lack
 if "AVX-512" in comparison.environment["backend"]:
     avx2 = common.Side([str(common.ROOT / "build/avx2/bench/bench_peers_forest_side")], 600.0)
     print(f"AVX2: {avx2.read('start')['flags']}")
@@ -155,7 +155,7 @@ def lightgbm_model(name, rows, labels, trees=TREES, lists=False, categorical=(),
 
 
 class LightGBM:
-    name, peer, extension = "lightgbm", "lightgbm", ".txt"
+    peer = "lightgbm"
 
     def __init__(self, path):
         self.booster = lightgbm.Booster(model_file=path)
@@ -189,7 +189,7 @@ class LightGBMSingleRow:
 
 
 class XGBoost:
-    name, peer, extension = "xgboost", "xgboost-cpu", ".json"
+    peer = "xgboost-cpu"
 
     def __init__(self, path):
         self.booster = xgboost.Booster({"nthread": 1}, model_file=path)
@@ -263,7 +263,7 @@ class Task:
         """A row: from the file to a forest that scores."""
         ours = lambda: comparison.call("load", format=self.format, path=self.path)["cpu"]
         pairs = comparison.paired(ours, lambda: common.seconds(lambda: peer(self.path)))
-        size = common.pathlib.Path(self.path).stat().st_size / 1e6
+        size = pathlib.Path(self.path).stat().st_size / 1e6
         comparison.add(f"load, {self.name}", peer.peer, pairs, "ms", target=target, setup=f"{size:.1f} MB; read, checked, ready to score")
 
 
@@ -278,9 +278,8 @@ def compare_lightgbm():
         train, labels = ranking_data(500, 1, missing)
         rows = ranking_data(ROWS // LIST, 2, missing)[0]
         for leaves, (target, on_avx2, beside_lleaves) in targets.items():
-            path = lightgbm_model(f"{leaves}-{missing_of(missing).replace(' ', '-').replace('%', '')}", train, labels, lists=True, objective="lambdarank", num_leaves=leaves)
-            task = Task(f"{TREES} x {leaves}", "lightgbm", path, rows, f"{rows.shape[1]} features, {missing_of(missing)}")
-            task.name += f", {missing_of(missing)}"
+            path = lightgbm_model(f"{leaves}-{missing_of(missing).replace(' ', '-')}", train, labels, lists=True, objective="lambdarank", num_leaves=leaves)
+            task = Task(f"{TREES} x {leaves}, {missing_of(missing)}", "lightgbm", path, rows, f"{rows.shape[1]} features")
             peer = LightGBM(path)
             task.against(peer, target)
             if avx2:
@@ -382,8 +381,6 @@ class HistGradientBoosting:
     peer = "scikit-learn"
 
     def __init__(self, path):
-        import pickle
-
         with open(path, "rb") as file:
             self.model = pickle.load(file)
 
@@ -392,8 +389,6 @@ class HistGradientBoosting:
 
 
 def compare_scikit_learn():
-    import pickle
-
     train, labels = ranking_data(250, 3, 0.1)
     rows = ranking_data(ROWS // LIST, 4, 0.1)[0]
     train_categories, categories = with_categories(train, 5), with_categories(rows, 6)
@@ -471,6 +466,8 @@ def main():
         task.loading(LightGBM, target=2.0)
     boosted.loading(XGBoost)
     compare_training()
+    if avx2:
+        avx2.close()
     sys.exit(comparison.finish())
 
 
