@@ -48,8 +48,8 @@ class BasicForest;
 ///
 /// Backend   a HostBackend, or kernels::Device<System> (include ranking/cuda/forest.cuh)
 /// Cost      making it: O(splits);  score: O(n (features + splits / SIMD lanes)), and for a few rows O(n (features +
-///           depths of the trees));  memory: about 60 bytes per split beside the TreeEnsemble, and per thread 1.3 KB per
-///           feature and 2 KB per output
+///           depths of the trees));  memory: about 60 bytes per split beside the TreeEnsemble, and per thread 1.3 KB
+///           per feature and 2 KB per output
 /// Source    Lucchese et al., "QuickScorer", SIGIR 2015, for sorted thresholds and visits to all splits
 template <kernels::HostBackend Backend>
 class BasicForest<Backend> {
