@@ -161,8 +161,9 @@ TEST_CASE_TEMPLATE_DEFINE("Forest: every engine gives the same bits", Backend, f
     const EngineCosts walks{.sweep_node = 1e9};
     const EngineCosts sweeps{.walk_step = 1e9, .most_swept_leaves = 256};
     const EngineCosts sweeps_small_trees{.walk_step = 1e9, .most_swept_leaves = 12};
-    for (const ForestShape& shape : {ForestShape{}, ForestShape{.outputs = 2, .has_categories = true, .has_zero_rules = true},
-                               ForestShape{.leaves = 200, .has_linear_leaves = true}, ForestShape{.sums_in_float = true}}) {
+    for (const ForestShape& shape :
+         {ForestShape{}, ForestShape{.outputs = 2, .has_categories = true, .has_zero_rules = true},
+          ForestShape{.leaves = 200, .has_linear_leaves = true}, ForestShape{.sums_in_float = true}}) {
         const TreeEnsemble trees = random_forest(301, shape);
         for (const EngineCosts& costs : {walks, sweeps, sweeps_small_trees}) {
             const ranking::detail::ForestPlan plan(trees, costs);
