@@ -206,7 +206,7 @@ private:
         }
         std::vector<std::pair<std::size_t, JSONValue>> out;
         for (std::size_t name = at_ + 1; name < node().end; name = nodes()[name + 1].end) {
-            out.push_back({name, JSONValue(*document_, name + 1)});
+            out.emplace_back(name, JSONValue(*document_, name + 1));
         }
         return out;
     }
@@ -369,7 +369,7 @@ public:
 
     /// The outermost value.
     [[nodiscard]] JSONValue root() const& FUNNEL_LIFETIMEBOUND { return {*document_, 0}; }
-    JSONValue root() const&& = delete;
+    JSONValue root() const&& = delete;  // NOLINT(modernize-use-nodiscard)
 
 private:
     explicit JSON(std::unique_ptr<const detail::JSONDocument> document) : document_(std::move(document)) {}

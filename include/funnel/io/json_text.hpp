@@ -156,7 +156,7 @@ private:
                 ++size;
             } while (accept(','));
             if (!accept(']')) {
-                nodes_.fail_here(at_, "\",\" or \"]\"");
+                nodes_.fail_here(at_, R"("," or "]")");
             }
         }
         nodes_.close(node, size);
@@ -203,7 +203,7 @@ private:
                 ++size;
             } while (accept(','));
             if (!accept('}')) {
-                nodes_.fail_here(at_, "\",\" or \"}\"");
+                nodes_.fail_here(at_, R"("," or "}")");
             }
         }
         nodes_.close(node, size);

@@ -53,7 +53,7 @@ template <Number T>
 // Reads a number stored as Stored (std::uint16_t holds a half if T is floating) and converts it to T.
 template <Number T, Number Stored, std::endian Order>
 [[nodiscard]] T load_npy_number(const ByteReader& reader, std::uint64_t position, std::span<const std::byte> bytes) {
-    const Stored stored = load_number<Stored, Order>(bytes);
+    const auto stored = load_number<Stored, Order>(bytes);
     if constexpr (std::same_as<T, Stored>) {
         return stored;
     } else if constexpr (std::same_as<Stored, std::uint16_t>) {

@@ -41,6 +41,7 @@ template <std::size_t N>
         1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600};
     const auto k = static_cast<std::int32_t>(x * std::numbers::log2e - 0.5);  // rounds: x is not positive
     const auto whole = static_cast<double>(k);
+    // NOLINTNEXTLINE(modernize-use-std-numbers): not the constant, but its first digits
     const double r = (x - whole * 0x1.62e42fefa38p-1) - whole * 0x1.ef35793c7673p-45;  // log 2, in two parts
     return series(c, r) * std::bit_cast<double>(std::uint64_t{static_cast<std::uint32_t>(k + 1023)} << 52U);
 }
@@ -180,9 +181,9 @@ private:
 
     // Of the pairs of one item with `block` items.
     struct Pairs {
-        double value[block];
-        double pull[block];  // the gradient of the second item
-        double curvature[block];
+        std::array<double, block> value;
+        std::array<double, block> pull;  // the gradient of the second item
+        std::array<double, block> curvature;
     };
 
     // The item at rank i with those from rank `begin` on. Without branches, so that compilers turn it into SIMD code.
@@ -192,8 +193,8 @@ private:
         const auto other_scores = scores.subspan(begin);
         const auto other_gains = gains.subspan(begin);
         const auto other_discounts = discounts.subspan(begin);
-        double exponents[block];
-        double is_first[block];
+        std::array<double, block> exponents;
+        std::array<double, block> is_first;
         for (std::size_t k = 0; k < block; ++k) {
             exponents[k] = std::max(-sigma * (scores[i] - other_scores[k]), -700.0);
             is_first[k] = gains[i] > other_gains[k] ? 1.0 : 0.0;

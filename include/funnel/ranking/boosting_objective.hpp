@@ -42,7 +42,7 @@ public:
               std::span<const float> labels, std::span<const std::size_t> group_sizes, std::span<const float> weights,
               std::size_t rows)
         : kind_(kind), lambda_rank_(lambda_rank), seed_(seed), labels_(labels), weights_(weights) {
-        with_loss(0, [&]<class L>(const L&) {
+        (void)with_loss(0, [&]<class L>(const L&) {
             nn::detail::require_labels<L>(labels, rows);
             return 0.0;
         });
@@ -143,7 +143,7 @@ private:
     }
 
     template <class Visit>
-    double with_loss(std::uint64_t epoch, const Visit& visit) const {
+    [[nodiscard]] double with_loss(std::uint64_t epoch, const Visit& visit) const {
         switch (kind_) {
             case BoostingObjective::XENDCG:
                 return visit(nn::XENDCG{.seed = seed_, .epoch = epoch, .corrects = true});

@@ -237,7 +237,7 @@ private:
         tree.split_covers.resize(tree.splits.size());
         for (std::size_t i = tree.splits.size(); i-- > 0;) {  // children follow their parents
             for (const std::int32_t child : {tree.splits[i].left, tree.splits[i].right}) {
-                tree.split_covers[i] += child < 0 ? tree.leaf_covers[static_cast<std::size_t>(~child)]
+                tree.split_covers[i] += child < 0 ? tree.leaf_covers[leaf_number(child)]
                                                   : tree.split_covers[static_cast<std::size_t>(child)];
             }
         }

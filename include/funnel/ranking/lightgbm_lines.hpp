@@ -134,6 +134,7 @@ public:
         if constexpr (std::integral<T>) {
             T number{};
             const char* const end = token.data() + token.size();
+            // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): `end` bounds it
             const auto [stop, error] = std::from_chars(token.data(), end, number);
             return stop == end && error == std::errc{} ? std::optional(number) : std::nullopt;
         } else {

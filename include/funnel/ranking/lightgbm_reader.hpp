@@ -51,7 +51,8 @@ public:
             });
         }
         if (header_.find("average_output").exists() && trees > 0) {
-            forest_.averages_over = static_cast<double>(trees / forest_.outputs);
+            const std::size_t iterations = trees / forest_.outputs;
+            forest_.averages_over = static_cast<double>(iterations);
         }
         return std::move(forest_);
     }

@@ -68,11 +68,14 @@ private:
         }
     }
 
-    [[nodiscard]] double iterations() const { return static_cast<double>(forest_.trees.size() / forest_.outputs); }
+    [[nodiscard]] double iterations() const {
+        const std::size_t whole = forest_.trees.size() / forest_.outputs;
+        return static_cast<double>(whole);
+    }
 
     // The objective as the forest names it, or else one with the same transformation of scores.
     [[nodiscard]] std::string objective() const {
-        const std::string plain = plain_objective();
+        std::string plain = plain_objective();
         if (forest_.objective.empty()) {
             return plain;
         }

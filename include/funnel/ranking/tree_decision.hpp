@@ -83,7 +83,7 @@ inline constexpr float zero_threshold = 1e-35F;
         const TreeSplit& split = tree.splits[static_cast<std::size_t>(at)];
         at = goes_left(forest, split, row[split.feature]) ? split.left : split.right;
     }
-    return static_cast<std::size_t>(~at);
+    return leaf_number(at);
 }
 
 /// The value of a linear leaf for a row.

@@ -31,6 +31,11 @@ struct TreeSplit {
     bool zero_is_missing = false;
 };
 
+/// The leaf that a child of a TreeSplit stands for.
+[[nodiscard]] constexpr std::size_t leaf_number(std::int32_t child) noexcept {
+    return static_cast<std::uint32_t>(~child);
+}
+
 /// Linear models in the leaves of a tree (LightGBM's linear_tree). The value of leaf i is
 ///
 ///     constants[i] + sum of coefficients[j] * x[features[j]], j from begins[i] to begins[i + 1], in this order

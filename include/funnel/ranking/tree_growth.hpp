@@ -94,7 +94,7 @@ public:
             const std::uint8_t code = binned_.code(row, split.feature);
             at = goes_left(split, split_bins_[static_cast<std::size_t>(at)], code) ? split.left : split.right;
         }
-        return static_cast<std::size_t>(~at);
+        return leaf_number(at);
     }
 
 private:

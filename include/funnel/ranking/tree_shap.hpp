@@ -111,7 +111,7 @@ private:
                double reach, std::span<double> out) const {
         extend(path, element);
         if (at < 0) {
-            return add_leaf(static_cast<std::size_t>(~at), path, reach, out);
+            return add_leaf(leaf_number(at), path, reach, out);
         }
         const auto i = static_cast<std::size_t>(at);
         const TreeSplit& split = tree_.splits[i];
@@ -149,8 +149,7 @@ private:
     }
 
     [[nodiscard]] double cover_of(std::int32_t child) const {
-        return child < 0 ? tree_.leaf_covers[static_cast<std::size_t>(~child)]
-                         : tree_.split_covers[static_cast<std::size_t>(child)];
+        return child < 0 ? tree_.leaf_covers[leaf_number(child)] : tree_.split_covers[static_cast<std::size_t>(child)];
     }
 
     const TreeEnsemble& forest_;

@@ -249,10 +249,11 @@ private:
         split.feature = nodes.features[node];
         split.missing_goes_left = nodes.default_left[node] == 1;
         if (is_categorical(nodes, node)) {
-            if (nodes.category_set.empty() || !nodes.category_set[node]) {
+            const auto set = nodes.category_set.empty() ? std::nullopt : nodes.category_set[node];
+            if (!set) {
                 value.fail("categories for node " + std::to_string(node), "none");
             }
-            split.categories = *nodes.category_set[node];
+            split.categories = *set;
             split.missing_goes_left = !split.missing_goes_left;
         } else if (is_never_left(nodes, node)) {
             split.threshold = static_cast<double>(infinity);

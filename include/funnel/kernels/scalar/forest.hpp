@@ -91,7 +91,7 @@ inline void quantise(Scalar, std::span<const std::int32_t> levels, std::span<con
     constexpr std::size_t together = 8;  // independent searches hide the latency of each other
     std::size_t r = 0;
     const auto search = [&](auto count) {
-        std::size_t at[count] = {};
+        std::array<std::size_t, count> at{};
         for (std::size_t begin = 0; begin < levels.size(); begin = 2 * begin + 1) {
             for (std::size_t i = 0; i < count; ++i) {
                 at[i] = 2 * at[i] + 1 + (keys[r + i] > levels[at[i]] ? 1U : 0U);

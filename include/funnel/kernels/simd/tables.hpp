@@ -315,7 +315,7 @@ template <class Leaf>
 [[gnu::always_inline]] inline void add_from_registers(std::span<const double> values,
                                                       std::span<const std::uint8_t> leaves,
                                                       std::span<double> sums) noexcept {
-    const auto table = [&](int i) __attribute__((always_inline)) {  // values 8 i to 8 i + 7
+    const auto table = [&](std::size_t i) __attribute__((always_inline)) {  // values 8 i to 8 i + 7
         const auto all = (std::uint64_t{1} << values.size()) - 1;
         return _mm512_maskz_loadu_pd(static_cast<__mmask8>(all >> (8 * i)), values.data() + 8 * i);
     };
