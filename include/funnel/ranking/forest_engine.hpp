@@ -15,6 +15,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -90,12 +91,52 @@ private:
         }
     }
 
-    [[nodiscard]] std::int32_t key_of_category(const CategoryKeys& keys, const float& x) const noexcept {
-        const TreeSplit split{.feature = keys.feature,
-                              .categories = keys.set,
-                              .missing_goes_left = keys.missing_goes_left,
-                              .zero_is_missing = keys.zero_is_missing};
-        return goes_left(forest_, split, x) ? 0 : 1;
+    // What the columns of categories of a feature have in common.
+    struct Category {
+        static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
+        std::uint32_t number = none;  // or one that is in no set
+        bool is_missing = false;
+        bool is_zero = false;
+    };
+
+    // See contains().
+    [[nodiscard]] Category category_of(const float& x) const noexcept {
+        if (math::is_nan(x)) {
+            return {.is_missing = true};
+        }
+        const bool is_low = forest_.negative_fractions_are_category_0 ? !(x > -1.0F) : !(x >= 0.0F);
+        const bool is_known = !is_low && x < 2147483648.0F;
+        return {.number = is_known ? static_cast<std::uint32_t>(static_cast<std::int64_t>(x)) : Category::none,
+                .is_zero = math::abs(x) <= zero_threshold};
+    }
+
+    [[nodiscard]] std::int32_t key_of(const CategoryKeys& keys, const Category& category) const noexcept {
+        if (category.is_missing || (keys.zero_is_missing && category.is_zero)) {
+            return keys.missing_goes_left ? 0 : 1;
+        }
+        const std::vector<std::uint32_t>& words = forest_.category_sets[keys.set];
+        const std::size_t word = category.number / 32;
+        return word < words.size() && ((words[word] >> (category.number % 32)) & 1U) != 0 ? 0 : 1;
+    }
+
+    // Calls visit(column, r, key) for the columns of categories, and all rows.
+    template <class Visit>
+    [[gnu::always_inline]] void visit_categories(MatrixView<const float> rows, const Visit& visit) const noexcept {
+        if (plan_.categories.empty()) {
+            return;
+        }
+        std::array<Category, kernels::forest_block> categories;
+        for (std::size_t c = 0; c < plan_.categories.size(); ++c) {
+            const CategoryKeys& column = plan_.categories[c];
+            if (c == 0 || column.feature != plan_.categories[c - 1].feature) {
+                for (std::size_t r = 0; r < rows.rows(); ++r) {
+                    categories[r] = category_of(rows.row(r)[column.feature]);
+                }
+            }
+            for (std::size_t r = 0; r < rows.rows(); ++r) {
+                visit(plan_.numeric.size() + c, r, key_of(column, categories[r]));
+            }
+        }
     }
 
     // Adds tree t to the sums of rows begin, begin + 1, ..., which are in these leaves.
@@ -163,13 +204,10 @@ private:
     void walk_row(MatrixView<const float> rows, std::size_t r) noexcept {
         const std::span<const float> row = rows.row(r);
         const std::span<std::int32_t> keys = memory_.row_keys;
-        const std::size_t numeric = plan_.numeric.size();
-        for (std::size_t c = 0; c < numeric; ++c) {
+        for (std::size_t c = 0; c < plan_.numeric.size(); ++c) {
             keys[c] = kernels::key_of(row[plan_.numeric[c].feature], plan_.numeric[c]);
         }
-        for (std::size_t c = 0; c < plan_.categories.size(); ++c) {
-            keys[numeric + c] = key_of_category(plan_.categories[c], row[plan_.categories[c].feature]);
-        }
+        visit_categories(rows.rows_from(r, 1), [&](std::size_t c, std::size_t, std::int32_t key) { keys[c] = key; });
         if (plan_.is_plain) {
             Sum sum = sums(0)[r];
             const Sum* const values = this->values().data();
@@ -184,14 +222,8 @@ private:
     }
 
     void sweep_trees(MatrixView<const float> rows) noexcept {
-        const std::size_t numeric = plan_.numeric.size();
         kernels::load_keys<Backend>(rows, plan_.numeric, memory_.keys);
-        for (std::size_t c = 0; c < plan_.categories.size(); ++c) {
-            for (std::size_t r = 0; r < rows.rows(); ++r) {
-                memory_.keys(numeric + c, r) =
-                    key_of_category(plan_.categories[c], rows.row(r)[plan_.categories[c].feature]);
-            }
-        }
+        visit_categories(rows, [&](std::size_t c, std::size_t r, std::int32_t key) { memory_.keys(c, r) = key; });
         // Of the rows that fill up the block, any keys will do.
         const std::size_t filled = (rows.rows() + 63) / 64 * 64;
         for (std::size_t c = 0; c < plan_.columns.size(); ++c) {
