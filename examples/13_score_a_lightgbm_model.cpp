@@ -115,7 +115,8 @@ int main() {
 
     std::vector<std::size_t> order(scores.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
     for (const std::size_t i : order) {
         const auto of_row = std::span(contributions).subspan(i * (names.size() + 1), names.size());
         std::printf("%6.2f  %-26s", scores[i], candidates[i].title);

@@ -63,8 +63,8 @@ double ndcg_of(const Lists& lists, const std::vector<T>& scores) {
     for (const std::size_t size : lists.sizes) {
         std::vector<std::size_t> order(size);
         std::iota(order.begin(), order.end(), begin);
-        std::stable_sort(order.begin(), order.end(),
-                         [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+        std::sort(order.begin(), order.end(),
+                  [&](std::size_t a, std::size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
         std::vector<float> shown;
         for (const std::size_t i : order) {
             shown.push_back(lists.labels[i]);

@@ -104,7 +104,8 @@ double mean_ndcg(const LambdaMART& model, const Problem& problem, std::size_t k)
     for (const std::size_t size : problem.group_sizes) {
         std::vector<std::size_t> order(size);
         std::iota(order.begin(), order.end(), begin);
-        std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return scores[a] > scores[b]; });
+        std::sort(order.begin(), order.end(),
+                  [&](std::size_t a, std::size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
         std::vector<float> shown;
         for (const std::size_t i : order) {
             shown.push_back(problem.labels[i]);

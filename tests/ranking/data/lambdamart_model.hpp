@@ -15,6 +15,7 @@ num_class=1
 num_tree_per_iteration=1
 label_index=0
 max_feature_idx=2
+objective=regression
 feature_names=Column_0 Column_1 Column_2
 feature_infos=none none none
 tree_sizes=401 427 444 449
