@@ -96,6 +96,7 @@ TEST_CASE("hist gradient boosting: each defect of a file is rejected with the ar
     CHECK(error_of(with_array(good, "features", "\1"sv)).find("has feature") != std::string::npos);
     CHECK(error_of(with_array(good, "left", "\0"sv)).find("which does not follow it") != std::string::npos);
     CHECK(error_of(with_array(good, "left", "\xff"sv)).find("tree 0: expected children below 9") != std::string::npos);
+    CHECK(error_of(with_array(good, "right", "\xff"sv)).find("tree 0: expected children below 9") != std::string::npos);
     CHECK(error_of(with_array(good, "left", "\2"sv)).find("tree 0") != std::string::npos);
     CHECK(error_of(with_array(good, "is_leaf", "\1"sv)).find("tree 0") != std::string::npos);
     CHECK(error_of(with_array(good, "is_leaf", "\2"sv)).find("is_leaf: expected zeros and ones") != std::string::npos);
@@ -132,6 +133,24 @@ TEST_CASE(
     CHECK(scores(0, 29.5F) == scores(0, 29.0F));  // 29 is listed by the first tree
     CHECK(scores(1, 29.5F) == scores(1, 30.0F));
     CHECK(scores(1, 29.5F) != scores(1, 29.0F));
+}
+
+TEST_CASE("hist gradient boosting: unknown categories go to the side of missing values, left, too") {
+    using namespace std::string_view_literals;
+    const std::string good = text_of(model_path("hist_gradient_boosting", "categorical.npz"));
+    const TempDir dir;
+    const std::string path = dir / "model.npz";  // nodes 5 and 14 are the splits on categories; both list 29
+    const std::string text =
+        with_array(with_array(good, "missing_goes_left", "\1"sv, 5), "missing_goes_left", "\1"sv, 14);
+    put_bytes(path, std::as_bytes(std::span(text)));
+    const Forest forest = load_hist_gradient_boosting(path);
+    const auto scores = [&](float category) {
+        Matrix<float> row(1, 4);
+        row(0, 2) = category;
+        return forest.score(row.view());
+    };
+    CHECK(scores(30.0F) == scores(29.0F));  // unknown
+    CHECK(scores(33.0F) != scores(29.0F));  // known, not listed
 }
 
 TEST_CASE("hist gradient boosting: the weight of a split is that of its children") {
