@@ -152,6 +152,7 @@ inline TreeEnsemble random_forest(std::uint64_t seed, const ForestShape& shape) 
             }
         }
         forest.negative_fractions_are_category_0 = random.below(2) == 0;
+        forest.fractions_are_unknown = random.below(2) == 0;
     }
     for (std::size_t t = 0; t < shape.trees; ++t) {
         forest.trees.push_back(random_tree(random, forest, shape));

@@ -15,7 +15,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -93,20 +92,16 @@ private:
 
     // What the columns of categories of a feature have in common.
     struct Category {
-        static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
-        std::uint32_t number = none;  // or one that is in no set
+        std::uint32_t number = no_category;
         bool is_missing = false;
         bool is_zero = false;
     };
 
-    // See contains().
-    [[nodiscard]] Category category_of(const float& x) const noexcept {
+    [[nodiscard]] Category category_in(const float& x) const noexcept {
         if (math::is_nan(x)) {
             return {.is_missing = true};
         }
-        const bool is_low = forest_.negative_fractions_are_category_0 ? !(x > -1.0F) : !(x >= 0.0F);
-        const bool is_known = !is_low && x < 2147483648.0F;
-        return {.number = is_known ? static_cast<std::uint32_t>(static_cast<std::int64_t>(x)) : Category::none,
+        return {.number = category_of(x, forest_.negative_fractions_are_category_0, forest_.fractions_are_unknown),
                 .is_zero = math::abs(x) <= zero_threshold};
     }
 
@@ -115,8 +110,7 @@ private:
             return keys.missing_goes_left ? 0 : 1;
         }
         const std::vector<std::uint32_t>& words = forest_.category_sets[keys.set];
-        const std::size_t word = category.number / 32;
-        return word < words.size() && ((words[word] >> (category.number % 32)) & 1U) != 0 ? 0 : 1;
+        return contains(words.data(), words.size(), category.number) ? 0 : 1;
     }
 
     // Calls visit(column, r, key) for the columns of categories, and all rows.
@@ -130,7 +124,7 @@ private:
             const CategoryKeys& column = plan_.categories[c];
             if (c == 0 || column.feature != plan_.categories[c - 1].feature) {
                 for (std::size_t r = 0; r < rows.rows(); ++r) {
-                    categories[r] = category_of(rows.row(r)[column.feature]);
+                    categories[r] = category_in(rows.row(r)[column.feature]);
                 }
             }
             for (std::size_t r = 0; r < rows.rows(); ++r) {

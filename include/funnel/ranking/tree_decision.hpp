@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/config.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/ranking/tree_ensemble.hpp>
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -50,17 +52,30 @@ inline constexpr float zero_threshold = 1e-35F;
     return ~(magnitude + (is_exact ? 0 : 1));
 }
 
-/// Whether a value is one of the categories of a set. Values are truncated towards zero.
-[[nodiscard]] inline bool contains(std::span<const std::uint32_t> words, float x,
-                                   bool negative_fractions_are_category_0) {
+/// The category that a value names, if no set has it.
+inline constexpr std::uint32_t no_category = std::numeric_limits<std::uint32_t>::max();
+
+/// The category that a value names, which is not NaN. A value with a fraction is truncated towards zero, or unknown.
+[[nodiscard]] FUNNEL_HOST_DEVICE inline std::uint32_t category_of(const float& x,
+                                                                  bool negative_fractions_are_category_0,
+                                                                  bool fractions_are_unknown) noexcept {
     // Tested before the conversion, which is undefined for values out of range.
-    const float first = negative_fractions_are_category_0 ? -1.0F : 0.0F;
-    const bool is_low = negative_fractions_are_category_0 ? !(x > first) : !(x >= first);
-    if (is_low || words.empty() || !(x < static_cast<float>(32 * words.size()))) {
-        return false;
+    const bool is_low = negative_fractions_are_category_0 ? !(x > -1.0F) : !(x >= 0.0F);
+    if (is_low || !(x < 2147483648.0F)) {
+        return no_category;
     }
-    const auto category = static_cast<std::size_t>(static_cast<std::int64_t>(x));
-    return ((words[category / 32] >> (category % 32)) & 1U) != 0;
+    const auto category = static_cast<std::int32_t>(x);
+    return fractions_are_unknown && static_cast<float>(category) != x ? no_category
+                                                                      : static_cast<std::uint32_t>(category);
+}
+
+/// Whether a category is in a set.
+///
+/// Shapes    words: n
+[[nodiscard]] FUNNEL_HOST_DEVICE inline bool contains(const std::uint32_t* words, std::size_t n,
+                                                      std::uint32_t category) noexcept {
+    const std::size_t word = category / 32;
+    return category != no_category && word < n && ((words[word] >> (category % 32)) & 1U) != 0;
 }
 
 /// Whether a row with value x takes the left side. The specification of all engines.
@@ -69,9 +84,9 @@ inline constexpr float zero_threshold = 1e-35F;
         return split.missing_goes_left;
     }
     if (split.categories != TreeSplit::no_categories) {
-        const bool is_unknown = forest.fractions_are_unknown && x != math::floor(x);
-        return !is_unknown &&
-               contains(forest.category_sets[split.categories], x, forest.negative_fractions_are_category_0);
+        const std::vector<std::uint32_t>& words = forest.category_sets[split.categories];
+        return contains(words.data(), words.size(),
+                        category_of(x, forest.negative_fractions_are_category_0, forest.fractions_are_unknown));
     }
     return static_cast<double>(x) <= split.threshold;
 }

@@ -55,6 +55,7 @@ struct DeviceTreesView {
     double scale;
     std::size_t outputs;
     bool negative_fractions_are_category_0;
+    bool fractions_are_unknown;
     bool sums_in_float;
 };
 
@@ -118,19 +119,12 @@ private:
         if (math::is_nan(x) || (split.zero_is_missing && is_almost_zero(x))) {
             return split.missing_goes_left;
         }
-        return split.categories != TreeSplit::no_categories ? contains(split.categories, x)
-                                                            : static_cast<double>(x) <= split.threshold;
-    }
-
-    [[nodiscard]] FUNNEL_HOST_DEVICE bool contains(std::uint32_t set, const float& x) const noexcept {
-        const std::uint32_t* words = forest.set_words + forest.set_begins[set];
-        const std::size_t n = forest.set_begins[set + 1] - forest.set_begins[set];
-        const bool is_low = forest.negative_fractions_are_category_0 ? !(x > -1.0F) : !(x >= 0.0F);
-        if (is_low || n == 0 || !(x < static_cast<float>(32 * n))) {
-            return false;
+        if (split.categories != TreeSplit::no_categories) {
+            const std::size_t begin = forest.set_begins[split.categories];
+            return contains(forest.set_words + begin, forest.set_begins[split.categories + 1] - begin,
+                            category_of(x, forest.negative_fractions_are_category_0, forest.fractions_are_unknown));
         }
-        const auto category = static_cast<std::size_t>(static_cast<std::int64_t>(x));
-        return ((words[category / 32] >> (category % 32)) & 1U) != 0;
+        return static_cast<double>(x) <= split.threshold;
     }
 
     [[nodiscard]] FUNNEL_HOST_DEVICE double linear_value(const DeviceTree& tree, std::size_t leaf, const float* row,
@@ -196,6 +190,7 @@ public:
                                    forest.scale,
                                    forest.outputs,
                                    forest.negative_fractions_are_category_0,
+                                   forest.fractions_are_unknown,
                                    forest.sums_in_float};
         thrust::for_each_n(System::policy(), thrust::counting_iterator<std::size_t>(0), n,
                            ScoreRowThere{view, {rows_there.span().data, n, forest.features}, out_there.span().data});
