@@ -108,7 +108,9 @@ TEST_CASE("LambdaRank: long lists against the definition, pair by pair") {
                 const double sigma = 1.3;
                 std::vector<std::size_t> order(n);
                 std::iota(order.begin(), order.end(), std::size_t{0});
-                std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return scores[a] > scores[b]; });
+                std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+                    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+                });
                 std::vector<float> sorted = labels;
                 std::sort(sorted.rbegin(), sorted.rend());
                 const auto discount = [](std::size_t r) { return 1.0 / std::log2(2.0 + static_cast<double>(r)); };
