@@ -317,7 +317,7 @@ private:
                          .is_linear = is_linear});
         if (is_swept(leaves)) {
             ++swept_trees_;
-            walk_steps_ += static_cast<std::size_t>(std::bit_width(leaves));
+            walk_steps_ += static_cast<unsigned>(std::bit_width(leaves));
         }
 
         const std::size_t splits = tree.splits.size();  // leaves follow splits

@@ -83,7 +83,7 @@ void quantise(Simd<Arch>, std::span<const std::int32_t> levels, std::span<const 
             tree.count(simd::Integers<Arch>::load(keys.data() + r)).store_codes(codes.data() + r);
         }
     };
-    const auto depth = static_cast<std::size_t>(std::bit_width(levels.size()));
+    const auto depth = static_cast<unsigned>(std::bit_width(levels.size()));
     [&]<std::size_t... Depth>(std::index_sequence<Depth...>) {
         ((depth == Depth ? search(std::integral_constant<std::size_t, Depth>{}) : void()), ...);
     }(std::make_index_sequence<9>{});
