@@ -153,7 +153,8 @@ TEST_CASE("catboost: each defect of a model is rejected with the field that has 
              {"[2, [100]]", "[2, [100, 0]]", "expected 8 leaf values, found 4"},
              {"\"oblivious_trees\"", "\"shrubs\"", "the key \"trees\""}}) {
         const std::string error = error_of(replaced(oblivious(), old, by));
-        CHECK_MESSAGE(error.find(message) != std::string::npos, by << ": " << error);
+        const std::string what = by + ": " + error;
+        CHECK_MESSAGE(error.find(message) != std::string::npos, what);
     }
     std::string deep = oblivious();
     for (int i = 0; i < 20; ++i) {

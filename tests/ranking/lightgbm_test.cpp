@@ -212,12 +212,13 @@ TEST_CASE("lightgbm: numerical decisions are those of LightGBM, for all missing 
 TEST_CASE("lightgbm: thresholds within 1e-35 of 0 see values within 1e-35 of 0 as 0") {
     for (const auto& [threshold, sides] : std::vector<std::pair<std::string, std::string>>{
              {"0", "LLLLLR"}, {"-0", "LLLLLR"}, {"1e-40", "LLLLLR"}, {"-1e-40", "LRRRRR"}, {"-1e-35", "LRRRRR"}}) {
-        const Forest forest = forest_of(replaced(smallest, "threshold=0.5", "threshold=" + threshold));
+        const std::string line = "threshold=" + threshold;
+        const Forest forest = forest_of(replaced(smallest, "threshold=0.5", line));
         std::string found;
         for (const float x : {-1.1e-35F, -1e-35F, -1e-45F, 0.0F, 1e-35F, 1.1e-35F}) {
             found += score(forest, {x})[0] == 10.0 ? 'L' : 'R';
         }
-        CHECK_MESSAGE(found == sides, threshold);
+        CHECK_MESSAGE(found == sides, line);
     }
 }
 

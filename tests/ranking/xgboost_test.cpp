@@ -149,7 +149,8 @@ TEST_CASE("xgboost: base scores in the space of the objective, as a number or a 
                                                           {"reg:squarederror", "0.5 "},
                                                           {"reg:magic", "0"}}) {
         const std::string error = error_of(stump("0.5", objective, base_score));
-        CHECK_MESSAGE((error == "no error") == (base_score == "0.5 "), objective << " " << base_score);
+        const std::string what = objective + " " + base_score;
+        CHECK_MESSAGE((error == "no error") == (base_score == "0.5 "), what);
     }
 }
 
@@ -219,7 +220,8 @@ TEST_CASE("xgboost: each defect of a model is rejected with the field that has i
              {"\"objective\"", "\"feature_names\":[\"a\",\"b\"],\"objective\"", "2 feature names for 1 features"},
              {"\"objective\":{", "\"objective\":{\"x\":", "byte "}}) {
         const std::string error = error_of(replaced(good, old, by));
-        CHECK_MESSAGE(error.find(message) != std::string::npos, by << ": " << error);
+        const std::string what = by + ": " + error;
+        CHECK_MESSAGE(error.find(message) != std::string::npos, what);
     }
     CHECK(error_of(good.substr(0, good.size() - 1)) != "no error");
     CHECK(error_of(replaced(good, "\"left_children\":[1", "\"left_children\":[3"))
