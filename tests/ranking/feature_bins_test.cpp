@@ -45,6 +45,13 @@ TEST_CASE("bounds_of: worked by hand") {
     CHECK(bounds_of({0.0F, -0.0F, 1e-36F}, 255).empty());  // all are zero
 }
 
+TEST_CASE("bounds_of: a bound between -1 and 1 is one that a LightGBM model can hold") {
+    const auto tiny = static_cast<double>(1e-35F);
+    CHECK(bounds_of({-1.0F, 1.0F}, 255) == std::vector{tiny});
+    CHECK(bounds_of({-2e-35F, 1.5e-35F}, 255) == std::vector{tiny});
+    CHECK(bounds_of({-1.0F, 1.5F}, 255) == std::vector{std::nextafter(0.25, infinity)});
+}
+
 TEST_CASE("divide: a value in many rows is alone if half a bin lies before it, by hand") {
     const auto ends_of = [](const std::vector<std::size_t>& counts, std::size_t room) {
         std::vector<funnel::ranking::detail::ValueCount> values;

@@ -94,10 +94,13 @@ TEST_CASE("IsotonicRegression: is the min-max formula, on random labels and weig
     }
 }
 
-TEST_CASE("IsotonicRegression: scores of any size interpolate without overflow") {
+TEST_CASE("IsotonicRegression: scores of any size interpolate without overflow and underflow") {
     const double most = std::numeric_limits<double>::max();
     const auto model = IsotonicRegression::fit(std::vector{-most, most}, std::vector<float>{0, 1});
     CHECK(model.predict(std::vector{-most, 0.0, most}) == std::vector{0.0, 0.5, 1.0});
+    const double least = std::numeric_limits<double>::denorm_min();
+    const auto close = IsotonicRegression::fit(std::vector{-least, least}, std::vector<float>{0, 1});
+    CHECK(close.predict(std::vector{-least, 0.0, least}) == std::vector{0.0, 0.5, 1.0});
     const auto one = IsotonicRegression::fit(std::vector{2.0}, std::vector{0.25F});
     CHECK(one.predict(std::vector{-1.0, 2.0, 3.0}) == std::vector{0.25, 0.25, 0.25});
 }

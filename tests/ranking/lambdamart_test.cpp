@@ -435,6 +435,57 @@ TEST_CASE("LambdaMART: early stopping keeps the trees with the best validation s
     }
 }
 
+TEST_CASE("LambdaMART: rejects validation rows that cannot judge, which would stop training after one tree") {
+    const Problem train = random_problem(10, 7);
+    const Problem held_out = random_problem(5, 8);
+    const std::vector<float> zeros(held_out.labels.size(), 0.0F);
+    const Matrix<float> no_rows(0, train.rows.cols());
+    const auto trees = [&](const ValidationRows& validation, BoostingObjective objective) {
+        return LambdaMART::fit({train.rows, train.labels, train.group_sizes}, validation,
+                               {.objective = objective, .trees = 2})
+            .forest()
+            .trees()
+            .trees.size();
+    };
+    for (const auto objective : {BoostingObjective::LambdaRank, BoostingObjective::XENDCG}) {
+        CHECK_THROWS_WITH_AS((void)trees({held_out.rows, zeros, held_out.group_sizes}, objective),
+                             "LambdaMART::fit: validation needs a row, and for a ranking objective a label above 0",
+                             InvalidArgument);
+    }
+    CHECK_THROWS_AS((void)trees({no_rows, {}}, BoostingObjective::LambdaRank), InvalidArgument);
+    CHECK_THROWS_AS((void)trees({no_rows, {}}, BoostingObjective::SquaredError), InvalidArgument);
+    CHECK(trees({held_out.rows, zeros}, BoostingObjective::SquaredError) > 0);
+}
+
+TEST_CASE("LambdaMART: a loss or bias that is not finite is an error, not a model") {
+    const Problem problem = random_problem(10, 9);
+    const std::vector<std::uint32_t> positions(problem.labels.size(), 0);
+    const TrainingRows training{problem.rows, problem.labels, problem.group_sizes, {}, positions};
+    for (const LambdaMARTOptions& options : {LambdaMARTOptions{.trees = 1, .lambda_rank = {.sigma = 1e308}},
+                                             LambdaMARTOptions{.trees = 1, .position_bias_l2 = 1e308}}) {
+        CHECK_THROWS_WITH_AS((void)LambdaMART::fit(training, options),
+                             "LambdaMART::fit: training diverged; try a smaller sigma or position_bias_l2",
+                             InvalidArgument);
+    }
+}
+
+TEST_CASE("LambdaMART: a model of features -1 and 1 can be saved") {
+    const Matrix<float> rows = [] {
+        Matrix<float> out(8, 1);
+        for (std::size_t i = 0; i < 8; ++i) {
+            out(i, 0) = i < 4 ? -1.0F : 1.0F;
+        }
+        return out;
+    }();
+    const std::vector<float> labels{0, 0, 0, 0, 1, 1, 1, 1};
+    const auto model = LambdaMART::fit(
+        rows, labels, {}, {.objective = BoostingObjective::SquaredError, .trees = 2, .leaves = 2, .min_rows = 1});
+    REQUIRE(model.forest().trees().trees[0].splits.size() == 1);
+    const funnel::testing::TempDir dir;
+    funnel::ranking::save_lightgbm(model.forest(), dir / "model.txt");
+    CHECK(funnel::ranking::load_lightgbm(dir / "model.txt").score(rows) == model.forest().score(rows));
+}
+
 TEST_CASE("LambdaMART: reports progress, and can be stopped") {
     const Problem problem = random_problem(30, 9);
     funnel::Serial serial;

@@ -121,12 +121,11 @@ inline void divide(std::span<const ValueCount> values, std::size_t room, std::ve
         const auto low = static_cast<double>(values[end].first);
         const auto high = static_cast<double>(values[end + 1].first);
         const double most = std::numeric_limits<double>::infinity();
-        if (low == 0.0) {
-            bounds.push_back(near_zero);
-        } else if (high == 0.0) {
+        const double middle = math::nextafter((low + high) / 2.0, most);  // exact: low and high are floats
+        if (high == 0.0) {
             bounds.push_back(math::nextafter(-near_zero, -most));
-        } else {
-            bounds.push_back(math::nextafter((low + high) / 2.0, most));  // exact: low and high are floats
+        } else {  // a model of LightGBM has no thresholds nearer to zero
+            bounds.push_back(low == 0.0 || math::abs(middle) <= near_zero ? near_zero : middle);
         }
     }
     return bounds;

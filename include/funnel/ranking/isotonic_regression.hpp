@@ -156,7 +156,8 @@ private:
             return values_[i];
         }
         // Halves, because the distance of two finite numbers may be infinite.
-        const double share = (score / 2.0 - lasts_[i] / 2.0) / (firsts_[next] / 2.0 - lasts_[i] / 2.0);
+        const double distance = firsts_[next] / 2.0 - lasts_[i] / 2.0;
+        const double share = distance > 0.0 ? (score / 2.0 - lasts_[i] / 2.0) / distance : 0.5;
         return std::clamp((1.0 - share) * values_[i] + share * values_[next], values_[i], values_[next]);
     }
 

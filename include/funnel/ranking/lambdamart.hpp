@@ -100,6 +100,8 @@ public:
     /// As above, and stops when the validation rows have not improved for `patience` trees. The model keeps the trees
     /// up to the best number. Judged by the mean NDCG of the lists that have a label above 0, or for SquaredError and
     /// Logloss by the mean loss.
+    ///
+    /// Errors    InvalidArgument also if there is nothing to judge by: no row, or no such list
     template <Executor E = Serial>
     [[nodiscard]] static LambdaMART fit(const TrainingRows& training, const ValidationRows& validation,
                                         const LambdaMARTOptions& options = {}, E&& executor = E{}) {
@@ -158,6 +160,8 @@ private:
             require_equal(validation->rows.cols(), rows.cols(), "LambdaMART::fit: validation columns");
             judge.emplace(options.objective, options.lambda_rank, options.seed, validation->labels,
                           validation->group_sizes, std::span<const float>{}, validation->rows.rows());
+            require(judge->can_judge(),
+                    "LambdaMART::fit: validation needs a row, and for a ranking objective a label above 0");
         }
         const detail::BinnedRows binned(rows, options.max_bins, executor);
         boost(binned, objective, detail::PositionBias(positions, options.learning_rate, options.position_bias_l2),
@@ -239,6 +243,8 @@ private:
         for (std::size_t t = 0; t < options.trees; ++t) {
             training_losses_.push_back(objective.derive(bias.add_to(scores), t, gradients, executor));
             bias.update(gradients);
+            require(math::is_finite(training_losses_.back()) && detail::all_finite(bias.biases()),
+                    "LambdaMART::fit: training diverged; try a smaller sigma or position_bias_l2");
             const auto rows = sample(n, options.row_fraction, Random(options.seed, stream("lambdamart.rows"), t));
             const auto features = sample(binned.features(), options.feature_fraction,
                                          Random(options.seed, stream("lambdamart.features"), t));
