@@ -634,3 +634,23 @@ TEST_CASE("LambdaMART: rejects NaN labels, shapes that differ, and options out o
                                           ValidationRows{narrow, label}, LambdaMARTOptions{}),
                     InvalidArgument);
 }
+
+TEST_CASE("LambdaMART: rejects validation rows that cannot say when to stop") {
+    const Problem train = random_problem(40, 7);
+    const std::vector<float> zeros(train.labels.size(), 0.0F);
+    const Matrix<float> none(0, train.rows.cols());
+    const auto message_of = [&](const ValidationRows& validation, BoostingObjective objective) -> std::string {
+        try {
+            (void)LambdaMART::fit(train.rows, zeros, train.group_sizes, validation,
+                                  {.objective = objective, .trees = 1});
+        } catch (const InvalidArgument& error) {
+            return error.what();
+        }
+        return "no error";
+    };
+    const std::string expected = "LambdaMART::fit: validation rows must";
+    CHECK(message_of({none, {}}, BoostingObjective::LambdaRank).find(expected) == 0);
+    CHECK(message_of({none, {}}, BoostingObjective::SquaredError).find(expected) == 0);
+    CHECK(message_of({train.rows, zeros, train.group_sizes}, BoostingObjective::LambdaRank).find(expected) == 0);
+    CHECK(message_of({train.rows, zeros, train.group_sizes}, BoostingObjective::SquaredError) == "no error");
+}

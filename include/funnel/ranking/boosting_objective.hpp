@@ -114,13 +114,19 @@ public:
         return sum / static_cast<double>(scores.size());
     }
 
-    /// How good scores are, higher is better: the mean NDCG of the lists with a label above 0 (0 if there is none), or
-    /// minus the mean loss.
+    /// Whether judge() says anything: there are rows, and one has a label above 0 if the objective ranks.
+    [[nodiscard]] bool can_judge() const {
+        return ranks() ? std::any_of(labels_.begin(), labels_.end(), [](const float& y) { return y > 0.0F; })
+                       : !labels_.empty();
+    }
+
+    /// How good scores are, higher is better: the mean NDCG of the lists with a label above 0, or minus the mean loss.
+    /// Needs can_judge() (not checked).
     template <Executor E>
     [[nodiscard]] double judge(std::span<const double> scores, std::size_t ndcg_at, E& executor) const {
         if (!ranks()) {
             std::vector<RowGradient> unused(scores.size());
-            return scores.empty() ? 0.0 : -derive(scores, 0, unused, executor);
+            return -derive(scores, 0, unused, executor);
         }
         std::size_t judged = 0;
         for (std::size_t list = 0; list + 1 < begins_.size(); ++list) {
@@ -129,7 +135,7 @@ public:
         const double sum = sum_over_lists(executor, [&](std::size_t list, Memory& memory) {
             return has_gain(list) ? ndcg(scores, list, ndcg_at, memory) : 0.0;
         });
-        return judged > 0 ? sum / static_cast<double>(judged) : 0.0;
+        return sum / static_cast<double>(judged);
     }
 
 private:

@@ -66,7 +66,9 @@ struct TrainingRows {
     std::span<const std::uint32_t> positions = {};  ///< n or empty, each below n
 };
 
-/// Rows to judge a model by while it is trained; a view. Lists and labels as for LambdaMART::fit.
+/// Rows to judge a model by while it is trained; a view. Lists and labels as in TrainingRows, but without weights and
+/// positions: clicks on lists that an old ranking ordered favor that ranking, and training stops too early. Use lists
+/// that were shown in random order, or fit without validation rows.
 struct ValidationRows {
     MatrixView<const float> rows;
     std::span<const float> labels;
@@ -90,7 +92,8 @@ public:
     /// no split is left.
     ///
     /// Errors    InvalidArgument if the shapes do not match, n or d is 0, n is 2^32 or more, a feature is infinite, the
-    ///           objective does not accept a label or positions, an option is out of range, or training diverges
+    ///           objective does not accept a label or positions, an option is out of range, or training diverges;
+    ///           with validation rows: if there are none or, for a ranking objective, none has a label above 0
     template <Executor E = Serial>
     [[nodiscard]] static LambdaMART fit(const TrainingRows& training, const LambdaMARTOptions& options = {},
                                         E&& executor = E{}) {
@@ -155,9 +158,13 @@ private:
         }
         std::optional<detail::Objective> judge;
         if (validation != nullptr) {
-            require_equal(validation->rows.cols(), rows.cols(), "LambdaMART::fit: validation columns");
+            require_equal(validation->rows.cols(), rows.cols(),
+                          "LambdaMART::fit: number of columns of the validation rows");
             judge.emplace(options.objective, options.lambda_rank, options.seed, validation->labels,
                           validation->group_sizes, std::span<const float>{}, validation->rows.rows());
+            require(
+                judge->can_judge(),
+                "LambdaMART::fit: validation rows must not be empty, and need a label above 0 if the objective ranks");
         }
         const detail::BinnedRows binned(rows, options.max_bins, executor);
         boost(binned, objective, detail::PositionBias(positions, options.learning_rate, options.position_bias_l2),
