@@ -130,6 +130,7 @@ TEST_CASE("catboost: an error names the feature that needs more than numbers") {
 
 TEST_CASE("catboost: each defect of a model is rejected with the field that has it") {
     REQUIRE(error_of(oblivious()) == "no error");
+    CHECK(error_of("CBM1\b").find("save_model(path, format=\"json\")") != std::string::npos);
     struct Defect {
         std::string old;
         std::string by;

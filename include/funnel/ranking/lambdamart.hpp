@@ -66,7 +66,9 @@ struct TrainingRows {
     std::span<const std::uint32_t> positions = {};  ///< n or empty, each below n
 };
 
-/// Rows to judge a model by while it is trained; a view. Lists and labels as for LambdaMART::fit.
+/// Rows to judge a model by while it is trained; a view. Lists and labels as in TrainingRows, but without weights and
+/// positions: clicks on lists that an old ranking ordered favor that ranking, and training stops too early. Use lists
+/// that were shown in random order, or fit without validation rows.
 struct ValidationRows {
     MatrixView<const float> rows;
     std::span<const float> labels;
@@ -157,7 +159,8 @@ private:
         }
         std::optional<detail::Objective> judge;
         if (validation != nullptr) {
-            require_equal(validation->rows.cols(), rows.cols(), "LambdaMART::fit: validation columns");
+            require_equal(validation->rows.cols(), rows.cols(),
+                          "LambdaMART::fit: number of columns of the validation rows");
             judge.emplace(options.objective, options.lambda_rank, options.seed, validation->labels,
                           validation->group_sizes, std::span<const float>{}, validation->rows.rows());
             require(judge->can_judge(),

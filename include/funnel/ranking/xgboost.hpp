@@ -226,7 +226,7 @@ private:
 }
 
 /// A forest that scores as XGBoost does: score() gives the margins, with the same bits as Booster.predict(DMatrix,
-/// output_margin=True).
+/// output_margin=True). predict() transforms them in double precision, XGBoost in float.
 ///
 /// Errors    as read_xgboost()
 [[nodiscard]] inline Forest load_xgboost(const std::string& path) {
