@@ -110,6 +110,11 @@ TEST_CASE("hist gradient boosting: each defect of a file is rejected with the ar
     CHECK(error_of(with_array(good, "baseline", "\0\0\0\0\0\0\xf8\x7f"sv)).find("finite") != std::string::npos);
     CHECK(error_of(with_array(good, "count", "\0\0\0\0\0\0\xf0\xff"sv)).find("covers") != std::string::npos);
     const std::string flags = text_of(model_path("hist_gradient_boosting", "squared.npz"));
+    const std::string short_tree = with_array(with_array(flags, "is_leaf", "\1"sv, 18), "tree_nodes", "\1"sv, 8);
+    CHECK(error_of(short_tree).find("tree_nodes: expected a sum of 27 nodes") != std::string::npos);
+    CHECK(
+        error_of(with_array(good, "is_categorical", "\0\1"sv, 5)).find("tree 0: expected categories in splits only") !=
+        std::string::npos);
     CHECK(error_of(with_array(flags, "is_categorical", "\1"sv)).find("left_categories: expected 1 sets") !=
           std::string::npos);
     const std::string packed = text_of(model_path("hist_gradient_boosting", "unsupported/compressed.npz"));

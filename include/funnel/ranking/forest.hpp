@@ -44,7 +44,7 @@ class BasicForest;
 /// Blocks of 256 rows are scored together: features become codes of one byte, and each tree compares all rows with all
 /// of its splits at once, without a branch. A few rows, and trees of more than 256 leaves, are walked from the root,
 /// eight walks at a time. forest_costs.hpp says which engine is used when. The scores have the same bits either way,
-/// with every Backend, and for any number of threads.
+/// with every Backend, and for any number of threads, unless compiled with -ffast-math.
 ///
 /// Backend   a HostBackend, or kernels::Device<System> (include ranking/cuda/forest.cuh)
 /// Cost      making it: O(splits);  score: O(n (features + splits / SIMD lanes)), and for a few rows O(n (features +
