@@ -79,8 +79,10 @@ public:
           setup_(data_ + ", 20 % of the rows held out, random split") {}
 
     void compare_models() {
-        for (const auto& [split_name, split] :
+        for (const auto& named :
              {std::pair("random split", split_), std::pair("time split", data::split_by_time(log_))}) {
+            const std::string split_name = named.first;
+            const auto& split = named.second;
             const auto add = [&](const std::string& name, const auto& model) {
                 const auto figures = metrics::evaluate(model, split.train, split.test, {}, pool_).warm();
                 report_.add({.name = name + ", " + split_name,
