@@ -3,7 +3,8 @@
 
 In a page:
     --8<-- "FILE" "LINE"            in a code block: the declaration in FILE whose first line contains LINE
-    {{ value("AREA", "ROW") }}      a number of the newest bench/results/*_AREA.json; a third argument is a format
+    {{ value("AREA", "ROW") }}      a number of the newest bench/results/*_AREA.json; a third argument is a format. In an area
+                                    peers_X, a row is "ROW, PEER", and its number is the ratio
     {{ plot("AREA", "ROW {}", [1, 2], "x", "y") }}    a plot of such numbers
     {{ source("AREA", "ROW") }}     the command, the date and the machine of that file, and the data of the row
     {{ header("funnel/cf/ease.hpp") }}                a link to the API page of a header; a second argument is its text
@@ -88,7 +89,10 @@ def results(area):
     for path, known in kept["sources"].items():
         if not (ROOT / path).exists() or digest(path) != known:
             raise Broken(f"{files[-1].name} is stale: {path} has changed since. Run {kept['command']}, then keep the result (docs/site/hooks.py)")
-    rows = {row["name"]: (row["ours"]["median"], row["setup"]) for row in data["rows"]}
+    if area.startswith("peers_"):
+        rows = {f"{row['name']}, {row['peer']}": (row["ratio"]["median"], row["setup"]) for row in data["rows"]}
+    else:
+        rows = {row["name"]: (row["ours"]["median"], row["setup"]) for row in data["rows"]}
     if len(rows) != len(data["rows"]):
         raise Broken(f"{files[-1].name}: two rows have one name")
     here = data["environment"]
