@@ -100,6 +100,7 @@
 #include <funnel/io/vecs.hpp>
 #include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/beta.hpp>
 #include <funnel/kernels/distance.hpp>
 #include <funnel/kernels/dot.hpp>
 #include <funnel/kernels/forest.hpp>
