@@ -58,7 +58,10 @@ public:
                     fill(arms.back(), t, shared, half, ends[panel + 1], above);
                 }
             }
-            add_panel(arms, half, forwards, backwards, result);
+            // P(at most k - 1 exceed) only falls from here on, and bounds what the panels below would add.
+            if (add_panel(arms, half, forwards, backwards, result) < 1e-14) {
+                break;
+            }
         }
         return result;
     }
@@ -131,14 +134,17 @@ private:
         }
     }
 
-    void add_panel(const std::vector<Arm>& arms, double half, std::vector<Nodes>& forwards,
-                   std::vector<Nodes>& backwards, std::vector<double>& result) const {
+    // Returns P(at most k - 1 of all arms exceed the lowest node).
+    [[nodiscard]] double add_panel(const std::vector<Arm>& arms, double half, std::vector<Nodes>& forwards,
+                                   std::vector<Nodes>& backwards, std::vector<double>& result) const {
         // forwards[i k + u]: u of the arms before i exceed.  backwards[u]: at most u of those after i do.
         forwards.assign((arms.size() + 1) * k_, Nodes{});
         forwards[0].fill(1.0);
         for (std::size_t i = 0; i < arms.size(); ++i) {
             const auto now = std::span(forwards).subspan((i + 1) * k_, k_);
-            std::copy_n(forwards.begin() + static_cast<std::ptrdiff_t>(i * k_), k_, now.begin());
+            for (std::size_t u = 0; u < k_; ++u) {
+                now[u] = forwards[i * k_ + u];
+            }
             extend(now, arms[i].exceeds);
         }
         backwards.resize(k_);
@@ -159,6 +165,7 @@ private:
             result[arms[i].index] += half * sum;
             extend(backwards, arms[i].exceeds);
         }
+        return backwards[k_ - 1].front();
     }
 
     const Posteriors& posteriors_;
