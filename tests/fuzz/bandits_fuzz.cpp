@@ -40,10 +40,29 @@ Registered policy_target(const char* name) {
 }
 
 void use_decisions(const Input& input) {
-    const std::string path = input.file();
-    attempt([&] { (void)bandits::load_decisions(path); });
+    attempt([&] {
+        check_round_trip(
+            bandits::load_decisions(input.path), [](const std::string& path) { return bandits::load_decisions(path); },
+            [](const std::string& path, const auto& decisions) { bandits::save_decisions(path, decisions); });
+    });
+}
+
+std::vector<std::string> decision_seeds() {
+    return {saved([](const std::string& path) {
+        const std::vector<bandits::LoggedDecision> decisions{{.context = 1, .arm = 2, .propensity = 0.5}};
+        bandits::save_decisions(path, decisions);
+    })};
 }
 
 const Registered epsilon_greedy = policy_target<bandits::EpsilonGreedy>("bandits_epsilon_greedy");
+const Registered ucb1 = policy_target<bandits::UCB1>("bandits_ucb1");
+const Registered ucb_tuned = policy_target<bandits::UCBTuned>("bandits_ucb_tuned");
+const Registered kl_ucb = policy_target<bandits::KLUCB>("bandits_kl_ucb");
+const Registered exp3 = policy_target<bandits::Exp3>("bandits_exp3");
+const Registered thompson_beta = policy_target<bandits::ThompsonBeta>("bandits_thompson_beta");
+const Registered thompson_gaussian = policy_target<bandits::ThompsonGaussian>("bandits_thompson_gaussian");
+const Registered decisions(
+    {.name = "bandits_decisions", .run = use_decisions, .seeds = decision_seeds, .is_container = true});
+
 }  // namespace
 }  // namespace funnel::fuzz

@@ -39,8 +39,8 @@ struct EpsilonGreedyOptions {
 /// the smaller arm. Rewards are finite, up to 1e100 in magnitude.
 ///
 /// Cost      select: O(n k);  update: O(1)
-/// Source    Auer et al., "Finite-time analysis of the multiarmed bandit problem", Machine Learning 2002 (figure 3: with
-///           decay, epsilon falls as 1 / t)
+/// Source    Auer et al., "Finite-time analysis of the multiarmed bandit problem", Machine Learning 2002 (figure 3:
+///           with decay, epsilon falls as 1 / t)
 class EpsilonGreedy {
 public:
     /// Errors    InvalidArgument if there are no arms or an option is out of range

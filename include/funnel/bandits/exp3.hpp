@@ -28,8 +28,8 @@ struct Exp3Options {
     std::uint64_t seed = 1;  ///< seed of the choices
 };
 
-/// Exp3: plays arms in proportion to exponential weights. Its regret is bounded even if an adversary chooses the rewards,
-/// so use it where rewards change without warning.
+/// Exp3: plays arms in proportion to exponential weights. Its regret is bounded even if an adversary chooses the
+/// rewards, so use it where rewards change without warning.
 ///
 ///     p_i = (1 - gamma) w_i / sum of w + gamma / n
 ///     after arm i with reward r:  log w_i += gamma / n r / p_i
@@ -38,7 +38,7 @@ struct Exp3Options {
 /// The later places of a slate are drawn from the arms left, in proportion to p.
 ///
 /// Regret    O(sqrt(t n log n)) against the best single arm, for gamma = min(1, sqrt(n log(n) / ((e - 1) t)))
-/// Cost      select: O(n k);  update: O(n)
+/// Cost      select: O(n k);  update: O(n), a sum of n weights
 /// Source    Auer et al., "The nonstochastic multiarmed bandit problem", SIAM J. Computing 2002 (figure 1)
 class Exp3 {
 public:
@@ -48,6 +48,7 @@ public:
         require_positive(options.gamma, "Exp3: gamma");
         require_between(options.gamma, 0.0, 1.0, "Exp3: gamma");
         log_weights_.resize(arms);
+        weights_.resize(arms, 1.0);
     }
 
     Exp3(const Exp3&) = default;
@@ -75,7 +76,9 @@ public:
     /// Errors    InvalidArgument if the arm does not exist or the reward does not lie in [0, 1]
     void update(std::size_t arm, double reward) {
         require_below(arm, arms(), "Exp3::update: arm");
-        update(arm, reward, propensities()[arm]);
+        const double floor = options_.gamma / static_cast<double>(arms());
+        const double share = weights_[arm] / std::accumulate(weights_.begin(), weights_.end(), 0.0);
+        update(arm, reward, floor + (1.0 - options_.gamma) * share);
     }
 
     /// Learns from one reward that arrives late: propensity is that of the time of the selection.
@@ -87,14 +90,16 @@ public:
         const double rate = options_.gamma / static_cast<double>(arms());
         require_between(propensity, rate * (1.0 - 1e-9), 1.0 + 1e-9, "Exp3::update: propensity");
         log_weights_[arm] += rate * reward / propensity;
-        keep_below_zero();
+        if (log_weights_[arm] > 0.0) {
+            normalise();
+        } else {
+            weights_[arm] = funnel::detail::portable_exp(log_weights_[arm]);
+        }
     }
 
     /// The probability of each arm to be selected first, at least gamma / n.
     [[nodiscard]] std::vector<double> propensities() const {
-        std::vector<double> result(arms());
-        std::transform(log_weights_.begin(), log_weights_.end(), result.begin(),
-                       [](double x) { return funnel::detail::portable_exp(x); });
+        std::vector<double> result = weights_;
         const double total = std::accumulate(result.begin(), result.end(), 0.0);
         for (double& p : result) {
             p /= total;
@@ -107,11 +112,11 @@ public:
 
     /// Adds an arm with the mean weight of the others, with the next number.
     void add_arm() {
-        double total = 0.0;
-        for (const double x : log_weights_) {
-            total += funnel::detail::portable_exp(x);
-        }
-        log_weights_.push_back(funnel::detail::portable_log(total / static_cast<double>(arms())));
+        const double mean = std::accumulate(weights_.begin(), weights_.end(), 0.0) / static_cast<double>(arms());
+        Exp3 grown = *this;
+        grown.log_weights_.push_back(funnel::detail::portable_log(mean));
+        grown.normalise();
+        *this = std::move(grown);
     }
 
     /// Removes an arm. The numbers of later arms fall by one.
@@ -120,8 +125,9 @@ public:
     void remove_arm(std::size_t arm) {
         require_below(arm, arms(), "Exp3::remove_arm: arm");
         require_at_least(arms(), 2, "Exp3::remove_arm: arms");
+        weights_.erase(weights_.begin() + static_cast<std::ptrdiff_t>(arm));
         log_weights_.erase(log_weights_.begin() + static_cast<std::ptrdiff_t>(arm));
-        keep_below_zero();
+        normalise();
     }
 
     /// Errors    IOError
@@ -147,6 +153,7 @@ public:
                    "log_weights", "must be finite, the largest 0");
         Exp3 policy(1, {.gamma = gamma, .seed = file.value<std::uint64_t>("seed")});
         policy.log_weights_ = std::move(log_weights);
+        policy.normalise();
         policy.step_ = file.value<std::uint64_t>("step");
         return policy;
     }
@@ -155,17 +162,19 @@ private:
     static constexpr std::string_view kind = "bandits.Exp3";
     static constexpr std::uint32_t layout_version = 1;
 
-    void keep_below_zero() noexcept {
+    // Makes the largest logarithm 0, and computes the weights.
+    void normalise() {
         const double largest = *std::max_element(log_weights_.begin(), log_weights_.end());
-        if (largest != 0.0) {
-            for (double& x : log_weights_) {
-                x -= largest;
-            }
+        weights_.resize(arms());
+        for (std::size_t i = 0; i < arms(); ++i) {
+            log_weights_[i] -= largest;
+            weights_[i] = funnel::detail::portable_exp(log_weights_[i]);
         }
     }
 
     Exp3Options options_;
     std::vector<double> log_weights_;  // the largest is 0
+    std::vector<double> weights_;      // their exponentials
     std::uint64_t step_ = 0;
 };
 

@@ -21,8 +21,8 @@ namespace bandits::detail {
 
 using Nodes = GaussLegendre::Values;
 
-/// exp of each element, to about 1e-15 of the result; elements below -700 give about 0. Short loops, which compilers turn
-/// into SIMD instructions.
+/// exp of each element, to about 1e-15 of the result; elements below -700 give about 0. Short loops, which compilers
+/// turn into SIMD instructions.
 inline void exp_each(Nodes& x) noexcept {
     constexpr std::array series{
         1.0,        1.0,         1.0 / 2,      1.0 / 6,       1.0 / 24,       1.0 / 120,      1.0 / 720,
@@ -82,7 +82,7 @@ struct Support {
 
 inline constexpr double negligible = -30.0;  // log of a density over its peak
 
-/// Beta distributions of x, as densities of t = log(x / (1 - x)). In t they are smooth, for all shapes, and log-concave.
+/// Beta distributions of x, as densities of t = log(x / (1 - x)). In t they are smooth and log-concave for all shapes.
 ///
 ///     log f(t) = a t - (a + b) log(1 + exp(t)) - log B(a, b)
 class BetaPosteriors {

@@ -48,9 +48,9 @@ struct ThompsonBetaOptions {
 ///     draw_i ~ Beta(prior_successes + S_i, prior_failures + F_i);  select the k largest draws
 ///     P(first = i) = floor + (1 - n floor) P(draw_i is the largest)
 ///
-/// With a discount, S and F forget old rewards, for click rates that change; the prior never fades. Propensities are exact
-/// (see beta_top_k_probabilities), so logs of this policy can evaluate other policies. With a floor, the first arm is
-/// drawn uniformly with probability n floor. Ties go to the smaller arm.
+/// With a discount, S and F forget old rewards, for click rates that change; the prior never fades. Propensities are
+/// exact (see beta_top_k_probabilities), so logs of this policy can evaluate other policies. With a floor, the first
+/// arm is drawn uniformly with probability n floor. Ties go to the smaller arm.
 ///
 /// Cost      select: O(n + k log n), about a draw of 4 ns per arm with AVX-512;  update: O(1), with a discount O(n)
 /// Source    Thompson, "On the likelihood that one unknown probability exceeds another", Biometrika 1933;  Chapelle and

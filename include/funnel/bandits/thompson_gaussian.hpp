@@ -35,8 +35,8 @@ struct ThompsonGaussianOptions {
 ///     mean_i = (prior_mean / prior_deviation^2 + sum of rewards / noise_deviation^2) / precision_i
 ///     draw_i ~ N(mean_i, 1 / precision_i);  select the k largest draws
 ///
-/// Propensities are exact; see normal_top_k_probabilities. Ties go to the smaller arm. Rewards are finite, up to 1e100 in
-/// magnitude.
+/// Propensities are exact; see normal_top_k_probabilities. Ties go to the smaller arm. Rewards are finite, up to 1e100
+/// in magnitude.
 ///
 /// Cost      select: O(n + k log n);  update: O(1)
 /// Source    Agrawal and Goyal, "Further optimal regret bounds for Thompson sampling", AISTATS 2013
