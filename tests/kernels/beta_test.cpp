@@ -137,8 +137,10 @@ TEST_CASE("beta: 10^6 draws follow the distribution") {
     constexpr std::size_t n = 1000000;
     constexpr double limit = 1.95 / 1000.0;  // exceeded with probability 0.001 for 10^6 draws; and the step below
     std::vector<float> drawn(n);
-    for (const auto& [low, high] :
+    for (const auto& shape :
          {std::pair{1.0F, 1.0F}, {0.3F, 0.7F}, {0.05F, 2.0F}, {5.0F, 100.0F}, {1e5F, 2e6F}, {1.0F, 3.0F}}) {
+        const float low = shape.first;
+        const float high = shape.second;
         CAPTURE(low);
         CAPTURE(high);
         const std::vector<float> a(n, low);
