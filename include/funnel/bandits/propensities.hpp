@@ -111,7 +111,7 @@ private:
         double total = 0.0;
         for (std::size_t m = 0; m < t.size(); ++m) {
             total += gauss_legendre.weights[m] * arm.density[m];
-            // A fold instead of a loop: compilers turn the outer loop into SIMD instructions, with the sum in a register.
+            // A fold, not a loop: so the outer loop becomes SIMD instructions, with the sum in a register.
             const double sum = [&]<std::size_t... J>(std::index_sequence<J...>) {
                 return ((gauss_legendre.from_node[J][m] * arm.density[J]) + ...);
             }(std::make_index_sequence<GaussLegendre::size>{});
