@@ -48,14 +48,14 @@ std::vector<double> by_definition(const std::vector<double>& a, const std::vecto
             exceeds[i] = funnel::testing::beta_cdf_of_logit(b[i], a[i], -t);
         }
         for (std::size_t i = 0; i < n; ++i) {
-            std::vector<double> counts(n + 1, 0.0);
+            std::vector<double> counts(k, 0.0);  // up to k - 1 exceed
             counts[0] = 1.0;
             for (std::size_t j = 0; j < n; ++j) {
-                for (std::size_t u = n + 1; j != i && u-- > 0;) {
+                for (std::size_t u = k; j != i && u-- > 0;) {
                     counts[u] = counts[u] * (1.0 - exceeds[j]) + (u > 0 ? counts[u - 1] * exceeds[j] : 0.0);
                 }
             }
-            const double few = std::accumulate(counts.begin(), counts.begin() + static_cast<std::ptrdiff_t>(k), 0.0);
+            const double few = sum_of(counts);
             result[i] += step * std::exp(log_beta_density(a[i], b[i], t)) * few;
         }
     }
