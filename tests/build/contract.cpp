@@ -4,6 +4,16 @@
 // it. What this file does not compile is a broken promise: change the library, not the file.
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
+#include <funnel/bandits/cascading.hpp>
+#include <funnel/bandits/epsilon_greedy.hpp>
+#include <funnel/bandits/exp3.hpp>
+#include <funnel/bandits/kl_ucb.hpp>
+#include <funnel/bandits/logged_decision.hpp>
+#include <funnel/bandits/propensities.hpp>
+#include <funnel/bandits/thompson_beta.hpp>
+#include <funnel/bandits/thompson_gaussian.hpp>
+#include <funnel/bandits/ucb1.hpp>
+#include <funnel/bandits/ucb_tuned.hpp>
 #include <funnel/cf/ease.hpp>
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
@@ -339,6 +349,27 @@ TEST_CASE("contract: re-ranking") {
     funnel::Matrix<float> embeddings(3, 2);
     embeddings(0, 0) = embeddings(1, 0) = embeddings(2, 1) = 1.0F;
     CHECK(funnel::rerank::mmr(relevance, embeddings, {.k = 2, .lambda = 0.4F}) == std::vector<std::size_t>{0, 2});
+}
+
+TEST_CASE("contract: bandits") {
+    namespace bandits = funnel::bandits;
+    const auto play = [](bandits::Policy auto policy) {
+        const std::vector<std::size_t> shown = policy.select(2);
+        const std::vector<double> propensities = policy.propensities();
+        policy.update(shown[0], 1.0);
+        bandits::update_cascade(policy, shown, 1);
+        return shown.size() + propensities.size();
+    };
+    CHECK(play(bandits::EpsilonGreedy(3, {.epsilon = 0.1, .seed = 1})) == 5);
+    CHECK(play(bandits::UCB1(3)) == 5);
+    CHECK(play(bandits::UCBTuned(3)) == 5);
+    CHECK(play(bandits::KLUCB(3)) == 5);
+    CHECK(play(bandits::Exp3(3, {.gamma = 0.1, .seed = 1})) == 5);
+    CHECK(play(bandits::ThompsonBeta(3, {.seed = 1})) == 5);
+    CHECK(play(bandits::ThompsonGaussian(3, {.seed = 1})) == 5);
+    const std::vector<double> ones(3, 1.0);
+    CHECK(bandits::beta_top_k_probabilities(ones, ones, 2).size() == 3);
+    CHECK(bandits::LoggedDecision{.context = 1, .arm = 2, .propensity = 0.5, .reward = 1.0}.arm == 2);
 }
 
 TEST_CASE("contract: a funnel") {

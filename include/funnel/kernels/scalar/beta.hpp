@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/math.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/kernels/backend.hpp>
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
+
+// Every backend must compute the same bits. Each fma is therefore explicit, and no product is added to anything else,
+// because a compiler may fuse the two.
+namespace detail {
+
+// log(1 + f) = f - f^2 / 2 + f^3 / 3 + f^4 q(f) for 1 + f in [sqrt(1/2), sqrt(2)]. Source: Moshier, Cephes (logf).
+inline constexpr std::array log_coefficients{7.0376836292e-2F, -1.1514610310e-1F, 1.1676998740e-1F, -1.2420140846e-1F,
+                                             1.4249322787e-1F, -1.6668057665e-1F, 2.0000714765e-1F, -2.4999993993e-1F};
+// sin(r) = r + r^3 s(r^2) and cos(r) = 1 - r^2 / 2 + r^4 c(r^2) for |r| <= pi / 4. Source: as above (sinf).
+inline constexpr std::array sine_coefficients{-1.9515295891e-4F, 8.3321608736e-3F, -1.6666654611e-1F};
+inline constexpr std::array cosine_coefficients{2.443315711809948e-5F, -1.388731625493765e-3F, 4.166664568298827e-2F};
+// exp(r) = 1 + r + r^2 e(r) for |r| <= log(2) / 2. Source: as above (expf).
+inline constexpr std::array exp_coefficients{1.9875691500e-4F, 1.3981999507e-3F, 8.3334519073e-3F,
+                                             4.1665795894e-2F, 1.6666665459e-1F, 5.0000001201e-1F};
+inline constexpr float ln2 = 0.693147180559945F;
+inline constexpr float ln2_high = 0.693359375F;  // few bits, so that its product with a small integer is exact
+inline constexpr float ln2_low = -2.12194440e-4F;
+inline constexpr float log2_e = 1.44269504088896F;
+inline constexpr float angle_unit = 1.57079632679490F * 0x1p-23F;  // a quarter of the circle has 2^23 angles
+inline constexpr float least_exponent = -86.0F;                    // exp of less is no normal number, nearly
+
+// The block of a draw that raises shapes below 1. No draw needs as many attempts.
+inline constexpr std::uint32_t boost_attempt = 0xFFFF'FFFF;
+
+[[nodiscard]] inline float fma(float x, float y, float z) noexcept {
+    return __builtin_fmaf(x, y, z);
+}
+
+template <std::size_t N>
+[[nodiscard]] inline float horner(const std::array<float, N>& coefficients, float x) noexcept {
+    float sum = coefficients[0];
+    for (std::size_t i = 1; i < N; ++i) {
+        sum = fma(sum, x, coefficients[i]);
+    }
+    return sum;
+}
+
+// Natural logarithm of a positive normal number.
+[[nodiscard]] inline float log_of(float x) noexcept {
+    const auto bits = std::bit_cast<std::uint32_t>(x);
+    const std::int32_t exponent =
+        static_cast<std::int32_t>(bits - 0x3F35'04F3U) >> 23;  // 2^exponent m, m in [sqrt(1/2), sqrt(2))
+    const float m = std::bit_cast<float>(bits - (static_cast<std::uint32_t>(exponent) << 23));
+    const float f = m - 1.0F;
+    const float square = f * f;
+    const float cubic = fma(horner(log_coefficients, f), f, 1.0F / 3.0F);
+    const float small = fma(-0.5F, square, (f * square) * cubic) + f;
+    return fma(static_cast<float>(exponent), ln2, small);
+}
+
+// exp(x) for x in [least_exponent, 0]; 0 for less.
+[[nodiscard]] inline float exp_of(float x) noexcept {
+    if (x < least_exponent) {
+        return 0.0F;
+    }
+    const auto k = static_cast<std::int32_t>(fma(x, log2_e, -0.5F));
+    const float r = fma(-static_cast<float>(k), ln2_low, fma(-static_cast<float>(k), ln2_high, x));
+    const float y = fma(horner(exp_coefficients, r), r * r, r) + 1.0F;
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(y) + (static_cast<std::uint32_t>(k) << 23));
+}
+
+// Uniform in (0, 1), one of 2^23 values, never 0 or 1: with a 24th bit, the largest one would round to 1.
+[[nodiscard]] inline float uniform_of(std::uint32_t word) noexcept {
+    return (static_cast<float>(static_cast<std::int32_t>(word >> 9)) + 0.5F) * 0x1p-23F;
+}
+
+struct NormalPair {
+    float x;
+    float y;
+};
+
+// Two independent standard normal numbers (Box-Muller). The top bits of `angle` choose one of four arcs.
+[[nodiscard]] inline NormalPair normals_of(std::uint32_t radius, std::uint32_t angle) noexcept {
+    const float length = math::sqrt(-2.0F * log_of(uniform_of(radius)));
+    const auto steps = static_cast<std::int32_t>(angle >> 7 & 0x7F'FFFFU) - 0x40'0000;
+    const float r = (static_cast<float>(steps) + 0.5F) * angle_unit;
+    const float square = r * r;
+    const float sine = fma(horner(sine_coefficients, square) * square, r, r);
+    const float cosine = fma(horner(cosine_coefficients, square) * square, square, fma(-0.5F, square, 1.0F));
+    const float signed_cosine = std::bit_cast<float>(std::bit_cast<std::uint32_t>(cosine) ^ (angle & 0x8000'0000U));
+    const bool is_swapped = (angle & 0x4000'0000U) != 0;
+    return {length * (is_swapped ? sine : signed_cosine), length * (is_swapped ? signed_cosine : sine)};
+}
+
+// A gamma distribution with shape d + 1/3 >= 1, as d (1 + c x)^3 for a normal number x that is accepted.
+struct GammaShape {
+    float d;
+    float c;
+
+    explicit GammaShape(float shape) noexcept
+        : d((shape < 1.0F ? shape + 1.0F : shape) - 1.0F / 3.0F), c(1.0F / math::sqrt(9.0F * d)) {}
+
+    [[nodiscard]] float cube_root(float x) const noexcept { return fma(c, x, 1.0F); }
+
+    // Whether x is accepted. The exact test is log u < x^2 / 2 + d (1 - v^3 + log v^3) with v = 1 + c x. For small c x
+    // the right side is written as 3 d (c x)^4 q(c x), because its terms cancel for large d.
+    [[nodiscard]] bool accepts(float x, float u) const noexcept {
+        const float v = cube_root(x);
+        const float square = x * x;
+        if (!(v > 0.0F)) {
+            return false;
+        }
+        if (u < fma(-0.0331F, square * square, 1.0F)) {
+            return true;
+        }
+        const float e = c * x;
+        const float bound = v >= 0.7071F && v < 1.4142F
+                                ? (3.0F * d) * ((e * e) * (e * e)) * horner(log_coefficients, e)
+                                : fma(0.5F, square, d * fma(3.0F, log_of(v), fma(-(v * v), v, 1.0F)));
+        return log_of(u) < bound;
+    }
+};
+
+// One draw of log(X / (1 - X)), or of X itself.
+template <bool IsLogit>
+[[nodiscard]] inline float beta_draw(float a, float b, std::array<std::uint32_t, 2> key, std::uint64_t step,
+                                     std::uint32_t position) noexcept {
+    const auto low = static_cast<std::uint32_t>(step);
+    const auto high = static_cast<std::uint32_t>(step >> 32);
+    const GammaShape first(a);
+    const GammaShape second(b);
+    float x = 0.0F;  // the cube roots of the two gammas, over d; 0 until one is accepted
+    float y = 0.0F;
+    for (std::uint32_t attempt = 0; !(x > 0.0F && y > 0.0F); ++attempt) {
+        const auto words = philox4x32({position, low, high, attempt}, key);
+        const NormalPair normal = normals_of(words[0], words[1]);
+        if (!(x > 0.0F) && first.accepts(normal.x, uniform_of(words[2]))) {
+            x = first.cube_root(normal.x);
+        }
+        if (!(y > 0.0F) && second.accepts(normal.y, uniform_of(words[3]))) {
+            y = second.cube_root(normal.y);
+        }
+    }
+    const float gamma_x = first.d * ((x * x) * x);
+    const float gamma_y = second.d * ((y * y) * y);
+    const bool is_boosted = a < 1.0F || b < 1.0F;
+    if (!IsLogit && !is_boosted) {
+        return 1.0F / (1.0F + gamma_y / gamma_x);
+    }
+    float logit = log_of(gamma_x / gamma_y);
+    if (is_boosted) {  // Gamma(a) = Gamma(a + 1) U^(1 / a), which underflows unless it stays a logarithm
+        const auto words = philox4x32({position, low, high, boost_attempt}, key);
+        logit = logit + (a < 1.0F ? log_of(uniform_of(words[0])) / a : 0.0F);
+        logit = logit - (b < 1.0F ? log_of(uniform_of(words[1])) / b : 0.0F);
+    }
+    if (IsLogit) {
+        return logit;
+    }
+    const float small = exp_of(-math::abs(logit));
+    return (logit < 0.0F ? small : 1.0F) / (1.0F + small);
+}
+
+template <bool IsLogit>
+void beta_draws(std::span<const float> a, std::span<const float> b, std::array<std::uint32_t, 2> key,
+                std::uint64_t step, std::span<float> out) noexcept {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        out[i] = beta_draw<IsLogit>(a[i], b[i], key, step, static_cast<std::uint32_t>(i));
+    }
+}
+
+}  // namespace detail
+
+inline void beta(Scalar, std::span<const float> a, std::span<const float> b, std::array<std::uint32_t, 2> key,
+                 std::uint64_t step, std::span<float> out) noexcept {
+    detail::beta_draws<false>(a, b, key, step, out);
+}
+
+inline void beta_logit(Scalar, std::span<const float> a, std::span<const float> b, std::array<std::uint32_t, 2> key,
+                       std::uint64_t step, std::span<float> out) noexcept {
+    detail::beta_draws<true>(a, b, key, step, out);
+}
+
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

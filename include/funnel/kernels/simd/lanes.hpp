@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/simd/batch.hpp>
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+// Lanes of floats beside lanes of 32-bit words, for random numbers. xsimd has no product of two words of 64 bits, and
+// its fma is not exact on every instruction set, so this file uses intrinsics.
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels::simd {
+
+/// Has specializations for the instruction sets with a fused multiply-add; backends without it use the scalar kernel.
+template <class Arch>
+struct Lanes;
+
+#if defined(__AVX512F__)
+template <class Arch>
+    requires is_avx512<Arch>
+struct Lanes<Arch> {
+    static constexpr std::size_t size = 16;
+    using Float = __m512;
+    using Word = __m512i;
+    using Mask = __mmask16;
+
+#define FUNNEL_LANES [[nodiscard, gnu::always_inline]] static inline
+    FUNNEL_LANES Float all(float x) noexcept { return _mm512_set1_ps(x); }
+    FUNNEL_LANES Word all_words(std::uint32_t x) noexcept { return _mm512_set1_epi32(static_cast<int>(x)); }
+    FUNNEL_LANES Word iota() noexcept {
+        return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    }
+    FUNNEL_LANES Float load(const float* p) noexcept { return _mm512_loadu_ps(p); }
+    [[gnu::always_inline]] static inline void store(float* p, Float x) noexcept { _mm512_storeu_ps(p, x); }
+
+    FUNNEL_LANES Float add(Float x, Float y) noexcept { return _mm512_add_ps(x, y); }
+    FUNNEL_LANES Float sub(Float x, Float y) noexcept { return _mm512_sub_ps(x, y); }
+    FUNNEL_LANES Float mul(Float x, Float y) noexcept { return _mm512_mul_ps(x, y); }
+    FUNNEL_LANES Float div(Float x, Float y) noexcept { return _mm512_div_ps(x, y); }
+    FUNNEL_LANES Float sqrt(Float x) noexcept { return _mm512_sqrt_ps(x); }
+    FUNNEL_LANES Float fma(Float x, Float y, Float z) noexcept { return _mm512_fmadd_ps(x, y, z); }
+
+    FUNNEL_LANES Word add_words(Word x, Word y) noexcept { return _mm512_add_epi32(x, y); }
+    FUNNEL_LANES Word sub_words(Word x, Word y) noexcept { return _mm512_sub_epi32(x, y); }
+    FUNNEL_LANES Word bit_and(Word x, Word y) noexcept { return _mm512_and_si512(x, y); }
+    FUNNEL_LANES Word bit_xor(Word x, Word y) noexcept { return _mm512_xor_si512(x, y); }
+    template <int N>
+    FUNNEL_LANES Word right(Word x) noexcept {
+        return _mm512_srli_epi32(x, N);
+    }
+    template <int N>
+    FUNNEL_LANES Word signed_right(Word x) noexcept {
+        return _mm512_srai_epi32(x, N);
+    }
+    template <int N>
+    FUNNEL_LANES Word left(Word x) noexcept {
+        return _mm512_slli_epi32(x, N);
+    }
+    FUNNEL_LANES Word low_product(Word x, Word y) noexcept { return _mm512_mullo_epi32(x, y); }
+    FUNNEL_LANES Word high_product(Word x, Word y) noexcept {
+        const Word even = _mm512_srli_epi64(_mm512_mul_epu32(x, y), 32);
+        const Word odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), y);  // every lane of y is the same
+        return _mm512_mask_mov_epi32(even, 0xAAAA, odd);
+    }
+    FUNNEL_LANES Float to_float(Word x) noexcept { return _mm512_cvtepi32_ps(x); }
+    FUNNEL_LANES Word to_word(Float x) noexcept { return _mm512_cvttps_epi32(x); }
+    FUNNEL_LANES Float as_float(Word x) noexcept { return _mm512_castsi512_ps(x); }
+    FUNNEL_LANES Word as_word(Float x) noexcept { return _mm512_castps_si512(x); }
+
+    FUNNEL_LANES Mask none() noexcept { return 0; }
+    FUNNEL_LANES Mask is_less(Float x, Float y) noexcept { return _mm512_cmp_ps_mask(x, y, _CMP_LT_OQ); }
+    template <int Bit>
+    FUNNEL_LANES Mask has_bit(Word x) noexcept {
+        return _mm512_test_epi32_mask(x, _mm512_set1_epi32(1 << Bit));
+    }
+    FUNNEL_LANES Mask both(Mask x, Mask y) noexcept { return static_cast<Mask>(x & y); }
+    FUNNEL_LANES Mask either(Mask x, Mask y) noexcept { return static_cast<Mask>(x | y); }
+    FUNNEL_LANES Mask without(Mask x, Mask y) noexcept { return static_cast<Mask>(x & ~y); }
+    FUNNEL_LANES bool any(Mask x) noexcept { return x != 0; }
+    FUNNEL_LANES bool all_of(Mask x) noexcept { return x == 0xFFFF; }
+    FUNNEL_LANES Float select(Mask mask, Float yes, Float no) noexcept { return _mm512_mask_mov_ps(no, mask, yes); }
+#undef FUNNEL_LANES
+};
+#endif
+
+#if defined(__AVX2__) && defined(__FMA__)
+template <class Arch>
+    requires(std::derived_from<Arch, xsimd::fma3<xsimd::avx2>> && !is_avx512<Arch>)
+struct Lanes<Arch> {
+    static constexpr std::size_t size = 8;
+    using Float = __m256;
+    using Word = __m256i;
+    using Mask = __m256;  // all bits of a lane, or none
+
+#define FUNNEL_LANES [[nodiscard, gnu::always_inline]] static inline
+    FUNNEL_LANES Float all(float x) noexcept { return _mm256_set1_ps(x); }
+    FUNNEL_LANES Word all_words(std::uint32_t x) noexcept { return _mm256_set1_epi32(static_cast<int>(x)); }
+    FUNNEL_LANES Word iota() noexcept { return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7); }
+    FUNNEL_LANES Float load(const float* p) noexcept { return _mm256_loadu_ps(p); }
+    [[gnu::always_inline]] static inline void store(float* p, Float x) noexcept { _mm256_storeu_ps(p, x); }
+
+    FUNNEL_LANES Float add(Float x, Float y) noexcept { return _mm256_add_ps(x, y); }
+    FUNNEL_LANES Float sub(Float x, Float y) noexcept { return _mm256_sub_ps(x, y); }
+    FUNNEL_LANES Float mul(Float x, Float y) noexcept { return _mm256_mul_ps(x, y); }
+    FUNNEL_LANES Float div(Float x, Float y) noexcept { return _mm256_div_ps(x, y); }
+    FUNNEL_LANES Float sqrt(Float x) noexcept { return _mm256_sqrt_ps(x); }
+    FUNNEL_LANES Float fma(Float x, Float y, Float z) noexcept { return _mm256_fmadd_ps(x, y, z); }
+
+    FUNNEL_LANES Word add_words(Word x, Word y) noexcept { return _mm256_add_epi32(x, y); }
+    FUNNEL_LANES Word sub_words(Word x, Word y) noexcept { return _mm256_sub_epi32(x, y); }
+    FUNNEL_LANES Word bit_and(Word x, Word y) noexcept { return _mm256_and_si256(x, y); }
+    FUNNEL_LANES Word bit_xor(Word x, Word y) noexcept { return _mm256_xor_si256(x, y); }
+    template <int N>
+    FUNNEL_LANES Word right(Word x) noexcept {
+        return _mm256_srli_epi32(x, N);
+    }
+    template <int N>
+    FUNNEL_LANES Word signed_right(Word x) noexcept {
+        return _mm256_srai_epi32(x, N);
+    }
+    template <int N>
+    FUNNEL_LANES Word left(Word x) noexcept {
+        return _mm256_slli_epi32(x, N);
+    }
+    FUNNEL_LANES Word low_product(Word x, Word y) noexcept { return _mm256_mullo_epi32(x, y); }
+    FUNNEL_LANES Word high_product(Word x, Word y) noexcept {
+        const Word even = _mm256_srli_epi64(_mm256_mul_epu32(x, y), 32);
+        const Word odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), y);  // every lane of y is the same
+        return _mm256_blend_epi32(even, odd, 0xAA);
+    }
+    FUNNEL_LANES Float to_float(Word x) noexcept { return _mm256_cvtepi32_ps(x); }
+    FUNNEL_LANES Word to_word(Float x) noexcept { return _mm256_cvttps_epi32(x); }
+    FUNNEL_LANES Float as_float(Word x) noexcept { return _mm256_castsi256_ps(x); }
+    FUNNEL_LANES Word as_word(Float x) noexcept { return _mm256_castps_si256(x); }
+
+    FUNNEL_LANES Mask none() noexcept { return _mm256_setzero_ps(); }
+    FUNNEL_LANES Mask is_less(Float x, Float y) noexcept { return _mm256_cmp_ps(x, y, _CMP_LT_OQ); }
+    template <int Bit>
+    FUNNEL_LANES Mask has_bit(Word x) noexcept {
+        return as_float(_mm256_srai_epi32(_mm256_slli_epi32(x, 31 - Bit), 31));
+    }
+    FUNNEL_LANES Mask both(Mask x, Mask y) noexcept { return _mm256_and_ps(x, y); }
+    FUNNEL_LANES Mask either(Mask x, Mask y) noexcept { return _mm256_or_ps(x, y); }
+    FUNNEL_LANES Mask without(Mask x, Mask y) noexcept { return _mm256_andnot_ps(y, x); }
+    FUNNEL_LANES bool any(Mask x) noexcept { return _mm256_movemask_ps(x) != 0; }
+    FUNNEL_LANES bool all_of(Mask x) noexcept { return _mm256_movemask_ps(x) == 0xFF; }
+    FUNNEL_LANES Float select(Mask mask, Float yes, Float no) noexcept { return _mm256_blendv_ps(no, yes, mask); }
+#undef FUNNEL_LANES
+};
+#endif
+
+/// Four words per lane: philox4x32 of each lane's counter, all with one key.
+template <class L>
+[[nodiscard, gnu::always_inline]] inline std::array<typename L::Word, 4> philox4x32(
+    std::array<typename L::Word, 4> counter, std::array<std::uint32_t, 2> key) noexcept {
+    const auto first = L::all_words(0xD2511F53);
+    const auto second = L::all_words(0xCD9E8D57);
+    for (int round = 0; round < 10; ++round) {
+        const auto high_a = L::high_product(counter[0], first);
+        const auto high_b = L::high_product(counter[2], second);
+        const auto low_a = L::low_product(counter[0], first);
+        const auto low_b = L::low_product(counter[2], second);
+        counter = {L::bit_xor(L::bit_xor(high_b, counter[1]), L::all_words(key[0])), low_b,
+                   L::bit_xor(L::bit_xor(high_a, counter[3]), L::all_words(key[1])), low_a};
+        key[0] += 0x9E3779B9;
+        key[1] += 0xBB67AE85;
+    }
+    return counter;
+}
+
+}  // namespace kernels::simd
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

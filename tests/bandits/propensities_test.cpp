@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/bandits/propensities.hpp>
+
+#include "bandits/beta_reference.hpp"
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/rng.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+using doctest::Approx;
+using funnel::InvalidArgument;
+using funnel::Random;
+using funnel::bandits::beta_top_k_probabilities;
+using funnel::bandits::normal_top_k_probabilities;
+using funnel::bandits::position_of;
+using funnel::bandits::raise_to_floor;
+
+namespace {
+
+double sum_of(const std::vector<double>& x) {
+    return std::accumulate(x.begin(), x.end(), 0.0);
+}
+
+double log_beta_density(double a, double b, double t) {
+    return std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * t -
+           (a + b) * (std::max(t, 0.0) + std::log1p(std::exp(-std::abs(t))));
+}
+
+// The definition, in log-odds: the trapezoidal rule on a fine grid, and for each arm the probabilities that u of the
+// others exceed, one arm after the other.
+std::vector<double> by_definition(const std::vector<double>& a, const std::vector<double>& b, std::size_t k, double low,
+                                  double high, std::size_t steps) {
+    const std::size_t n = a.size();
+    const double step = (high - low) / static_cast<double>(steps);
+    std::vector<double> result(n, 0.0);
+    for (std::size_t s = 0; s <= steps; ++s) {
+        const double t = low + step * static_cast<double>(s);
+        std::vector<double> exceeds(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            exceeds[i] = funnel::testing::beta_cdf_of_logit(b[i], a[i], -t);
+        }
+        for (std::size_t i = 0; i < n; ++i) {
+            std::vector<double> counts(k, 0.0);  // up to k - 1 exceed
+            counts[0] = 1.0;
+            for (std::size_t j = 0; j < n; ++j) {
+                for (std::size_t u = k; j != i && u-- > 0;) {
+                    counts[u] = counts[u] * (1.0 - exceeds[j]) + (u > 0 ? counts[u - 1] * exceeds[j] : 0.0);
+                }
+            }
+            const double few = sum_of(counts);
+            result[i] += step * std::exp(log_beta_density(a[i], b[i], t)) * few;
+        }
+    }
+    return result;
+}
+
+}  // namespace
+
+TEST_CASE("beta_top_k_probabilities: worked by hand") {
+    // Beta(1, 1) against Beta(2, 1): P(X < Y) = E[Y] = 2/3. Three alike: 1/3 each.
+    const auto two = beta_top_k_probabilities(std::vector{1.0, 2.0}, std::vector{1.0, 1.0}, 1);
+    CHECK(two[0] == Approx(1.0 / 3.0).epsilon(1e-12));
+    CHECK(two[1] == Approx(2.0 / 3.0).epsilon(1e-12));
+    for (const double p : beta_top_k_probabilities(std::vector(3, 0.05), std::vector(3, 7.0), 1)) {
+        CHECK(p == Approx(1.0 / 3.0).epsilon(1e-12));
+    }
+    // Two of three: the third loses with the probability that it is the smallest.
+    const auto pair = beta_top_k_probabilities(std::vector{1.0, 1.0, 2.0}, std::vector{1.0, 1.0, 1.0}, 2);
+    // P(Z smallest) = integral of 2 z (1 - z)^2 = 2 (1/2 - 2/3 + 1/4) = 1/6.
+    CHECK(pair[2] == Approx(5.0 / 6.0).epsilon(1e-12));
+    CHECK(pair[0] == Approx(7.0 / 12.0).epsilon(1e-12));
+    // Normals: the difference has mean 1 and variance 1 + 4.
+    const auto normal = normal_top_k_probabilities(std::vector{0.0, 1.0}, std::vector{1.0, 2.0}, 1);
+    CHECK(normal[1] == Approx(0.5 * std::erfc(-1.0 / std::sqrt(10.0))).epsilon(1e-12));
+}
+
+TEST_CASE("beta_top_k_probabilities: a reference value of three click rates") {
+    const auto p = beta_top_k_probabilities(std::vector{3.0, 5.0, 4.0}, std::vector{97.0, 95.0, 96.0}, 1);
+    CHECK(std::abs(p[0] - 0.1410295228) < 1e-10);
+    CHECK(std::abs(p[1] - 0.5540808950) < 1e-10);
+    CHECK(std::abs(p[2] - 0.3048895823) < 1e-10);
+}
+
+TEST_CASE("beta_top_k_probabilities: the definition, for posteriors of all widths") {
+    Random random(5);
+    for (int repeat = 0; repeat < 6; ++repeat) {
+        std::vector<double> a(5);
+        std::vector<double> b(5);
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            a[i] = std::exp(random.uniform() * 8.0 - 1.0);
+            b[i] = std::exp(random.uniform() * 8.0 - 1.0);
+        }
+        for (const std::size_t k : {1U, 2U, 4U}) {
+            const auto expected = by_definition(a, b, k, -100.0, 100.0, 40000);
+            const auto p = beta_top_k_probabilities(a, b, k);
+            CHECK(sum_of(p) == Approx(static_cast<double>(k)).epsilon(1e-12));
+            for (std::size_t i = 0; i < a.size(); ++i) {
+                CHECK(std::abs(p[i] - expected[i]) < 1e-8);
+            }
+        }
+    }
+}
+
+TEST_CASE("beta_top_k_probabilities: 80 arms, to 1e-8") {
+    Random random(6);
+    std::vector<double> a(80);
+    std::vector<double> b(80);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        a[i] = 1.0 + static_cast<double>(random.below(60));
+        b[i] = 1.0 + static_cast<double>(random.below(2000));
+    }
+    const auto expected = by_definition(a, b, 1, -12.0, 30.0, 4000);
+    const auto p = beta_top_k_probabilities(a, b, 1);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        CHECK(std::abs(p[i] - expected[i]) < 1e-8);
+        CHECK(p[i] >= 0.0);
+    }
+}
+
+TEST_CASE("beta_top_k_probabilities: a very narrow posterior among wide ones") {
+    // Beta(1e5, 2e6) is nearly the number 1 / 21: P(Beta(1, 1) exceeds it) = 1 - E = 20 / 21, exactly E[1 - X].
+    const auto p = beta_top_k_probabilities(std::vector{1.0, 1e5}, std::vector{1.0, 2e6}, 1);
+    CHECK(std::abs(p[0] - 20.0 / 21.0) < 1e-10);
+    const auto huge = beta_top_k_probabilities(std::vector{1.0, 1e8}, std::vector{1.0, 3e8}, 1);
+    CHECK(std::abs(huge[0] - 0.75) < 1e-8);
+    const auto close = beta_top_k_probabilities(std::vector{1e8, 1e8 + 1e4}, std::vector{1e8, 1e8 - 1e4}, 1);
+    // The difference is 5e-5, its deviation sqrt(2) / sqrt(4 * 2e8) = 5e-5.
+    CHECK(std::abs(close[1] - 0.5 * std::erfc(-1.0 / std::sqrt(2.0))) < 1e-5);
+}
+
+TEST_CASE("top_k_probabilities: edges") {
+    const std::vector<double> one{3.0};
+    CHECK(beta_top_k_probabilities(one, one, 1) == std::vector<double>{1.0});
+    CHECK(beta_top_k_probabilities(one, one, 0) == std::vector<double>{0.0});
+    CHECK(beta_top_k_probabilities(std::vector<double>(), std::vector<double>(), 1).empty());
+    CHECK(normal_top_k_probabilities(std::vector{0.0, 9.0}, std::vector{1.0, 1.0}, 2) == std::vector{1.0, 1.0});
+    const auto far = normal_top_k_probabilities(std::vector{0.0, 1e9}, std::vector{1.0, 1.0}, 1);
+    CHECK(far == std::vector{0.0, 1.0});
+    const auto tiny = normal_top_k_probabilities(std::vector{1e6, 1e6}, std::vector{1e-6, 1e-6}, 1);
+    CHECK(tiny[0] == Approx(0.5));
+}
+
+TEST_CASE("top_k_probabilities: reject NaN, shapes that differ and other than positive numbers") {
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    for (const double wrong : {nan, 0.0, -1.0, std::numeric_limits<double>::infinity()}) {
+        CHECK_THROWS_AS((void)beta_top_k_probabilities(std::vector{1.0, wrong}, std::vector{1.0, 1.0}, 1),
+                        InvalidArgument);
+        CHECK_THROWS_AS((void)beta_top_k_probabilities(std::vector{1.0, 1.0}, std::vector{1.0, wrong}, 1),
+                        InvalidArgument);
+        CHECK_THROWS_AS((void)normal_top_k_probabilities(std::vector{1.0, 1.0}, std::vector{1.0, wrong}, 1),
+                        InvalidArgument);
+    }
+    CHECK_THROWS_AS((void)normal_top_k_probabilities(std::vector{nan}, std::vector{1.0}, 1), InvalidArgument);
+    CHECK_THROWS_AS((void)beta_top_k_probabilities(std::vector{1.0}, std::vector{1.0, 2.0}, 1), InvalidArgument);
+}
+
+TEST_CASE("raise_to_floor: keeps the floor, the order and the sum") {
+    std::vector<double> p{0.96, 0.03, 0.01, 0.0};
+    raise_to_floor(p, 0.05);
+    CHECK(p[0] == Approx(0.05 + 0.8 * 0.96));
+    CHECK(sum_of(p) == Approx(1.0));
+    CHECK(p[3] == 0.05);
+    CHECK(p[2] > p[3]);  // cutting at 0.05 would make them equal, and dividing by the sum puts both below the floor
+    CHECK_THROWS_AS(raise_to_floor(p, 0.26), InvalidArgument);
+    CHECK_THROWS_AS(raise_to_floor(p, -0.01), InvalidArgument);
+    CHECK_THROWS_AS(raise_to_floor(p, std::numeric_limits<double>::quiet_NaN()), InvalidArgument);
+}
+
+TEST_CASE("position_of: a sum below u does not select the first position") {
+    const std::vector<double> p{0.0, 0.3, 0.3, 0.0};
+    CHECK(position_of(p, 0.0) == 1);
+    CHECK(position_of(p, 0.3) == 2);
+    CHECK(position_of(p, 0.999) == 2);
+}
