@@ -106,6 +106,7 @@
 #include <funnel/kernels/forest.hpp>
 #include <funnel/kernels/forest_block.hpp>
 #include <funnel/kernels/gemv.hpp>
+#include <funnel/kernels/ldl.hpp>
 #include <funnel/kernels/metric.hpp>
 #include <funnel/kernels/one_to_many.hpp>
 #include <funnel/kernels/preconditions.hpp>
@@ -113,6 +114,7 @@
 #include <funnel/kernels/scale.hpp>
 #include <funnel/kernels/sigmoid.hpp>
 #include <funnel/kernels/softmax.hpp>
+#include <funnel/linalg/cholesky_update.hpp>
 #include <funnel/linalg/spd_inverse.hpp>
 #include <funnel/metrics/auc.hpp>
 #include <funnel/metrics/average_precision.hpp>
