@@ -15,8 +15,10 @@
 #include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
+#include <funnel/bandits/lin_ts.hpp>
 #include <funnel/bandits/lin_ucb.hpp>
 #include <funnel/bandits/linear_arms.hpp>
+#include <funnel/bandits/square_cb.hpp>
 #include <funnel/cf/als_sweep.hpp>
 #include <funnel/cf/dense_weights.hpp>
 #include <funnel/cf/ease.hpp>
