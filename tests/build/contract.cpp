@@ -341,6 +341,28 @@ TEST_CASE("contract: re-ranking") {
     CHECK(funnel::rerank::mmr(relevance, embeddings, {.k = 2, .lambda = 0.4F}) == std::vector<std::size_t>{0, 2});
 }
 
+TEST_CASE("contract: contextual bandits") {
+    const std::vector<float> context{1.0F, 0.5F};
+    funnel::bandits::LinUCB ucb(3, 2, {.alpha = 0.5, .lambda = 1.0, .forgetting = 0.999});
+    ucb.update(1, context, 1.0F);
+    CHECK(ucb.select(context) == 1);
+    CHECK(ucb.score(context)[1].mean > 0.0);
+    funnel::bandits::LinTS thompson(3, 2, {.scale = 0.5, .seed = 1});
+    thompson.update(thompson.select(context), context, 1.0F);
+    CHECK(thompson.propensities(context).size() == 3);
+    funnel::bandits::SquareCB square(3, 2, {.gamma_scale = 10.0, .seed = 1});
+    square.update(square.select(context), context, 1.0F);
+    CHECK(square.propensities(context).size() == 3);
+    funnel::Matrix<float> contexts(2, 2);
+    contexts(1, 0) = 1.0F;
+    funnel::bandits::SharedLinUCB shared_ucb(2);
+    shared_ucb.update(contexts.row(shared_ucb.select(contexts)), 1.0F);
+    funnel::bandits::SharedLinTS shared_thompson(2);
+    shared_thompson.update(contexts.row(shared_thompson.select(contexts)), 1.0F);
+    CHECK(shared_thompson.propensities(contexts, 100).standard_errors.size() == 2);
+    CHECK(funnel::bandits::inverse_gap_weights(std::vector{0.5, 1.0}, 2.0)[0] == doctest::Approx(1.0 / 3.0));
+}
+
 TEST_CASE("contract: a funnel") {
     const funnel::data::Interactions log = small_log();
     const auto a = funnel::cf::ItemKNN::fit(log);

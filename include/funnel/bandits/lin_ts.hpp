@@ -48,8 +48,8 @@ inline constexpr double largest_scale = 1e9;
 
 }  // namespace detail
 
-/// Thompson sampling with a linear model per arm: draws a reward of each arm from what is known about it, and chooses the
-/// arm with the best draw.
+/// Thompson sampling with a linear model per arm: draws a reward of each arm from what is known about it, and chooses
+/// the arm with the best draw.
 ///
 ///     theta ~ N(A^-1 b, v^2 A^-1),   so x^T theta ~ N(mean, v^2 width^2), independently for each arm
 ///     A = lambda I + sum of x x^T,   b = sum of reward x,   over the contexts in which the arm was chosen
@@ -110,8 +110,8 @@ public:
 
     /// Learns the reward of an arm that was chosen in a context.
     ///
-    /// Errors    InvalidArgument if there is no such arm, the dimension does not match, or a number is not finite or not
-    ///           in [-1e9, 1e9]; the policy is then unchanged
+    /// Errors    InvalidArgument if there is no such arm, the dimension does not match, or a number is not finite or
+    ///           not in [-1e9, 1e9]; the policy is then unchanged
     void update(std::size_t arm, std::span<const float> context, const float& reward) {
         arms_.update(arm, context, reward);
     }
@@ -204,8 +204,8 @@ struct SampledPropensities {
     std::vector<double> standard_errors;  ///< sqrt(p (1 - p) / draws)
 };
 
-/// Thompson sampling with one linear model for all arms: draws theta once per decision, and chooses the row of features
-/// with the highest value. What is learned from one arm holds for all.
+/// Thompson sampling with one linear model for all arms: draws theta once per decision, and chooses the row of
+/// features with the highest value. What is learned from one arm holds for all.
 ///
 ///     theta ~ N(A^-1 b, v^2 A^-1);   row = argmax of row^T theta
 ///
@@ -237,8 +237,8 @@ public:
         return static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin());
     }
 
-    /// The probability that select() chooses each row. The rows share theta, so their values depend on each other and no
-    /// quadrature applies; the probabilities are shares of `draws` simulated decisions.
+    /// The probability that select() chooses each row. The rows share theta, so their values depend on each other and
+    /// no quadrature applies; the probabilities are shares of `draws` simulated decisions.
     ///
     /// Cost      O(rows d^2 + draws (rows + 1) d)
     /// Shapes, Errors    as select(); InvalidArgument if draws is 0

@@ -44,8 +44,8 @@ namespace detail {
 ///     bound(arm, x) = x^T theta + alpha sqrt(x^T A^-1 x),   theta = A^-1 b,
 ///     A = lambda I + sum of x x^T,   b = sum of reward x,   over the contexts in which the arm was chosen
 ///
-/// A is kept as a Cholesky factor (linalg::CholeskyFactor), so widths are never negative, however correlated the contexts
-/// are. An arm that was never chosen has the bound alpha |x| / sqrt(lambda).
+/// A is kept as a Cholesky factor (linalg::CholeskyFactor), so widths are never negative, however correlated the
+/// contexts are. An arm that was never chosen has the bound alpha |x| / sqrt(lambda).
 ///
 ///     LinUCB policy(articles, features, {.alpha = 0.5});
 ///     const std::size_t arm = policy.select(context);
@@ -93,8 +93,8 @@ public:
 
     /// Learns the reward of an arm that was chosen in a context.
     ///
-    /// Errors    InvalidArgument if there is no such arm, the dimension does not match, or a number is not finite or not
-    ///           in [-1e9, 1e9]; the policy is then unchanged
+    /// Errors    InvalidArgument if there is no such arm, the dimension does not match, or a number is not finite or
+    ///           not in [-1e9, 1e9]; the policy is then unchanged
     void update(std::size_t arm, std::span<const float> context, const float& reward) {
         arms_.update(arm, context, reward);
     }
@@ -134,8 +134,8 @@ private:
     double alpha_;
 };
 
-/// LinUCB with one linear model for all arms: an arm is a row of features of this request, so arms may come and go, and
-/// what is learned from one holds for all.
+/// LinUCB with one linear model for all arms: an arm is a row of features of this request, so arms may come and go,
+/// and what is learned from one holds for all.
 ///
 ///     bound(row) = row^T theta + alpha sqrt(row^T A^-1 row)
 ///

@@ -62,15 +62,15 @@ inline void require_contexts(MatrixView<const float> contexts, std::size_t dimen
     return static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin());
 }
 
-/// Ridge regressions of rewards on contexts, one per arm, each learned one observation at a time. With forgetting gamma,
-/// older observations count less:
+/// Ridge regressions of rewards on contexts, one per arm, each learned one observation at a time. With forgetting
+/// gamma, older observations count less:
 ///
 ///     A = L + sum over t of gamma^(n - t) x_t x_t^T,   b = sum over t of gamma^(n - t) r_t x_t
 ///
-/// n counts the updates of the arm. L is lambda I without forgetting. Otherwise it would vanish with the observations and
-/// leave A singular; so each update brings the next of its elements back to lambda, in turn, and as many of them that
-/// none falls much below lambda / 2. They are rotations too, so that no update needs more than O(d^2), unless the memory
-/// of 1 / (1 - gamma) observations is shorter than d.
+/// n counts the updates of the arm. L is lambda I without forgetting. Otherwise it would vanish with the observations
+/// and leave A singular; so each update brings the next of its elements back to lambda, in turn, and as many of them
+/// that none falls much below lambda / 2. They are rotations too, so that no update needs more than O(d^2), unless the
+/// memory of 1 / (1 - gamma) observations is shorter than d.
 class LinearArms {
 public:
     LinearArms(std::size_t arms, std::size_t dimension, double lambda, double forgetting)

@@ -27,14 +27,14 @@ namespace bandits {
 ///
 ///     p(arm) = 1 / (K + gamma (best - estimate(arm))),   the best arm takes the rest
 ///
-/// K is the number of estimates. To choose among some of the arms only, pass their estimates alone: with any other K the
-/// result is not a distribution.
+/// K is the number of estimates. To choose among some of the arms only, pass their estimates alone: with any other K
+/// the result is not a distribution.
 ///
 /// Returns   n probabilities, >= 0, with sum 1 up to rounding; that of the best arm, the smaller of equal ones, is at
 ///           least 1 / K
 /// Errors    InvalidArgument if there is no estimate, one is not finite, or gamma is not finite or negative
 /// Source    Abe & Long, "Associative reinforcement learning using linear probabilistic concepts", ICML 1999;
-///           Foster & Rakhlin, "Beyond UCB: optimal and efficient contextual bandits with regression oracles", ICML 2020
+///           Foster & Rakhlin, "Beyond UCB: optimal and efficient contextual bandits with regression oracles", 2020
 [[nodiscard]] inline std::vector<double> inverse_gap_weights(std::span<const double> estimates, double gamma) {
     require(!estimates.empty(), "inverse_gap_weights: there must be at least one estimate");
     require_not_negative(gamma, "inverse_gap_weights: gamma");
@@ -72,8 +72,8 @@ struct SquareCBOptions {
 /// For another regression, call inverse_gap_weights with its estimates.
 ///
 /// Cost      select, propensities: O(arms d^2);  update: O(d^2);  memory: O(arms d^2)
-/// Source    Foster & Rakhlin, "Beyond UCB: optimal and efficient contextual bandits with regression oracles", ICML 2020;
-///           the schedule of gamma: Foster et al., "Instance-dependent complexity of contextual bandits", COLT 2021
+/// Source    Foster & Rakhlin, "Beyond UCB: optimal and efficient contextual bandits with regression oracles", ICML
+///           2020 (algorithm 1); gamma grows as in Vowpal Wabbit
 class SquareCB {
 public:
     /// Errors    InvalidArgument if arms or dimension is 0, or an option is out of range
@@ -118,8 +118,8 @@ public:
 
     /// Learns the reward of an arm that was chosen in a context.
     ///
-    /// Errors    InvalidArgument if there is no such arm, the dimension does not match, or a number is not finite or not
-    ///           in [-1e9, 1e9]; the policy is then unchanged
+    /// Errors    InvalidArgument if there is no such arm, the dimension does not match, or a number is not finite or
+    ///           not in [-1e9, 1e9]; the policy is then unchanged
     void update(std::size_t arm, std::span<const float> context, const float& reward) {
         arms_.update(arm, context, reward);
         ++updates_;

@@ -12,9 +12,9 @@
 #include <span>
 #include <type_traits>
 
-// A symmetric positive definite matrix A and a vector b, kept as factors: A = U^T D U with U unit upper triangular and D
-// diagonal (the Cholesky factor is D^(1/2) U), and b = U^T D g. U has zeros on and below the diagonal, which stands for
-// ones, and may have columns after its d-th: the first of them is g, and any others stay zero if x is zero there.
+// A symmetric positive definite matrix A and a vector b, kept as factors: A = U^T D U with U unit upper triangular and
+// D diagonal (the Cholesky factor is D^(1/2) U), and b = U^T D g. U has zeros on and below the diagonal, which stands
+// for ones, and may have columns after its d-th: the first of them is g, and any others stay zero if x is zero there.
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
@@ -26,8 +26,8 @@ namespace kernels {
 /// The rotations of Givens, without their roots: row k of U takes the share beta of what is left of x, and x loses its
 /// part along row k. Only one division per row is needed, and no subtraction cancels in D.
 ///
-/// Shapes    u: d x m, m >= d, zero on and below the diagonal;  inverse_diagonal: d, of D, > 0;  x: m, the observation,
-///           then r; it is overwritten. They must not overlap (not checked)
+/// Shapes    u: d x m, m >= d, zero on and below the diagonal;  inverse_diagonal: d, of D, > 0;  x: m, the
+///           observation, then r; it is overwritten. They must not overlap (not checked)
 /// Cost      O(d m), no allocation
 /// Source    Fletcher & Powell, "On the modification of LDL^T factorizations", Mathematics of Computation 1974
 template <HostBackend Backend = DefaultBackend, class T>

@@ -32,8 +32,8 @@ template <class Arch>
 
 }  // namespace simd
 
-// Batches of a row begin at the same positions in all rows. So a batch of x that was just stored is loaded from the store
-// buffer, and the first batch of row k may hold elements up to the diagonal, which must stay zero.
+// Batches of a row begin at the same positions in all rows. So a batch of x that was just stored is loaded from the
+// store buffer, and the first batch of row k may hold elements up to the diagonal, which must stay zero.
 template <class Arch>
 inline void ldl_update(Simd<Arch>, MatrixView<float> u, std::span<double> inverse_diagonal,
                        std::span<float> x) noexcept {
@@ -77,9 +77,9 @@ inline void ldl_update(Simd<Arch>, MatrixView<float> u, std::span<double> invers
     }
 }
 
-// The rows are taken in blocks of as many as a batch has lanes. Each row needs its element of x from the row before, so
-// the columns of the block and those of the next block stay in registers. Then all rows of the block are applied to each
-// of the batches that follow, which do not depend on each other.
+// The rows are taken in blocks of as many as a batch has lanes. Each row needs its element of x from the row before,
+// so the columns of the block and those of the next block stay in registers. Then all rows of the block are applied to
+// each of the batches that follow, which do not depend on each other.
 template <class Arch>
 [[nodiscard]] inline double ldl_solve(Simd<Arch>, MatrixView<const float> u, std::span<const double> inverse_diagonal,
                                       std::span<float> x) noexcept {
