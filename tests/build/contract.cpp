@@ -4,6 +4,9 @@
 // it. What this file does not compile is a broken promise: change the library, not the file.
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
+#include <funnel/bandits/lin_ts.hpp>
+#include <funnel/bandits/lin_ucb.hpp>
+#include <funnel/bandits/square_cb.hpp>
 #include <funnel/cf/ease.hpp>
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
