@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/bandits/lin_ts.hpp>
 
+#include "bandits/forged_values.hpp"
 #include "bandits/linear_world.hpp"
 #include "support/saved_contract.hpp"
 
@@ -255,6 +256,25 @@ TEST_CASE("LinTS: saved and loaded, damaged files are rejected") {
     (void)policy.select(std::vector<float>(4, 1.0F));  // the number of decisions is saved
     check_saved(policy, learned(2, 3, 5), answers_of, use);
     check_saved(learned_shared(3), SharedLinTS(2), answers_of_shared, answers_of_shared);
+}
+
+TEST_CASE("LinTS: damage that only a check of the values finds") {
+    const ForgedValues<LinTS> forged(learned(2, 3));
+    CHECK_FALSE(forged.are_rejected("scale", 0, 0.25));
+    CHECK(forged.are_rejected("scale", 0, 0.0));
+    CHECK(forged.are_rejected("scale", 0, 1e10));
+    CHECK(forged.are_rejected("scale", 0, std::numeric_limits<double>::quiet_NaN()));
+    const ForgedValues<SharedLinTS> shared(learned_shared(3));
+    CHECK_FALSE(shared.are_rejected("scale", 0, 0.25));
+    CHECK(shared.are_rejected("scale", 0, -1.0));
+    const TempDir dir;  // a file of LinTS with two arms, under the kind of SharedLinTS
+    learned(2, 3).save(dir / "two.fnl");
+    SharedLinTS(3).save(dir / "one.fnl");
+    Forgery two = Forgery::of(bytes_of(dir / "two.fnl"));
+    const Forgery one = Forgery::of(bytes_of(dir / "one.fnl"));
+    std::copy_n(one.head.begin() + 32, 24, two.head.begin() + 32);
+    put_bytes(dir / "forged.fnl", two.file());
+    CHECK(funnel::testing::detail::is_rejected_as_corrupt<SharedLinTS>(dir / "forged.fnl"));
 }
 
 TEST_CASE("SharedLinTS: choices come with the sampled propensities, within their standard errors") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/bandits/lin_ucb.hpp>
 
+#include "bandits/forged_values.hpp"
 #include "bandits/linear_world.hpp"
 #include "support/allocations.hpp"
 #include "support/saved_contract.hpp"
@@ -200,38 +201,36 @@ TEST_CASE("LinUCB: saved and loaded, damaged files are rejected") {
 }
 
 TEST_CASE("LinUCB: damage that only a check of the values finds") {
-    const TempDir dir;
-    const std::string path = dir / "a.fnl";
-    learned(2, 3).save(path);
-    const Forgery good = Forgery::of(bytes_of(path));
-    const auto is_rejected_with = [&](const std::string& section, std::size_t at, const auto& value) {
-        Forgery bad = good;
-        for (auto& part : bad.sections) {
-            if (std::string(reinterpret_cast<const char*>(part.name.data())) == section) {
-                funnel::io::ByteWriter bytes;
-                bytes.number(value);
-                const auto written = std::move(bytes).bytes();
-                std::copy(written.begin(), written.end(),
-                          part.bytes.begin() + static_cast<std::ptrdiff_t>(at * written.size()));
-            }
-        }
-        put_bytes(path, bad.file());
-        return funnel::testing::detail::is_rejected_as_corrupt<LinUCB>(path);
-    };
+    const ForgedValues<LinUCB> forged(learned(2, 3));
     constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-    CHECK_FALSE(is_rejected_with("alpha", 0, 0.25));
-    CHECK(is_rejected_with("alpha", 0, -0.25));
-    CHECK(is_rejected_with("alpha", 0, static_cast<double>(nan)));
-    CHECK(is_rejected_with("lambda", 0, 0.0));
-    CHECK(is_rejected_with("lambda", 0, 1e10));
-    CHECK(is_rejected_with("forgetting", 0, 0.0));
-    CHECK(is_rejected_with("forgetting", 0, 1.5));
-    CHECK(is_rejected_with("factors", 3, nan));
-    CHECK(is_rejected_with("inverse_diagonals", 1, 0.0));
-    CHECK(is_rejected_with("inverse_diagonals", 1, std::numeric_limits<double>::infinity()));
-    CHECK(is_rejected_with("dimension", 0, std::uint64_t{4}));
-    CHECK(is_rejected_with("dimension", 0, std::uint64_t{0}));
-    CHECK(is_rejected_with("dimension", 0, std::uint64_t{1} << 40));
+    CHECK_FALSE(forged.are_rejected("alpha", 0, 0.25));
+    CHECK(forged.are_rejected("alpha", 0, -0.25));
+    CHECK(forged.are_rejected("alpha", 0, static_cast<double>(nan)));
+    CHECK(forged.are_rejected("lambda", 0, 0.0));
+    CHECK(forged.are_rejected("lambda", 0, 1e10));
+    CHECK(forged.are_rejected("forgetting", 0, 0.0));
+    CHECK(forged.are_rejected("forgetting", 0, 1.5));
+    CHECK(forged.are_rejected("factors", 3, nan));
+    CHECK(forged.are_rejected("inverse_diagonals", 1, 0.0));
+    CHECK(forged.are_rejected("inverse_diagonals", 1, std::numeric_limits<double>::infinity()));
+    CHECK(forged.are_rejected("dimension", 0, std::uint64_t{4}));
+    CHECK(forged.are_rejected("dimension", 0, std::uint64_t{0}));
+    CHECK(forged.are_rejected("dimension", 0, std::uint64_t{1} << 40));
+    const ForgedValues<SharedLinUCB> shared(SharedLinUCB(2));
+    CHECK_FALSE(shared.are_rejected("alpha", 0, 0.25));
+    CHECK(shared.are_rejected("alpha", 0, -0.25));
+}
+
+// A file of LinUCB with two arms, under the kind of SharedLinUCB.
+TEST_CASE("SharedLinUCB: damage: a file with two models is rejected") {
+    const TempDir dir;
+    learned(2, 3).save(dir / "two.fnl");
+    SharedLinUCB(3).save(dir / "one.fnl");
+    Forgery two = Forgery::of(bytes_of(dir / "two.fnl"));
+    const Forgery one = Forgery::of(bytes_of(dir / "one.fnl"));
+    std::copy_n(one.head.begin() + 32, 24, two.head.begin() + 32);
+    put_bytes(dir / "forged.fnl", two.file());
+    CHECK(funnel::testing::detail::is_rejected_as_corrupt<SharedLinUCB>(dir / "forged.fnl"));
 }
 
 TEST_CASE("SharedLinUCB: learns from one row what holds for others") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/bandits/square_cb.hpp>
 
+#include "bandits/forged_values.hpp"
 #include "bandits/linear_world.hpp"
 #include "support/saved_contract.hpp"
 
@@ -190,4 +191,13 @@ TEST_CASE("SquareCB: saved and loaded, damaged files are rejected") {
     SquareCB policy = learned(3, 4);
     (void)policy.select(std::vector<float>(4, 1.0F));
     check_saved(policy, learned(2, 3, 5), answers_of, answers_of);
+}
+
+TEST_CASE("SquareCB: damage that only a check of the values finds") {
+    const ForgedValues<SquareCB> forged(learned(2, 3));
+    CHECK_FALSE(forged.are_rejected("gamma_scale", 0, 3.0));
+    CHECK(forged.are_rejected("gamma_scale", 0, -3.0));
+    CHECK(forged.are_rejected("gamma_scale", 0, 1e10));
+    CHECK(forged.are_rejected("gamma_exponent", 0, 1.5));
+    CHECK(forged.are_rejected("gamma_exponent", 0, std::numeric_limits<double>::quiet_NaN()));
 }
