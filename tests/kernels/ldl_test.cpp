@@ -59,6 +59,23 @@ TEST_CASE_TEMPLATE_DEFINE("ldl: worked by hand", Backend, ldl_by_hand) {
 }
 TEST_CASE_TEMPLATE_APPLY(ldl_by_hand, HostBackends);
 
+// D = 0.001, y = 1000: t goes from 1 to 1 + 1e9, alpha = 1e-9, beta = 1e-3. U_12 = 1e-9 1e6 + 1e-3 0.5. In float,
+// 1e6 + beta (0.5 - 1000 1e6) is wrong in the second digit after the point.
+TEST_CASE_TEMPLATE_DEFINE("ldl: a row that is replaced does not cancel", Backend, ldl_replaced) {
+    for (const std::size_t cols : {2U, 32U}) {
+        Matrix<float> u(2, cols);
+        u(0, 1) = 1e6F;
+        std::vector<double> inverse_diagonal{1000.0, 1.0};
+        std::vector<float> x(cols);
+        x[0] = 1000.0F;
+        x[1] = 0.5F;
+        ldl_update<Backend>(u.view(), std::span(inverse_diagonal), std::span(x));
+        CHECK(u(0, 1) == doctest::Approx(1.5e-3).epsilon(1e-5));
+        CHECK(1.0 / inverse_diagonal[0] == doctest::Approx(0.001 + 1e6));
+    }
+}
+TEST_CASE_TEMPLATE_APPLY(ldl_replaced, HostBackends);
+
 TEST_CASE_TEMPLATE_DEFINE("ldl: the factors of A and b for every size, and nothing beside them changes", Backend,
                           ldl_all) {
     for (std::size_t d = 1; d <= 50; ++d) {
