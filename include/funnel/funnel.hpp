@@ -22,10 +22,14 @@
 #include <funnel/bandits/gauss_legendre.hpp>
 #include <funnel/bandits/index_policy.hpp>
 #include <funnel/bandits/kl_ucb.hpp>
+#include <funnel/bandits/lin_ts.hpp>
+#include <funnel/bandits/lin_ucb.hpp>
+#include <funnel/bandits/linear_arms.hpp>
 #include <funnel/bandits/logged_decision.hpp>
 #include <funnel/bandits/policy.hpp>
 #include <funnel/bandits/posteriors.hpp>
 #include <funnel/bandits/propensities.hpp>
+#include <funnel/bandits/square_cb.hpp>
 #include <funnel/bandits/thompson_beta.hpp>
 #include <funnel/bandits/thompson_gaussian.hpp>
 #include <funnel/bandits/ucb1.hpp>
@@ -121,6 +125,7 @@
 #include <funnel/kernels/forest.hpp>
 #include <funnel/kernels/forest_block.hpp>
 #include <funnel/kernels/gemv.hpp>
+#include <funnel/kernels/ldl.hpp>
 #include <funnel/kernels/metric.hpp>
 #include <funnel/kernels/one_to_many.hpp>
 #include <funnel/kernels/preconditions.hpp>
@@ -128,6 +133,7 @@
 #include <funnel/kernels/scale.hpp>
 #include <funnel/kernels/sigmoid.hpp>
 #include <funnel/kernels/softmax.hpp>
+#include <funnel/linalg/cholesky_update.hpp>
 #include <funnel/linalg/spd_inverse.hpp>
 #include <funnel/metrics/auc.hpp>
 #include <funnel/metrics/average_precision.hpp>

@@ -8,8 +8,11 @@
 #include <funnel/bandits/epsilon_greedy.hpp>
 #include <funnel/bandits/exp3.hpp>
 #include <funnel/bandits/kl_ucb.hpp>
+#include <funnel/bandits/lin_ts.hpp>
+#include <funnel/bandits/lin_ucb.hpp>
 #include <funnel/bandits/logged_decision.hpp>
 #include <funnel/bandits/propensities.hpp>
+#include <funnel/bandits/square_cb.hpp>
 #include <funnel/bandits/thompson_beta.hpp>
 #include <funnel/bandits/thompson_gaussian.hpp>
 #include <funnel/bandits/ucb1.hpp>
@@ -370,6 +373,28 @@ TEST_CASE("contract: bandits") {
     const std::vector<double> ones(3, 1.0);
     CHECK(bandits::beta_top_k_probabilities(ones, ones, 2).size() == 3);
     CHECK(bandits::LoggedDecision{.context = 1, .arm = 2, .propensity = 0.5, .reward = 1.0}.arm == 2);
+}
+
+TEST_CASE("contract: contextual bandits") {
+    const std::vector<float> context{1.0F, 0.5F};
+    funnel::bandits::LinUCB ucb(3, 2, {.alpha = 0.5, .lambda = 1.0, .forgetting = 0.999});
+    ucb.update(1, context, 1.0F);
+    CHECK(ucb.select(context) == 1);
+    CHECK(ucb.score(context)[1].mean > 0.0);
+    funnel::bandits::LinTS thompson(3, 2, {.scale = 0.5, .seed = 1});
+    thompson.update(thompson.select(context), context, 1.0F);
+    CHECK(thompson.propensities(context).size() == 3);
+    funnel::bandits::SquareCB square(3, 2, {.gamma_scale = 10.0, .seed = 1});
+    square.update(square.select(context), context, 1.0F);
+    CHECK(square.propensities(context).size() == 3);
+    funnel::Matrix<float> contexts(2, 2);
+    contexts(1, 0) = 1.0F;
+    funnel::bandits::SharedLinUCB shared_ucb(2);
+    shared_ucb.update(contexts.row(shared_ucb.select(contexts)), 1.0F);
+    funnel::bandits::SharedLinTS shared_thompson(2);
+    shared_thompson.update(contexts.row(shared_thompson.select(contexts)), 1.0F);
+    CHECK(shared_thompson.propensities(contexts, 100).standard_errors.size() == 2);
+    CHECK(funnel::bandits::inverse_gap_weights(std::vector{0.5, 1.0}, 2.0)[0] == doctest::Approx(1.0 / 3.0));
 }
 
 TEST_CASE("contract: a funnel") {

@@ -109,6 +109,18 @@ template <class Arch>
     return xsimd::fma(a, b, c);
 }
 
+/// c - a * b, like fma.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline Batch<Arch> fnma(const Batch<Arch>& a, const Batch<Arch>& b,
+                                                          const Batch<Arch>& c) noexcept {
+#if XSIMD_VERSION_MAJOR < 11 && defined(__AVX512F__)
+    if constexpr (is_avx512<Arch>) {
+        return Batch<Arch>(_mm512_fnmadd_ps(a, b, c));
+    }
+#endif
+    return xsimd::fnma(a, b, c);
+}
+
 #if defined(__AVX__)
 namespace detail {
 
@@ -162,6 +174,40 @@ template <class Arch>
     for (std::size_t i = 0; i < count; ++i) {
         p[i] = lanes[i];
     }
+}
+
+/// All lanes equal to lane i < lanes (not checked) of a batch.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline Batch<Arch> broadcast_lane(const Batch<Arch>& batch, std::size_t i) noexcept {
+    FUNNEL_ASSERT(i < Batch<Arch>::size);
+#if defined(__AVX512F__)
+    if constexpr (is_avx512<Arch>) {
+        return Batch<Arch>(_mm512_permutexvar_ps(_mm512_set1_epi32(static_cast<int>(i)), batch));
+    }
+#endif
+#if defined(__AVX2__)
+    if constexpr (std::derived_from<Arch, xsimd::avx2>) {
+        return Batch<Arch>(_mm256_permutevar8x32_ps(batch, _mm256_set1_epi32(static_cast<int>(i))));
+    }
+#endif
+    alignas(64) std::array<float, Batch<Arch>::size> lanes;
+    batch.store_aligned(lanes.data());
+    return Batch<Arch>(lanes[i]);
+}
+
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline float first_lane(const Batch<Arch>& batch) noexcept {
+#if defined(__AVX512F__)
+    if constexpr (is_avx512<Arch>) {
+        return _mm512_cvtss_f32(batch);
+    }
+#endif
+#if defined(__AVX__)
+    if constexpr (is_avx<Arch>) {
+        return _mm256_cvtss_f32(batch);
+    }
+#endif
+    return batch.get(0);
 }
 
 /// Calls body(0), ..., body(N - 1) with compile-time constants. The body must be always_inline; otherwise clang may not
