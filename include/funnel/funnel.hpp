@@ -176,6 +176,7 @@
 #include <funnel/rerank/calibrated.hpp>
 #include <funnel/rerank/category_cap.hpp>
 #include <funnel/rerank/fill_slate.hpp>
+#include <funnel/rerank/finite_norms.hpp>
 #include <funnel/rerank/freshness.hpp>
 #include <funnel/rerank/group_cap.hpp>
 #include <funnel/rerank/group_quota.hpp>
@@ -186,6 +187,7 @@
 #include <funnel/rerank/pins.hpp>
 #include <funnel/rerank/reserved_places.hpp>
 #include <funnel/rerank/seen.hpp>
+#include <funnel/rerank/serendipity.hpp>
 #include <funnel/rerank/slate_rule.hpp>
 #include <funnel/rerank/slate_rules.hpp>
 #include <funnel/rerank/window_cap.hpp>

@@ -2,19 +2,18 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
-#include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/metric.hpp>
 #include <funnel/kernels/one_to_many.hpp>
+#include <funnel/rerank/finite_norms.hpp>
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <unordered_set>
 #include <vector>
 
@@ -68,16 +67,7 @@ public:
           cosines_(embeddings.rows()) {
         require_between(options.similarity, 0.0, 1.0, "NearDuplicates: similarity");
         require(options.similarity > 0.0F, "NearDuplicates: similarity must be > 0");
-        for (std::size_t i = 0; i < embeddings.rows(); ++i) {
-            double squared = 0.0;
-            for (const float x : embeddings.row(i)) {
-                squared += static_cast<double>(x) * static_cast<double>(x);
-            }
-            if (!math::is_finite(squared) || squared > 3.24e38) {
-                raise<InvalidArgument>("NearDuplicates: row " + std::to_string(i) +
-                                       " of embeddings must be finite and have a norm below 1.8e19");
-            }
-        }
+        detail::require_finite_norms(embeddings, "NearDuplicates: embeddings");
     }
 
     [[nodiscard]] bool allows(std::size_t candidate) const noexcept { return copies_[candidate] == 0; }
