@@ -32,9 +32,9 @@ struct CalibratedOptions {
 ///     q~(g) = (1 - smoothing) * q(g) + smoothing * target(g),   q(g) = sum over slate of shares(i, g) / k
 ///
 /// The divisor is the length of the finished slate from the first pick on: with it, the objective is a sum of concave
-/// functions of sums, monotone and submodular if relevance is >= 0, and each pick takes the largest gain. The slate then
-/// has at least 1 - 1/e of the best gain over an empty one. Gains only fall, so most of them need not be computed again.
-/// Ties go to the higher relevance, then to the smaller position.
+/// functions of sums, monotone and submodular if relevance is >= 0, and each pick takes the largest gain. Without a
+/// rule, the slate then has at least 1 - 1/e of the best gain over an empty one. Gains only fall, so most of them need
+/// not be computed again. Ties go to the higher relevance, then to the smaller position.
 ///
 /// Shapes    relevance: n;  shares: n x G, each row >= 0 and 0 or 1 in sum, such as 1/3 for each of three genres;
 ///           target: G, >= 0, 1 in sum: the genres of the user's history;  rule: as in fill_slate

@@ -158,8 +158,8 @@ private:
         return end > begin ? end - begin - pinned : 0;
     }
 
-    // Whether the free places from `begin` on suffice for the quotas, if `candidate` takes the next place. Per deadline:
-    // quotas of the same group that end by then share their items.
+    // Whether the free places from `begin` on suffice for the quotas, if `candidate` takes the next place. Quotas of
+    // the same group share their items.
     [[nodiscard]] bool suffices(std::size_t begin, std::size_t candidate) const noexcept {
         for (const State& deadline : quotas_) {
             std::size_t needed = 0;

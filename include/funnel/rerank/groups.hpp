@@ -28,7 +28,7 @@ concept Categories = requires(const C& categories, std::size_t i) {
 /// The names of the groups are the integers that the caller uses. Inside, groups are numbered 0, 1, ... in the order of
 /// their names, so that rules count in arrays.
 ///
-///     Groups genres(candidates.size(), [&](std::size_t i) -> const auto& { return films[candidates.ids()[i]].genres; });
+///     Groups genres(films.size(), [&](std::size_t i) -> const auto& { return films[i].genres; });
 ///
 /// Cost      O(n c log(n c)) time to build, O(n c) memory, for c groups per candidate
 class Groups {
