@@ -54,6 +54,11 @@ TEST_CASE("GroupCap: a pinned candidate uses up its caps before its place comes"
     CHECK(rule.allows(6));  // its own place has been counted
     rule.place(6);
     CHECK(!rule.allows(1));
+    GroupCap three(groups, {.at_most = 3});
+    three.pin(6, 1);
+    three.place(0);
+    three.place(6);
+    CHECK(three.allows(1));  // pinned and placed: counted once
     GroupCap full(groups, {.at_most = 1});
     full.pin(0, 0);
     full.pin(1, 1);

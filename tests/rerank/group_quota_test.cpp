@@ -145,6 +145,15 @@ TEST_CASE("GroupQuota: with several groups per candidate, what is missing is rep
     CHECK(missed * 20 < possible);  // greedy
 }
 
+TEST_CASE("GroupQuota: where places do not suffice for items of their own, items that serve two quotas come first") {
+    const std::vector<Names> names{{}, {1}, {2}, {1, 2}, {1, 2}};
+    const Groups groups(5, [&](std::size_t i) { return names[i]; });
+    GroupQuota rule(groups, 2, {{.group = 1, .at_least = 2}, {.group = 2, .at_least = 2}});
+    CHECK(rule.infeasible().empty());
+    CHECK(fill_slate(std::vector<float>{9, 8, 7, 6, 5}, 2, rule) == Slate{3, 4});
+    CHECK(rule.unmet().empty());
+}
+
 TEST_CASE("GroupQuota: pins count where they stand") {
     const Groups groups(Names{0, 0, 0, 1, 0, 1, 2, 0});
     GroupQuota rule(groups, 4, {{.group = 1, .at_least = 2, .within = 3}});

@@ -67,6 +67,10 @@ TEST_CASE("NearDuplicates: worked by hand") {
     CHECK(fill_slate(scores, 4, NearDuplicates(embeddings, {.similarity = 0.7F})) == Slate{0, 2, 3});
     CHECK(fill_slate(scores, 4, NearDuplicates(embeddings, {.similarity = 0.5F})) == Slate{0, 3});
     CHECK(fill_slate(scores, 4, NearDuplicates(embeddings, {.similarity = 0.99F})) == Slate{0, 1, 2, 3});
+    Matrix<float> copies(2, 2);
+    copies(0, 0) = 1.0F;
+    copies(1, 0) = 1.0F;
+    CHECK(fill_slate(falling(2), 2, NearDuplicates(copies, {.similarity = 1.0F})) == Slate{0});  // the limit counts
 }
 
 TEST_CASE_TEMPLATE_DEFINE("NearDuplicates: agrees with the definition", Backend, near_duplicates_definition) {

@@ -153,10 +153,20 @@ TEST_CASE("WindowCap: items in front of a pin and behind it keep their distance"
     CHECK(open_to_a == Slate{0});
 }
 
+TEST_CASE("WindowCap: a window that begins behind the first place does not count it") {
+    // A ? . A with at most two in three: A at place 1 makes the windows A A . and A . A.
+    const Groups groups(Names{0, 0, 0, 1, 1, 1});
+    WindowCap rule(groups, 4, {.at_most = 2, .window = 3});
+    rule.pin(2, 3);
+    rule.place(0);
+    CHECK(rule.allows(1));
+}
+
 TEST_CASE("WindowCap: a pin that comes early frees its place") {
     const Groups groups(Names{0, 0, 1, 1, 2});
     WindowCap rule(groups, 5, {.at_most = 1, .window = 2});
     rule.pin(0, 3);
+    rule.pin(4, 4);
     rule.place(0);
     CHECK(!rule.allows(1));
     rule.place(2);
