@@ -223,6 +223,30 @@ TEST_CASE("SlateRules: any rules and pins: what a slate breaks is reported, and 
     CHECK(reports > 1000);
 }
 
+TEST_CASE("SlateRules: many candidates and pins, where nothing need be looked ahead") {
+    Random random(14);
+    for (int round = 0; round < 50; ++round) {
+        CAPTURE(round);
+        const std::size_t window = 2 + random.below(3);
+        const std::size_t n = 400;
+        std::vector<Names> names(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            names[i] = {static_cast<std::uint32_t>(i % 10)};
+        }
+        const Groups groups(n, [&](std::size_t i) { return names[i]; });
+        std::vector<Pin> pins;  // each pin has a group of its own
+        for (std::size_t place = random.below(5); place < 50 && pins.size() < 9; place += 1 + random.below(8)) {
+            pins.push_back({390 + pins.size(), place});
+        }
+        SlateRules rules({.candidates = n, .places = 50, .pins = pins},
+                         hard("window", WindowCap(groups, 50, {.at_most = 1, .window = window})));
+        const Slate slate = fill_slate(random_relevance(random, n), 50, rules);
+        CHECK(slate.size() == 50);
+        CHECK(most_in_a_window(slate, names, window) == 1);
+        CHECK(rules.report().relaxed.empty());
+    }
+}
+
 TEST_CASE("SlateRules: edges") {
     SlateRules none({.candidates = 0, .places = 10});
     CHECK(fill_slate({}, 10, none).empty());

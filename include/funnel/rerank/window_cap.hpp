@@ -154,12 +154,13 @@ private:
         for (std::size_t g = 0; g < left_.size(); ++g) {
             is_open_[g] = fits(slate_, next_, g);
         }
-        // If `window` groups have enough candidates, taking turns fills all places, whatever comes before.
+        // A group that is not within a window of a place, behind or among the pins ahead, fits there, and takes at most one
+        // place in each window. So if enough groups have that many candidates, one of them always fits.
         const std::size_t turns = (slate_.size() - next_) / window_ + 2;
-        const bool is_roomy = static_cast<std::size_t>(std::count_if(left_.begin(), left_.end(), [&](std::size_t size) {
-                                  return size >= turns;
-                              })) >= window_;
-        if (!groups_->is_partition() || slate_[next_] != none || (is_roomy && pins_left_ == 0)) {
+        const auto plentiful =
+            std::count_if(left_.begin(), left_.end(), [&](std::size_t size) { return size >= turns; });
+        const bool is_roomy = static_cast<std::size_t>(plentiful) >= window_ + std::min(pins_left_, window_ - 1);
+        if (!groups_->is_partition() || slate_[next_] != none || is_roomy) {
             return;
         }
         std::vector<bool> finishes(left_.size(), false);
