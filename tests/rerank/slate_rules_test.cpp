@@ -59,7 +59,7 @@ TEST_CASE("SlateRules: the order of operations") {
 TEST_CASE("SlateRules: soft rules give way from the last to the first, for one place each time") {
     const Groups groups(Names{0, 0, 0, 1});
     const std::vector<float> scores{4, 3, 2, 1};
-    const auto slate_of = [&](auto... rules) {
+    const auto slate_of = [&](const auto&... rules) {
         SlateRules all({.candidates = 4, .places = 4}, rules...);
         const Slate slate = fill_slate(scores, 4, all);
         return std::pair{slate, all.report().relaxed};
@@ -177,7 +177,7 @@ TEST_CASE("SlateRules: any rules and pins: what a slate breaks is reported, and 
                 pins.push_back({n - 1 - i, i});
             }
         }
-        const auto choose = [&](const char* name, auto rule) {
+        const auto choose = [&](const char* name, const auto& rule) {
             return random.below(2) == 0 ? hard(name, rule) : soft(name, rule);
         };
         auto policy = choose("policy", AllowIf([&](std::size_t i) { return static_cast<bool>(may_be_shown[i]); }));

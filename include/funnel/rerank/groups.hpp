@@ -51,7 +51,7 @@ public:
         names_.erase(std::unique(names_.begin(), names_.end()), names_.end());
         sizes_.resize(names_.size());
         for (std::size_t& number : numbers_) {
-            number = *find(number);
+            number = static_cast<std::size_t>(std::lower_bound(names_.begin(), names_.end(), number) - names_.begin());
             ++sizes_[number];
         }
     }

@@ -30,6 +30,7 @@ struct Pin {
                                                    std::span<const std::size_t> candidates) {
     require(candidates.size() <= places.size(), "pin_in_order: there must be a place for each candidate");
     std::vector<Pin> pins;
+    pins.reserve(candidates.size());
     for (std::size_t i = 0; i < candidates.size(); ++i) {
         pins.push_back({candidates[i], places[i]});
     }
