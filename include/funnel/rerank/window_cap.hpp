@@ -154,8 +154,8 @@ private:
         for (std::size_t g = 0; g < left_.size(); ++g) {
             is_open_[g] = fits(slate_, next_, g);
         }
-        // A group that is not within a window of a place, behind or among the pins ahead, fits there, and takes at most one
-        // place in each window. So if enough groups have that many candidates, one of them always fits.
+        // A group fits a place if no item of it is within a window of that place, before it or pinned behind it. Groups
+        // that are placed only so take one place per window. If enough groups are plentiful, one of them always fits.
         const std::size_t turns = (slate_.size() - next_) / window_ + 2;
         const auto plentiful =
             std::count_if(left_.begin(), left_.end(), [&](std::size_t size) { return size >= turns; });
