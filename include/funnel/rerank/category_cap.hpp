@@ -3,27 +3,19 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/options.hpp>
+#include <funnel/rerank/groups.hpp>
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <optional>
 #include <span>
-#include <type_traits>
 #include <vector>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace rerank {
-
-/// A callable that returns the categories of the candidate at a position: a range of integers, possibly empty.
-template <class C>
-concept Categories = requires(const C& categories, std::size_t i) {
-    { *categories(i).begin() } -> std::convertible_to<std::uint32_t>;
-    categories(i).end();
-};
 
 struct CategoryCapOptions {
     std::size_t k = 10;                      ///< length of the slate
@@ -47,33 +39,10 @@ template <Categories C>
     require_at_least(options.per_category, 1, "category_cap: per_category");
     require_at_least(options.window.value_or(1), 1, "category_cap: window");
 
-    // names[first[i] .. first[i + 1]) are the distinct categories of item i. They are then numbered 0, 1, ...
-    std::vector<std::uint64_t> names;
-    std::vector<std::size_t> first{0};
-    for (std::size_t i = 0; i < n; ++i) {
-        for (const auto category : categories(i)) {
-            names.push_back(static_cast<std::uint64_t>(category));  // 64 bits keep all integer values distinct
-        }
-        const auto begin = names.begin() + static_cast<std::ptrdiff_t>(first.back());
-        std::sort(begin, names.end());
-        names.erase(std::unique(begin, names.end()), names.end());
-        first.push_back(names.size());
-    }
-    std::vector<std::uint64_t> distinct = names;
-    std::sort(distinct.begin(), distinct.end());
-    distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-    std::vector<std::size_t> numbers(names.size());
-    for (std::size_t at = 0; at < names.size(); ++at) {
-        numbers[at] =
-            static_cast<std::size_t>(std::lower_bound(distinct.begin(), distinct.end(), names[at]) - distinct.begin());
-    }
-    const auto categories_of = [&](std::size_t i) {
-        return std::span(numbers).subspan(first[i], first[i + 1] - first[i]);
-    };
-
-    std::vector<std::size_t> count(distinct.size(), 0);  // per category: picks in the window of the next pick
+    const Groups groups(n, categories);
+    std::vector<std::size_t> count(groups.count(), 0);  // per category: picks in the window of the next pick
     const auto fits = [&](std::size_t i) {
-        const auto mine = categories_of(i);
+        const auto mine = groups.of(i);
         return std::all_of(mine.begin(), mine.end(), [&](std::size_t c) { return count[c] < options.per_category; });
     };
 
@@ -82,7 +51,7 @@ template <Categories C>
     std::iota(remaining.begin(), remaining.end(), std::size_t{0});
     while (slate.size() < options.k && !remaining.empty()) {
         if (options.window && slate.size() >= *options.window) {
-            for (const std::size_t c : categories_of(slate[slate.size() - *options.window])) {
+            for (const std::size_t c : groups.of(slate[slate.size() - *options.window])) {
                 --count[c];
             }
         }
@@ -93,7 +62,7 @@ template <Categories C>
             }
             next = remaining.begin();
         }
-        for (const std::size_t c : categories_of(*next)) {
+        for (const std::size_t c : groups.of(*next)) {
             ++count[c];
         }
         slate.push_back(*next);

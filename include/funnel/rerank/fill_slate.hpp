@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/rerank/slate_rule.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace rerank {
+
+/// Fills a slate in the order of relevance, under a rule: each place gets the most relevant remaining candidate that
+/// the rule allows there. Ties go to the smaller position.
+///
+///     fill_slate(relevance, 10, GroupCap(genres, {.at_most = 2}))
+///
+/// Shapes    relevance: n;  rule: about the candidates 0 .. n - 1; it is changed: use a new one for the next slate
+/// Returns   positions, in slate order: min(k, n), or fewer if the rule allows no candidate at a place
+/// Cost      O(n log n) and up to n k questions to the rule
+/// Errors    InvalidArgument if a relevance is not finite
+template <class R = AnyCandidate>
+    requires SlateRule<std::remove_cvref_t<R>>
+[[nodiscard]] std::vector<std::size_t> fill_slate(std::span<const float> relevance, std::size_t k, R&& rule = {}) {
+    for (std::size_t i = 0; i < relevance.size(); ++i) {
+        if (!math::is_finite(relevance[i])) {
+            raise<InvalidArgument>("fill_slate: relevance must be finite, got " + std::to_string(relevance[i]) +
+                                   " at position " + std::to_string(i));
+        }
+    }
+    std::vector<std::size_t> remaining(relevance.size());
+    std::iota(remaining.begin(), remaining.end(), std::size_t{0});
+    std::sort(remaining.begin(), remaining.end(), [&](std::size_t a, std::size_t b) {
+        return relevance[a] != relevance[b] ? relevance[a] > relevance[b] : a < b;
+    });
+
+    std::vector<std::size_t> slate;
+    while (slate.size() < k) {
+        const auto next = std::find_if(remaining.begin(), remaining.end(), [&](std::size_t candidate) {
+            return static_cast<bool>(std::as_const(rule).allows(candidate));
+        });
+        if (next == remaining.end()) {
+            break;
+        }
+        slate.push_back(*next);
+        rule.place(*next);
+        remaining.erase(next);
+    }
+    return slate;
+}
+
+}  // namespace rerank
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
