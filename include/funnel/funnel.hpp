@@ -176,3 +176,4 @@
 #include <funnel/rerank/freshness.hpp>
 #include <funnel/rerank/mmr.hpp>
 #include <funnel/rerank/seen.hpp>
+#include <funnel/rerank/slate_rule.hpp>
