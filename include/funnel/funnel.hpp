@@ -102,6 +102,7 @@
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/distance.hpp>
 #include <funnel/kernels/dot.hpp>
+#include <funnel/kernels/feature_blocks.hpp>
 #include <funnel/kernels/forest.hpp>
 #include <funnel/kernels/forest_block.hpp>
 #include <funnel/kernels/gemv.hpp>
@@ -112,6 +113,7 @@
 #include <funnel/kernels/scale.hpp>
 #include <funnel/kernels/sigmoid.hpp>
 #include <funnel/kernels/softmax.hpp>
+#include <funnel/kernels/wide_dot.hpp>
 #include <funnel/linalg/spd_inverse.hpp>
 #include <funnel/metrics/auc.hpp>
 #include <funnel/metrics/average_precision.hpp>
@@ -174,6 +176,12 @@
 #include <funnel/ranking/xgboost_tree.hpp>
 #include <funnel/rerank/category_cap.hpp>
 #include <funnel/rerank/freshness.hpp>
+#include <funnel/rerank/greedy.hpp>
 #include <funnel/rerank/mmr.hpp>
+#include <funnel/rerank/redundancy_measure.hpp>
 #include <funnel/rerank/seen.hpp>
+#include <funnel/rerank/similarities.hpp>
+#include <funnel/rerank/slate.hpp>
+#include <funnel/rerank/slate_candidates.hpp>
 #include <funnel/rerank/slate_rule.hpp>
+#include <funnel/rerank/slate_scratch.hpp>
