@@ -175,6 +175,7 @@
 #include <funnel/ranking/xgboost.hpp>
 #include <funnel/ranking/xgboost_tree.hpp>
 #include <funnel/rerank/category_cap.hpp>
+#include <funnel/rerank/dpp.hpp>
 #include <funnel/rerank/freshness.hpp>
 #include <funnel/rerank/greedy.hpp>
 #include <funnel/rerank/mmr.hpp>
@@ -185,3 +186,4 @@
 #include <funnel/rerank/slate_candidates.hpp>
 #include <funnel/rerank/slate_rule.hpp>
 #include <funnel/rerank/slate_scratch.hpp>
+#include <funnel/rerank/volume_measure.hpp>

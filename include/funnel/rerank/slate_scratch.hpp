@@ -50,7 +50,8 @@ struct GreedyMemory {
     // Per block.
     std::vector<double> base;
     std::vector<double> bound;
-    std::vector<std::uint32_t> upto;  // number of picks in `state`
+    std::vector<double> base_quality;  // exp(base)
+    std::vector<std::uint32_t> upto;   // number of picks in `state`
     // Per pick.
     std::vector<double> gains;
     Buffer<float> features;
@@ -72,7 +73,7 @@ struct GreedyMemory {
             for (auto* numbers : {&scale, &weight, &state}) {
                 numbers->resize(needed);
             }
-            for (auto* numbers : {&level, &exact, &score, &base, &bound}) {
+            for (auto* numbers : {&level, &exact, &score, &base, &bound, &base_quality}) {
                 numbers->resize(needed);
             }
             gone.resize(needed);
