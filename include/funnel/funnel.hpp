@@ -178,6 +178,7 @@
 #include <funnel/rerank/dpp.hpp>
 #include <funnel/rerank/freshness.hpp>
 #include <funnel/rerank/greedy.hpp>
+#include <funnel/rerank/kernel_dpp.hpp>
 #include <funnel/rerank/mmr.hpp>
 #include <funnel/rerank/redundancy_measure.hpp>
 #include <funnel/rerank/seen.hpp>
