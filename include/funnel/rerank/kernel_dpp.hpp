@@ -39,16 +39,16 @@ struct KernelDPPOptions {
 ///     each pick maximises det L of the picks:  log d2(i), where d2(i) = det L(picks + i) / det L(picks)
 ///
 /// Where you have embeddings, call dpp: its kernel is valid by construction. Many similarities are not: 1 - cosine,
-/// max(0, cosine), |cosine|, rounded or thresholded cosines. If a determinant turns out negative, the selection ends with
-/// NotPositiveSemidefinite, and `witness` names candidates whose submatrix has a negative determinant. The test is
-/// one-sided: a matrix that passes may still be invalid.
+/// max(0, cosine), |cosine|, rounded or thresholded cosines. If a determinant turns out negative, the selection ends
+/// with NotPositiveSemidefinite, and `witness` names candidates whose submatrix has a negative determinant. The test
+/// is one-sided: a matrix that passes may still be invalid.
 ///
 /// A candidate with d2 below 3e-5 L(i, i) is never picked: it is a combination of the picks up to the rounding of
 /// floats. Scores are relative to L(i, i), so that scaling L changes nothing. Ties (1e-9) go to the smaller position.
 ///
 /// Shapes    diagonal: n, L(i, i);  row: callable on [0, n)
-/// Returns   the picks, with score log d2 = relevance + diversity, relevance log L(i, i); nearest: the earlier pick with
-///           the largest L(i, p)^2 / (L(i, i) L(p, p)), whose signed root is the similarity
+/// Returns   the picks, with score log d2 = relevance + diversity, relevance log L(i, i); nearest: the earlier pick
+///           with the largest L(i, p)^2 / (L(i, i) L(p, p)), whose signed root is the similarity
 /// Cost      O(n k^2) time, k rows, n k doubles
 /// Errors    InvalidArgument if a value is not finite
 /// Source    Chen, Zhang & Zhou, "Fast greedy MAP inference for determinantal point process", NeurIPS 2018
