@@ -84,6 +84,17 @@ template <kernels::HostBackend Backend, SlateRule Rule>
     return {k, SlateEnd::Complete};
 }
 
+template <kernels::HostBackend Backend, SlateRule Rule>
+[[nodiscard]] std::vector<std::size_t> dpp_of_features(std::span<const float> relevance, FeatureRows features,
+                                                       const DPPOptions& options, Rule& rule) {
+    const std::size_t k = std::min({options.k, relevance.size(), features.rows.cols()});
+    GreedyMemory memory;
+    memory.reserve(relevance.size(), features.rows.cols(), k);
+    std::vector<std::size_t> slate(k);
+    slate.resize(select_features_by_dpp<Backend>(relevance, features, options, memory, slate, rule).picks);
+    return slate;
+}
+
 }  // namespace detail
 
 /// Greedy MAP of a determinantal point process: picks that are relevant and span a large volume, so that no pick is
@@ -109,21 +120,18 @@ template <kernels::HostBackend Backend, class Rule = AnyCandidate>
                                            const DPPOptions& options = {}, Rule&& rule = {}) {
     detail::check_dpp(relevance, options);
     detail::require_one_row_each(relevance, candidates.size(), "dpp");
-    const std::size_t k = std::min({options.k, relevance.size(), candidates.dimension()});
-    detail::GreedyMemory memory;
-    memory.reserve(relevance.size(), candidates.dimension(), k);
-    std::vector<std::size_t> slate(k);
-    slate.resize(
-        detail::select_features_by_dpp<Backend>(relevance, candidates.features(), options, memory, slate, rule).picks);
-    return slate;
+    return detail::dpp_of_features<Backend>(relevance, candidates.features(), options, rule);
 }
 
 template <kernels::HostBackend Backend = kernels::DefaultBackend, class Rule = AnyCandidate>
     requires SlateRule<std::remove_reference_t<Rule>>
 [[nodiscard]] std::vector<std::size_t> dpp(std::span<const float> relevance, MatrixView<const float> embeddings,
                                            const DPPOptions& options = {}, Rule&& rule = {}) {
+    detail::check_dpp(relevance, options);
     detail::require_one_row_each(relevance, embeddings.rows(), "dpp");
-    return dpp(relevance, SlateCandidates<Backend>(embeddings), options, rule);
+    std::vector<double> lengths(embeddings.rows());
+    detail::lengths_of_rows<Backend>(embeddings, lengths, "dpp");
+    return detail::dpp_of_features<Backend>(relevance, {embeddings, lengths}, options, rule);
 }
 
 /// As above, in the caller's memory: fills out with the picks, at most min(k, n, out.size()). For hot paths.
