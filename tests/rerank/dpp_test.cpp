@@ -142,6 +142,58 @@ TEST_CASE_TEMPLATE_DEFINE("dpp: picks equal those of a full scan in double, with
 }
 TEST_CASE_TEMPLATE_APPLY(dpp_full_scan, funnel::testing::HostBackends);
 
+TEST_CASE_TEMPLATE_DEFINE("mmr: picks equal those of a full scan in double, with ties and duplicates", Backend,
+                          mmr_full_scan) {
+    Random random(314);
+    for (int trial = 0; trial < 2500; ++trial) {
+        const std::size_t n = 1 + random.below(60);
+        const std::size_t d = 1 + random.below(9);
+        const bool is_coarse = trial % 2 == 0;
+        Matrix<float> rows(n, d);
+        std::vector<float> relevance(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            for (std::size_t j = 0; j < d; ++j) {
+                rows(i, j) =
+                    is_coarse ? static_cast<float>(random.below(3)) - 1.0F : static_cast<float>(random.normal());
+            }
+            relevance[i] = static_cast<float>(random.below(is_coarse ? 4 : 1000)) / 1000.0F;
+        }
+        const std::size_t k = std::min<std::size_t>(n, 12);
+        Positions expected;
+        while (expected.size() < k) {
+            std::vector<double> scores(n, -1e300);
+            for (std::size_t i = 0; i < n; ++i) {
+                if (std::find(expected.begin(), expected.end(), i) != expected.end()) {
+                    continue;
+                }
+                double redundancy = -2.0;
+                for (const std::size_t p : expected) {
+                    double ip = 0.0;
+                    double ii = 0.0;
+                    double pp = 0.0;
+                    for (std::size_t j = 0; j < d; ++j) {
+                        ip += static_cast<double>(rows(i, j)) * static_cast<double>(rows(p, j));
+                        ii += static_cast<double>(rows(i, j)) * static_cast<double>(rows(i, j));
+                        pp += static_cast<double>(rows(p, j)) * static_cast<double>(rows(p, j));
+                    }
+                    redundancy = std::max(redundancy, ii * pp > 0.0 ? ip / std::sqrt(ii * pp) : 0.0);
+                }
+                const double lambda = expected.empty() ? 1.0 : static_cast<double>(0.6F);
+                scores[i] = lambda * static_cast<double>(relevance[i]) - (1.0 - lambda) * redundancy;
+            }
+            const double best = *std::max_element(scores.begin(), scores.end());
+            std::size_t pick = 0;
+            while (scores[pick] < best - 1e-12) {
+                ++pick;
+            }
+            expected.push_back(pick);
+        }
+        CAPTURE(trial);
+        REQUIRE(mmr<Backend>(relevance, rows, {.k = k, .lambda = 0.6F}) == expected);
+    }
+}
+TEST_CASE_TEMPLATE_APPLY(mmr_full_scan, funnel::testing::HostBackends);
+
 TEST_CASE("dpp: the slate ends at the rank, whatever the scale, and no duplicate is picked") {
     Random random(5);
     Matrix<float> rows(100, 48);
