@@ -3,102 +3,198 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
-#include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/kernels/backend.hpp>
-#include <funnel/kernels/dot.hpp>
-#include <funnel/kernels/metric.hpp>
-#include <funnel/kernels/one_to_many.hpp>
-#include <funnel/kernels/scale.hpp>
+#include <funnel/rerank/greedy.hpp>
+#include <funnel/rerank/redundancy_measure.hpp>
+#include <funnel/rerank/similarities.hpp>
+#include <funnel/rerank/slate.hpp>
+#include <funnel/rerank/slate_candidates.hpp>
+#include <funnel/rerank/slate_rule.hpp>
+#include <funnel/rerank/slate_scratch.hpp>
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace rerank {
 
-/// A callable that returns the similarity of the candidates at two positions; larger means more similar. Matrices
-/// are excluded: a matrix holds embeddings, one row of floats per candidate, unless wrapped in Similarities.
-template <class S>
-concept PairSimilarity = !funnel::detail::MatrixLike<S> && requires(const S& similarity, std::size_t i, std::size_t j) {
-    { similarity(i, j) } -> std::convertible_to<float>;
-};
-
-/// Marks a matrix as pairwise similarities: values(i, j) is the similarity of candidates i and j.
-struct Similarities {
-    MatrixView<const float> values;  ///< n x n
-};
-
 struct MMROptions {
-    std::size_t k = 10;   ///< length of the slate
-    float lambda = 0.7F;  ///< in [0, 1]; 1 uses only relevance, 0 only dissimilarity
+    std::size_t k = 10;                         ///< length of the slate
+    float lambda = 0.7F;                        ///< in [0, 1]; 1 uses only relevance, 0 only dissimilarity
+    std::optional<double> time_budget_ms = {};  ///< if set, the slate ends early when this time is spent
 };
 
 namespace detail {
 
-// The greedy loop. fill_similarities(pick, remaining, similarities) writes the similarity of the newest pick to each
-// remaining candidate. It is called for every pick but the last.
-template <class FillSimilarities>
-[[nodiscard]] std::vector<std::size_t> select_by_mmr(std::span<const float> relevance, const MMROptions& options,
-                                                     const FillSimilarities& fill_similarities) {
+inline void check_mmr(std::span<const float> relevance, const MMROptions& options) {
     require_between(options.lambda, 0.0, 1.0, "mmr: lambda");
-    for (std::size_t i = 0; i < relevance.size(); ++i) {
-        if (!math::is_finite(relevance[i])) {
-            raise<InvalidArgument>("mmr: relevance must be finite, got " + std::to_string(relevance[i]) +
-                                   " at position " + std::to_string(i));
-        }
-    }
+    require_finite_relevance(relevance, "mmr");
+    require_not_negative(options.time_budget_ms.value_or(0.0), "mmr: time_budget_ms");
+}
 
+// The greedy loop for similarities. fill_similarities(pick, remaining, similarities) writes the similarity of the
+// newest pick to each remaining candidate. It is called for every pick but the last.
+template <class FillSimilarities, SlateRule Rule>
+[[nodiscard]] std::vector<std::size_t> select_by_mmr(std::span<const float> relevance, const MMROptions& options,
+                                                     const FillSimilarities& fill_similarities, Rule& rule,
+                                                     SlateEnd& end) {
+    check_mmr(relevance, options);
+    const Deadline deadline(options.time_budget_ms);
     const std::size_t slate_size = std::min(options.k, relevance.size());
     std::vector<std::size_t> slate;
     slate.reserve(slate_size);
-    if (slate_size == 0) {
-        return slate;
-    }
 
-    // Per remaining candidate: position, relevance, and similarity to the most similar pick so far.
+    // Per remaining candidate: position, score, and similarity to the most similar pick so far.
     std::vector<std::size_t> remaining(relevance.size());
     std::iota(remaining.begin(), remaining.end(), std::size_t{0});
-    std::vector<float> relevances(relevance.begin(), relevance.end());
+    std::vector<float> scores(relevance.begin(), relevance.end());  // of the first pick: relevance only
     std::vector<float> redundancies(relevance.size(), std::numeric_limits<float>::lowest());
     std::vector<float> similarities(relevance.size());
 
-    // The first pick depends on relevance only. Ties go to the smaller position: remaining ascends, and the first
-    // maximum wins.
-    auto best = std::max_element(relevances.begin(), relevances.end()) - relevances.begin();
-    while (true) {
-        const std::size_t pick = remaining[static_cast<std::size_t>(best)];
+    end = SlateEnd::Complete;
+    while (slate.size() < slate_size) {
+        if (deadline.has_passed()) {
+            end = SlateEnd::OutOfTime;
+            break;
+        }
+        // Ties go to the smaller position: remaining ascends, and the first maximum wins.
+        std::size_t best = remaining.size();
+        for (std::size_t at = 0; at < remaining.size(); ++at) {
+            if ((best == remaining.size() || scores[at] > scores[best]) && std::as_const(rule).allows(remaining[at])) {
+                best = at;
+            }
+        }
+        if (best == remaining.size()) {
+            end = SlateEnd::NoCandidateAllowed;
+            break;
+        }
+        const std::size_t pick = remaining[best];
+        rule.place(pick);
         slate.push_back(pick);
         if (slate.size() == slate_size) {
-            return slate;
+            break;
         }
-        remaining.erase(remaining.begin() + best);
-        relevances.erase(relevances.begin() + best);
-        redundancies.erase(redundancies.begin() + best);
+        const auto offset = static_cast<std::ptrdiff_t>(best);
+        remaining.erase(remaining.begin() + offset);
+        redundancies.erase(redundancies.begin() + offset);
+        scores.pop_back();
         similarities.pop_back();
 
         fill_similarities(pick, std::span<const std::size_t>(remaining), std::span<float>(similarities));
         require(std::all_of(similarities.begin(), similarities.end(), [](float s) { return math::is_finite(s); }),
                 "mmr: similarities must be finite");
-        best = 0;
-        float best_score = std::numeric_limits<float>::lowest();
         for (std::size_t at = 0; at < remaining.size(); ++at) {
             redundancies[at] = std::max(redundancies[at], similarities[at]);
-            const float score = options.lambda * relevances[at] - (1.0F - options.lambda) * redundancies[at];
-            if (score > best_score) {
-                best = static_cast<std::ptrdiff_t>(at);
-                best_score = score;
-            }
+            scores[at] = options.lambda * relevance[remaining[at]] - (1.0F - options.lambda) * redundancies[at];
         }
     }
+    return slate;
+}
+
+// Fills out with up to out.size() picks.
+template <kernels::HostBackend Backend, SlateRule Rule>
+[[nodiscard]] SlateCount select_features_by_mmr(std::span<const float> relevance, FeatureRows features,
+                                                const MMROptions& options, GreedyMemory& memory,
+                                                std::span<std::size_t> out, Rule& rule) {
+    const Deadline deadline(options.time_budget_ms);
+    const std::size_t n = relevance.size();
+    const std::size_t k = std::min({options.k, n, out.size()});
+    if (k == 0) {
+        return {};
+    }
+    if (deadline.has_passed()) {
+        return {0, SlateEnd::OutOfTime};
+    }
+    std::size_t first = n;  // by relevance only; ties go to the smaller position
+    double largest = 0.0;
+    for (std::size_t i = 0; i < n; ++i) {
+        largest = std::max(largest, math::abs(static_cast<double>(relevance[i])));
+        if ((first == n || relevance[i] > relevance[first]) && std::as_const(rule).allows(i)) {
+            first = i;
+        }
+    }
+    if (first == n) {
+        return {0, SlateEnd::NoCandidateAllowed};
+    }
+    rule.place(first);
+    out[0] = first;
+    if (k == 1) {
+        return {1, SlateEnd::Complete};
+    }
+    RedundancyMeasure<Backend> measure(features, options.lambda, largest, memory);
+    BlockGreedy<Backend, RedundancyMeasure<Backend>> greedy(features, relevance, measure, memory);
+    const auto order = std::span(memory.order).first(n);
+    const auto slot = static_cast<std::size_t>(std::find(order.begin(), order.end(), first) - order.begin());
+    (void)measure.take(slot);
+    greedy.drop(slot);
+    for (std::size_t t = 1; t < k; ++t) {
+        if (deadline.has_passed()) {
+            return {t, SlateEnd::OutOfTime};
+        }
+        const auto next = greedy.next(t, std::as_const(rule));
+        if (!next) {
+            return {t, SlateEnd::NoCandidateAllowed};
+        }
+        out[t] = memory.order[*next];
+        rule.place(out[t]);
+        greedy.drop(*next);
+    }
+    return {k, SlateEnd::Complete};
+}
+
+// The picks of select_by_mmr or select_features_by_mmr with their reasons. similarity(i, p) as for the selection.
+template <class Similarity>
+[[nodiscard]] Slate explained_mmr(std::span<const float> relevance, const MMROptions& options,
+                                  std::span<const std::size_t> positions, SlateEnd end, const Similarity& similarity) {
+    Slate slate{.picks = {}, .end = end, .witness = {}};
+    for (const std::size_t position : positions) {
+        SlatePick pick{.position = position};
+        for (const SlatePick& earlier : slate.picks) {
+            const auto alike = static_cast<double>(similarity(position, earlier.position));
+            if (!pick.nearest || alike > pick.similarity) {
+                pick.nearest = earlier.position;
+                pick.similarity = alike;
+            }
+        }
+        const double lambda = pick.nearest ? static_cast<double>(options.lambda) : 1.0;
+        pick.relevance = lambda * static_cast<double>(relevance[position]);
+        pick.diversity = -(1.0 - lambda) * pick.similarity;
+        pick.score = pick.relevance + pick.diversity;
+        slate.picks.push_back(pick);
+    }
+    return slate;
+}
+
+template <class S>
+[[nodiscard]] auto filled_by(const S& similarity) {
+    return [&similarity](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> out) {
+        for (std::size_t at = 0; at < out.size(); ++at) {
+            out[at] = static_cast<float>(similarity(remaining[at], pick));
+        }
+    };
+}
+
+template <kernels::HostBackend Backend, SlateRule Rule>
+[[nodiscard]] std::pair<std::vector<std::size_t>, SlateEnd> mmr_of_features(std::span<const float> relevance,
+                                                                            FeatureRows features,
+                                                                            const MMROptions& options, Rule& rule) {
+    GreedyMemory memory;
+    memory.reserve(relevance.size(), features.rows.cols(), options.k);
+    std::vector<std::size_t> slate(std::min(options.k, relevance.size()));
+    const SlateCount count = select_features_by_mmr<Backend>(relevance, features, options, memory, slate, rule);
+    slate.resize(count.picks);
+    return {std::move(slate), count.end};
 }
 
 }  // namespace detail
@@ -110,73 +206,119 @@ template <class FillSimilarities>
 /// The first pick is the most relevant candidate. Ties go to the smaller position. The effect of lambda depends on the
 /// scales of relevance and similarity: bring both to the same scale, such as [0, 1].
 ///
+/// A rule may forbid candidates at a place; see SlateRule. The picks approximate the best slate under the sum of their
+/// scores, which MMR does not guarantee to find.
+///
 /// Shapes    relevance: n;  similarity: callable on [0, n) x [0, n)
-/// Returns   the positions of min(k, n) candidates, in the order of the picks
+/// Returns   the positions of min(k, n) candidates, in the order of the picks; fewer if the rule forbids all that
+///           remain, or if the time is spent
 /// Cost      O(n k) time with fewer than n k calls of similarity, O(n) memory
 /// Errors    InvalidArgument if lambda lies outside [0, 1], or a relevance or a similarity is not finite
 /// Source    Carbonell & Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998
-template <PairSimilarity S>
+template <PairSimilarity S, class Rule = AnyCandidate>
+    requires SlateRule<std::remove_reference_t<Rule>>
 [[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, const S& similarity,
-                                           const MMROptions& options = {}) {
-    const auto fill_similarities = [&](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> out) {
-        for (std::size_t at = 0; at < out.size(); ++at) {
-            out[at] = static_cast<float>(similarity(remaining[at], pick));
-        }
-    };
-    return detail::select_by_mmr(relevance, options, fill_similarities);
+                                           const MMROptions& options = {}, Rule&& rule = {}) {
+    SlateEnd end{};
+    return detail::select_by_mmr(relevance, options, detail::filled_by(similarity), rule, end);
 }
 
-/// As above, with a matrix of similarities: similarity(i, p) is values(i, p). Reads only elements the formula needs.
+/// As above, with the reasons of each pick.
+template <PairSimilarity S, class Rule = AnyCandidate>
+    requires SlateRule<std::remove_reference_t<Rule>>
+[[nodiscard]] Slate explain_mmr(std::span<const float> relevance, const S& similarity, const MMROptions& options = {},
+                                Rule&& rule = {}) {
+    SlateEnd end{};
+    const auto positions = detail::select_by_mmr(relevance, options, detail::filled_by(similarity), rule, end);
+    return detail::explained_mmr(relevance, options, positions, end, similarity);
+}
+
+/// As mmr above, with a matrix of similarities: similarity(i, p) is values(i, p). Reads only elements the formula
+/// needs.
 ///
 /// Shapes    relevance: n;  similarities.values: n x n
 /// Cost      O(n k) time, O(n) memory
 /// Errors    InvalidArgument as above, or if the matrix is not n x n
-[[nodiscard]] inline std::vector<std::size_t> mmr(std::span<const float> relevance, Similarities similarities,
-                                                  const MMROptions& options = {}) {
-    const MatrixView<const float> values = similarities.values;
-    if (values.rows() != relevance.size() || values.cols() != relevance.size()) {
-        raise<InvalidArgument>("mmr: similarities must have one row and one column for each of " +
-                               std::to_string(relevance.size()) + " candidates, got " + std::to_string(values.rows()) +
-                               " x " + std::to_string(values.cols()));
-    }
-    return mmr(relevance, [values](std::size_t i, std::size_t j) { return values(i, j); }, options);
+template <class Rule = AnyCandidate>
+    requires SlateRule<std::remove_reference_t<Rule>>
+[[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, Similarities similarities,
+                                           const MMROptions& options = {}, Rule&& rule = {}) {
+    detail::require_square(relevance, similarities.values, "mmr");
+    return mmr(relevance, detail::element_of(similarities), options, rule);
+}
+
+template <class Rule = AnyCandidate>
+    requires SlateRule<std::remove_reference_t<Rule>>
+[[nodiscard]] Slate explain_mmr(std::span<const float> relevance, Similarities similarities,
+                                const MMROptions& options = {}, Rule&& rule = {}) {
+    detail::require_square(relevance, similarities.values, "mmr");
+    return explain_mmr(relevance, detail::element_of(similarities), options, rule);
 }
 
 /// As above, with the cosine of embeddings as similarity. The rows need not be unit vectors. A row of zeros has cosine
 /// 0 with every row. So has a row with a norm below 1e-18, whose square is too small for a float.
 ///
 /// A matrix always holds embeddings, even if square; for similarities, call mmr(relevance, Similarities{matrix}).
+/// The picks are those of scores in double, on every backend; scores equal up to rounding (1e-12) tie.
 ///
 /// Shapes    relevance: n;  embeddings: n x d, from Matrix<float>, MatrixView, or a row-major Eigen matrix of floats
-/// Cost      O(n d k) time in vector kernels; a normalized copy, n x d floats
+/// Cost      O(n d k) time at most; usually a fraction, because a candidate is compared with new picks only while it
+///           may be the best. Memory: up to n x d floats
 /// Errors    InvalidArgument as above, or if there is not one row per candidate, or a row is not finite or has a norm
 ///           above 1.8e19, whose square exceeds the range of float
-template <kernels::HostBackend Backend = kernels::DefaultBackend>
+template <kernels::HostBackend Backend = kernels::DefaultBackend, class Rule = AnyCandidate>
+    requires SlateRule<std::remove_reference_t<Rule>>
 [[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, MatrixView<const float> embeddings,
-                                           const MMROptions& options = {}) {
-    if (embeddings.rows() != relevance.size()) {
-        raise<InvalidArgument>("mmr: embeddings must have " + std::to_string(relevance.size()) +
-                               " rows, one per candidate, got " + std::to_string(embeddings.rows()));
-    }
+                                           const MMROptions& options = {}, Rule&& rule = {}) {
+    detail::check_mmr(relevance, options);
+    detail::require_one_row_each(relevance, embeddings.rows(), "mmr");
+    std::vector<double> lengths(embeddings.rows());
+    detail::lengths_of_rows<Backend>(embeddings, lengths, "mmr");
+    return detail::mmr_of_features<Backend>(relevance, {embeddings, lengths}, options, rule).first;
+}
 
-    Matrix<float> unit(embeddings);
-    for (std::size_t i = 0; i < unit.rows(); ++i) {
-        const float squared = kernels::dot<Backend>(unit.row(i), unit.row(i));
-        if (!math::is_finite(squared)) {
-            raise<InvalidArgument>("mmr: row " + std::to_string(i) +
-                                   " of embeddings must be finite and have a norm below 1.8e19");
-        }
-        kernels::scale<Backend>(squared > 1e-36F ? 1.0F / math::sqrt(squared) : 0.0F, unit.row(i));
-    }
+/// As above, with embeddings that have been checked before.
+template <kernels::HostBackend Backend, class Rule = AnyCandidate>
+    requires SlateRule<std::remove_reference_t<Rule>>
+[[nodiscard]] std::vector<std::size_t> mmr(std::span<const float> relevance, const SlateCandidates<Backend>& candidates,
+                                           const MMROptions& options = {}, Rule&& rule = {}) {
+    detail::check_mmr(relevance, options);
+    detail::require_one_row_each(relevance, candidates.size(), "mmr");
+    return detail::mmr_of_features<Backend>(relevance, candidates.features(), options, rule).first;
+}
 
-    std::vector<float> cosines(unit.rows());
-    const auto fill_similarities = [&](std::size_t pick, std::span<const std::size_t> remaining, std::span<float> out) {
-        kernels::score_rows<kernels::InnerProduct, Backend>(unit.row(pick), unit.view(), cosines);
-        for (std::size_t at = 0; at < out.size(); ++at) {
-            out[at] = cosines[remaining[at]];
-        }
-    };
-    return detail::select_by_mmr(relevance, options, fill_similarities);
+/// As above, with the reasons of each pick.
+template <kernels::HostBackend Backend, class Rule = AnyCandidate>
+    requires SlateRule<std::remove_reference_t<Rule>>
+[[nodiscard]] Slate explain_mmr(std::span<const float> relevance, const SlateCandidates<Backend>& candidates,
+                                const MMROptions& options = {}, Rule&& rule = {}) {
+    detail::check_mmr(relevance, options);
+    detail::require_one_row_each(relevance, candidates.size(), "mmr");
+    const auto [positions, end] = detail::mmr_of_features<Backend>(relevance, candidates.features(), options, rule);
+    return detail::explained_mmr(relevance, options, positions, end, detail::cosine_of<Backend>(candidates.features()));
+}
+
+template <kernels::HostBackend Backend = kernels::DefaultBackend, class Rule = AnyCandidate>
+    requires SlateRule<std::remove_reference_t<Rule>>
+[[nodiscard]] Slate explain_mmr(std::span<const float> relevance, MatrixView<const float> embeddings,
+                                const MMROptions& options = {}, Rule&& rule = {}) {
+    detail::require_one_row_each(relevance, embeddings.rows(), "mmr");
+    return explain_mmr(relevance, SlateCandidates<Backend>(embeddings), options, rule);
+}
+
+/// As above, in the caller's memory: fills out with the picks, at most min(k, n, out.size()). For hot paths.
+///
+/// Not checked: that relevance is finite and has candidates.size() elements, that lambda lies in [0, 1], and that
+/// scratch.holds(candidates.size(), candidates.dimension(), options.k). The rule must not throw.
+template <kernels::HostBackend Backend, class Rule = AnyCandidate>
+    requires SlateRule<std::remove_reference_t<Rule>>
+[[nodiscard]] SlateCount mmr(std::span<const float> relevance, const SlateCandidates<Backend>& candidates,
+                             SlateScratch& scratch, std::span<std::size_t> out, const MMROptions& options = {},
+                             Rule&& rule = {}) noexcept {
+    FUNNEL_ASSERT(relevance.size() == candidates.size());
+    FUNNEL_ASSERT(scratch.holds(candidates.size(), candidates.dimension(), options.k));
+    return detail::select_features_by_mmr<Backend>(relevance, candidates.features(), options, scratch.memory(), out,
+                                                   rule);
 }
 
 }  // namespace rerank

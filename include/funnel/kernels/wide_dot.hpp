@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/scalar/wide_dot.hpp>
+
+#include <span>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
+
+/// Inner product in double: products of floats are exact, sums are rounded to double.
+///
+/// Shapes    a: n floats or doubles;  b: n floats or doubles (not checked)
+/// Cost      O(n), no allocation
+template <HostBackend Backend = DefaultBackend>
+[[nodiscard]] constexpr double wide_dot(std::span<const float> a, std::span<const float> b) noexcept {
+    FUNNEL_ASSERT(a.size() == b.size());
+    return wide_dot(Backend{}, a, b);
+}
+
+template <HostBackend Backend = DefaultBackend>
+[[nodiscard]] constexpr double wide_dot(std::span<const double> a, std::span<const float> b) noexcept {
+    FUNNEL_ASSERT(a.size() == b.size());
+    return wide_dot(Backend{}, a, b);
+}
+
+template <HostBackend Backend = DefaultBackend>
+[[nodiscard]] constexpr double wide_dot(std::span<const double> a, std::span<const double> b) noexcept {
+    FUNNEL_ASSERT(a.size() == b.size());
+    return wide_dot(Backend{}, a, b);
+}
+
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/rerank/kernel_dpp.hpp>
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/rng.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <vector>
+
+using funnel::InvalidArgument;
+using funnel::Matrix;
+using funnel::MatrixView;
+using funnel::Random;
+using namespace funnel::rerank;
+
+namespace {
+
+using Positions = std::vector<std::size_t>;
+
+// Cosines of (1, 0), (.999, .0447), (0, 1), (-.6, .8).
+Matrix<float> four_cosines() {
+    const float rows[4][2] = {{1.0F, 0.0F}, {0.999F, 0.0447F}, {0.0F, 1.0F}, {-0.6F, 0.8F}};
+    Matrix<float> cosines(4, 4);
+    for (std::size_t i = 0; i < 4; ++i) {
+        for (std::size_t j = 0; j < 4; ++j) {
+            cosines(i, j) = rows[i][0] * rows[j][0] + rows[i][1] * rows[j][1];
+        }
+    }
+    return cosines;
+}
+
+}  // namespace
+
+TEST_CASE("kernel_dpp: a kernel of orthogonal and similar items, worked by hand") {
+    // After 0, the residuals are 1 - .999^2 = .002 for 1, 1 for 2, 1 - .36 = .64 for 3.
+    const auto slate = kernel_dpp(std::vector<float>(4, 0.0F), Similarities{four_cosines()}, {.k = 2});
+    CHECK(slate.positions() == Positions{0, 2});
+    CHECK(slate.end == SlateEnd::Complete);
+    CHECK(slate.picks[1].score == doctest::Approx(0.0));
+    CHECK(slate.picks[1].nearest == std::size_t{0});
+}
+
+TEST_CASE("kernel_dpp: 1 - similarity is no kernel, with a diagonal of zeros or of ones") {
+    for (const float on_diagonal : {0.0F, 1.0F}) {
+        Matrix<float> distances = four_cosines();
+        for (std::size_t i = 0; i < 4; ++i) {
+            for (std::size_t j = 0; j < 4; ++j) {
+                distances(i, j) = i == j ? on_diagonal : 1.0F - distances(i, j);
+            }
+        }
+        const auto slate = kernel_dpp(std::vector<float>(4, 0.0F), Similarities{distances}, {.k = 4});
+        CHECK(slate.end == SlateEnd::NotPositiveSemidefinite);
+        REQUIRE(slate.witness.size() == 2);
+        const std::size_t a = slate.witness[0];
+        const std::size_t b = slate.witness[1];
+        CHECK(distances(a, a) * distances(b, b) - distances(a, b) * distances(b, a) < 0.0F);
+        if (on_diagonal == 1.0F) {
+            CHECK(slate.witness == Positions{0, 3});  // 1 - 1.6^2 = -1.56
+        }
+    }
+}
+
+TEST_CASE("kernel_dpp: ends at the rank, whatever the scale of the kernel, and picks nothing from zeros") {
+    Random random(3);
+    Matrix<double> rows(60, 16);
+    for (std::size_t i = 0; i < 60; ++i) {
+        for (std::size_t j = 0; j < 16; ++j) {
+            rows(i, j) = random.normal();
+        }
+    }
+    Positions first;
+    for (const double scale : {1.0, 1e8, 1e-8, 1e100}) {
+        const auto element = [&](std::size_t i, std::size_t j) {
+            double dot = 0.0;
+            for (std::size_t c = 0; c < 16; ++c) {
+                dot += rows(i, c) * rows(j, c);
+            }
+            return scale * static_cast<double>(static_cast<float>(dot));  // as from a float matrix
+        };
+        std::vector<double> diagonal(60);
+        for (std::size_t i = 0; i < 60; ++i) {
+            diagonal[i] = element(i, i);
+        }
+        const auto row = [&](std::size_t j, std::span<double> out) {
+            for (std::size_t i = 0; i < out.size(); ++i) {
+                out[i] = element(j, i);
+            }
+        };
+        const auto slate = kernel_dpp(std::span<const double>(diagonal), row, {.k = 50});
+        CHECK(slate.picks.size() == 16);
+        CHECK(slate.end == SlateEnd::NothingNew);
+        first = first.empty() ? slate.positions() : first;
+        CHECK(slate.positions() == first);
+    }
+    const auto nothing = kernel_dpp(std::vector<float>(3, 0.0F), Similarities{Matrix<float>(3, 3)}, {.k = 3});
+    CHECK(nothing.picks.empty());
+    CHECK(nothing.end == SlateEnd::NothingNew);
+}
+
+TEST_CASE("kernel_dpp: agrees with dpp of the embeddings") {
+    Random random(8);
+    for (int trial = 0; trial < 50; ++trial) {
+        Matrix<float> rows(30, 8);
+        Matrix<float> cosines(30, 30);
+        std::vector<float> relevance(30);
+        for (std::size_t i = 0; i < 30; ++i) {
+            relevance[i] = static_cast<float>(random.below(1000)) / 1000.0F;
+            for (std::size_t j = 0; j < 8; ++j) {
+                rows(i, j) = static_cast<float>(random.normal());
+            }
+        }
+        for (std::size_t i = 0; i < 30; ++i) {
+            for (std::size_t j = 0; j < 30; ++j) {
+                double ij = 0.0;
+                double ii = 0.0;
+                double jj = 0.0;
+                for (std::size_t c = 0; c < 8; ++c) {
+                    ij += static_cast<double>(rows(i, c)) * static_cast<double>(rows(j, c));
+                    ii += static_cast<double>(rows(i, c)) * static_cast<double>(rows(i, c));
+                    jj += static_cast<double>(rows(j, c)) * static_cast<double>(rows(j, c));
+                }
+                cosines(i, j) = static_cast<float>(ij / std::sqrt(ii * jj));
+            }
+        }
+        CHECK(kernel_dpp(relevance, Similarities{cosines}, {.k = 6}).positions() == dpp(relevance, rows, {.k = 6}));
+    }
+}
+
+TEST_CASE("kernel_dpp: a negative diagonal is its own witness; rejects NaN and a matrix that is not square") {
+    Matrix<float> values(2, 2);
+    values(1, 1) = -1.0F;
+    const std::vector<float> relevance(2, 0.0F);
+    CHECK(kernel_dpp(relevance, Similarities{values}).witness == Positions{1});
+    values(1, 1) = std::numeric_limits<float>::quiet_NaN();
+    CHECK_THROWS_AS((void)kernel_dpp(relevance, Similarities{values}), InvalidArgument);
+    CHECK_THROWS_AS((void)kernel_dpp(relevance, Similarities{Matrix<float>(2, 3)}), InvalidArgument);
+    CHECK(kernel_dpp({}, Similarities{}).picks.empty());
+}
