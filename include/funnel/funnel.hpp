@@ -113,6 +113,7 @@
 #include <funnel/kernels/sigmoid.hpp>
 #include <funnel/kernels/softmax.hpp>
 #include <funnel/linalg/spd_inverse.hpp>
+#include <funnel/linalg/symmetric_eigen.hpp>
 #include <funnel/metrics/auc.hpp>
 #include <funnel/metrics/average_precision.hpp>
 #include <funnel/metrics/coverage.hpp>
@@ -173,6 +174,9 @@
 #include <funnel/ranking/xgboost.hpp>
 #include <funnel/ranking/xgboost_tree.hpp>
 #include <funnel/rerank/category_cap.hpp>
+#include <funnel/rerank/elementary_symmetric.hpp>
 #include <funnel/rerank/freshness.hpp>
+#include <funnel/rerank/kdpp.hpp>
 #include <funnel/rerank/mmr.hpp>
+#include <funnel/rerank/projection_dpp.hpp>
 #include <funnel/rerank/seen.hpp>
