@@ -137,6 +137,7 @@
 #include <funnel/kernels/wide_dot.hpp>
 #include <funnel/linalg/cholesky_update.hpp>
 #include <funnel/linalg/spd_inverse.hpp>
+#include <funnel/linalg/symmetric_eigen.hpp>
 #include <funnel/metrics/auc.hpp>
 #include <funnel/metrics/average_precision.hpp>
 #include <funnel/metrics/coverage.hpp>
@@ -200,6 +201,7 @@
 #include <funnel/rerank/calibrated.hpp>
 #include <funnel/rerank/category_cap.hpp>
 #include <funnel/rerank/dpp.hpp>
+#include <funnel/rerank/elementary_symmetric.hpp>
 #include <funnel/rerank/fill_slate.hpp>
 #include <funnel/rerank/finite_norms.hpp>
 #include <funnel/rerank/freshness.hpp>
@@ -208,10 +210,12 @@
 #include <funnel/rerank/group_quota.hpp>
 #include <funnel/rerank/groups.hpp>
 #include <funnel/rerank/item_policy.hpp>
+#include <funnel/rerank/kdpp.hpp>
 #include <funnel/rerank/kernel_dpp.hpp>
 #include <funnel/rerank/mmr.hpp>
 #include <funnel/rerank/near_duplicates.hpp>
 #include <funnel/rerank/pins.hpp>
+#include <funnel/rerank/projection_dpp.hpp>
 #include <funnel/rerank/redundancy_measure.hpp>
 #include <funnel/rerank/reserved_places.hpp>
 #include <funnel/rerank/seen.hpp>
