@@ -80,8 +80,8 @@ private:
         return at;
     }
 
-    // Accepts the proposed row with the share of its squared length that is outside the span of the basis. Stops as soon
-    // as the part inside is too long. Rounding noise counts as inside, so rows in the span are never accepted.
+    // Accepts the proposed row with the share of its squared length that is outside the span of the basis. Stops as
+    // soon as the part inside is too long. Rounding noise counts as inside, so rows in the span are never accepted.
     [[nodiscard]] bool accept(Random& random, std::size_t size) noexcept {
         const double noise = 4.0 * static_cast<double>(k()) * std::numeric_limits<double>::epsilon();
         const double squared = squared_length();
