@@ -51,14 +51,6 @@ inline Matrix<float> whole_numbers(std::size_t rows, std::size_t cols, std::uint
     return matrix;
 }
 
-inline std::vector<float> packed(const Matrix<float>& matrix) {
-    std::vector<float> elements;
-    for (std::size_t i = 0; i < matrix.rows(); ++i) {
-        elements.insert(elements.end(), matrix.row(i).begin(), matrix.row(i).end());
-    }
-    return elements;
-}
-
 template <class System>
 void check_one_to_many(Failures& failures) {
     using namespace kernels;

@@ -215,6 +215,7 @@ TEST_CASE("json: malformed texts are rejected, with the position") {
     CHECK(error_of("{\"a\": [{\"b\": [1, 2}]}") ==
           "x.json: byte 18 (a[0].b[1]): expected \",\" or \"]\", found \"}]}\"");
     CHECK(error_of("{\"a\": 1, \"b\": x}") == "x.json: byte 14 (b): expected a value, found \"x}\"");
+    CHECK(error_of("\x1f\x8b\x08 and more") == "x.json: byte 0: expected JSON, found gzip data (unpack it first)");
     CHECK(error_of("[1, 2") == "x.json: byte 5 ([1]): expected \",\" or \"]\", found the end of the file");
 }
 

@@ -44,7 +44,7 @@ namespace math {
     return a != 0 && b > std::numeric_limits<std::size_t>::max() / a ? std::numeric_limits<std::size_t>::max() : a * b;
 }
 
-[[nodiscard]] inline float abs(float x) noexcept {
+[[nodiscard]] FUNNEL_HOST_DEVICE inline float abs(float x) noexcept {
     return __builtin_fabsf(x);
 }
 [[nodiscard]] inline double abs(double x) noexcept {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/io/decimal.hpp>
 #include <funnel/io/file.hpp>
 #include <funnel/io/json_nodes.hpp>
 #include <funnel/io/json_text.hpp>
 #include <funnel/io/little_endian.hpp>
+#include <funnel/io/recognise.hpp>
 #include <funnel/io/ubjson.hpp>
 #include <funnel/io/utf8.hpp>
 
@@ -352,6 +354,9 @@ public:
 
     /// As read(), from memory. source is the name in error messages.
     [[nodiscard]] static JSON parse(std::vector<std::byte> bytes, std::string source) {
+        if (const std::string_view other = known_format(bytes); !other.empty()) {
+            raise<CorruptData>(source + ": byte 0: expected JSON, found " + std::string(other));
+        }
         auto document = std::make_unique<detail::JSONDocument>(std::move(bytes), std::move(source));
         const std::string_view text = document->nodes.text();
         const bool is_ubjson = text.size() >= 2 && text[0] == '{' && detail::ubjson_size(text[1]) != 0;

@@ -44,6 +44,7 @@ namespace io {
         Known{"\x93NUMPY"sv, "a NumPy .npy array"},
         Known{"\x89HDF\r\n"sv, "an HDF5 file"},
         Known{"PAR1\x15"sv, "a Parquet file"},
+        Known{"CBM1"sv, "a CatBoost model in binary format (save it with save_model(path, format=\"json\"))"},
         Known{"\x80\x02"sv, "a Python pickle"},
         Known{"\x80\x03"sv, "a Python pickle"},
         Known{"\x80\x04"sv, "a Python pickle"},

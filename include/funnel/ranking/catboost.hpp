@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/error.hpp>
-#include <funnel/io/file.hpp>
 #include <funnel/io/json.hpp>
 #include <funnel/ranking/forest.hpp>
 #include <funnel/ranking/tree_ensemble.hpp>
@@ -297,14 +295,7 @@ private:
 /// Errors    IOError if the file cannot be read;  CorruptData with the position and the field if it is not such a
 ///           model, or if it splits on categorical, text or embedding features
 [[nodiscard]] inline TreeEnsemble read_catboost(const std::string& path) {
-    std::vector<std::byte> bytes = io::read_file(path);
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (text.starts_with("CBM1")) {
-        raise<CorruptData>(path +
-                           ": byte 0: expected a CatBoost model in JSON, found one in CatBoost's binary format "
-                           "(save it with save_model(path, format=\"json\"))");
-    }
-    const io::JSON json = io::JSON::parse(std::move(bytes), path);
+    const io::JSON json = io::JSON::read(path);
     return detail::CatBoostReader(json.root()).read();
 }
 

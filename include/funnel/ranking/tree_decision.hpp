@@ -101,6 +101,17 @@ inline constexpr std::uint32_t no_category = std::numeric_limits<std::uint32_t>:
     return leaf_number(at);
 }
 
+/// a * b, rounded: fused with an addition, it would give other bits.
+[[nodiscard]] FUNNEL_HOST_DEVICE inline double rounded_product(double a, double b) noexcept {
+#ifdef __CUDA_ARCH__
+    return __dmul_rn(a, b);
+#else
+    double product = a * b;
+    asm("" : "+m"(product));
+    return product;
+#endif
+}
+
 /// The value of a linear leaf for a row.
 [[nodiscard]] inline double linear_value(const Tree& tree, std::size_t leaf, std::span<const float> row) {
     const LinearLeaves& linear = tree.linear;
@@ -111,18 +122,14 @@ inline constexpr std::uint32_t no_category = std::numeric_limits<std::uint32_t>:
             return tree.leaf_values[leaf];
         }
         const float flushed = math::abs(x) <= zero_threshold ? 0.0F : x;  // as LightGBM reads dense rows
-        double product = linear.coefficients[j] * static_cast<double>(flushed);
-        asm("" : "+m"(product));  // rounded here: a fused multiplication and addition would give other bits
-        value += product;
+        value += rounded_product(linear.coefficients[j], static_cast<double>(flushed));
     }
     return value;
 }
 
 /// The score of an output, from the sum of its trees.
 [[nodiscard]] inline double finished_score(const TreeEnsemble& forest, std::size_t output, double sum) {
-    double product = forest.scale * sum;
-    asm("" : "+m"(product));  // as in linear_value
-    return product + (forest.bias.empty() ? 0.0 : forest.bias[output]);
+    return rounded_product(forest.scale, sum) + (forest.bias.empty() ? 0.0 : forest.bias[output]);
 }
 
 /// Raw scores of a row, as defined: the specification of all engines.

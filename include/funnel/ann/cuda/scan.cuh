@@ -39,12 +39,7 @@ class ScanRows<M, kernels::Device<System>> {
 public:
     /// Appends rows. On failure nothing has changed.
     void append(MatrixView<const float> rows) {
-        std::vector<float> packed;  // without padding, for a single copy to the device
-        packed.reserve(rows.rows() * rows.cols());
-        for (std::size_t i = 0; i < rows.rows(); ++i) {
-            packed.insert(packed.end(), rows.row(i).begin(), rows.row(i).end());
-        }
-        elements_.append(packed);
+        elements_.append(kernels::packed(rows));
         count_ += rows.rows();
         cols_ = rows.cols();
     }

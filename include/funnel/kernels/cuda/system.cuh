@@ -3,6 +3,8 @@
 
 #include <funnel/core/config.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/matrix_view.hpp>
 
 // A host compiler must not include the CUDA runtime. Thrust does so by default, unless this is defined before its first
 // header.
@@ -90,6 +92,16 @@ struct DeviceRows {
     std::size_t rows = 0;
     std::size_t cols = 0;
 };
+
+/// The elements of rows without padding, for a single copy to the device.
+[[nodiscard]] inline std::vector<float> packed(MatrixView<const float> rows) {
+    std::vector<float> elements;
+    elements.reserve(math::saturating_multiply(rows.rows(), rows.cols()));
+    for (std::size_t i = 0; i < rows.rows(); ++i) {
+        elements.insert(elements.end(), rows.row(i).begin(), rows.row(i).end());
+    }
+    return elements;
+}
 
 /// Owning buffer in device memory.
 template <class T, class System>

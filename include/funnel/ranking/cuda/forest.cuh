@@ -59,17 +59,6 @@ struct DeviceTreesView {
     bool sums_in_float;
 };
 
-/// a * b, rounded: the compiler must not fuse it with an addition.
-[[nodiscard]] FUNNEL_HOST_DEVICE inline double rounded_product(double a, double b) noexcept {
-#ifdef __CUDA_ARCH__
-    return __dmul_rn(a, b);
-#else
-    double product = a * b;
-    asm("" : "+m"(product));
-    return product;
-#endif
-}
-
 /// score_row of tree_decision.hpp again, on pointers, because a device function may call only device functions.
 struct ScoreRowThere {
     DeviceTreesView forest;
@@ -102,10 +91,6 @@ private:
         return forest.sums_in_float ? static_cast<double>(static_cast<float>(x)) : x;
     }
 
-    [[nodiscard]] FUNNEL_HOST_DEVICE static bool is_almost_zero(const float& x) noexcept {
-        return x <= zero_threshold && x >= -zero_threshold;
-    }
-
     [[nodiscard]] FUNNEL_HOST_DEVICE std::size_t leaf_of(const DeviceTree& tree, const float* row) const noexcept {
         std::int32_t at = tree.has_splits ? 0 : ~0;
         while (at >= 0) {
@@ -116,7 +101,7 @@ private:
     }
 
     [[nodiscard]] FUNNEL_HOST_DEVICE bool goes_left(const TreeSplit& split, const float& x) const noexcept {
-        if (math::is_nan(x) || (split.zero_is_missing && is_almost_zero(x))) {
+        if (math::is_nan(x) || (split.zero_is_missing && math::abs(x) <= zero_threshold)) {
             return split.missing_goes_left;
         }
         if (split.categories != TreeSplit::no_categories) {
@@ -136,7 +121,8 @@ private:
             if (math::is_nan(x)) {
                 return plain;
             }
-            value += rounded_product(forest.coefficients[j], is_almost_zero(x) ? 0.0 : static_cast<double>(x));
+            value +=
+                rounded_product(forest.coefficients[j], math::abs(x) <= zero_threshold ? 0.0 : static_cast<double>(x));
         }
         return value;
     }
@@ -293,12 +279,7 @@ public:
 private:
     [[nodiscard]] std::vector<double> computed(MatrixView<const float> rows) const {
         std::vector<double> out(math::saturating_multiply(rows.rows(), outputs()));
-        std::vector<float> packed;  // without padding, for a single copy to the device
-        packed.reserve(math::saturating_multiply(rows.rows(), rows.cols()));
-        for (std::size_t i = 0; i < rows.rows(); ++i) {
-            packed.insert(packed.end(), rows.row(i).begin(), rows.row(i).end());
-        }
-        there_.score(trees_, packed, out);
+        there_.score(trees_, kernels::packed(rows), out);
         return out;
     }
 
