@@ -100,10 +100,26 @@ TEST_CASE("SlateRules: a pin breaks rules, is reported, and comes early instead 
     const std::vector<float> scores{4, 3, 2, 1};
     SlateRules rules({.candidates = 4, .places = 4, .pins = {{1, 1}, {3, 3}}},
                      hard("cap", GroupCap(groups, {.at_most = 1})),
-                     hard("policy", AllowIf([](std::size_t i) { return i != 1; })));
+                     soft("policy", AllowIf([](std::size_t i) { return i != 1; })));
     // The pins use up both caps, so nothing else can be shown: both come early.
     CHECK(fill_slate(scores, 4, rules) == Slate{1, 3});
     CHECK(rules.report().relaxed == Relaxed{{"pins", 0, 1, true}, {"policy", 0, 1, true}, {"pins", 1, 3, true}});
+    CHECK(rules.report().dropped.empty());
+}
+
+TEST_CASE("SlateRules: a pin that a hard filter forbids is not shown, counts for nothing, and is reported") {
+    const Groups groups(Names{0, 0, 1, 1});
+    const std::vector<float> scores{4, 3, 2, 1};
+    SlateRules rules({.candidates = 4, .places = 4, .pins = {{1, 1}, {3, 0}}},
+                     hard("age", AllowIf([](std::size_t i) { return i != 1; })),
+                     hard("region", AllowIf([](std::size_t i) { return i != 1; })),
+                     soft("cap", GroupCap(groups, {.at_most = 1})),
+                     soft("quota", GroupQuota(groups, 4, {{.group = 1, .at_least = 2}})));
+    CHECK(rules.infeasible().empty());
+    // 3 has its place. 0 may come: the dropped pin does not use up the cap of its group. 2 breaks the cap. 1 never comes.
+    CHECK(fill_slate(scores, 4, rules) == Slate{3, 0, 2});
+    CHECK(rules.report().dropped == std::vector<DroppedPin>{{"age", {1, 1}}});
+    CHECK(rules.report().relaxed == Relaxed{{"cap", 2, 2, false}});
 }
 
 TEST_CASE("SlateRules: caps and quotas on one partition are met together whenever they can be") {
@@ -188,6 +204,14 @@ TEST_CASE("SlateRules: any rules and pins: what a slate breaks is reported, and 
         const Slate slate = fill_slate(random_relevance(random, n), k, rules);
         check_slate(slate, n, k);
         const SlateReport report = rules.report();
+        if (policy.is_hard) {
+            const auto is_forbidden = [&](const Pin& pin) { return !may_be_shown[pin.candidate]; };
+            CHECK(report.dropped.size() ==
+                  static_cast<std::size_t>(std::count_if(pins.begin(), pins.end(), is_forbidden)));
+            std::erase_if(pins, is_forbidden);
+        } else {
+            CHECK(report.dropped.empty());
+        }
         reports += report.relaxed.size();
         const auto is_reported = [&](const std::string& rule, std::size_t place) {
             return std::any_of(report.relaxed.begin(), report.relaxed.end(), [&](const Relaxation& r) {
@@ -216,6 +240,7 @@ TEST_CASE("SlateRules: any rules and pins: what a slate breaks is reported, and 
             const bool is_hard = (r.rule == "policy" && policy.is_hard) || (r.rule == "cap" && caps.is_hard) ||
                                  (r.rule == "window" && windows.is_hard) || (r.rule == "quota" && wanted.is_hard);
             CHECK((!is_hard || is_pinned));
+            CHECK((r.rule != "policy" || !policy.is_hard));
         }
         const bool all_are_soft = !policy.is_hard && !caps.is_hard && !windows.is_hard && !wanted.is_hard;
         CHECK((!all_are_soft || slate.size() == std::min(n, k)));

@@ -22,6 +22,8 @@ namespace rerank {
 template <std::predicate<std::size_t> P>
 class AllowIf {
 public:
+    static constexpr bool is_filter = true;  // SlateRules: a pin does not overrule it, if it is hard
+
     explicit AllowIf(P predicate) : predicate_(std::move(predicate)) {}
 
     [[nodiscard]] bool allows(std::size_t candidate) const { return static_cast<bool>(predicate_(candidate)); }

@@ -18,6 +18,8 @@ namespace rerank {
 struct Pin {
     std::size_t candidate;
     std::size_t place;
+
+    friend bool operator==(const Pin&, const Pin&) = default;
 };
 
 /// Pins for a list that has places of its own in the slate, such as the arms that a bandit selected for exploration.
@@ -72,6 +74,11 @@ public:
     void place(std::size_t candidate) {
         std::erase_if(pins_, [&](const Pin& pin) { return pin.candidate == candidate || pin.place == next_; });
         ++next_;
+    }
+
+    /// Removes the pin of a candidate, which may take any place then.
+    void drop(std::size_t candidate) {
+        std::erase_if(pins_, [&](const Pin& pin) { return pin.candidate == candidate; });
     }
 
     /// Whether the next place has a pin.

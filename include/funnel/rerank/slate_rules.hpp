@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -27,7 +28,8 @@ struct NamedRule {
     bool is_hard;
 };
 
-/// A rule that is never set aside, except by a pin. If it allows no candidate, the slate ends.
+/// A rule that is never set aside, except by a pin (a filter, such as AllowIf, not even by that). If it allows no
+/// candidate, the slate ends.
 template <SlateRule R>
 [[nodiscard]] NamedRule<R> hard(std::string name, R rule) {
     return {std::move(name), std::move(rule), true};
@@ -63,9 +65,18 @@ struct NamedShortage {
     friend bool operator==(const NamedShortage&, const NamedShortage&) = default;
 };
 
+/// A pin whose candidate a hard filter forbids, with the name of that rule. Its place goes to another candidate.
+struct DroppedPin {
+    std::string rule;
+    Pin pin;
+
+    friend bool operator==(const DroppedPin&, const DroppedPin&) = default;
+};
+
 struct SlateReport {
     std::vector<Relaxation> relaxed;      ///< rules that were set aside, by place, then in the order of the rules
     std::vector<NamedShortage> short_of;  ///< quotas that the places taken so far do not meet
+    std::vector<DroppedPin> dropped;      ///< pins that are not shown, in the order of the rules, then by place
 };
 
 /// Several rules and pins for one slate, with a declared order in which rules give way, and a report.
@@ -79,19 +90,21 @@ struct SlateReport {
 ///
 /// The order of operations:
 ///
-/// 1. Filters and near-duplicates. Rules such as AllowIf and NearDuplicates keep candidates out of every place.
+/// 1. Filters and near-duplicates. Rules such as AllowIf and NearDuplicates keep candidates out of every place. A pin
+///    whose candidate a hard filter forbids is dropped, which is reported.
 /// 2. Boosts. freshness() and promote() change scores before the selection. They never overrule a rule.
 /// 3. Selection. fill_slate, mmr, dpp or calibrated picks the best candidate that pins and rules allow at the place.
-/// 4. Pins. A pinned candidate takes its place even against hard rules, which is reported. From the start, it counts
-///    for caps, quotas, windows and near-duplicates; from its place on, it repels others in mmr and dpp. If a place
-///    would remain empty, even after step 5, the next pinned candidate comes early, which is reported under "pins".
+/// 4. Pins. A pinned candidate takes its place even against other hard rules, which is reported. From the start, it
+///    counts for caps, quotas, windows and near-duplicates; from its place on, it repels others in mmr and dpp. If a
+///    place would remain empty, even after step 5, the next pinned candidate comes early, reported under "pins".
 /// 5. Backfill. If no candidate is allowed, soft rules are set aside for this place, one after the other, the last one
 ///    first. Every rule that forbids the candidate that is taken is reported with the place. At the next place, all
 ///    rules are back. Hard rules are kept: if they leave no candidate, the slate ends.
 ///
 /// A rule looks ahead for itself only. Rules that can be met one by one, but not together, may lead to a dead end that
 /// another order would have avoided. Caps and quotas on one partition of the candidates do not: together they are met
-/// whenever they can be. A user's own rule takes part in pins if it has `pin(candidate, place)`.
+/// whenever they can be. A user's own rule takes part in pins if it has `pin(candidate, place)`; it is a filter if it
+/// has `static constexpr bool is_filter = true`, which says that its answers depend on the candidate alone.
 ///
 /// Cost      per place: a question to each rule for each candidate, until one is allowed
 /// Errors    InvalidArgument for pins as in Pins
@@ -108,6 +121,13 @@ public:
         last_rung_ = soft_rules;
         for_each_rule(
             [&](const auto& named, std::size_t at) { kept_until_[at] = named.is_hard ? never : soft_rules--; });
+        for_each_rule([&](const auto& named, std::size_t) {
+            if constexpr (requires { requires std::remove_cvref_t<decltype(named.rule)>::is_filter; }) {
+                if (named.is_hard) {
+                    drop_pins(named);
+                }
+            }
+        });
         for (const Pin& pin : pins_.left()) {
             for_each_rule([&](auto& named, std::size_t) {
                 if constexpr (requires { named.rule.pin(pin.candidate, pin.place); }) {
@@ -164,7 +184,7 @@ public:
 
     /// What was set aside so far, and what is missing so far: call it after the selection.
     [[nodiscard]] SlateReport report() const {
-        SlateReport report{relaxed_, {}};
+        SlateReport report{relaxed_, {}, dropped_};
         for_each_rule([&](const auto& named, std::size_t) {
             if constexpr (requires { named.rule.unmet(); }) {
                 for (const Shortage& shortage : named.rule.unmet()) {
@@ -187,6 +207,17 @@ private:
     void for_each_rule(const Body& body) const {
         std::size_t at = 0;
         std::apply([&](const auto&... named) { (body(named, at++), ...); }, rules_);
+    }
+
+    template <class Named>
+    void drop_pins(const Named& filter) {
+        const std::vector<Pin> all(pins_.left().begin(), pins_.left().end());
+        for (const Pin& pin : all) {
+            if (!filter.rule.allows(pin.candidate)) {
+                dropped_.push_back({filter.name, pin});
+                pins_.drop(pin.candidate);
+            }
+        }
     }
 
     // Rung r of the ladder sets aside the last r soft rules.
@@ -226,6 +257,7 @@ private:
     std::size_t rung_ = 0;
     bool calls_pin_ = false;  // only the next pinned candidate can fill the place
     std::vector<Relaxation> relaxed_;
+    std::vector<DroppedPin> dropped_;
 };
 
 }  // namespace rerank
