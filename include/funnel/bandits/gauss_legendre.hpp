@@ -55,10 +55,12 @@ struct GaussLegendre {
     // The polynomial through f is the sum over k < n of (2 k + 1) / 2 P_k times the sum of weights[j] P_k(node j) f_j,
     // and the integral of P_k from x to 1 is (P_(k-1)(x) - P_(k+1)(x)) / (2 k + 1).
     for (std::size_t j = 0; j < n; ++j) {
+        const double* at_j = p[j].data();  // pointers: compilers remember every call of operator[]
         for (std::size_t i = 0; i < n; ++i) {
+            const double* at_i = p[i].data();
             double sum = 1.0 - rule.nodes[i];
             for (std::size_t k = 1; k < n; ++k) {
-                sum += p[j][k] * (p[i][k - 1] - p[i][k + 1]);
+                sum += at_j[k] * (at_i[k - 1] - at_i[k + 1]);
             }
             rule.from_node[j][i] = 0.5 * rule.weights[j] * sum;
         }
