@@ -28,6 +28,7 @@
 #include <funnel/bandits/logged_decision.hpp>
 #include <funnel/bandits/policy.hpp>
 #include <funnel/bandits/posteriors.hpp>
+#include <funnel/bandits/probabilities.hpp>
 #include <funnel/bandits/propensities.hpp>
 #include <funnel/bandits/square_cb.hpp>
 #include <funnel/bandits/thompson_beta.hpp>

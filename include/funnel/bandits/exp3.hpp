@@ -2,7 +2,7 @@
 #pragma once
 
 #include <funnel/bandits/policy.hpp>
-#include <funnel/bandits/propensities.hpp>
+#include <funnel/bandits/probabilities.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/portable_math.hpp>

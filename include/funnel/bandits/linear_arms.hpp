@@ -230,7 +230,7 @@ private:
             const std::uint64_t before = turn >= d ? (turn - d) / per_update + 1 : 0;
             const double left =
                 funnel::detail::portable_exp(log_forgetting * static_cast<double>(arm.updates - before));
-            arm.factor.add_to_diagonal(static_cast<std::size_t>(turn % d), lambda_ * (1.0 - left));
+            arm.factor.add_to_diagonal(turn % d, lambda_ * (1.0 - left));
         }
     }
 

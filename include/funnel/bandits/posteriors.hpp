@@ -12,7 +12,6 @@
 #include <limits>
 #include <numbers>
 #include <span>
-#include <tuple>
 #include <vector>
 
 namespace funnel {
@@ -29,7 +28,7 @@ inline void exp_each(Nodes& x) noexcept {
         1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600};
     Nodes rest;
     Nodes sum;
-    std::array<std::int32_t, std::tuple_size_v<Nodes>> exponents;
+    std::array<std::int32_t, GaussLegendre::size> exponents;
     for (std::size_t m = 0; m < x.size(); ++m) {
         const double clamped = x[m] < -700.0 ? -700.0 : x[m];
         exponents[m] = static_cast<std::int32_t>(clamped * std::numbers::log2e + 1024.5) - 1024;

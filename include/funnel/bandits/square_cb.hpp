@@ -2,7 +2,7 @@
 #pragma once
 
 #include <funnel/bandits/linear_arms.hpp>
-#include <funnel/bandits/propensities.hpp>
+#include <funnel/bandits/probabilities.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>

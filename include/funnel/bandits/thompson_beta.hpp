@@ -3,6 +3,7 @@
 
 #include <funnel/bandits/arm_statistics.hpp>
 #include <funnel/bandits/policy.hpp>
+#include <funnel/bandits/probabilities.hpp>
 #include <funnel/bandits/propensities.hpp>
 #include <funnel/core/hash.hpp>
 #include <funnel/core/math.hpp>
