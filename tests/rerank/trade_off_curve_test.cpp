@@ -138,6 +138,29 @@ TEST_CASE("trade_off_curve: one point if nothing is traded, and ends that tie wi
     CHECK(points_of(trade_off_curve(matrix_of({{10e6F, 0}, {8e6F, 6e-3F}, {0, 8e-3F}}), best_k(1))).size() == 3);
 }
 
+TEST_CASE("trade_off_curve: ends where sums are 0 or rounded") {
+    Random random(13);
+    for (int round = 0; round < 200; ++round) {
+        // Between (0, 0) and (-a, b) there is nothing, whatever the rounding of their values at the weight between them.
+        Matrix<float> f(2, 2);
+        f(1, 0) = -static_cast<float>(random.uniform());
+        f(1, 1) = static_cast<float>(random.uniform());
+        REQUIRE(trade_off_curve(f, best_k(1)).size() == 2);
+        // Far from 0, the same slate in another order may have another sum.
+        Matrix<float> g(12, 2);
+        for (std::size_t i = 0; i < g.rows(); ++i) {
+            g(i, 0) = 1e7F * static_cast<float>(random.uniform());
+            g(i, 1) = 1e-3F * static_cast<float>(random.uniform());
+        }
+        const auto curve = trade_off_curve(g, best_k(6));
+        REQUIRE(curve.size() < 40);
+        for (std::size_t at = 1; at < curve.size(); ++at) {
+            REQUIRE(curve[at - 1].first > curve[at].first);
+            REQUIRE(curve[at - 1].second < curve[at].second);
+        }
+    }
+}
+
 TEST_CASE("trade_off_curve: ends for selections that do not maximize the sum") {
     Random random(12);
     for (int round = 0; round < 200; ++round) {

@@ -70,9 +70,6 @@ template <ScoreSelection S>
     if (left.second >= right.second) {
         return {std::move(left)};
     }
-    if (left.first == right.first) {
-        return {std::move(right)};
-    }
     std::vector<TradeOff> curve{std::move(left), std::move(right)};
     for (std::size_t at = 0; at + 1 < curve.size();) {
         const TradeOff& a = curve[at];
@@ -82,7 +79,7 @@ template <ScoreSelection S>
         const double weight = gain / (gain + loss);
         TradeOff c = point_of(weight);
         const double rise = weight * (c.first - a.first) + (1.0 - weight) * (c.second - a.second);
-        const double size = weight * math::abs(a.first) + (1.0 - weight) * math::abs(a.second);
+        const double size = weight * (loss + math::abs(a.first)) + (1.0 - weight) * (gain + math::abs(a.second));
         if (rise > 1e-9 * size && a.first >= c.first && c.first >= b.first && a.second <= c.second &&
             c.second <= b.second) {
             curve.insert(curve.begin() + static_cast<std::ptrdiff_t>(at) + 1, std::move(c));
