@@ -201,8 +201,12 @@
 #include <funnel/rerank/assemble_page.hpp>
 #include <funnel/rerank/calibrated.hpp>
 #include <funnel/rerank/category_cap.hpp>
+#include <funnel/rerank/chebyshev.hpp>
+#include <funnel/rerank/constrained_greedy.hpp>
 #include <funnel/rerank/dpp.hpp>
 #include <funnel/rerank/elementary_symmetric.hpp>
+#include <funnel/rerank/epsilon_constraint.hpp>
+#include <funnel/rerank/exposure_pacing.hpp>
 #include <funnel/rerank/fill_slate.hpp>
 #include <funnel/rerank/finite_norms.hpp>
 #include <funnel/rerank/freshness.hpp>
@@ -213,8 +217,11 @@
 #include <funnel/rerank/item_policy.hpp>
 #include <funnel/rerank/kdpp.hpp>
 #include <funnel/rerank/kernel_dpp.hpp>
+#include <funnel/rerank/lexicographic.hpp>
 #include <funnel/rerank/mmr.hpp>
 #include <funnel/rerank/near_duplicates.hpp>
+#include <funnel/rerank/objectives.hpp>
+#include <funnel/rerank/pareto_front.hpp>
 #include <funnel/rerank/pins.hpp>
 #include <funnel/rerank/projection_dpp.hpp>
 #include <funnel/rerank/redundancy_measure.hpp>
@@ -227,5 +234,7 @@
 #include <funnel/rerank/slate_rule.hpp>
 #include <funnel/rerank/slate_rules.hpp>
 #include <funnel/rerank/slate_scratch.hpp>
+#include <funnel/rerank/trade_off_curve.hpp>
 #include <funnel/rerank/volume_measure.hpp>
+#include <funnel/rerank/weighted_sum.hpp>
 #include <funnel/rerank/window_cap.hpp>
