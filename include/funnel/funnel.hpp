@@ -214,9 +214,11 @@
 #include <funnel/rerank/kernel_dpp.hpp>
 #include <funnel/rerank/mmr.hpp>
 #include <funnel/rerank/near_duplicates.hpp>
+#include <funnel/rerank/pick_window.hpp>
 #include <funnel/rerank/pins.hpp>
 #include <funnel/rerank/projection_dpp.hpp>
 #include <funnel/rerank/redundancy_measure.hpp>
+#include <funnel/rerank/relevance_scale.hpp>
 #include <funnel/rerank/reserved_places.hpp>
 #include <funnel/rerank/seen.hpp>
 #include <funnel/rerank/serendipity.hpp>
@@ -228,3 +230,4 @@
 #include <funnel/rerank/slate_scratch.hpp>
 #include <funnel/rerank/volume_measure.hpp>
 #include <funnel/rerank/window_cap.hpp>
+#include <funnel/rerank/window_dpp.hpp>
