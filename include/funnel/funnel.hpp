@@ -222,9 +222,11 @@
 #include <funnel/rerank/near_duplicates.hpp>
 #include <funnel/rerank/objectives.hpp>
 #include <funnel/rerank/pareto_front.hpp>
+#include <funnel/rerank/pick_window.hpp>
 #include <funnel/rerank/pins.hpp>
 #include <funnel/rerank/projection_dpp.hpp>
 #include <funnel/rerank/redundancy_measure.hpp>
+#include <funnel/rerank/relevance_scale.hpp>
 #include <funnel/rerank/reserved_places.hpp>
 #include <funnel/rerank/seen.hpp>
 #include <funnel/rerank/serendipity.hpp>
@@ -238,3 +240,4 @@
 #include <funnel/rerank/volume_measure.hpp>
 #include <funnel/rerank/weighted_sum.hpp>
 #include <funnel/rerank/window_cap.hpp>
+#include <funnel/rerank/window_dpp.hpp>

@@ -45,7 +45,17 @@
 #include <funnel/ranking/fm.hpp>
 #include <funnel/ranking/forest.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
+#include <funnel/rerank/calibrated.hpp>
+#include <funnel/rerank/dpp.hpp>
+#include <funnel/rerank/fill_slate.hpp>
+#include <funnel/rerank/group_cap.hpp>
+#include <funnel/rerank/groups.hpp>
+#include <funnel/rerank/kdpp.hpp>
+#include <funnel/rerank/kernel_dpp.hpp>
 #include <funnel/rerank/mmr.hpp>
+#include <funnel/rerank/slate_rules.hpp>
+#include <funnel/rerank/window_cap.hpp>
+#include <funnel/rerank/window_dpp.hpp>
 
 #include "support/temp_dir.hpp"
 
@@ -352,6 +362,54 @@ TEST_CASE("contract: re-ranking") {
     funnel::Matrix<float> embeddings(3, 2);
     embeddings(0, 0) = embeddings(1, 0) = embeddings(2, 1) = 1.0F;
     CHECK(funnel::rerank::mmr(relevance, embeddings, {.k = 2, .lambda = 0.4F}) == std::vector<std::size_t>{0, 2});
+}
+
+TEST_CASE("contract: diverse slates") {
+    using namespace funnel::rerank;
+    using Positions = std::vector<std::size_t>;
+    const std::vector<float> relevance{0.9F, 0.8F, 0.1F};
+    funnel::Matrix<float> embeddings(3, 2);
+    embeddings(0, 0) = embeddings(1, 0) = embeddings(2, 1) = 1.0F;
+    CHECK(dpp(relevance, embeddings, {.k = 2, .theta = 0.7F}) == Positions{0, 2});
+    CHECK(explain_dpp(relevance, embeddings, {.k = 2, .alpha = 1.0F}).picks[1].diversity == 0.0);
+    CHECK(explain_mmr(relevance, embeddings, {.k = 2, .lambda = 0.4F, .scale = RelevanceScale::MinMax})
+              .picks[1]
+              .nearest == 0U);
+    CHECK(window_dpp(relevance, embeddings, {.k = 3, .window = 2}).positions() == Positions{0, 2, 1});
+    funnel::Matrix<float> same(3, 3);
+    same(0, 0) = same(1, 1) = same(2, 2) = same(0, 1) = same(1, 0) = 1.0F;
+    const Slate of_kernel = kernel_dpp(relevance, Similarities{same}, {.k = 3});
+    CHECK(of_kernel.positions() == Positions{0, 2});
+    CHECK(of_kernel.end == SlateEnd::NothingNew);
+    CHECK(of_kernel.witness.empty());
+
+    const SlateCandidates candidates(embeddings);
+    SlateScratch scratch(3, 2, 2);
+    Positions out(2);
+    CHECK(dpp(relevance, candidates, scratch, out, {.k = 2, .time_budget_ms = 1e9}).picks == 2);
+    CHECK(mmr(relevance, candidates, scratch, out, {.k = 2}).end == SlateEnd::Complete);
+
+    const std::vector<float> quality(3, 1.0F);
+    KDPP sampler(embeddings, quality, {.k = 2, .seed = 1});
+    CHECK(sampler.sample().size() == 2);
+}
+
+TEST_CASE("contract: rules of a slate") {
+    using namespace funnel::rerank;
+    const std::vector<float> relevance{0.9F, 0.8F, 0.1F};
+    const Groups groups(std::vector<std::uint32_t>{7, 7, 8});
+    SlateRules rules({.candidates = 3, .places = 2, .pins = {}}, hard("genres", GroupCap(groups, {.at_most = 1})),
+                     soft("spacing", spacing(groups, 2, 2)));
+    CHECK(fill_slate(relevance, 2, rules) == std::vector<std::size_t>{0, 2});
+    CHECK(rules.report().relaxed.empty());
+    SlateRules again({.candidates = 3, .places = 2, .pins = {{.candidate = 2, .place = 0}}},
+                     hard("genres", GroupCap(groups, {.at_most = 1})));
+    const auto similarity = [](std::size_t, std::size_t) { return 0.0F; };
+    CHECK(mmr(relevance, similarity, {.k = 2}, again) == std::vector<std::size_t>{2, 0});
+    funnel::Matrix<float> shares(3, 2);
+    shares(0, 0) = shares(1, 0) = shares(2, 1) = 1.0F;
+    const std::vector<float> taste{0.5F, 0.5F};
+    CHECK(calibrated(relevance, shares, taste, {.k = 2, .weight = 0.9}) == std::vector<std::size_t>{0, 2});
 }
 
 TEST_CASE("contract: bandits") {

@@ -114,7 +114,7 @@ TEST_CASE_TEMPLATE_APPLY(dpp_five_items, funnel::testing::HostBackends);
 TEST_CASE_TEMPLATE_DEFINE("dpp: picks equal those of a full scan in double, with ties and duplicates", Backend,
                           dpp_full_scan) {
     Random random(2718);
-    for (int trial = 0; trial < 2500; ++trial) {
+    for (int trial = 0; trial < 3500; ++trial) {
         const std::size_t n = 1 + random.below(40);
         const std::size_t d = 1 + random.below(trial % 10 == 0 ? 40 : 9);
         const bool is_coarse = trial % 2 == 0;  // few values: ties and duplicates
@@ -145,8 +145,8 @@ TEST_CASE_TEMPLATE_APPLY(dpp_full_scan, funnel::testing::HostBackends);
 TEST_CASE_TEMPLATE_DEFINE("mmr: picks equal those of a full scan in double, with ties and duplicates", Backend,
                           mmr_full_scan) {
     Random random(314);
-    for (int trial = 0; trial < 2500; ++trial) {
-        const std::size_t n = 1 + random.below(60);
+    for (int trial = 0; trial < 3500; ++trial) {
+        const std::size_t n = 1 + random.below(trial % 20 == 0 ? 60 : 20);
         const std::size_t d = 1 + random.below(9);
         const bool is_coarse = trial % 2 == 0;
         Matrix<float> rows(n, d);
@@ -158,7 +158,7 @@ TEST_CASE_TEMPLATE_DEFINE("mmr: picks equal those of a full scan in double, with
             }
             relevance[i] = static_cast<float>(random.below(is_coarse ? 4 : 1000)) / 1000.0F;
         }
-        const std::size_t k = std::min<std::size_t>(n, 12);
+        const std::size_t k = std::min<std::size_t>(n, 8);
         Positions expected;
         while (expected.size() < k) {
             std::vector<double> scores(n, -1e300);
@@ -275,6 +275,82 @@ TEST_CASE("dpp and mmr: a spent time budget ends the slate and says so") {
     CHECK(mmr(five_relevances, candidates, scratch, out, {.time_budget_ms = 0.0}).end == SlateEnd::OutOfTime);
     CHECK(mmr(five_relevances, candidates, scratch, out, {.time_budget_ms = 1e9}).end == SlateEnd::Complete);
 }
+
+TEST_CASE("dpp: explains each pick: squared quality, remaining volume, nearest pick") {
+    const MatrixView<const float> items(five_rows, 5, 3);
+    const Slate slate = explain_dpp(five_relevances, items, {.k = 3, .alpha = 1.0F});
+    CHECK(slate.positions() == Positions{0, 3, 2});
+    CHECK(slate.end == SlateEnd::Complete);
+    double log_determinant = 0.0;
+    for (const SlatePick& pick : slate.picks) {
+        CHECK(pick.score == doctest::Approx(pick.relevance + pick.diversity));
+        log_determinant += pick.score;
+    }
+    CHECK(log_determinant == doctest::Approx(3.37834875247).epsilon(1e-7));
+    CHECK(slate.picks[0].diversity == 0.0);
+    CHECK(!slate.picks[0].nearest);
+    // Item 2 = (.8, 0, .6) keeps .36 beside items 0 = (1, 0, 0) and 3 = (0, 1, 0).
+    CHECK(slate.picks[2].relevance == doctest::Approx(1.6));
+    CHECK(slate.picks[2].diversity == doctest::Approx(std::log(0.36)));
+    CHECK(slate.picks[2].nearest == std::size_t{0});
+    CHECK(slate.picks[2].similarity == doctest::Approx(0.8));
+    CHECK(explain_dpp(five_relevances, items, {.k = 4, .alpha = 1.0F}).end == SlateEnd::NothingNew);
+    // An opposite vector is as near as a copy.
+    const std::vector<float> rows{1.0F, 0.0F, 0.0F, 1.0F, -1.0F, 0.1F};
+    const Slate opposite = explain_dpp(std::vector<float>{0.9F, 0.1F, 0.8F}, MatrixView<const float>(rows, 3, 2),
+                                       {.k = 3, .alpha = 10.0F});
+    CHECK(opposite.positions() == Positions{0, 2});
+    CHECK(opposite.picks[1].similarity < -0.99);
+}
+
+TEST_CASE("dpp: log determinants of five items in space") {
+    const MatrixView<const float> items(five_rows, 5, 3);
+    const auto determinant = [&](float alpha, std::size_t k) {
+        double sum = 0.0;
+        for (const SlatePick& pick : explain_dpp(five_relevances, items, {.k = k, .alpha = alpha}).picks) {
+            sum += pick.score;
+        }
+        return std::exp(sum);
+    };
+    CHECK(determinant(0.0F, 2) == doctest::Approx(1.0).epsilon(1e-6));
+    CHECK(determinant(0.0F, 3) == doctest::Approx(0.64).epsilon(1e-6));
+    CHECK(determinant(0.5F, 3) == doctest::Approx(3.87177437722).epsilon(1e-6));
+    CHECK(determinant(1.0F, 2) == doctest::Approx(16.4446467711).epsilon(1e-6));
+    CHECK(determinant(1.0F, 3) == doctest::Approx(29.3223127194).epsilon(1e-6));
+}
+
+TEST_CASE("dpp: memory for 10,000 candidates is that of their embeddings, not of 10^8 similarities") {
+    if (!funnel::testing::allocations_are_counted) {
+        return;
+    }
+    Random random(12);
+    Matrix<float> rows(10'000, 8);
+    std::vector<float> relevance(10'000);
+    for (std::size_t i = 0; i < 10'000; ++i) {
+        relevance[i] = static_cast<float>(random.uniform());
+        for (float& x : rows.row(i)) {
+            x = static_cast<float>(random.normal());
+        }
+    }
+    const std::size_t bytes =
+        funnel::testing::allocated_bytes_of([&] { CHECK(explain_dpp(relevance, rows, {.k = 8}).picks.size() == 8); });
+    CHECK(bytes < 10'000 * 250);
+}
+
+TEST_CASE_TEMPLATE_DEFINE("dpp: 2,000 candidates of 256 features, as a full scan in double", Backend, dpp_large) {
+    Random random(21);
+    Matrix<float> rows(2000, 256);
+    std::vector<float> relevance(2000);
+    for (std::size_t i = 0; i < 2000; ++i) {
+        relevance[i] = static_cast<float>(random.below(i % 2 == 0 ? 64 : 4096)) / (i % 2 == 0 ? 64.0F : 4096.0F);
+        for (std::size_t j = 0; j < 256; ++j) {
+            const float noise = static_cast<float>(random.normal());
+            rows(i, j) = i % 5 == 4 ? rows(i - 4, j) : i % 5 == 3 ? rows(i - 3, j) + 0.1F * noise : noise;
+        }
+    }
+    CHECK(dpp<Backend>(relevance, rows, {.k = 60, .alpha = 2.0F}) == dpp_by_definition(relevance, rows, 60, 2.0));
+}
+TEST_CASE_TEMPLATE_APPLY(dpp_large, funnel::testing::HostBackends);
 
 TEST_CASE("mmr: explains each pick") {
     // lambda 0.7 after {0}: item 1 scores 0.7 * 0.85 - 0.3 * 0.8 = 0.355; its nearest pick is 0.

@@ -5,6 +5,7 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
 
+#include "support/allocations.hpp"
 #include "support/backends.hpp"
 #include "support/reranker_contract.hpp"
 
@@ -22,10 +23,16 @@ using funnel::InvalidArgument;
 using funnel::Matrix;
 using funnel::MatrixView;
 using funnel::Random;
+using funnel::rerank::explain_mmr;
 using funnel::rerank::mmr;
 using funnel::rerank::MMROptions;
 using funnel::rerank::PairSimilarity;
+using funnel::rerank::RelevanceScale;
 using funnel::rerank::Similarities;
+using funnel::rerank::SlateCandidates;
+using funnel::rerank::SlateCount;
+using funnel::rerank::SlateEnd;
+using funnel::rerank::SlateScratch;
 
 namespace {
 
@@ -362,4 +369,84 @@ TEST_CASE("mmr: rejects a similarity that is no number, from a matrix and from a
         // Not asked for, not seen: one pick is compared with nothing.
         CHECK(mmr(relevance, Similarities{values}, {.k = 1}) == Slate{0});
     }
+}
+
+TEST_CASE("mmr: relevance is brought to the scale of similarity") {
+    // Relevance in stars, 1 to 5, outweighs any cosine; scaled to [0, 1] the twin 1 of 0 loses:
+    // after 0, item 1 scores 0.7 * 0.75 - 0.3 * 1 = 0.225, item 2 scores 0.7 * 0.5 - 0 = 0.35.
+    const std::vector<float> stars{5.0F, 4.0F, 3.0F, 1.0F};
+    const std::vector<float> rows{1, 0, 1, 0, 0, 1, 1, 1};
+    const MatrixView<const float> items(rows, 4, 2);
+    CHECK(mmr(stars, items, {.k = 2}) == std::vector<std::size_t>{0, 1});
+    CHECK(mmr(stars, items, {.k = 2, .scale = RelevanceScale::MinMax}) == std::vector<std::size_t>{0, 2});
+    const auto slate = explain_mmr(stars, items, {.k = 2, .scale = RelevanceScale::MinMax});
+    CHECK(slate.positions() == std::vector<std::size_t>{0, 2});
+    CHECK(slate.picks[0].relevance == doctest::Approx(1.0));
+    CHECK(slate.picks[1].score == doctest::Approx(0.35));
+
+    const auto alike = [&](std::size_t i, std::size_t j) { return i + j == 1 ? 1.0F : 0.0F; };
+    CHECK(mmr(stars, alike, {.k = 2, .scale = RelevanceScale::Rank}) == std::vector<std::size_t>{0, 2});
+    CHECK(explain_mmr(stars, alike, {.k = 1, .scale = RelevanceScale::Rank}).picks[0].score == doctest::Approx(1.0));
+
+    const SlateCandidates<> candidates(items);
+    SlateScratch scratch(4, 2, 2);
+    std::vector<std::size_t> out(2);
+    for (const RelevanceScale scale :
+         {RelevanceScale::MinMax, RelevanceScale::ZScore, RelevanceScale::Rank, RelevanceScale::Softmax}) {
+        SlateCount count;
+        const MMROptions options{.k = 2, .scale = scale};
+        CHECK(funnel::testing::allocations_of([&] { count = mmr(stars, candidates, scratch, out, options); }) == 0);
+        CHECK(count.picks == 2);
+        CHECK(out == mmr(stars, items, options));
+        CHECK(out == mmr(
+                         stars,
+                         [&](std::size_t i, std::size_t j) {
+                             return (rows[2 * i] * rows[2 * j] + rows[2 * i + 1] * rows[2 * j + 1]) /
+                                    std::sqrt((rows[2 * i] + rows[2 * i + 1]) * (rows[2 * j] + rows[2 * j + 1]));
+                         },
+                         options));
+    }
+}
+
+TEST_CASE("mmr: a tie is broken by position, whatever was picked before") {
+    // Eight equal candidates beside better ones in the middle: a set that swaps its last element into a gap would
+    // return them in another order.
+    std::vector<float> relevance{0.5F, 0.9F, 0.5F, 0.5F, 0.8F, 0.5F, 0.7F, 0.5F, 0.5F, 0.5F, 0.5F};
+    const std::vector<std::size_t> expected{1, 4, 6, 0, 2, 3, 5, 7, 8, 9, 10};
+    CHECK(mmr(relevance, [](std::size_t, std::size_t) { return 0.25F; }, {.k = 11}) == expected);
+    const std::vector<float> ones(11, 1.0F);
+    CHECK(mmr(relevance, MatrixView<const float>(ones, 11, 1), {.k = 11}) == expected);
+    CHECK(explain_mmr(relevance, MatrixView<const float>(ones, 11, 1), {.k = 11}).positions() == expected);
+}
+
+TEST_CASE("mmr: the first pick has no redundancy, and lambda is the weight of relevance, not of diversity") {
+    const std::vector<float> relevance{-1.0F, -0.5F, -0.75F};
+    const auto slate =
+        explain_mmr(relevance, [](std::size_t, std::size_t) { return 0.25F; }, {.k = 2, .lambda = 0.75F});
+    CHECK(slate.picks[0].position == 1);
+    CHECK(slate.picks[0].diversity == 0.0);  // the maximum over no picks counts as 0
+    CHECK(slate.picks[0].score == -0.5);
+    CHECK(slate.picks[1].relevance == 0.75 * -0.75);
+    CHECK(slate.picks[1].diversity == -0.25 * 0.25);
+}
+
+TEST_CASE("mmr: a budget that ends in the middle returns the prefix") {
+    // The callable takes a millisecond per pick; the budget allows a few.
+    std::vector<float> relevance(200);
+    for (std::size_t i = 0; i < relevance.size(); ++i) {
+        relevance[i] = static_cast<float>((i * 37) % 200);
+    }
+    volatile double sink = 0.0;
+    const auto slow = [&](std::size_t i, std::size_t j) {
+        for (int spin = 0; spin < 2000; ++spin) {
+            sink = sink + 1.0;
+        }
+        return static_cast<float>(i == j);
+    };
+    const auto slate = explain_mmr(relevance, slow, {.k = 200, .time_budget_ms = 5.0});
+    CHECK(slate.end == SlateEnd::OutOfTime);
+    CHECK(slate.picks.size() < 200);
+    auto whole = mmr(relevance, [](std::size_t i, std::size_t j) { return static_cast<float>(i == j); }, {.k = 200});
+    whole.resize(slate.picks.size());
+    CHECK(slate.positions() == whole);
 }

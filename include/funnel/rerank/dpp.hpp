@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
@@ -14,10 +15,10 @@
 #include <funnel/rerank/volume_measure.hpp>
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -36,17 +37,33 @@ struct DPPOptions {
 
 namespace detail {
 
-[[nodiscard]] inline double alpha_of(const DPPOptions& options) noexcept {
+template <class Options>
+[[nodiscard]] double alpha_of(const Options& options) noexcept {
     const double theta = static_cast<double>(options.theta);
     return options.alpha ? static_cast<double>(*options.alpha) : theta / (2.0 * (1.0 - theta));
 }
 
-inline void check_dpp(std::span<const float> relevance, const DPPOptions& options) {
-    require(math::is_finite(options.theta) && options.theta >= 0.0F && options.theta < 1.0F,
-            "dpp: theta must lie in [0, 1)");
-    require_not_negative(options.alpha.value_or(0.0F), "dpp: alpha");
-    require_not_negative(options.time_budget_ms.value_or(0.0), "dpp: time_budget_ms");
-    require_finite_relevance(relevance, "dpp");
+template <class Options>
+void check_dpp(std::span<const float> relevance, const Options& options, const char* function) {
+    const std::string name(function);
+    if (!math::is_finite(options.theta) || options.theta < 0.0F || options.theta >= 1.0F) {
+        raise<InvalidArgument>(name + ": theta must lie in [0, 1), got " + std::to_string(options.theta));
+    }
+    require_not_negative(options.alpha.value_or(0.0F), (name + ": alpha").c_str());
+    require_not_negative(options.time_budget_ms.value_or(0.0), (name + ": time_budget_ms").c_str());
+    require_finite_relevance(relevance, function);
+}
+
+// Names the earlier pick with the largest |similarity|: the one that takes most from the volume of the pick.
+template <class Similarity>
+void set_nearest_direction(SlatePick& pick, std::span<const SlatePick> earlier, const Similarity& similarity) {
+    for (const SlatePick& other : earlier) {
+        const double alike = similarity(pick.position, other.position);
+        if (!pick.nearest || math::abs(alike) > math::abs(pick.similarity)) {
+            pick.nearest = other.position;
+            pick.similarity = alike;
+        }
+    }
 }
 
 template <kernels::HostBackend Backend, SlateRule Rule>
@@ -84,15 +101,18 @@ template <kernels::HostBackend Backend, SlateRule Rule>
     return {k, SlateEnd::Complete};
 }
 
+// The picks; their gains, log(residual), are left in the memory.
 template <kernels::HostBackend Backend, SlateRule Rule>
-[[nodiscard]] std::vector<std::size_t> dpp_of_features(std::span<const float> relevance, FeatureRows features,
-                                                       const DPPOptions& options, Rule& rule) {
-    const std::size_t k = std::min({options.k, relevance.size(), features.rows.cols()});
-    GreedyMemory memory;
-    memory.reserve(relevance.size(), features.rows.cols(), k);
+[[nodiscard]] std::pair<std::vector<std::size_t>, SlateEnd> dpp_of_features(std::span<const float> relevance,
+                                                                            FeatureRows features,
+                                                                            const DPPOptions& options,
+                                                                            GreedyMemory& memory, Rule& rule) {
+    const std::size_t k = std::min(options.k, relevance.size());
+    memory.reserve(relevance.size(), features.rows.cols(), std::min(k, features.rows.cols()));
     std::vector<std::size_t> slate(k);
-    slate.resize(select_features_by_dpp<Backend>(relevance, features, options, memory, slate, rule).picks);
-    return slate;
+    const SlateCount count = select_features_by_dpp<Backend>(relevance, features, options, memory, slate, rule);
+    slate.resize(count.picks);
+    return {std::move(slate), count.end};
 }
 
 }  // namespace detail
@@ -118,20 +138,56 @@ template <kernels::HostBackend Backend, class Rule = AnyCandidate>
     requires SlateRule<std::remove_reference_t<Rule>>
 [[nodiscard]] std::vector<std::size_t> dpp(std::span<const float> relevance, const SlateCandidates<Backend>& candidates,
                                            const DPPOptions& options = {}, Rule&& rule = {}) {
-    detail::check_dpp(relevance, options);
+    detail::check_dpp(relevance, options, "dpp");
     detail::require_one_row_each(relevance, candidates.size(), "dpp");
-    return detail::dpp_of_features<Backend>(relevance, candidates.features(), options, rule);
+    detail::GreedyMemory memory;
+    return detail::dpp_of_features<Backend>(relevance, candidates.features(), options, memory, rule).first;
 }
 
 template <kernels::HostBackend Backend = kernels::DefaultBackend, class Rule = AnyCandidate>
     requires SlateRule<std::remove_reference_t<Rule>>
 [[nodiscard]] std::vector<std::size_t> dpp(std::span<const float> relevance, MatrixView<const float> embeddings,
                                            const DPPOptions& options = {}, Rule&& rule = {}) {
-    detail::check_dpp(relevance, options);
+    detail::check_dpp(relevance, options, "dpp");
     detail::require_one_row_each(relevance, embeddings.rows(), "dpp");
     std::vector<double> lengths(embeddings.rows());
     detail::lengths_of_rows<Backend>(embeddings, lengths, "dpp");
-    return detail::dpp_of_features<Backend>(relevance, {embeddings, lengths}, options, rule);
+    detail::GreedyMemory memory;
+    return detail::dpp_of_features<Backend>(relevance, {embeddings, lengths}, options, memory, rule).first;
+}
+
+/// As above, with the reasons of each pick: relevance is 2 alpha relevance(i), the logarithm of its squared quality;
+/// diversity is log(squared distance from the span of earlier picks), the volume that remains, 0 at most; their sums
+/// over all picks give log det L. nearest is the earlier pick with the largest |cosine|.
+template <kernels::HostBackend Backend, class Rule = AnyCandidate>
+    requires SlateRule<std::remove_reference_t<Rule>>
+[[nodiscard]] Slate explain_dpp(std::span<const float> relevance, const SlateCandidates<Backend>& candidates,
+                                const DPPOptions& options = {}, Rule&& rule = {}) {
+    detail::check_dpp(relevance, options, "explain_dpp");
+    detail::require_one_row_each(relevance, candidates.size(), "explain_dpp");
+    detail::GreedyMemory memory;
+    const auto [positions, end] =
+        detail::dpp_of_features<Backend>(relevance, candidates.features(), options, memory, rule);
+    const double alpha = detail::alpha_of(options);
+    const auto cosine = detail::cosine_of<Backend>(candidates.features());
+    Slate slate{.picks = {}, .end = end, .witness = {}};
+    for (std::size_t t = 0; t < positions.size(); ++t) {
+        SlatePick pick{.position = positions[t]};
+        pick.relevance = 2.0 * alpha * static_cast<double>(relevance[pick.position]);
+        pick.diversity = std::min(memory.gains[t], 0.0);
+        pick.score = pick.relevance + pick.diversity;
+        detail::set_nearest_direction(pick, slate.picks, cosine);
+        slate.picks.push_back(pick);
+    }
+    return slate;
+}
+
+template <kernels::HostBackend Backend = kernels::DefaultBackend, class Rule = AnyCandidate>
+    requires SlateRule<std::remove_reference_t<Rule>>
+[[nodiscard]] Slate explain_dpp(std::span<const float> relevance, MatrixView<const float> embeddings,
+                                const DPPOptions& options = {}, Rule&& rule = {}) {
+    detail::require_one_row_each(relevance, embeddings.rows(), "explain_dpp");
+    return explain_dpp(relevance, SlateCandidates<Backend>(embeddings), options, rule);
 }
 
 /// As above, in the caller's memory: fills out with the picks, at most min(k, n, out.size()). For hot paths.

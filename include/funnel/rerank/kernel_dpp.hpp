@@ -41,7 +41,8 @@ struct KernelDPPOptions {
 /// Where you have embeddings, call dpp: its kernel is valid by construction. Many similarities are not: 1 - cosine,
 /// max(0, cosine), |cosine|, rounded or thresholded cosines. If a determinant turns out negative, the selection ends
 /// with NotPositiveSemidefinite, and `witness` names candidates whose submatrix has a negative determinant. The test
-/// is one-sided: a matrix that passes may still be invalid.
+/// is one-sided: a matrix that passes may still be invalid. If L(i, j) and L(j, i) differ for two picks by more than
+/// 3e-5 sqrt(L(i, i) L(j, j)), the selection ends with NotSymmetric, and `witness` names the two.
 ///
 /// A candidate with d2 below 3e-5 L(i, i) is never picked: it is a combination of the picks up to the rounding of
 /// floats. Scores are relative to L(i, i), so that scaling L changes nothing. Ties (1e-9) go to the smaller position.
@@ -70,8 +71,8 @@ template <KernelRow Row, class Rule = AnyCandidate>
             return slate;
         }
     }
-    const auto not_a_kernel = [&](std::vector<std::size_t> witness) {
-        slate.end = SlateEnd::NotPositiveSemidefinite;
+    const auto not_a_kernel = [&](SlateEnd why, std::vector<std::size_t> witness) {
+        slate.end = why;
         slate.witness = std::move(witness);
         return slate;
     };
@@ -124,6 +125,18 @@ template <KernelRow Row, class Rule = AnyCandidate>
         for (const double& value : values) {
             require(math::is_finite(value), "kernel_dpp: rows must be finite");
         }
+        for (std::size_t p = 0; p < factors.size(); ++p) {
+            // L(p, pick), as read with the row of p: the product of two columns of the factor.
+            const std::size_t earlier = slate.picks[p].position;
+            double mirrored = 0.0;
+            for (std::size_t q = 0; q <= p; ++q) {
+                mirrored += factors[q][earlier] * factors[q][pick];
+            }
+            const double limit = tolerance * math::sqrt(diagonal[pick]) * math::sqrt(diagonal[earlier]);
+            if (math::abs(values[earlier] - mirrored) > limit) {
+                return not_a_kernel(SlateEnd::NotSymmetric, {earlier, pick});
+            }
+        }
         std::vector<double> factor = std::move(values);
         for (const std::vector<double>& earlier : factors) {
             const double at_pick = earlier[pick];
@@ -146,7 +159,7 @@ template <KernelRow Row, class Rule = AnyCandidate>
         if (lowest < n) {
             std::vector<std::size_t> witness = slate.positions();
             witness.push_back(lowest);
-            return not_a_kernel(std::move(witness));
+            return not_a_kernel(SlateEnd::NotPositiveSemidefinite, std::move(witness));
         }
         factors.push_back(std::move(factor));
     }
@@ -159,7 +172,7 @@ template <KernelRow Row, class Rule = AnyCandidate>
             row(i, std::span<double>(values));
             for (std::size_t j = 0; j < n; ++j) {
                 if (values[j] != 0.0 && j != i) {
-                    return not_a_kernel({i, j});
+                    return not_a_kernel(SlateEnd::NotPositiveSemidefinite, {i, j});
                 }
             }
         }
@@ -169,13 +182,13 @@ template <KernelRow Row, class Rule = AnyCandidate>
 
 /// As dpp, with a matrix of similarities instead of embeddings: L = Diag(q) S Diag(q). See kernel_dpp for the result.
 ///
-/// Shapes    relevance: n;  similarities.values: n x n, symmetric (not checked), S(i, i) as it is
+/// Shapes    relevance: n;  similarities.values: n x n, symmetric (checked for picks), S(i, i) as it is
 /// Errors    InvalidArgument as dpp, or if the matrix is not n x n
 template <class Rule = AnyCandidate>
     requires SlateRule<std::remove_reference_t<Rule>>
 [[nodiscard]] Slate kernel_dpp(std::span<const float> relevance, Similarities similarities,
                                const DPPOptions& options = {}, Rule&& rule = {}) {
-    detail::check_dpp(relevance, options);
+    detail::check_dpp(relevance, options, "kernel_dpp");
     detail::require_square(relevance, similarities.values, "kernel_dpp");
     const MatrixView<const float> values = similarities.values;
     const double alpha = detail::alpha_of(options);

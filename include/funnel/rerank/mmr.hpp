@@ -8,6 +8,7 @@
 #include <funnel/kernels/backend.hpp>
 #include <funnel/rerank/greedy.hpp>
 #include <funnel/rerank/redundancy_measure.hpp>
+#include <funnel/rerank/relevance_scale.hpp>
 #include <funnel/rerank/similarities.hpp>
 #include <funnel/rerank/slate.hpp>
 #include <funnel/rerank/slate_candidates.hpp>
@@ -30,9 +31,10 @@ inline namespace FUNNEL_ABI {
 namespace rerank {
 
 struct MMROptions {
-    std::size_t k = 10;                         ///< length of the slate
-    float lambda = 0.7F;                        ///< in [0, 1]; 1 uses only relevance, 0 only dissimilarity
-    std::optional<double> time_budget_ms = {};  ///< if set, the slate ends early when this time is spent
+    std::size_t k = 10;                          ///< length of the slate
+    float lambda = 0.7F;                         ///< in [0, 1]; 1 uses only relevance, 0 only dissimilarity
+    RelevanceScale scale = RelevanceScale::Raw;  ///< how relevance is brought to the scale of similarity
+    std::optional<double> time_budget_ms = {};   ///< if set, the slate ends early when this time is spent
 };
 
 namespace detail {
@@ -46,11 +48,13 @@ inline void check_mmr(std::span<const float> relevance, const MMROptions& option
 // The greedy loop for similarities. fill_similarities(pick, remaining, similarities) writes the similarity of the
 // newest pick to each remaining candidate. It is called for every pick but the last.
 template <class FillSimilarities, SlateRule Rule>
-[[nodiscard]] std::vector<std::size_t> select_by_mmr(std::span<const float> relevance, const MMROptions& options,
+[[nodiscard]] std::vector<std::size_t> select_by_mmr(std::span<const float> given, const MMROptions& options,
                                                      const FillSimilarities& fill_similarities, Rule& rule,
                                                      SlateEnd& end) {
-    check_mmr(relevance, options);
+    check_mmr(given, options);
     const Deadline deadline(options.time_budget_ms);
+    std::vector<float> scaled;
+    const std::span<const float> relevance = scaled_relevance(given, options.scale, scaled);
     const std::size_t slate_size = std::min(options.k, relevance.size());
     std::vector<std::size_t> slate;
     slate.reserve(slate_size);
@@ -104,11 +108,17 @@ template <class FillSimilarities, SlateRule Rule>
 
 // Fills out with up to out.size() picks.
 template <kernels::HostBackend Backend, SlateRule Rule>
-[[nodiscard]] SlateCount select_features_by_mmr(std::span<const float> relevance, FeatureRows features,
+[[nodiscard]] SlateCount select_features_by_mmr(std::span<const float> given, FeatureRows features,
                                                 const MMROptions& options, GreedyMemory& memory,
                                                 std::span<std::size_t> out, Rule& rule) {
     const Deadline deadline(options.time_budget_ms);
-    const std::size_t n = relevance.size();
+    const std::size_t n = given.size();
+    std::span<const float> relevance = given;
+    if (options.scale != RelevanceScale::Raw) {
+        const std::span<float> scaled = std::span(memory.scaled).first(n);
+        scale_relevance(given, options.scale, std::span(memory.order).first(n), scaled);
+        relevance = scaled;
+    }
     const std::size_t k = std::min({options.k, n, out.size()});
     if (k == 0) {
         return {};
@@ -155,8 +165,10 @@ template <kernels::HostBackend Backend, SlateRule Rule>
 
 // The picks of select_by_mmr or select_features_by_mmr with their reasons. similarity(i, p) as for the selection.
 template <class Similarity>
-[[nodiscard]] Slate explained_mmr(std::span<const float> relevance, const MMROptions& options,
+[[nodiscard]] Slate explained_mmr(std::span<const float> given, const MMROptions& options,
                                   std::span<const std::size_t> positions, SlateEnd end, const Similarity& similarity) {
+    std::vector<float> scaled;
+    const std::span<const float> relevance = scaled_relevance(given, options.scale, scaled);
     Slate slate{.picks = {}, .end = end, .witness = {}};
     for (const std::size_t position : positions) {
         SlatePick pick{.position = position};
@@ -204,7 +216,7 @@ template <kernels::HostBackend Backend, SlateRule Rule>
 ///     score(i) = lambda * relevance(i) - (1 - lambda) * max over picks p of similarity(i, p)
 ///
 /// The first pick is the most relevant candidate. Ties go to the smaller position. The effect of lambda depends on the
-/// scales of relevance and similarity: bring both to the same scale, such as [0, 1].
+/// scales of relevance and similarity: bring both to the same scale, such as [0, 1], yourself or by `scale`.
 ///
 /// A rule may forbid candidates at a place; see SlateRule. The picks approximate the best slate under the sum of their
 /// scores, which MMR does not guarantee to find.

@@ -20,6 +20,7 @@ enum class SlateEnd {
     NothingNew,          ///< DPP: each remaining candidate lies in the span of the picks (a duplicate, a full rank)
     NoGain,              ///< DPP with only_gains: no candidate would raise the determinant
     OutOfTime,           ///< the time budget was spent; the picks so far are those of a selection without a budget
+    NotSymmetric,        ///< DPP of a raw kernel: L(i, j) differs from L(j, i) for the two candidates in `witness`
     NotPositiveSemidefinite,  ///< DPP of a raw kernel: the matrix is no kernel; `witness` proves it
 };
 
@@ -37,7 +38,7 @@ struct SlatePick {
 struct Slate {
     std::vector<SlatePick> picks;
     SlateEnd end = SlateEnd::Complete;
-    std::vector<std::size_t> witness;  ///< NotPositiveSemidefinite: the submatrix of these has a negative determinant
+    std::vector<std::size_t> witness;  ///< NotPositiveSemidefinite: their submatrix has a negative determinant
 
     [[nodiscard]] std::vector<std::size_t> positions() const {
         std::vector<std::size_t> all;

@@ -41,6 +41,12 @@ struct FeatureRows {
     std::span<const double> lengths;
 };
 
+// A DPP takes a candidate for a combination of the picks if the squared distance of its unit vector from their span is
+// below this: 4 d times the rounding unit of float. It depends on no unit.
+[[nodiscard]] inline double direction_tolerance(FeatureRows features) noexcept {
+    return 4.0 * static_cast<double>(features.rows.cols()) * 0x1p-23;
+}
+
 // The cosine of two rows; 0 if one has no direction.
 template <kernels::HostBackend Backend>
 [[nodiscard]] auto cosine_of(FeatureRows features) {

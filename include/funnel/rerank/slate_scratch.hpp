@@ -41,6 +41,7 @@ struct GreedyMemory {
     std::vector<std::uint32_t> contested;   // list of slots that may hold the best score
     std::vector<float> scale;               // 1 / length of its row
     std::vector<float> weight;              // its level, relative to the base of the block
+    std::vector<float> scaled;              // per candidate: relevance, if MMR scales it
     std::vector<float> state;               // residual or redundancy, in float, as of upto[block]
     std::vector<double> level;              // the part of its score that does not depend on picks
     std::vector<double> exact;              // residual or redundancy, in double, as of exact_upto
@@ -70,7 +71,7 @@ struct GreedyMemory {
             for (auto* numbers : {&order, &contested, &exact_upto, &upto}) {
                 numbers->resize(needed);
             }
-            for (auto* numbers : {&scale, &weight, &state}) {
+            for (auto* numbers : {&scale, &weight, &scaled, &state}) {
                 numbers->resize(needed);
             }
             for (auto* numbers : {&level, &exact, &score, &base, &bound, &base_quality}) {

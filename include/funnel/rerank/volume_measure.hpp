@@ -33,12 +33,8 @@ public:
         : features_(features),
           alpha_(alpha),
           highest_(highest_relevance),
-          tolerance_(tolerance(features)),
+          tolerance_(direction_tolerance(features)),
           s_(memory) {}
-
-    [[nodiscard]] static double tolerance(FeatureRows features) noexcept {
-        return 4.0 * static_cast<double>(features.rows.cols()) * 0x1p-23;
-    }
 
     [[nodiscard]] double level(float relevance) const noexcept {
         return 2.0 * alpha_ * (static_cast<double>(relevance) - highest_);
