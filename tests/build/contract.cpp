@@ -45,6 +45,7 @@
 #include <funnel/ranking/fm.hpp>
 #include <funnel/ranking/forest.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
+#include <funnel/rerank/kdpp.hpp>
 #include <funnel/rerank/mmr.hpp>
 
 #include "support/temp_dir.hpp"
@@ -352,6 +353,14 @@ TEST_CASE("contract: re-ranking") {
     funnel::Matrix<float> embeddings(3, 2);
     embeddings(0, 0) = embeddings(1, 0) = embeddings(2, 1) = 1.0F;
     CHECK(funnel::rerank::mmr(relevance, embeddings, {.k = 2, .lambda = 0.4F}) == std::vector<std::size_t>{0, 2});
+}
+
+TEST_CASE("contract: KDPP") {
+    const std::vector<float> rows{1.0F, 0.0F, 0.0F, 1.0F, 1.0F, 1.0F};
+    const funnel::MatrixView<const float> embeddings(rows, 3, 2);
+    const std::vector<float> quality{1.0F, 2.0F, 0.0F};
+    funnel::rerank::KDPP sampler(embeddings, quality, {.k = 2, .seed = 1});
+    CHECK(sampler.sample() == std::vector<std::size_t>{0, 1});
 }
 
 TEST_CASE("contract: bandits") {
