@@ -412,6 +412,14 @@ TEST_CASE("contract: rules of a slate") {
     CHECK(calibrated(relevance, shares, taste, {.k = 2, .weight = 0.9}) == std::vector<std::size_t>{0, 2});
 }
 
+TEST_CASE("contract: KDPP") {
+    const std::vector<float> rows{1.0F, 0.0F, 0.0F, 1.0F, 1.0F, 1.0F};
+    const funnel::MatrixView<const float> embeddings(rows, 3, 2);
+    const std::vector<float> quality{1.0F, 2.0F, 0.0F};
+    funnel::rerank::KDPP sampler(embeddings, quality, {.k = 2, .seed = 1});
+    CHECK(sampler.sample() == std::vector<std::size_t>{0, 1});
+}
+
 TEST_CASE("contract: bandits") {
     namespace bandits = funnel::bandits;
     const auto play = [](bandits::Policy auto policy) {

@@ -8,6 +8,8 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/top_k.hpp>
+#include <funnel/kernels/beta.hpp>
+#include <funnel/kernels/cuda/beta.cuh>
 #include <funnel/kernels/cuda/gemv.cuh>
 #include <funnel/kernels/cuda/one_to_many.cuh>
 #include <funnel/kernels/cuda/system.cuh>
@@ -15,11 +17,13 @@
 #include <funnel/ranking/cuda/forest.cuh>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 // The same checks for every system: on the host by the unit tests, on a device by tests/cuda/device.cu. Vectors of
@@ -90,6 +94,40 @@ void check_one_to_many(Failures& failures) {
         for (std::size_t i = 0; i < ids.size(); ++i) {
             failures.check(some[i] == L2::score<Scalar>(query.row(0), rows.row(ids[i])), "score_rows, gathered");
         }
+    }
+}
+
+// Shapes below and above 1. The largest draws are the choices of Thompson sampling.
+template <class System>
+void check_beta(Failures& failures) {
+    using namespace kernels;
+    constexpr std::array<std::uint32_t, 2> key{7, 8};
+    Random random(11);
+    std::vector<float> a(1000);
+    std::vector<float> b(1000);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        a[i] = 0.25F * static_cast<float>(1 + random.below(40));
+        b[i] = 0.5F * static_cast<float>(1 + random.below(2000));
+    }
+    const DeviceBuffer<float, System> a_there{std::span<const float>(a)};
+    const DeviceBuffer<float, System> b_there{std::span<const float>(b)};
+    DeviceBuffer<float, System> out(a.size());
+    for (const std::uint64_t step : {std::uint64_t{0}, std::uint64_t{5}, std::uint64_t{1} << 40}) {
+        std::vector<float> expected(a.size());
+        std::vector<float> drawn(a.size());
+        kernels::beta<DefaultBackend>(a, b, key, step, expected);
+        beta(Device<System>{}, a_there.span(), b_there.span(), key, step, out.span());
+        out.copy_to(drawn);
+        failures.check(drawn == expected, "beta, step " + std::to_string(step));
+
+        kernels::beta_logit<DefaultBackend>(a, b, key, step, expected);
+        beta_logit(Device<System>{}, a_there.span(), b_there.span(), key, step, out.span());
+        out.copy_to(drawn);
+        failures.check(drawn == expected, "beta_logit, step " + std::to_string(step));
+        std::vector<Scored<>> best(10);
+        const auto found = top_k(Device<System>{}, std::as_const(out).span(), {}, std::span(best));
+        failures.check(std::vector<Scored<>>(found.begin(), found.end()) == funnel::top_k(expected, 10),
+                       "choices of Thompson sampling, step " + std::to_string(step));
     }
 }
 
@@ -227,6 +265,7 @@ template <class System>
 std::vector<std::string> check_device() {
     Failures failures;
     check_one_to_many<System>(failures);
+    check_beta<System>(failures);
     check_top_k<System>(failures);
     check_flat<System, kernels::L2>(failures, "Flat<L2>");
     check_flat<System, kernels::InnerProduct>(failures, "Flat<InnerProduct>");

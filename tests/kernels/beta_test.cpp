@@ -47,6 +47,7 @@ TEST_CASE("beta: log, exp, sine and cosine against the C library") {
         CHECK(std::abs(double{log_of(x)} - std::log(double{x})) <= 2e-7 * std::max(0.1, std::abs(std::log(double{x}))));
         const auto y = static_cast<float>(random.uniform() * 86.0 - 86.0);
         CHECK(std::abs(double{exp_of(y)} - std::exp(double{y})) <= 3e-7 * std::exp(double{y}));
+        CHECK(double{reciprocal_root(x)} * std::sqrt(double{x}) == doctest::Approx(1.0).epsilon(2e-7));
         // Both numbers of a pair together are a radius and an angle.
         const auto radius = random();
         const auto angle = random();

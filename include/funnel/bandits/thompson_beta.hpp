@@ -53,7 +53,7 @@ struct ThompsonBetaOptions {
 /// exact (see beta_top_k_probabilities), so logs of this policy can evaluate other policies. With a floor, the first
 /// arm is drawn uniformly with probability n floor. Ties go to the smaller arm.
 ///
-/// Cost      select: O(n + k log n), about a draw of 4 ns per arm with AVX-512;  update: O(1), with a discount O(n)
+/// Cost      select: n draws of kernels::beta_logit, and O(n + k log n);  update: O(1), with a discount O(n)
 /// Source    Thompson, "On the likelihood that one unknown probability exceeds another", Biometrika 1933;  Chapelle and
 ///           Li, "An empirical evaluation of Thompson sampling", NIPS 2011
 template <kernels::HostBackend Backend = kernels::DefaultBackend>

@@ -66,12 +66,17 @@ public:
             c = find_scale(numbers, math::log(smallest) + math::log(odds), math::log(largest) + math::log(odds));
         }
         double log_scale = c > 0.0 ? static_cast<double>(k) * math::log(c) : 0.0;
+        double factor = 1.0;  // of what log_scale is the logarithm of, while it is neither very large nor very small
         for (std::size_t i = 0; i < numbers.size(); ++i) {
             const double x = numbers[i];
             occurs_[i] = k == 0 || x == 0.0 ? 0.0 : x / (c + x);
             fails_[i] = k == 0 || x == 0.0 ? 1.0 : c / (c + x);
             if (k > 0 && x > 0.0) {
-                log_scale += c > 0.0 ? math::log1p(x / c) : math::log(x);
+                factor *= c > 0.0 ? 1.0 + x / c : x;
+                if (!(factor > 0x1p-500 && factor < 0x1p500)) {
+                    log_scale += math::log(factor);
+                    factor = 1.0;
+                }
             }
         }
 
@@ -90,7 +95,7 @@ public:
                 after[0] = q * before[0];
             }
         }
-        log_value_ = math::log(sums_(numbers.size(), k)) + log_scale;
+        log_value_ = math::log(sums_(numbers.size(), k)) + math::log(factor) + log_scale;
     }
 
     [[nodiscard]] std::size_t k() const noexcept { return k_; }
@@ -148,7 +153,7 @@ private:
                 variance += p * (1.0 - p);
             }
             const double excess = mean - static_cast<double>(k_);
-            if (math::abs(excess) < 0.01) {
+            if (math::abs(excess) < 0.5) {
                 break;
             }
             (excess > 0.0 ? low : high) = log_c;

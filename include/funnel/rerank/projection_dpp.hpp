@@ -37,12 +37,17 @@ public:
           cumulative_(vectors_.cols(), vectors_.rows()),
           row_(k),
           products_((k + lanes - 1) / lanes),
-          basis_(products_.size() * k) {
-        std::vector<double> sums(vectors_.cols(), 0.0);
-        for (std::size_t i = 0; i < vectors_.rows(); ++i) {
-            for (std::size_t c = 0; c < vectors_.cols(); ++c) {
-                sums[c] += vectors_(i, c) * vectors_(i, c);
-                cumulative_(c, i) = sums[c];
+          basis_(products_.size() * k),
+          units_(k, k) {
+        // A few columns at a time: more rows of cumulative_ than that would not stay in the cache together.
+        for (std::size_t first = 0; first < vectors_.cols(); first += lanes) {
+            Lanes sums{};
+            const std::size_t count = std::min(lanes, vectors_.cols() - first);
+            for (std::size_t i = 0; i < vectors_.rows(); ++i) {
+                for (std::size_t c = 0; c < count; ++c) {
+                    sums[c] += vectors_(i, first + c) * vectors_(i, first + c);
+                    cumulative_(first + c, i) = sums[c];
+                }
             }
         }
     }
@@ -63,7 +68,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t lanes = 8;  // basis vectors that a loop handles at once: one AVX-512 register
+    static constexpr std::size_t lanes = 32;  // basis vectors that a loop handles at once
     using Lanes = std::array<double, lanes>;
 
     [[nodiscard]] std::size_t k() const noexcept { return row_.size(); }
@@ -114,18 +119,17 @@ private:
             if (size % lanes == 0) {
                 elements = {};  // those of an earlier draw
             }
-            elements[size % lanes] = row_[j] / length;
+            elements[size % lanes] = units_(size, j) = row_[j] / length;
         }
     }
 
     void subtract_products(std::size_t size) noexcept {
-        for (std::size_t block = 0; block * lanes < size; ++block) {
+        for (std::size_t t = 0; t < size; ++t) {
+            const double product = products_[t / lanes][t % lanes];
+            const double* const unit = units_.row(t).data();
+            double* const row = row_.data();
             for (std::size_t j = 0; j < k(); ++j) {
-                double part = 0.0;
-                for (std::size_t lane = 0; lane < lanes; ++lane) {
-                    part += products_[block][lane] * basis_[block * k() + j][lane];
-                }
-                row_[j] -= part;
+                row[j] -= product * unit[j];
             }
         }
     }
@@ -133,9 +137,10 @@ private:
     // The products of the row with the basis vectors of a block.
     [[nodiscard]] Lanes block_products(std::size_t block) const noexcept {
         Lanes sums{};
+        const Lanes* const elements = basis_.data() + block * k();
         for (std::size_t j = 0; j < k(); ++j) {
             for (std::size_t lane = 0; lane < lanes; ++lane) {
-                sums[lane] += row_[j] * basis_[block * k() + j][lane];
+                sums[lane] += row_[j] * elements[j][lane];
             }
         }
         return sums;
@@ -156,6 +161,7 @@ private:
     std::vector<double> row_;      // the proposed row in the chosen columns
     std::vector<Lanes> products_;  // its products with the basis
     std::vector<Lanes> basis_;     // orthonormal basis of the rows so far; k elements for each block of basis vectors
+    Matrix<double> units_;         // the same, one vector per row
 };
 
 }  // namespace rerank

@@ -5,7 +5,9 @@
 #include <funnel/kernels/scalar/beta.hpp>
 #include <funnel/kernels/simd/lanes.hpp>
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -56,8 +58,18 @@ struct BetaLanes {
         return L::select(is_tiny, L::all(0.0F), result);
     }
 
+    [[nodiscard, gnu::always_inline]] static inline Float reciprocal_root(Float x) noexcept {
+        const Float minus_half = L::mul(L::all(-0.5F), x);
+        const Word half_bits = L::template right<1>(L::as_word(x));
+        Float y = L::as_float(L::sub_words(L::all_words(kernels::detail::root_guess), half_bits));
+        for (int step = 0; step < 3; ++step) {
+            y = L::fma(y, L::fma(minus_half, L::mul(y, y), L::all(0.5F)), y);
+        }
+        return y;
+    }
+
     [[nodiscard, gnu::always_inline]] static inline Float uniform_of(Word word) noexcept {
-        return L::mul(L::add(L::to_float(L::template right<9>(word)), L::all(0.5F)), L::all(0x1p-23F));
+        return L::fma(L::to_float(L::template right<9>(word)), L::all(0x1p-23F), L::all(0x1p-24F));  // exact
     }
 
     struct NormalPair {
@@ -66,7 +78,8 @@ struct BetaLanes {
     };
 
     [[nodiscard, gnu::always_inline]] static inline NormalPair normals_of(Word radius, Word angle) noexcept {
-        const Float length = L::sqrt(L::mul(L::all(-2.0F), log_of(uniform_of(radius))));
+        const Float squared_length = L::mul(L::all(-2.0F), log_of(uniform_of(radius)));
+        const Float length = L::mul(squared_length, reciprocal_root(squared_length));
         const Word steps =
             L::sub_words(L::bit_and(L::template right<7>(angle), L::all_words(0x7F'FFFFU)), L::all_words(0x40'0000U));
         const Float r = L::mul(L::add(L::to_float(steps), L::all(0.5F)), L::all(kernels::detail::angle_unit));
@@ -88,123 +101,167 @@ struct BetaLanes {
         [[gnu::always_inline]] explicit GammaShape(Float shape) noexcept {
             const Float one = L::all(1.0F);
             d = L::sub(L::select(L::is_less(shape, one), L::add(shape, one), shape), L::all(1.0F / 3.0F));
-            c = L::div(one, L::sqrt(L::mul(L::all(9.0F), d)));
+            c = reciprocal_root(L::mul(L::all(9.0F), d));
         }
 
-        [[nodiscard, gnu::always_inline]] Mask accepts(Float x, Float v, Float u, Mask is_open) const noexcept {
-            const Float square = L::mul(x, x);
-            const Mask is_positive = L::both(is_open, L::is_less(L::all(0.0F), v));
-            const Mask is_sure =
-                L::both(is_positive, L::is_less(u, L::fma(L::all(-0.0331F), L::mul(square, square), L::all(1.0F))));
-            const Mask is_unsure = L::without(is_positive, is_sure);
-            if (!L::any(is_unsure)) {
-                return is_sure;
-            }
+        [[nodiscard, gnu::always_inline]] Float cube_root(Float x) const noexcept { return L::fma(c, x, L::all(1.0F)); }
+
+        [[nodiscard, gnu::always_inline]] Mask is_surely_accepted(Float x, Float u) const noexcept {
+            const Float one = L::all(1.0F);
+            const Float cx2 = L::mul(L::mul(c, x), x);
+            return L::is_less(L::mul(L::all(1.0F / 12.0F), L::mul(cx2, cx2)),
+                              L::mul(L::sub(one, u), L::fma(L::minus_abs(x), c, one)));
+        }
+
+        [[nodiscard, gnu::always_inline]] Mask is_accepted(Float x, Float u) const noexcept {
+            const Float v = cube_root(x);
             const Float e = L::mul(c, x);
-            const Mask is_near = L::without(L::is_less(v, L::all(1.4142F)), L::is_less(v, L::all(0.7071F)));
             const Float near = L::mul(L::mul(L::mul(L::all(3.0F), d), L::mul(L::mul(e, e), L::mul(e, e))),
                                       horner(kernels::detail::log_coefficients, e));
-            Float bound = near;
-            if (L::any(L::without(is_unsure, is_near))) {
-                const Float minus_square = L::sub(L::all(0.0F), L::mul(v, v));
-                const Float far =
-                    L::fma(L::all(0.5F), square,
-                           L::mul(d, L::fma(L::all(3.0F), log_of(v), L::fma(minus_square, v, L::all(1.0F)))));
-                bound = L::select(is_near, near, far);
-            }
-            return L::either(is_sure, L::both(is_unsure, L::is_less(log_of(u), bound)));
+            const Float minus_square = L::sub(L::all(0.0F), L::mul(v, v));
+            const Float far = L::fma(L::all(0.5F), L::mul(x, x),
+                                     L::mul(d, L::fma(L::all(3.0F), log_of(v), L::fma(minus_square, v, L::all(1.0F)))));
+            const Mask is_near = L::without(L::is_less(v, L::all(1.4142F)), L::is_less(v, L::all(0.7071F)));
+            return L::both(L::is_less(L::all(0.0F), v), L::is_less(log_of(u), L::select(is_near, near, far)));
+        }
+
+        [[nodiscard, gnu::always_inline]] Mask accepts(Float x, Float u) const noexcept {
+            return L::either(is_surely_accepted(x, u), is_accepted(x, u));
         }
     };
 
+    struct Counter {  // of the Philox blocks of each lane's draw
+        Word position;
+        std::uint64_t step;
+        std::array<std::uint32_t, 2> key;
+
+        [[nodiscard, gnu::always_inline]] auto words(std::uint32_t attempt) const noexcept {
+            return philox4x32<L>({position, L::all_words(static_cast<std::uint32_t>(step)),
+                                  L::all_words(static_cast<std::uint32_t>(step >> 32)), L::all_words(attempt)},
+                                 key);
+        }
+    };
+
+    struct Attempt {
+        Float drawn;
+        Mask is_done;  // in the lanes that need no second attempt and no logarithm to know it
+    };
+
+    /// Attempt 0, for shapes of at least 1: all that most draws need.
     template <bool IsLogit>
-    [[nodiscard, gnu::always_inline]] static inline Float draw(Float a, Float b, std::array<std::uint32_t, 2> key,
-                                                               std::uint64_t step, std::uint32_t position) noexcept {
+    [[nodiscard, gnu::always_inline]] static inline Attempt first_attempt(Float a, Float b,
+                                                                          const Counter& counter) noexcept {
+        const GammaShape first(a);
+        const GammaShape second(b);
+        const auto words = counter.words(0);
+        const NormalPair normal = normals_of(words[0], words[1]);
+        const Mask is_done = L::both(first.is_surely_accepted(normal.x, uniform_of(words[2])),
+                                     second.is_surely_accepted(normal.y, uniform_of(words[3])));
+        return {ratio<IsLogit>(first, second, first.cube_root(normal.x), second.cube_root(normal.y)), is_done};
+    }
+
+    template <bool IsLogit>
+    [[nodiscard, gnu::always_inline]] static inline Float ratio(const GammaShape& first, const GammaShape& second,
+                                                                Float x, Float y) noexcept {
+        const Float x3 = L::mul(L::mul(x, x), x);
+        const Float gamma_x = L::mul(first.d, x3);
+        const Float gamma_y = L::mul(second.d, L::mul(L::mul(y, y), y));
+        return IsLogit ? log_of(L::div(gamma_x, gamma_y)) : L::div(gamma_x, L::fma(first.d, x3, gamma_y));
+    }
+
+    template <bool IsLogit>
+    [[nodiscard]] static Float draw(Float a, Float b, const Counter& counter) noexcept {
         const Float one = L::all(1.0F);
         const Float zero = L::all(0.0F);
-        const Word positions = L::add_words(L::iota(), L::all_words(position));
-        const Word low = L::all_words(static_cast<std::uint32_t>(step));
-        const Word high = L::all_words(static_cast<std::uint32_t>(step >> 32));
         const GammaShape first(a);
         const GammaShape second(b);
         Float x = zero;
         Float y = zero;
-        Mask x_is_open = L::is_less(zero, one);  // all lanes
-        Mask y_is_open = x_is_open;
+        Mask x_is_open = L::every();
+        Mask y_is_open = L::every();
         for (std::uint32_t attempt = 0; L::any(L::either(x_is_open, y_is_open)); ++attempt) {
-            const auto words = philox4x32<L>({positions, low, high, L::all_words(attempt)}, key);
+            const auto words = counter.words(attempt);
             const NormalPair normal = normals_of(words[0], words[1]);
-            const Float root_x = L::fma(first.c, normal.x, one);
-            const Mask x_now = first.accepts(normal.x, root_x, uniform_of(words[2]), x_is_open);
-            x = L::select(x_now, root_x, x);
+            const Mask x_now = L::both(x_is_open, first.accepts(normal.x, uniform_of(words[2])));
+            x = L::select(x_now, first.cube_root(normal.x), x);
             x_is_open = L::without(x_is_open, x_now);
-            const Float root_y = L::fma(second.c, normal.y, one);
-            const Mask y_now = second.accepts(normal.y, root_y, uniform_of(words[3]), y_is_open);
-            y = L::select(y_now, root_y, y);
+            const Mask y_now = L::both(y_is_open, second.accepts(normal.y, uniform_of(words[3])));
+            y = L::select(y_now, second.cube_root(normal.y), y);
             y_is_open = L::without(y_is_open, y_now);
         }
-        const Float gamma_x = L::mul(first.d, L::mul(L::mul(x, x), x));
-        const Float gamma_y = L::mul(second.d, L::mul(L::mul(y, y), y));
         const Mask a_is_boosted = L::is_less(a, one);
         const Mask b_is_boosted = L::is_less(b, one);
         const Mask is_boosted = L::either(a_is_boosted, b_is_boosted);
-        Float plain = zero;
-        if (!IsLogit) {
-            plain = L::div(one, L::add(one, L::div(gamma_y, gamma_x)));
-            if (!L::any(is_boosted)) {
-                return plain;
-            }
+        if (!L::any(is_boosted)) {
+            return ratio<IsLogit>(first, second, x, y);
         }
-        Float logit = log_of(L::div(gamma_x, gamma_y));
-        if (L::any(is_boosted)) {
-            const auto words = philox4x32<L>({positions, low, high, L::all_words(kernels::detail::boost_attempt)}, key);
-            const Float boost_a = L::div(log_of(uniform_of(words[0])), a);
-            const Float boost_b = L::div(log_of(uniform_of(words[1])), b);
-            logit = L::add(logit, L::select(a_is_boosted, boost_a, zero));
-            logit = L::sub(logit, L::select(b_is_boosted, boost_b, zero));
-        }
+        const auto words = counter.words(kernels::detail::boost_attempt);
+        const Float boost_a = L::div(log_of(uniform_of(words[0])), a);
+        const Float boost_b = L::div(log_of(uniform_of(words[1])), b);
+        Float logit = ratio<true>(first, second, x, y);
+        logit = L::add(logit, L::select(a_is_boosted, boost_a, zero));
+        logit = L::sub(logit, L::select(b_is_boosted, boost_b, zero));
         if (IsLogit) {
             return logit;
         }
         const Mask is_negative = L::is_less(logit, zero);
-        const Float minus_magnitude = L::select(is_negative, logit, L::sub(zero, logit));
-        const Float small = exp_of(minus_magnitude);
+        const Float small = exp_of(L::select(is_negative, logit, L::sub(zero, logit)));
         const Float boosted = L::div(L::select(is_negative, small, one), L::add(one, small));
-        return L::select(is_boosted, boosted, plain);
+        return L::select(is_boosted, boosted, ratio<false>(first, second, x, y));
     }
 };
 
 template <class Arch>
 concept HasLanes = requires { Lanes<Arch>::size; };
 
-template <class Arch, bool IsLogit>
+// Most draws are done after one attempt. The others wait until they fill all lanes, and start again.
+template <class L, bool IsLogit>
 void beta_draws(std::span<const float> a, std::span<const float> b, std::array<std::uint32_t, 2> key,
                 std::uint64_t step, std::span<float> out) noexcept {
-    if constexpr (HasLanes<Arch>) {
-        using L = Lanes<Arch>;
-        std::size_t i = 0;
-        for (; out.size() - i >= L::size; i += L::size) {
-            L::store(out.data() + i, BetaLanes<L>::template draw<IsLogit>(L::load(a.data() + i), L::load(b.data() + i),
-                                                                          key, step, static_cast<std::uint32_t>(i)));
+    std::array<std::uint32_t, 2 * L::size> waiting{};  // positions
+    std::size_t count = 0;
+    const auto draw_waiting = [&] {
+        std::array<float, L::size> some_a;
+        std::array<float, L::size> some_b;
+        std::array<float, L::size> drawn;
+        const std::size_t taken = std::min(count, L::size);
+        for (std::size_t j = 0; j < L::size; ++j) {
+            some_a[j] = j < taken ? a[waiting[j]] : 100.0F;  // accepted soon in the lanes that nobody reads
+            some_b[j] = j < taken ? b[waiting[j]] : 100.0F;
         }
-        if (i < out.size()) {  // the rest, with shapes that are accepted soon in the lanes that nobody reads
-            std::array<float, L::size> rest_a;
-            std::array<float, L::size> rest_b;
-            std::array<float, L::size> drawn;
-            rest_a.fill(100.0F);
-            rest_b.fill(100.0F);
-            const std::size_t count = out.size() - i;
-            for (std::size_t j = 0; j < count; ++j) {
-                rest_a[j] = a[i + j];
-                rest_b[j] = b[i + j];
-            }
-            L::store(drawn.data(), BetaLanes<L>::template draw<IsLogit>(L::load(rest_a.data()), L::load(rest_b.data()),
-                                                                        key, step, static_cast<std::uint32_t>(i)));
-            for (std::size_t j = 0; j < count; ++j) {
-                out[i + j] = drawn[j];
-            }
+        L::store(drawn.data(), BetaLanes<L>::template draw<IsLogit>(L::load(some_a.data()), L::load(some_b.data()),
+                                                                    {L::load_words(waiting.data()), step, key}));
+        for (std::size_t j = 0; j < taken; ++j) {
+            out[waiting[j]] = drawn[j];
         }
-    } else {
-        kernels::detail::beta_draws<IsLogit>(a, b, key, step, out);
+        count -= taken;
+        std::copy_n(waiting.begin() + L::size, L::size, waiting.begin());
+    };
+
+    std::size_t i = 0;
+    for (; out.size() - i >= L::size; i += L::size) {
+        const auto position = static_cast<std::uint32_t>(i);
+        const typename BetaLanes<L>::Counter counter{L::add_words(L::iota(), L::all_words(position)), step, key};
+        const auto as = L::load(a.data() + i);
+        const auto bs = L::load(b.data() + i);
+        if (L::any(L::either(L::is_less(as, L::all(1.0F)), L::is_less(bs, L::all(1.0F))))) {
+            L::store(out.data() + i, BetaLanes<L>::template draw<IsLogit>(as, bs, counter));
+            continue;
+        }
+        const auto attempt = BetaLanes<L>::template first_attempt<IsLogit>(as, bs, counter);
+        L::store(out.data() + i, attempt.drawn);
+        for (unsigned lanes = L::bits_of(L::without(L::every(), attempt.is_done)); lanes != 0; lanes &= lanes - 1) {
+            waiting[count++] = position + static_cast<std::uint32_t>(std::countr_zero(lanes));
+        }
+        if (count >= L::size) {
+            draw_waiting();
+        }
+    }
+    for (; i < out.size(); ++i) {
+        waiting[count++] = static_cast<std::uint32_t>(i);
+    }
+    while (count > 0) {
+        draw_waiting();
     }
 }
 
@@ -213,13 +270,21 @@ void beta_draws(std::span<const float> a, std::span<const float> b, std::array<s
 template <class Arch>
 void beta(Simd<Arch>, std::span<const float> a, std::span<const float> b, std::array<std::uint32_t, 2> key,
           std::uint64_t step, std::span<float> out) noexcept {
-    simd::beta_draws<Arch, false>(a, b, key, step, out);
+    if constexpr (simd::HasLanes<Arch>) {
+        simd::beta_draws<simd::Lanes<Arch>, false>(a, b, key, step, out);
+    } else {
+        detail::beta_draws<false>(a, b, key, step, out);
+    }
 }
 
 template <class Arch>
 void beta_logit(Simd<Arch>, std::span<const float> a, std::span<const float> b, std::array<std::uint32_t, 2> key,
                 std::uint64_t step, std::span<float> out) noexcept {
-    simd::beta_draws<Arch, true>(a, b, key, step, out);
+    if constexpr (simd::HasLanes<Arch>) {
+        simd::beta_draws<simd::Lanes<Arch>, true>(a, b, key, step, out);
+    } else {
+        detail::beta_draws<true>(a, b, key, step, out);
+    }
 }
 
 }  // namespace kernels

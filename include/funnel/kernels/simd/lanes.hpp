@@ -36,13 +36,16 @@ struct Lanes<Arch> {
         return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     }
     FUNNEL_LANES Float load(const float* p) noexcept { return _mm512_loadu_ps(p); }
+    FUNNEL_LANES Word load_words(const std::uint32_t* p) noexcept { return _mm512_loadu_si512(p); }
     [[gnu::always_inline]] static inline void store(float* p, Float x) noexcept { _mm512_storeu_ps(p, x); }
 
     FUNNEL_LANES Float add(Float x, Float y) noexcept { return _mm512_add_ps(x, y); }
     FUNNEL_LANES Float sub(Float x, Float y) noexcept { return _mm512_sub_ps(x, y); }
     FUNNEL_LANES Float mul(Float x, Float y) noexcept { return _mm512_mul_ps(x, y); }
     FUNNEL_LANES Float div(Float x, Float y) noexcept { return _mm512_div_ps(x, y); }
-    FUNNEL_LANES Float sqrt(Float x) noexcept { return _mm512_sqrt_ps(x); }
+    FUNNEL_LANES Float minus_abs(Float x) noexcept {
+        return as_float(_mm512_or_si512(as_word(x), all_words(1U << 31)));
+    }
     FUNNEL_LANES Float fma(Float x, Float y, Float z) noexcept { return _mm512_fmadd_ps(x, y, z); }
 
     FUNNEL_LANES Word add_words(Word x, Word y) noexcept { return _mm512_add_epi32(x, y); }
@@ -61,11 +64,11 @@ struct Lanes<Arch> {
     FUNNEL_LANES Word left(Word x) noexcept {
         return _mm512_slli_epi32(x, N);
     }
-    FUNNEL_LANES Word low_product(Word x, Word y) noexcept { return _mm512_mullo_epi32(x, y); }
-    FUNNEL_LANES Word high_product(Word x, Word y) noexcept {
-        const Word even = _mm512_srli_epi64(_mm512_mul_epu32(x, y), 32);
-        const Word odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), y);  // every lane of y is the same
-        return _mm512_mask_mov_epi32(even, 0xAAAA, odd);
+    FUNNEL_LANES Word wide_product(Word x, Word y) noexcept { return _mm512_mul_epu32(x, y); }
+    FUNNEL_LANES Word high_halves(Word x) noexcept { return _mm512_srli_epi64(x, 32); }
+    FUNNEL_LANES Word bit_xor(Word x, Word y, Word z) noexcept { return _mm512_ternarylogic_epi64(x, y, z, 0x96); }
+    FUNNEL_LANES Word join_low_halves(Word even, Word odd) noexcept {
+        return _mm512_mask_mov_epi32(even, 0xAAAA, _mm512_slli_epi64(odd, 32));
     }
     FUNNEL_LANES Float to_float(Word x) noexcept { return _mm512_cvtepi32_ps(x); }
     FUNNEL_LANES Word to_word(Float x) noexcept { return _mm512_cvttps_epi32(x); }
@@ -73,6 +76,8 @@ struct Lanes<Arch> {
     FUNNEL_LANES Word as_word(Float x) noexcept { return _mm512_castps_si512(x); }
 
     FUNNEL_LANES Mask none() noexcept { return 0; }
+    FUNNEL_LANES Mask every() noexcept { return 0xFFFF; }
+    FUNNEL_LANES unsigned bits_of(Mask x) noexcept { return x; }
     FUNNEL_LANES Mask is_less(Float x, Float y) noexcept { return _mm512_cmp_ps_mask(x, y, _CMP_LT_OQ); }
     template <int Bit>
     FUNNEL_LANES Mask has_bit(Word x) noexcept {
@@ -102,13 +107,16 @@ struct Lanes<Arch> {
     FUNNEL_LANES Word all_words(std::uint32_t x) noexcept { return _mm256_set1_epi32(static_cast<int>(x)); }
     FUNNEL_LANES Word iota() noexcept { return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7); }
     FUNNEL_LANES Float load(const float* p) noexcept { return _mm256_loadu_ps(p); }
+    FUNNEL_LANES Word load_words(const std::uint32_t* p) noexcept {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    }
     [[gnu::always_inline]] static inline void store(float* p, Float x) noexcept { _mm256_storeu_ps(p, x); }
 
     FUNNEL_LANES Float add(Float x, Float y) noexcept { return _mm256_add_ps(x, y); }
     FUNNEL_LANES Float sub(Float x, Float y) noexcept { return _mm256_sub_ps(x, y); }
     FUNNEL_LANES Float mul(Float x, Float y) noexcept { return _mm256_mul_ps(x, y); }
     FUNNEL_LANES Float div(Float x, Float y) noexcept { return _mm256_div_ps(x, y); }
-    FUNNEL_LANES Float sqrt(Float x) noexcept { return _mm256_sqrt_ps(x); }
+    FUNNEL_LANES Float minus_abs(Float x) noexcept { return _mm256_or_ps(x, all(-0.0F)); }
     FUNNEL_LANES Float fma(Float x, Float y, Float z) noexcept { return _mm256_fmadd_ps(x, y, z); }
 
     FUNNEL_LANES Word add_words(Word x, Word y) noexcept { return _mm256_add_epi32(x, y); }
@@ -127,11 +135,11 @@ struct Lanes<Arch> {
     FUNNEL_LANES Word left(Word x) noexcept {
         return _mm256_slli_epi32(x, N);
     }
-    FUNNEL_LANES Word low_product(Word x, Word y) noexcept { return _mm256_mullo_epi32(x, y); }
-    FUNNEL_LANES Word high_product(Word x, Word y) noexcept {
-        const Word even = _mm256_srli_epi64(_mm256_mul_epu32(x, y), 32);
-        const Word odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), y);  // every lane of y is the same
-        return _mm256_blend_epi32(even, odd, 0xAA);
+    FUNNEL_LANES Word wide_product(Word x, Word y) noexcept { return _mm256_mul_epu32(x, y); }
+    FUNNEL_LANES Word high_halves(Word x) noexcept { return _mm256_srli_epi64(x, 32); }
+    FUNNEL_LANES Word bit_xor(Word x, Word y, Word z) noexcept { return bit_xor(bit_xor(x, y), z); }
+    FUNNEL_LANES Word join_low_halves(Word even, Word odd) noexcept {
+        return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
     }
     FUNNEL_LANES Float to_float(Word x) noexcept { return _mm256_cvtepi32_ps(x); }
     FUNNEL_LANES Word to_word(Float x) noexcept { return _mm256_cvttps_epi32(x); }
@@ -139,6 +147,8 @@ struct Lanes<Arch> {
     FUNNEL_LANES Word as_word(Float x) noexcept { return _mm256_castps_si256(x); }
 
     FUNNEL_LANES Mask none() noexcept { return _mm256_setzero_ps(); }
+    FUNNEL_LANES Mask every() noexcept { return as_float(_mm256_set1_epi32(-1)); }
+    FUNNEL_LANES unsigned bits_of(Mask x) noexcept { return static_cast<unsigned>(_mm256_movemask_ps(x)); }
     FUNNEL_LANES Mask is_less(Float x, Float y) noexcept { return _mm256_cmp_ps(x, y, _CMP_LT_OQ); }
     template <int Bit>
     FUNNEL_LANES Mask has_bit(Word x) noexcept {
@@ -155,20 +165,33 @@ struct Lanes<Arch> {
 #endif
 
 /// Four words per lane: philox4x32 of each lane's counter, all with one key.
+///
+/// A product of two words has 64 bits. So the words of even and of odd lanes are computed apart, in the low halves of
+/// lanes of 64 bits. Products ignore the high halves, which hold anything.
 template <class L>
 [[nodiscard, gnu::always_inline]] inline std::array<typename L::Word, 4> philox4x32(
     std::array<typename L::Word, 4> counter, std::array<std::uint32_t, 2> key) noexcept {
     const auto first = L::all_words(0xD2511F53);
     const auto second = L::all_words(0xCD9E8D57);
+    auto even = counter;
+    auto odd = counter;
+    for (auto& word : odd) {
+        word = L::high_halves(word);
+    }
     for (int round = 0; round < 10; ++round) {
-        const auto high_a = L::high_product(counter[0], first);
-        const auto high_b = L::high_product(counter[2], second);
-        const auto low_a = L::low_product(counter[0], first);
-        const auto low_b = L::low_product(counter[2], second);
-        counter = {L::bit_xor(L::bit_xor(high_b, counter[1]), L::all_words(key[0])), low_b,
-                   L::bit_xor(L::bit_xor(high_a, counter[3]), L::all_words(key[1])), low_a};
+        const auto key_a = L::all_words(key[0]);
+        const auto key_b = L::all_words(key[1]);
+        for (auto* const words : {&even, &odd}) {
+            const auto a = L::wide_product((*words)[0], first);
+            const auto b = L::wide_product((*words)[2], second);
+            *words = {L::bit_xor(L::high_halves(b), (*words)[1], key_a), b,
+                      L::bit_xor(L::high_halves(a), (*words)[3], key_b), a};
+        }
         key[0] += 0x9E3779B9;
         key[1] += 0xBB67AE85;
+    }
+    for (std::size_t i = 0; i < 4; ++i) {
+        counter[i] = L::join_low_halves(even[i], odd[i]);
     }
     return counter;
 }
