@@ -4,11 +4,12 @@
 
 obp 0.3.3 is the last version that runs without PyTorch. Its policies compute what those of 0.5.7 do, but for the mean rewards of
 EpsilonGreedy, which this file sets as 0.5.7 would. obp applies a reward at once (batch_size 1), as funnel does; for that it copies
-the statistics of all arms, so rewards of linear policies are measured with a single arm.
+the statistics of all arms, so rewards of linear policies are measured with two arms, the fewest that it takes.
 
 Choices are random, so they are compared by their frequencies: `differing` counts the libraries, funnel among them, whose
 frequencies a chi-squared test rejects, given the propensities that funnel states. "P(best)" checks such propensities against a
-fine quadrature. Draws are compared by a Kolmogorov-Smirnov test. Each test rejects what is right with a probability of 1e-6.
+fine quadrature. LinTS of MABWiser 2.7.4 is timed, but its choices are not compared: fit() gives each arm a copy of the same random
+generator, so the draws of its arms are not independent. Draws are compared by a Kolmogorov-Smirnov test. Each test rejects what is right with a probability of 1e-6.
 Posteriors after rewards, and decisions of LinUCB, must be equal.
 
 All times are CPU time of one thread.
@@ -115,8 +116,8 @@ def compare_best():
     arms = 80
     random = numpy.random.default_rng(6)
     shapes = numpy.stack([1.0 + random.integers(0, 60, arms), 1.0 + random.integers(0, 2_000, arms)])
-    truth = best_of_grid(*shapes, 0.002)
-    if numpy.abs(truth - best_of_grid(*shapes, 0.004)).max() > 1e-12 or abs(truth.sum() - 1) > 1e-11:
+    truth = best_of_grid(*shapes, 0.004)
+    if numpy.abs(truth - best_of_grid(*shapes, 0.008)).max() > 1e-10 or abs(truth.sum() - 1) > 1e-10:
         raise RuntimeError("the reference of P(best) has not converged")
     comparison.call("shapes", path=comparison.save("bandits_shapes", shapes))
     exact = result("best_write").ravel()
@@ -223,22 +224,36 @@ def compare_greedy():
 # ---- Policies with a context ---------------------------------------------------------------------------------------------
 
 
+def questions_of(d):
+    """Contexts to decide in, on both sides."""
+    questions = numpy.random.default_rng(3).standard_normal((200, d)).astype("f4")
+    comparison.call("questions", path=comparison.save("bandits_questions", questions))
+    return questions.astype("f8")
+
+
 def compare_updates(d, target):
-    """Rewards of LinUCB, of one arm."""
-    chosen, rewards, contexts = rewards_of(500, 1, d)
-    setup = f"1 arm, {len(chosen)} rewards"
-    policy = LinUCB(dim=d, n_actions=1, epsilon=1.0)
+    """Rewards of LinUCB with two arms, and the decisions afterwards."""
+    chosen, rewards, contexts = rewards_of(500, 2, d)
+    questions = questions_of(d)
+    comparison.call("lin_ucb_learn", arms=2)
+    choices = result("lin_ucb_choices").ravel()
+    setup = f"2 arms, {len(chosen)} rewards, one at a time"
+    policy = LinUCB(dim=d, n_actions=2, epsilon=1.0)
 
     def learn_all():
+        policy.initialize()
         policy.__post_init__()
-        return each(lambda i: policy.update_params(0, rewards[i], contexts[i : i + 1]), len(chosen))
+        return each(lambda i: policy.update_params(chosen[i], rewards[i], contexts[i : i + 1]), len(chosen))
 
-    ours = lambda: comparison.call("lin_ucb_learn", arms=1)["cpu"]
-    comparison.add(f"LinUCB, a reward, d {d}", "obp", comparison.paired(ours, learn_all), unit="us", target=target, setup=setup)
-    mab = MAB([0], LearningPolicy.LinUCB(alpha=1.0, l2_lambda=1.0), seed=1)
+    ours = lambda: comparison.call("lin_ucb_learn", arms=2)["cpu"]
+    pairs = comparison.paired(ours, learn_all)
+    theirs = numpy.concatenate([policy.select_action(question[None]) for question in questions])
+    comparison.add(f"LinUCB, a reward, d {d}", "obp", pairs, unit="us", target=target, differing=int((theirs != choices).sum()), of=len(choices), setup=setup)
+    mab = MAB([0, 1], LearningPolicy.LinUCB(alpha=1.0, l2_lambda=1.0), seed=1)
     mab.fit(chosen, rewards, contexts)
-    learn = lambda i: mab.partial_fit([0], [rewards[i]], contexts[i : i + 1])
-    comparison.add(f"LinUCB, a reward, d {d}", "mabwiser", comparison.paired(ours, lambda: each(learn, 50)), unit="us", setup=setup)
+    differing = int((numpy.array(mab.predict(questions)) != choices).sum())
+    learn = lambda i: mab.partial_fit([chosen[i]], [rewards[i]], contexts[i : i + 1])
+    comparison.add(f"LinUCB, a reward, d {d}", "mabwiser", comparison.paired(ours, lambda: each(learn, 50)), unit="us", differing=differing, of=len(choices), setup=setup)
 
 
 def taught(policy, chosen, rewards, contexts):
@@ -253,9 +268,7 @@ def taught(policy, chosen, rewards, contexts):
 def compare_linear(d):
     """Decisions of LinUCB and LinTS, and draws of the coefficients of an arm."""
     chosen, rewards, contexts = rewards_of(40 * LINEAR_ARMS, LINEAR_ARMS, d)
-    questions = numpy.random.default_rng(3).standard_normal((200, d)).astype("f4")
-    comparison.call("questions", path=comparison.save("bandits_questions", questions))
-    questions = questions.astype("f8")
+    questions = questions_of(d)
     question = lambda i: questions[i % len(questions)][None]
     comparison.call("lin_ucb_learn", arms=LINEAR_ARMS)
     comparison.call("lin_ts_learn", arms=LINEAR_ARMS)
@@ -274,16 +287,13 @@ def compare_linear(d):
         comparison.add(f"LinUCB, a decision, d {d}", peer, pairs, unit="us", differing=int((theirs != choices).sum()), of=len(choices), setup=setup)
 
     propensities = result("lin_ts_propensities")
-    is_ours_rejected = is_rejected(result("lin_ts_choices", times=20_000), propensities)
+    is_ours_rejected = int(is_rejected(result("lin_ts_choices", times=20_000), propensities))
+    is_obp_rejected = int(is_rejected(counts_of(lambda: obp_ts.select_action(question(0))[0], 400 if d < 100 else 100, LINEAR_ARMS), propensities))
     ours = lambda: comparison.call("lin_ts_select", times=200)["cpu"]
-    frequencies = {
-        "obp": lambda: counts_of(lambda: obp_ts.select_action(question(0))[0], 500 if d < 100 else 100, LINEAR_ARMS),
-        "mabwiser": lambda: numpy.bincount(mabs[1].predict(numpy.repeat(question(0), 20_000, axis=0)), minlength=LINEAR_ARMS),
-    }
-    for peer, choose, times in (("obp", lambda i: obp_ts.select_action(question(i)), 2), ("mabwiser", lambda i: mabs[1].predict(question(i)), 5)):
-        pairs = comparison.paired(ours, lambda: each(choose, times), rounds=5)
-        differing = int(is_ours_rejected) + int(is_rejected(frequencies[peer](), propensities))
-        comparison.add(f"LinTS, a decision, d {d}", peer, pairs, unit="us", differing=differing, of=2, setup=setup)
+    pairs = comparison.paired(ours, lambda: each(lambda i: obp_ts.select_action(question(i)), 2), rounds=5)
+    comparison.add(f"LinTS, a decision, d {d}", "obp", pairs, unit="us", differing=is_ours_rejected + is_obp_rejected, of=2, setup=setup)
+    pairs = comparison.paired(ours, lambda: each(lambda i: mabs[1].predict(question(i)), 5), rounds=5)
+    comparison.add(f"LinTS, a decision, d {d}", "mabwiser", pairs, unit="us", differing=is_ours_rejected, of=1, setup=f"{setup}; its arms share random numbers")
 
     covariance = obp_ts.A_inv[0]
     mean = covariance @ obp_ts.b[:, 0]
