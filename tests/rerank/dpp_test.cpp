@@ -4,6 +4,8 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
+#include <funnel/rerank/group_cap.hpp>
+#include <funnel/rerank/groups.hpp>
 #include <funnel/rerank/kernel_dpp.hpp>
 #include <funnel/rerank/mmr.hpp>
 
@@ -16,6 +18,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <vector>
@@ -353,4 +356,13 @@ TEST_CASE("dpp: no more picks than dimensions") {
     const std::vector<float> relevance(10, 0.5F);
     CHECK(dpp(relevance, genres, {.k = 6}) == Positions{0, 1, 2});
     CHECK(dpp(relevance, genres_and_films, {.k = 6}) == Positions{0, 1, 2, 3, 4, 5});
+}
+
+TEST_CASE("dpp: candidates that are checked once, and a rule") {
+    const SlateCandidates<> candidates(MatrixView<const float>(five_rows, 5, 3));
+    CHECK(dpp(five_relevances, candidates, {.k = 3, .theta = 0.0F}) == Positions{0, 3, 4});  // only diversity
+    CHECK(dpp(five_relevances, candidates, {.k = 3, .theta = 0.7F}) == Positions{0, 3, 2});
+
+    const std::vector<std::uint32_t> genres{0, 1, 1, 0, 2};
+    CHECK(dpp(five_relevances, candidates, {.k = 3}, GroupCap(Groups(genres), {.at_most = 1})) == Positions{0, 1, 4});
 }
