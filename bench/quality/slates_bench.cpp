@@ -497,12 +497,12 @@ public:
     }
 
 private:
-    static constexpr std::size_t rounds = 20;
+    static constexpr std::size_t rounds = 10;
 
     [[nodiscard]] static data::SyntheticOptions world_options(double popularity, std::uint64_t seed) {
-        return {.users = 300,
-                .items = 1'000,
-                .rows = 3'000,
+        return {.users = 200,
+                .items = 500,
+                .rows = 2'000,
                 .popularity = popularity,
                 .drift = 0.0,
                 .cold_users = 0.0,
@@ -593,8 +593,8 @@ void run_loops(bench::Report& report) {
         }
     }
     const std::string setup =
-        "mean of 4 synthetic worlds of 300 users and 1,000 items, with 3,000 rows at the start; EASE trained again in "
-        "each of 20 rounds, 10 items per user and round, each shown to a user at most once unless it says until "
+        "mean of 4 synthetic worlds of 200 users and 500 items, with 2,000 rows at the start; EASE trained again in "
+        "each of 10 rounds, 10 items per user and round, each shown to a user at most once unless it says until "
         "clicked; a user clicks with the probability sigmoid(taste - 2), taste normal with standard deviation 1.5";
     const auto clicks_of = [](const std::vector<Loop::Round>& past) {
         double sum = 0.0;

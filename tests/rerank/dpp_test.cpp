@@ -363,6 +363,6 @@ TEST_CASE("dpp: candidates that are checked once, and a rule") {
     CHECK(dpp(five_relevances, candidates, {.k = 3, .theta = 0.0F}) == Positions{0, 3, 4});  // only diversity
     CHECK(dpp(five_relevances, candidates, {.k = 3, .theta = 0.7F}) == Positions{0, 3, 2});
 
-    const std::vector<std::uint32_t> genres{0, 1, 1, 0, 2};
-    CHECK(dpp(five_relevances, candidates, {.k = 3}, GroupCap(Groups(genres), {.at_most = 1})) == Positions{0, 1, 4});
+    const Groups genres(std::vector<std::uint32_t>{0, 1, 1, 0, 2});
+    CHECK(dpp(five_relevances, candidates, {.k = 3}, GroupCap(genres, {.at_most = 1})) == Positions{0, 1, 4});
 }
