@@ -9,7 +9,8 @@ In a page:
     {{ source("AREA", "ROW") }}     the command, the date and the machine of that file, and the data of the row
     {{ header("funnel/cf/ease.hpp") }}                a link to the API page of a header; a second argument is its text
 
-    hooks.py keep AREA "COMMAND"    keeps build/bench/AREA.json, as COMMAND wrote it, in bench/results/
+    hooks.py keep AREA "COMMAND"    keeps build/bench/AREA.json, as COMMAND wrote it, in bench/results/; AREA is also the name of
+                                    a program: slates for bench/quality/slates_bench.cpp
 """
 
 import ast
@@ -156,7 +157,9 @@ def keep(area, command):
     if area.startswith("peers_"):
         file = f"bench/peers/{area.removeprefix('peers_')}.py"
     else:
-        file = next(path for line in (ROOT / "bench/benches.txt").read_text().splitlines() if line.startswith(f"{area}/") for path in [f"bench/{line.split()[0]}"])
+        programs = [line.split()[0] for line in (ROOT / "bench/benches.txt").read_text().splitlines() if line and line[0] != "#"]
+        named = [program for program in programs if program.endswith(f"/{area}_bench.cpp")]
+        file = f"bench/{(named or [program for program in programs if program.startswith(f'{area}/')])[0]}"
     data = json.loads((ROOT / f"build/bench/{area}.json").read_text())
     day = datetime.date.today().isoformat()
     data["kept"] = {"date": day, "command": command, "sources": {file: digest(file)}}

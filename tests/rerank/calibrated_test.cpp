@@ -226,3 +226,19 @@ TEST_CASE("calibrated: rejects shapes, sums and options that are wrong") {
     shares(0, 0) = std::numeric_limits<float>::quiet_NaN();
     fails(target, {});
 }
+
+TEST_CASE("calibrated: worked by hand") {
+    // Three films of genre A and one of B; the user likes both alike. The gain of a genre that the slate lacks is
+    // 0.5 log(1 + 0.99 * 0.5 / 0.005) = 2.3026, that of a second film of a genre 0.5 log(1 + 0.495 / 0.5) = 0.3441.
+    const std::vector<float> relevance{1.0F, 0.9F, 0.8F, 0.5F};
+    const Matrix<float> shares = one_genre_each({0, 0, 0, 1}, 2);
+    const std::vector<float> target{0.5F, 0.5F};
+
+    // weight 0.5, second place: film 1 scores 0.5 * 0.9 + 0.5 * 0.3441 = 0.622, film 3 0.5 * 0.5 + 0.5 * 2.3026 = 1.401.
+    CHECK(calibrated(relevance, shares, target, {.k = 2}) == Slate{0, 3});
+    CHECK(calibrated(relevance, shares, target, {.k = 2, .weight = 0.0}) == Slate{0, 1});
+
+    // Both score the same at the weight 0.4 / (0.4 + 2.3026 - 0.3441) = 0.1696.
+    CHECK(calibrated(relevance, shares, target, {.k = 2, .weight = 0.169}) == Slate{0, 1});
+    CHECK(calibrated(relevance, shares, target, {.k = 2, .weight = 0.170}) == Slate{0, 3});
+}

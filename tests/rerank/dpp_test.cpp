@@ -4,6 +4,9 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
+#include <funnel/rerank/group_cap.hpp>
+#include <funnel/rerank/groups.hpp>
+#include <funnel/rerank/kernel_dpp.hpp>
 #include <funnel/rerank/mmr.hpp>
 
 #include "support/allocations.hpp"
@@ -15,6 +18,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <vector>
@@ -388,4 +392,53 @@ TEST_CASE("dpp: edges, and rejects what it cannot compare") {
     const std::vector<float> broken{not_a_number};
     CHECK_THROWS_AS((void)dpp(broken, Matrix<float>(1, 3)), InvalidArgument);
     CHECK_THROWS_AS((void)dpp(one, MatrixView<const float>(broken, 1, 1)), InvalidArgument);
+}
+
+TEST_CASE("dpp: worked by hand") {
+    // Scores 2 relevance + log(squared distance from the span of the picks), with alpha = 1:
+    //   first       0: 1.8,  1: 1.7,  2: 1.6,  3: 1,  4: 0.8
+    //   after 0     1: 1.7 + log 0.36 = 0.678,  2: 1.6 + log 0.36 = 0.578,  3: 1,  4: 0.8
+    //   after 0, 3  1 lies in the span,  2: 0.578,  4: 0.8 + log 0.64 = 0.354
+    const MatrixView<const float> items(five_rows, 5, 3);
+    CHECK(dpp(five_relevances, items, {.k = 5, .alpha = 1.0F}) == Positions{0, 3, 2});
+
+    // The same with the matrix of cosines, and with reasons. Scores are relative to the highest relevance.
+    Matrix<float> cosines(5, 5);
+    for (std::size_t i = 0; i < 5; ++i) {
+        for (std::size_t j = 0; j < 5; ++j) {
+            for (std::size_t c = 0; c < 3; ++c) {
+                cosines(i, j) += items(i, c) * items(j, c);
+            }
+        }
+    }
+    const auto slate = kernel_dpp(five_relevances, Similarities{cosines}, {.k = 5, .alpha = 1.0F});
+    REQUIRE(slate.positions() == Positions{0, 3, 2});
+    CHECK(slate.end == SlateEnd::NothingNew);  // three dimensions
+    CHECK(slate.picks[1].score == doctest::Approx(1.0 - 1.8));
+    CHECK(slate.picks[2].score == doctest::Approx(1.6 + std::log(0.36) - 1.8));
+    CHECK(slate.picks[2].diversity == doctest::Approx(std::log(0.36)));
+}
+
+TEST_CASE("dpp: no more picks than dimensions") {
+    // Ten films with three genres: rows of genres span three dimensions, so a fourth film adds nothing. A dimension of
+    // its own for each film makes films of equal genres similar, but not equal.
+    Matrix<float> genres(10, 3);
+    Matrix<float> genres_and_films(10, 13);
+    for (std::size_t i = 0; i < 10; ++i) {
+        genres(i, i % 3) = 1.0F;
+        genres_and_films(i, i % 3) = 1.0F;
+        genres_and_films(i, 3 + i) = 0.3F;
+    }
+    const std::vector<float> relevance(10, 0.5F);
+    CHECK(dpp(relevance, genres, {.k = 6}) == Positions{0, 1, 2});
+    CHECK(dpp(relevance, genres_and_films, {.k = 6}) == Positions{0, 1, 2, 3, 4, 5});
+}
+
+TEST_CASE("dpp: candidates that are checked once, and a rule") {
+    const SlateCandidates<> candidates(MatrixView<const float>(five_rows, 5, 3));
+    CHECK(dpp(five_relevances, candidates, {.k = 3, .theta = 0.0F}) == Positions{0, 3, 4});  // only diversity
+    CHECK(dpp(five_relevances, candidates, {.k = 3, .theta = 0.7F}) == Positions{0, 3, 2});
+
+    const Groups genres(std::vector<std::uint32_t>{0, 1, 1, 0, 2});
+    CHECK(dpp(five_relevances, candidates, {.k = 3}, GroupCap(genres, {.at_most = 1})) == Positions{0, 1, 4});
 }

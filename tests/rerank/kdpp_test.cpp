@@ -4,6 +4,7 @@
 #include "support/allocations.hpp"
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
 
 #include <doctest/doctest.h>
@@ -14,6 +15,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -431,4 +433,26 @@ TEST_CASE("KDPP: rejects shapes that do not match, and numbers that are not fini
     CHECK_THROWS_AS((void)sampler.log_probability(Set{1}), InvalidArgument);
     CHECK_THROWS_AS((void)sampler.log_probability(Set{1, 4}), InvalidArgument);
     CHECK_THROWS_AS((void)sampler.log_probability(Set{1, 1}), InvalidArgument);
+}
+
+TEST_CASE("KDPP: another slate at each visit, and its propensities") {
+    // Five items in space.
+    const std::vector<float> relevance{0.9F, 0.85F, 0.8F, 0.5F, 0.4F};
+    const std::vector<float> rows{1.0F, 0.0F, 0.0F, 0.8F, 0.6F, 0.0F, 0.8F, 0.0F,
+                                  0.6F, 0.0F, 1.0F, 0.0F, 0.0F, 0.6F, 0.8F};
+    std::vector<float> quality;
+    for (const float r : relevance) {
+        quality.push_back(std::exp(2.0F * r));
+    }
+    KDPP sampler(MatrixView<const float>(rows, 5, 3), quality, {.k = 2, .seed = 7});
+
+    std::set<Set> slates;
+    for (int visit = 0; visit < 100; ++visit) {
+        slates.insert(sampler.sample());
+    }
+    CHECK(slates.size() > 5);
+
+    const std::vector<double> shown = sampler.inclusion_probabilities();  // to log with the decision
+    CHECK(std::accumulate(shown.begin(), shown.end(), 0.0) == doctest::Approx(2.0));
+    CHECK(shown[0] > shown[4]);
 }

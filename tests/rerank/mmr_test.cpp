@@ -449,4 +449,22 @@ TEST_CASE("mmr: a budget that ends in the middle returns the prefix") {
     auto whole = mmr(relevance, [](std::size_t i, std::size_t j) { return static_cast<float>(i == j); }, {.k = 200});
     whole.resize(slate.picks.size());
     CHECK(slate.positions() == whole);
+TEST_CASE("mmr: a score only falls, worked by hand") {
+    // lambda = 0.7. After {0}: 1 scores 0.355, 3 scores 0.350, 2 scores 0.320, 4 scores 0.280.
+    // After {0, 1}: 3 falls to 0.35 - 0.3 * 0.6 = 0.170, because 3 is similar to 1. 2 still scores 0.320. The old score
+    // of 4, 0.280, is an upper bound of its new one. It is below 0.320, so the new one need not be computed.
+    const std::vector<float> relevance{0.9F, 0.85F, 0.8F, 0.5F, 0.4F};
+    const std::vector<float> rows{1.0F, 0.0F, 0.0F, 0.8F, 0.6F, 0.0F, 0.8F, 0.0F,
+                                  0.6F, 0.0F, 1.0F, 0.0F, 0.0F, 0.6F, 0.8F};
+    const auto slate =
+        funnel::rerank::explain_mmr(relevance, MatrixView<const float>(rows, 5, 3), {.k = 4, .lambda = 0.7F});
+    REQUIRE(slate.picks.size() == 4);
+    CHECK(slate.positions() == Slate{0, 1, 2, 3});
+    CHECK(slate.picks[1].score == doctest::Approx(0.355));
+    CHECK(slate.picks[2].score == doctest::Approx(0.320));
+    CHECK(slate.picks[2].relevance == doctest::Approx(0.56));
+    CHECK(slate.picks[2].diversity == doctest::Approx(-0.24));
+    CHECK(slate.picks[2].nearest == std::size_t{0});
+    CHECK(slate.picks[3].score == doctest::Approx(0.170));
+    CHECK(slate.picks[3].nearest == std::size_t{1});
 }
