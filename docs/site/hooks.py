@@ -156,7 +156,7 @@ def keep(area, command):
     if area.startswith("peers_"):
         file = f"bench/peers/{area.removeprefix('peers_')}.py"
     else:
-        file = next(path for line in (ROOT / "bench/benches.txt").read_text().splitlines() if line.startswith(f"{area}/") for path in [f"bench/{line.split()[0]}"])
+        file = next(f"bench/{line.split()[0]}" for line in (ROOT / "bench/benches.txt").read_text().splitlines() if f"/{area}_bench.cpp" in line)
     data = json.loads((ROOT / f"build/bench/{area}.json").read_text())
     day = datetime.date.today().isoformat()
     data["kept"] = {"date": day, "command": command, "sources": {file: digest(file)}}
