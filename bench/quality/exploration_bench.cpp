@@ -6,6 +6,7 @@
 //   exploration_bench [JSON]
 #include "support/bench.hpp"
 
+#include <funnel/bandits/cascading.hpp>
 #include <funnel/bandits/epsilon_greedy.hpp>
 #include <funnel/bandits/exp3.hpp>
 #include <funnel/bandits/kl_ucb.hpp>
@@ -25,6 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -244,6 +246,47 @@ public:
         }
     }
 
+    // ---- slates that users read from the top to the first click
+
+    // With is_cascade, items below the click teach nothing; else they count as seen and not clicked.
+    template <class MakePolicy>
+    void slates(const std::string& name, const MakePolicy& make, bool is_cascade) {
+        constexpr std::size_t candidates = 20;
+        constexpr std::size_t places = 4;
+        constexpr double high = 0.2;
+        constexpr double low = 0.1;
+        const auto lost = simulate<1>(runs, [&](std::uint64_t run) {
+            auto policy = make(candidates, run);
+            double regret = 0.0;
+            for (std::uint64_t step = 1; step <= 10'000; ++step) {
+                const std::vector<std::size_t> shown = policy.select(places);
+                Random user(run, stream("exploration_bench.readers"), step);
+                std::optional<std::size_t> click;
+                double no_click = 1.0;
+                for (std::size_t place = 0; place < places; ++place) {
+                    const double rate = (shown[place] + run) % 5 == 0 ? high : low;  // 4 of 20 items are good
+                    no_click *= 1.0 - rate;
+                    if (user.uniform() < rate && !click) {
+                        click = place;
+                    }
+                }
+                const double good = 1.0 - high;
+                regret += no_click - good * good * good * good;
+                if (is_cascade) {
+                    update_cascade(policy, shown, click);
+                } else {
+                    for (std::size_t place = 0; place < places; ++place) {
+                        policy.update(shown[place], place == click ? 1.0 : 0.0);
+                    }
+                }
+            }
+            return std::array{regret};
+        });
+        add(name + ", slates", lost[0], "lost clicks",
+            "slates of 4 out of 20 items, 4 with a click rate of 0.2 and 16 with 0.1; users stop at the first click; "
+            "10,000 slates");
+    }
+
     // ---- a catalogue in which items come and go
 
     template <class MakePolicy>
@@ -456,6 +499,13 @@ int main(int argc, char** argv) {
     worlds.batched("UCB1", without_seed<UCB1>());
     worlds.batched("KLUCB", without_seed<KLUCB>());
     worlds.batched("ThompsonBeta", thompson());
+
+    worlds.slates(
+        "UCB1 exploration 1.5", [](std::size_t arms, std::uint64_t) { return UCB1(arms, {.exploration = 1.5}); }, true);
+    worlds.slates("KLUCB", without_seed<KLUCB>(), true);
+    worlds.slates("ThompsonBeta", thompson(), true);
+    worlds.slates("KLUCB, all places", without_seed<KLUCB>(), false);
+    worlds.slates("ThompsonBeta, all places", thompson(), false);
 
     worlds.best_of_items();
     worlds.new_items("Beta(1, 1)", thompson());
