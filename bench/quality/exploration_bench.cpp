@@ -37,6 +37,7 @@ using namespace funnel::bandits;
 namespace {
 
 constexpr std::size_t runs = 20;
+constexpr std::size_t more_runs = 60;  // where they differ most
 
 std::string text_of(double value) {
     char text[32];
@@ -136,9 +137,9 @@ public:
     }
 
     template <class MakePolicy>
-    void stationary(const std::string& name, const MakePolicy& make) {
+    void stationary(const std::string& name, const MakePolicy& make, std::size_t count = runs) {
         for (const double gap : {0.05, 0.02}) {
-            const auto lost = simulate<horizons.size()>(runs, [&](std::uint64_t run) {
+            const auto lost = simulate<horizons.size()>(count, [&](std::uint64_t run) {
                 std::array<double, horizons.size()> regrets{};
                 auto policy = make(arms, run);
                 const std::size_t best = run % arms;
@@ -472,13 +473,13 @@ int main(int argc, char** argv) {
 
     worlds.bounds();
     for (const double epsilon : {0.01, 0.05, 0.1, 0.2}) {
-        worlds.stationary("epsilon " + text_of(epsilon), epsilon_greedy(epsilon));
+        worlds.stationary("epsilon " + text_of(epsilon), epsilon_greedy(epsilon), more_runs);
     }
-    worlds.stationary("epsilon with decay", epsilon_greedy(1.0, 0.01));
+    worlds.stationary("epsilon with decay", epsilon_greedy(1.0, 0.01), more_runs);
     worlds.stationary("UCB1", without_seed<UCB1>());
     worlds.stationary("UCBTuned", without_seed<UCBTuned>());
     worlds.stationary("KLUCB", without_seed<KLUCB>());
-    worlds.stationary("ThompsonBeta", thompson());
+    worlds.stationary("ThompsonBeta", thompson(), more_runs);
     worlds.stationary("ThompsonBeta discount 0.999", thompson(0.999));
     worlds.stationary("Exp3", exp3(0.1));
 
