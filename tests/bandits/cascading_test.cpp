@@ -90,3 +90,16 @@ TEST_CASE("CascadeUCB1, CascadeKL-UCB: find the most attractive slate") {
     CHECK(best_at_the_end(UCB1(8, {.exploration = 1.5})) > 100);
     CHECK(best_at_the_end(KLUCB(8)) > 150);
 }
+
+// Four items, places 1 to 3 show the items 0, 1, 2; the user clicks item 1. Item 0 was seen and not clicked, item 2 was not
+// seen. So items 2 and 3 have no plays and come first. Then item 1 with 1 + sqrt(1.5 log 2) = 2.02, then item 0 with 1.02.
+TEST_CASE("update_cascade: a slate worked by hand") {
+    UCB1 policy(4, {.exploration = 1.5});
+    const auto shown = policy.select(3);
+    CHECK(shown == std::vector<std::size_t>{0, 1, 2});
+    update_cascade(policy, shown, 1);
+    CHECK(policy.select(4) == std::vector<std::size_t>{2, 3, 1, 0});
+    const auto indexes = policy.indexes();
+    CHECK(indexes[1] == doctest::Approx(2.02).epsilon(0.001));
+    CHECK(indexes[0] == doctest::Approx(1.02).epsilon(0.001));
+}

@@ -101,3 +101,22 @@ TEST_CASE("EpsilonGreedy: rejects options and rewards out of range") {
     CHECK_THROWS_AS((void)EpsilonGreedy::load(save_with(0.1, nan, 0.1)), funnel::CorruptData);
     CHECK_THROWS_AS((void)EpsilonGreedy::load(save_with(0.1, 0.0, 0.2)), funnel::CorruptData);
 }
+
+// Three arms with means 0.5, 0.2, 0; epsilon 0.3. First place: 0.3 / 3 = 0.1 each, and 0.7 more for the best. With decay 0.1,
+// epsilon is 0.3 / (1 + 0.1 * 10) = 0.15 after ten rewards: 0.05 each, and 0.85 more.
+TEST_CASE("EpsilonGreedy: three arms worked by hand") {
+    for (const double decay : {0.0, 0.1}) {
+        EpsilonGreedy policy(3, {.epsilon = 0.3, .decay = decay});
+        for (int i = 0; i < 4; ++i) {
+            policy.update(0, i < 2 ? 1.0 : 0.0);
+        }
+        for (int i = 0; i < 5; ++i) {
+            policy.update(1, i < 1 ? 1.0 : 0.0);
+        }
+        policy.update(2, 0.0);
+        const double random = decay > 0.0 ? 0.05 : 0.1;
+        CHECK(policy.propensities()[0] == Approx(1.0 - 2.0 * random));
+        CHECK(policy.propensities()[1] == Approx(random));
+        CHECK(policy.propensities()[2] == Approx(random));
+    }
+}

@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -154,4 +155,28 @@ TEST_CASE("UCB1, UCBTuned, KLUCB: reject rewards outside [0, 1] and damaged opti
     CHECK_THROWS_AS((void)UCB1::load(save_with(2.0, 3, 2.0, 3.5)), funnel::CorruptData);
     CHECK_THROWS_AS((void)UCB1::load(save_with(2.0, 3, 2.0, -1.0)), funnel::CorruptData);
     CHECK_THROWS_AS((void)UCB1::load(save_with(2.0, std::uint64_t{1} << 60, 2.0, 2.0)), funnel::CorruptData);
+}
+
+// 100 clicks of 1,000 shows, 5 of 100, none of 100: log t = log 1200 = 7.0901.
+// UCB1: 0.1 + sqrt(2 * 7.0901 / 1000) = 0.2191, 0.05 + sqrt(2 * 7.0901 / 100) = 0.4266, 0 + 0.3766 = 0.3766
+// UCBTuned: variances 0.09, 0.0475, 0 and sqrt(2 log t / n) = 0.1191, 0.3766, 0.3766 give
+//     0.1 + sqrt(0.0070901 * 0.2091) = 0.1385, 0.05 + sqrt(0.070901 / 4) = 0.1831, sqrt(0.070901 / 4) = 0.1331
+// KLUCB, arm 2: 100 kl(0, q) = -100 log(1 - q) = 7.0901, so q = 1 - exp(-0.070901) = 0.0684
+TEST_CASE("UCB1, UCBTuned, KLUCB: three headlines worked by hand") {
+    const auto indexes = [](auto policy) {
+        for (const auto& [arm, shows, clicks] : {std::array{0, 1000, 100}, {1, 100, 5}, {2, 100, 0}}) {
+            for (int i = 0; i < shows; ++i) {
+                policy.update(static_cast<std::size_t>(arm), i < clicks ? 1.0 : 0.0);
+            }
+        }
+        return policy.indexes();
+    };
+    const auto check = [](const std::vector<double>& found, const std::vector<double>& expected) {
+        for (std::size_t arm = 0; arm < 3; ++arm) {
+            CHECK(std::abs(found[arm] - expected[arm]) < 5e-5);
+        }
+    };
+    check(indexes(UCB1(3)), {0.2191, 0.4266, 0.3766});
+    check(indexes(UCBTuned(3)), {0.1385, 0.1831, 0.1331});
+    check(indexes(KLUCB(3)), {0.1395, 0.1744, 0.0684});
 }

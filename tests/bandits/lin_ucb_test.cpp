@@ -8,6 +8,7 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
+#include <funnel/linalg/cholesky_update.hpp>
 
 #include <doctest/doctest.h>
 
@@ -263,4 +264,18 @@ TEST_CASE("SharedLinUCB: the same numbers as LinUCB with one arm") {
     const auto probe = world.context(99);
     std::copy(probe.begin(), probe.end(), contexts.row(0).begin());
     CHECK(shared.score(contexts) == one.score(probe));
+}
+
+// The same numbers as the factors of A = (2 1; 1 2) = U^T D U: D = (2, 2 - 1/2) = (2, 3/2), U_01 = 1/2.
+// U^T (D g) = b = (3, 3): D g = (3, 3 - 3/2), g = (3/2, 1). U theta = g: theta = (3/2 - 1/2, 1) = (1, 1).
+// For x = (1, 0): U^T z = x, z = (1, -1/2), width^2 = 1/2 + (1/4) / (3/2) = 2/3.
+TEST_CASE("LinUCB: the state of an arm worked by hand") {
+    funnel::linalg::CholeskyFactor<float> arm(2, 1.0);
+    arm.update(std::vector{1.0F, 1.0F}, 3.0F);
+    CHECK(1.0 / arm.inverse_diagonal()[0] == doctest::Approx(2.0));
+    CHECK(1.0 / arm.inverse_diagonal()[1] == doctest::Approx(1.5));
+    CHECK(arm.upper_row(0)[0] == doctest::Approx(0.5));  // U_01
+    CHECK(arm.upper_row(0)[1] == doctest::Approx(1.5));  // g_0
+    CHECK(arm.upper_row(1)[0] == doctest::Approx(1.0));  // g_1
+    CHECK(arm.estimate(std::vector{1.0F, 0.0F}).quadratic_form == doctest::Approx(2.0 / 3.0));
 }

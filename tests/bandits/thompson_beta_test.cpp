@@ -233,3 +233,22 @@ TEST_CASE("ThompsonBeta: rejects options out of range and damaged values") {
     CHECK_THROWS_AS((void)load_with({.failures = 1e16}), funnel::CorruptData);
     CHECK_THROWS_AS((void)load_with({.fractional = 3}), funnel::CorruptData);
 }
+
+// Arm 0 was never shown: Beta(1, 1). Arm 1 got one click: Beta(2, 1), with density 2 x. P(arm 1 is best) is the integral of
+// 2 x P(draw of arm 0 < x) = 2 x x, which is 2/3. A second click: Beta(3, 1), integral of 3 x^2 x = 3/4.
+TEST_CASE("ThompsonBeta: worked by hand") {
+    ThompsonBeta policy(2);
+    policy.update(1, 1.0);
+    CHECK(policy.propensities()[1] == Approx(2.0 / 3.0).epsilon(1e-12));
+    policy.update(1, 1.0);
+    CHECK(policy.propensities()[1] == Approx(3.0 / 4.0).epsilon(1e-12));
+
+    ThompsonBeta floored(2, {.floor = 0.1});  // 0.1 + (1 - 2 * 0.1) * 3/4
+    learn(floored, 1, 2, 0);
+    CHECK(floored.propensities()[1] == Approx(0.7).epsilon(1e-12));
+
+    ThompsonBeta forgetting(2, {.discount = 0.5});  // two clicks count 0.5 + 1
+    learn(forgetting, 1, 2, 0);
+    CHECK(forgetting.alpha(1) == 2.5);
+    CHECK(forgetting.propensities()[1] == Approx(2.5 / 3.5).epsilon(1e-12));
+}

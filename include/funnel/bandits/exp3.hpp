@@ -28,8 +28,8 @@ struct Exp3Options {
     std::uint64_t seed = 1;  ///< seed of the choices
 };
 
-/// Exp3: plays arms in proportion to exponential weights. Its regret is bounded even if an adversary chooses the
-/// rewards, so use it where rewards change without warning.
+/// Exp3: plays arms in proportion to exponential weights. Its regret against the best single arm is bounded even if an
+/// adversary chooses the rewards. Where arms take turns at being the best, a discounted ThompsonBeta follows faster.
 ///
 ///     p_i = (1 - gamma) w_i / sum of w + gamma / n
 ///     after arm i with reward r:  log w_i += gamma / n r / p_i
