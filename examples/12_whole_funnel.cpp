@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The whole funnel on real ratings. Five sources propose candidates. LambdaMART, trained on an earlier window, sorts
-// them; logistic regression and a factorization machine rank the same candidates for comparison. The last mile lifts new
-// films, draws two that are explored by Thompson sampling, and selects a diverse slate under rules. Every stage is
-// evaluated on the items that users took later.
+// them; logistic regression and a factorization machine rank the same candidates for comparison. The last mile lifts
+// new films, explores two of them by Thompson sampling, and selects a diverse slate under rules. Every stage is evaluated
+// on the items that users took later.
 //
 //     ./dev demo
 #include "demo/candidate_features.hpp"
@@ -115,16 +115,16 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
                     judge("ranked", "logistic regression", order_of(by_logistic), pool),
                     judge("ranked", "factorization machine", order_of(by_fm), pool),
                     judge("ranked", "lambdamart", order_of(ranked), pool),
-                    judge("re-ranked", "fresh", in_order, pool)};
+                    judge.lists_of_ten("re-ranked", "fresh", in_order, pool)};
     const auto re_ranked = [&](const char* name, const auto& funnel) {
-        data.quality.push_back(judge("re-ranked", name, funnel, pool));
+        data.quality.push_back(judge.lists_of_ten("re-ranked", name, funnel, pool));
         return data.quality.size() - 1;
     };
     const auto fresh_row = data.quality.size() - 1;
     const auto mmr_row = world.has_genres() ? re_ranked("fresh, mmr", by_mmr) : fresh_row;
     const auto dpp_row = world.has_genres() ? re_ranked("fresh, dpp", by_dpp) : fresh_row;
     const auto rules_row = re_ranked(world.has_genres() ? "fresh, mmr, rules" : "fresh, rules", under_rules);
-    data.quality.push_back(judge("shown", "with two explored", shown, pool));
+    data.quality.push_back(judge.lists_of_ten("shown", "with two explored", shown, pool));
 
     const std::vector<std::uint32_t> warm = demo::warm_users(judge.truth());
     const auto step = [&](const char* name, std::size_t subject, std::size_t before, const auto& funnel) {

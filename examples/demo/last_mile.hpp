@@ -139,8 +139,8 @@ template <class Candidates, funnel::Executor E>
     }
     data.decisions = decisions.size();
     if (!decisions.empty()) {
-        add_policy("to draw uniformly", &User::uniform, &User::uniform_truth);
-        add_policy("to show those with the highest mean", &User::best, &User::best_truth);
+        add_policy("uniform draws", &User::uniform, &User::uniform_truth);
+        add_policy("the films with the highest mean", &User::best, &User::best_truth);
     }
     return decisions;
 }

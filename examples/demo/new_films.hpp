@@ -77,8 +77,8 @@ public:
         }
     }
 
-    /// The arms that are neither in the history of the user nor among the candidates, and n of them, drawn. Another round
-    /// is another draw.
+    /// The arms that are neither in the history of the user nor among the candidates, and n of them, drawn. Another
+    /// round is another draw.
     [[nodiscard]] Arms arms(std::uint32_t user, std::span<const std::uint32_t> candidates, std::size_t n,
                             std::uint64_t round = 0) const {
         const auto seen = histories_.row(user).columns;

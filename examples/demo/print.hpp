@@ -197,10 +197,10 @@ inline std::vector<std::string> last_mile_in_words(const ReportData& data) {
         char text[240];
         std::snprintf(
             text, sizeof text,
-            "From %zu logged decisions, inverse propensity scoring estimates that %s would be chosen at a rate of "
-            "%.4f per place (95 %% interval %.4f to %.4f); the test rows say %.4f.",
-            data.decisions, value.policy.c_str(), value.estimate, value.estimate - 1.96 * value.standard_error,
-            value.estimate + 1.96 * value.standard_error, value.truth);
+            "From %zu logged decisions, inverse propensity scoring estimates a rate of %.4f choices per explored place "
+            "(95 %% interval %.4f to %.4f) for %s; by the test rows it is %.4f.",
+            data.decisions, value.estimate, value.estimate - 1.96 * value.standard_error,
+            value.estimate + 1.96 * value.standard_error, value.policy.c_str(), value.truth);
         sentences.push_back(text);
     }
     return sentences;

@@ -40,8 +40,8 @@ inline std::vector<float> from_worst_to_best(std::span<const float> scores) {
     return relevance;
 }
 
-/// The title without what follows a colon, the article and the number of a part: "Star Trek VI: The Undiscovered Country"
-/// and "Star Trek: First Contact" are films of the franchise "Star Trek".
+/// The title without what follows a colon, the article and the number of a part: "Star Trek VI: The Undiscovered
+/// Country" and "Star Trek: First Contact" are films of the franchise "Star Trek".
 inline std::string franchise_of(std::string title) {
     title = title.substr(0, title.find(':'));
     title = title.substr(0, title.find(", The"));
@@ -114,8 +114,8 @@ struct FilmGroups {
 };
 
 /// Selects a slate that is relevant but not all of one genre. Under rules: at most three films of a genre, and at least
-/// four others between two films of a franchise. If they leave a place empty, the genres give way first, as the last rule.
-/// Films that are explored are pinned to their places.
+/// four others between two films of a franchise. If they leave a place empty, the genres, as the last rule, give way
+/// first. Films that are explored are pinned to their places.
 struct Slate {
     static constexpr std::size_t genre_cap = 3;
     static constexpr std::size_t apart = 4;
@@ -154,8 +154,8 @@ struct Slate {
 private:
     static constexpr float own_part = 0.2F;
 
-    // Unit vectors of genres. DPP never picks a film that is like another in all respects, so each film gets a part of its
-    // own: films of the same genres then have cosine 1 - own.
+    // Unit vectors of genres. DPP never picks a film that is like another in all respects, so each film gets a part of
+    // its own: films of the same genres then have cosine 1 - own.
     [[nodiscard]] funnel::Matrix<float> vectors(std::span<const std::uint32_t> ids, float own) const {
         const std::size_t d = groups.vectors.cols();
         funnel::Matrix<float> rows(ids.size(), d + (own > 0.0F ? ids.size() : 0));

@@ -32,8 +32,8 @@ concept DrawnList = requires(const List& list) {
 
 }  // namespace detail
 
-/// Draws items to explore, such as the arms of a bandit: a callable (request, candidates, n) that returns at most n items
-/// with .id and .propensity, the probability that the item is among those it returns.
+/// Draws items to explore, such as the arms of a bandit: a callable (request, candidates, n) that returns at most n
+/// items with .id and .propensity, the probability that the item is among those it returns.
 ///
 /// It must leave out items that are candidates already, because these may be shown without being drawn. Then the
 /// propensity is also the probability that the item is shown.
@@ -100,8 +100,8 @@ private:
 ///     Funnel(retrieve(...), rank(...), explore(named("new films", draw), {4, 9}), rerank(slate), fallback(...))
 ///
 /// Place 0 is the first. Places from request.k on are not used; in a list that is too short, an item comes last. Drawn
-/// items have the lowest score of the list and no source. Write the stage behind the rankers. A rule behind it sees them
-/// in trace.explored, and may pin them to their places.
+/// items have the lowest score of the list and no source. Write the stage behind the rankers. A rule behind it sees
+/// them in trace.explored, and may pin them to their places. An empty list stays empty.
 ///
 /// Errors    InvalidArgument if places do not ascend
 template <class Draw>

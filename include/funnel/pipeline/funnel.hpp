@@ -216,9 +216,10 @@ inline constexpr std::size_t sources_in<Fallback<Levels...>> = sizeof...(Levels)
 ///     Funnel funnel(retrieve(ease, popular), rank(model), rerank(diversity), fallback(popular));
 ///     auto result = funnel.recommend({.user = 42, .k = 10});
 ///
-/// retrieve comes first, and fallback (optional) last. Between them, filters, rankers, rules and explore() may come in any
-/// order and number. Models and rules are not called for an empty list. An exception of a stage leaves recommend at once: the
-/// fallback is for users about whom the sources find nothing, not for sources that fail. The funnel remains usable.
+/// retrieve comes first, and fallback (optional) last. Between them, filters, rankers, rules and explore() may come in
+/// any order and number. Models and rules are not called for an empty list. An exception of a stage leaves recommend at
+/// once: the fallback is for users about whom the sources find nothing, not for sources that fail. The funnel remains
+/// usable.
 ///
 /// A model passed as an lvalue must outlive the funnel; see named() for the other ways to own it.
 template <class First, class... Rest>

@@ -84,8 +84,9 @@ concept Ranker = requires(S& ranker, const R& request, const Candidates& candida
     { ranker.score(request.user, ids) } -> detail::ListOf<float>;
 };
 
-/// Orders candidates: a callable (request, candidates) or (request, candidates, trace) that returns the positions of the
-/// candidates to keep, in their new order. The trace is what the stages before recorded, such as the items to explore.
+/// Orders candidates: a callable (request, candidates) or (request, candidates, trace) that returns the positions of
+/// the candidates to keep, in their new order. The trace is what the stages before recorded, such as the items to
+/// explore.
 ///
 /// If the list that it returns has a member `set_aside` (see rerank::RuledSlate), the trace of the request keeps it.
 template <class S, class R>

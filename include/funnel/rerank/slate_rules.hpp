@@ -229,8 +229,8 @@ private:
     std::vector<Relaxation> relaxed_;
 };
 
-/// The positions of a slate, and what the rules report about it. A rule of a Funnel may return it: then the trace of the
-/// request keeps what was set aside.
+/// The positions of a slate, and what the rules report about it. A rule of a Funnel may return it: then the trace of
+/// the request keeps what was set aside.
 struct RuledSlate {
     std::vector<std::size_t> positions;
     std::vector<Relaxation> set_aside;
