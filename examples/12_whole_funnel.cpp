@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The whole funnel on real ratings. Five sources propose candidates. LambdaMART, trained on an earlier window, sorts
-// them; logistic regression and a factorization machine rank the same candidates for comparison. Two rules re-rank for
-// freshness and diversity. Every stage is evaluated on the items that users took later.
+// them; logistic regression and a factorization machine rank the same candidates for comparison. The last mile lifts
+// new films, explores two of them by Thompson sampling, and selects a diverse slate under rules. Every stage is evaluated
+// on the items that users took later.
 //
 //     ./dev demo
 #include "demo/candidate_features.hpp"
+#include "demo/last_mile.hpp"
 #include "demo/measure.hpp"
+#include "demo/new_films.hpp"
 #include "demo/print.hpp"
 #include "demo/progress_bar.hpp"
 #include "demo/rankers.hpp"
@@ -13,6 +16,7 @@
 #include "demo/report_html.hpp"
 #include "demo/rows_csv.hpp"
 #include "demo/rules.hpp"
+#include "demo/slates_csv.hpp"
 #include "demo/sources.hpp"
 #include "demo/world.hpp"
 
@@ -61,13 +65,18 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     };
     const auto by_forest = best_hundred(&demo::Rankers::by_forest);
     const demo::Freshness fresh(train);
-    const auto diverse = [&](float weight) { return demo::Diversity{genres, weight}; };
+    const demo::FilmGroups groups(world);
+    const demo::NewFilms new_films(train, sources.histories);
+    const std::vector<std::size_t> explored_places{4, 9};
+    const auto slate = [&](demo::Selection by, float weight, bool has_rules) {
+        return rerank(named("slate", demo::Slate{groups, by, weight, has_rules}));
+    };
     const auto whoever_is_new = [&] { return fallback(named("trending for all", sources.trending)); };
 
-    // The funnel itself; the rest of this function measures it. Without genres, there is no diversity stage.
-    const Funnel with_diversity(sources.retrieval(), by_forest, rank(named("freshness", fresh)),
-                                rerank(named("diversity", diverse(lambda))), whoever_is_new());
-    const Funnel without_diversity(sources.retrieval(), by_forest, rank(named("freshness", fresh)), whoever_is_new());
+    // The funnel itself; the rest of this function measures it.
+    const Funnel served(sources.retrieval(), by_forest, rank(named("freshness", fresh)),
+                        explore(named("new films", new_films), explored_places),
+                        slate(demo::Selection::MMR, lambda, true), whoever_is_new());
 
     // To evaluate the rankers and the stages after them, their best hundred items are computed once per user.
     const demo::Judge judge(world, train, test, genres);
@@ -81,10 +90,17 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     const auto order_of = [&](const demo::Remembered& lists) {
         return Funnel(retrieve(std::cref(lists)), whoever_is_new());
     };
-    const auto shown = [&](float weight) {
-        return Funnel(retrieve(named("ranked", std::cref(ranked), {.at_most = 100})), rank(named("freshness", fresh)),
-                      rerank(named("diversity", diverse(weight))), whoever_is_new());
+    const auto fresh_ones = [&] { return retrieve(named("ranked", std::cref(ranked), {.at_most = 100})); };
+    const auto selected = [&](demo::Selection by, float weight, bool has_rules) {
+        return Funnel(fresh_ones(), rank(named("freshness", fresh)), slate(by, weight, has_rules), whoever_is_new());
     };
+    const auto by_mmr = selected(demo::Selection::MMR, lambda, false);
+    const auto by_dpp = selected(demo::Selection::DPP, demo::theta, false);
+    const auto under_rules = selected(demo::Selection::MMR, lambda, true);
+    const Funnel in_order(fresh_ones(), rank(named("freshness", fresh)), whoever_is_new());
+    const Funnel shown(fresh_ones(), rank(named("freshness", fresh)),
+                       explore(named("new films", new_films), explored_places),
+                       slate(demo::Selection::MMR, lambda, true), whoever_is_new());
     const auto als_by_index = [&](const Request& request, std::size_t n) {
         return sources.search_als(request.user, n);
     };
@@ -99,28 +115,63 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
                     judge("ranked", "logistic regression", order_of(by_logistic), pool),
                     judge("ranked", "factorization machine", order_of(by_fm), pool),
                     judge("ranked", "lambdamart", order_of(ranked), pool),
-                    judge("shown", world.has_genres() ? "fresh and diverse" : "fresh", shown(lambda), pool)};
-    for (const float weight : {1.0F, 0.95F, 0.9F, 0.8F, 0.7F, 0.5F, 0.3F}) {
-        if (world.has_genres()) {
-            const demo::Quality quality = judge.lists_of_ten(shown(weight), pool);
-            data.trade_offs.push_back({weight, quality.ndcg, quality.list_distance, quality.coverage});
+                    judge.lists_of_ten("re-ranked", "fresh", in_order, pool)};
+    const auto re_ranked = [&](const char* name, const auto& funnel) {
+        data.quality.push_back(judge.lists_of_ten("re-ranked", name, funnel, pool));
+        return data.quality.size() - 1;
+    };
+    const auto fresh_row = data.quality.size() - 1;
+    const auto mmr_row = world.has_genres() ? re_ranked("fresh, mmr", by_mmr) : fresh_row;
+    const auto dpp_row = world.has_genres() ? re_ranked("fresh, dpp", by_dpp) : fresh_row;
+    const auto rules_row = re_ranked(world.has_genres() ? "fresh, mmr, rules" : "fresh, rules", under_rules);
+    data.quality.push_back(judge.lists_of_ten("shown", "with two explored", shown, pool));
+
+    const std::vector<std::uint32_t> warm = demo::warm_users(judge.truth());
+    const auto step = [&](const char* name, std::size_t subject, std::size_t before, const auto& funnel) {
+        demo::add_step(name, data.quality[subject], data.quality[before], funnel, warm, judge.truth(), data);
+    };
+    if (world.has_genres()) {
+        step("MMR", mmr_row, fresh_row, by_mmr);
+        step("DPP", dpp_row, fresh_row, by_dpp);
+    }
+    step("rules", rules_row, mmr_row, under_rules);
+    step("two explored", data.quality.size() - 1, rules_row, shown);
+    for (const auto by : {demo::Selection::MMR, demo::Selection::DPP}) {
+        const bool is_mmr = by == demo::Selection::MMR;
+        for (const float weight : {is_mmr ? 1.0F : 0.98F, 0.95F, 0.9F, 0.8F, 0.7F, 0.5F, 0.3F}) {
+            if (world.has_genres()) {
+                const demo::Quality quality = judge.lists_of_ten("", "", selected(by, weight, false), pool);
+                data.trade_offs.push_back({is_mmr ? "MMR" : "DPP", static_cast<double>(weight), quality.ndcg,
+                                           quality.list_distance, quality.coverage});
+            }
         }
     }
+    data.slates = demo::count_slates(shown, warm);
+    const auto candidates_of = [&](std::uint32_t user) {
+        std::vector<std::uint32_t> ids;
+        for (const auto& item : ranked(Request{.user = user}, 100)) {
+            ids.push_back(item.id);
+        }
+        return ids;
+    };
+    const auto decisions = demo::explore_users(new_films, test, warm, candidates_of, pool, data);
     demo::count(train, test, judge.truth(), data);
     demo::compare_stages(judge.truth(), data);
     if (rows_folder) {
         demo::write_learned_rows(*rows_folder, rows);
-        demo::write_ranked_rows(*rows_folder, world, sources, features, rankers, demo::warm_users(judge.truth()));
+        demo::write_ranked_rows(*rows_folder, world, sources, features, rankers, warm);
+        demo::write_candidates(*rows_folder, world, in_order, warm);
+        std::string slates = "slate,user,place,item,set_aside,propensity\n";
+        demo::add_slates(slates, "mmr", world, by_mmr, warm);
+        demo::add_slates(slates, "dpp", world, by_dpp, warm);
+        demo::add_slates(slates, "rules", world, under_rules, warm);
+        demo::add_slates(slates, "shown", world, shown, warm);
+        demo::detail::write_lines(*rows_folder + "/slates.csv", slates);
+        demo::write_arms(*rows_folder, world, new_films, warm, candidates_of);
+        demo::write_decisions(*rows_folder, world, decisions);
     }
-    const auto use = [&](const auto& funnel) {
-        demo::measure_latency(funnel, demo::evenly_spread(demo::warm_users(judge.truth()), 2000), data);
-        demo::show_user(world, sources, train, test, judge.truth(), funnel, user_key, data);
-    };
-    if (world.has_genres()) {
-        use(with_diversity);
-    } else {
-        use(without_diversity);
-    }
+    demo::measure_latency(served, demo::evenly_spread(warm, 2000), data);
+    demo::show_user(world, sources, train, test, judge.truth(), served, user_key, data);
     return data;
 }
 

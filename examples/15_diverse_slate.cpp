@@ -6,11 +6,13 @@
 //     /tmp/example
 #include <funnel/core/matrix.hpp>
 #include <funnel/rerank/calibrated.hpp>
+#include <funnel/rerank/dpp.hpp>
 #include <funnel/rerank/fill_slate.hpp>
 #include <funnel/rerank/group_cap.hpp>
 #include <funnel/rerank/group_quota.hpp>
 #include <funnel/rerank/groups.hpp>
 #include <funnel/rerank/item_policy.hpp>
+#include <funnel/rerank/mmr.hpp>
 #include <funnel/rerank/slate_rules.hpp>
 #include <funnel/rerank/window_cap.hpp>
 
@@ -85,7 +87,23 @@ int main() {
                     relaxed.rule.c_str());
     }
 
-    // The same rules, with another selection: the user watches as much drama as action. Films with two genres count half
+    // The same rules, with selections that also look at similarity: MMR compares a film with the most similar pick, DPP
+    // with all picks together. Films of the same genres are alike, but no film is a duplicate of another: the last columns
+    // of its vector are its own.
+    funnel::Matrix<float> vectors(films.size(), 3 + films.size());
+    for (std::size_t i = 0; i < films.size(); ++i) {
+        for (const std::uint32_t genre : films[i].genres) {
+            vectors(i, genre) = 1.0F;
+        }
+        vectors(i, 3 + i) = 0.5F;
+    }
+    const auto select = [&](const auto& selection) { return under_rules(rules_of_today(), selection).positions; };
+    print("\nBy MMR, under the rules",
+          select([&](auto& rule) { return mmr(relevance, vectors, {.k = k, .lambda = 0.7F}, rule); }));
+    print("\nBy DPP, under the rules",
+          select([&](auto& rule) { return dpp(relevance, vectors, {.k = k, .theta = 0.7F}, rule); }));
+
+    // Again the same rules: the user watches as much drama as action. Films with two genres count half
     // for each.
     funnel::Matrix<float> shares(films.size(), 3);
     for (std::size_t i = 0; i < films.size(); ++i) {

@@ -74,11 +74,11 @@ public:
 
     /// The same from lists of ten: recall@100 is NaN.
     template <class Model, funnel::Executor E>
-    [[nodiscard]] Quality lists_of_ten(const Model& model, E& executor) const {
+    [[nodiscard]] Quality lists_of_ten(std::string stage, std::string name, const Model& model, E& executor) const {
         std::vector<double> distances(train_.users(), none);
         const auto report = funnel::metrics::evaluate(WithDistances<Model>{*this, model, distances}, train_, test_,
                                                       {.cutoffs = {10}}, executor);
-        return quality("", "", report, distances, none);
+        return quality(std::move(stage), std::move(name), report, distances, none);
     }
 
 private:
@@ -108,8 +108,12 @@ private:
         }
     };
 
-    static Quality quality(std::string stage, std::string name, const funnel::metrics::Report& report,
-                           std::vector<double>& distances, double recall) {
+    [[nodiscard]] Quality quality(std::string stage, std::string name, const funnel::metrics::Report& report,
+                                  std::vector<double>& distances, double recall) const {
+        std::vector<double> distance_of_user;
+        for (const std::uint32_t user : truth_.user_ids()) {
+            distance_of_user.push_back(distances[user]);
+        }
         std::erase_if(distances, [](double distance) { return std::isnan(distance); });  // lists with one item or none
         const double sum = std::accumulate(distances.begin(), distances.end(), 0.0);
         const auto ndcg = report.per_user("ndcg@10");
@@ -123,7 +127,8 @@ private:
                 distances.empty() ? none : sum / static_cast<double>(distances.size()),
                 report.at("coverage@10"),
                 {ndcg.begin(), ndcg.end()},
-                {recalled.begin(), recalled.end()}};
+                {recalled.begin(), recalled.end()},
+                std::move(distance_of_user)};
     }
 
     const funnel::data::Interactions& train_;
@@ -142,7 +147,7 @@ template <class Counts>
     std::vector<double> differences;
     double sum_of_baseline = 0.0;
     for (std::size_t i = 0; i < subject.size(); ++i) {
-        if (counts(i)) {
+        if (counts(i) && !std::isnan(subject[i]) && !std::isnan(baseline[i])) {
             differences.push_back(subject[i] - baseline[i]);
             sum_of_baseline += baseline[i];
         }
@@ -185,7 +190,8 @@ inline void compare_stages(const funnel::metrics::GroundTruth& truth, ReportData
     };
     const auto retrieved = std::find_if(data.quality.begin(), data.quality.end(),
                                         [](const Quality& quality) { return quality.stage == "retrieved"; });
-    const auto lambdamart = data.quality.end() - 2;  // the stage before the list that is shown
+    const auto lambdamart = std::find_if(data.quality.begin(), data.quality.end(),
+                                         [](const Quality& quality) { return quality.name == "lambdamart"; });
     for (auto ranker = retrieved + 1; ranker <= lambdamart; ++ranker) {
         compare(*ranker, *retrieved, is_warm, false);
     }

@@ -171,6 +171,41 @@ inline std::vector<std::string> verdicts(const ReportData& data) {
     return sentences;
 }
 
+/// A gain in percent, with its interval.
+inline std::string in_percent(const Gain& gain, bool with_p) {
+    char text[120];
+    std::snprintf(text, sizeof text, with_p ? "%+.1f %% (%+.1f to %+.1f, p = %.2g)" : "%+.1f %% (%+.1f to %+.1f)",
+                  100.0 * gain.lift, 100.0 * gain.low, 100.0 * gain.high, gain.p_value);
+    return text;
+}
+
+/// The sentences below the table of the last mile.
+inline std::vector<std::string> last_mile_in_words(const ReportData& data) {
+    std::vector<std::string> sentences;
+    const SlateCount& slates = data.slates;
+    if (slates.places == 0) {
+        return sentences;
+    }
+    std::string rules = "Of the " + std::to_string(slates.places) + " places shown to warm users, " +
+                        std::to_string(slates.explored) +
+                        (slates.explored == 1 ? " has a film that was drawn" : " have a film that was drawn");
+    for (const auto& [name, places] : slates.set_aside) {
+        rules += "; the rule \"" + name + "\" was set aside at " + std::to_string(places);
+    }
+    sentences.push_back(rules + (slates.set_aside.empty() ? "; no rule was set aside." : "."));
+    for (const PolicyValue& value : data.policies) {
+        char text[240];
+        std::snprintf(
+            text, sizeof text,
+            "From %zu logged decisions, inverse propensity scoring estimates a rate of %.4f choices per explored place "
+            "(95 %% interval %.4f to %.4f) for %s; by the test rows it is %.4f.",
+            data.decisions, value.estimate, value.estimate - 1.96 * value.standard_error,
+            value.estimate + 1.96 * value.standard_error, value.policy.c_str(), value.truth);
+        sentences.push_back(text);
+    }
+    return sentences;
+}
+
 /// Who was evaluated, in one sentence.
 inline std::string evaluated_users(const ReportData& data) {
     const std::size_t users = data.warm_users + data.cold_users;
@@ -207,6 +242,21 @@ inline void print(const ReportData& data) {
                     data.has_genres ? number(row.list_distance).c_str() : "");
     }
     for (const std::string& sentence : verdicts(data)) {
+        std::printf("%s\n", sentence.c_str());
+    }
+
+    if (!data.steps.empty()) {
+        std::printf(
+            "\nThe last mile, %zu warm users, paired                NDCG@10 (95 %% interval)%s   items shown   "
+            "microseconds\n",
+            data.warm_users, data.has_genres ? "              genre distance" : "");
+    }
+    for (const Step& step : data.steps) {
+        std::printf("  %-13s against %-18s %-40s %-26s %+9.0f  %13.1f\n", step.name.c_str(), step.before.c_str(),
+                    in_percent(step.ndcg, true).c_str(), step.distance ? in_percent(*step.distance, false).c_str() : "",
+                    step.coverage, step.microseconds);
+    }
+    for (const std::string& sentence : last_mile_in_words(data)) {
         std::printf("%s\n", sentence.c_str());
     }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,7 +11,7 @@ namespace demo {
 
 /// One line of the table of quality. What has no meaning for a line is NaN.
 struct Quality {
-    std::string stage;  ///< "source", "retrieved", "ranked", "shown"
+    std::string stage;  ///< "source", "retrieved", "ranked", "re-ranked", "shown"
     std::string name;
     double ndcg;           ///< NDCG@10 over all test users
     double ndcg_warm;      ///< ... over those with a history
@@ -18,8 +20,9 @@ struct Quality {
     double list_distance;  ///< mean distance of the genres in a list of ten, 0 to 1; NaN without genres
     double coverage;       ///< share of the catalogue that is in somebody's list of ten
 
-    std::vector<double> ndcg_of_user;    ///< NDCG@10 of each evaluated user; the same users for every stage
-    std::vector<double> recall_of_user;  ///< recall@10 of each of them
+    std::vector<double> ndcg_of_user;      ///< NDCG@10 of each evaluated user; the same users for every stage
+    std::vector<double> recall_of_user;    ///< recall@10 of each of them
+    std::vector<double> distance_of_user;  ///< mean distance of genres in the list of each of them; NaN without genres
 };
 
 /// How much better one stage is than another by one metric, compared user by user.
@@ -49,9 +52,35 @@ struct StageLatency {
     double out;
 };
 
+/// What one step of the last mile costs and gains, for users with a history.
+struct Step {
+    std::string name;
+    std::string before;  ///< the step it is compared with
+    Gain ndcg;
+    std::optional<Gain> distance;  ///< mean distance of the genres in a list
+    double coverage;               ///< items in somebody's list of ten, more than before
+    double microseconds;           ///< median of a request: drawing what to explore, and selecting the slate
+};
+
+/// How rules and exploration fared in the lists that are shown to users with a history.
+struct SlateCount {
+    std::size_t places = 0;
+    std::map<std::string, std::size_t> set_aside = {};  ///< places at which a rule was set aside, by its name
+    std::size_t explored = 0;                           ///< places with a film that was drawn
+};
+
+/// What a policy would have earned per explored place: as estimated from the log of another, and as the test rows say.
+struct PolicyValue {
+    std::string policy;  ///< in words
+    double estimate;
+    double standard_error;
+    double truth;
+};
+
 /// What another weight of relevance against diversity would give.
 struct TradeOff {
-    double lambda;
+    std::string selection;  ///< "MMR" or "DPP"
+    double weight;          ///< lambda or theta
     double ndcg;
     double list_distance;
     double coverage;
@@ -82,11 +111,15 @@ struct ReportData {
     std::vector<StageLatency> stages;
     std::vector<double> latencies;        ///< of whole requests, microseconds, in no order
     std::vector<std::size_t> popularity;  ///< rows of each item, largest first
-    std::vector<TradeOff> trade_offs;     ///< by lambda, descending; empty without genres
-    double lambda;                        ///< the one in use
-    std::string user;                     ///< key of the user whose list is shown; empty if there is none
-    std::string choice;                   ///< how this user was chosen, in words
-    std::vector<std::string> history;     ///< titles this user chose last, latest first
+    std::vector<TradeOff> trade_offs;     ///< by selection, then by weight, descending; empty without genres
+    std::vector<Step> steps;              ///< of the last mile
+    SlateCount slates;
+    std::size_t decisions;  ///< that were logged for the policies below
+    std::vector<PolicyValue> policies;
+    double lambda;                     ///< the one in use
+    std::string user;                  ///< key of the user whose list is shown; empty if there is none
+    std::string choice;                ///< how this user was chosen, in words
+    std::vector<std::string> history;  ///< titles this user chose last, latest first
     std::vector<Shown> list;
     double seconds;     ///< that the whole demo took
     std::string build;  ///< compiler, backend and threads, in words

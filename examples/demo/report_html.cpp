@@ -127,7 +127,7 @@ std::string popularity_chart(const ReportData& data) {
     return drawing.finish();
 }
 
-/// NDCG@10 against the distance of genres in the list, one point a lambda.
+/// NDCG@10 against the distance of genres in the list, a curve for each way to select, a point for each weight.
 std::string trade_off_chart(const ReportData& data) {
     const auto by_distance = [](const TradeOff& a, const TradeOff& b) { return a.list_distance < b.list_distance; };
     const auto by_ndcg = [](const TradeOff& a, const TradeOff& b) { return a.ndcg < b.ndcg; };
@@ -137,7 +137,7 @@ std::string trade_off_chart(const ReportData& data) {
     const double margin_y = 0.10 * (high->ndcg - low->ndcg) + 1e-3;
     const Axis x(near->list_distance - margin_x, far->list_distance + margin_x, 60.0, 620.0);
     const Axis y(low->ndcg - margin_y, high->ndcg + margin_y, 250.0, 20.0);
-    Drawing drawing(640.0, 300.0, "Accuracy against diversity over lambda");
+    Drawing drawing(640.0, 300.0, "Accuracy against diversity, for MMR over lambda and for DPP over theta");
     for (const double tick : y.ticks()) {
         drawing.line(60.0, y(tick), 620.0, y(tick), "grid");
         drawing.text(54.0, y(tick) + 4.0, "end", digits(tick, y.tick_digits()));
@@ -147,20 +147,32 @@ std::string trade_off_chart(const ReportData& data) {
     }
     drawing.text(340.0, 290.0, "middle", "mean distance of genres in a list");
     drawing.text(64.0, 14.0, "start", "NDCG@10");
-    std::vector<std::pair<double, double>> points;
-    for (const TradeOff& point : data.trade_offs) {
-        points.emplace_back(x(point.list_distance), y(point.ndcg));
-    }
-    drawing.path(points, "curve");
-    bool is_above = true;
-    for (const TradeOff& point : data.trade_offs) {
-        const bool is_used = std::abs(point.lambda - data.lambda) < 1e-6;
-        drawing.dot(x(point.list_distance), y(point.ndcg), is_used ? 7.0 : 4.0, is_used ? "b" : "a",
-                    "lambda " + digits(point.lambda, 2) + ": NDCG@10 " + digits(point.ndcg, 4) + ", distance " +
-                        digits(point.list_distance, 3) + ", coverage " + digits(point.coverage, 3));
-        drawing.text(x(point.list_distance), y(point.ndcg) + (is_above ? -11.0 : 22.0), "middle",
-                     digits(point.lambda, 2));
-        is_above = !is_above;  // neighbours may lie close together
+    double legend = 300.0;
+    for (const auto& [selection, style] : {std::pair("MMR", "a"), std::pair("DPP", "c")}) {
+        drawing.dot(legend, 10.0, 4.0, style, selection);
+        drawing.text(legend + 9.0, 14.0, "start",
+                     std::string(selection) + (style[0] == 'a' ? ", by lambda" : ", by theta"));
+        legend += 140.0;
+        std::vector<std::pair<double, double>> points;
+        for (const TradeOff& point : data.trade_offs) {
+            if (point.selection == selection) {
+                points.emplace_back(x(point.list_distance), y(point.ndcg));
+            }
+        }
+        drawing.path(points, style[0] == 'a' ? "curve" : "curve2");
+        bool is_above = true;
+        for (const TradeOff& point : data.trade_offs) {
+            if (point.selection != selection) {
+                continue;
+            }
+            const bool is_used = style[0] == 'a' && std::abs(point.weight - data.lambda) < 1e-6;
+            drawing.dot(x(point.list_distance), y(point.ndcg), is_used ? 7.0 : 4.0, is_used ? "b" : style,
+                        point.selection + " " + digits(point.weight, 2) + ": NDCG@10 " + digits(point.ndcg, 4) +
+                            ", distance " + digits(point.list_distance, 3) + ", coverage " + digits(point.coverage, 3));
+            drawing.text(x(point.list_distance), y(point.ndcg) + (is_above ? -11.0 : 22.0), "middle",
+                         digits(point.weight, 2));
+            is_above = !is_above;  // neighbours may lie close together
+        }
     }
     return drawing.finish();
 }
@@ -186,7 +198,7 @@ tr.shown td { font-weight: 600 }
 svg { width: 100%; height: auto; display: block } svg text { font-size: 12px; fill: var(--soft) }
 svg .grid { stroke: var(--line) } svg .mark { stroke: var(--text); stroke-dasharray: 4 3 }
 @media (max-width: 560px) { svg text { font-size: 19px } svg .detail { display: none } }
-svg .curve { fill: none; stroke: var(--a); stroke-width: 2 } .a { fill: var(--a) } .b { fill: var(--b) } .c { fill: var(--c) }
+svg .curve { fill: none; stroke: var(--a); stroke-width: 2 } svg .curve2 { fill: none; stroke: var(--c); stroke-width: 2 } .a { fill: var(--a) } .b { fill: var(--b) } .c { fill: var(--c) }
 </style></head><body>
 )";
     page += "<h1>funnel on " + escaped(data.data) + "</h1>\n<p>" + std::to_string(data.users) + " users, " +
@@ -214,13 +226,35 @@ svg .curve { fill: none; stroke: var(--a); stroke-width: 2 } .a { fill: var(--a)
     for (const std::string& sentence : verdicts(data)) {
         page += "<p class=\"soft\">" + escaped(sentence) + "</p>";
     }
-    page += "</section>\n<div class=\"grid2\">\n";
+    page += "</section>\n";
+    if (!data.steps.empty()) {
+        page += "<section><h2>The last mile</h2><p class=\"soft\">What each step costs and gains for the " +
+                std::to_string(data.warm_users) +
+                " users with a history, compared one by one.</p><div class=\"scroll\"><table><tr><th>step</th><th "
+                "class=\"left\">against</th><th>NDCG@10 (95 % interval)</th>";
+        page += data.has_genres ? "<th>genre distance</th>" : "";
+        page += "<th>items shown</th><th>&micro;s</th></tr>\n";
+        for (const Step& step : data.steps) {
+            page += "<tr><td>" + escaped(step.name) + "</td><td class=\"left\">" + escaped(step.before) + "</td><td>" +
+                    in_percent(step.ndcg, true) + "</td>";
+            page += data.has_genres ? "<td>" + (step.distance ? in_percent(*step.distance, false) : "") + "</td>" : "";
+            page += "<td>" + std::string(step.coverage > 0.0 ? "+" : "") + digits(step.coverage, 0) + "</td><td>" +
+                    digits(step.microseconds, 1) + "</td></tr>\n";
+        }
+        page += "</table></div>";
+        for (const std::string& sentence : last_mile_in_words(data)) {
+            page += "<p class=\"soft\">" + escaped(sentence) + "</p>";
+        }
+        page += "</section>\n";
+    }
+    page += "<div class=\"grid2\">\n";
 
     page += "<section><h2>NDCG@10, stage by stage</h2>" + quality_chart(data) + "</section>\n";
     if (!data.trade_offs.empty()) {
         page +=
-            "<section><h2>Accuracy against diversity</h2><p class=\"soft\">What is shown, for several weights lambda "
-            "of relevance against diversity; the orange point is in use.</p>" +
+            "<section><h2>Accuracy against diversity</h2><p class=\"soft\">MMR and DPP select from the same hundred "
+            "candidates of each user, with several weights of relevance, without rules; the orange point is in "
+            "use.</p>" +
             trade_off_chart(data) + "</section>\n";
     }
     if (!data.latencies.empty()) {

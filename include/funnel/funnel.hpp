@@ -33,6 +33,7 @@
 #include <funnel/bandits/square_cb.hpp>
 #include <funnel/bandits/thompson_beta.hpp>
 #include <funnel/bandits/thompson_gaussian.hpp>
+#include <funnel/bandits/thompson_slate.hpp>
 #include <funnel/bandits/ucb1.hpp>
 #include <funnel/bandits/ucb_tuned.hpp>
 #include <funnel/cf/als_sweep.hpp>
@@ -162,6 +163,7 @@
 #include <funnel/nn/pairwise_losses.hpp>
 #include <funnel/nn/pointwise_losses.hpp>
 #include <funnel/pipeline/candidates.hpp>
+#include <funnel/pipeline/explore.hpp>
 #include <funnel/pipeline/fallback.hpp>
 #include <funnel/pipeline/funnel.hpp>
 #include <funnel/pipeline/merge.hpp>

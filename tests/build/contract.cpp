@@ -15,6 +15,7 @@
 #include <funnel/bandits/square_cb.hpp>
 #include <funnel/bandits/thompson_beta.hpp>
 #include <funnel/bandits/thompson_gaussian.hpp>
+#include <funnel/bandits/thompson_slate.hpp>
 #include <funnel/bandits/ucb1.hpp>
 #include <funnel/bandits/ucb_tuned.hpp>
 #include <funnel/cf/ease.hpp>
@@ -447,6 +448,8 @@ TEST_CASE("contract: contextual bandits") {
     ucb.update(1, context, 1.0F);
     CHECK(ucb.select(context) == 1);
     CHECK(ucb.score(context)[1].mean > 0.0);
+    CHECK(funnel::bandits::thompson_slate(std::vector{2.0, 1.0}, std::vector{1.0, 2.0}, 7, {.k = 1, .seed = 1})
+              .arms.size() == 1);
     funnel::bandits::LinTS thompson(3, 2, {.scale = 0.5, .seed = 1});
     thompson.update(thompson.select(context), context, 1.0F);
     CHECK(thompson.propensities(context).size() == 3);
@@ -479,5 +482,6 @@ TEST_CASE("contract: a funnel") {
     const Funnel funnel(retrieve(a, b, popular), rank(b), rerank(reversed), fallback(popular));
     const auto result = funnel.recommend({.user = 3, .k = 5});
     CHECK(result.items.size() == 5);
+    CHECK(result.trace.explored.empty());
     CHECK(result.trace.stages.size() == 6);  // three sources, their merge, rank, rerank; the fallback was not needed
 }

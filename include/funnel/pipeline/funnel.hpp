@@ -6,6 +6,7 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/pipeline/candidates.hpp>
+#include <funnel/pipeline/explore.hpp>
 #include <funnel/pipeline/fallback.hpp>
 #include <funnel/pipeline/merge.hpp>
 #include <funnel/pipeline/named.hpp>
@@ -126,15 +127,12 @@ struct Rerank {
     template <RecommendationRequest R>
     void run(const R& request, Candidates& candidates, Trace& trace) const {
         static_assert((Reranker<detail::WorkOf<Rules>, R> && ...),
-                      "rerank: a rule must be a Reranker: callable as (request, candidates), returning positions");
+                      "rerank: a rule must be a Reranker: callable as (request, candidates) or with the trace, "
+                      "returning positions");
         const auto apply = [&](const auto& rule) {
             detail::traced(trace, rule.name, candidates.size(), [&] {
                 if (!candidates.empty()) {
-                    std::vector<std::size_t> order;
-                    for (const auto position : detail::work_of(rule)(request, candidates)) {
-                        order.push_back(static_cast<std::size_t>(position));
-                    }
-                    candidates.arrange(order, rule.name);
+                    candidates.arrange(detail::order(rule, request, candidates, trace), rule.name);
                     candidates.truncate(rule.options.at_most.value_or(candidates.size()));
                 }
                 return candidates.size();
@@ -218,9 +216,10 @@ inline constexpr std::size_t sources_in<Fallback<Levels...>> = sizeof...(Levels)
 ///     Funnel funnel(retrieve(ease, popular), rank(model), rerank(diversity), fallback(popular));
 ///     auto result = funnel.recommend({.user = 42, .k = 10});
 ///
-/// retrieve comes first, and fallback (optional) last. Between them, filters, rankers and rules may come in any order
-/// and number. Models and rules are not called for an empty list. An exception of a stage leaves recommend at once: the
-/// fallback is for users about whom the sources find nothing, not for sources that fail. The funnel remains usable.
+/// retrieve comes first, and fallback (optional) last. Between them, filters, rankers, rules and explore() may come in
+/// any order and number. Models and rules are not called for an empty list. An exception of a stage leaves recommend at
+/// once: the fallback is for users about whom the sources find nothing, not for sources that fail. The funnel remains
+/// usable.
 ///
 /// A model passed as an lvalue must outlive the funnel; see named() for the other ways to own it.
 template <class First, class... Rest>
@@ -259,6 +258,7 @@ public:
         if constexpr (!has_fallback) {
             take(candidates, detail::k_of(request), result.items);
         }
+        detail::settle_explored(result.items, result.trace);
         return result;
     }
 

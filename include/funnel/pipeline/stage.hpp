@@ -7,6 +7,7 @@
 #include <funnel/core/scored.hpp>
 #include <funnel/pipeline/candidates.hpp>
 #include <funnel/pipeline/named.hpp>
+#include <funnel/pipeline/trace.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -47,6 +48,12 @@ concept ScoredList = requires(const List& list) {
     list.end();
 };
 
+template <class List>
+concept PositionList = requires(const List& list) {
+    requires std::integral<std::remove_cvref_t<decltype(*list.begin())>>;
+    list.end();
+};
+
 template <class List, class Element>
 concept ListOf = requires(const List& list) {
     { *list.begin() } -> std::convertible_to<Element>;
@@ -77,12 +84,16 @@ concept Ranker = requires(S& ranker, const R& request, const Candidates& candida
     { ranker.score(request.user, ids) } -> detail::ListOf<float>;
 };
 
-/// Orders candidates: a callable (request, candidates) that returns the positions of the candidates to keep, in their
-/// new order.
+/// Orders candidates: a callable (request, candidates) or (request, candidates, trace) that returns the positions of
+/// the candidates to keep, in their new order. The trace is what the stages before recorded, such as the items to
+/// explore.
+///
+/// If the list that it returns has a member `set_aside` (see rerank::RuledSlate), the trace of the request keeps it.
 template <class S, class R>
 concept Reranker = requires(S& rule, const R& request, const Candidates& candidates) {
-    requires std::integral<std::remove_cvref_t<decltype(*rule(request, candidates).begin())>>;
-    rule(request, candidates).end();
+    { rule(request, candidates) } -> detail::PositionList;
+} || requires(S& rule, const R& request, const Candidates& candidates, const Trace& trace) {
+    { rule(request, candidates, trace) } -> detail::PositionList;
 };
 
 /// Decides whether an item may be shown: a callable (request, id) that returns true or false.
@@ -176,6 +187,35 @@ template <class N, class R>
         return plain(ranker(request, candidates));
     } else {
         return plain(ranker.score(request.user, candidates.ids()));
+    }
+}
+
+// The positions that a rule returns; the trace keeps what it set aside.
+template <class N, class R>
+[[nodiscard]] std::vector<std::size_t> order(const N& named, const R& request, const Candidates& candidates,
+                                             Trace& trace) {
+    const auto plain = [&](const auto& list) {
+        std::vector<std::size_t> positions;
+        for (const auto position : list) {
+            positions.push_back(static_cast<std::size_t>(position));
+        }
+        if constexpr (requires { list.set_aside.begin()->candidate; }) {
+            for (const auto& aside : list.set_aside) {
+                if (aside.candidate >= candidates.size()) {
+                    raise<InvalidArgument>(named.name + ": set_aside must have positions below " +
+                                           std::to_string(candidates.size()) + ", got " +
+                                           std::to_string(aside.candidate));
+                }
+                trace.set_aside.push_back({named.name, aside.rule, aside.place, candidates.ids()[aside.candidate]});
+            }
+        }
+        return positions;
+    };
+    auto& rule = work_of(named);
+    if constexpr (requires { rule(request, candidates, std::as_const(trace)); }) {
+        return plain(rule(request, candidates, std::as_const(trace)));
+    } else {
+        return plain(rule(request, candidates));
     }
 }
 

@@ -28,11 +28,34 @@ struct StageTrace {
     std::uint64_t nanoseconds;  ///< duration, from a steady clock
 };
 
-/// Measurements of one request.
+/// An item of the answer that was drawn at random. With the reward that came of it, it is a logged decision, from which
+/// other policies can be evaluated.
+struct Explored {
+    std::string stage;
+    std::uint32_t item;
+    std::size_t place;  ///< in the answer, 0 is the first; while stages run, the place that it was drawn for
+    double propensity;  ///< probability that the item was drawn, in (0, 1]
+
+    friend bool operator==(const Explored&, const Explored&) = default;
+};
+
+/// A rule that a stage set aside, and the item for which it did.
+struct SetAside {
+    std::string stage;
+    std::string rule;
+    std::size_t place;  ///< in the list of that stage, 0 is the first
+    std::uint32_t item;
+
+    friend bool operator==(const SetAside&, const SetAside&) = default;
+};
+
+/// Measurements and decisions of one request.
 struct Trace {
     std::vector<StageTrace> stages;             ///< in the order they ran
     std::vector<std::string> sources;           ///< name of source s: those of retrieve, then the levels of fallback
     std::optional<std::size_t> fallback_level;  ///< the last level that added an item, if any
+    std::vector<Explored> explored;             ///< by explore(); items that a later stage removed are not here
+    std::vector<SetAside> set_aside;            ///< by rerank(), if its rules report it
 };
 
 namespace detail {
@@ -42,6 +65,13 @@ namespace detail {
     const std::uint64_t microseconds = nanoseconds / 1000 + (nanoseconds % 1000 >= 500 ? 1U : 0U);
     const std::string fraction = std::to_string(microseconds % 1000);
     return std::to_string(microseconds / 1000) + '.' + std::string(3 - fraction.size(), '0') + fraction;
+}
+
+// A probability, rounded to six decimals.
+[[nodiscard]] inline std::string six_decimals(double probability) {
+    const auto millionths = static_cast<std::uint64_t>(probability * 1e6 + 0.5);
+    const std::string fraction = std::to_string(millionths % 1'000'000);
+    return std::to_string(millionths / 1'000'000) + '.' + std::string(6 - fraction.size(), '0') + fraction;
 }
 
 // Number of columns that a name occupies; UTF-8 continuation bytes occupy none.
@@ -68,13 +98,15 @@ void traced(Trace& trace, const std::string& name, std::size_t in, Work&& work) 
 }  // namespace detail
 
 /// Formats a trace as a table: one line per stage with the candidates before and after it, and milliseconds; then the
-/// last fallback level used.
+/// last fallback level used, the items that were drawn at random, and the rules that were set aside.
 ///
 ///     stage     in  out     ms
 ///     ease       0  200  0.412
 ///     popular    0  200  0.008
 ///     merge    400  331  0.031
 ///     fallback level: none
+///     explored by new films: item 7 at place 4, propensity 0.250000
+///     set aside by slate: genres at place 9 for item 12
 ///
 /// Returns   lines that end in '\n'; columns are aligned for names in UTF-8
 [[nodiscard]] inline std::string to_string(const Trace& trace) {
@@ -97,7 +129,16 @@ void traced(Trace& trace, const std::string& name, std::size_t in, Work&& work) 
         }
         table += '\n';
     }
-    return table + "fallback level: " + (trace.fallback_level ? std::to_string(*trace.fallback_level) : "none") + '\n';
+    table += "fallback level: " + (trace.fallback_level ? std::to_string(*trace.fallback_level) : "none") + '\n';
+    for (const Explored& drawn : trace.explored) {
+        table += "explored by " + drawn.stage + ": item " + std::to_string(drawn.item) + " at place " +
+                 std::to_string(drawn.place) + ", propensity " + detail::six_decimals(drawn.propensity) + '\n';
+    }
+    for (const SetAside& aside : trace.set_aside) {
+        table += "set aside by " + aside.stage + ": " + aside.rule + " at place " + std::to_string(aside.place) +
+                 " for item " + std::to_string(aside.item) + '\n';
+    }
+    return table;
 }
 
 }  // namespace pipeline

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/config.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/rerank/group_quota.hpp>
@@ -259,6 +260,29 @@ private:
     std::vector<Relaxation> relaxed_;
     std::vector<DroppedPin> dropped_;
 };
+
+/// The positions of a slate, and what the rules report about it. A rule of a Funnel may return it: then the trace of
+/// the request keeps what was set aside.
+struct RuledSlate {
+    std::vector<std::size_t> positions;
+    std::vector<Relaxation> set_aside;
+    std::vector<NamedShortage> short_of;
+
+    [[nodiscard]] auto begin() const noexcept FUNNEL_LIFETIMEBOUND { return positions.begin(); }
+    [[nodiscard]] auto end() const noexcept FUNNEL_LIFETIMEBOUND { return positions.end(); }
+};
+
+/// Selects under rules, and reports what became of them.
+///
+///     under_rules(rules, [&](auto& rule) { return mmr(relevance, embeddings, {.k = 10}, rule); })
+///
+/// Shapes    rules: new ones for each slate;  select: callable with them, returning positions
+template <class Select, SlateRule... Rules>
+[[nodiscard]] RuledSlate under_rules(SlateRules<Rules...> rules, const Select& select) {
+    std::vector<std::size_t> positions = select(rules);
+    SlateReport report = rules.report();
+    return {std::move(positions), std::move(report.relaxed), std::move(report.short_of)};
+}
 
 }  // namespace rerank
 }  // namespace FUNNEL_ABI
