@@ -160,7 +160,6 @@ def keep(area, command):
         programs = [line.split()[0] for line in (ROOT / "bench/benches.txt").read_text().splitlines() if line and line[0] != "#"]
         named = [program for program in programs if program.endswith(f"/{area}_bench.cpp")]
         file = f"bench/{(named or [program for program in programs if program.startswith(f'{area}/')])[0]}"
-        file = next(f"bench/{line.split()[0]}" for line in (ROOT / "bench/benches.txt").read_text().splitlines() if f"/{area}_bench.cpp" in line)
     data = json.loads((ROOT / f"build/bench/{area}.json").read_text())
     day = datetime.date.today().isoformat()
     data["kept"] = {"date": day, "command": command, "sources": {file: digest(file)}}

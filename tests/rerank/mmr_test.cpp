@@ -449,6 +449,8 @@ TEST_CASE("mmr: a budget that ends in the middle returns the prefix") {
     auto whole = mmr(relevance, [](std::size_t i, std::size_t j) { return static_cast<float>(i == j); }, {.k = 200});
     whole.resize(slate.picks.size());
     CHECK(slate.positions() == whole);
+}
+
 TEST_CASE("mmr: a score only falls, worked by hand") {
     // lambda = 0.7. After {0}: 1 scores 0.355, 3 scores 0.350, 2 scores 0.320, 4 scores 0.280.
     // After {0, 1}: 3 falls to 0.35 - 0.3 * 0.6 = 0.170, because 3 is similar to 1. 2 still scores 0.320. The old score
