@@ -4,6 +4,7 @@
 // Everything that runs on the host, for a first try; it needs Eigen. It takes seconds to compile: once a program
 // stands, include the headers that it uses. The library itself never includes this one.
 
+#include <funnel/ann/eligible.hpp>
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
 #include <funnel/ann/hnsw_build.hpp>
@@ -13,6 +14,7 @@
 #include <funnel/ann/hnsw_query.hpp>
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/hnsw_similarity.hpp>
+#include <funnel/ann/index.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/bandits/arm_statistics.hpp>

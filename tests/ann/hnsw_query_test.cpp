@@ -15,32 +15,7 @@
 
 using funnel::ann::detail::HNSWGraph;
 using funnel::ann::detail::largest_pool;
-using funnel::ann::detail::passing_share;
 using funnel::ann::detail::prefers_scan;
-
-TEST_CASE("passing_share: asks for ids below n, and is near the share") {
-    for (const std::size_t n : {1U, 2U, 127U, 128U, 1000U, 1'000'000U}) {
-        CAPTURE(n);
-        const auto share_of = [&](std::uint32_t divisor) {
-            return passing_share(n, [&](std::uint32_t id) {
-                REQUIRE(id < n);
-                return id % divisor == 0;
-            });
-        };
-        CHECK(share_of(1) == 1.0);
-        if (n > 100) {
-            CHECK(share_of(2) == doctest::Approx(0.5).epsilon(0.15));
-            CHECK(share_of(10) == doctest::Approx(0.1).epsilon(0.4));
-        }
-    }
-}
-
-TEST_CASE("passing_share: a filter with a period is not taken for one that lets everything pass") {
-    for (const std::uint32_t period : {100U, 1000U, 1U << 13}) {  // 128 of them, as many as ids that are asked for
-        CAPTURE(period);
-        CHECK(passing_share(std::size_t{128} * period, [&](std::uint32_t id) { return id % period == 0; }) < 0.1);
-    }
-}
 
 // What a scratch is made for: no share that leads to a walk needs more.
 TEST_CASE("largest_pool: no walk that is preferred to a scan keeps more nodes") {

@@ -5,20 +5,17 @@
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/hnsw_similarity.hpp>
-#include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
-#include <funnel/core/item_filter.hpp>
+#include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/one_to_many.hpp>
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -29,29 +26,7 @@ struct HNSWSearchOptions {
     std::size_t ef = 64;  ///< size of the candidate pool, at least 1; the search uses max(ef, k)
 };
 
-/// Scratch memory of a search, reused between searches but not shared by concurrent ones. An empty one works with any
-/// index and grows on first use; HNSW::scratch() returns one that is large enough.
-class HNSWScratch {
-    template <Metric, kernels::HostBackend>
-    friend class HNSW;
-    std::vector<float> query_;
-    detail::WalkScratch walk_;
-};
-
 namespace detail {
-
-/// An estimate of the share of the n > 0 ids that pass, from a sample of 128.
-template <class Passes>
-[[nodiscard]] double passing_share(std::size_t n, const Passes& passes) {
-    constexpr std::uint32_t draws = 128;
-    std::uint32_t passed = 0;
-    for (std::uint32_t i = 0; i < draws; ++i) {
-        // Multiples of the golden ratio are spread evenly and do not follow any regular pattern of the ids.
-        const std::uint32_t fraction = i * 0x9E3779B9U;
-        passed += passes(static_cast<std::uint32_t>(std::uint64_t{fraction} * n >> 32)) ? 1U : 0U;
-    }
-    return static_cast<double>(passed) / draws;
-}
 
 /// Whether scoring all vectors that pass costs less than a graph search for ef hits. The pool of that search holds
 /// ef / share nodes. The search reads about M vectors per node, scattered in memory; the scan calls the filter for each
@@ -93,30 +68,15 @@ std::size_t take_hits(const CandidatePool& pool, const Copies& copies, const Pas
     return best.finish().size();
 }
 
-/// The nearest vectors that are not removed and pass the filter, at most out.size(). It does not allocate if the
-/// scratch has room for largest_pool(graph, ef) nodes, or for ef nodes without a filter and without removed vectors.
+/// The eligible ones among the nearest nodes of the graph and their copies. It does not allocate if the scratch has
+/// room for `pool` nodes.
 ///
-/// Shapes    query: d, prepared;  out: at most one hit per vector, not empty
-/// Returns   the number of hits
-template <Metric M, kernels::HostBackend Backend, ItemFilter F>
-std::size_t find_nearest(const HNSWGraph& graph, const Vectors<M>& vectors, const Copies& copies,
-                         std::span<const float> query, std::size_t ef, const F& filter, WalkScratch& scratch,
-                         std::span<Scored<>> out) {
-    constexpr bool has_filter = !std::same_as<F, AcceptAll>;
-    const auto passes = [&](std::uint32_t id) { return vectors.is_live(id) && filter(id); };
-    const auto rows = vectors.rows();
-    const std::size_t n = graph.size();
-    std::size_t pool = std::min(ef, n);
-    if (has_filter || vectors.live() < n) {
-        const double share =
-            has_filter ? passing_share(n, passes) : static_cast<double>(vectors.live()) / static_cast<double>(n);
-        const double wanted = static_cast<double>(pool) / std::max(share, 1e-9);
-        if (prefers_scan(graph, share, wanted)) {
-            return scan<M, Backend>(query, rows, passes, out).size();
-        }
-        pool = std::min(largest_pool(graph, pool), static_cast<std::size_t>(wanted) + 1);
-    }
-
+/// Shapes    query: d, prepared;  rows: n x d, prepared;  out: at most one hit per vector, not empty
+/// Returns   the number of hits, best first; fewer than out has room for if the pool holds fewer
+template <Metric M, kernels::HostBackend Backend, class Passes>
+std::size_t find_in_graph(const HNSWGraph& graph, MatrixView<const float> rows, const Copies& copies,
+                          std::span<const float> query, std::size_t pool, const Passes& eligible, WalkScratch& scratch,
+                          std::span<Scored<>> out) {
     const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> scores) {
         kernels::score_rows<typename M::Stored, Backend>(query, rows, ids, scores);
         bound<M>(scores);
@@ -132,12 +92,7 @@ std::size_t find_nearest(const HNSWGraph& graph, const Vectors<M>& vectors, cons
         }
         walk_from(graph, from, 0, pool, scratch, score, prefetch);
     }
-
-    const std::size_t hits = take_hits(scratch.pool, copies, passes, out);
-    if (hits < out.size()) {  // the passing vectors are far from the query
-        return scan<M, Backend>(query, rows, passes, out).size();
-    }
-    return hits;
+    return take_hits(scratch.pool, copies, eligible, out);
 }
 
 }  // namespace detail

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/vectors.hpp>
+#include <funnel/core/item_filter.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann::detail {
+
+/// An estimate of the share of the n > 0 ids that pass, from a sample of 128.
+template <class Passes>
+[[nodiscard]] double passing_share(std::size_t n, const Passes& passes) {
+    constexpr std::uint32_t draws = 128;
+    std::uint32_t passed = 0;
+    for (std::uint32_t i = 0; i < draws; ++i) {
+        // Multiples of the golden ratio are spread evenly and do not follow any regular pattern of the ids.
+        const std::uint32_t fraction = i * 0x9E3779B9U;
+        passed += passes(static_cast<std::uint32_t>(std::uint64_t{fraction} * n >> 32)) ? 1U : 0U;
+    }
+    return static_cast<double>(passed) / draws;
+}
+
+/// The vectors that a search may return: those that are not removed and that the caller's filter accepts.
+template <Metric M, ItemFilter F>
+class Eligible {
+public:
+    static constexpr bool has_filter = !std::same_as<F, AcceptAll>;
+
+    /// Keeps references to both.
+    Eligible(const Vectors<M>& vectors FUNNEL_LIFETIMEBOUND, const F& filter FUNNEL_LIFETIMEBOUND) noexcept
+        : vectors_(&vectors), filter_(&filter) {}
+
+    [[nodiscard]] bool operator()(std::uint32_t id) const noexcept(is_nothrow_filter<F>) {
+        return vectors_->is_live(id) && (*filter_)(id);
+    }
+
+    /// Whether some vectors may be missing.
+    [[nodiscard]] bool excludes_any() const noexcept { return has_filter || vectors_->live() < vectors_->count(); }
+
+    /// The share of the vectors that are eligible. With a filter it is an estimate from a sample of 128. There must be
+    /// vectors (not checked).
+    [[nodiscard]] double share() const noexcept(is_nothrow_filter<F>) {
+        if constexpr (has_filter) {
+            return passing_share(vectors_->count(), *this);
+        } else {
+            return static_cast<double>(vectors_->live()) / static_cast<double>(vectors_->count());
+        }
+    }
+
+private:
+    const Vectors<M>* vectors_;
+    const F* filter_;
+};
+
+}  // namespace ann::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
