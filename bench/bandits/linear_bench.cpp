@@ -143,7 +143,7 @@ void measure(bench::Report& report, std::size_t d) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    bench::Report report("bandits", argc, argv);
+    bench::Report report("linear", argc, argv);
     for (const std::size_t d : {std::size_t{32}, std::size_t{64}, std::size_t{128}, std::size_t{256}}) {
         measure(report, d);
     }

@@ -70,7 +70,7 @@ void measure_polynomials(bench::Report& report, std::size_t m, std::size_t k) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    bench::Report report("rerank", argc, argv);
+    bench::Report report("kdpp", argc, argv);
     measure(report, 1'000, 64, 50);
     measure(report, 1'000, 128, 50);
     measure(report, 10'000, 64, 50);
