@@ -6,7 +6,7 @@
 //     /tmp/example
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
-#include <funnel/metrics/ndcg.hpp>
+#include <funnel/metrics/mean_ndcg.hpp>
 #include <funnel/ranking/lambdamart.hpp>
 #include <funnel/ranking/lightgbm.hpp>
 
@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <limits>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -55,24 +54,8 @@ Lists draw_lists(std::size_t n, std::uint64_t seed) {
     return lists;
 }
 
-// The mean NDCG@10 of lists that are ordered by these scores.
-template <class T>
-double ndcg_of(const Lists& lists, const std::vector<T>& scores) {
-    double sum = 0.0;
-    std::size_t begin = 0;
-    for (const std::size_t size : lists.sizes) {
-        std::vector<std::size_t> order(size);
-        std::iota(order.begin(), order.end(), begin);
-        std::sort(order.begin(), order.end(),
-                  [&](std::size_t a, std::size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
-        std::vector<float> shown;
-        for (const std::size_t i : order) {
-            shown.push_back(lists.labels[i]);
-        }
-        sum += funnel::metrics::ndcg(shown, shown, {.k = 10}, funnel::metrics::ExponentialGain{});
-        begin += size;
-    }
-    return sum / static_cast<double>(lists.sizes.size());
+double ndcg_of(const Lists& lists, const std::vector<double>& scores) {
+    return funnel::metrics::mean_ndcg(scores, lists.labels, lists.sizes, 10, funnel::metrics::ExponentialGain{});
 }
 
 }  // namespace
@@ -92,7 +75,7 @@ int main() {
         model.validation_scores().size(), trees.size(), model.validation_scores()[0],
         model.validation_scores()[trees.size() - 1]);
 
-    std::vector<float> popularity;
+    std::vector<double> popularity;
     for (std::size_t i = 0; i < test.rows.rows(); ++i) {
         popularity.push_back(test.rows(i, 0));
     }

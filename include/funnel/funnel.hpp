@@ -151,6 +151,7 @@
 #include <funnel/metrics/item_list.hpp>
 #include <funnel/metrics/labels.hpp>
 #include <funnel/metrics/list_evaluation.hpp>
+#include <funnel/metrics/mean_ndcg.hpp>
 #include <funnel/metrics/ndcg.hpp>
 #include <funnel/metrics/novelty.hpp>
 #include <funnel/metrics/precision_recall.hpp>

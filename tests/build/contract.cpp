@@ -39,6 +39,7 @@
 #include <funnel/metrics/coverage.hpp>
 #include <funnel/metrics/evaluate.hpp>
 #include <funnel/metrics/intra_list_distance.hpp>
+#include <funnel/metrics/mean_ndcg.hpp>
 #include <funnel/metrics/ndcg.hpp>
 #include <funnel/metrics/novelty.hpp>
 #include <funnel/metrics/precision_recall.hpp>
@@ -238,6 +239,7 @@ TEST_CASE("contract: metrics") {
     using namespace funnel::metrics;
     CHECK(ndcg(shown, judged, {.k = 10}) > 0.0);
     CHECK(ndcg(shown, judged, {.k = 10}, ExponentialGain{}) > 0.0);
+    CHECK(mean_ndcg(std::vector<double>{3.0, 1.0, 2.0}, shown, {}, 10) > 0.0);
     CHECK(precision(shown, judged, {.k = 3}) == doctest::Approx(2.0 / 3.0));
     CHECK(recall(shown, judged, {.k = 3}) == doctest::Approx(2.0 / 3.0));
     CHECK(capped_recall(shown, judged, {.k = 2}) == doctest::Approx(0.5));

@@ -4,12 +4,14 @@
 #include "support/saved_contract.hpp"
 
 #include <funnel/core/rng.hpp>
+#include <funnel/metrics/reliability.hpp>
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <vector>
@@ -17,6 +19,7 @@
 using doctest::Approx;
 using funnel::InvalidArgument;
 using funnel::Random;
+using funnel::metrics::calibration_error;
 using funnel::ranking::IsotonicRegression;
 
 namespace {
@@ -47,6 +50,23 @@ std::vector<double> by_definition(const std::vector<float>& labels, const std::v
     return values;
 }
 
+struct ScoredClicks {
+    std::vector<double> scores;
+    std::vector<float> clicks;
+};
+
+// A score s from 0 to 1 means a click with probability s^3.
+ScoredClicks draw_clicks(std::size_t n, std::uint64_t seed) {
+    Random random(seed);
+    ScoredClicks rows;
+    for (std::size_t i = 0; i < n; ++i) {
+        const double s = random.uniform();
+        rows.scores.push_back(s);
+        rows.clicks.push_back(random.uniform() < s * s * s ? 1.0F : 0.0F);
+    }
+    return rows;
+}
+
 }  // namespace
 
 TEST_CASE("IsotonicRegression: worked by hand") {
@@ -63,6 +83,18 @@ TEST_CASE("IsotonicRegression: worked by hand") {
     CHECK(model.predict(asked) == std::vector{0.0, 0.0, 0.125, 0.5, 0.5, 0.75, 1.0, 1.0});
     const auto steps = IsotonicRegression::fit(scores, labels, {}, {.interpolate = false});
     CHECK(steps.predict(asked) == std::vector{0.0, 0.0, 0.0, 0.5, 0.5, 0.5, 1.0, 1.0});
+}
+
+TEST_CASE("IsotonicRegression: makes probabilities of the scores of a ranker") {
+    const ScoredClicks held_out = draw_clicks(4000, 1);  // rows that the ranker has not learned from
+    const ScoredClicks later = draw_clicks(4000, 2);
+
+    const auto calibration = IsotonicRegression::fit(held_out.scores, held_out.clicks);
+    const std::vector<double> probabilities = calibration.predict(later.scores);
+
+    CHECK(calibration_error(later.scores, later.clicks) == Approx(0.25).epsilon(0.05));
+    CHECK(calibration_error(probabilities, later.clicks) == Approx(0.02).epsilon(0.15));
+    CHECK(calibration.predict(std::vector{0.5})[0] == Approx(0.125).epsilon(0.3));
 }
 
 TEST_CASE("IsotonicRegression: weights count like repeated rows") {

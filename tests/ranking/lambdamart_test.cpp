@@ -8,7 +8,7 @@
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/progress.hpp>
 #include <funnel/core/rng.hpp>
-#include <funnel/metrics/ndcg.hpp>
+#include <funnel/metrics/mean_ndcg.hpp>
 #include <funnel/ranking/lightgbm.hpp>
 
 #include <doctest/doctest.h>
@@ -97,26 +97,8 @@ std::string state_of(const LambdaMART& model) {
 }
 
 double mean_ndcg(const LambdaMART& model, const Problem& problem, std::size_t k) {
-    const auto scores = model.forest().score(problem.rows);
-    double sum = 0.0;
-    double lists = 0.0;
-    std::size_t begin = 0;
-    for (const std::size_t size : problem.group_sizes) {
-        std::vector<std::size_t> order(size);
-        std::iota(order.begin(), order.end(), begin);
-        std::sort(order.begin(), order.end(),
-                  [&](std::size_t a, std::size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
-        std::vector<float> shown;
-        for (const std::size_t i : order) {
-            shown.push_back(problem.labels[i]);
-        }
-        if (*std::max_element(shown.begin(), shown.end()) > 0.0F) {
-            sum += funnel::metrics::ndcg(shown, shown, {.k = k}, funnel::metrics::ExponentialGain{});
-            lists += 1.0;
-        }
-        begin += size;
-    }
-    return sum / lists;
+    return funnel::metrics::mean_ndcg(model.forest().score(problem.rows), problem.labels, problem.group_sizes, k,
+                                      funnel::metrics::ExponentialGain{});
 }
 
 struct ClickLog {
@@ -624,17 +606,19 @@ TEST_CASE("LambdaMART: rejects NaN labels, shapes that differ, and options out o
     };
     Problem wrong = problem;
     wrong.labels[2] = not_a_number;
-    CHECK(message_of(wrong, {}) == "LambdaRank: the label at position 2 must lie in [0, 512], got nan");
+    CHECK(message_of(wrong, {}) ==
+          "LambdaMART::fit: training rows: LambdaRank: the label at position 2 must lie in [0, 512], got nan");
     wrong = problem;
     wrong.labels.pop_back();
-    CHECK(message_of(wrong, {}).find("LambdaRank: number of labels must be ") == 0);
+    CHECK(message_of(wrong, {}).find("LambdaMART::fit: training rows: LambdaRank: number of labels must be ") == 0);
     wrong = problem;
     wrong.group_sizes.pop_back();
-    CHECK(message_of(wrong, {}).find("LambdaMART::fit: sum of group_sizes must be ") == 0);
+    CHECK(message_of(wrong, {}).find("LambdaMART::fit: training rows: sum of group_sizes must be ") == 0);
     wrong = problem;
     wrong.rows(3, 1) = infinity;
     CHECK(message_of(wrong, {}) == "LambdaMART::fit: a feature of row 3 is infinite");
-    CHECK(message_of(problem, {.objective = BoostingObjective::Logloss}).find("Logloss: the label at position") == 0);
+    CHECK(message_of(problem, {.objective = BoostingObjective::Logloss})
+              .find("LambdaMART::fit: training rows: Logloss: the label at position") == 0);
     CHECK(message_of({}, {}) == "LambdaMART::fit: rows must have at least one row and one column");
     CHECK(message_of(problem, {.trees = 0}) == "LambdaMART::fit: trees must be at least 1, got 0");
     CHECK(message_of(problem, {.leaves = 1}) == "LambdaMART::fit: leaves must lie in [2, 65536], got 1");
@@ -678,6 +662,26 @@ TEST_CASE("LambdaMART: rejects NaN labels, shapes that differ, and options out o
     CHECK(message_of_rows(training, {}) == "LambdaMART::fit: at least one weight must be > 0");
     training.weights = training.weights.first(1);
     CHECK(message_of_rows(training, {}).find("LambdaMART::fit: number of weights must be") == 0);
+
+    const auto validation_message = [&](const Problem& held_out) -> std::string {
+        try {
+            (void)LambdaMART::fit({problem.rows, problem.labels, problem.group_sizes},
+                                  {held_out.rows, held_out.labels, held_out.group_sizes}, {.trees = 1});
+        } catch (const InvalidArgument& error) {
+            return error.what();
+        }
+        return "no error";
+    };
+    CHECK(validation_message(problem) == "no error");
+    wrong = problem;
+    wrong.labels[3] = -1.0F;
+    CHECK(validation_message(wrong).find("LambdaMART::fit: validation rows: LambdaRank: the label at position 3") == 0);
+    wrong = problem;
+    wrong.labels.pop_back();
+    CHECK(validation_message(wrong).find("LambdaMART::fit: validation rows: LambdaRank: number of labels") == 0);
+    wrong = problem;
+    wrong.group_sizes.pop_back();
+    CHECK(validation_message(wrong).find("LambdaMART::fit: validation rows: sum of group_sizes") == 0);
 
     const Matrix<float> narrow(1, 2);
     const std::vector<float> label{1.0F};

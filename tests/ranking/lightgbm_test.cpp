@@ -345,6 +345,35 @@ TEST_CASE("lightgbm: numbers of training rows are the covers") {
     CHECK(forest_of(smallest).trees().trees[0].leaf_covers.empty());
 }
 
+TEST_CASE("lightgbm: whole numbers of any length are read, and others are rejected") {
+    const auto with_counts = [](const std::string& counts) {
+        return replaced(
+            smallest, "shrinkage=1",
+            "internal_count=" + counts.substr(0, counts.find(' ')) + "\nleaf_count=" + counts + "\nshrinkage=1");
+    };
+    const std::string digits = "9081726354998070605";
+    for (std::size_t n = 1; n <= 19; ++n) {
+        const std::string count = digits.substr(0, n);
+        for (const std::string& counts : {count + " 123456789", count + " 5", "5 " + count, "0" + count + " 5"}) {
+            CAPTURE(counts);
+            if (counts.starts_with('0') && n == 19) {
+                continue;
+            }
+            const Tree tree = forest_of(with_counts(counts)).trees().trees[0];
+            const std::size_t space = counts.find(' ');
+            CHECK(tree.leaf_covers[0] == static_cast<double>(std::stoll(counts.substr(0, space))));
+            CHECK(tree.leaf_covers[1] == static_cast<double>(std::stoll(counts.substr(space + 1))));
+        }
+        for (const std::string wrong : {"-", "+", ".", "/", ":", ",", "a", "\t", "\x80", "\xff"}) {
+            for (std::size_t at = 0; at <= n; ++at) {
+                std::string bad = count;
+                bad.insert(at, wrong);
+                CHECK_MESSAGE(problem_of(with_counts(bad + " 123456789")).find("expected") != std::string::npos, bad);
+            }
+        }
+    }
+}
+
 TEST_CASE("lightgbm: lines may end in CRLF") {
     const std::string_view text = model_of("linear");
     std::string windows;

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+using funnel::CorruptData;
 using funnel::Matrix;
 using funnel::ranking::Forest;
 using funnel::ranking::load_xgboost;
@@ -152,6 +153,35 @@ TEST_CASE("xgboost: base scores in the space of the objective, as a number or a 
         const std::string what = objective + " " + base_score;
         CHECK_MESSAGE((error == "no error") == (base_score == "0.5 "), what);
     }
+}
+
+TEST_CASE("xgboost: without trees, a base score that was not estimated yet is the margin") {
+    // As XGBoost 3.2 predicts with such files: a base score that the user sets switches boost_from_average off.
+    const auto margin = [](const std::string& objective, const std::string& base_score, const std::string& parameter) {
+        std::string text = stump("0.5", objective, base_score);
+        text = replaced(text, R"("tree_info":[0])", R"("tree_info":[])");
+        text = replaced(text, R"("num_trees":"1")", R"("num_trees":"0")");
+        text = replaced(text, R"("num_class":"0")", R"("num_class":"0")" + parameter);
+        const std::size_t begin = text.find("\"trees\":[") + 9;
+        text.erase(begin, text.find("}}]}") + 2 - begin);
+        return scores(text, {0.0F}).front();
+    };
+    const std::string estimated = R"(,"boost_from_average":"1")";
+    const std::string given = R"(,"boost_from_average":"0")";
+    CHECK(margin("binary:logistic", "[5E-1]", estimated) == 0.5);
+    CHECK(margin("binary:logistic", "[5E-1]", "") == 0.5);
+    CHECK(margin("binary:logistic", "[5E-1]", given) == 0.0);
+    CHECK(margin("binary:logistic", "[3E-1]", estimated) == static_cast<double>(0.3F));
+    CHECK(margin("binary:logistic", "[3E-1]", given) == static_cast<double>(-0.84729785F));
+    CHECK(margin("count:poisson", "5E-1", estimated) == 0.5);
+    CHECK(margin("count:poisson", "[1.5E0]", given) == static_cast<double>(0.4054651F));
+    CHECK(margin("reg:squarederror", "[1.5E0]", estimated) == 1.5);
+    CHECK(margin("reg:squarederror", "[1.5E0]", given) == 1.5);
+    CHECK_THROWS_AS(static_cast<void>(margin("binary:logistic", "[1.5E0]", given)), CorruptData);
+    // With trees, it has been estimated, as a probability.
+    const std::string trained =
+        replaced(stump("0.5", "binary:logistic", "3E-1"), R"("num_class":"0")", R"("num_class":"0")" + estimated);
+    CHECK(scores(trained, {0.0F}).front() == static_cast<double>(-0.84729785F));
 }
 
 TEST_CASE("xgboost: the default sides of old models are true and false") {

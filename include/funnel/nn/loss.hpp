@@ -88,12 +88,15 @@ inline void require_size(std::size_t size, std::size_t expected, const char* fun
     }
 }
 
+// where: which labels they are, if the name of the loss does not say so: "LambdaMART::fit: training rows: "
 template <Loss L>
-void require_labels(std::span<const float> labels, std::size_t scores) {
-    require_size(labels.size(), scores, L::name, "number of labels");
+void require_labels(std::span<const float> labels, std::size_t scores, const char* where = "") {
+    if (labels.size() != scores) [[unlikely]] {
+        require_size(labels.size(), scores, (std::string(where) + L::name).c_str(), "number of labels");
+    }
     const auto wrong = std::find_if(labels.begin(), labels.end(), [](const float& y) { return !L::is_label(y); });
     if (wrong != labels.end()) {
-        raise<InvalidArgument>(std::string(L::name) + ": the label at position " +
+        raise<InvalidArgument>(std::string(where) + L::name + ": the label at position " +
                                std::to_string(wrong - labels.begin()) + " " + L::label_rule + ", got " +
                                std::to_string(*wrong));
     }

@@ -5,9 +5,10 @@
 #include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/options.hpp>
+#include <funnel/metrics/mean_ndcg.hpp>
+#include <funnel/metrics/ndcg.hpp>
 #include <funnel/nn/listwise_losses.hpp>
 #include <funnel/nn/loss.hpp>
-#include <funnel/nn/ndcg_gain.hpp>
 #include <funnel/nn/pairwise_losses.hpp>
 #include <funnel/nn/pointwise_losses.hpp>
 #include <funnel/ranking/binary_labels.hpp>
@@ -17,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace funnel {
@@ -36,17 +38,24 @@ namespace detail {
 /// The labels, lists and weights of some rows under an objective.
 class Objective {
 public:
+    /// where: what the rows are, for messages: "LambdaMART::fit: training rows"
+    ///
     /// Errors    InvalidArgument if the shapes do not match, the loss does not accept a label, or weights are negative
     ///           or all 0
     Objective(BoostingObjective kind, const nn::LambdaRank& lambda_rank, std::uint64_t seed,
               std::span<const float> labels, std::span<const std::size_t> group_sizes, std::span<const float> weights,
-              std::size_t rows)
-        : kind_(kind), lambda_rank_(lambda_rank), seed_(seed), labels_(labels), weights_(weights) {
+              std::size_t rows, const std::string& where)
+        : kind_(kind),
+          lambda_rank_(lambda_rank),
+          seed_(seed),
+          labels_(labels),
+          group_sizes_(group_sizes),
+          weights_(weights) {
         (void)with_loss(0, [&]<class L>(const L&) {
-            nn::detail::require_labels<L>(labels, rows);
+            nn::detail::require_labels<L>(labels, rows, (where + ": ").c_str());
             return 0.0;
         });
-        nn::detail::require_groups(group_sizes, rows, "LambdaMART::fit");
+        nn::detail::require_groups(group_sizes, rows, where.c_str());
         require_equal(weights.size(), weights.empty() ? 0 : rows, "LambdaMART::fit: number of weights");
         for (std::size_t i = 0; i < rows; ++i) {
             if (!weights.empty()) {
@@ -127,14 +136,7 @@ public:
             std::vector<RowGradient> unused(scores.size());
             return -derive(scores, 0, unused, executor);
         }
-        std::size_t judged = 0;
-        for (std::size_t list = 0; list + 1 < begins_.size(); ++list) {
-            judged += has_gain(list) ? 1U : 0U;
-        }
-        const double sum = sum_over_lists(executor, [&](std::size_t list, Memory& memory) {
-            return has_gain(list) ? ndcg(scores, list, ndcg_at, memory) : 0.0;
-        });
-        return sum / static_cast<double>(judged);
+        return metrics::mean_ndcg(scores, labels_, group_sizes_, ndcg_at, metrics::ExponentialGain{}, executor);
     }
 
 private:
@@ -181,34 +183,11 @@ private:
         return sum;
     }
 
-    [[nodiscard]] std::span<const float> labels_of(std::size_t list) const {
-        return labels_.subspan(begins_[list], begins_[list + 1] - begins_[list]);
-    }
-
-    [[nodiscard]] bool has_gain(std::size_t list) const {
-        const auto labels = labels_of(list);
-        return std::any_of(labels.begin(), labels.end(), [](const float& y) { return y > 0.0F; });
-    }
-
-    [[nodiscard]] double ndcg(std::span<const double> scores, std::size_t list, std::size_t k, Memory& memory) const {
-        const auto labels = labels_of(list);
-        const std::size_t size = labels.size();
-        const auto order = nn::detail::first_of(memory.scratch.positions, size);
-        const auto numbers = nn::detail::first_of(memory.scratch.numbers, 2 * size);
-        const auto gains = numbers.first(size);
-        std::transform(labels.begin(), labels.end(), gains.begin(), nn::detail::gain);
-        nn::detail::order_by_score(scores.subspan(begins_[list], size), order);
-        double dcg = 0.0;
-        for (std::size_t r = 0; r < std::min(k, size); ++r) {
-            dcg += gains[order[r]] * nn::detail::discount(r);
-        }
-        return dcg / nn::detail::best_dcg(gains, k, numbers.last(size));
-    }
-
     BoostingObjective kind_;
     nn::LambdaRank lambda_rank_;
     std::uint64_t seed_;
     std::span<const float> labels_;
+    std::span<const std::size_t> group_sizes_;
     std::span<const float> weights_;  // empty if all are 1
     double weight_sum_ = 0.0;
     std::vector<std::size_t> begins_;  // of each list, and the end of the last one

@@ -292,6 +292,9 @@ private:
 /// Reads a model that CatBoost saved as JSON (save_model(path, format="json")): symmetric and other trees, one or
 /// several outputs, splits on numeric features. A missing value is NaN.
 ///
+/// A symmetric tree of d levels becomes 2^d - 1 splits. A forest takes about 120 bytes per leaf, and a forged file may
+/// have two for one: reading it may need 60 times its size.
+///
 /// Errors    IOError if the file cannot be read;  CorruptData with the position and the field if it is not such a
 ///           model, or if it splits on categorical, text or embedding features
 [[nodiscard]] inline TreeEnsemble read_catboost(const std::string& path) {

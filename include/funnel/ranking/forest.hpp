@@ -39,6 +39,15 @@ class ForestScratch {
 template <class Backend = kernels::DefaultBackend>
 class BasicForest;
 
+namespace detail {
+
+/// A forest of which a reader has checked all that problem_of() checks, in words of its file.
+struct CheckedForest {
+    TreeEnsemble trees;
+};
+
+}  // namespace detail
+
 /// Scores rows with a forest that LightGBM, XGBoost, CatBoost, scikit-learn or ranking/lambdamart.hpp trained.
 ///
 /// Blocks of 256 rows are scored together: features become codes of one byte, and each tree compares all rows with all
@@ -65,6 +74,10 @@ public:
             raise<InvalidArgument>("Forest: " + problem);
         }
         plan_ = detail::ForestPlan(trees_, detail::engine_costs(Backend{}));
+    }
+    explicit BasicForest(detail::CheckedForest checked)
+        : trees_(std::move(checked.trees)), plan_(trees_, detail::engine_costs(Backend{})) {
+        FUNNEL_ASSERT(detail::problem_of(trees_).empty());
     }
 
     BasicForest(const BasicForest&) = default;

@@ -147,22 +147,22 @@ private:
     struct NumericSplit {
         NumericSplit() = default;
         NumericSplit(const TreeSplit& split, std::size_t at)
-            : place(at),
-              key(key_at_most(split.threshold)),
+            : key(key_at_most(split.threshold)),
               feature(split.feature),
+              place(at & (~std::uint64_t{0} >> 2U)),
               zero_is_missing(split.zero_is_missing),
               missing_goes_left(split.missing_goes_left) {}
 
         [[nodiscard]] std::uint64_t feature_and_key() const noexcept {
             return (std::uint64_t{feature} << 32U) | (static_cast<std::uint32_t>(key) ^ 0x8000'0000U);
         }
-        [[nodiscard]] auto rule() const noexcept { return std::tuple(feature, zero_is_missing); }
+        [[nodiscard]] auto rule() const noexcept { return std::tuple(feature, static_cast<bool>(zero_is_missing)); }
 
-        std::size_t place;
         std::int32_t key;
         std::uint32_t feature;
-        bool zero_is_missing;
-        bool missing_goes_left;
+        std::uint64_t place : 62;  // all of it in 16 bytes, because sorting moves them several times
+        bool zero_is_missing : 1;
+        bool missing_goes_left : 1;
     };
     struct CategorySplit {
         CategoryKeys keys;

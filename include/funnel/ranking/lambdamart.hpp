@@ -150,7 +150,8 @@ private:
         require(rows.rows() > 0 && rows.cols() > 0, "LambdaMART::fit: rows must have at least one row and one column");
         require_below(rows.rows(), std::numeric_limits<std::uint32_t>::max(), "LambdaMART::fit: number of rows");
         const detail::Objective objective(options.objective, options.lambda_rank, options.seed, training.labels,
-                                          training.group_sizes, training.weights, rows.rows());
+                                          training.group_sizes, training.weights, rows.rows(),
+                                          "LambdaMART::fit: training rows");
         const auto& positions = training.positions;
         require_equal(positions.size(), positions.empty() ? 0 : rows.rows(), "LambdaMART::fit: number of positions");
         require(positions.empty() || objective.ranks(), "LambdaMART::fit: positions need a ranking objective");
@@ -162,7 +163,8 @@ private:
             require_equal(validation->rows.cols(), rows.cols(),
                           "LambdaMART::fit: number of columns of the validation rows");
             judge.emplace(options.objective, options.lambda_rank, options.seed, validation->labels,
-                          validation->group_sizes, std::span<const float>{}, validation->rows.rows());
+                          validation->group_sizes, std::span<const float>{}, validation->rows.rows(),
+                          "LambdaMART::fit: validation rows");
             require(judge->can_judge(),
                     "LambdaMART::fit: validation needs a row, and for a ranking objective a label above 0");
         }

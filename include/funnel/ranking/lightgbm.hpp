@@ -34,7 +34,7 @@ namespace ranking {
 
 /// Reads a forest that LightGBM saved, ready to score. Errors as read_lightgbm().
 [[nodiscard]] inline Forest load_lightgbm(const std::string& path) {
-    return Forest(read_lightgbm(path));
+    return Forest(detail::CheckedForest{read_lightgbm(path)});
 }
 
 /// Saves a forest as a LightGBM model: LightGBM loads it, and scores with the same bits. The file is written completely

@@ -77,7 +77,7 @@ public:
             version.fail("XGBoost 1.x to 3.x");
         }
         const io::JSONValue learner = root_["learner"];
-        read_head(learner);
+        const XGBoostBase base = read_head(learner);
         io::JSONValue booster = learner["gradient_booster"];
         std::optional<io::JSONValue> weights;
         const io::JSONValue name = booster["name"];
@@ -97,6 +97,7 @@ public:
             weights = dropped;
         }
         read_trees(model, weights);
+        read_base_score(learner["learner_model_param"], base);
         if (const std::string problem = problem_of_head(forest_); !problem.empty()) {
             learner.fail("a valid model", problem);
         }
@@ -104,7 +105,7 @@ public:
     }
 
 private:
-    void read_head(const io::JSONValue& learner) {
+    [[nodiscard]] XGBoostBase read_head(const io::JSONValue& learner) {
         const io::JSONValue parameters = learner["learner_model_param"];
         forest_.sums_in_float = true;
         forest_.features = xgboost_parameter<std::uint32_t>(parameters, "num_feature");
@@ -126,17 +127,21 @@ private:
             name.fail("a known objective");
         }
         forest_.link = objective->link;
-        read_base_score(parameters["base_score"], objective->base);
-
         if (const auto names = learner.find("feature_names"); names && names->size() != 0) {
             for (const io::JSONValue& feature : names->elements()) {
                 forest_.feature_names.push_back(feature.string());
             }
         }
+        return objective->base;
     }
 
-    // A number, or since 3.1 a vector of one number per output.
-    void read_base_score(const io::JSONValue& base_score, XGBoostBase base) {
+    // A number, or since 3.1 a vector of one number per output. Without trees, a score that was to be estimated from
+    // the labels never was: XGBoost takes it as a margin.
+    void read_base_score(const io::JSONValue& parameters, XGBoostBase base) {
+        if (forest_.trees.empty() && xgboost_parameter<std::uint32_t>(parameters, "boost_from_average", 1) != 0) {
+            base = XGBoostBase::Margin;
+        }
+        const io::JSONValue base_score = parameters["base_score"];
         const std::vector<float> scores = in_xgboost_string(base_score, [](const io::JSONValue& value) {
             return value.kind() == io::JSONKind::Number ? std::vector<float>{value.number<float>()}
                                                         : value.numbers<float>();
@@ -207,6 +212,9 @@ private:
 ///
 /// All tree boosters are supported, DART included; all objectives of XGBoost; one or several outputs; categorical
 /// splits. A missing value is NaN. Categories are truncated towards zero.
+///
+/// A set of categories takes a bit for each category up to its largest: all sets together at most 128 MiB, so a file of
+/// 100 KB may need as much. A model that needs more is rejected.
 ///
 /// For binary:hinge, predict() gives classes; for multi:softmax, probabilities: the largest is that of the class.
 ///
