@@ -44,8 +44,13 @@ TEST_CASE("lexicographic: with tolerances of 0, it is the lexicographic order") 
         const auto f = random_objectives(random, random.below(15), 1 + random.below(3), 4);
         Slate expected(f.rows());
         std::iota(expected.begin(), expected.end(), std::size_t{0});
-        std::stable_sort(expected.begin(), expected.end(), [&](std::size_t a, std::size_t b) {
-            return std::lexicographical_compare(f.row(b).begin(), f.row(b).end(), f.row(a).begin(), f.row(a).end());
+        std::sort(expected.begin(), expected.end(), [&](std::size_t a, std::size_t b) {
+            for (std::size_t j = 0; j < f.cols(); ++j) {
+                if (f(a, j) != f(b, j)) {
+                    return f(a, j) > f(b, j);
+                }
+            }
+            return a < b;
         });
         REQUIRE(lexicographic(f, Tolerances(f.cols(), 0.0F), f.rows()) == expected);
     }
