@@ -92,6 +92,10 @@ for path in sorted((INCLUDE / "funnel/kernels/simd").glob("*.hpp")):
 
 # Whoever reads bytes from outside must be fuzzed: readers of files, and classes with a kind of saved file.
 fuzzed = "".join(path.read_text() for path in (ROOT / "tests/fuzz").glob("*_fuzz.cpp"))
+for path in (ROOT / "tests/fuzz").glob("*_fuzz.cpp"):
+    target = path.name.removesuffix("_fuzz.cpp")
+    if f'"{target}"' not in path.read_text():
+        problems.append(f"tests/fuzz/{path.name} must register the target {target}: ./dev fuzz knows targets by their files")
 READS = r"\bread_\w+\(const std::string& path|\bkind = \"\w+\.|ContainerReader file\(path, \""
 for path in sorted(INCLUDE.rglob("*.hpp")):
     name = str(path.relative_to(INCLUDE))
