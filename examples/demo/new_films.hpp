@@ -62,8 +62,9 @@ public:
 
         std::set<std::uint32_t> users;
         std::set<std::pair<std::uint32_t, std::uint32_t>> chosen;
+        const double since = now - time_span(train) / 12.0;
         for (const auto& row : train) {
-            if (row.time > now - time_span(train) / 12.0) {
+            if (row.time > since) {
                 users.insert(row.user);
                 chosen.insert({row.user, row.item});
             }

@@ -7,6 +7,7 @@ It ends with a report or with one line that says what is wrong, and shows nothin
 
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -45,8 +46,12 @@ def refused(name, text, *says, **more):
     check(name, text, says, succeeds=False, **more)
 
 
-no_genres = ("diversity", "genre distance", "-nan")
+no_genres = ("diversity", "genre distance", "-nan", "MMR", "DPP")
 check("no genres", many(lambda n: n), ["lists show item keys", "whole request"], no_genres)
+rows = [(draws.randrange(60), draws.randrange(300), n) for n in range(4000)]
+page, printed, _ = check("last mile", table(rows), ["two explored  against", "logged decisions"], no_genres)
+if "The last mile" not in page or not re.search(r"Of the \d+ places shown to warm users, [1-9]\d* have a film", printed):
+    problems.append(f"last mile: not on the page, or nothing is explored:\n{printed}")
 check("times before 1970", many(lambda n: n - 10**6), ["whole request"], no_genres)
 check("few users", table((u, i, 100 * u + i) for u in range(3) for i in range(4)), ["1 user is evaluated"], ("1 users",))
 keys = [(f"<b>{draws.randrange(30)}", f"<script>{draws.randrange(40)}", n) for n in range(600)]
