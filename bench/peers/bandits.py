@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Bandits beside Open Bandit Pipeline (obp), MABWiser, NumPy and SciPy: beta draws, decisions, rewards, propensities.
 
-obp 0.3.3 is the last version that runs without PyTorch. Its policies compute what those of 0.5.7 do, but for the mean rewards of
+obp 0.3.3 runs without PyTorch, which 0.4.1 and later need. Its policies compute what those of 0.5.7 do, but for the mean rewards of
 EpsilonGreedy, which this file sets as 0.5.7 would. obp applies a reward at once (batch_size 1), as funnel does; for that it copies
 the statistics of all arms, so rewards of linear policies are measured with two arms, the fewest that it takes.
 
 Choices are random, so they are compared by their frequencies: `differing` counts the libraries, funnel among them, whose
 frequencies a chi-squared test rejects, given the propensities that funnel states. "P(best)" checks such propensities against a
-fine quadrature. LinTS of MABWiser 2.7.4 is timed, but its choices are not compared: fit() gives each arm a copy of the same random
-generator, so the draws of its arms are not independent. Draws are compared by a Kolmogorov-Smirnov test. Each test rejects what is right with a probability of 1e-6.
+fine quadrature. Draws are compared by a Kolmogorov-Smirnov test. Each test rejects what is right with a probability of 1e-6.
 Posteriors after rewards, and decisions of LinUCB, must be equal.
+
+The choices of LinTS of MABWiser 2.7.4 are not compared: fit() gives each arm a copy of the same random generator, so the draws
+of its arms are not independent, and some arms are chosen too often.
 
 All times are CPU time of one thread.
 """
