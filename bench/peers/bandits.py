@@ -57,10 +57,11 @@ def each(work, times):
 
 
 def is_rejected(counts, probabilities):
-    """A chi-squared test. Arms that are expected less than 5 times are counted together."""
+    """A chi-squared test of groups of arms, from the most probable arm on, each expected about 10 times or more."""
     counts, expected = numpy.ravel(counts), counts.sum() * numpy.ravel(probabilities)
-    rare = expected < 5
-    observed, expected = (numpy.append(x[~rare], x[rare].sum()) for x in (counts, expected))
+    order = numpy.argsort(-expected)
+    group = numpy.minimum(numpy.cumsum(expected[order]) // 10, expected.sum() // 10 - 1).astype(int)
+    observed, expected = (numpy.bincount(group, x[order]) for x in (counts, expected))
     observed, expected = observed[expected > 0], expected[expected > 0]
     return not scipy.stats.chi2.sf(((observed - expected) ** 2 / expected).sum(), len(expected) - 1) >= PROBABILITY
 
