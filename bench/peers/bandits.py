@@ -63,7 +63,7 @@ def is_rejected(counts, probabilities):
     group = numpy.minimum(numpy.cumsum(expected[order]) // 10, expected.sum() // 10 - 1).astype(int)
     observed, expected = (numpy.bincount(group, x[order]) for x in (counts, expected))
     observed, expected = observed[expected > 0], expected[expected > 0]
-    return not scipy.stats.chi2.sf(((observed - expected) ** 2 / expected).sum(), len(expected) - 1) >= PROBABILITY
+    return not scipy.stats.chi2.sf(((observed - expected) ** 2 / expected).sum(), max(1, len(expected) - 1)) >= PROBABILITY
 
 
 def counts_of(choose, times, arms):
