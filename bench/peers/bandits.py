@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Bandits beside Open Bandit Pipeline (obp), MABWiser, NumPy and SciPy: beta draws, decisions, rewards, propensities.
 
-obp 0.3.3 is the last version that runs without PyTorch. Its policies compute what those of 0.5.7 do, but for the mean rewards of
+obp 0.3.3 runs without PyTorch, which 0.4.1 and later need. Its policies compute what those of 0.5.7 do, but for the mean rewards of
 EpsilonGreedy, which this file sets as 0.5.7 would. obp applies a reward at once (batch_size 1), as funnel does; for that it copies
 the statistics of all arms, so rewards of linear policies are measured with two arms, the fewest that it takes.
 
 Choices are random, so they are compared by their frequencies: `differing` counts the libraries, funnel among them, whose
 frequencies a chi-squared test rejects, given the propensities that funnel states. "P(best)" checks such propensities against a
-fine quadrature. LinTS of MABWiser 2.7.4 is timed, but its choices are not compared: fit() gives each arm a copy of the same random
-generator, so the draws of its arms are not independent. Draws are compared by a Kolmogorov-Smirnov test. Each test rejects what is right with a probability of 1e-6.
+fine quadrature. Draws are compared by a Kolmogorov-Smirnov test. Each test rejects what is right with a probability of 1e-6.
 Posteriors after rewards, and decisions of LinUCB, must be equal.
+
+The choices of LinTS of MABWiser 2.7.4 are not compared: fit() gives each arm a copy of the same random generator, so the draws
+of its arms are not independent, and some arms are chosen too often.
 
 All times are CPU time of one thread.
 """
@@ -55,12 +57,13 @@ def each(work, times):
 
 
 def is_rejected(counts, probabilities):
-    """A chi-squared test. Arms that are expected less than 5 times are counted together."""
+    """A chi-squared test of groups of arms, from the most probable arm on, each expected about 10 times or more."""
     counts, expected = numpy.ravel(counts), counts.sum() * numpy.ravel(probabilities)
-    rare = expected < 5
-    observed, expected = (numpy.append(x[~rare], x[rare].sum()) for x in (counts, expected))
+    order = numpy.argsort(-expected)
+    group = numpy.minimum(numpy.cumsum(expected[order]) // 10, expected.sum() // 10 - 1).astype(int)
+    observed, expected = (numpy.bincount(group, x[order]) for x in (counts, expected))
     observed, expected = observed[expected > 0], expected[expected > 0]
-    return not scipy.stats.chi2.sf(((observed - expected) ** 2 / expected).sum(), len(expected) - 1) >= PROBABILITY
+    return not scipy.stats.chi2.sf(((observed - expected) ** 2 / expected).sum(), max(1, len(expected) - 1)) >= PROBABILITY
 
 
 def counts_of(choose, times, arms):

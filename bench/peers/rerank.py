@@ -8,8 +8,8 @@ calibrated slates are short functions in this file, each in the fastest form of 
 
 A row "prepared" starts from checked candidates, on NumPy's side from unit vectors; the others start from raw embeddings.
 `differing` counts the positions of all slates that hold another pick than those of the peer. Draws are compared by how often
-each candidate occurs: `differing` counts the candidates whose frequency is more than 5.5 standard errors from the probability
-that KDPP.inclusion_probabilities() gives, on either side, and all of them if the sum of squares is improbable.
+each candidate occurs: `differing` counts the candidates whose frequency, on either side, contradicts the probability that
+KDPP::inclusion_probabilities() gives, and all of them if the sum of squares is improbable.
 
 All times are CPU time of one thread.
 """
@@ -217,13 +217,14 @@ def compare_calibrated():
 
 
 def differing_frequencies(counts, draws, exact):
-    """How many candidates were drawn too often or too rarely. The k counts of a draw repel each other, so the sum of squares
-    varies no more than that of independent counts."""
-    squares = (counts - draws * exact) ** 2 / (draws * exact * (1 - exact))
-    too_far = int((squares > 5.5**2).sum())
-    total = squares.sum()
-    is_improbable = min(scipy.stats.chi2.sf(total, len(exact)), scipy.stats.chi2.cdf(total, len(exact))) < PROBABILITY
-    return len(exact) if is_improbable else too_far
+    """How many candidates were drawn too often or too rarely; all of them if the frequencies together are improbable. The count
+    of a candidate is binomial. Those of one draw repel each other, so squares vary no more than if they were independent."""
+    tail = numpy.minimum(scipy.stats.binom.cdf(counts, draws, exact), scipy.stats.binom.sf(counts - 1, draws, exact))
+    too_far = int((~(tail >= PROBABILITY / len(exact))).sum())
+    often = draws * exact * (1 - exact) > 5
+    squares = ((counts - draws * exact) ** 2 / (draws * exact * (1 - exact)))[often].sum()
+    chi2 = scipy.stats.chi2(often.sum())
+    return too_far if min(chi2.cdf(squares), chi2.sf(squares)) >= PROBABILITY else len(exact)
 
 
 def compare_kdpp():
