@@ -15,7 +15,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace rerank {
 
-/// How relevance is brought to a scale that similarity can be compared with. Equal relevances become 0 (Softmax: 1 / n).
+/// How relevance is brought to the scale of similarity. Equal relevances become 0 (Softmax: 1 / n).
 enum class RelevanceScale {
     Raw,      ///< as it is
     MinMax,   ///< (r - lowest) / (highest - lowest), in [0, 1]
