@@ -272,6 +272,19 @@ TEST_CASE("KDPP: marginals of many candidates sum to k and match the draws") {
     }
 }
 
+TEST_CASE("KDPP: duplicates are never both drawn in sets of 40, whose basis takes more than one block") {
+    Items items = random_items(100, 48, 6);
+    std::copy_n(items.embeddings.begin(), 50 * 48, items.embeddings.begin() + 50 * 48);  // 50 + i repeats i
+    KDPP sampler(items.view(), items.quality, {.k = 40});
+    for (int draw = 0; draw < 200; ++draw) {
+        std::vector<int> counts(50, 0);
+        for (const std::size_t i : sampler.sample()) {
+            ++counts[i % 50];
+        }
+        CHECK(*std::max_element(counts.begin(), counts.end()) == 1);
+    }
+}
+
 TEST_CASE("KDPP: duplicates are never both drawn") {
     Items items = random_items(12, 6, 9);
     for (std::size_t c = 0; c < 6; ++c) {
