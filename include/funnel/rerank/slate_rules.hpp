@@ -267,6 +267,7 @@ struct RuledSlate {
     std::vector<std::size_t> positions;
     std::vector<Relaxation> set_aside;
     std::vector<NamedShortage> short_of;
+    std::vector<DroppedPin> dropped;
 
     [[nodiscard]] auto begin() const noexcept FUNNEL_LIFETIMEBOUND { return positions.begin(); }
     [[nodiscard]] auto end() const noexcept FUNNEL_LIFETIMEBOUND { return positions.end(); }
@@ -281,7 +282,7 @@ template <class Select, SlateRule... Rules>
 [[nodiscard]] RuledSlate under_rules(SlateRules<Rules...> rules, const Select& select) {
     std::vector<std::size_t> positions = select(rules);
     SlateReport report = rules.report();
-    return {std::move(positions), std::move(report.relaxed), std::move(report.short_of)};
+    return {std::move(positions), std::move(report.relaxed), std::move(report.short_of), std::move(report.dropped)};
 }
 
 }  // namespace rerank
