@@ -2,7 +2,8 @@
 #pragma once
 
 #include <funnel/bandits/linear_arms.hpp>
-#include <funnel/bandits/propensities.hpp>
+#include <funnel/bandits/posteriors.hpp>
+#include <funnel/bandits/top_k_quadrature.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
@@ -184,7 +185,7 @@ private:
             }
         }
         std::replace(deviations.begin(), deviations.end(), 0.0, narrowest > 0.0 ? 1e-6 * narrowest : 1.0);
-        const auto found = normal_top_k_probabilities(means, deviations, 1);
+        const auto found = detail::top_k_probabilities(detail::NormalPosteriors(means, deviations), 1);
         std::vector<double> probabilities(estimates.size(), 0.0);
         for (std::size_t i = 0; i < found.size(); ++i) {
             probabilities[taking_part[i]] = found[i];

@@ -33,6 +33,7 @@ inline void exp_each(Nodes& x) noexcept {
         const double clamped = x[m] < -700.0 ? -700.0 : x[m];
         exponents[m] = static_cast<std::int32_t>(clamped * std::numbers::log2e + 1024.5) - 1024;
         const auto whole = static_cast<double>(exponents[m]);
+        // log(2) in two parts.  NOLINTNEXTLINE(modernize-use-std-numbers)
         rest[m] = clamped - whole * 0.693147180369123816490 - whole * 1.90821492927058770002e-10;
         sum[m] = series.back();
     }

@@ -39,7 +39,7 @@ namespace detail {
 
 template <class Options>
 [[nodiscard]] double alpha_of(const Options& options) noexcept {
-    const double theta = static_cast<double>(options.theta);
+    const auto theta = static_cast<double>(options.theta);
     return options.alpha ? static_cast<double>(*options.alpha) : theta / (2.0 * (1.0 - theta));
 }
 

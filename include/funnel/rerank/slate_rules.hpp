@@ -21,6 +21,16 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace rerank {
 
+namespace detail {
+
+template <class R>
+inline constexpr bool is_filter = false;
+template <class R>
+    requires requires { R::is_filter; }
+inline constexpr bool is_filter<R> = R::is_filter;
+
+}  // namespace detail
+
 /// A rule with a name for the report.
 template <SlateRule R>
 struct NamedRule {
@@ -123,7 +133,7 @@ public:
         for_each_rule(
             [&](const auto& named, std::size_t at) { kept_until_[at] = named.is_hard ? never : soft_rules--; });
         for_each_rule([&](const auto& named, std::size_t) {
-            if constexpr (requires { requires std::remove_cvref_t<decltype(named.rule)>::is_filter; }) {
+            if constexpr (detail::is_filter<std::remove_cvref_t<decltype(named.rule)>>) {
                 if (named.is_hard) {
                     drop_pins(named);
                 }
