@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/config.hpp>
+#include <funnel/core/math.hpp>
 
 #include <algorithm>
 #include <array>

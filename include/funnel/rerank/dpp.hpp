@@ -132,7 +132,8 @@ template <kernels::HostBackend Backend, SlateRule Rule>
 /// Cost      O(n d k + d k^2) time at most; usually a fraction, because the residual of a candidate is computed only
 ///           while it may be the best. Memory: up to n x d floats
 /// Errors    InvalidArgument if theta lies outside [0, 1), alpha is negative, a relevance is not finite, there is not
-///           one row per candidate, or a row is not finite or has a norm above 1.8e19
+///           one row per candidate, a row is not finite or has a norm above 1.8e19, or the rule is about another number
+///           of candidates
 /// Source    Chen, Zhang & Zhou, "Fast greedy MAP inference for determinantal point process", NeurIPS 2018
 template <kernels::HostBackend Backend, class Rule = AnyCandidate>
     requires SlateRule<std::remove_reference_t<Rule>>
@@ -140,6 +141,7 @@ template <kernels::HostBackend Backend, class Rule = AnyCandidate>
                                            const DPPOptions& options = {}, Rule&& rule = {}) {
     detail::check_dpp(relevance, options, "dpp");
     detail::require_one_row_each(relevance, candidates.size(), "dpp");
+    detail::require_rule_of(rule, candidates.size(), "dpp");
     detail::GreedyMemory memory;
     return detail::dpp_of_features<Backend>(relevance, candidates.features(), options, memory, rule).first;
 }
@@ -150,6 +152,7 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend, class Rule = A
                                            const DPPOptions& options = {}, Rule&& rule = {}) {
     detail::check_dpp(relevance, options, "dpp");
     detail::require_one_row_each(relevance, embeddings.rows(), "dpp");
+    detail::require_rule_of(rule, embeddings.rows(), "dpp");
     std::vector<double> lengths(embeddings.rows());
     detail::lengths_of_rows<Backend>(embeddings, lengths, "dpp");
     detail::GreedyMemory memory;
@@ -165,6 +168,7 @@ template <kernels::HostBackend Backend, class Rule = AnyCandidate>
                                 const DPPOptions& options = {}, Rule&& rule = {}) {
     detail::check_dpp(relevance, options, "explain_dpp");
     detail::require_one_row_each(relevance, candidates.size(), "explain_dpp");
+    detail::require_rule_of(rule, candidates.size(), "explain_dpp");
     detail::GreedyMemory memory;
     const auto [positions, end] =
         detail::dpp_of_features<Backend>(relevance, candidates.features(), options, memory, rule);
@@ -193,7 +197,8 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend, class Rule = A
 /// As above, in the caller's memory: fills out with the picks, at most min(k, n, out.size()). For hot paths.
 ///
 /// Not checked: that relevance is finite and has candidates.size() elements, that the options are valid, and that
-/// scratch.holds(candidates.size(), candidates.dimension(), options.k). The rule must not throw.
+/// scratch.holds(candidates.size(), candidates.dimension(), options.k). The rule must be about these candidates, and
+/// must not throw.
 template <kernels::HostBackend Backend, class Rule = AnyCandidate>
     requires SlateRule<std::remove_reference_t<Rule>>
 [[nodiscard]] SlateCount dpp(std::span<const float> relevance, const SlateCandidates<Backend>& candidates,

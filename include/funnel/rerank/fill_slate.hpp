@@ -26,7 +26,7 @@ namespace rerank {
 /// Shapes    relevance: n;  rule: about the candidates 0 .. n - 1; it is changed: use a new one for the next slate
 /// Returns   positions, in slate order: min(k, n), or fewer if the rule allows no candidate at a place
 /// Cost      O(n log n) and up to n k questions to the rule
-/// Errors    InvalidArgument if a relevance is not finite
+/// Errors    InvalidArgument if a relevance is not finite, or the rule is about another number of candidates
 template <class R = AnyCandidate>
     requires SlateRule<std::remove_cvref_t<R>>
 [[nodiscard]] std::vector<std::size_t> fill_slate(std::span<const float> relevance, std::size_t k, R&& rule = {}) {
@@ -36,6 +36,7 @@ template <class R = AnyCandidate>
                                    " at position " + std::to_string(i));
         }
     }
+    detail::require_rule_of(rule, relevance.size(), "fill_slate");
     std::vector<std::size_t> remaining(relevance.size());
     std::iota(remaining.begin(), remaining.end(), std::size_t{0});
     std::sort(remaining.begin(), remaining.end(), [&](std::size_t a, std::size_t b) {

@@ -62,6 +62,8 @@ public:
     }
     GroupQuota(const Groups&&, std::size_t, const std::vector<Quota>&) = delete;
 
+    [[nodiscard]] std::size_t candidates() const noexcept { return groups_->candidates(); }
+
     [[nodiscard]] bool allows(std::size_t candidate) const noexcept {
         if (has_room_ || is_pinned(candidate)) {
             return true;

@@ -58,6 +58,7 @@ template <KernelRow Row, class Rule = AnyCandidate>
 [[nodiscard]] Slate kernel_dpp(std::span<const double> diagonal, const Row& row, const KernelDPPOptions& options = {},
                                Rule&& rule = {}) {
     require_not_negative(options.time_budget_ms.value_or(0.0), "kernel_dpp: time_budget_ms");
+    detail::require_rule_of(rule, diagonal.size(), "kernel_dpp");
     constexpr double tolerance = 3e-5;
     const std::size_t n = diagonal.size();
     const std::size_t k = std::min(options.k, n);

@@ -70,6 +70,8 @@ public:
         detail::require_finite_norms(embeddings, "NearDuplicates: embeddings");
     }
 
+    [[nodiscard]] std::size_t candidates() const noexcept { return embeddings_.rows(); }
+
     [[nodiscard]] bool allows(std::size_t candidate) const noexcept { return copies_[candidate] == 0; }
 
     void place(std::size_t candidate) {

@@ -44,6 +44,9 @@ struct TradeOff {
 /// weight, though they may be Pareto-optimal. Differences of less than 1e-6 of a value may be lost, because scores are
 /// floats.
 ///
+/// Objectives of very different size, such as euros and probabilities, crowd their weights near 0 or 1:
+/// scale_objectives() brings them to [0, 1].
+///
 /// Shapes    objectives: n x 2, higher is better
 /// Returns   the points by falling first and rising second sum; one point if one slate is best in both
 /// Cost      at most two calls of `select` per point, and two more, each with O(n) to score the candidates

@@ -152,6 +152,7 @@ template <kernels::HostBackend Backend, class Rule = AnyCandidate>
                                const WindowDPPOptions& options = {}, Rule&& rule = {}) {
     detail::check_dpp(relevance, options, "window_dpp");
     detail::require_one_row_each(relevance, candidates.size(), "window_dpp");
+    detail::require_rule_of(rule, candidates.size(), "window_dpp");
     require(options.window >= 1, "window_dpp: window must be at least 1, got 0");
     const detail::Deadline deadline(options.time_budget_ms);
     const detail::FeatureRows features = candidates.features();
