@@ -40,7 +40,7 @@ struct KDPPOptions {
 ///     1. Draw k eigenvectors of L, each set in proportion to the product of its eigenvalues (ElementarySymmetric).
 ///     2. Draw k candidates from the projection on these eigenvectors (ProjectionDPP).
 ///
-/// Eigenvectors come from the d x d matrix of the features (dual form). L itself is never built. This header needs Eigen.
+/// Eigenvectors come from the d x d matrix of the features (dual form). L itself is never built. The header needs Eigen.
 ///
 /// Cost      constructor: O(n d min(n, d) + min(n, d)^3) time, two n x rank matrices of doubles;  draw: O(rank +
 ///           k^3 log k + k log(k) log(n))
@@ -77,8 +77,8 @@ public:
         return KDPP(std::move(pairs), options);
     }
 
-    /// Draws a set: k positions, ascending. Two samplers with the same input and seed draw the same sequence of sets. To
-    /// draw a set again, use one sampler per request, with the number of the request as its seed.
+    /// Draws a set: k positions, ascending. Two samplers with the same input and seed draw the same sequence of sets.
+    /// To draw a set again, use one sampler per request, with the number of the request as its seed.
     [[nodiscard]] std::vector<std::size_t> sample() {
         std::vector<std::size_t> picks(k());
         sample(picks);
