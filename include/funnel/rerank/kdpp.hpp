@@ -40,7 +40,7 @@ struct KDPPOptions {
 ///     1. Draw k eigenvectors of L, each set in proportion to the product of its eigenvalues (ElementarySymmetric).
 ///     2. Draw k candidates from the projection on these eigenvectors (ProjectionDPP).
 ///
-/// Eigenvectors come from the d x d matrix of the features (dual form). L itself is never built. The header needs Eigen.
+/// Eigenvectors come from the d x d matrix of the features (dual form). L itself is never built. Needs Eigen.
 ///
 /// Cost      constructor: O(n d min(n, d) + min(n, d)^3) time, two n x rank matrices of doubles;  draw: O(rank +
 ///           k^3 log k + k log(k) log(n))
