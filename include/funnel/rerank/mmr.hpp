@@ -128,9 +128,7 @@ template <kernels::HostBackend Backend, SlateRule Rule>
         return {0, SlateEnd::OutOfTime};
     }
     std::size_t first = n;  // by relevance only; ties go to the smaller position
-    double largest = 0.0;
     for (std::size_t i = 0; i < n; ++i) {
-        largest = std::max(largest, math::abs(static_cast<double>(relevance[i])));
         if ((first == n || relevance[i] > relevance[first]) && std::as_const(rule).allows(i)) {
             first = i;
         }
@@ -143,7 +141,7 @@ template <kernels::HostBackend Backend, SlateRule Rule>
     if (k == 1) {
         return {1, SlateEnd::Complete};
     }
-    RedundancyMeasure<Backend> measure(features, options.lambda, largest, memory);
+    RedundancyMeasure<Backend> measure(features, options.lambda, memory);
     BlockGreedy<Backend, RedundancyMeasure<Backend>> greedy(features, relevance, measure, memory);
     const auto order = std::span(memory.order).first(n);
     const auto slot = static_cast<std::size_t>(std::find(order.begin(), order.end(), first) - order.begin());
