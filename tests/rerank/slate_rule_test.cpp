@@ -45,7 +45,8 @@ TEST_CASE("rules: groups of the catalogue are not taken for those of the candida
     CHECK_THROWS_AS((void)fill_slate(scores, 5, GroupQuota(catalogue, 5, {})), InvalidArgument);
     CHECK_THROWS_AS((void)fill_slate(scores, 5, ReservedPlaces(21, {}, {})), InvalidArgument);
     CHECK_THROWS_AS((void)fill_slate(scores, 5, Pins(21, 5, {})), InvalidArgument);
-    CHECK_THROWS_AS((void)fill_slate(scores, 5, NearDuplicates(funnel::Matrix<float>(21, 2))), InvalidArgument);
+    const funnel::Matrix<float> more(21, 2);
+    CHECK_THROWS_AS((void)fill_slate(scores, 5, NearDuplicates(more)), InvalidArgument);
     CHECK_THROWS_WITH_AS((void)mmr(scores, rows, {}, GroupCap(catalogue)), about("mmr").c_str(), InvalidArgument);
     CHECK_THROWS_WITH_AS((void)dpp(scores, rows, {}, GroupCap(catalogue)), about("dpp").c_str(), InvalidArgument);
     CHECK_THROWS_WITH_AS((void)window_dpp(scores, rows, {}, GroupCap(catalogue)), about("window_dpp").c_str(),

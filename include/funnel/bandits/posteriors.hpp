@@ -154,8 +154,13 @@ private:
         // log of f(mode + d) / f(mode), without the cancellation of terms of the size of a + b.
         [[nodiscard]] double below_peak(double d) const noexcept {
             const double p = a / (a + b);
-            return p < 0.5 ? a * d - (a + b) * math::log1p(p * __builtin_expm1(d))
-                           : -b * d - (a + b) * math::log1p(b / (a + b) * __builtin_expm1(-d));
+            return p < 0.5 ? a * d - (a + b) * log_mix(p, d) : -b * d - (a + b) * log_mix(b / (a + b), -d);
+        }
+
+        // log(1 - share + share exp(x)); exp overflows for the distances that small shapes reach.
+        [[nodiscard]] static double log_mix(double share, double x) noexcept {
+            return x > 30.0 ? x + math::log(share + (1.0 - share) * math::exp(-x))
+                            : math::log1p(share * __builtin_expm1(x));
         }
     };
 

@@ -36,8 +36,9 @@ public:
         }
     }
 
-    /// widest: the width of a panel over the scale of the narrowest arm there.
-    [[nodiscard]] std::vector<double> operator()(double widest) const {
+    /// widest: the width of a panel over the scale of the narrowest arm there.  lost: the largest error of the total
+    /// probability of an arm, of those that lie in the panels as a whole.
+    [[nodiscard]] std::vector<double> operator()(double widest, double& lost) const {
         const std::size_t n = supports_.size();
         std::vector<double> result(n, 0.0);
         std::vector<double> above(n, 0.0);  // P(arm exceeds the end of the panel)
@@ -45,7 +46,9 @@ public:
         std::vector<Nodes> forwards;
         std::vector<Nodes> backwards;
         const std::vector<double> ends = panels(widest);
+        double lowest = ends.back();
         for (std::size_t panel = ends.size() - 1; panel-- > 0;) {
+            lowest = ends[panel];
             const double half = 0.5 * (ends[panel + 1] - ends[panel]);
             Nodes t;
             for (std::size_t m = 0; m < t.size(); ++m) {
@@ -63,6 +66,10 @@ public:
             if (add_panel(arms, half, forwards, backwards, result) < 1e-14) {
                 break;
             }
+        }
+        lost = 0.0;
+        for (std::size_t i = 0; i < n; ++i) {
+            lost = supports_[i].low >= lowest ? std::max(lost, math::abs(above[i] - 1.0)) : lost;
         }
         return result;
     }
@@ -180,11 +187,13 @@ template <class Posteriors>
     const TopKQuadrature<Posteriors> quadrature(posteriors, k);
     std::vector<double> result;
     double excess = 1.0;
-    for (double widest = 2.0; widest > 0.2 && !(math::abs(excess) < 1e-9); widest /= 2.0) {
-        result = quadrature(widest);
+    double lost = 1.0;
+    for (double widest = 2.0; widest > 0.2 && !(math::abs(excess) < 1e-9 && lost < 1e-9); widest /= 2.0) {
+        result = quadrature(widest, lost);
         excess = std::accumulate(result.begin(), result.end(), 0.0) / static_cast<double>(k) - 1.0;
     }
-    require(math::abs(excess) < 1e-8, "propensities: the quadrature must converge; a posterior is too narrow");
+    require(math::abs(excess) < 1e-8 && lost < 1e-8,
+            "propensities: the quadrature must converge; a posterior is too narrow");
     for (double& p : result) {
         p = std::min(p / (1.0 + excess), 1.0);
     }

@@ -125,7 +125,9 @@ template <kernels::HostBackend Backend, SlateRule Rule>
 ///
 /// L is never formed. The picks are those of scores in double, on every backend; scores whose ratio is 1 up to
 /// rounding (1e-9) tie, and ties go to the smaller position. A candidate whose unit vector has a squared distance below
-/// 4 d 2^-23 from the span of the picks is never picked: a duplicate, or any candidate once the rank is reached.
+/// 4 d 2^-23 from the span of the picks is never picked: a duplicate, or any candidate once the rank is reached. That
+/// holds under a rule too: the slate ends where a rule asks for such a candidate, such as a pin, or for no other. Give
+/// the rule NearDuplicates where copies may occur.
 ///
 /// Shapes    relevance: n;  embeddings: n x d, of any lengths; a row of zeros is never picked
 /// Returns   positions, in the order of the picks: at most min(k, n, rank); fewer if the rule forbids all that remain

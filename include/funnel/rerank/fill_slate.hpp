@@ -44,16 +44,23 @@ template <class R = AnyCandidate>
     });
 
     std::vector<std::size_t> slate;
+    std::vector<bool> is_taken(remaining.size(), false);  // by place in `remaining`
+    std::size_t first = 0;                                // all before it are taken
     while (slate.size() < k) {
-        const auto next = std::find_if(remaining.begin(), remaining.end(), [&](std::size_t candidate) {
-            return static_cast<bool>(std::as_const(rule).allows(candidate));
-        });
-        if (next == remaining.end()) {
+        while (first < remaining.size() && is_taken[first]) {
+            ++first;
+        }
+        std::size_t next = first;
+        while (next < remaining.size() &&
+               (is_taken[next] || !static_cast<bool>(std::as_const(rule).allows(remaining[next])))) {
+            ++next;
+        }
+        if (next == remaining.size()) {
             break;
         }
-        slate.push_back(*next);
-        rule.place(*next);
-        remaining.erase(next);
+        slate.push_back(remaining[next]);
+        rule.place(remaining[next]);
+        is_taken[next] = true;
     }
     return slate;
 }

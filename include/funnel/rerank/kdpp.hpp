@@ -168,6 +168,9 @@ public:
                 probabilities[i] += weights[c] * vectors()(i, c) * vectors()(i, c);
             }
         }
+        for (double& probability : probabilities) {
+            probability = std::min(probability, 1.0);  // sums are rounded
+        }
         return probabilities;
     }
 
