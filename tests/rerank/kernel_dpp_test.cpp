@@ -27,11 +27,11 @@ using Positions = std::vector<std::size_t>;
 
 // Cosines of (1, 0), (.999, .0447), (0, 1), (-.6, .8).
 Matrix<float> four_cosines() {
-    const float rows[4][2] = {{1.0F, 0.0F}, {0.999F, 0.0447F}, {0.0F, 1.0F}, {-0.6F, 0.8F}};
+    const double rows[4][2] = {{1.0, 0.0}, {0.999, 0.0447}, {0.0, 1.0}, {-0.6, 0.8}};
     Matrix<float> cosines(4, 4);
     for (std::size_t i = 0; i < 4; ++i) {
         for (std::size_t j = 0; j < 4; ++j) {
-            cosines(i, j) = rows[i][0] * rows[j][0] + rows[i][1] * rows[j][1];
+            cosines(i, j) = static_cast<float>(rows[i][0] * rows[j][0] + rows[i][1] * rows[j][1]);
         }
     }
     return cosines;
