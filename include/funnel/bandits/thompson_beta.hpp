@@ -50,9 +50,9 @@ struct ThompsonBetaOptions {
 ///     P(first = i) = floor + (1 - n floor) P(draw_i is the largest)
 ///
 /// With a discount, S and F forget old rewards, for click rates that change; the prior never fades. Propensities are
-/// exact (see beta_top_k_probabilities), so logs of this policy can evaluate other policies. Draws are floats: arms with
-/// more than 1e10 rewards each are chosen more coarsely than the propensities say. With a floor, the first arm is drawn
-/// uniformly with probability n floor. Ties go to the smaller arm.
+/// exact (see beta_top_k_probabilities), so logs of this policy can evaluate other policies. Draws are floats: beyond
+/// 1e10 rewards per arm, choices are coarser than the propensities say. With a floor, the first arm is drawn uniformly
+/// with probability n floor. Ties go to the smaller arm.
 ///
 /// Cost      select: n draws of kernels::beta_logit, and O(n + k log n);  update: O(1), with a discount O(n)
 /// Source    Thompson, "On the likelihood that one unknown probability exceeds another", Biometrika 1933;  Chapelle and

@@ -210,8 +210,8 @@ template <class Arch>
     return batch.get(0);
 }
 
-/// Four neighbouring elements of as many rows as a batch has lanes: lane i of batch c is rows[i][c]. Registers of 512 and
-/// 256 bits take rows i, i + 4, ... into their quarters or halves, which are then transposed like 4 x 4 matrices.
+/// Four neighbouring elements of as many rows as a batch has lanes: lane i of batch c is rows[i][c]. Registers of 512
+/// and 256 bits take rows i, i + 4, ... into their quarters or halves, which are then transposed like 4 x 4 matrices.
 template <class Arch>
 [[nodiscard, gnu::always_inline]] inline std::array<Batch<Arch>, 4> load_columns(
     const std::array<const float*, Batch<Arch>::size>& rows, std::size_t at) noexcept {
