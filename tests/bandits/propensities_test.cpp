@@ -172,3 +172,9 @@ TEST_CASE("beta_top_k_probabilities: shapes near 0 keep their mass, which lies a
         CHECK(funnel::bandits::beta_top_k_probabilities(new_arms, new_arms, 1)[0] == Approx(1.0 / 3.0).epsilon(1e-7));
     }
 }
+
+TEST_CASE(
+    "beta_top_k_probabilities: takes the posterior of a policy with as many rewards as it can have, and its prior") {
+    const std::vector<double> shapes(2, 0x1p53 + 1e9);
+    CHECK(funnel::bandits::beta_top_k_probabilities(shapes, shapes, 1)[0] == Approx(0.5).epsilon(1e-6));
+}

@@ -21,7 +21,7 @@ namespace bandits {
 /// The integral is computed in log-odds, in panels with 16 Gauss-Legendre nodes each, as wide as the narrowest
 /// distribution there. Panels are halved until the probabilities sum to k.
 ///
-/// Shapes    a, b: n, in [1e-6, 2^53]
+/// Shapes    a, b: n, in [1e-6, 2^54]: a policy may have 2^53 rewards, and a prior
 /// Returns   n probabilities with sum min(k, n); their error is below 1e-8 if a + b < 1e9
 /// Cost      O(n k) per node; about 200 nodes if all arms are alike
 /// Errors    InvalidArgument if the shapes differ, a shape is out of range, or the probabilities of the arms do not
@@ -30,8 +30,8 @@ namespace bandits {
                                                                   std::size_t k) {
     require_equal(b.size(), a.size(), "beta_top_k_probabilities: size of b");
     for (std::size_t i = 0; i < a.size(); ++i) {
-        require_between(a[i], 1e-6, 9007199254740992.0, "beta_top_k_probabilities: a");
-        require_between(b[i], 1e-6, 9007199254740992.0, "beta_top_k_probabilities: b");
+        require_between(a[i], 1e-6, 0x1p54, "beta_top_k_probabilities: a");
+        require_between(b[i], 1e-6, 0x1p54, "beta_top_k_probabilities: b");
     }
     return detail::top_k_probabilities(detail::BetaPosteriors(a, b), k);
 }

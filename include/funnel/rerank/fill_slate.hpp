@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/error.hpp>
-#include <funnel/core/math.hpp>
+#include <funnel/rerank/similarities.hpp>
 #include <funnel/rerank/slate_rule.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <numeric>
 #include <span>
-#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -30,12 +28,7 @@ namespace rerank {
 template <class R = AnyCandidate>
     requires SlateRule<std::remove_cvref_t<R>>
 [[nodiscard]] std::vector<std::size_t> fill_slate(std::span<const float> relevance, std::size_t k, R&& rule = {}) {
-    for (std::size_t i = 0; i < relevance.size(); ++i) {
-        if (!math::is_finite(relevance[i])) {
-            raise<InvalidArgument>("fill_slate: relevance must be finite, got " + std::to_string(relevance[i]) +
-                                   " at position " + std::to_string(i));
-        }
-    }
+    detail::require_finite_relevance(relevance, "fill_slate");
     detail::require_rule_of(rule, relevance.size(), "fill_slate");
     std::vector<std::size_t> remaining(relevance.size());
     std::iota(remaining.begin(), remaining.end(), std::size_t{0});
