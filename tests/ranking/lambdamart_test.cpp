@@ -21,6 +21,7 @@
 #include <iterator>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -417,6 +418,76 @@ TEST_CASE("LambdaMART: early stopping keeps the trees with the best validation s
     }
 }
 
+TEST_CASE("LambdaMART: NDCG of validation rows weighs each list by the mean weight of its rows") {
+    const Problem train = random_problem(30, 5);
+    Problem held_out;
+    held_out.rows = Matrix<float>(9, train.rows.cols());
+    for (std::size_t i = 0; i < 9; ++i) {
+        std::copy_n(train.rows.row(3 * i).begin(), train.rows.cols(), held_out.rows.row(i).begin());
+    }
+    held_out.labels = {1, 0, 2, 0, 0, 0, 3, 0, 1};  // nothing is relevant in the second list, which does not count
+    held_out.group_sizes = {4, 2, 3};
+    const std::vector<float> weights{1.0F, 2.0F, 0.0F, 4.0F, 9.0F, 9.0F, 0.5F, 0.5F, 0.0F};
+    const auto model =
+        LambdaMART::fit({train.rows, train.labels, train.group_sizes},
+                        {held_out.rows, held_out.labels, held_out.group_sizes, weights}, {.trees = 1, .ndcg_at = 2});
+    const auto scores = model.forest().score(held_out.rows);
+    const auto of_list = [&](std::size_t begin, std::size_t size) {
+        return funnel::metrics::mean_ndcg(std::span(scores).subspan(begin, size),
+                                          std::span<const float>(held_out.labels).subspan(begin, size), {}, 2,
+                                          funnel::metrics::ExponentialGain{});
+    };
+    const double first = of_list(0, 4);
+    const double last = of_list(6, 3);
+    REQUIRE(std::abs(first - last) > 0.01);
+    // (1 + 2 + 0 + 4) / 4 and (0.5 + 0.5 + 0) / 3, as LightGBM 4.7 computes it
+    const double expected = (7.0 / 4.0 * first + 1.0 / 3.0 * last) / (7.0 / 4.0 + 1.0 / 3.0);
+    REQUIRE(model.validation_scores().size() == 1);
+    CHECK(model.validation_scores()[0] == Approx(expected).epsilon(1e-12));
+}
+
+TEST_CASE("LambdaMART: a validation row of weight 2 counts as two rows, one of weight 0 as none") {
+    Problem train = random_problem(30, 5);
+    const Problem held_out = random_problem(300, 6);  // more rows than are summed as one part
+    const std::size_t n = held_out.labels.size();
+    REQUIRE(n > 2048);
+    for (const auto objective : {BoostingObjective::SquaredError, BoostingObjective::Logloss}) {
+        const auto label = [&](float y) {
+            return objective == BoostingObjective::Logloss ? (y > 1.0F ? 1.0F : 0.0F) : y;
+        };
+        std::vector<float> labels;
+        std::vector<float> weights;
+        std::vector<std::size_t> repeated;
+        std::vector<float> repeated_labels;
+        std::transform(train.labels.begin(), train.labels.end(), train.labels.begin(), label);
+        for (std::size_t i = 0; i < n; ++i) {
+            labels.push_back(label(held_out.labels[i]));
+            weights.push_back(static_cast<float>(i % 3));
+            for (std::size_t copies = 0; copies < i % 3; ++copies) {
+                repeated.push_back(i);
+                repeated_labels.push_back(labels[i]);
+            }
+        }
+        Matrix<float> rows(repeated.size(), held_out.rows.cols());
+        for (std::size_t i = 0; i < repeated.size(); ++i) {
+            std::copy_n(held_out.rows.row(repeated[i]).begin(), rows.cols(), rows.row(i).begin());
+        }
+        const LambdaMARTOptions options{.objective = objective, .trees = 10};
+        const auto scores_by = [&](const ValidationRows& validation, std::size_t threads) {
+            const auto model = LambdaMART::fit({train.rows, train.labels}, validation, options, Threads(threads));
+            return std::vector<double>(model.validation_scores().begin(), model.validation_scores().end());
+        };
+        const auto weighted = scores_by({held_out.rows, labels, {}, weights}, 1);
+        const auto expected = scores_by({rows, repeated_labels}, 1);
+        REQUIRE(weighted.size() == 10);
+        for (std::size_t t = 0; t < 10; ++t) {
+            CHECK(weighted[t] == Approx(expected[t]).epsilon(1e-9));
+        }
+        CHECK(scores_by({held_out.rows, labels, {}, weights}, 4) == weighted);
+        CHECK(scores_by({held_out.rows, labels}, 1) != weighted);
+    }
+}
+
 TEST_CASE("LambdaMART: rejects validation rows that cannot judge, which would stop training after one tree") {
     const Problem train = random_problem(10, 7);
     const Problem held_out = random_problem(5, 8);
@@ -431,9 +502,16 @@ TEST_CASE("LambdaMART: rejects validation rows that cannot judge, which would st
     };
     for (const auto objective : {BoostingObjective::LambdaRank, BoostingObjective::XENDCG}) {
         CHECK_THROWS_WITH_AS((void)trees({held_out.rows, zeros, held_out.group_sizes}, objective),
-                             "LambdaMART::fit: validation needs a row, and for a ranking objective a label above 0",
+                             "LambdaMART::fit: validation needs a row, and for a ranking objective a list with a label "
+                             "above 0 and a weight above 0",
                              InvalidArgument);
     }
+    const std::vector<std::size_t> pair{1, 1};
+    const std::vector<float> labels{1.0F, 0.0F};
+    const std::vector<float> weights{0.0F, 1.0F};  // of the list that does not count
+    const auto two_rows = held_out.rows.view().rows_from(0, 2);
+    CHECK_THROWS_AS((void)trees({two_rows, labels, pair, weights}, BoostingObjective::LambdaRank), InvalidArgument);
+    CHECK(trees({two_rows, labels, {}, weights}, BoostingObjective::LambdaRank) > 0);
     CHECK_THROWS_AS((void)trees({no_rows, {}}, BoostingObjective::LambdaRank), InvalidArgument);
     CHECK_THROWS_AS((void)trees({no_rows, {}}, BoostingObjective::SquaredError), InvalidArgument);
     CHECK(trees({held_out.rows, zeros}, BoostingObjective::SquaredError) > 0);
@@ -568,6 +646,34 @@ TEST_CASE("PositionBias: one step by hand") {
     CHECK(bias.biases()[1] == Approx(second - 0.5 * (4.0 + 0.25 * second) / 0.751).epsilon(1e-14));
 }
 
+TEST_CASE("LambdaMART: position biases are those of LightGBM 4.7, which reads sigmoids from a table") {
+    Matrix<float> rows(12, 1);
+    for (std::size_t i = 0; i < 12; ++i) {
+        rows(i, 0) = static_cast<float>(i);
+    }
+    const std::vector<float> labels{1, 0, 0, 1, 0, 2, 0, 0, 0, 1, 3, 0};
+    const std::vector<std::size_t> group_sizes{4, 4, 4};
+    const std::vector<std::uint32_t> positions{0, 1, 2, 3, 2, 0, 1, 3, 3, 2, 0, 1};
+    struct Expected {
+        std::size_t trees;
+        double l2;  // lambdarank_position_bias_regularization
+        std::vector<double> biases;
+    };
+    const std::vector<Expected> all{{1, 0.0, {0.199607, -0.198725, -0.166009, -0.123675}},
+                                    {2, 0.0, {0.367167, -0.373147, -0.300006, -0.100242}},
+                                    {1, 0.5, {0.050584, -0.0188131, -0.0233848, -0.0170338}},
+                                    {2, 0.5, {0.16172, -0.106994, -0.0982365, 0.00175781}}};
+    for (const Expected& expected : all) {
+        const auto model = LambdaMART::fit(
+            {rows, labels, group_sizes, {}, positions},
+            {.trees = expected.trees, .leaves = 2, .min_rows = 1, .min_hessian = 0.0, .position_bias_l2 = expected.l2});
+        REQUIRE(model.position_biases().size() == 4);
+        for (std::size_t p = 0; p < 4; ++p) {
+            CHECK(std::abs(model.position_biases()[p] - expected.biases[p]) < 4e-6);
+        }
+    }
+}
+
 TEST_CASE("LambdaMART: saved models are those that LightGBM has read, with the same bits of scores") {
     // data/lambdamart_model.py confirmed the text and the scores with LightGBM. It computes the same rows.
     Matrix<float> rows(96, 3);
@@ -656,12 +762,12 @@ TEST_CASE("LambdaMART: rejects NaN labels, shapes that differ, and options out o
     training.positions = {};
     for (const float bad : {-1.0F, not_a_number, infinity}) {
         weights[0] = bad;
-        CHECK(message_of_rows(training, {}).find("LambdaMART::fit: each weight must be") == 0);
+        CHECK(message_of_rows(training, {}).find("LambdaMART::fit: training rows: each weight must be") == 0);
     }
     weights.assign(n, 0.0F);
-    CHECK(message_of_rows(training, {}) == "LambdaMART::fit: at least one weight must be > 0");
+    CHECK(message_of_rows(training, {}) == "LambdaMART::fit: training rows: at least one weight must be > 0");
     training.weights = training.weights.first(1);
-    CHECK(message_of_rows(training, {}).find("LambdaMART::fit: number of weights must be") == 0);
+    CHECK(message_of_rows(training, {}).find("LambdaMART::fit: training rows: number of weights must be") == 0);
 
     const auto validation_message = [&](const Problem& held_out) -> std::string {
         try {
@@ -682,6 +788,9 @@ TEST_CASE("LambdaMART: rejects NaN labels, shapes that differ, and options out o
     wrong = problem;
     wrong.group_sizes.pop_back();
     CHECK(validation_message(wrong).find("LambdaMART::fit: validation rows: sum of group_sizes") == 0);
+    CHECK_THROWS_WITH_AS((void)LambdaMART::fit({problem.rows, problem.labels, problem.group_sizes},
+                                               {problem.rows, problem.labels, problem.group_sizes, weights}),
+                         "LambdaMART::fit: validation rows: at least one weight must be > 0", InvalidArgument);
 
     const Matrix<float> narrow(1, 2);
     const std::vector<float> label{1.0F};

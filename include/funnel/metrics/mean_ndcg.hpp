@@ -18,6 +18,40 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace metrics {
 
+namespace detail {
+
+// The NDCG of each list; -1 for a list without a label above 0. Shapes and errors as in mean_ndcg.
+template <Gain G, Executor E>
+[[nodiscard]] std::vector<double> ndcg_of_lists(std::span<const double> scores, std::span<const float> labels,
+                                                std::span<const std::size_t> group_sizes, std::size_t k, const G& gain,
+                                                E& executor) {
+    require_equal(labels.size(), scores.size(), "mean_ndcg: number of labels");
+    require(std::none_of(scores.begin(), scores.end(), [](const double& score) { return math::is_nan(score); }),
+            "mean_ndcg: scores must not be NaN");
+    require_labels(labels, "mean_ndcg");
+    const std::size_t all = scores.size();
+    std::vector<std::size_t> begins{0};
+    for (const std::size_t size : group_sizes.empty() ? std::span(&all, 1) : group_sizes) {
+        begins.push_back(math::saturating_add(begins.back(), size));
+    }
+    require_equal(begins.back(), scores.size(), "mean_ndcg: sum of group_sizes");
+
+    std::vector<double> values(begins.size() - 1, 0.0);
+    parallel_for(executor, values.size(), 16, [&](std::size_t list) {
+        const auto list_labels = labels.subspan(begins[list], begins[list + 1] - begins[list]);
+        std::vector<std::size_t> order(list_labels.size());
+        std::iota(order.begin(), order.end(), begins[list]);
+        std::sort(order.begin(), order.end(),
+                  [&](std::size_t a, std::size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
+        std::vector<float> shown(order.size());
+        std::transform(order.begin(), order.end(), shown.begin(), [&](std::size_t item) { return labels[item]; });
+        values[list] = ndcg(shown, list_labels, {.k = k, .if_nothing_relevant = -1.0}, gain);
+    });
+    return values;
+}
+
+}  // namespace detail
+
 /// Mean NDCG of lists whose items have scores: how well a ranker orders them.
 ///
 ///     mean_ndcg = mean of ndcg(labels in the order of the scores, k) over the lists with a label above 0
@@ -34,36 +68,13 @@ template <Gain G = LinearGain, Executor E = Serial>
 [[nodiscard]] double mean_ndcg(std::span<const double> scores, std::span<const float> labels,
                                std::span<const std::size_t> group_sizes, std::size_t k, const G& gain = {},
                                E&& executor = E{}) {
-    require_equal(labels.size(), scores.size(), "mean_ndcg: number of labels");
-    require(std::none_of(scores.begin(), scores.end(), [](const double& score) { return math::is_nan(score); }),
-            "mean_ndcg: scores must not be NaN");
-    detail::require_labels(labels, "mean_ndcg");
-    const std::size_t all = scores.size();
-    std::vector<std::size_t> begins{0};
-    for (const std::size_t size : group_sizes.empty() ? std::span(&all, 1) : group_sizes) {
-        begins.push_back(math::saturating_add(begins.back(), size));
-    }
-    require_equal(begins.back(), scores.size(), "mean_ndcg: sum of group_sizes");
-
-    constexpr double none = std::numeric_limits<double>::quiet_NaN();
-    std::vector<double> values(begins.size() - 1, 0.0);
-    parallel_for(executor, values.size(), 16, [&](std::size_t list) {
-        const auto list_labels = labels.subspan(begins[list], begins[list + 1] - begins[list]);
-        std::vector<std::size_t> order(list_labels.size());
-        std::iota(order.begin(), order.end(), begins[list]);
-        std::sort(order.begin(), order.end(),
-                  [&](std::size_t a, std::size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
-        std::vector<float> shown(order.size());
-        std::transform(order.begin(), order.end(), shown.begin(), [&](std::size_t item) { return labels[item]; });
-        values[list] = ndcg(shown, list_labels, {.k = k, .if_nothing_relevant = -1.0}, gain);
-    });
     double sum = 0.0;
     std::size_t counted = 0;
-    for (const double value : values) {
+    for (const double value : detail::ndcg_of_lists(scores, labels, group_sizes, k, gain, executor)) {
         sum += value >= 0.0 ? value : 0.0;
         counted += value >= 0.0 ? 1U : 0U;
     }
-    return counted > 0 ? sum / static_cast<double>(counted) : none;
+    return counted > 0 ? sum / static_cast<double>(counted) : std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace metrics

@@ -56,14 +56,15 @@ public:
             return 0.0;
         });
         nn::detail::require_groups(group_sizes, rows, where.c_str());
-        require_equal(weights.size(), weights.empty() ? 0 : rows, "LambdaMART::fit: number of weights");
+        require_equal(weights.size(), weights.empty() ? 0 : rows, (where + ": number of weights").c_str());
+        const std::string each_weight = where + ": each weight";
         for (std::size_t i = 0; i < rows; ++i) {
             if (!weights.empty()) {
-                require_not_negative(weights[i], "LambdaMART::fit: each weight");
+                require_not_negative(weights[i], each_weight.c_str());
             }
             weight_sum_ += weight(i);
         }
-        require(rows == 0 || weight_sum_ > 0.0, "LambdaMART::fit: at least one weight must be > 0");
+        require(rows == 0 || weight_sum_ > 0.0, (where + ": at least one weight must be > 0").c_str());
         begins_.push_back(0);
         if (ranks() && !group_sizes.empty()) {
             for (const std::size_t size : group_sizes) {
@@ -123,20 +124,35 @@ public:
         return sum / static_cast<double>(scores.size());
     }
 
-    /// Whether judge() has something to go by: a row, and for losses of lists one with a label above 0.
+    /// Whether judge() has something to go by: a row, and for losses of lists a list that counts.
     [[nodiscard]] bool can_judge() const {
-        return std::any_of(labels_.begin(), labels_.end(), [&](const float& y) { return !ranks() || y > 0.0F; });
+        for (std::size_t list = 0; list + 1 < begins_.size(); ++list) {
+            const auto labels = labels_.subspan(begins_[list], begins_[list + 1] - begins_[list]);
+            const bool counts = std::any_of(labels.begin(), labels.end(), [](const float& y) { return y > 0.0F; });
+            if (!ranks() || (counts && mean_weight(list) > 0.0)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /// How good scores are, higher is better: the mean NDCG of the lists with a label above 0, or minus the mean loss.
-    /// can_judge() must hold (not checked).
+    /// Rows have their weights, and lists the mean weight of their rows. can_judge() must hold (not checked).
     template <Executor E>
     [[nodiscard]] double judge(std::span<const double> scores, std::size_t ndcg_at, E& executor) const {
         if (!ranks()) {
-            std::vector<RowGradient> unused(scores.size());
-            return -derive(scores, 0, unused, executor);
+            return -mean_loss(scores, executor);
         }
-        return metrics::mean_ndcg(scores, labels_, group_sizes_, ndcg_at, metrics::ExponentialGain{}, executor);
+        const auto values = metrics::detail::ndcg_of_lists(scores, labels_, group_sizes_, ndcg_at,
+                                                           metrics::ExponentialGain{}, executor);
+        double sum = 0.0;
+        double weights = 0.0;
+        for (std::size_t list = 0; list < values.size(); ++list) {
+            const double weight = values[list] >= 0.0 ? mean_weight(list) : 0.0;
+            sum += weight * values[list];
+            weights += weight;
+        }
+        return sum / weights;
     }
 
 private:
@@ -147,6 +163,35 @@ private:
 
     [[nodiscard]] double weight(std::size_t row) const noexcept {
         return weights_.empty() ? 1.0 : static_cast<double>(weights_[row]);
+    }
+
+    [[nodiscard]] double mean_weight(std::size_t list) const noexcept {
+        double sum = 0.0;
+        for (std::size_t row = begins_[list]; row < begins_[list + 1]; ++row) {
+            sum += weight(row);
+        }
+        return sum / static_cast<double>(begins_[list + 1] - begins_[list]);
+    }
+
+    // Of a loss of rows.
+    template <Executor E>
+    [[nodiscard]] double mean_loss(std::span<const double> scores, E& executor) const {
+        const double sum = with_loss(0, [&](const auto& loss) {
+            return sum_over_lists(executor, [&](std::size_t list, Memory& memory) {
+                const auto derivatives = nn::detail::first_of(memory.derivatives, 2);
+                double of_list = 0.0;
+                for (std::size_t row = begins_[list]; row < begins_[list + 1]; ++row) {
+                    of_list += weight(row) * loss({.scores = scores.subspan(row, 1),
+                                                   .labels = labels_.subspan(row, 1),
+                                                   .number = row,
+                                                   .gradient = derivatives.first(1),
+                                                   .hessian = derivatives.last(1)},
+                                                  memory.scratch);
+                }
+                return of_list;
+            });
+        });
+        return sum / weight_sum_;
     }
 
     template <class Visit>

@@ -66,13 +66,19 @@ struct TrainingRows {
     std::span<const std::uint32_t> positions = {};  ///< n or empty, each below n
 };
 
-/// Rows to judge a model by while it is trained; a view. Lists and labels as in TrainingRows, but without weights and
-/// positions: clicks on lists that an old ranking ordered favor that ranking, and training stops too early. Use lists
-/// that were shown in random order, or fit without validation rows.
+/// Rows to judge a model by while it is trained; a view. Lists and labels as in TrainingRows.
+///
+/// weights      1 for each row if empty. The loss of a row is multiplied by its weight, and the NDCG of a list by the
+///              mean weight of its rows, as in LightGBM
+///
+/// There are no positions: biases are no part of a model, and NDCG judges the scores of the model. Neither biases nor
+/// weights turn NDCG of clicks into NDCG of relevance. Clicks on lists that an old ranking ordered favor that ranking,
+/// and training stops too early. Use lists that were shown in random order, or fit without validation rows.
 struct ValidationRows {
-    MatrixView<const float> rows;
-    std::span<const float> labels;
-    std::span<const std::size_t> group_sizes = {};
+    MatrixView<const float> rows;                   ///< m x d
+    std::span<const float> labels;                  ///< m
+    std::span<const std::size_t> group_sizes = {};  ///< number of rows of each list, in order; empty: one list
+    std::span<const float> weights = {};            ///< m or empty, >= 0
 };
 
 /// LambdaMART: gradient-boosted trees that rank the items of each list. The first choice for a ranker on features.
@@ -101,9 +107,9 @@ public:
 
     /// As above, and stops when the validation rows have not improved for `patience` trees. The model keeps the trees
     /// up to the best number. Judged by the mean NDCG of the lists that have a label above 0, or for SquaredError and
-    /// Logloss by the mean loss.
+    /// Logloss by the mean loss, with weights.
     ///
-    /// Errors    InvalidArgument also if there is nothing to judge by: no row, or no such list
+    /// Errors    InvalidArgument also if there is nothing to judge by: no row, or no such list with a weight above 0
     template <Executor E = Serial>
     [[nodiscard]] static LambdaMART fit(const TrainingRows& training, const ValidationRows& validation,
                                         const LambdaMARTOptions& options = {}, E&& executor = E{}) {
@@ -163,10 +169,11 @@ private:
             require_equal(validation->rows.cols(), rows.cols(),
                           "LambdaMART::fit: number of columns of the validation rows");
             judge.emplace(options.objective, options.lambda_rank, options.seed, validation->labels,
-                          validation->group_sizes, std::span<const float>{}, validation->rows.rows(),
+                          validation->group_sizes, validation->weights, validation->rows.rows(),
                           "LambdaMART::fit: validation rows");
             require(judge->can_judge(),
-                    "LambdaMART::fit: validation needs a row, and for a ranking objective a label above 0");
+                    "LambdaMART::fit: validation needs a row, and for a ranking objective a list "
+                    "with a label above 0 and a weight above 0");
         }
         const detail::BinnedRows binned(rows, options.max_bins, executor);
         boost(binned, objective, detail::PositionBias(positions, options.learning_rate, options.position_bias_l2),
