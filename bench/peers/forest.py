@@ -7,8 +7,9 @@ does to features, such as our quantization. `differing` counts the rows whose ra
 another order; there it counts the rows that are further than 1e-12 apart, and the setup says how many differ in a bit. Rows
 named AVX2 are our program without AVX-512, if the processor has both.
 
-Training: equal settings, 100,000 rows, once for each of three drawn data sets. `differing` is 1 if the mean NDCG@10 of held-out
-lists is more than 0.005 below that of LightGBM.
+Training: equal settings, up to 100,000 rows, once for each of three drawn data sets. `differing` is 1 if the mean NDCG@10 of
+held-out lists is more than 0.005 below that of LightGBM, or if a bias of a position is further from that of LightGBM than 10 % of
+the range of the biases.
 
 The data are synthetic: 136 features as a web search or a feed has them, of which 40 describe the query. With MovieLens-100K
 (`./dev data`), candidates of its users are scored, too. All times are CPU time of one thread. Models are trained once, and
@@ -19,6 +20,7 @@ import ctypes
 import hashlib
 import pathlib
 import pickle
+import re
 import sys
 
 import common
@@ -45,6 +47,7 @@ import export_hist_gradient_boosting
 MODELS = comparison.folder / "models"
 MODELS.mkdir(parents=True, exist_ok=True)
 SCORES = str(comparison.folder / "data/forest_scores.npy")
+BIASES = str(comparison.folder / "data/forest_biases.npy")
 comparison.describe("lleaves", "compiled for this processor, which is not timed")
 
 avx2 = None  # our program without AVX-512, which many processors lack
@@ -424,22 +427,48 @@ def compare_movielens():
         task.against(LightGBM(path), 20.0, program=avx2, label=", AVX2")
 
 
-def compare_training():
-    """LambdaRank, one thread. Then LightGBM loads what we save, and scores."""
-    ours, theirs, quality = [], [], []
-    saved, test_path = str(MODELS / "lambdamart.txt"), None
+class PositionBiases:
+    """What LightGBM writes about its position biases, which no function returns: the last value of each position."""
+
+    def __init__(self):
+        self.last = {}
+
+    def info(self, message):
+        found = re.fullmatch(r"\[LightGBM\] \[Debug\]\s+(\d+)\s+(-?[\d.e+-]+)\s*", message)
+        if found:
+            self.last[int(found[1])] = float(found[2])
+
+    warning = info
+
+
+def clicks(rows, labels, seed):
+    """Positions of rows in lists that an old ranking by one worthless feature ordered, and clicks: seen with probability
+    1 / (1 + position), and liked with a probability that grows with the label."""
+    random = numpy.random.default_rng(seed)
+    positions = numpy.argsort(numpy.argsort(-rows[:, QUERY_FEATURES].reshape(-1, LIST), axis=1), axis=1).reshape(-1)
+    return positions, (random.random(len(rows)) < labels / 4 / (1 + positions)).astype("f4")
+
+
+def compare_training(name, objective, lists, learns_from_clicks=False, target=None):
+    """One thread, equal settings, three data sets. Returns rows of the last one, as our model scores them."""
+    ours, theirs, quality, biases = [], [], [], []
     for seed in (11, 12, 13):
-        train, labels = ranking_data(2500, seed)
+        train, labels = ranking_data(lists, seed)
         test, truth = ranking_data(2000, seed + 100)
+        positions = None
+        if learns_from_clicks:
+            positions, labels = clicks(train, labels, seed)
         files = {"rows": comparison.save("forest_train", train), "labels": comparison.save("forest_labels", labels[None])}
-        settings = {"objective": "lambdarank", "verbosity": -1, "num_threads": 1, "seed": seed, "num_leaves": TRAINING["leaves"], "learning_rate": TRAINING["learning_rate"], "min_data_in_leaf": TRAINING["min_rows"]}
-        booster = None
+        files["positions"] = comparison.save("forest_positions", positions[None].astype("f4")) if learns_from_clicks else ""
+        settings = {"objective": objective, "verbosity": 2 if learns_from_clicks else -1, "num_threads": 1, "seed": seed, "num_leaves": TRAINING["leaves"], "learning_rate": TRAINING["learning_rate"], "min_data_in_leaf": TRAINING["min_rows"]}
+        booster, log = None, PositionBiases()
+        lightgbm.register_logger(log)
 
         def their_fit():
             nonlocal booster
-            booster = lightgbm.train(settings, lightgbm.Dataset(train, labels, group=[LIST] * 2500), TRAINING["trees"])
+            booster = lightgbm.train(settings, lightgbm.Dataset(train, labels, group=[LIST] * lists, position=positions), TRAINING["trees"])
 
-        our_fit = lambda: ours.append(comparison.call("train", list=LIST, **TRAINING, **files)["cpu"])
+        our_fit = lambda: ours.append(comparison.call("train", objective=objective, list=LIST, **TRAINING, **files)["cpu"])
         turns = [our_fit, lambda: theirs.append(common.seconds(their_fit))]
         for fit in turns[:: 1 if seed % 2 else -1]:
             fit()
@@ -448,11 +477,26 @@ def compare_training():
         comparison.call("write", path=SCORES)
         mine = numpy.load(SCORES)[:, 0]
         quality.append((ndcg(mine, truth), ndcg(booster.predict(test, raw_score=True, num_threads=1), truth)))
+        if learns_from_clicks:
+            comparison.call("biases", path=BIASES)
+            pair = numpy.array([numpy.load(BIASES)[0], [log.last[position] for position in range(LIST)]])
+            pair -= pair.mean(axis=1, keepdims=True)  # only differences count
+            biases.append(float(abs(pair[0] - pair[1]).max() / numpy.ptp(pair[1])))
     mean = numpy.mean(quality, axis=0)
-    setup = f"100,000 x 136, {TRAINING['trees']} trees of {TRAINING['leaves']}; NDCG@10 " + ", ".join(f"{a:.4f}" for a, _ in quality) + "; theirs " + ", ".join(f"{b:.4f}" for _, b in quality)
-    comparison.add("LambdaMART fit", "lightgbm", common.pairs_of(ours, theirs), "s", target=1 / 1.5, differing=int(not mean[0] >= mean[1] - 0.005), of=1, setup=setup)
+    setup = f"{lists * LIST:,} x 136, {TRAINING['trees']} trees of {TRAINING['leaves']}; NDCG@10 " + ", ".join(f"{a:.4f}" for a, _ in quality) + "; theirs " + ", ".join(f"{b:.4f}" for _, b in quality)
+    differs = not mean[0] >= mean[1] - 0.005
+    if learns_from_clicks:
+        setup += f"; biases of positions within {max(biases):.1%} of their range"
+        differs = differs or not max(biases) <= 0.1
+    comparison.add(name, "lightgbm", common.pairs_of(ours, theirs), "s", target=target, differing=int(differs), of=1, setup=setup)
+    return test[:ROWS]
+
+
+def compare_saved(rows):
+    """LightGBM loads what we save, and scores."""
+    saved = str(MODELS / "lambdamart.txt")
     comparison.call("save", path=saved)
-    Task(f"{TRAINING['trees']} x {TRAINING['leaves']}, saved by us", "lightgbm", saved, test[:ROWS], "136 features, no NaN").against(LightGBM(saved), rounds=3)
+    Task(f"{TRAINING['trees']} x {TRAINING['leaves']}, saved by us", "lightgbm", saved, rows, "136 features, no NaN").against(LightGBM(saved), rounds=3)
 
 
 def main():
@@ -465,7 +509,9 @@ def main():
     for task in tasks:
         task.loading(LightGBM, target=2.0)
     boosted.loading(XGBoost)
-    compare_training()
+    compare_training("LambdaMART fit, XE-NDCG", "rank_xendcg", 1000)
+    compare_training("LambdaMART fit, position bias", "lambdarank", 1000, learns_from_clicks=True)
+    compare_saved(compare_training("LambdaMART fit", "lambdarank", 2500, target=1 / 1.5))
     if avx2:
         avx2.close()
     sys.exit(comparison.finish())

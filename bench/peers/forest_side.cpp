@@ -6,6 +6,7 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
 #include <funnel/io/npy.hpp>
 #include <funnel/ranking/catboost.hpp>
 #include <funnel/ranking/forest.hpp>
@@ -16,9 +17,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace funnel;
@@ -31,6 +34,15 @@ const std::map<std::string, Loader> loaders = {{"catboost", &ranking::load_catbo
                                                {"lightgbm", &ranking::load_lightgbm},
                                                {"scikit-learn", &ranking::load_hist_gradient_boosting},
                                                {"xgboost", &ranking::load_xgboost}};
+
+const std::map<std::string, ranking::BoostingObjective> objectives = {
+    {"lambdarank", ranking::BoostingObjective::LambdaRank}, {"rank_xendcg", ranking::BoostingObjective::XENDCG}};
+
+std::vector<float> values(const std::string& path) {
+    const Matrix<float> row = io::read_npy<float>(path);
+    require(row.rows() == 1, "an array of one row is needed");
+    return {row.row(0).begin(), row.row(0).end()};
+}
 
 // Scores all rows `times` times, in calls of `per_call` rows. Returns the time of one of these times.
 Side::Answer score(const ranking::Forest& forest, const Matrix<float>& rows, std::size_t per_call, std::size_t times,
@@ -59,6 +71,7 @@ int main() {
     ranking::Forest forest;
     Matrix<float> rows;
     std::vector<double> scores;
+    std::vector<double> biases;
 
     side.on("load", [&](const Side::Arguments& arguments) {
         const Loader load = loaders.at(arguments.text("format"));
@@ -82,18 +95,29 @@ int main() {
     });
     side.on("train", [&](const Side::Arguments& arguments) {
         const Matrix<float> train = io::read_npy<float>(arguments.text("rows"));
-        const Matrix<float> labels = io::read_npy<float>(arguments.text("labels"));
-        require(labels.rows() == 1, "train: labels must have one row");
+        const std::vector<float> labels = values(arguments.text("labels"));
+        std::vector<std::uint32_t> positions;
+        if (!arguments.text("positions").empty()) {
+            for (const float position : values(arguments.text("positions"))) {
+                positions.push_back(static_cast<std::uint32_t>(position));
+            }
+        }
         const std::size_t list = arguments.number("list");
         const std::vector<std::size_t> lists(train.rows() / list, list);
         return Side::timed([&] {
-            forest = ranking::LambdaMART::fit(train, labels.row(0), lists,
-                                              {.trees = arguments.number("trees"),
-                                               .leaves = arguments.number("leaves"),
-                                               .learning_rate = std::stod(arguments.text("learning_rate")),
-                                               .min_rows = arguments.number("min_rows")})
-                         .forest();
+            auto model = ranking::LambdaMART::fit({train, labels, lists, {}, positions},
+                                                  {.objective = objectives.at(arguments.text("objective")),
+                                                   .trees = arguments.number("trees"),
+                                                   .leaves = arguments.number("leaves"),
+                                                   .learning_rate = std::stod(arguments.text("learning_rate")),
+                                                   .min_rows = arguments.number("min_rows")});
+            biases.assign(model.position_biases().begin(), model.position_biases().end());
+            forest = std::move(model).forest();
         });
+    });
+    side.on("biases", [&](const Side::Arguments& arguments) -> Side::Answer {
+        io::write_npy(arguments.text("path"), MatrixView<const double>(biases, 1, biases.size()));
+        return {};
     });
     side.on("save", [&](const Side::Arguments& arguments) -> Side::Answer {
         ranking::save_lightgbm(forest, arguments.text("path"));
