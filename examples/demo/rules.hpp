@@ -14,6 +14,7 @@
 #include <funnel/rerank/group_cap.hpp>
 #include <funnel/rerank/groups.hpp>
 #include <funnel/rerank/mmr.hpp>
+#include <funnel/rerank/pins.hpp>
 #include <funnel/rerank/slate_rules.hpp>
 #include <funnel/rerank/window_cap.hpp>
 
@@ -136,11 +137,7 @@ struct Slate {
                        ? mmr(relevance, vectors(ids, 0.0F), {.k = request.k, .lambda = weight}, rule)
                        : dpp(relevance, vectors(ids, own_part), {.k = request.k, .theta = weight}, rule);
         };
-        SlateShape shape{.candidates = ids.size(), .places = request.k, .pins = {}};
-        for (const auto& drawn : trace.explored) {
-            const auto at = static_cast<std::size_t>(std::ranges::find(ids, drawn.item) - ids.begin());
-            shape.pins.push_back({.candidate = at, .place = drawn.place});
-        }
+        const SlateShape shape{.candidates = ids.size(), .places = request.k, .pins = pins_of(ids, trace.explored)};
         if (!has_rules) {
             return under_rules(SlateRules<>(shape), select);
         }

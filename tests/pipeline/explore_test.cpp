@@ -4,8 +4,11 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/pipeline/funnel.hpp>
+#include <funnel/rerank/group_quota.hpp>
 #include <funnel/rerank/groups.hpp>
+#include <funnel/rerank/item_policy.hpp>
 #include <funnel/rerank/mmr.hpp>
+#include <funnel/rerank/pins.hpp>
 #include <funnel/rerank/slate_rules.hpp>
 #include <funnel/rerank/window_cap.hpp>
 
@@ -100,14 +103,9 @@ TEST_CASE("explore: a rule pins drawn items, and the trace has what it set aside
     const auto slate = [&](const Request& request, const Candidates& candidates, const Trace& trace) {
         namespace rr = funnel::rerank;
         std::vector<std::uint32_t> franchises;
-        std::vector<rr::Pin> pins;
-        for (std::size_t i = 0; i < candidates.size(); ++i) {
-            franchises.push_back(franchise_of(candidates.ids()[i]));
-            for (const Explored& drawn : trace.explored) {
-                if (drawn.item == candidates.ids()[i]) {
-                    pins.push_back({i, drawn.place});
-                }
-            }
+        const auto pins = rr::pins_of(candidates.ids(), trace.explored);
+        for (const std::uint32_t id : candidates.ids()) {
+            franchises.push_back(franchise_of(id));
         }
         const rr::Groups groups(franchises);
         return rr::under_rules(
@@ -130,7 +128,7 @@ TEST_CASE("explore: a rule pins drawn items, and the trace has what it set aside
     };
     const auto same = [&](const Request& request, const Candidates& candidates, const Trace& trace) {
         funnel::rerank::RuledSlate kept = slate(request, candidates, trace);
-        kept.set_aside.push_back({"my own rule", 1, 0, true});
+        kept.report.relaxed.push_back({"my own rule", 1, 0, true});
         return kept;
     };
     const Result other = Funnel(retrieve(five), explore(both, {0, 1}), rerank(named("slate", same))).recommend(1);
@@ -139,6 +137,39 @@ TEST_CASE("explore: a rule pins drawn items, and the trace has what it set aside
               .ends_with("explored by explore 0: item 70 at place 0, propensity 0.500000\n"
                          "explored by explore 0: item 170 at place 1, propensity 0.500000\n"
                          "set aside by slate: my own rule at place 1 for item 70\n"));
+}
+
+TEST_CASE("explore: the trace has the pins that a rule dropped, and the quotas that are not met") {
+    namespace rr = funnel::rerank;
+    // Item 70 is drawn for place 1, but a rule forbids it; item 71 is drawn for place 3, but the slate ends before.
+    // Items from 3 on are local, and three of the first four places, and five in all, should be.
+    const auto slate = [](const Request& request, const Candidates& candidates, const Trace& trace) {
+        const auto ids = candidates.ids();
+        std::vector<std::uint32_t> group_of(ids.size());
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            group_of[i] = ids[i] == 3 || ids[i] == 4 ? 7U : 0U;
+        }
+        const rr::Groups groups(group_of);
+        const auto may_be_shown = [&](std::size_t i) { return ids[i] == 0 || ids[i] == 3 || ids[i] == 71; };
+        return rr::under_rules(
+            rr::SlateRules({ids.size(), request.k, rr::pins_of(ids, trace.explored)},
+                           rr::hard("policy", rr::AllowIf(may_be_shown)),
+                           rr::soft("local", rr::GroupQuota(groups, request.k, {{7, 3, 4}, {7, 5}}))),
+            [&](auto& rules) {
+                const auto unlike = [](std::size_t, std::size_t) { return 0.0F; };
+                return rr::explain_mmr(candidates.scores(), unlike, {.k = 2}, rules);
+            });
+    };
+    const Funnel funnel(retrieve(five), explore(draw, {1, 3}), rerank(named("slate", slate)), fallback(five));
+    const Result result = funnel.recommend(1, {.k = 6});
+    CHECK(result.trace.explored.empty());
+    CHECK(result.trace.dropped == std::vector<Dropped>{{"slate", "policy", 1, 70}, {"slate", "end", 3, 71}});
+    CHECK(result.trace.unmet == std::vector<Unmet>{{"slate", "local", 7, 3, 4, 1}, {"slate", "local", 7, 5, {}, 1}});
+    CHECK(to_string(result.trace)
+              .ends_with("dropped by slate: item 70 at place 1 (policy)\n"
+                         "dropped by slate: item 71 at place 3 (end)\n"
+                         "not met by slate: local, 1 of 3 items of group 7 in 4 places\n"
+                         "not met by slate: local, 1 of 5 items of group 7\n"));
 }
 
 TEST_CASE("explore: rejects what an explorer must not return") {
@@ -170,13 +201,10 @@ TEST_CASE("explore: rejects what an explorer must not return") {
 
     CHECK_THROWS_WITH_AS((void)explore(draw, {3, 3}), "explore: places must ascend", InvalidArgument);
 
-    struct Wrong {
-        std::vector<std::size_t> positions;
-        std::vector<funnel::rerank::Relaxation> set_aside;
-        [[nodiscard]] auto begin() const { return positions.begin(); }
-        [[nodiscard]] auto end() const { return positions.end(); }
-    };
-    const auto rule = [](const Request&, const Candidates&) { return Wrong{{0}, {{"r", 0, 9, false}}}; };
-    CHECK_THROWS_WITH_AS((void)Funnel(retrieve(five), rerank(named("slate", rule))).recommend(1),
-                         "slate: set_aside must have positions below 5, got 9", InvalidArgument);
+    for (const funnel::rerank::SlateReport& wrong :
+         {funnel::rerank::SlateReport{{{"r", 0, 9, false}}, {}, {}}, {{}, {}, {{"r", {9, 0}}}}}) {
+        const auto rule = [&](const Request&, const Candidates&) { return funnel::rerank::RuledSlate{{0}, wrong}; };
+        CHECK_THROWS_WITH_AS((void)Funnel(retrieve(five), rerank(named("slate", rule))).recommend(1),
+                             "slate: the report must have positions below 5, got 9", InvalidArgument);
+    }
 }

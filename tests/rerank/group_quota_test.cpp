@@ -3,6 +3,9 @@
 
 #include <funnel/core/rng.hpp>
 #include <funnel/rerank/fill_slate.hpp>
+#include <funnel/rerank/groups.hpp>
+#include <funnel/rerank/item_policy.hpp>
+#include <funnel/rerank/slate_rules.hpp>
 
 #include "rerank/orders.hpp"
 #include "support/reranker_contract.hpp"
@@ -173,6 +176,26 @@ TEST_CASE("GroupQuota: pins count where they stand") {
     CHECK(late.unmet() == std::vector<Shortage>{{{1, 2, 3}, 1}});
     late.place(3);
     CHECK(late.unmet().empty());
+}
+
+TEST_CASE("GroupQuota: candidates that a filter forbids have no group, so that no place waits for them") {
+    using funnel::rerank::hard;
+    using funnel::rerank::SlateRules;
+    const auto may_show = [](std::size_t i) { return i != 5; };  // 3 and 5 are of group 1
+    const std::vector<Names> names{{}, {}, {}, {1}, {}, {1}, {}, {}};
+    const Groups groups(8, [&](std::size_t i) { return may_show(i) ? names[i] : Names{}; });
+    SlateRules rules({.candidates = 8, .places = 4}, hard("policy", funnel::rerank::AllowIf(may_show)),
+                     hard("local", GroupQuota(groups, 4, {{.group = 1, .at_least = 2}})));
+    REQUIRE(rules.infeasible().size() == 1);
+    CHECK(rules.infeasible()[0].shortage == Shortage{{1, 2}, 1});
+    CHECK(fill_slate(falling, 4, rules) == Slate{0, 1, 2, 3});
+
+    // With its group, the last place is kept for candidate 5, and remains empty.
+    const Groups all(8, [&](std::size_t i) { return names[i]; });
+    SlateRules waiting({.candidates = 8, .places = 4}, hard("policy", funnel::rerank::AllowIf(may_show)),
+                       hard("local", GroupQuota(all, 4, {{.group = 1, .at_least = 2}})));
+    CHECK(waiting.infeasible().empty());
+    CHECK(fill_slate(falling, 4, waiting) == Slate{0, 1, 3});
 }
 
 TEST_CASE("GroupQuota: edges") {

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
@@ -14,6 +15,7 @@ using funnel::rerank::fill_slate;
 using funnel::rerank::Pin;
 using funnel::rerank::pin_in_order;
 using funnel::rerank::Pins;
+using funnel::rerank::pins_of;
 using Slate = std::vector<std::size_t>;
 
 namespace {
@@ -57,4 +59,14 @@ TEST_CASE("pin_in_order: the places of another list") {
     CHECK(with(5, pins) == Slate{0, 2, 1, 4, 3});
     CHECK(pin_in_order(Slate{3, 1}, Slate{4}).size() == 1);
     CHECK_THROWS_AS((void)pin_in_order(Slate{3}, Slate{4, 2}), InvalidArgument);
+}
+
+TEST_CASE("pins_of: items that have places, by their ids; without those that are no candidates") {
+    struct Drawn {
+        std::uint32_t item;
+        std::size_t place;
+    };
+    const std::vector<std::uint32_t> ids{30, 10, 20};
+    CHECK(pins_of(ids, std::vector<Drawn>{{20, 0}, {99, 2}, {30, 1}}) == std::vector<Pin>{{2, 0}, {0, 1}});
+    CHECK(pins_of({}, std::vector<Drawn>{{20, 0}}).empty());
 }

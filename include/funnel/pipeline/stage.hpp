@@ -88,7 +88,8 @@ concept Ranker = requires(S& ranker, const R& request, const Candidates& candida
 /// the candidates to keep, in their new order. The trace is what the stages before recorded, such as the items to
 /// explore.
 ///
-/// If the list that it returns has a member `set_aside` (see rerank::RuledSlate), the trace of the request keeps it.
+/// If the list that it returns has a report (see rerank::RuledSlate), the trace of the request keeps it: what was set
+/// aside, the pins that were dropped, and the quotas that are not met.
 template <class S, class R>
 concept Reranker = requires(S& rule, const R& request, const Candidates& candidates) {
     { rule(request, candidates) } -> detail::PositionList;
@@ -190,7 +191,29 @@ template <class N, class R>
     }
 }
 
-// The positions that a rule returns; the trace keeps what it set aside.
+// Adds what a rule reports about its list to the trace.
+template <class Report>
+void keep_report(const Report& report, const std::string& name, const Candidates& candidates, Trace& trace) {
+    const auto id_of = [&](std::size_t candidate) {
+        if (candidate >= candidates.size()) {
+            raise<InvalidArgument>(name + ": the report must have positions below " +
+                                   std::to_string(candidates.size()) + ", got " + std::to_string(candidate));
+        }
+        return candidates.ids()[candidate];
+    };
+    for (const auto& aside : report.relaxed) {
+        trace.set_aside.push_back({name, aside.rule, aside.place, id_of(aside.candidate)});
+    }
+    for (const auto& dropped : report.dropped) {
+        trace.dropped.push_back({name, dropped.rule, dropped.pin.place, id_of(dropped.pin.candidate)});
+    }
+    for (const auto& [rule, shortage] : report.short_of) {
+        trace.unmet.push_back(
+            {name, rule, shortage.quota.group, shortage.quota.at_least, shortage.quota.within, shortage.found});
+    }
+}
+
+// The positions that a rule returns; the trace keeps its report.
 template <class N, class R>
 [[nodiscard]] std::vector<std::size_t> order(const N& named, const R& request, const Candidates& candidates,
                                              Trace& trace) {
@@ -199,15 +222,8 @@ template <class N, class R>
         for (const auto position : list) {
             positions.push_back(static_cast<std::size_t>(position));
         }
-        if constexpr (requires { list.set_aside.begin()->candidate; }) {
-            for (const auto& aside : list.set_aside) {
-                if (aside.candidate >= candidates.size()) {
-                    raise<InvalidArgument>(named.name + ": set_aside must have positions below " +
-                                           std::to_string(candidates.size()) + ", got " +
-                                           std::to_string(aside.candidate));
-                }
-                trace.set_aside.push_back({named.name, aside.rule, aside.place, candidates.ids()[aside.candidate]});
-            }
+        if constexpr (requires { list.report.relaxed; }) {
+            keep_report(list.report, named.name, candidates, trace);
         }
         return positions;
     };

@@ -50,13 +50,37 @@ struct SetAside {
     friend bool operator==(const SetAside&, const SetAside&) = default;
 };
 
+/// An item that a stage was to pin to a place, and did not show.
+struct Dropped {
+    std::string stage;
+    std::string rule;   ///< that forbids the item; "end": the list of that stage ended before the place
+    std::size_t place;  ///< in the list of that stage, 0 is the first
+    std::uint32_t item;
+
+    friend bool operator==(const Dropped&, const Dropped&) = default;
+};
+
+/// A quota that the list of a stage does not meet.
+struct Unmet {
+    std::string stage;
+    std::string rule;
+    std::uint64_t group;                ///< the name that the rule uses
+    std::size_t at_least;               ///< number of items of the group that the quota asks for
+    std::optional<std::size_t> within;  ///< in so many places; not set: in the whole list
+    std::size_t found;                  ///< number that the list has
+
+    friend bool operator==(const Unmet&, const Unmet&) = default;
+};
+
 /// Measurements and decisions of one request.
 struct Trace {
     std::vector<StageTrace> stages;             ///< in the order they ran
     std::vector<std::string> sources;           ///< name of source s: those of retrieve, then the levels of fallback
     std::optional<std::size_t> fallback_level;  ///< the last level that added an item, if any
     std::vector<Explored> explored;             ///< by explore(); items that a later stage removed are not here
-    std::vector<SetAside> set_aside;            ///< by rerank(), if its rules report it
+    std::vector<SetAside> set_aside;            ///< by rerank(), if its rules report it, as the next two
+    std::vector<Dropped> dropped;
+    std::vector<Unmet> unmet;
 };
 
 namespace detail {
@@ -99,7 +123,8 @@ void traced(Trace& trace, const std::string& name, std::size_t in, Work&& work) 
 }  // namespace detail
 
 /// Formats a trace as a table: one line per stage with the candidates before and after it, and milliseconds; then the
-/// last fallback level used, the items that were drawn at random, and the rules that were set aside.
+/// last fallback level used, the items that were drawn at random, the rules that were set aside, the pinned items that
+/// were dropped, and the quotas that are not met.
 ///
 ///     stage     in  out     ms
 ///     ease       0  200  0.412
@@ -108,6 +133,8 @@ void traced(Trace& trace, const std::string& name, std::size_t in, Work&& work) 
 ///     fallback level: none
 ///     explored by new films: item 7 at place 4, propensity 0.250000
 ///     set aside by slate: genres at place 9 for item 12
+///     dropped by slate: item 40 at place 2 (policy)
+///     not met by slate: local films, 1 of 2 items of group 3 in 5 places
 ///
 /// Returns   lines that end in '\n'; columns are aligned for names in UTF-8
 [[nodiscard]] inline std::string to_string(const Trace& trace) {
@@ -138,6 +165,15 @@ void traced(Trace& trace, const std::string& name, std::size_t in, Work&& work) 
     for (const SetAside& aside : trace.set_aside) {
         table += "set aside by " + aside.stage + ": " + aside.rule + " at place " + std::to_string(aside.place) +
                  " for item " + std::to_string(aside.item) + '\n';
+    }
+    for (const Dropped& pin : trace.dropped) {
+        table += "dropped by " + pin.stage + ": item " + std::to_string(pin.item) + " at place " +
+                 std::to_string(pin.place) + " (" + pin.rule + ")\n";
+    }
+    for (const Unmet& quota : trace.unmet) {
+        table += "not met by " + quota.stage + ": " + quota.rule + ", " + std::to_string(quota.found) + " of " +
+                 std::to_string(quota.at_least) + " items of group " + std::to_string(quota.group) +
+                 (quota.within ? " in " + std::to_string(*quota.within) + " places" : std::string()) + '\n';
     }
     return table;
 }

@@ -44,6 +44,12 @@ struct Shortage {
 /// items of its own, and while the places do not suffice for that, only candidates that serve the most quotas are
 /// allowed. unmet() says whether it was enough.
 ///
+/// A quota counts on every candidate of its group. Give no group to those that another rule keeps out of the slate, or
+/// places are reserved for items that never come:
+///
+///     Groups local(n, [&](std::size_t i) { return may_show(i) ? regions[i] : std::vector<std::uint32_t>{}; });
+///     SlateRules({n, 10}, hard("policy", AllowIf(may_show)), hard("local", GroupQuota(local, 10, quotas)))
+///
 /// Cost      O(q^3) per call for q quotas; place: O(n q^3) while places are reserved; constructor and pin: O(q^4)
 /// Errors    InvalidArgument if `within` is 0 or more than the slate has places
 class GroupQuota {

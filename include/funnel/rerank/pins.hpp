@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,6 +36,24 @@ struct Pin {
     pins.reserve(candidates.size());
     for (std::size_t i = 0; i < candidates.size(); ++i) {
         pins.push_back({candidates[i], places[i]});
+    }
+    return pins;
+}
+
+/// Pins for items that have places, such as those that a stage of a Funnel drew. Items that are no candidates any more
+/// have no pin.
+///
+///     pins_of(candidates.ids(), trace.explored)
+///
+/// Shapes    ids: of the candidates;  items: each with .item, an id, and .place
+template <class Items>
+[[nodiscard]] std::vector<Pin> pins_of(std::span<const std::uint32_t> ids, const Items& items) {
+    std::vector<Pin> pins;
+    for (const auto& drawn : items) {
+        const auto at = static_cast<std::size_t>(std::find(ids.begin(), ids.end(), drawn.item) - ids.begin());
+        if (at < ids.size()) {
+            pins.push_back({at, drawn.place});
+        }
     }
     return pins;
 }

@@ -282,12 +282,10 @@ private:
 };
 
 /// The positions of a slate, and what the rules report about it. A rule of a Funnel may return it: then the trace of
-/// the request keeps what was set aside.
+/// the request keeps the report.
 struct RuledSlate {
     std::vector<std::size_t> positions;
-    std::vector<Relaxation> set_aside;
-    std::vector<NamedShortage> short_of;
-    std::vector<DroppedPin> dropped;
+    SlateReport report;
 
     [[nodiscard]] auto begin() const noexcept FUNNEL_LIFETIMEBOUND { return positions.begin(); }
     [[nodiscard]] auto end() const noexcept FUNNEL_LIFETIMEBOUND { return positions.end(); }
@@ -297,12 +295,17 @@ struct RuledSlate {
 ///
 ///     under_rules(rules, [&](auto& rule) { return mmr(relevance, embeddings, {.k = 10}, rule); })
 ///
-/// Shapes    rules: new ones for each slate;  select: callable with them, returning positions
+/// Shapes    rules: new ones for each slate;  select: callable with them, returning positions or a Slate
 template <class Select, SlateRule... Rules>
 [[nodiscard]] RuledSlate under_rules(SlateRules<Rules...> rules, const Select& select) {
-    std::vector<std::size_t> positions = select(rules);
-    SlateReport report = rules.report();
-    return {std::move(positions), std::move(report.relaxed), std::move(report.short_of), std::move(report.dropped)};
+    RuledSlate slate;
+    if constexpr (requires { select(rules).positions(); }) {
+        slate.positions = select(rules).positions();
+    } else {
+        slate.positions = select(rules);
+    }
+    slate.report = rules.report();
+    return slate;
 }
 
 }  // namespace rerank
