@@ -6,9 +6,10 @@
 #include <funnel/core/rng.hpp>
 #include <funnel/core/scored.hpp>
 
+#include "support/exact_cosine.hpp"
+
 #include <doctest/doctest.h>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -28,15 +29,7 @@ namespace {
 using Ids = std::vector<std::uint32_t>;
 
 double cosine_distance(MatrixView<const float> rows, std::uint32_t a, std::uint32_t b) {
-    double ab = 0.0;
-    double aa = 0.0;
-    double bb = 0.0;
-    for (std::size_t d = 0; d < rows.cols(); ++d) {
-        ab += static_cast<double>(rows(a, d)) * static_cast<double>(rows(b, d));
-        aa += static_cast<double>(rows(a, d)) * static_cast<double>(rows(a, d));
-        bb += static_cast<double>(rows(b, d)) * static_cast<double>(rows(b, d));
-    }
-    return aa > 0.0 && bb > 0.0 ? 1.0 - ab / std::sqrt(aa * bb) : 1.0;
+    return 1.0 - funnel::testing::exact_cosine(rows.row(a), rows.row(b));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "support/allocations.hpp"
 #include "support/dies.hpp"
+#include "support/ids_of.hpp"
 
 #include <doctest/doctest.h>
 
@@ -18,16 +19,13 @@ using funnel::InvalidArgument;
 using funnel::pipeline::Candidate;
 using funnel::pipeline::Candidates;
 using funnel::pipeline::Found;
+using funnel::testing::Ids;
+using funnel::testing::ids_of;
 
 namespace {
 
-using Ids = std::vector<std::uint32_t>;
 using Scores = std::vector<float>;
 using Positions = std::vector<std::size_t>;
-
-Ids ids_of(const Candidates& candidates) {
-    return {candidates.ids().begin(), candidates.ids().end()};
-}
 
 // Items 10, 20, 30; the two sources found {10, 20} and {20, 30}.
 Candidates three_items() {

@@ -12,6 +12,8 @@
 #include <funnel/rerank/slate_rules.hpp>
 #include <funnel/rerank/window_cap.hpp>
 
+#include "support/ids_of.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -21,8 +23,9 @@
 #include <vector>
 
 using funnel::InvalidArgument;
+using funnel::testing::Ids;
+using funnel::testing::ids_of;
 using namespace funnel::pipeline;
-using Ids = std::vector<std::uint32_t>;
 
 namespace {
 
@@ -43,14 +46,6 @@ std::vector<Drawn> draw(const Request&, const Candidates&, std::size_t n) {
         drawn.push_back({70 + i, 0.25 / (1.0 + i)});
     }
     return drawn;
-}
-
-Ids ids_of(const Result& result) {
-    Ids ids;
-    for (const Candidate& item : result) {
-        ids.push_back(item.id);
-    }
-    return ids;
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <funnel/data/interactions_builder.hpp>
 #include <funnel/pipeline/funnel.hpp>
 
+#include "support/ids_of.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -14,19 +16,11 @@
 #include <utility>
 #include <vector>
 
+using funnel::testing::Ids;
+using funnel::testing::ids_of;
 using namespace funnel::pipeline;
 
 namespace {
-
-using Ids = std::vector<std::uint32_t>;
-
-Ids ids_of(const Result& result) {
-    Ids ids;
-    for (const Candidate& item : result) {
-        ids.push_back(item.id);
-    }
-    return ids;
-}
 
 // Users 0 .. 4; items 0 and 1 were taken together, 2 by most; 3 and 4 by one user each, who took nothing else.
 funnel::data::Interactions small_log() {

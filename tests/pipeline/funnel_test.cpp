@@ -5,6 +5,7 @@
 
 #include "support/allocations.hpp"
 #include "support/dies.hpp"
+#include "support/ids_of.hpp"
 
 #include <doctest/doctest.h>
 
@@ -35,10 +36,11 @@ using funnel::pipeline::Request;
 using funnel::pipeline::rerank;
 using funnel::pipeline::Result;
 using funnel::pipeline::retrieve;
+using funnel::testing::Ids;
+using funnel::testing::ids_of;
 
 namespace {
 
-using Ids = std::vector<std::uint32_t>;
 using List = std::vector<Scored<>>;
 using Positions = std::vector<std::size_t>;
 
@@ -83,14 +85,6 @@ const auto backwards = [](const auto&, const Candidates& candidates) {
     }
     return order;
 };
-
-Ids ids_of(const Result& result) {
-    Ids ids;
-    for (const Candidate& item : result) {
-        ids.push_back(item.id);
-    }
-    return ids;
-}
 
 }  // namespace
 

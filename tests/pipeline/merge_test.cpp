@@ -5,6 +5,7 @@
 #include <funnel/core/rng.hpp>
 
 #include "support/allocations.hpp"
+#include "support/ids_of.hpp"
 
 #include <doctest/doctest.h>
 
@@ -25,16 +26,13 @@ using funnel::pipeline::Candidates;
 using funnel::pipeline::Found;
 using funnel::pipeline::merge;
 using funnel::pipeline::SourceList;
+using funnel::testing::Ids;
+using funnel::testing::ids_of;
 
 namespace {
 
-using Ids = std::vector<std::uint32_t>;
 using List = std::vector<Scored<>>;
 using Lists = std::vector<SourceList>;
-
-Ids ids_of(const Candidates& candidates) {
-    return {candidates.ids().begin(), candidates.ids().end()};
-}
 
 }  // namespace
 

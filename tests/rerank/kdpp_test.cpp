@@ -7,6 +7,8 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
 
+#include "support/exact_cosine.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -127,17 +129,7 @@ struct Items {
         std::vector<double> values(n * n);
         for (std::size_t i = 0; i < n; ++i) {
             for (std::size_t j = 0; j < n; ++j) {
-                double ij = 0.0;
-                double ii = 0.0;
-                double jj = 0.0;
-                for (std::size_t c = 0; c < d; ++c) {
-                    const auto a = static_cast<double>(embeddings[i * d + c]);
-                    const auto b = static_cast<double>(embeddings[j * d + c]);
-                    ij += a * b;
-                    ii += a * a;
-                    jj += b * b;
-                }
-                const double cosine = ii > 0.0 && jj > 0.0 ? ij / std::sqrt(ii * jj) : 0.0;
+                const double cosine = funnel::testing::exact_cosine(view().row(i), view().row(j));
                 values[i * n + j] = static_cast<double>(quality[i]) * static_cast<double>(quality[j]) * cosine;
             }
         }

@@ -6,11 +6,11 @@
 #include <funnel/rerank/fill_slate.hpp>
 
 #include "support/backends.hpp"
+#include "support/exact_cosine.hpp"
 #include "support/reranker_contract.hpp"
 
 #include <doctest/doctest.h>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -22,6 +22,7 @@ using funnel::Random;
 using funnel::rerank::fill_slate;
 using funnel::rerank::NearDuplicates;
 using funnel::rerank::remove_duplicates;
+using funnel::testing::exact_cosine;
 using Slate = std::vector<std::size_t>;
 
 namespace {
@@ -32,18 +33,6 @@ std::vector<float> falling(std::size_t n) {
         relevance[i] = static_cast<float>(n - i);
     }
     return relevance;
-}
-
-double cosine(std::span<const float> a, std::span<const float> b) {
-    double ab = 0.0;
-    double aa = 0.0;
-    double bb = 0.0;
-    for (std::size_t t = 0; t < a.size(); ++t) {
-        ab += static_cast<double>(a[t]) * static_cast<double>(b[t]);
-        aa += static_cast<double>(a[t]) * static_cast<double>(a[t]);
-        bb += static_cast<double>(b[t]) * static_cast<double>(b[t]);
-    }
-    return aa > 0.0 && bb > 0.0 ? ab / std::sqrt(aa * bb) : 0.0;
 }
 
 }  // namespace
@@ -88,7 +77,8 @@ TEST_CASE_TEMPLATE_DEFINE("NearDuplicates: agrees with the definition", Backend,
         for (std::size_t i = 0; i < n; ++i) {
             bool is_new = true;
             for (const std::size_t kept : expected) {
-                is_new = is_new && cosine(embeddings.row(i), embeddings.row(kept)) < static_cast<double>(similarity);
+                is_new =
+                    is_new && exact_cosine(embeddings.row(i), embeddings.row(kept)) < static_cast<double>(similarity);
             }
             if (is_new) {
                 expected.push_back(i);

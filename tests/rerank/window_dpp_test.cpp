@@ -8,6 +8,7 @@
 
 #include "support/allocations.hpp"
 #include "support/backends.hpp"
+#include "support/exact_cosine.hpp"
 #include "support/reranker_contract.hpp"
 
 #include <doctest/doctest.h>
@@ -23,23 +24,12 @@ using funnel::InvalidArgument;
 using funnel::Matrix;
 using funnel::MatrixView;
 using funnel::Random;
+using funnel::testing::exact_cosine;
 using namespace funnel::rerank;
 
 namespace {
 
 using Positions = std::vector<std::size_t>;
-
-double cosine(MatrixView<const float> rows, std::size_t a, std::size_t b) {
-    double ab = 0.0;
-    double aa = 0.0;
-    double bb = 0.0;
-    for (std::size_t j = 0; j < rows.cols(); ++j) {
-        ab += static_cast<double>(rows(a, j)) * static_cast<double>(rows(b, j));
-        aa += static_cast<double>(rows(a, j)) * static_cast<double>(rows(a, j));
-        bb += static_cast<double>(rows(b, j)) * static_cast<double>(rows(b, j));
-    }
-    return aa > 0.0 && bb > 0.0 ? ab / std::sqrt(aa * bb) : 0.0;
-}
 
 // det S(items) / det S(items without the last): the last pivot of an elimination.
 double conditional_determinant(MatrixView<const float> rows, const Positions& items) {
@@ -47,7 +37,7 @@ double conditional_determinant(MatrixView<const float> rows, const Positions& it
     std::vector<std::vector<double>> s(m, std::vector<double>(m));
     for (std::size_t a = 0; a < m; ++a) {
         for (std::size_t b = 0; b < m; ++b) {
-            s[a][b] = cosine(rows, items[a], items[b]);
+            s[a][b] = exact_cosine(rows.row(items[a]), rows.row(items[b]));
         }
     }
     for (std::size_t p = 0; p < m; ++p) {
@@ -72,7 +62,8 @@ Positions by_definition(std::span<const float> relevance, MatrixView<const float
         std::vector<double> scores(relevance.size(), -1e300);
         for (std::size_t i = 0; i < relevance.size(); ++i) {
             items.back() = i;
-            if (std::find(slate.begin(), slate.end(), i) != slate.end() || cosine(rows, i, i) == 0.0) {
+            if (std::find(slate.begin(), slate.end(), i) != slate.end() ||
+                exact_cosine(rows.row(i), rows.row(i)) == 0.0) {
                 continue;
             }
             const double left = conditional_determinant(rows, items);
