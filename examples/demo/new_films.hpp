@@ -35,8 +35,9 @@ struct Arms {
     funnel::bandits::ThompsonSlate slate;
 };
 
-/// The newest films, of which the sources know little, as the arms of Thompson sampling. The users of the last twelfth
-/// of the training log are taken as trials: a success of those who chose the film, a failure of the others.
+/// The newest films, of which the sources know little, as the arms of Thompson sampling. A film is
+/// tried by each user who was active in the last twelfth of the training log, after the film appeared: a success if the
+/// user chose it then, else a failure.
 class NewFilms {
 public:
     static constexpr std::size_t most = 60;
@@ -60,21 +61,27 @@ public:
         });
         items.resize(std::min(items.size(), most));
 
-        std::set<std::uint32_t> users;
-        std::set<std::pair<std::uint32_t, std::uint32_t>> chosen;
+        std::vector<double> last_active(train.users(), -std::numeric_limits<double>::infinity());
+        std::set<std::pair<std::uint32_t, std::uint32_t>> chosen;  // item, user
         const double since = now - time_span(train) / 12.0;
         for (const auto& row : train) {
             if (row.time > since) {
-                users.insert(row.user);
-                chosen.insert({row.user, row.item});
+                last_active[row.user] = std::max(last_active[row.user], row.time);
+                chosen.insert({row.item, row.user});
             }
         }
         for (const std::uint32_t item : items) {
-            const auto successes = static_cast<double>(
-                std::count_if(users.begin(), users.end(), [&](std::uint32_t u) { return chosen.contains({u, item}); }));
+            double trials = 0.0;
+            double successes = 0.0;
+            for (std::uint32_t user = 0; user < train.users(); ++user) {
+                if (last_active[user] >= first_seen[item]) {  // minus infinity before the last twelfth
+                    trials += 1.0;
+                    successes += chosen.contains({item, user}) ? 1.0 : 0.0;
+                }
+            }
             all_.ids.push_back(item);
             all_.alphas.push_back(1.0 + successes);
-            all_.betas.push_back(1.0 + static_cast<double>(users.size()) - successes);
+            all_.betas.push_back(1.0 + trials - successes);
         }
     }
 

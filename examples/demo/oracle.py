@@ -229,15 +229,19 @@ for rule, count in by_rule.items():
     compare(f'places without the rule "{rule}"', count, float(re.search(rf'"{rule}" was set aside at (\d+)', printed)[1]), 0)
 
 end, start = max(t for _, _, t in log if t < cut), min(t for _, _, t in log)
-recent = {}
+recent, last_active, appeared = {}, {}, {}
 for user, item, time in log:
+    if time < cut:
+        appeared[item] = min(time, appeared.get(item, time))
     if end - (end - start) / 12 < time < cut:
         recent.setdefault(user, set()).add(item)
+        last_active[user] = max(time, last_active.get(user, time))
 wrong = known = 0
 for user, table_of_arms in arms.items():
     for item, (alpha, beta, _) in table_of_arms.items():
         wins = sum(item in items for items in recent.values())
-        wrong += (alpha, beta) != (1 + wins, 1 + len(recent) - wins)
+        trials = sum(time >= appeared[item] for time in last_active.values())
+        wrong += (alpha, beta) != (1 + wins, 1 + trials - wins)
         known += item in history[user] or item in relevance(user)
 compare("posteriors that are not those of the log", 0, wrong, 0)
 compare("arms that are known or candidates", 0, known, 0)
