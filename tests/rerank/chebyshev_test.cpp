@@ -131,6 +131,16 @@ TEST_CASE("chebyshev: no and one candidate, ties and copies") {
           std::vector<float>{-1.001F, -1.001F, -1.001F});
 }
 
+TEST_CASE("chebyshev: distances that are equal as floats tie, even if one candidate dominates the other") {
+    // With weight 0, the second objective counts by rho alone: the distances are 1.002 - 0.001 * 2^-16 and less by
+    // 0.001 * 2^-16 = 1.5e-8. Floats are 1.2e-7 apart there.
+    const auto f = matrix_of({{0.0F, 0x1p-16F}, {0.0F, 0x1p-15F}});
+    const ChebyshevOptions options{.ideal = {{1.0F, 1.0F}}, .extent = {{1.0F, 1.0F}}};
+    const auto scores = chebyshev(f, Weights{1.0, 0.0}, options);
+    CHECK(scores[0] == scores[1]);
+    CHECK(!is_pareto_optimal(f, 0));
+}
+
 TEST_CASE("chebyshev: rejects wrong weights, options and values") {
     constexpr float nan = std::numeric_limits<float>::quiet_NaN();
     const auto f = matrix_of({{1, 4}, {3, -2}});

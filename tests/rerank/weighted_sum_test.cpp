@@ -3,11 +3,13 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/rng.hpp>
+#include <funnel/rerank/pareto_front.hpp>
 
 #include "rerank/objectives.hpp"
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <limits>
 #include <string>
 #include <vector>
@@ -52,6 +54,17 @@ TEST_CASE("weighted_sum: misses a Pareto-optimal candidate below the hull, whate
 TEST_CASE("weighted_sum: sums in double, and no candidates have no scores") {
     CHECK(weighted_sum(matrix_of({{1e8F, 1, -1e8F}}), Weights{1.0, 1.0, 1.0}) == std::vector<float>{1.0F});
     CHECK(weighted_sum(Matrix<float>(0, 2), Weights{1.0, 1.0}).empty());
+}
+
+TEST_CASE("weighted_sum: sums that are equal as floats tie, even if one candidate dominates the other") {
+    // 1 + 2^-26 and 1 + 2^-25 are both 1 as floats; 1 + 2^-23 is not.
+    const auto f = matrix_of({{1.0F, 0x1p-26F}, {1.0F, 0x1p-25F}, {0.0F, 0.0F}});
+    CHECK(weighted_sum(f, Weights{1.0, 1.0}) == std::vector<float>{1.0F, 1.0F, 0.0F});
+    CHECK(best_of(weighted_sum(f, Weights{1.0, 1.0})) == 0);
+    CHECK(!is_pareto_optimal(f, 0));
+    CHECK(funnel::rerank::pareto_front(f) == std::vector<std::size_t>{1});
+    const auto apart = matrix_of({{1.0F, 0.0F}, {1.0F, 0x1p-23F}});
+    CHECK(best_of(weighted_sum(apart, Weights{1.0, 1.0})) == 1);
 }
 
 TEST_CASE("weighted_sum: rejects wrong weights and values") {

@@ -35,8 +35,11 @@ struct ChebyshevOptions {
 /// Without `ideal` and `extent`, the objectives are scaled to [0, 1] by these candidates, so their scores depend on
 /// each other. An objective that is the same for all candidates counts as at its ideal.
 ///
+/// Distances that differ by less than 6e-8 of their size tie as floats, and the tie goes to the smaller position: the
+/// best is Pareto-optimal but for such differences. rho times a difference can be as small; see weighted_sum().
+///
 /// Shapes    objectives: n x d, one column per objective, higher is better;  weights: d, >= 0, not all 0
-/// Returns   n scores, by position, rounded to float: 0 for a candidate at the ideal, lower for others
+/// Returns   n scores, by position, rounded to the nearest float: 0 for a candidate at the ideal, lower for others
 /// Cost      O(n d)
 /// Errors    InvalidArgument if d is 0, the shapes differ, a value is not finite, a weight is negative or all are 0, an
 ///           option is out of range, or a result exceeds the range of float

@@ -21,11 +21,15 @@ namespace rerank {
 /// With positive weights, the best candidate is Pareto-optimal. The reverse is false: a Pareto-optimal candidate below
 /// the convex hull of the others is the best for no weights. chebyshev() reaches it.
 ///
+/// Selections take floats, so sums that differ by less than 6e-8 of their size tie, and the tie goes to the smaller
+/// position. A candidate can then come before one that dominates it by so little. Where that matters, select from
+/// pareto_front() only.
+///
 ///     fill_slate(weighted_sum(scale_objectives(objectives), weights), 10)
 ///
 /// Shapes    objectives: n x d, one column per objective, higher is better, on scales that fit the weights;
 ///           weights: d, >= 0, not all 0
-/// Returns   n scores, by position: sums in double, rounded to float
+/// Returns   n scores, by position: sums in double, rounded to the nearest float
 /// Cost      O(n d)
 /// Errors    InvalidArgument if d is 0, the shapes differ, a value is not finite, a weight is negative or all are 0, or
 ///           a result exceeds the range of float
