@@ -90,46 +90,71 @@ private:
         }
     }
 
-    // What the columns of categories of a feature have in common.
-    struct Category {
-        std::uint32_t number = no_category;
-        bool is_missing = false;
-        bool is_zero = false;
+    // The categories of a block, which the columns of a feature have in common. Flags are 0 or 1.
+    struct Categories {
+        std::array<std::uint32_t, kernels::forest_block> numbers;
+        std::array<std::uint32_t, kernels::forest_block> are_missing;
+        std::array<std::uint32_t, kernels::forest_block> are_zero;
+
+        void load(const TreeEnsemble& forest, MatrixView<const float> rows, std::size_t feature) noexcept {
+            for (std::size_t r = 0; r < rows.rows(); ++r) {
+                const float& x = rows.row(r)[feature];
+                const bool is_missing = math::is_nan(x);
+                numbers[r] =
+                    is_missing ? no_category
+                               : category_of(x, forest.negative_fractions_are_category_0, forest.fractions_are_unknown);
+                are_missing[r] = is_missing ? 1 : 0;
+                are_zero[r] = !is_missing && math::abs(x) <= zero_threshold ? 1 : 0;
+            }
+        }
     };
 
-    [[nodiscard]] Category category_in(const float& x) const noexcept {
-        if (math::is_nan(x)) {
-            return {.is_missing = true};
+    // The key of a row in a column of categories: 0 if it goes left, else 1.
+    [[nodiscard]] std::int32_t key_of(const CategoryKeys& column, const Categories& categories,
+                                      std::size_t r) const noexcept {
+        if (categories.are_missing[r] != 0 || (column.zero_is_missing && categories.are_zero[r] != 0)) {
+            return column.missing_goes_left ? 0 : 1;
         }
-        return {.number = category_of(x, forest_.negative_fractions_are_category_0, forest_.fractions_are_unknown),
-                .is_zero = math::abs(x) <= zero_threshold};
+        const std::vector<std::uint32_t>& set = forest_.category_sets[column.set];
+        return contains(set.data(), set.size(), categories.numbers[r]) ? 0 : 1;
     }
 
-    [[nodiscard]] std::int32_t key_of(const CategoryKeys& keys, const Category& category) const noexcept {
-        if (category.is_missing || (keys.zero_is_missing && category.is_zero)) {
-            return keys.missing_goes_left ? 0 : 1;
-        }
-        const std::vector<std::uint32_t>& words = forest_.category_sets[keys.set];
-        return contains(words.data(), words.size(), category.number) ? 0 : 1;
-    }
-
-    // Calls visit(column, r, key) for the columns of categories, and all rows.
-    template <class Visit>
-    [[gnu::always_inline]] void visit_categories(MatrixView<const float> rows, const Visit& visit) const noexcept {
-        if (plan_.categories.empty()) {
+    // The keys of all rows. There are many columns, and what a row does is hard to predict: a set of two words stays in
+    // a register, and its loop has no branch.
+    void find_keys(const CategoryKeys& column, const Categories& categories,
+                   std::span<std::int32_t> keys) const noexcept {
+        const std::vector<std::uint32_t>& set = forest_.category_sets[column.set];
+        if (set.size() > 2) {
+            for (std::size_t r = 0; r < keys.size(); ++r) {
+                keys[r] = key_of(column, categories, r);
+            }
             return;
         }
-        std::array<Category, kernels::forest_block> categories;
+        std::uint64_t members = 0;  // bit c for category c
+        for (std::size_t word = 0; word < set.size(); ++word) {
+            members |= std::uint64_t{set[word]} << (32 * word);
+        }
+        const std::uint32_t zero_is_missing = column.zero_is_missing ? 1 : 0;
+        const std::uint32_t key_if_missing = column.missing_goes_left ? 0 : 1;
+        for (std::size_t r = 0; r < keys.size(); ++r) {
+            const std::uint32_t number = categories.numbers[r];
+            const std::uint64_t known = number < 64 ? members : 0;
+            const auto is_in = static_cast<std::uint32_t>(known >> (number % 64)) & 1U;
+            const std::uint32_t is_missing = categories.are_missing[r] | (categories.are_zero[r] & zero_is_missing);
+            keys[r] = static_cast<std::int32_t>(is_missing != 0 ? key_if_missing : is_in ^ 1U);
+        }
+    }
+
+    // Calls visit(c, column, categories) for the columns of categories; c is the number of the column among all keys.
+    template <class Visit>
+    void visit_categories(MatrixView<const float> rows, const Visit& visit) const noexcept {
+        Categories categories;
         for (std::size_t c = 0; c < plan_.categories.size(); ++c) {
             const CategoryKeys& column = plan_.categories[c];
             if (c == 0 || column.feature != plan_.categories[c - 1].feature) {
-                for (std::size_t r = 0; r < rows.rows(); ++r) {
-                    categories[r] = category_in(rows.row(r)[column.feature]);
-                }
+                categories.load(forest_, rows, column.feature);
             }
-            for (std::size_t r = 0; r < rows.rows(); ++r) {
-                visit(plan_.numeric.size() + c, r, key_of(column, categories[r]));
-            }
+            visit(plan_.numeric.size() + c, column, categories);
         }
     }
 
@@ -201,7 +226,9 @@ private:
         for (std::size_t c = 0; c < plan_.numeric.size(); ++c) {
             keys[c] = kernels::key_of(row[plan_.numeric[c].feature], plan_.numeric[c]);
         }
-        visit_categories(rows.rows_from(r, 1), [&](std::size_t c, std::size_t, std::int32_t key) { keys[c] = key; });
+        visit_categories(rows.rows_from(r, 1), [&](std::size_t c, const auto& column, const auto& categories) {
+            keys[c] = key_of(column, categories, 0);
+        });
         if (plan_.is_plain) {
             Sum sum = sums(0)[r];
             const Sum* const values = this->values().data();
@@ -217,7 +244,9 @@ private:
 
     void sweep_trees(MatrixView<const float> rows) noexcept {
         kernels::load_keys<Backend>(rows, plan_.numeric, memory_.keys);
-        visit_categories(rows, [&](std::size_t c, std::size_t r, std::int32_t key) { memory_.keys(c, r) = key; });
+        visit_categories(rows, [&](std::size_t c, const auto& column, const auto& categories) {
+            find_keys(column, categories, memory_.keys.row(c).first(rows.rows()));
+        });
         // Of the rows that fill up the block, any keys will do.
         const std::size_t filled = (rows.rows() + 63) / 64 * 64;
         for (std::size_t c = 0; c < plan_.columns.size(); ++c) {
