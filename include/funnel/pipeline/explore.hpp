@@ -109,8 +109,8 @@ private:
 ///
 /// Place 0 is the first. Places from request.k on are not used; in a list that is too short, an item comes last. Drawn
 /// items have the lowest score of the list and no source. Write the stage behind the rankers. A rule behind it sees
-/// them in trace.explored, and must pin them to their places: a selection by score would leave them out, and then they
-/// are not in the trace of the answer either. An empty list stays empty.
+/// them in trace.explored, and must pin them to their places (rerank::pins_of): a selection by score would leave them
+/// out, and then they are not in the trace of the answer either. An empty list stays empty.
 ///
 /// Errors    InvalidArgument if places do not ascend
 template <class Draw>

@@ -78,9 +78,9 @@ struct Trace {
     std::vector<std::string> sources;           ///< name of source s: those of retrieve, then the levels of fallback
     std::optional<std::size_t> fallback_level;  ///< the last level that added an item, if any
     std::vector<Explored> explored;             ///< by explore(); items that a later stage removed are not here
-    std::vector<SetAside> set_aside;            ///< by rerank(), if its rules report it, as the next two
-    std::vector<Dropped> dropped;
-    std::vector<Unmet> unmet;
+    std::vector<SetAside> set_aside;            ///< by rerank(), if its rules report it; so are the next two
+    std::vector<Dropped> dropped;               ///< by rerank(): pins that its list does not show
+    std::vector<Unmet> unmet;                   ///< by rerank(): quotas that its list does not meet
 };
 
 namespace detail {
