@@ -218,3 +218,33 @@ TEST_CASE("Index: the estimate of the memory of a graph follows M, and rejects a
     }
     CHECK_THROWS_AS((void)HNSW<L2>::memory_estimate(4000, 20, {.M = 1}), InvalidArgument);
 }
+
+TEST_CASE("Index: a search whose filter passes no vector near the query walks little before it scans") {
+    const auto vectors = tastes(20'000, 8, 1);
+    const auto queries = tastes(3, 8, 2);
+    const auto exact = Flat<L2>::build(vectors);
+    const auto graph = HNSW<L2>::build(vectors, {.M = 8, .ef_construction = 30});
+    auto scratch = graph.scratch({.k = 10, .ef = 20});
+    for (std::size_t i = 0; i < queries.rows(); ++i) {
+        const auto query = queries.row(i);
+        const Hits all = exact.search(query, {.k = 20'000});
+        std::vector<std::uint64_t> words(20'000 / 64 + 1);
+        for (const auto& far : std::span(all).last(2000)) {
+            words[far.id / 64] |= std::uint64_t{1} << (far.id % 64);
+        }
+        const Bitmap filter(words);
+        Hits out(10);
+        REQUIRE(graph.search(query, {.k = 10, .ef = 20}, filter, scratch, out) == 10);
+        CHECK(out == exact.search(query, {.k = 10}, filter));
+        CHECK(scratch.stats().scanned);
+        CHECK(scratch.stats().distances > 20'000);  // it did walk
+        CHECK(scratch.stats().distances < 21'000);
+
+        std::vector<std::uint64_t> half(words.size());
+        for (std::uint32_t id = 0; id < 20'000; id += 2) {
+            half[id / 64] |= std::uint64_t{1} << (id % 64);
+        }
+        graph.search(query, {.k = 10, .ef = 20}, Bitmap(half), scratch, out);
+        CHECK(scratch.stats().distances < 8000);
+    }
+}

@@ -106,11 +106,29 @@ public:
     template <class Passes>
     std::size_t find(std::span<const float> query, const Vectors<M>& vectors, const HNSWSearchOptions& options,
                      const Passes& eligible, double share, WalkScratch& scratch, std::span<Scored<>> out) const {
-        std::size_t pool = std::min(std::max(options.ef, options.k), graph_.size());
-        if (share < 1.0) {
-            pool = std::min(largest_pool(graph_, pool), static_cast<std::size_t>(wanted_pool(options, share)) + 1);
+        const auto walk = [&](std::size_t pool, std::span<Scored<>> hits) {
+            return find_in_graph<M, Backend>(graph_, vectors.rows(), copies_, query, pool, eligible, scratch, hits);
+        };
+        if (share == 1.0) {
+            return walk(std::min(std::max(options.ef, options.k), graph_.size()), out);
         }
-        return find_in_graph<M, Backend>(graph_, vectors.rows(), copies_, query, pool, eligible, scratch, out);
+        const std::size_t probe = probe_pool(graph_, share);
+        if (static_cast<std::size_t>(wanted_pool(options, share)) > probe) {
+            // The vectors near the query may pass more or less often than others. A small pool tells, before a large
+            // one is filled in vain.
+            walk(probe, {});
+            std::size_t passed = 0;
+            for (std::size_t i = 0; i < scratch.pool.size(); ++i) {
+                passed += eligible(scratch.pool[i].id) ? 1U : 0U;
+            }
+            share = static_cast<double>(passed) / static_cast<double>(scratch.pool.size());
+            if (prefers_scan(options, share)) {
+                return 0;
+            }
+        }
+        const auto wanted = static_cast<std::size_t>(wanted_pool(options, share)) + 1;
+        return walk(std::min(largest_pool(graph_, std::min(std::max(options.ef, options.k), graph_.size())), wanted),
+                    out);
     }
 
     template <class Passes>

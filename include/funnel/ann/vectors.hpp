@@ -179,7 +179,7 @@ public:
         for (; this->count() > count; is_removed_.pop_back()) {
             live_ -= is_removed_.back() == 0 ? 1U : 0U;
         }
-        rows_.resize_rows(has_rows_ ? count : 0);
+        rows_.resize_rows(has_rows_ ? std::min(count, rows_.rows()) : 0);
     }
 
     bool remove(std::size_t id, const char* function) {
