@@ -17,9 +17,14 @@
 #include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/index_search.hpp>
+#include <funnel/ann/keyed.hpp>
+#include <funnel/ann/prefixed_sections.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/scan_ids.hpp>
 #include <funnel/ann/search_stats.hpp>
+#include <funnel/ann/sharded.hpp>
+#include <funnel/ann/snapshot.hpp>
+#include <funnel/ann/tune.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/bandits/arm_statistics.hpp>
 #include <funnel/bandits/cascading.hpp>

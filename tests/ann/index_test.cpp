@@ -106,7 +106,7 @@ TEST_CASE_TEMPLATE("Index: a bitmap, a list of ids and a callable allow the same
                     CHECK(passes(hit.id));
                     CHECK(index.contains(hit.id));
                 }
-                if (Index::structure_kind == "ann.Flat" || step >= 40) {
+                if (Index::file_kind == "ann.Flat" || step >= 40) {
                     CHECK(mapped == expected);
                 }
             }

@@ -32,7 +32,7 @@ template <Metric M, ItemFilter F>
 class Eligible {
 public:
     static constexpr bool has_filter = !std::same_as<F, AcceptAll>;
-    static constexpr bool knows_share = !has_filter || std::same_as<F, Bitmap>;
+    static constexpr bool knows_share = !has_filter || is_bitmap<F>;
 
     /// Keeps references to both.
     Eligible(const Vectors<M>& vectors FUNNEL_LIFETIMEBOUND, const F& filter FUNNEL_LIFETIMEBOUND) noexcept
@@ -50,7 +50,7 @@ public:
     [[nodiscard]] double share() const noexcept(is_nothrow_filter<F>) {
         const auto count = static_cast<double>(vectors_->count());
         const double live = static_cast<double>(vectors_->live()) / count;
-        if constexpr (std::same_as<F, Bitmap>) {
+        if constexpr (is_bitmap<F>) {
             return live * std::min(1.0, static_cast<double>(filter_->count()) / count);
         } else if constexpr (has_filter) {
             return passing_share(vectors_->count(), *this);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -70,6 +71,36 @@ public:
 private:
     std::span<const std::uint32_t> ids_;
 };
+
+namespace detail {
+
+/// Filters that can enumerate what passes: for_each_id(filter, count, visit) calls visit(id) for each id below count.
+/// Of a list, all ids are scored; a bitmap has count() too, and its ids are scored if they are few.
+template <class F>
+inline constexpr bool is_id_list = std::same_as<F, SortedIds>;
+template <class F>
+inline constexpr bool is_bitmap = std::same_as<F, Bitmap>;
+
+template <class Visit>
+void for_each_id(const SortedIds& list, std::size_t count, const Visit& visit) {
+    const auto ids = list.ids();
+    std::for_each(ids.begin(), std::lower_bound(ids.begin(), ids.end(), count), visit);
+}
+
+template <class Visit>
+void for_each_id(const Bitmap& bitmap, std::size_t count, const Visit& visit) {
+    const auto words = bitmap.words().first(std::min(bitmap.words().size(), (count + 63) / 64));
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        for (std::uint64_t word = words[i]; word != 0; word &= word - 1) {
+            const std::size_t id = 64 * i + static_cast<std::size_t>(std::countr_zero(word));
+            if (id < count) {
+                visit(static_cast<std::uint32_t>(id));
+            }
+        }
+    }
+}
+
+}  // namespace detail
 
 /// One filter per query of a batch: filters.size() and filters[i], such as a std::vector of a filter's type.
 template <class L>

@@ -127,6 +127,9 @@ public:
     /// The options of build.
     [[nodiscard]] BuildOptions options() const noexcept { return structure_.options(); }
 
+    /// The id that add() would assign: how many were assigned so far, removed ones included.
+    [[nodiscard]] std::size_t next_id() const noexcept { return vectors_.count(); }
+
     /// Whether an id is in the index: it was assigned, and not removed.
     [[nodiscard]] bool contains(std::uint32_t id) const noexcept {
         return id < vectors_.count() && vectors_.is_live(id);
@@ -222,8 +225,12 @@ public:
     /// after vectors are added.
     [[nodiscard]] Scratch scratch(const SearchOptions& options = {}) const {
         Scratch scratch;
-        searcher().make_room(scratch, options, true);
+        grow(scratch, options);
         return scratch;
+    }
+    /// Makes a scratch as large as scratch(options) would be.
+    void grow(Scratch& scratch, const SearchOptions& options = {}) const {
+        searcher().make_room(scratch, options, true);
     }
 
     /// One search per row, in parallel.
@@ -324,8 +331,9 @@ public:
         return index;
     }
 
-    static constexpr std::string_view structure_kind = Structure::kind;
-    static constexpr std::uint32_t structure_layout_version = Structure::layout_version;
+    /// The kind and the layout of its files.
+    static constexpr std::string_view file_kind = Structure::kind;
+    static constexpr std::uint32_t file_layout = Structure::layout_version;
 
 private:
     static constexpr bool can_drop_rows = requires(const BuildOptions& options) { Structure::keeps_rows(options); };

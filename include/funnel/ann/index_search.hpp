@@ -15,7 +15,6 @@
 #include <funnel/kernels/backend.hpp>
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -82,7 +81,7 @@ public:
         scratch.query_.resize(vectors_->dimension());
         prepare<Metric>(query, scratch.query_);
         const Eligible eligible(*vectors_, filter);
-        if constexpr (std::same_as<F, SortedIds>) {
+        if constexpr (is_id_list<F>) {
             if (vectors_->has_rows()) {
                 return scan_ids(scratch.query_, filter, scratch, out);
             }
@@ -99,7 +98,7 @@ public:
                 }  // else the eligible vectors are far from the query
             }
         }
-        if constexpr (std::same_as<F, Bitmap>) {
+        if constexpr (is_bitmap<F>) {
             if (share < most_named && vectors_->has_rows()) {
                 return scan_ids(scratch.query_, filter, scratch, out);
             }
@@ -119,7 +118,7 @@ public:
     template <ItemFilter F>
     void find_some(MatrixView<const float> queries, const SearchOptions& options, const F& filter, Scratch& scratch,
                    std::span<std::vector<Scored<>>> results) const {
-        if constexpr (has_find_batch && !std::same_as<F, SortedIds>) {
+        if constexpr (has_find_batch && !is_id_list<F>) {
             const Eligible eligible(*vectors_, filter);
             if (options.k > 0 && vectors_->live() > 0) {
                 const double share = share_of(eligible);

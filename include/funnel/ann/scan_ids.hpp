@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/ann/filters.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
@@ -9,9 +8,7 @@
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/one_to_many.hpp>
 
-#include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -65,28 +62,6 @@ private:
     std::size_t count_ = 0;
     std::size_t scored_ = 0;
 };
-
-/// Calls visit(id) for all ids of the list below `count`.
-template <class Visit>
-void for_each_id(const SortedIds& list, std::size_t count, const Visit& visit) {
-    const auto ids = list.ids();
-    const auto end = std::lower_bound(ids.begin(), ids.end(), count);
-    std::for_each(ids.begin(), end, visit);
-}
-
-/// Calls visit(id) for all set bits below `count`.
-template <class Visit>
-void for_each_id(const Bitmap& bitmap, std::size_t count, const Visit& visit) {
-    const auto words = bitmap.words().first(std::min(bitmap.words().size(), (count + 63) / 64));
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        for (std::uint64_t word = words[i]; word != 0; word &= word - 1) {
-            const std::size_t id = 64 * i + static_cast<std::size_t>(std::countr_zero(word));
-            if (id < count) {
-                visit(static_cast<std::uint32_t>(id));
-            }
-        }
-    }
-}
 
 }  // namespace ann::detail
 }  // namespace FUNNEL_ABI

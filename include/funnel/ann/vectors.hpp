@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -107,6 +108,16 @@ void bound(std::span<float> scores) noexcept {
     raise<InvalidArgument>(std::string(function) + ": " + which + " " + defect);
 }
 
+/// Errors    InvalidArgument if a row is invalid under M
+template <Metric M>
+void check_rows(MatrixView<const float> vectors, const char* function) {
+    for (std::size_t i = 0; i < vectors.rows(); ++i) {
+        if (const char* defect = defect_of<M>(vectors.row(i))) {
+            reject_vector(function, "row " + std::to_string(i), defect);
+        }
+    }
+}
+
 /// The vectors of an index in prepared form, with a flag for removed ones. Ids are row numbers and are not reused.
 ///
 /// drop_rows() gives the memory of the vectors back, for an index whose structure has its own copy of them. After that,
@@ -125,10 +136,8 @@ public:
             raise<InvalidArgument>(std::string(function) + ": number of vectors must be below 2^31");
         }
         is_removed_.assign(vectors.rows(), 0);
+        check_rows<M>(vectors, function);
         for (std::size_t i = 0; i < vectors.rows(); ++i) {
-            if (const char* defect = defect_of<M>(vectors.row(i))) {
-                reject_vector(function, "row " + std::to_string(i), defect);
-            }
             prepare<M>(vectors.row(i), rows_.row(i));
         }
     }
@@ -161,6 +170,11 @@ public:
         check(vector, "the vector", function);
         if (vector.empty()) {
             raise<InvalidArgument>(std::string(function) + ": the vector must have at least one element");
+        }
+        const std::less<> before;  // of pointers, also into different arrays
+        if (rows_.rows() > 0 && !before(vector.data(), rows_.row(0).data()) &&
+            !before(rows_.padded_row(rows_.rows() - 1).data(), vector.data())) {
+            return append(std::vector<float>(vector.begin(), vector.end()), function);  // own rows may move
         }
         const std::size_t id = count();
         if (id + 1 >= max_vectors) {
