@@ -19,7 +19,7 @@ inline namespace FUNNEL_ABI {
 namespace ann {
 
 /// A filter that reads a bitmap: id i passes if bit i % 64 of word i / 64 is set. Ids beyond the words do not pass. A
-/// search then knows how many vectors pass, and skips words without a set bit. Make it once and use it for many searches.
+/// search then knows how many vectors pass, and skips words without a set bit. Make it once for many searches.
 ///
 ///     index.search(query, {.k = 10}, Bitmap(in_stock));
 ///

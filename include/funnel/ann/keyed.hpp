@@ -46,9 +46,9 @@ struct ScoredKey {
 ///     for (auto [key, score] : index.search(query, {.k = 10})) { ... }
 ///     index.replace("blue shirt", new_vector);
 ///
-/// The vectors of the index inside have dense ids. A key has the id of its last vector: replace() adds a vector, with the
-/// next id, and removes the old one. Ties go to the smaller id: to the key that was added or replaced first. The memory
-/// of a removed vector and of its key is given back by a new build.
+/// The vectors of the index inside have dense ids. A key has the id of its last vector: replace() adds a vector, with
+/// the next id, and removes the old one. Ties go to the smaller id: to the key that was added or replaced first. The
+/// memory of a removed vector and of its key is given back by a new build.
 ///
 /// Cost      a key takes sizeof(Key), the characters of a long string, and 8 to 16 bytes of a hash table; a look-up is
 ///           O(1), also for keys that an attacker has chosen

@@ -55,8 +55,8 @@ template <TunableOptions O>
 ///
 /// Returns   options, their recall, and whether it reaches the target: not if codes are too coarse for it
 /// Cost      one scan per query, and about 2 log(effort) batches of searches
-/// Errors    InvalidArgument if the target is not in (0, 1], k is 0, there are no queries or no vectors, or the index does
-///           not keep its vectors; and as search_batch
+/// Errors    InvalidArgument if the target is not in (0, 1], k is 0, there are no queries or no vectors, or the index
+///           does not keep its vectors; and as search_batch
 template <class Index, Executor E = Serial>
 [[nodiscard]] Tuned<typename Index::SearchOptions> tune(const Index& index, MatrixView<const float> queries,
                                                         double target_recall,
