@@ -2,8 +2,13 @@
 //
 // The public names and call shapes that programs outside of this repository rely on, each used as such a program uses
 // it. What this file does not compile is a broken promise: change the library, not the file.
+#include <funnel/ann/filters.hpp>
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
+#include <funnel/ann/keyed.hpp>
+#include <funnel/ann/sharded.hpp>
+#include <funnel/ann/snapshot.hpp>
+#include <funnel/ann/tune.hpp>
 #include <funnel/bandits/cascading.hpp>
 #include <funnel/bandits/epsilon_greedy.hpp>
 #include <funnel/bandits/exp3.hpp>
@@ -68,6 +73,7 @@
 #include <cstdint>
 #include <exception>
 #include <fstream>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -325,6 +331,25 @@ TEST_CASE("contract: indexes") {
     CHECK(index.search(query, {.k = 10, .ef = 64}).size() == 10);
     CHECK(index.search(query, {.k = 10, .ef = 64}, [](auto id) { return id < 5; }).size() == 5);
     CHECK(index.search_batch(vectors, {.k = 3, .ef = 64}, pool).size() == 50);
+    const std::vector<std::uint64_t> words{0x1F};
+    const std::vector<std::uint32_t> ids{3, 4, 49};
+    CHECK(index.search(query, {.k = 10, .ef = 64}, Bitmap(words)).size() == 5);
+    CHECK(index.search(query, {.k = 10, .ef = 64}, SortedIds(ids)).size() == 3);
+    CHECK(index.search_batch(vectors, {.k = 3}, std::vector(50, Bitmap(words)), pool).size() == 50);
+    CHECK(index.contains(49));
+    CHECK(index.vector(49).size() == 3);
+    CHECK(HNSW<Cosine>::memory_estimate(50, 3, {.M = 16}) > 0);
+    CHECK(tune(index, vectors, 0.9, {.k = 3}, pool).reached);
+
+    std::vector<std::int64_t> keys(50);
+    std::iota(keys.begin(), keys.end(), -20);
+    auto keyed = Keyed<HNSW<Cosine>, std::int64_t>::build(keys, vectors, {.M = 8}, pool);
+    keyed.replace(-20, query);
+    CHECK(keyed.search(query, {.k = 1})[0].key == -20);
+    CHECK(Sharded<Flat<Cosine>>::build(vectors, 3, {}, pool).search(query, {.k = 3}, pool).size() == 3);
+    Snapshot<HNSW<Cosine>> live(index);
+    live.publish(HNSW<Cosine>::build(vectors));
+    CHECK(live.take()->size() == 50);
 }
 
 TEST_CASE("contract: ranking") {
