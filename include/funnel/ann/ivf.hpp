@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/code_types.hpp>
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/ivf_codes.hpp>
 #include <funnel/ann/ivf_lists.hpp>
@@ -43,15 +44,15 @@ struct IVFOptions {
 struct IVFSearchOptions {
     std::size_t k = 10;       ///< number of hits
     std::size_t nprobe = 16;  ///< lists to read, at least 1
-    std::size_t refine = 4;   ///< scores this many candidates per hit exactly; 0: returns the scores of the codes
+    std::size_t refine = 3;   ///< scores this many candidates per hit exactly; 0: returns the scores of the codes
 };
 
 namespace detail {
 
 /// The structure of IVFFlat: k-means lists of codes.
-template <ann::Metric M, std::size_t Dim, class Codes, kernels::HostBackend Backend>
+template <ann::Metric M, std::size_t Dim, CodeType Codes, kernels::HostBackend Backend>
 class IVFStructure {
-    using Sequence = CodeSequence<Codes, M, Dim, Backend>;
+    using Sequence = CodeSequence<Codes, M, Backend>;
 
 public:
     using Metric = M;
@@ -92,6 +93,7 @@ public:
         if (rows.rows() == 0 && rows.cols() > 0) {
             structure.kmeans_ = KMeans(Matrix<float>(1, rows.cols()));  // one list for all that is added
         }
+        structure.quantiser_ = Quantiser::train(rows);
         if (rows.rows() > 0) {
             structure.fill(vectors, structure.kmeans_.assign(rows, executor));
         } else {
@@ -155,6 +157,11 @@ public:
             return refine<M, Backend>(query, vectors.rows(), candidates.best(), out).size();
         }
         const std::span<Scored<>> best = candidates.best();
+        if constexpr (!Sequence::is_exact) {
+            for (Scored<>& candidate : best) {
+                candidate.score = bounded<M>(candidate.score + scratch.query.constant);
+            }
+        }
         const std::size_t hits = std::min(best.size(), out.size());
         std::partial_sort_copy(best.begin(), best.end(), out.begin(), out.end(), ranks_before);
         return hits;
@@ -285,13 +292,13 @@ private:
                 codes.above(scratch.query, begin, end, candidates.threshold(), std::span(survivors));
             asked.count += count;
             for (std::size_t i = 0; i < count; ++i) {
-                const std::uint32_t id = ids[survivors[i].id];
+                const std::uint32_t id = ids[begin + survivors[i].id];
                 if constexpr (Passes::has_filter) {
                     if (!eligible(id)) {
                         continue;
                     }
                 }
-                candidates.push({id, bounded<M>(survivors[i].score)});
+                candidates.push({id, survivors[i].score});
                 ++asked.passed;
             }
         }
@@ -322,7 +329,8 @@ private:
 /// length. Under InnerProduct and Cosine, a search reads the lists whose centroids have the largest inner product with
 /// the query.
 ///
-/// Codes     how lists store their vectors. F32: exactly, beside the index's own copy
+/// Codes     how lists store a copy of their vectors. F32: exactly. Int8: a byte per element and a scale per vector;
+///           a search then scores refine * k candidates again, exactly
 ///
 /// See Index for the functions. remove() takes a vector out of its list, so that later searches are faster; its id is
 /// not reused. The lists do not change when vectors are added: build again after the data has changed its shape. An
@@ -332,7 +340,7 @@ private:
 ///           4 d + 13 bytes per vector, with d rounded up to a multiple of 16
 /// Source    Sivic & Zisserman, "Video Google", ICCV 2003; Jegou, Douze & Schmid, "Product quantization for nearest
 ///           neighbor search", TPAMI 2011 (section IV)
-template <Metric M, std::size_t Dim = std::dynamic_extent, class Codes = F32,
+template <Metric M, std::size_t Dim = std::dynamic_extent, CodeType Codes = F32,
           kernels::HostBackend Backend = kernels::DefaultBackend>
 using IVFFlat = Index<detail::IVFStructure<M, Dim, Codes, Backend>>;
 
