@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/codes.hpp>
 #include <funnel/ann/index.hpp>
-#include <funnel/ann/ivf_codes.hpp>
 #include <funnel/ann/ivf_lists.hpp>
 #include <funnel/ann/refine.hpp>
 #include <funnel/ann/reservoir.hpp>
