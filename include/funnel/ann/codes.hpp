@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/code_types.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
@@ -26,14 +27,17 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann {
 
-// How an index stores the vectors that a search compares first.
-
-/// Floats: the vectors themselves.
-struct F32 {};
-/// One byte per element and a scale per vector: see quantise::Int8Quantiser.
-struct Int8 {};
-
 namespace detail {
+
+/// Doubles as floats that are not smaller, or not larger. The float range must hold x (not checked).
+struct CodeRounding {
+    [[nodiscard]] static float up(double x) noexcept {
+        return static_cast<float>(x + math::abs(x) * 0x1p-22 + 0x1p-120);
+    }
+    [[nodiscard]] static float down(double x) noexcept {
+        return static_cast<float>(x - math::abs(x) * 0x1p-22 - 0x1p-120);
+    }
+};
 
 /// A sequence of vectors, encoded, at positions 0, 1, ... All sequences of an index share a quantiser.
 ///
@@ -170,7 +174,7 @@ public:
         });
         scales_[size_] = terms.scale;
         if constexpr (is_l2) {
-            biases_[size_] = at_least(-0.5 * terms.squares);
+            biases_[size_] = CodeRounding::up(-0.5 * terms.squares);
         }
         longest_ = std::max(longest_, terms.byte_length);
         largest_error_ = std::max(largest_error_, terms.error);
@@ -223,11 +227,6 @@ public:
     [[nodiscard]] double longest() const noexcept { return longest_; }
     /// At least as large as the error of any vector, in units of its scale.
     [[nodiscard]] double largest_error() const noexcept { return largest_error_; }
-
-    /// x, rounded up to a float.
-    [[nodiscard]] static float at_least(double x) noexcept {
-        return static_cast<float>(x + math::abs(x) * 0x1p-22 + 0x1p-120);
-    }
 
 private:
     std::vector<std::uint8_t, funnel::detail::RowAllocator<std::uint8_t>> bytes_;
