@@ -4,6 +4,8 @@
 // Everything that runs on the host, for a first try; it needs Eigen. It takes seconds to compile: once a program
 // stands, include the headers that it uses. The library itself never includes this one.
 
+#include <funnel/ann/code_types.hpp>
+#include <funnel/ann/codes.hpp>
 #include <funnel/ann/eligible.hpp>
 #include <funnel/ann/filters.hpp>
 #include <funnel/ann/flat.hpp>
@@ -17,6 +19,7 @@
 #include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/index_search.hpp>
+#include <funnel/ann/int8_scan.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/scan_ids.hpp>
 #include <funnel/ann/search_stats.hpp>
@@ -181,6 +184,7 @@
 #include <funnel/pipeline/named.hpp>
 #include <funnel/pipeline/stage.hpp>
 #include <funnel/pipeline/trace.hpp>
+#include <funnel/quantise/int8.hpp>
 #include <funnel/quantise/kmeans.hpp>
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/boosting_objective.hpp>

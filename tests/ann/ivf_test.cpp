@@ -15,6 +15,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -26,8 +27,10 @@ using funnel::InvalidArgument;
 using funnel::Matrix;
 using funnel::MatrixView;
 using funnel::ann::Cosine;
+using funnel::ann::F32;
 using funnel::ann::Flat;
 using funnel::ann::InnerProduct;
+using funnel::ann::Int8;
 using funnel::ann::IVFFlat;
 using funnel::ann::L2;
 using funnel::testing::Hits;
@@ -43,6 +46,16 @@ TEST_CASE_TEMPLATE("IVFFlat: keeps what every index promises", M, L2, InnerProdu
     };
     funnel::testing::check_index<M>(build, funnel::ann::IVFSearchOptions{.nprobe = 12});  // all lists: exact
     funnel::testing::check_index_searches<M>(build, funnel::ann::IVFSearchOptions{.nprobe = 3}, {.min_recall = 0.5});
+}
+
+TEST_CASE_TEMPLATE("IVFFlat: keeps what every index promises, with lists of bytes", M, L2, InnerProduct, Cosine) {
+    const auto build = [](MatrixView<const float> vectors, auto& executor) {
+        return IVFFlat<M, std::dynamic_extent, Int8>::build(vectors, {.lists = 12}, executor);
+    };
+    funnel::testing::check_index<M>(build, funnel::ann::IVFSearchOptions{.nprobe = 12});  // all lists: exact
+    funnel::testing::check_index_searches<M>(build, funnel::ann::IVFSearchOptions{.nprobe = 3}, {.min_recall = 0.5});
+    funnel::testing::check_index_searches<M>(build, funnel::ann::IVFSearchOptions{.nprobe = 3, .refine = 0},
+                                             {.min_recall = 0.5, .scores_are_exact = false});
 }
 
 TEST_CASE("IVFFlat: worked by hand") {
@@ -63,8 +76,7 @@ TEST_CASE("IVFFlat: worked by hand") {
 
 TEST_CASE_TEMPLATE_DEFINE("IVFFlat: exact, ties included, once all lists are read", Backend, ivf_exact) {
     const auto check = []<class M>(M, const Matrix<float>& vectors, const Matrix<float>& queries) {
-        const auto index =
-            IVFFlat<M, std::dynamic_extent, funnel::ann::F32, Backend>::build(vectors, {.lists = 15, .seed = 1});
+        const auto index = IVFFlat<M, std::dynamic_extent, F32, Backend>::build(vectors, {.lists = 15, .seed = 1});
         const std::size_t n = vectors.rows();
         for (std::size_t i = 0; i < queries.rows(); ++i) {
             const Hits all = nearest_by_definition<M>(vectors, queries.row(i), n);
@@ -106,6 +118,47 @@ TEST_CASE("IVFFlat: recall of ten with an eighth of the lists is at least 0.95")
     CHECK(recall_at_10(Cosine{}, vectors, queries) >= 0.95);
     CHECK(recall_at_10(L2{}, vectors, queries) >= 0.95);
     CHECK(recall_at_10(InnerProduct{}, vectors, queries) >= 0.95);
+}
+
+TEST_CASE_TEMPLATE("IVFFlat: bytes lose next to nothing where candidates are scored again, and little where not", M, L2,
+                   InnerProduct, Cosine) {
+    const Matrix<float> vectors = tastes(3000, 19, 1);
+    const Matrix<float> queries = tastes(100, 19, 2);
+    const auto exact = IVFFlat<M>::build(vectors, {.lists = 64});
+    const auto bytes = IVFFlat<M, 19, Int8>::build(vectors, {.lists = 64});
+    const auto expected = exact.search_batch(queries, {.k = 10, .nprobe = 8});
+    CHECK(recall(bytes.search_batch(queries, {.k = 10, .nprobe = 8}), expected) >= 0.999);
+    const auto approximate = bytes.search_batch(queries, {.k = 10, .nprobe = 8, .refine = 0});
+    const double recall_of_codes = recall(approximate, expected);
+    CHECK(recall_of_codes >= 0.95);
+    CHECK(recall_of_codes < 1.0);
+    for (std::size_t i = 0; i < queries.rows(); ++i) {
+        const auto query = queries.row(i);
+        double length = 0.0;
+        for (const float x : query) {
+            length += static_cast<double>(x) * static_cast<double>(x);
+        }
+        for (const auto& hit : approximate[i]) {
+            const double score = funnel::testing::score_by_definition<M>(query, vectors.row(hit.id));
+            CHECK(std::abs(static_cast<double>(hit.score) - score) < 0.02 * (M::normalises ? 1.0 : length + 10.0));
+        }
+    }
+    // With all lists, the result is exact.
+    const auto all = Flat<M>::build(vectors).search_batch(queries, {.k = 10});
+    CHECK(bytes.search_batch(queries, {.k = 10, .nprobe = 64, .refine = 1}) == all);
+}
+
+TEST_CASE("IVFFlat: a dimension that is part of the type is checked") {
+    const Matrix<float> vectors = small_integers(20, 3, 1);
+    CHECK_THROWS_WITH_AS((void)(IVFFlat<L2, 4>::build(vectors)),
+                         "IVFFlat::build: the vectors have 3 elements, the index has dimension 4", InvalidArgument);
+    const auto index = IVFFlat<L2, 3>::build(vectors);
+    const funnel::testing::TempDir dir;
+    index.save(dir / "three.fnl");
+    CHECK(IVFFlat<L2, 3>::load(dir / "three.fnl").search(vectors.row(0)) == index.search(vectors.row(0)));
+    CHECK_THROWS_AS((void)(IVFFlat<L2, 4>::load(dir / "three.fnl")), funnel::CorruptData);
+    CHECK_THROWS_AS((void)(IVFFlat<L2, 3, Int8>::load(dir / "three.fnl")), funnel::CorruptData);  // of other codes
+    CHECK_THROWS_AS((void)(IVFFlat<L2, std::dynamic_extent, Int8>::build(Matrix<float>(1, 16385))), InvalidArgument);
 }
 
 TEST_CASE("IVFFlat: filters of any selectivity give k hits if they exist, and good ones") {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <funnel/ann/code_types.hpp>
+#include <funnel/ann/codes.hpp>
 #include <funnel/ann/index.hpp>
-#include <funnel/ann/ivf_codes.hpp>
 #include <funnel/ann/ivf_lists.hpp>
 #include <funnel/ann/refine.hpp>
 #include <funnel/ann/reservoir.hpp>
@@ -18,10 +18,12 @@
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/one_to_many.hpp>
+#include <funnel/quantise/int8.hpp>
 #include <funnel/quantise/kmeans.hpp>
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -52,7 +54,7 @@ namespace detail {
 /// The structure of IVFFlat: k-means lists of codes.
 template <ann::Metric M, std::size_t Dim, CodeType Codes, kernels::HostBackend Backend>
 class IVFStructure {
-    using Sequence = CodeSequence<Codes, M, Backend>;
+    using Sequence = CodeSequence<Codes, M, Dim, Backend>;
 
 public:
     using Metric = M;
@@ -82,6 +84,9 @@ public:
     template <class E>
     [[nodiscard]] static IVFStructure build(const Vectors<M>& vectors, const IVFOptions& options, E&& executor) {
         const auto rows = vectors.rows();
+        if (const std::string defect = defect_of_dimension(rows.cols()); !defect.empty()) {
+            raise<InvalidArgument>("IVFFlat::build: " + defect);
+        }
         IVFStructure structure;
         structure.options_ = options;
         structure.kmeans_ = KMeans::fit(rows,
@@ -159,7 +164,7 @@ public:
         const std::span<Scored<>> best = candidates.best();
         if constexpr (!Sequence::is_exact) {
             for (Scored<>& candidate : best) {
-                candidate.score = bounded<M>(candidate.score + scratch.query.constant);
+                candidate.score = bounded<M>(candidate.score);
             }
         }
         const std::size_t hits = std::min(best.size(), out.size());
@@ -192,6 +197,8 @@ public:
 
     template <class Reader>
     [[nodiscard]] static IVFStructure read(const Reader& file, const Vectors<M>& vectors) {
+        const std::string defect = defect_of_dimension(vectors.dimension());
+        file.check(defect.empty(), "vectors", defect);
         IVFStructure structure;
         structure.options_.lists = file.template value<std::uint64_t>("lists");
         structure.options_.seed = file.template value<std::uint64_t>("seed");
@@ -220,6 +227,17 @@ private:
     using KMeans = quantise::KMeans<Backend>;
     using Quantiser = typename Sequence::Quantiser;
     static constexpr std::size_t iterations = 10;
+
+    [[nodiscard]] static std::string defect_of_dimension(std::size_t dimension) {
+        if (Dim != std::dynamic_extent && dimension != Dim) {
+            return "the vectors have " + std::to_string(dimension) + " elements, the index has dimension " +
+                   std::to_string(Dim);
+        }
+        if (std::same_as<Codes, Int8> && dimension > quantise::max_int8_elements) {
+            return "int8 codes are for at most 2^14 elements, the vectors have " + std::to_string(dimension);
+        }
+        return {};
+    }
 
     void fill(const Vectors<M>& vectors, std::span<const std::uint32_t> list_of) {
         lists_ = InvertedLists<Sequence>(kmeans_.centroids().rows(), Sequence(vectors.dimension()));
@@ -292,13 +310,13 @@ private:
                 codes.above(scratch.query, begin, end, candidates.threshold(), std::span(survivors));
             asked.count += count;
             for (std::size_t i = 0; i < count; ++i) {
-                const std::uint32_t id = ids[begin + survivors[i].id];
+                const std::uint32_t id = ids[survivors[i].id];
                 if constexpr (Passes::has_filter) {
                     if (!eligible(id)) {
                         continue;
                     }
                 }
-                candidates.push({id, survivors[i].score});
+                candidates.push({id, Sequence::is_exact ? bounded<M>(survivors[i].score) : survivors[i].score});
                 ++asked.passed;
             }
         }

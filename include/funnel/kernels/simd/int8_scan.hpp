@@ -50,8 +50,8 @@ template <class Arch>
 class Int8Sums<Arch> {
 public:
     static constexpr std::size_t lanes = 8;
-    static constexpr std::size_t vectors_at_once = 2;  // registers of sums for one query, and for each of four
-    static constexpr std::size_t vectors_for_four = 2;
+    static constexpr std::size_t registers_for_one = 2;  // registers of sums for one query, and for each of four
+    static constexpr std::size_t registers_for_four = 2;
 
     // Bytes as signed numbers, and their absolute values.
     struct Bytes {
@@ -112,8 +112,8 @@ template <class Arch>
 class Int8Sums<Arch> {
 public:
     static constexpr std::size_t lanes = 16;
-    static constexpr std::size_t vectors_at_once = 4;
-    static constexpr std::size_t vectors_for_four = 4;
+    static constexpr std::size_t registers_for_one = 4;
+    static constexpr std::size_t registers_for_four = 4;
 
     struct Bytes {
         __m512i plus_128;
@@ -132,7 +132,9 @@ public:
         sums_ = _mm512_set1_epi32(static_cast<std::int32_t>(0U - 128U * static_cast<std::uint32_t>(sum)));
     }
     [[gnu::always_inline]] void add(const Bytes& bytes, Four query) noexcept {
-        sums_ = _mm512_dpbusd_epi32(sums_, bytes.plus_128, query);
+        __m512i sums = _mm512_dpbusd_epi32(sums_, bytes.plus_128, query);
+        asm("" : "+v"(sums));  // else g++ 12 copies the register before and after each instruction
+        sums_ = sums;
     }
     [[gnu::always_inline]] void store(std::int32_t* p) const noexcept { _mm512_storeu_si512(p, sums_); }
 
@@ -222,7 +224,8 @@ template <class Arch, std::size_t Queries, std::size_t Registers>
 
 template <class Arch, std::size_t Queries>
 void scan_queries(const Int8Vectors& vectors, Int8Scan* scans) noexcept {
-    constexpr std::size_t registers = Queries == 1 ? Int8Sums<Arch>::vectors_at_once : Int8Sums<Arch>::vectors_for_four;
+    constexpr std::size_t registers =
+        Queries == 1 ? Int8Sums<Arch>::registers_for_one : Int8Sums<Arch>::registers_for_four;
     constexpr std::size_t step = registers * Int8Sums<Arch>::lanes;
     std::array<Int8Query, Queries> queries;
     for (std::size_t q = 0; q < Queries; ++q) {
