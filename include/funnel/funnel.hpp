@@ -4,6 +4,8 @@
 // Everything that runs on the host, for a first try; it needs Eigen. It takes seconds to compile: once a program
 // stands, include the headers that it uses. The library itself never includes this one.
 
+#include <funnel/ann/code_types.hpp>
+#include <funnel/ann/codes.hpp>
 #include <funnel/ann/eligible.hpp>
 #include <funnel/ann/filters.hpp>
 #include <funnel/ann/flat.hpp>
@@ -17,6 +19,7 @@
 #include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/index_search.hpp>
+#include <funnel/ann/int8_scan.hpp>
 #include <funnel/ann/keyed.hpp>
 #include <funnel/ann/prefixed_sections.hpp>
 #include <funnel/ann/scan.hpp>
@@ -140,8 +143,11 @@
 #include <funnel/kernels/forest.hpp>
 #include <funnel/kernels/forest_block.hpp>
 #include <funnel/kernels/gemv.hpp>
+#include <funnel/kernels/int8_blocks.hpp>
+#include <funnel/kernels/int8_scan.hpp>
 #include <funnel/kernels/ldl.hpp>
 #include <funnel/kernels/metric.hpp>
+#include <funnel/kernels/nearest_rows.hpp>
 #include <funnel/kernels/one_to_many.hpp>
 #include <funnel/kernels/preconditions.hpp>
 #include <funnel/kernels/reduce.hpp>
@@ -183,6 +189,8 @@
 #include <funnel/pipeline/named.hpp>
 #include <funnel/pipeline/stage.hpp>
 #include <funnel/pipeline/trace.hpp>
+#include <funnel/quantise/int8.hpp>
+#include <funnel/quantise/kmeans.hpp>
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/boosting_objective.hpp>
 #include <funnel/ranking/catboost.hpp>

@@ -45,7 +45,7 @@ const MatrixView<const float> three_rows(three, 3, 2);
 
 template <class M, class Backend>
 void check_against_definition(const Matrix<float>& vectors, const Matrix<float>& queries) {
-    const auto index = Flat<M, Backend>::build(vectors);
+    const auto index = Flat<M, std::dynamic_extent, funnel::ann::F32, Backend>::build(vectors);
     funnel::Threads pool(2);
     for (const std::size_t k : {std::size_t{1}, std::size_t{10}, vectors.rows() - 1, vectors.rows() + 5}) {
         const auto batch = index.search_batch(queries, {.k = k}, pool);

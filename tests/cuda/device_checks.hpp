@@ -170,8 +170,8 @@ void check_flat(Failures& failures, const std::string& name) {
     using ann::Flat;
     const Matrix<float> vectors = whole_numbers(300, 17, 5);
     const Matrix<float> queries = whole_numbers(8, 17, 6);
-    auto expected = Flat<M, kernels::Scalar>::build(vectors);
-    auto index = Flat<M, kernels::Device<System>>::build(vectors);
+    auto expected = Flat<M, std::dynamic_extent, ann::F32, kernels::Scalar>::build(vectors);
+    auto index = Flat<M, std::dynamic_extent, ann::F32, kernels::Device<System>>::build(vectors);
     const auto odd = [](std::uint32_t id) { return id % 2 == 1; };
     const auto agree = [&](const std::string& when) {
         for (std::size_t q = 0; q < queries.rows(); ++q) {
@@ -214,7 +214,8 @@ void check_ties_of_cosine(Failures& failures) {
                 vectors(i, j) = directions(direction, j) * (1.0F + 0.37F * static_cast<float>(i));
             }
         }
-        const auto index = ann::Flat<kernels::Cosine, kernels::Device<System>>::build(vectors);
+        const auto index =
+            ann::Flat<kernels::Cosine, std::dynamic_extent, ann::F32, kernels::Device<System>>::build(vectors);
         const auto hits = index.search(vectors.row(3), {.k = 10});
         failures.check(hits.size() == 10 && hits[0].score <= 1.0F, "Flat<Cosine>: no cosine above 1");
         for (std::size_t i = 1; i < hits.size(); ++i) {

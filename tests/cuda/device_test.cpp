@@ -23,7 +23,7 @@ TEST_CASE("Device: Thrust's host system gives what the plain loops give") {
 }
 
 TEST_CASE("Device: a failed allocation in add() leaves the index as it was, and a moved-from index is empty") {
-    using Index = funnel::ann::Flat<funnel::kernels::L2, Device<CppSystem>>;
+    using Index = funnel::ann::Flat<funnel::kernels::L2, std::dynamic_extent, funnel::ann::F32, Device<CppSystem>>;
     const auto vectors = funnel::testing::whole_numbers(20, 5, 1);
     const auto state = [&](const Index& index) {
         const funnel::testing::TempDir dir;

@@ -23,38 +23,51 @@ namespace ann {
 
 namespace detail {
 
-/// The best of all rows that pass the filter. It scores the rows block by block.
-///
-/// Shapes    query: prepared, d;  rows: n x d, prepared;  out: room for k (not checked)
-/// Returns   the filled part of out, best first; ties go to the smaller id
-/// Cost      n calls of passes, one score per row that passes; allocates nothing
-template <Metric M, kernels::HostBackend Backend, ItemFilter Passes>
-std::span<Scored<>> scan(std::span<const float> query, MatrixView<const float> rows, const Passes& passes,
-                         std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) {
-    FUNNEL_ASSERT(rows.rows() == 0 || query.size() == rows.cols());
-    constexpr std::size_t block = 256;  // scores and ids of a block fit into the L1 cache
-    std::array<std::uint32_t, block> ids;
-    std::array<float, block> scores;
-    TopK<> best(out);
+inline constexpr std::size_t scan_block = 256;  // scores and ids of a block fit into the L1 cache
 
-    for (std::size_t begin = 0; begin < rows.rows(); begin += block) {
-        const std::size_t size = std::min(block, rows.rows() - begin);
+/// Collects the best rows that pass the filter, for some queries at once. It scores the rows block by block, so that
+/// a block is read from memory once for all queries.
+///
+/// Shapes    queries: q x d, prepared;  rows: n x d, prepared;  best: q (not checked)
+/// Cost      n calls of passes, one score per query and row that passes; allocates nothing
+template <Metric M, kernels::HostBackend Backend, ItemFilter Passes>
+void scan(MatrixView<const float> queries, MatrixView<const float> rows, const Passes& passes, std::span<TopK<>> best) {
+    FUNNEL_ASSERT(queries.rows() == best.size() && (rows.rows() == 0 || queries.cols() == rows.cols()));
+    std::array<std::uint32_t, scan_block> ids;
+    std::array<float, scan_block> scores;
+
+    for (std::size_t begin = 0; begin < rows.rows(); begin += scan_block) {
+        const std::size_t size = std::min(scan_block, rows.rows() - begin);
         std::size_t count = 0;
         for (std::size_t i = begin; i < begin + size; ++i) {
             ids[count] = static_cast<std::uint32_t>(i);
             count += passes(static_cast<std::uint32_t>(i)) ? 1U : 0U;
         }
         const std::span<float> block_scores = std::span(scores).first(count);
-        if (count == size) {
-            kernels::score_rows<typename M::Stored, Backend>(query, rows.rows_from(begin, size), block_scores);
-        } else {
-            kernels::score_rows<typename M::Stored, Backend>(
-                query, rows, std::span<const std::uint32_t>(ids).first(count), block_scores);
-        }
-        for (std::size_t i = 0; i < count; ++i) {
-            best.push(ids[i], bounded<M>(scores[i]));
+        for (std::size_t q = 0; q < best.size(); ++q) {
+            if (count == size) {
+                kernels::score_rows<typename M::Stored, Backend>(queries.row(q), rows.rows_from(begin, size),
+                                                                 block_scores);
+            } else {
+                kernels::score_rows<typename M::Stored, Backend>(
+                    queries.row(q), rows, std::span<const std::uint32_t>(ids).first(count), block_scores);
+            }
+            for (std::size_t i = 0; i < count; ++i) {
+                best[q].push(ids[i], bounded<M>(scores[i]));
+            }
         }
     }
+}
+
+/// The same for one query.
+///
+/// Shapes    query: prepared, d;  rows: n x d, prepared;  out: room for k (not checked)
+/// Returns   the filled part of out, best first; ties go to the smaller id
+template <Metric M, kernels::HostBackend Backend, ItemFilter Passes>
+std::span<Scored<>> scan(std::span<const float> query, MatrixView<const float> rows, const Passes& passes,
+                         std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) {
+    TopK<> best(out);
+    scan<M, Backend>(MatrixView<const float>(query, 1, query.size()), rows, passes, std::span(&best, 1));
     return best.finish();
 }
 

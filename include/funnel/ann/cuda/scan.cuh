@@ -30,7 +30,7 @@ struct Bounded {
 };
 
 /// A copy of the rows in device memory, scanned on the device. Include this header to use
-/// Flat<M, kernels::Device<System>>.
+/// Flat<M, std::dynamic_extent, F32, kernels::Device<System>>.
 ///
 /// Cost      search: one pass over the rows and a sort of n keys; the filter runs on the host for every row, and
 ///           n bytes are copied to the device

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/code_types.hpp>
+#include <funnel/ann/vectors.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/int8_blocks.hpp>
+#include <funnel/kernels/int8_scan.hpp>
+#include <funnel/kernels/one_to_many.hpp>
+#include <funnel/quantise/int8.hpp>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann {
+
+namespace detail {
+
+/// Doubles as floats that are not smaller, or not larger. The float range must hold x (not checked).
+struct CodeRounding {
+    [[nodiscard]] static float up(double x) noexcept {
+        return static_cast<float>(x + math::abs(x) * 0x1p-22 + 0x1p-120);
+    }
+    [[nodiscard]] static float down(double x) noexcept {
+        return static_cast<float>(x - math::abs(x) * 0x1p-22 - 0x1p-120);
+    }
+};
+
+/// A sequence of vectors, encoded, at positions 0, 1, ... All sequences of an index share a quantiser.
+///
+///     Quantiser                     what was learned from the vectors; train, memory_bytes, write, read
+///     Query                         a query, prepared once per search: quantiser.prepare(query, prepared)
+///     append(quantiser, row)        on failure nothing has changed
+///     remove(position)              moves the last vector into the gap
+///     above(query, begin, end, threshold, out)
+///                                   {position, score} of the vectors in [begin, end) whose score is at least
+///                                   `threshold`; end - begin <= block, begin is a multiple of block
+///     bytes_per_vector(dimension), memory_bytes(), block, is_exact, cost
+///
+/// Scores are in the scale of the metric M::Stored. They are exact for F32, else about right.
+template <class Codes, Metric M, std::size_t Dim, kernels::HostBackend Backend>
+class CodeSequence;
+
+template <Metric M, std::size_t Dim, kernels::HostBackend Backend>
+class CodeSequence<F32, M, Dim, Backend> {
+public:
+    struct Query {
+        std::span<const float> vector;
+    };
+
+    struct Quantiser {
+        [[nodiscard]] static Quantiser train(MatrixView<const float>) noexcept { return {}; }
+        static void prepare(std::span<const float> query FUNNEL_LIFETIMEBOUND, Query& prepared) noexcept {
+            prepared.vector = query;
+        }
+        static void reserve(const Query&) noexcept {}
+        [[nodiscard]] static std::size_t memory_bytes() noexcept { return 0; }
+        template <class Writer>
+        static void write(Writer&) noexcept {}
+        template <class Reader>
+        [[nodiscard]] static Quantiser read(const Reader&, std::size_t) noexcept {
+            return {};
+        }
+    };
+
+    static constexpr bool is_exact = true;
+    static constexpr std::size_t block = 256;
+    static constexpr double cost = 1.0;
+
+    CodeSequence() = default;
+    explicit CodeSequence(std::size_t dimension) : rows_(0, dimension) {}
+
+    [[nodiscard]] static std::size_t bytes_per_vector(std::size_t dimension) {
+        return Matrix<float>(0, dimension).stride() * sizeof(float);
+    }
+    [[nodiscard]] std::size_t memory_bytes() const noexcept { return rows_.rows() * rows_.stride() * sizeof(float); }
+
+    void append(const Quantiser&, std::span<const float> row) {
+        rows_.resize_rows(rows_.rows() + 1);
+        std::copy(row.begin(), row.end(), rows_.row(rows_.rows() - 1).begin());
+    }
+
+    void remove(std::size_t position) noexcept {
+        const std::span<const float> last = rows_.row(rows_.rows() - 1);
+        if (position + 1 < rows_.rows()) {
+            std::copy(last.begin(), last.end(), rows_.row(position).begin());
+        }
+        rows_.resize_rows(rows_.rows() - 1);
+    }
+
+    [[nodiscard]] std::size_t above(const Query& query, std::size_t begin, std::size_t end, float threshold,
+                                    std::span<Scored<>> out) const {
+        std::array<float, block> scores;
+        kernels::score_rows<typename M::Stored, Backend>(query.vector, rows_.view().rows_from(begin, end - begin),
+                                                         std::span(scores).first(end - begin));
+        std::size_t count = 0;
+        for (std::size_t i = begin; i < end; ++i) {
+            out[count] = {static_cast<std::uint32_t>(i), scores[i - begin]};
+            count += scores[i - begin] >= threshold ? 1U : 0U;
+        }
+        return count;
+    }
+
+private:
+    Matrix<float> rows_;
+};
+
+template <Metric M, std::size_t Dim, kernels::HostBackend Backend>
+class CodeSequence<Int8, M, Dim, Backend> {
+    static constexpr bool is_l2 = std::same_as<typename M::Stored, kernels::L2>;
+
+public:
+    using Query = quantise::Int8PreparedQuery;
+
+    class Quantiser : public quantise::Int8Quantiser {
+    public:
+        Quantiser() = default;
+        [[nodiscard]] static Quantiser train(MatrixView<const float> rows) { return Int8Quantiser::train(rows); }
+        void prepare(std::span<const float> query, Query& prepared) const {
+            Int8Quantiser::prepare<M>(query, prepared);
+        }
+        void reserve(Query& prepared) const { prepared.bytes.reserve(dimension() + kernels::int8_group); }
+        template <class Reader>
+        [[nodiscard]] static Quantiser read(const Reader& file, std::size_t dimension) {
+            return Int8Quantiser::read(file, dimension);
+        }
+
+    private:
+        Quantiser(Int8Quantiser learned) : Int8Quantiser(std::move(learned)) {}  // NOLINT(google-explicit-constructor)
+    };
+
+    static constexpr bool is_exact = false;
+    static constexpr std::size_t block = 256;
+    static constexpr double cost = 0.25;
+
+    CodeSequence() = default;
+    explicit CodeSequence(std::size_t dimension) : groups_(kernels::int8_groups(dimension)) {}
+
+    [[nodiscard]] static std::size_t bytes_per_vector(std::size_t dimension) noexcept {
+        return kernels::int8_groups(dimension) * kernels::int8_group + (is_l2 ? 2 : 1) * sizeof(float);
+    }
+    [[nodiscard]] std::size_t memory_bytes() const noexcept {
+        return bytes_.size() + (scales_.size() + biases_.size()) * sizeof(float);
+    }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    void append(const Quantiser& quantiser, std::span<const float> row) {
+        if (size_ % kernels::int8_block == 0) {
+            reserve_more(scales_, kernels::int8_block);
+            reserve_more(biases_, is_l2 ? kernels::int8_block : 0);
+            const std::size_t bytes = bytes_.size() + groups_ * kernels::int8_group_bytes;
+            if (bytes > bytes_.capacity()) {
+                bytes_.reserve(std::max(bytes, 2 * bytes_.size()));  // the last step that can fail
+            }
+            bytes_.resize(bytes, 128);
+            scales_.resize(scales_.size() + kernels::int8_block);
+            biases_.resize(is_l2 ? scales_.size() : 0);
+        }
+        const quantise::Int8Terms terms = quantiser.encode(row, [&](std::size_t j, int byte) {
+            bytes_[kernels::int8_position(size_, j, groups_)] = static_cast<std::uint8_t>(byte + 128);
+        });
+        scales_[size_] = terms.scale;
+        if constexpr (is_l2) {
+            biases_[size_] = CodeRounding::up(-0.5 * terms.squares);
+        }
+        longest_ = std::max(longest_, terms.byte_length);
+        largest_error_ = std::max(largest_error_, terms.error);
+        ++size_;
+    }
+
+    void remove(std::size_t position) noexcept {
+        FUNNEL_ASSERT(position < size_);
+        const std::size_t last = size_ - 1;
+        for (std::size_t j = 0; j < groups_ * kernels::int8_group; ++j) {
+            bytes_[kernels::int8_position(position, j, groups_)] = bytes_[kernels::int8_position(last, j, groups_)];
+        }
+        scales_[position] = scales_[last];
+        if constexpr (is_l2) {
+            biases_[position] = biases_[last];
+        }
+        if (last % kernels::int8_block == 0) {
+            bytes_.resize(last * groups_ * kernels::int8_group);
+            scales_.resize(last);
+            biases_.resize(is_l2 ? last : 0);
+        }
+        size_ = last;
+    }
+
+    [[nodiscard]] std::size_t above(const Query& query, std::size_t begin, std::size_t end, float threshold,
+                                    std::span<Scored<>> out) const {
+        // Under L2, score = 2 (product - |vector|^2 / 2) - |query|^2, all without the mean.
+        const auto factor = is_l2 ? 2.0F : 1.0F;
+        const auto constant = static_cast<float>(is_l2 ? -query.length * query.length : query.at_mean);
+        // Lowered by more than rounding can take away from a score, so that ties with the threshold are hits.
+        const float slack = (math::abs(threshold) + math::abs(constant)) * 0x1p-21F;
+        kernels::Int8Scan scan{query.view(), query.step, 0.0F, (threshold - constant - slack) / factor, out};
+        kernels::int8_scan<Backend>(range(begin, end), std::span(&scan, 1));
+        for (Scored<>& hit : out.first(scan.count)) {
+            hit.id += static_cast<std::uint32_t>(begin);
+            hit.score = factor * hit.score + constant;
+        }
+        return scan.count;
+    }
+
+    /// The vectors in [begin, end), where begin is a multiple of 16 (not checked). Scale and bias of vector v are such
+    /// that scale dot + bias, with the query's step, is about its product with the query: without the mean, and under
+    /// L2 minus half of the vector's squared length, rounded up.
+    [[nodiscard]] kernels::Int8Vectors range(std::size_t begin, std::size_t end) const noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(begin % kernels::int8_block == 0 && begin <= end && end <= size_);
+        return {std::span(bytes_).subspan(begin * groups_ * kernels::int8_group),
+                std::span<const float>(scales_).subspan(begin),
+                is_l2 ? std::span<const float>(biases_).subspan(begin) : std::span<const float>(), end - begin};
+    }
+
+    /// At least as large as the length of the bytes of any vector.
+    [[nodiscard]] double longest() const noexcept { return longest_; }
+    /// At least as large as the error of any vector, in units of its scale.
+    [[nodiscard]] double largest_error() const noexcept { return largest_error_; }
+
+private:
+    std::vector<std::uint8_t, funnel::detail::RowAllocator<std::uint8_t>> bytes_;
+    std::vector<float> scales_;
+    std::vector<float> biases_;
+    std::size_t groups_ = 0;
+    std::size_t size_ = 0;
+    double longest_ = 0.0;
+    double largest_error_ = 0.0;
+};
+
+}  // namespace detail
+}  // namespace ann
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
