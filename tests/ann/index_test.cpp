@@ -8,6 +8,7 @@
 #include <funnel/ann/filters.hpp>
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
+#include <funnel/ann/ivf.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
@@ -33,6 +34,7 @@ using funnel::ann::Cosine;
 using funnel::ann::Flat;
 using funnel::ann::HNSW;
 using funnel::ann::InnerProduct;
+using funnel::ann::IVFFlat;
 using funnel::ann::L2;
 using funnel::ann::SortedIds;
 using funnel::testing::Hits;
@@ -58,7 +60,7 @@ struct Allowed {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("Index: reads stored vectors back", Index, Flat<L2>, HNSW<L2>) {
+TEST_CASE_TEMPLATE("Index: reads stored vectors back", Index, Flat<L2>, HNSW<L2>, IVFFlat<L2>) {
     const std::vector<float> numbers{1.0F, 2.0F, 3.0F, 4.0F};
     auto index = Index::build(MatrixView<const float>(numbers, 2, 2));
     CHECK(std::ranges::equal(index.vector(1), std::vector{3.0F, 4.0F}));
@@ -80,7 +82,7 @@ TEST_CASE("Index: a stored vector has unit length under Cosine") {
 }
 
 TEST_CASE_TEMPLATE("Index: a bitmap, a list of ids and a callable allow the same, also after removals", Index,
-                   Flat<Cosine>, HNSW<Cosine>, Flat<L2>, HNSW<InnerProduct>) {
+                   Flat<Cosine>, HNSW<Cosine>, Flat<L2>, HNSW<InnerProduct>, IVFFlat<L2>, IVFFlat<Cosine>) {
     const auto vectors = tastes(1500, 8, 1);
     const auto queries = tastes(7, 8, 2);
     auto index = Index::build(vectors);
@@ -106,7 +108,7 @@ TEST_CASE_TEMPLATE("Index: a bitmap, a list of ids and a callable allow the same
                     CHECK(passes(hit.id));
                     CHECK(index.contains(hit.id));
                 }
-                if (Index::file_kind == "ann.Flat" || step >= 40) {
+                if (Index::file_kind == "ann.Flat" || (Index::file_kind == "ann.HNSW" && step >= 40)) {
                     CHECK(mapped == expected);
                 }
             }
@@ -127,7 +129,7 @@ TEST_CASE("Index: ids of a filter that the index does not have are ignored") {
     CHECK(index.search(query.row(0), {.k = 5}, SortedIds({})).empty());
 }
 
-TEST_CASE_TEMPLATE("Index: a batch takes one filter, or one per query", Index, Flat<L2>, HNSW<L2>) {
+TEST_CASE_TEMPLATE("Index: a batch takes one filter, or one per query", Index, Flat<L2>, HNSW<L2>, IVFFlat<L2>) {
     const auto vectors = tastes(900, 8, 1);
     const auto queries = tastes(20, 8, 2);
     const auto index = Index::build(vectors);
@@ -238,7 +240,7 @@ TEST_CASE("Index: a search whose filter passes no vector near the query walks li
         CHECK(out == exact.search(query, {.k = 10}, filter));
         CHECK(scratch.stats().scanned);
         CHECK(scratch.stats().distances > 20'000);  // it did walk
-        CHECK(scratch.stats().distances < 21'000);
+        CHECK(scratch.stats().distances < 20'450);
 
         std::vector<std::uint64_t> half(words.size());
         for (std::uint32_t id = 0; id < 20'000; id += 2) {
