@@ -105,11 +105,17 @@ private:
 template <Metric M, kernels::HostBackend Backend>
 class Int8Rows {
     using Sequence = CodeSequence<Int8, M, std::dynamic_extent, Backend>;
+    static constexpr std::size_t block = 256;
+    static constexpr std::size_t tile = 4;  // queries per pass of the kernel
 
 public:
     struct Query {
         quantise::Int8PreparedQuery codes;
         Int8Bound<M> bound;
+        // Vectors of the last block that are not ruled out. They are scored after the next block of codes, so that they
+        // have arrived from memory.
+        std::array<std::uint32_t, block> pending;
+        std::size_t count = 0;
     };
     using Scratch = std::vector<Query>;
 
@@ -146,6 +152,7 @@ public:
             quantiser_.prepare(queries.row(q), scratch[q].codes);
             scratch[q].bound = {scratch[q].codes, queries.cols(), quantiser_.mean_length(), codes_.longest(),
                                 codes_.largest_error()};
+            scratch[q].count = 0;
         }
         for (std::size_t begin = 0; begin < rows.rows(); begin += block) {
             const std::size_t end = std::min(begin + block, rows.rows());
@@ -155,26 +162,28 @@ public:
                              best.subspan(q, count), begin, end);
             }
         }
+        for (std::size_t q = 0; q < queries.rows(); ++q) {
+            score_pending(queries.row(q), rows, scratch[q], best[q]);
+        }
     }
 
 private:
-    static constexpr std::size_t block = 256;
-    static constexpr std::size_t tile = 4;  // queries per pass of the kernel
-
     template <ItemFilter Passes>
     void search_block(MatrixView<const float> queries, MatrixView<const float> rows, const Passes& passes,
-                      std::span<const Query> prepared, std::span<TopK<>> best, std::size_t begin,
-                      std::size_t end) const {
-        std::array<std::uint32_t, block> ids;
+                      std::span<Query> prepared, std::span<TopK<>> best, std::size_t begin, std::size_t end) const {
+        for (std::size_t q = 0; q < best.size(); ++q) {
+            score_pending(queries.row(q), rows, prepared[q], best[q]);
+        }
+        const auto keep = [&](Query& query, std::size_t id) {
+            query.pending[query.count] = static_cast<std::uint32_t>(id);
+            query.count += passes(static_cast<std::uint32_t>(id)) ? 1U : 0U;
+        };
         const bool are_full = std::all_of(best.begin(), best.end(), [](const TopK<>& k) { return k.is_full(); });
         if (!are_full) {  // no score is too low yet
-            std::size_t count = 0;
-            for (std::size_t i = begin; i < end; ++i) {
-                ids[count] = static_cast<std::uint32_t>(i);
-                count += passes(static_cast<std::uint32_t>(i)) ? 1U : 0U;
-            }
-            for (std::size_t q = 0; q < best.size(); ++q) {
-                score(queries.row(q), rows, std::span(ids).first(count), best[q]);
+            for (Query& query : prepared) {
+                for (std::size_t i = begin; i < end; ++i) {
+                    keep(query, i);
+                }
             }
             return;
         }
@@ -191,29 +200,27 @@ private:
         }
         kernels::int8_scan<Backend>(codes_.range(begin, end), std::span(scans).first(best.size()));
         for (std::size_t q = 0; q < best.size(); ++q) {
-            std::size_t count = 0;
             for (const Scored<>& hit : std::span(hits[q]).first(scans[q].count)) {
-                const std::uint32_t id = hit.id + static_cast<std::uint32_t>(begin);
-                ids[count] = id;
-                count += passes(id) ? 1U : 0U;
+                keep(prepared[q], begin + hit.id);
             }
-            score(queries.row(q), rows, std::span(ids).first(count), best[q]);
+            for (const std::uint32_t id : std::span(prepared[q].pending).first(prepared[q].count)) {
+                constexpr std::size_t line = 64 / sizeof(float);
+                for (std::size_t j = 0; j < rows.cols(); j += line) {
+                    __builtin_prefetch(rows.data() + id * rows.stride() + j);
+                }
+            }
         }
     }
 
-    static void score(std::span<const float> query, MatrixView<const float> rows, std::span<const std::uint32_t> ids,
-                      TopK<>& best) noexcept {
-        constexpr std::size_t line = 64 / sizeof(float);
-        for (const std::uint32_t id : ids) {
-            for (std::size_t j = 0; j < rows.cols(); j += line) {
-                __builtin_prefetch(rows.data() + id * rows.stride() + j);
-            }
-        }
+    static void score_pending(std::span<const float> query, MatrixView<const float> rows, Query& prepared,
+                              TopK<>& best) noexcept {
+        const auto ids = std::span<const std::uint32_t>(prepared.pending).first(prepared.count);
         std::array<float, block> scores;
         kernels::score_rows<typename M::Stored, Backend>(query, rows, ids, std::span(scores).first(ids.size()));
         for (std::size_t i = 0; i < ids.size(); ++i) {
             best.push(ids[i], bounded<M>(scores[i]));
         }
+        prepared.count = 0;
     }
 
     typename Sequence::Quantiser quantiser_;
