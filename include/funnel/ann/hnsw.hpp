@@ -11,6 +11,8 @@
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -38,6 +40,7 @@ public:
     using Metric = M;
     using BuildOptions = HNSWOptions;
     using SearchOptions = HNSWSearchOptions;
+    using Kernels = Backend;
     using Scratch = WalkScratch;
     static constexpr IndexNames names{"HNSW::build", "HNSW::search", "HNSW::search_batch", "HNSW::add", "HNSW::remove"};
     static constexpr std::string_view kind = "ann.HNSW";
@@ -72,6 +75,14 @@ public:
                parents_.size() * sizeof(std::uint32_t);
     }
 
+    [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t, const HNSWOptions& options) noexcept {
+        const std::size_t stride = Matrix<std::uint32_t>(0, 2 * options.M).stride();
+        const std::size_t per_node = stride * sizeof(std::uint32_t) + sizeof(std::size_t) + 1 +
+                                     (NormAugmentation<M>::is_used ? sizeof(float) : 0);
+        const double upper_nodes = static_cast<double>(n) / static_cast<double>(options.M - 1);  // over all levels
+        return n * per_node + static_cast<std::size_t>(upper_nodes) * options.M * sizeof(std::uint32_t);
+    }
+
     [[nodiscard]] std::size_t unreachable() const {
         const auto parents = graph_.spanning_tree();
         return static_cast<std::size_t>(std::count(parents.begin(), parents.end(), no_node)) - copies_.count();
@@ -103,7 +114,7 @@ public:
     }
 
     template <class Passes>
-    std::size_t scan(std::span<const float> query, const Vectors<M>& vectors, const Passes& eligible,
+    std::size_t scan(std::span<const float> query, const Vectors<M>& vectors, const Passes& eligible, WalkScratch&,
                      std::span<Scored<>> out) const {
         return detail::scan<M, Backend>(query, vectors.rows(), eligible, out).size();
     }

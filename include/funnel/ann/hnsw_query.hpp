@@ -80,6 +80,7 @@ std::size_t find_in_graph(const HNSWGraph& graph, MatrixView<const float> rows, 
     const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> scores) {
         kernels::score_rows<typename M::Stored, Backend>(query, rows, ids, scores);
         bound<M>(scores);
+        scratch.stats.distances += ids.size();
     };
     const auto prefetch = [&](std::uint32_t id) { prefetch_row(rows, id); };
     scratch.reserve(graph, pool);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/ann/hnsw_graph.hpp>
+#include <funnel/ann/search_stats.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
@@ -121,6 +122,7 @@ struct WalkScratch {
     std::vector<std::uint32_t> ids;  // neighbours of one node that were not visited before
     std::vector<float> scores;
     std::vector<Scored<>> seeds;  // start nodes of walk_down on the next level
+    SearchStats stats;            // counts on, until the owner resets it
 
     /// Reserves memory, so that searches with a pool of ef nodes do not allocate.
     void reserve(const HNSWGraph& graph, std::size_t ef) {
@@ -153,6 +155,7 @@ Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkS
         const auto links = graph.links(from.id, level);
         const auto scores = std::span(scratch.scores).first(links.size());
         score(links, scores);
+        ++scratch.stats.hops;
         const Scored<> start = from;
         for (std::size_t i = 0; i < links.size(); ++i) {
             const Scored<> neighbour{links[i], scores[i]};
@@ -194,6 +197,7 @@ void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const
         const auto ids = std::span<const std::uint32_t>(scratch.ids).first(count);
         const auto scores = std::span(scratch.scores).first(count);
         score(ids, scores);
+        ++scratch.stats.hops;
         for (std::size_t i = 0; i < count; ++i) {
             scratch.pool.insert(ids[i], scores[i]);
         }
