@@ -150,6 +150,7 @@
 #include <funnel/kernels/softmax.hpp>
 #include <funnel/kernels/wide_dot.hpp>
 #include <funnel/linalg/cholesky_update.hpp>
+#include <funnel/linalg/nearest_rotation.hpp>
 #include <funnel/linalg/spd_inverse.hpp>
 #include <funnel/linalg/symmetric_eigen.hpp>
 #include <funnel/metrics/auc.hpp>
@@ -183,7 +184,10 @@
 #include <funnel/pipeline/named.hpp>
 #include <funnel/pipeline/stage.hpp>
 #include <funnel/pipeline/trace.hpp>
+#include <funnel/quantise/integer_tables.hpp>
 #include <funnel/quantise/kmeans.hpp>
+#include <funnel/quantise/opq.hpp>
+#include <funnel/quantise/product.hpp>
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/boosting_objective.hpp>
 #include <funnel/ranking/catboost.hpp>
