@@ -145,7 +145,7 @@
 #include <funnel/kernels/preconditions.hpp>
 #include <funnel/kernels/reduce.hpp>
 #include <funnel/kernels/scale.hpp>
-#include <funnel/kernels/scores_above.hpp>
+#include <funnel/kernels/scores_at_least.hpp>
 #include <funnel/kernels/sigmoid.hpp>
 #include <funnel/kernels/softmax.hpp>
 #include <funnel/kernels/wide_dot.hpp>

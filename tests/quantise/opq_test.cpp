@@ -86,33 +86,6 @@ TEST_CASE("OPQ: the rotation is orthogonal, and product quantisation loses less 
     CHECK(with < 0.6 * without);
 }
 
-TEST_CASE("OPQ: turns of codewords and rotation improve on the start") {
-    // Numbers of three levels, rotated: all variances are equal, so the principal axes say nothing. In the right rotation,
-    // parts of two numbers need 9 codewords.
-    const auto draws = normals(4 * 2000, 9);
-    Matrix<float> rows(2000, 4);
-    for (std::size_t i = 0; i < rows.rows(); ++i) {
-        std::vector<float> z(4);
-        for (std::size_t j = 0; j < 4; ++j) {
-            z[j] = draws[4 * i + j] < -0.4F ? -1.0F : (draws[4 * i + j] > 0.4F ? 1.0F : 0.0F);
-        }
-        rows(i, 0) = 0.6F * z[0] + 0.8F * z[2];
-        rows(i, 1) = 0.8F * z[1] - 0.6F * z[3];
-        rows(i, 2) = 0.8F * z[0] - 0.6F * z[2];
-        rows(i, 3) = 0.6F * z[1] + 0.8F * z[3];
-    }
-    const auto error_after = [&](std::size_t iterations) {
-        const auto opq = OPQ<4, 2, 4>::train(rows, {.iterations = iterations});
-        CHECK(distance_from_orthogonal(opq.rotation()) < 1e-6);
-        const Matrix<float> rotated = opq.rotate(rows);
-        return mean_error(ProductQuantiser<4, 2, 4>::train(rotated), rotated);
-    };
-    const double start = error_after(0);
-    const double turned = error_after(40);
-    MESSAGE("mean squared error of the start ", start, ", after 40 turns ", turned);
-    CHECK(turned < 0.9 * start);
-}
-
 TEST_CASE("OPQ: a rotation keeps distances and inner products") {
     const Matrix<float> rows = correlated(500, 2);
     const auto opq = OPQ<8, 2, 4>::train(rows);
