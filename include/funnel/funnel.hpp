@@ -17,6 +17,9 @@
 #include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/index_search.hpp>
+#include <funnel/ann/ivfpq.hpp>
+#include <funnel/ann/ivfpq_codes.hpp>
+#include <funnel/ann/ivfpq_encoder.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/scan_ids.hpp>
 #include <funnel/ann/search_stats.hpp>

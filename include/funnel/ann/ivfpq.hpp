@@ -4,6 +4,7 @@
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/ivf_lists.hpp>
 #include <funnel/ann/ivfpq_codes.hpp>
+#include <funnel/ann/ivfpq_encoder.hpp>
 #include <funnel/ann/refine.hpp>
 #include <funnel/ann/reservoir.hpp>
 #include <funnel/ann/scan.hpp>
@@ -16,20 +17,14 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
-#include <funnel/io/container.hpp>
 #include <funnel/kernels/backend.hpp>
-#include <funnel/kernels/dot.hpp>
 #include <funnel/kernels/one_to_many.hpp>
-#include <funnel/quantise/integer_tables.hpp>
-#include <funnel/quantise/kmeans.hpp>
-#include <funnel/quantise/opq.hpp>
-#include <funnel/quantise/product.hpp>
+#include <funnel/kernels/pq_scan.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -88,40 +83,32 @@ public:
     template <class E>
     [[nodiscard]] static IVFPQStructure build(const Vectors<Kind>& vectors, const IVFPQOptions& options, E&& executor) {
         const MatrixView<const float> rows = vectors.rows();
-        require_equal(rows.cols(), Dim, "IVFPQIndex::build: number of columns");
+        const bool has_dimension = rows.rows() > 0 || rows.cols() > 0;
+        require_equal(has_dimension ? rows.cols() : Dim, Dim, "IVFPQIndex::build: number of columns");
         IVFPQStructure structure;
         structure.options_ = options;
-        if (rows.rows() == 0) {
-            structure.set_centroids(Matrix<float>(1, Dim));  // one list for all that is added
+        if (!has_dimension) {
             return structure;
         }
-        structure.set_centroids(
-            Matrix<float>(KMeans::fit(rows, {.clusters = options.lists, .seed = options.seed}, executor).centroids()));
-        const std::vector<std::uint32_t> list_of = structure.kmeans_.assign(rows, executor);
-        structure.train(rows, list_of, executor);
+        structure.encoder_ = rows.rows() == 0
+                                 ? Encoder::untrained(options.opq)
+                                 : Encoder::train(rows, options.lists, options.opq, options.seed, executor);
+        structure.lists_ = InvertedLists<Codes>(structure.encoder_.centroids().rows(), Codes());
         for (std::size_t begin = 0; begin < rows.rows(); begin += encoded_together) {
-            const std::size_t count = std::min(encoded_together, rows.rows() - begin);
-            structure.append(rows.rows_from(begin, count), std::span(list_of).subspan(begin, count), executor);
+            structure.append(rows.rows_from(begin, std::min(encoded_together, rows.rows() - begin)), executor);
         }
         return structure;
     }
 
     [[nodiscard]] IVFPQOptions options() const noexcept { return options_; }
 
-    [[nodiscard]] std::size_t memory_bytes() const noexcept {
-        const auto bytes = [](MatrixView<const float> matrix) {
-            return matrix.rows() * matrix.stride() * sizeof(float);
-        };
-        return lists_.memory_bytes() + quantiser_.memory_bytes() + bytes(kmeans_.centroids()) +
-               bytes(rotated_centroids_) + (options_.opq ? bytes(opq_.rotation()) : 0);
-    }
+    [[nodiscard]] std::size_t memory_bytes() const noexcept { return lists_.memory_bytes() + encoder_.memory_bytes(); }
 
     [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t, const IVFPQOptions& options) {
-        const std::size_t row = Matrix<float>(0, Dim).stride() * sizeof(float);
         const std::size_t lists = std::clamp<std::size_t>(n, 1, options.lists);
         const std::size_t half_a_block = kernels::code_block / 2 * M * Bits / 8;
-        return n * (Codes::bytes_per_vector() + 3 * sizeof(std::uint32_t)) + Quantiser().memory_bytes() +
-               lists * (row + (Codes::has_penalties ? row : 0) + half_a_block) + (options.opq ? Dim * row : 0);
+        return n * (Codes::bytes_per_vector() + 3 * sizeof(std::uint32_t)) + lists * half_a_block +
+               Encoder::memory_estimate(lists, options.opq);
     }
 
     [[nodiscard]] static bool accepts(const IVFPQSearchOptions& options) noexcept { return options.nprobe >= 1; }
@@ -136,9 +123,7 @@ public:
         if (scratch.candidates.size() < room) {
             scratch.candidates.resize(room);
         }
-        scratch.query.rotated.resize(Dim);
-        scratch.query.floats.resize(Quantiser::table_size);
-        scratch.query.table.resize(Quantiser::table_size);
+        Encoder::reserve(scratch.query);
     }
 
     // Scoring the codes of all lists takes less time than asking the filter about all vectors.
@@ -175,10 +160,7 @@ public:
         return best_of(candidates, out);
     }
 
-    void append(const Vectors<Kind>& vectors) {
-        const MatrixView<const float> row(vectors.last(), 1, Dim);
-        append(row, kmeans_.assign(row), Serial{});
-    }
+    void append(const Vectors<Kind>& vectors) { append(MatrixView<const float>(vectors.last(), 1, Dim), Serial{}); }
 
     void remove(std::uint32_t id) noexcept { lists_.remove(id); }
 
@@ -190,11 +172,7 @@ public:
         file.value("opq", std::uint8_t{options_.opq});
         file.value("seed", options_.seed);
         file.value("keep_vectors", std::uint8_t{options_.keep_vectors});
-        file.matrix("centroids", kmeans_.centroids());
-        quantiser_.write(file);
-        if (options_.opq) {
-            opq_.write(file);
-        }
+        encoder_.write(file);
         file.array("list_of", lists_.list_of());
         std::vector<std::size_t> rank(lists_.list_of().size());  // among the vectors that were not removed
         std::size_t live = 0;
@@ -210,7 +188,7 @@ public:
                 }
             }
         }
-        file.array("codes", std::move(codes));
+        file.array_copy("codes", std::span<const std::uint8_t>(codes));
     }
 
     template <class Reader>
@@ -223,28 +201,23 @@ public:
         IVFPQStructure structure;
         file.check(file.template value<std::uint64_t>("parts") == M, "parts", "must be " + std::to_string(M));
         file.check(file.template value<std::uint64_t>("bits") == Bits, "bits", "must be " + std::to_string(Bits));
-        file.check(vectors.dimension() == Dim, "centroids", "the dimension must be " + std::to_string(Dim));
+        const bool has_dimension = vectors.count() > 0 || vectors.dimension() > 0;
+        file.check(!has_dimension || vectors.dimension() == Dim, "centroids",
+                   "the dimension must be " + std::to_string(Dim));
         structure.options_ = {.lists = file.template value<std::uint64_t>("lists"),
                               .opq = flag("opq"),
                               .seed = file.template value<std::uint64_t>("seed"),
                               .keep_vectors = flag("keep_vectors")};
-        const auto centroids = file.template matrix<float>("centroids", {}, Dim);
-        file.check(structure.options_.lists <= std::size_t{1} << 24 && centroids.rows() <= structure.options_.lists &&
-                       centroids.rows() > 0,
-                   "centroids", "must be 1 to 2^24, and not more than lists");
-        for (std::size_t i = 0; i < centroids.rows(); ++i) {
-            file.check(defect_of<L2>(centroids.row(i)) == nullptr, "centroids", "must be finite and not too long");
-        }
-        structure.quantiser_ = Quantiser::read(file);
-        if (structure.options_.opq) {
-            structure.opq_ = Rotation::read(file);
-        }
-        structure.set_centroids(centroids);
+        file.check(structure.options_.lists >= 1 && structure.options_.lists <= std::size_t{1} << 24, "lists",
+                   "must lie in [1, 2^24]");
+        structure.encoder_ = Encoder::read(file, structure.options_.lists, vectors.dimension(), structure.options_.opq);
+        const std::size_t lists = structure.encoder_.centroids().rows();
+        structure.lists_ = InvertedLists<Codes>(lists, Codes());
         const auto list_of = file.template array<std::uint32_t>("list_of", vectors.count());
         const auto codes = file.template array<std::uint8_t>("codes", vectors.live() * M);
         std::size_t at = 0;
         for (std::size_t id = 0; id < list_of.size(); ++id) {
-            file.check(vectors.is_live(id) ? list_of[id] < centroids.rows() : list_of[id] == no_list, "list_of",
+            file.check(vectors.is_live(id) ? list_of[id] < lists : list_of[id] == no_list, "list_of",
                        "must name a list for each vector that was not removed");
             const std::size_t size = list_of[id] == no_list ? 0 : M;
             const auto own = std::span(codes).subspan(at, size);
@@ -258,69 +231,21 @@ public:
     }
 
 private:
-    using KMeans = quantise::KMeans<Backend>;
-    using Quantiser = quantise::ProductQuantiser<Dim, M, Bits, Backend>;
-    using Rotation = quantise::OPQ<Dim, M, Bits, Backend>;
+    using Encoder = ProductEncoder<Kind, Dim, M, Bits, Backend>;
+    using Quantiser = typename Encoder::Quantiser;
     static constexpr std::size_t encoded_together = 4096;
-    static constexpr std::size_t training_rows = 65536;
-
-    void set_centroids(const Matrix<float>& centroids) {
-        kmeans_ = KMeans(centroids);
-        if (Codes::has_penalties) {
-            rotated_centroids_ = options_.opq ? opq_.rotate(centroids) : centroids;
-        }
-        lists_ = InvertedLists<Codes>(centroids.rows(), Codes());
-    }
-
-    // Learns from the residuals of rows at an even distance.
-    template <class E>
-    void train(MatrixView<const float> rows, std::span<const std::uint32_t> list_of, E& executor) {
-        const std::size_t count = std::min(rows.rows(), training_rows);
-        Matrix<float> residuals(count, Dim);
-        for (std::size_t i = 0; i < count; ++i) {
-            const std::size_t row = i * rows.rows() / count;
-            subtract(rows.row(row), kmeans_.centroids().row(list_of[row]), residuals.row(i));
-        }
-        if (options_.opq) {
-            opq_ = Rotation::train(residuals, {.seed = options_.seed}, executor);
-            residuals = opq_.rotate(residuals, executor);
-            set_centroids(Matrix<float>(kmeans_.centroids()));
-        }
-        quantiser_ = Quantiser::train(residuals, {.seed = options_.seed}, executor);
-    }
-
-    static void subtract(std::span<const float> a, std::span<const float> b, std::span<float> out) noexcept {
-        std::transform(a.begin(), a.end(), b.begin(), out.begin(), std::minus<>());
-    }
 
     template <class E>
-    void append(MatrixView<const float> rows, std::span<const std::uint32_t> list_of, E&& executor) {
-        Matrix<float> residuals(rows.rows(), Dim);
-        for (std::size_t i = 0; i < rows.rows(); ++i) {
-            subtract(rows.row(i), kmeans_.centroids().row(list_of[i]), residuals.row(i));
-        }
-        const std::vector<std::uint8_t> codes =
-            quantiser_.encode(options_.opq ? opq_.rotate(residuals, executor) : residuals, executor);
+    void append(MatrixView<const float> rows, E&& executor) {
+        const std::vector<std::uint32_t> list_of = encoder_.assign(rows, executor);
+        const std::vector<std::uint8_t> codes = encoder_.encode(rows, list_of, executor);
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             append(list_of[i], std::span(codes).subspan(i * M, M));
         }
     }
 
     void append(std::uint32_t list, std::span<const std::uint8_t> codes) {
-        lists_.append(list, [&](Codes& sequence) { sequence.append(codes, penalty_of(list, codes)); });
-    }
-
-    [[nodiscard]] float penalty_of(std::uint32_t list, std::span<const std::uint8_t> codes) const {
-        if constexpr (Codes::has_penalties) {
-            std::array<float, Dim> residual;
-            quantiser_.decode(codes, residual);
-            const std::span<const float> r = residual;
-            const std::span<const float> c = rotated_centroids_.view().row(list);
-            const float penalty = 2.0F * kernels::dot<Backend>(c, r) + kernels::dot<Backend>(r, r);
-            return Codes::is_l2 ? penalty : (penalty + kernels::dot<Backend>(c, c) - 1.0F) / 2.0F;
-        } else {
-            return 0.0F;
-        }
+        lists_.append(list, [&](Codes& sequence) { sequence.append(codes, encoder_.penalty(list, codes)); });
     }
 
     [[nodiscard]] std::size_t wanted_candidates(const IVFPQSearchOptions& options, std::size_t hits) const noexcept {
@@ -342,26 +267,13 @@ private:
         return std::min(best.size(), out.size());
     }
 
-    void prepare(std::span<const float> query, typename Codes::Query& prepared) const noexcept {
-        if (options_.opq) {
-            opq_.rotate(query, prepared.rotated);
-            query = prepared.rotated;
-        }
-        quantiser_.inner_products(query, prepared.floats);
-        const quantise::TableScale scale =
-            quantise::round_tables<typename Codes::Entry>(prepared.floats, M, prepared.table);
-        constexpr float factor = Codes::is_l2 ? 2.0F : 1.0F;
-        prepared.scale = factor * scale.scale;
-        prepared.offset = factor * scale.offset;
-    }
-
-    // Reads the lists of the nearest centroids: `nprobe` lists, and more if there are fewer than `hits` hits in them, or
-    // if fewer vectors near the query pass the filter than elsewhere.
+    // Reads the lists of the nearest centroids: `nprobe` lists, and more if there are fewer than `hits` hits in them,
+    // or if fewer vectors near the query pass the filter than elsewhere.
     template <class Passes>
     void read_lists(std::span<const float> query, const IVFPQSearchOptions& options, double share, std::size_t hits,
                     const Passes& eligible, Reservoir& candidates, Scratch& scratch) const {
-        prepare(query, scratch.query);
-        kernels::score_rows<typename Kind::Stored, Backend>(query, kmeans_.centroids(), scratch.scores);
+        encoder_.prepare(query, scratch.query);
+        kernels::score_rows<typename Kind::Stored, Backend>(query, encoder_.centroids(), scratch.scores);
         for (std::size_t list = 0; list < lists_.size(); ++list) {
             scratch.order[list] = {static_cast<std::uint32_t>(list), scratch.scores[list]};
         }
@@ -411,10 +323,7 @@ private:
     static constexpr bool has_filter = requires { requires Passes::has_filter; };
 
     IVFPQOptions options_;
-    KMeans kmeans_;
-    Matrix<float> rotated_centroids_;  // for penalties
-    Rotation opq_;
-    Quantiser quantiser_;
+    Encoder encoder_;
     InvertedLists<Codes> lists_;
 };
 
@@ -435,8 +344,8 @@ private:
 /// not depend on the order in which vectors were added or removed.
 ///
 /// See Index for the functions. build rejects vectors of another dimension than Dim. remove() takes a vector out of its
-/// list. Lists and codewords do not change when vectors are added: build again after the data has changed its shape, and
-/// build with the data: an index that was built without vectors has one list and no codewords.
+/// list. Lists and codewords do not change when vectors are added: build again after the data has changed its shape. An
+/// index that was built without vectors has one list, and all its codes are equal.
 ///
 /// Bits      8: tables of 256 entries, 16 bits each;  4: tables of 16 entries in registers, 8 bits each. At the same
 ///           number of bytes per vector, 4 bits are faster and lose more

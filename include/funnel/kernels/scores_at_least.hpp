@@ -21,8 +21,8 @@ namespace kernels {
 ///     score i = scale * sums[i] + offset - penalties[i]
 ///
 /// Shapes    sums: n;  penalties: n, or none;  positions, scores: n or more
-/// Returns   the number of scores that are at least the threshold; their positions, ascending, and scores come first in the
-///           outputs, and the rest of the outputs keeps its values
+/// Returns   the number of scores that are at least the threshold; their positions, ascending, and scores come first
+///           in the outputs, and the rest of the outputs keeps its values
 /// Cost      O(n), no allocation
 template <HostBackend Backend = DefaultBackend>
 std::size_t scores_at_least(std::span<const std::uint16_t> sums, float scale, float offset,

@@ -32,8 +32,8 @@ struct ProductOptions {
     std::size_t rows_per_codeword = 256;  ///< trains on at most this many rows per codeword, at least 1
 };
 
-/// Stores vectors in M codes of 8 or 4 bits (product quantisation). Each vector is cut into M parts of equal length, and
-/// each part is replaced by the nearest of 2^Bits codewords, which k-means learns from the parts of all rows.
+/// Stores vectors in M codes of 8 or 4 bits (product quantisation). Each vector is cut into M parts of equal length,
+/// and each part is replaced by the nearest of 2^Bits codewords, which k-means learns from the parts of all rows.
 ///
 ///     auto quantiser = ProductQuantiser<64, 8>::train(rows);
 ///     std::vector<std::uint8_t> codes = quantiser.encode(rows);   // 8 bytes per row instead of 256
