@@ -38,6 +38,7 @@
 #include <funnel/data/recbole.hpp>
 #include <funnel/data/splits.hpp>
 #include <funnel/kernels/dot.hpp>
+#include <funnel/kernels/hamming.hpp>
 #include <funnel/kernels/metric.hpp>
 #include <funnel/metrics/auc.hpp>
 #include <funnel/metrics/average_precision.hpp>
@@ -187,6 +188,9 @@ TEST_CASE("contract: kernels") {
     const std::vector<float> b{3.0F, 4.0F};
     CHECK(funnel::kernels::dot(a, b) == 11.0F);
     CHECK(funnel::kernels::dot<funnel::kernels::Scalar>(a, b) == 11.0F);
+    std::vector<std::uint32_t> distances(1);
+    funnel::kernels::hamming(std::vector<std::uint64_t>{6}, std::vector<std::uint64_t>{3}, distances);
+    CHECK(distances[0] == 2);
     CHECK(funnel::kernels::L2::score(a, b) == -8.0F);
     CHECK(funnel::kernels::InnerProduct::score(a, b) == 11.0F);
     CHECK(funnel::kernels::Cosine::score(a, a) == doctest::Approx(1.0F));

@@ -78,6 +78,14 @@ public:
         array(name, std::span<const Element>(std::data(numbers), std::size(numbers)));
     }
 
+    /// Adds a copy of an array: for numbers that are computed for the file.
+    template <Number T>
+    void array_copy(std::string_view name, std::span<const T> numbers) {
+        ByteWriter bytes;
+        bytes.numbers(numbers);
+        add(new_section<T>(name, 1), std::move(bytes).bytes());
+    }
+
     /// Adds rows of numbers, without the padding between them.
     ///
     /// Errors    InvalidArgument if there are rows without columns: the file could not store their number

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/ivfpq_codes.hpp>
+#include <funnel/ann/vectors.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/dot.hpp>
+#include <funnel/quantise/integer_tables.hpp>
+#include <funnel/quantise/kmeans.hpp>
+#include <funnel/quantise/opq.hpp>
+#include <funnel/quantise/product.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann::detail {
+
+/// What all lists of an IVFPQIndex share: their centroids, the codewords and, if there is one, the rotation.
+template <Metric Kind, std::size_t Dim, std::size_t M, std::size_t Bits, kernels::HostBackend Backend>
+class ProductEncoder {
+public:
+    using Codes = ProductCodes<Kind, M, Bits>;
+    using Quantiser = quantise::ProductQuantiser<Dim, M, Bits, Backend>;
+
+    /// No lists.
+    ProductEncoder() = default;
+
+    /// One list, and all codewords are zero.
+    [[nodiscard]] static ProductEncoder untrained(bool has_rotation) {
+        ProductEncoder encoder;
+        encoder.has_rotation_ = has_rotation;
+        encoder.set_centroids(Matrix<float>(1, Dim));
+        return encoder;
+    }
+
+    /// Shapes    rows: n x Dim, prepared, n > 0
+    template <class E>
+    [[nodiscard]] static ProductEncoder train(MatrixView<const float> rows, std::size_t lists, bool has_rotation,
+                                              std::uint64_t seed, E& executor) {
+        ProductEncoder encoder;
+        encoder.has_rotation_ = has_rotation;
+        encoder.kmeans_ = KMeans::fit(rows, {.clusters = lists, .seed = seed}, executor);
+        // Rows at an even distance.
+        const std::size_t count = std::min(rows.rows(), training_rows);
+        Matrix<float> sample(count, Dim);
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::span<const float> row = rows.row(i * rows.rows() / count);
+            std::copy(row.begin(), row.end(), sample.row(i).begin());
+        }
+        Matrix<float> residuals = encoder.residuals(sample, encoder.kmeans_.assign(sample, executor));
+        if (has_rotation) {
+            encoder.opq_ = Rotation::train(residuals, {.seed = seed}, executor);
+            residuals = encoder.opq_.rotate(residuals, executor);
+        }
+        encoder.quantiser_ = Quantiser::train(residuals, {.seed = seed}, executor);
+        encoder.set_centroids(Matrix<float>(encoder.kmeans_.centroids()));
+        return encoder;
+    }
+
+    [[nodiscard]] MatrixView<const float> centroids() const noexcept FUNNEL_LIFETIMEBOUND {
+        return kmeans_.centroids();
+    }
+
+    /// The list of each row.
+    template <class E>
+    [[nodiscard]] std::vector<std::uint32_t> assign(MatrixView<const float> rows, E& executor) const {
+        return kmeans_.assign(rows, executor);
+    }
+
+    /// The codes of rows in their lists.
+    template <class E>
+    [[nodiscard]] std::vector<std::uint8_t> encode(MatrixView<const float> rows, std::span<const std::uint32_t> list_of,
+                                                   E& executor) const {
+        const Matrix<float> differences = residuals(rows, list_of);
+        return has_rotation_ ? quantiser_.encode(opq_.rotate(differences, executor), executor)
+                             : quantiser_.encode(differences, executor);
+    }
+
+    /// See ProductCodes.
+    [[nodiscard]] float penalty(std::uint32_t list, std::span<const std::uint8_t> codes) const noexcept {
+        if constexpr (Codes::has_penalties) {
+            std::array<float, Dim> residual;
+            quantiser_.decode(codes, residual);
+            const std::span<const float> r = residual;
+            const std::span<const float> c = rotated_centroids_.view().row(list);
+            const float sum = 2.0F * kernels::dot<Backend>(c, r) + kernels::dot<Backend>(r, r);
+            return Codes::is_l2 ? sum : (sum + kernels::dot<Backend>(c, c) - 1.0F) / 2.0F;
+        } else {
+            return 0.0F;
+        }
+    }
+
+    static void reserve(typename Codes::Query& prepared) {
+        prepared.rotated.resize(Dim);
+        prepared.floats.resize(Quantiser::table_size);
+        prepared.table.resize(Quantiser::table_size);
+    }
+
+    /// Fills the tables of a query. Allocates nothing after reserve.
+    void prepare(std::span<const float> query, typename Codes::Query& prepared) const noexcept {
+        if (has_rotation_) {
+            opq_.rotate(query, prepared.rotated);
+            query = prepared.rotated;
+        }
+        quantiser_.inner_products(query, prepared.floats);
+        const quantise::TableScale scale =
+            quantise::round_tables<typename Codes::Entry>(prepared.floats, M, prepared.table);
+        constexpr float factor = Codes::is_l2 ? 2.0F : 1.0F;
+        prepared.scale = factor * scale.scale;
+        prepared.offset = factor * scale.offset;
+    }
+
+    [[nodiscard]] std::size_t memory_bytes() const noexcept {
+        const auto bytes = [](MatrixView<const float> matrix) {
+            return matrix.rows() * matrix.stride() * sizeof(float);
+        };
+        return quantiser_.memory_bytes() + bytes(centroids()) + bytes(rotated_centroids_) +
+               (has_rotation_ ? bytes(opq_.rotation()) : 0);
+    }
+    [[nodiscard]] static std::size_t memory_estimate(std::size_t lists, bool has_rotation) {
+        const std::size_t row = Matrix<float>(0, Dim).stride() * sizeof(float);
+        return Quantiser().memory_bytes() + lists * (Codes::has_penalties ? 2 : 1) * row +
+               (has_rotation ? Dim * row : 0);
+    }
+
+    template <class Writer>
+    void write(Writer& file) const {
+        file.matrix("centroids", kmeans_.centroids());
+        quantiser_.write(file);
+        if (has_rotation_) {
+            opq_.write(file);
+        }
+    }
+
+    /// Shapes    lists: the most that there may be;  dimension: Dim, or 0 if there must be no lists
+    template <class Reader>
+    [[nodiscard]] static ProductEncoder read(const Reader& file, std::size_t lists, std::size_t dimension,
+                                             bool has_rotation) {
+        ProductEncoder encoder;
+        encoder.has_rotation_ = has_rotation;
+        const auto centroids = file.template matrix<float>("centroids", {}, dimension);
+        file.check(centroids.rows() <= lists && (centroids.rows() > 0) == (dimension > 0), "centroids",
+                   "must be at least 1, and not more than lists");
+        for (std::size_t i = 0; i < centroids.rows(); ++i) {
+            file.check(defect_of<L2>(centroids.row(i)) == nullptr, "centroids", "must be finite and not too long");
+        }
+        encoder.quantiser_ = Quantiser::read(file);
+        if (has_rotation) {
+            encoder.opq_ = Rotation::read(file);
+        }
+        if (dimension > 0) {
+            encoder.set_centroids(centroids);
+        }
+        return encoder;
+    }
+
+private:
+    using KMeans = quantise::KMeans<Backend>;
+    using Rotation = quantise::OPQ<Dim, M, Bits, Backend>;
+    static constexpr std::size_t training_rows = 65536;
+
+    void set_centroids(const Matrix<float>& centroids) {
+        kmeans_ = KMeans(centroids);
+        if (Codes::has_penalties) {
+            rotated_centroids_ = has_rotation_ ? opq_.rotate(centroids) : centroids;
+        }
+    }
+
+    [[nodiscard]] Matrix<float> residuals(MatrixView<const float> rows, std::span<const std::uint32_t> list_of) const {
+        Matrix<float> differences(rows.rows(), Dim);
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            const std::span<const float> row = rows.row(i);
+            const std::span<const float> centroid = centroids().row(list_of[i]);
+            std::transform(row.begin(), row.end(), centroid.begin(), differences.row(i).begin(), std::minus<>());
+        }
+        return differences;
+    }
+
+    bool has_rotation_ = false;
+    KMeans kmeans_;
+    Matrix<float> rotated_centroids_;  // for penalties
+    Rotation opq_;
+    Quantiser quantiser_;
+};
+
+}  // namespace ann::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <funnel/ann/ivfpq.hpp>
+
+#include "ann/sample_vectors.hpp"
+#include "support/backends.hpp"
+#include "support/index_contract.hpp"
+#include "support/temp_dir.hpp"
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/parallel.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+using funnel::InvalidArgument;
+using funnel::Matrix;
+using funnel::MatrixView;
+using funnel::ann::Cosine;
+using funnel::ann::InnerProduct;
+using funnel::ann::IVFPQIndex;
+using funnel::ann::L2;
+using funnel::testing::Hits;
+using funnel::testing::nearest_by_definition;
+using funnel::testing::small_integers;
+using funnel::testing::tastes;
+
+namespace {
+
+constexpr funnel::ann::IVFPQSearchOptions some_lists{.nprobe = 4, .refine = 5};
+
+}  // namespace
+
+TEST_CASE("IVFPQIndex: keeps what every index promises, under L2 with codes of 4 bits") {
+    const auto build = [](MatrixView<const float> vectors, auto& executor) {
+        return IVFPQIndex<9, 9, L2, 4>::build(vectors, {.lists = 12}, executor);
+    };
+    funnel::testing::check_index<L2>(build, some_lists,
+                                     {.min_recall = 0.5, .damage = {.head = 300, .bit_flips = 100, .truncations = 20}});
+}
+
+TEST_CASE("IVFPQIndex: keeps what every index promises, under Cosine with a rotation") {
+    const auto build = [](MatrixView<const float> vectors, auto& executor) {
+        return IVFPQIndex<16, 4, Cosine>::build(vectors, {.lists = 6, .opq = true, .seed = 2}, executor);
+    };
+    funnel::testing::check_index<Cosine>(
+        build, some_lists, {.min_recall = 0.5, .damage = {.head = 300, .bit_flips = 20, .truncations = 10}});
+}
+
+TEST_CASE("IVFPQIndex: keeps what every index promises, without vectors") {
+    const auto build = [](MatrixView<const float> vectors, auto& executor) {
+        return IVFPQIndex<9, 3, InnerProduct>::build(vectors, {.lists = 8, .keep_vectors = false}, executor);
+    };
+    funnel::testing::check_index_searches<InnerProduct>(build, some_lists,
+                                                        {.min_recall = 0.5, .scores_are_exact = false});
+}
+
+TEST_CASE("IVFPQIndex: worked by hand") {
+    // One list; its centroid is the mean (1, 2). Each part takes three values, so that codes lose nothing.
+    const std::vector<float> rows{0.0F, 0.0F, 2.0F, 0.0F, 1.0F, 6.0F};
+    const std::vector<float> query{1.0F, 1.0F};
+    const auto index = IVFPQIndex<2, 2, L2, 4>::build(MatrixView<const float>(rows, 3, 2), {.lists = 1});
+    CHECK(index.search(query, {.k = 3}) == Hits{{0, -2.0F}, {1, -2.0F}, {2, -25.0F}});
+    const Hits by_codes = index.search(query, {.k = 3, .refine = 0});
+    REQUIRE(by_codes.size() == 3);
+    CHECK(by_codes[2].id == 2);
+    CHECK(by_codes[2].score == doctest::Approx(-25.0).epsilon(0.02));  // tables have 256 levels
+    CHECK(by_codes[0].score == doctest::Approx(-2.0).epsilon(0.1));
+}
+
+TEST_CASE_TEMPLATE_DEFINE("IVFPQIndex: scores of codes are those of decoded vectors, and refine makes them exact",
+                          Backend, ivfpq_scores) {
+    const auto check = [](auto index, auto metric, const Matrix<float>& vectors, const Matrix<float>& queries,
+                          double least_overlap, double most_error) {
+        using M = decltype(metric);
+        double overlap = 0.0;
+        double error = 0.0;
+        for (std::size_t i = 0; i < queries.rows(); ++i) {
+            const Hits all = nearest_by_definition<M>(vectors, queries.row(i), vectors.rows());
+            std::vector<double> exact(vectors.rows());
+            for (const auto& hit : all) {
+                exact[hit.id] = static_cast<double>(hit.score);
+            }
+            const double spread = exact[all.front().id] - exact[all.back().id];
+            for (const auto& hit : index.search(queries.row(i), {.k = 50, .nprobe = 8, .refine = 4})) {
+                CHECK(static_cast<double>(hit.score) == doctest::Approx(exact[hit.id]).epsilon(1e-4));
+            }
+            for (const auto& hit : index.search(queries.row(i), {.k = 50, .nprobe = 8, .refine = 0})) {
+                error = std::max(error, std::abs(static_cast<double>(hit.score) - exact[hit.id]) / spread);
+                overlap +=
+                    std::any_of(all.begin(), all.begin() + 50, [&](const auto& best) { return best.id == hit.id; })
+                        ? 0.02
+                        : 0.0;
+            }
+        }
+        overlap /= static_cast<double>(queries.rows());
+        MESSAGE("overlap of the 50 best ", overlap, ", largest error of a score ", error, " of the range");
+        CHECK(overlap >= least_overlap);
+        CHECK(error <= most_error);
+    };
+    const Matrix<float> vectors = tastes(3000, 16, 1);
+    const Matrix<float> queries = tastes(8, 16, 2);
+    const funnel::ann::IVFPQOptions plain{.lists = 8, .seed = 1};
+    const funnel::ann::IVFPQOptions rotated{.lists = 8, .opq = true, .seed = 1};
+    check(IVFPQIndex<16, 8, L2, 8, Backend>::build(vectors, plain), L2{}, vectors, queries, 0.9, 0.05);
+    check(IVFPQIndex<16, 16, InnerProduct, 4, Backend>::build(vectors, plain), InnerProduct{}, vectors, queries, 0.8,
+          0.1);
+    check(IVFPQIndex<16, 4, Cosine, 8, Backend>::build(vectors, rotated), Cosine{}, vectors, queries, 0.7, 0.2);
+}
+TEST_CASE_TEMPLATE_APPLY(ivfpq_scores, funnel::testing::HostBackends);
+
+TEST_CASE("IVFPQIndex: without vectors it needs a fraction of the memory, and gives the same scores of codes") {
+    const Matrix<float> vectors = tastes(4000, 16, 3);
+    using Index = IVFPQIndex<16, 4, InnerProduct>;
+    const auto with = Index::build(vectors, {.lists = 4});
+    const auto without = Index::build(vectors, {.lists = 4, .keep_vectors = false});
+    CHECK(without.memory_bytes() < with.memory_bytes() - 4000 * 64 + 1000);
+    const std::size_t estimate = Index::memory_estimate(4000, 16, {.lists = 4, .keep_vectors = false});
+    CHECK(static_cast<double>(without.memory_bytes()) == doctest::Approx(static_cast<double>(estimate)).epsilon(0.02));
+    const Hits expected = with.search(vectors.row(7), {.k = 20, .refine = 0});
+    CHECK(without.search(vectors.row(7), {.k = 20, .refine = 0}) == expected);
+    CHECK(without.search(vectors.row(7), {.k = 20, .refine = 10}) == expected);  // nothing to refine with
+    CHECK_THROWS_AS((void)without.vector(7), InvalidArgument);
+
+    const funnel::testing::TempDir dir;
+    without.save(dir / "a.fnl");
+    const auto loaded = Index::load(dir / "a.fnl");
+    CHECK(loaded.search(vectors.row(7), {.k = 20}) == expected);
+    CHECK(loaded.memory_bytes() == without.memory_bytes());
+}
+
+TEST_CASE("IVFPQIndex: rejects vectors of another dimension, options out of range, and files for other codes") {
+    using Index = IVFPQIndex<9, 3>;
+    const Matrix<float> vectors = small_integers(100, 9, 1);
+    CHECK_THROWS_WITH_AS((void)Index::build(small_integers(100, 8, 1)),
+                         "IVFPQIndex::build: number of columns must be 9, got 8", InvalidArgument);
+    CHECK_THROWS_AS((void)Index::build(vectors, {.lists = 0}), InvalidArgument);
+    const auto index = Index::build(vectors, {.lists = 3});
+    CHECK_THROWS_WITH_AS((void)index.search(vectors.row(0), {.nprobe = 0}),
+                         "IVFPQIndex::search: nprobe must be at least 1, got 0", InvalidArgument);
+    const funnel::testing::TempDir dir;
+    index.save(dir / "a.fnl");
+    CHECK_NOTHROW((void)Index::load(dir / "a.fnl"));
+    CHECK_THROWS_AS((void)(IVFPQIndex<9, 9>::load(dir / "a.fnl")), funnel::CorruptData);
+    CHECK_THROWS_AS((void)(IVFPQIndex<9, 3, L2, 4>::load(dir / "a.fnl")), funnel::CorruptData);
+    CHECK_THROWS_AS((void)(IVFPQIndex<9, 3, InnerProduct>::load(dir / "a.fnl")), funnel::CorruptData);
+    CHECK_THROWS_AS((void)(IVFPQIndex<12, 3>::load(dir / "a.fnl")), funnel::CorruptData);
+}
