@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/code_types.hpp>
 #include <funnel/ann/hnsw_build.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
@@ -32,7 +33,7 @@ namespace ann {
 namespace detail {
 
 /// The structure of HNSW: a graph of the vectors that are not copies of others.
-template <ann::Metric M, kernels::HostBackend Backend>
+template <ann::Metric M, std::size_t Dim, CodeType Codes, kernels::HostBackend Backend>
 class HNSWStructure {
 public:
     using Metric = M;
@@ -54,6 +55,10 @@ public:
     template <class E>
     [[nodiscard]] static HNSWStructure build(const Vectors<M>& vectors, const HNSWOptions& options, E&& executor) {
         const auto rows = vectors.rows();
+        if (!has_dimension(rows)) {
+            raise<InvalidArgument>("HNSW::build: the vectors have " + std::to_string(rows.cols()) +
+                                   " elements, the index has dimension " + std::to_string(Dim));
+        }
         HNSWStructure structure;
         structure.options_ = options;
         structure.copies_ = Copies(rows);
@@ -99,7 +104,8 @@ public:
         if (share < 1.0) {
             pool = std::min(largest_pool(graph_, pool), static_cast<std::size_t>(wanted_pool(options, share)) + 1);
         }
-        return find_in_graph<M, Backend>(graph_, vectors.rows(), copies_, query, pool, eligible, scratch, out);
+        return find_in_graph<M, Backend>(graph_, vectors.rows(), copies_, std::span<const float, Dim>(query), pool,
+                                         eligible, scratch, out);
     }
 
     template <class Passes>
@@ -135,6 +141,7 @@ public:
 
     template <class Reader>
     [[nodiscard]] static HNSWStructure read(const Reader& file, const Vectors<M>& vectors) {
+        file.check(has_dimension(vectors.rows()), "vectors", "must have as many columns as the index has dimensions");
         HNSWStructure structure;
         structure.norms_ = NormAugmentation<M>::read(file, vectors.rows());
         structure.copies_ = Copies(vectors.rows());
@@ -147,7 +154,11 @@ public:
     }
 
 private:
-    [[nodiscard]] NodeSimilarity<M, Backend> similarity(MatrixView<const float> rows) const noexcept {
+    [[nodiscard]] static bool has_dimension(MatrixView<const float> rows) noexcept {
+        return Dim == std::dynamic_extent || rows.cols() == Dim;
+    }
+
+    [[nodiscard]] NodeSimilarity<M, Dim, Backend> similarity(MatrixView<const float> rows) const noexcept {
         return {rows, norms_};
     }
 
@@ -206,8 +217,9 @@ private:
 ///           InnerProduct, with d and 2 M rounded up to a multiple of 16;  search: about 15 ef distances
 /// Source    Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
 ///           small world graphs", TPAMI 2020
-template <Metric M, kernels::HostBackend Backend = kernels::DefaultBackend>
-using HNSW = Index<detail::HNSWStructure<M, Backend>>;
+template <Metric M, std::size_t Dim = std::dynamic_extent, CodeType Codes = F32,
+          kernels::HostBackend Backend = kernels::DefaultBackend>
+using HNSW = Index<detail::HNSWStructure<M, Dim, Codes, Backend>>;
 
 }  // namespace ann
 }  // namespace FUNNEL_ABI

@@ -73,15 +73,15 @@ std::size_t take_hits(const CandidatePool& pool, const Copies& copies, const Pas
 ///
 /// Shapes    query: d, prepared;  rows: n x d, prepared;  out: at most one hit per vector, not empty
 /// Returns   the number of hits, best first; fewer than out has room for if the pool holds fewer
-template <Metric M, kernels::HostBackend Backend, class Passes>
+template <Metric M, kernels::HostBackend Backend, std::size_t Dim, class Passes>
 std::size_t find_in_graph(const HNSWGraph& graph, MatrixView<const float> rows, const Copies& copies,
-                          std::span<const float> query, std::size_t pool, const Passes& eligible, WalkScratch& scratch,
-                          std::span<Scored<>> out) {
-    const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> scores) {
+                          std::span<const float, Dim> query, std::size_t pool, const Passes& eligible,
+                          WalkScratch& scratch, std::span<Scored<>> out) {
+    const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> scores) __attribute__((always_inline)) {
         kernels::score_rows<typename M::Stored, Backend>(query, rows, ids, scores);
         bound<M>(scores);
     };
-    const auto prefetch = [&](std::uint32_t id) { prefetch_row(rows, id); };
+    const auto prefetch = [&](std::uint32_t id) __attribute__((always_inline)) { prefetch_row<Dim>(rows, id); };
     scratch.reserve(graph, pool);
     if constexpr (NormAugmentation<M>::is_used) {  // links and hits use different similarities
         walk_down(graph, walk_down_width, pool, scratch, score, prefetch);
