@@ -5,6 +5,7 @@
 // stands, include the headers that it uses. The library itself never includes this one.
 
 #include <funnel/ann/eligible.hpp>
+#include <funnel/ann/filters.hpp>
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
 #include <funnel/ann/hnsw_build.hpp>
@@ -15,7 +16,10 @@
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/index.hpp>
+#include <funnel/ann/index_search.hpp>
 #include <funnel/ann/scan.hpp>
+#include <funnel/ann/scan_ids.hpp>
+#include <funnel/ann/search_stats.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/bandits/arm_statistics.hpp>
 #include <funnel/bandits/cascading.hpp>

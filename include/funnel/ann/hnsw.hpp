@@ -12,6 +12,8 @@
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -39,6 +41,7 @@ public:
     using Metric = M;
     using BuildOptions = HNSWOptions;
     using SearchOptions = HNSWSearchOptions;
+    using Kernels = Backend;
     using Scratch = WalkScratch;
     static constexpr IndexNames names{"HNSW::build", "HNSW::search", "HNSW::search_batch", "HNSW::add", "HNSW::remove"};
     static constexpr std::string_view kind = "ann.HNSW";
@@ -77,6 +80,14 @@ public:
                parents_.size() * sizeof(std::uint32_t);
     }
 
+    [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t, const HNSWOptions& options) noexcept {
+        const std::size_t stride = Matrix<std::uint32_t>(0, 2 * options.M).stride();
+        const std::size_t per_node = stride * sizeof(std::uint32_t) + sizeof(std::size_t) + 1 +
+                                     (NormAugmentation<M>::is_used ? sizeof(float) : 0);
+        const double upper_nodes = static_cast<double>(n) / static_cast<double>(options.M - 1);  // over all levels
+        return n * per_node + static_cast<std::size_t>(upper_nodes) * options.M * sizeof(std::uint32_t);
+    }
+
     [[nodiscard]] std::size_t unreachable() const {
         const auto parents = graph_.spanning_tree();
         return static_cast<std::size_t>(std::count(parents.begin(), parents.end(), no_node)) - copies_.count();
@@ -100,16 +111,34 @@ public:
     template <class Passes>
     std::size_t find(std::span<const float> query, const Vectors<M>& vectors, const HNSWSearchOptions& options,
                      const Passes& eligible, double share, WalkScratch& scratch, std::span<Scored<>> out) const {
-        std::size_t pool = std::min(std::max(options.ef, options.k), graph_.size());
-        if (share < 1.0) {
-            pool = std::min(largest_pool(graph_, pool), static_cast<std::size_t>(wanted_pool(options, share)) + 1);
+        const auto walk = [&](std::size_t pool, std::span<Scored<>> hits) {
+            return find_in_graph<M, Backend>(graph_, vectors.rows(), copies_, std::span<const float, Dim>(query), pool,
+                                             eligible, scratch, hits);
+        };
+        if (share == 1.0) {
+            return walk(std::min(std::max(options.ef, options.k), graph_.size()), out);
         }
-        return find_in_graph<M, Backend>(graph_, vectors.rows(), copies_, std::span<const float, Dim>(query), pool,
-                                         eligible, scratch, out);
+        const std::size_t probe = probe_pool(graph_, share);
+        if (static_cast<std::size_t>(wanted_pool(options, share)) > probe) {
+            // The vectors near the query may pass more or less often than others. A small pool tells, before a large
+            // one is filled in vain.
+            walk(probe, {});
+            std::size_t passed = 0;
+            for (std::size_t i = 0; i < scratch.pool.size(); ++i) {
+                passed += eligible(scratch.pool[i].id) ? 1U : 0U;
+            }
+            share = static_cast<double>(passed) / static_cast<double>(scratch.pool.size());
+            if (prefers_scan(options, share)) {
+                return 0;
+            }
+        }
+        const auto wanted = static_cast<std::size_t>(wanted_pool(options, share)) + 1;
+        return walk(std::min(largest_pool(graph_, std::min(std::max(options.ef, options.k), graph_.size())), wanted),
+                    out);
     }
 
     template <class Passes>
-    std::size_t scan(std::span<const float> query, const Vectors<M>& vectors, const Passes& eligible,
+    std::size_t scan(std::span<const float> query, const Vectors<M>& vectors, const Passes& eligible, WalkScratch&,
                      std::span<Scored<>> out) const {
         return detail::scan<M, Backend>(query, vectors.rows(), eligible, out).size();
     }

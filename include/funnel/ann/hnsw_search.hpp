@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/ann/hnsw_graph.hpp>
+#include <funnel/ann/search_stats.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
@@ -193,6 +194,7 @@ struct WalkScratch {
     std::vector<float> scores;
     std::vector<RankedNode> kept;  // those that the pool may keep
     std::vector<Scored<>> seeds;   // start nodes of walk_down on the next level
+    SearchStats stats;             // counts on, until the owner resets it
 
     /// Reserves memory, so that searches with a pool of ef nodes do not allocate.
     void reserve(const HNSWGraph& graph, std::size_t ef) {
@@ -226,6 +228,7 @@ Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkS
         const auto links = graph.links(from.id, level);
         const auto scores = std::span(scratch.scores).first(links.size());
         score(links, scores);
+        ++scratch.stats.hops;
         const Scored<> start = from;
         for (std::size_t i = 0; i < links.size(); ++i) {
             const Scored<> neighbour{links[i], scores[i]};
@@ -271,6 +274,7 @@ void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const
             graph.prefetch_links(next, level);  // most probably expanded next
         }
         score(ids, std::span(scratch.scores).first(count));
+        ++scratch.stats.hops;
 
         std::size_t kept = 0;
         for (std::size_t i = 0; i < count; ++i) {
