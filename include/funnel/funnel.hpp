@@ -135,8 +135,11 @@
 #include <funnel/kernels/forest.hpp>
 #include <funnel/kernels/forest_block.hpp>
 #include <funnel/kernels/gemv.hpp>
+#include <funnel/kernels/int8_blocks.hpp>
+#include <funnel/kernels/int8_scan.hpp>
 #include <funnel/kernels/ldl.hpp>
 #include <funnel/kernels/metric.hpp>
+#include <funnel/kernels/nearest_rows.hpp>
 #include <funnel/kernels/one_to_many.hpp>
 #include <funnel/kernels/preconditions.hpp>
 #include <funnel/kernels/reduce.hpp>
@@ -178,6 +181,7 @@
 #include <funnel/pipeline/named.hpp>
 #include <funnel/pipeline/stage.hpp>
 #include <funnel/pipeline/trace.hpp>
+#include <funnel/quantise/kmeans.hpp>
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/boosting_objective.hpp>
 #include <funnel/ranking/catboost.hpp>

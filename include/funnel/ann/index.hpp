@@ -55,8 +55,8 @@ template <class Structure>
 
 /// An index of vectors: what Flat and HNSW have in common. The structure is the rest: a graph, or nothing.
 ///
-/// add() assigns the next id. remove() excludes a vector from results, but the vector keeps its memory and its id is
-/// not reused: rebuild the index after many removals. Concurrent searches are safe if each has its own scratch; add and
+/// add() assigns the next id. remove() excludes a vector from results, but the vector keeps its memory (an inverted file
+/// gives back that of its lists) and its id is not reused: rebuild the index after many removals. Concurrent searches are safe if each has its own scratch; add and
 /// remove need exclusive access.
 ///
 /// A structure S has:
@@ -77,6 +77,7 @@ template <class Structure>
 ///
 /// and, if it is worth it:
 ///
+///     remove(id)                             forgets a vector that has just been removed; noexcept
 ///     S::keeps_rows(options)                 false if the structure needs no vectors of floats
 ///     find_batch(queries, vectors, options, eligible, share, scratch, results)
 ///                                            find (of an exact structure: scan) for up to batch_grain queries at once;
@@ -292,7 +293,15 @@ public:
     /// Excludes a vector from all results; false if it was already removed.
     ///
     /// Errors    InvalidArgument if the id was never assigned
-    bool remove(std::uint32_t id) { return vectors_.remove(id, Structure::names.remove); }
+    bool remove(std::uint32_t id) {
+        const bool was_live = vectors_.remove(id, Structure::names.remove);
+        if constexpr (requires { structure_.remove(id); }) {
+            if (was_live) {
+                structure_.remove(id);
+            }
+        }
+        return was_live;
+    }
 
     /// Errors    IOError
     void save(const std::string& path) const {
