@@ -4,6 +4,8 @@
 // Everything that runs on the host, for a first try; it needs Eigen. It takes seconds to compile: once a program
 // stands, include the headers that it uses. The library itself never includes this one.
 
+#include <funnel/ann/code_types.hpp>
+#include <funnel/ann/codes_rows.hpp>
 #include <funnel/ann/eligible.hpp>
 #include <funnel/ann/filters.hpp>
 #include <funnel/ann/flat.hpp>
@@ -136,6 +138,7 @@
 #include <funnel/kernels/forest_block.hpp>
 #include <funnel/kernels/gemv.hpp>
 #include <funnel/kernels/int8_blocks.hpp>
+#include <funnel/kernels/int8_rows.hpp>
 #include <funnel/kernels/int8_scan.hpp>
 #include <funnel/kernels/ldl.hpp>
 #include <funnel/kernels/metric.hpp>

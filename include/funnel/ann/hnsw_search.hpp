@@ -122,6 +122,24 @@ public:
         return id;
     }
 
+    /// Replaces all scores by those of score(ids, out), and orders the nodes by them. The search must be over.
+    template <class Score>
+    void rescore(const Score& score) {
+        std::array<std::uint32_t, 16> ids;
+        std::array<float, 16> scores;
+        for (std::size_t begin = 0; begin < size_; begin += ids.size()) {
+            const std::size_t count = std::min(ids.size(), size_ - begin);
+            for (std::size_t i = 0; i < count; ++i) {
+                ids[i] = nodes_[begin + i].id();
+            }
+            score(std::span<const std::uint32_t>(ids).first(count), std::span(scores).first(count));
+            for (std::size_t i = 0; i < count; ++i) {
+                nodes_[begin + i] = RankedNode(ids[i], scores[i]);
+            }
+        }
+        std::sort(nodes_.begin(), nodes_.begin() + static_cast<std::ptrdiff_t>(size_));
+    }
+
 private:
     std::vector<RankedNode> nodes_;
     std::size_t capacity_ = 0;
@@ -172,16 +190,6 @@ private:
     std::vector<Line> lines_;
     std::vector<std::uint8_t> is_used_;
 };
-
-/// May load a row, which has Dim elements, into the cache.
-template <std::size_t Dim>
-[[gnu::always_inline]] inline void prefetch_row(MatrixView<const float> rows, std::uint32_t id) noexcept {
-    const float* row = rows.data() + id * rows.stride();
-    const std::size_t size = Dim == std::dynamic_extent ? rows.cols() : Dim;
-    for (std::size_t i = 0; i < size; i += row_alignment / sizeof(float)) {
-        __builtin_prefetch(row + i);
-    }
-}
 
 /// The pool size of walk_down on upper levels.
 inline constexpr std::size_t walk_down_width = 4;

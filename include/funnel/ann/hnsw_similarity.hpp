@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/codes_rows.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
-#include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
@@ -170,7 +170,9 @@ struct NodeSimilarity {
         }
     }
 
-    void prefetch(std::uint32_t id) const noexcept { prefetch_row<Dim>(rows, id); }
+    void prefetch(std::uint32_t id) const noexcept {
+        prefetch_elements(rows.data() + id * rows.stride(), Dim == std::dynamic_extent ? rows.cols() : Dim);
+    }
 };
 
 }  // namespace ann::detail

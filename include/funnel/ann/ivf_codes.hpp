@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/code_types.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
@@ -17,9 +18,6 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann {
-
-/// Lists hold the vectors themselves.
-struct F32 {};
 
 namespace detail {
 
