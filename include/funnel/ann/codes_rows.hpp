@@ -76,8 +76,8 @@ public:
 ///
 ///     x = mean + scale c,  scale = max |x[j] - mean[j]| / 127
 ///
-/// so that short vectors are as precise as long ones. The mean is that of the vectors of build. A query is stored in the
-/// same way, and scores are computed from products of bytes:
+/// so that short vectors are as precise as long ones. The mean is that of the vectors of build. A query is stored in
+/// the same way, and scores are computed from products of bytes:
 ///
 ///     inner product: mean . q + scale step (c . b),          q = step b
 ///     L2:            2 scale step (c . b) - |scale c|^2 - |q - mean|^2,  q - mean = step b
@@ -179,7 +179,7 @@ public:
         return n * (padded(dimension) + (is_l2 ? 2 : 1) * sizeof(float)) + dimension * sizeof(float);
     }
 
-    /// A file has only the mean: encoding again is faster than reading.
+    /// A file has only the mean, and read() encodes the rows again: codes that are not in the file need no check.
     template <class Writer>
     void write(Writer& file) const {
         file.array("code_mean", mean_);
