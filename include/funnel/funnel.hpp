@@ -6,6 +6,7 @@
 
 #include <funnel/ann/code_types.hpp>
 #include <funnel/ann/codes.hpp>
+#include <funnel/ann/codes_rows.hpp>
 #include <funnel/ann/eligible.hpp>
 #include <funnel/ann/filters.hpp>
 #include <funnel/ann/flat.hpp>
@@ -149,6 +150,7 @@
 #include <funnel/kernels/gemv.hpp>
 #include <funnel/kernels/hamming.hpp>
 #include <funnel/kernels/int8_blocks.hpp>
+#include <funnel/kernels/int8_rows.hpp>
 #include <funnel/kernels/int8_scan.hpp>
 #include <funnel/kernels/ldl.hpp>
 #include <funnel/kernels/metric.hpp>

@@ -3,6 +3,8 @@
 
 #include <funnel/ann/hnsw.hpp>
 
+#include <span>
+
 namespace funnel::fuzz {
 namespace {
 
@@ -13,11 +15,13 @@ const Registered hnsw({
             load_and_search<ann::HNSW<ann::L2>>(input);
             load_and_search<ann::HNSW<ann::Cosine>>(input);
             load_and_search<ann::HNSW<ann::InnerProduct>>(input);
+            load_and_search<ann::HNSW<ann::L2, std::dynamic_extent, ann::Int8>>(input);
         },
     .seeds =
         [] {
             return std::vector{index_seed<ann::HNSW<ann::L2>>(4), index_seed<ann::HNSW<ann::Cosine>>(20),
-                               index_seed<ann::HNSW<ann::InnerProduct>>(20)};
+                               index_seed<ann::HNSW<ann::InnerProduct>>(20),
+                               index_seed<ann::HNSW<ann::L2, std::dynamic_extent, ann::Int8>>(20)};
         },
     .is_container = true,
 });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/codes_rows.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/hnsw_search.hpp>
@@ -48,6 +49,12 @@ namespace detail {
     return static_cast<std::size_t>(scan_cost(graph, share) / 8.0 / walk_cost(graph, 1.0)) + 1;
 }
 
+/// Scratch memory of a search in a graph.
+template <class Codes>
+struct GraphScratch : WalkScratch {
+    typename Codes::Query query;
+};
+
 /// The largest pool that find_nearest() uses for any share of passing vectors.
 [[nodiscard]] inline std::size_t largest_pool(const HNSWGraph& graph, std::size_t ef) noexcept {
     const std::size_t n = graph.size();
@@ -81,21 +88,22 @@ std::size_t take_hits(const CandidatePool& pool, const Copies& copies, const Pas
     return best.finish().size();
 }
 
-/// The eligible ones among the nearest nodes of the graph and their copies. It does not allocate if the scratch has
-/// room for `pool` nodes.
+/// The eligible ones among the nearest nodes of the graph and their copies. If the codes are not exact, the nodes of the
+/// pool are scored again, from the rows. It does not allocate if the scratch has room for `pool` nodes.
 ///
 /// Shapes    query: d, prepared;  rows: n x d, prepared;  out: at most one hit per vector, not empty
 /// Returns   the number of hits, best first; fewer than out has room for if the pool holds fewer
-template <Metric M, kernels::HostBackend Backend, class Passes>
-std::size_t find_in_graph(const HNSWGraph& graph, MatrixView<const float> rows, const Copies& copies,
-                          std::span<const float> query, std::size_t pool, const Passes& eligible, WalkScratch& scratch,
-                          std::span<Scored<>> out) {
-    const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> scores) {
-        kernels::score_rows<typename M::Stored, Backend>(query, rows, ids, scores);
-        bound<M>(scores);
+template <Metric M, kernels::HostBackend Backend, std::size_t Dim, CodeType Codes, class Passes>
+std::size_t find_in_graph(const HNSWGraph& graph, MatrixView<const float> rows,
+                          const CodeRows<M, Dim, Codes, Backend>& codes, const Copies& copies,
+                          std::span<const float, Dim> query, std::size_t pool, const Passes& eligible,
+                          GraphScratch<CodeRows<M, Dim, Codes, Backend>>& scratch, std::span<Scored<>> out) {
+    codes.prepare(query, scratch.query);
+    const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> scores) __attribute__((always_inline)) {
+        codes.score(query, scratch.query, rows, ids, scores);
         scratch.stats.distances += ids.size();
     };
-    const auto prefetch = [&](std::uint32_t id) { prefetch_row(rows, id); };
+    const auto prefetch = [&](std::uint32_t id) __attribute__((always_inline)) { codes.prefetch(rows, id); };
     scratch.reserve(graph, pool);
     if constexpr (NormAugmentation<M>::is_used) {  // links and hits use different similarities
         walk_down(graph, walk_down_width, pool, scratch, score, prefetch);
@@ -105,6 +113,16 @@ std::size_t find_in_graph(const HNSWGraph& graph, MatrixView<const float> rows, 
             from = descend(graph, level, from, scratch, score);
         }
         walk_from(graph, from, 0, pool, scratch, score, prefetch);
+    }
+    if constexpr (!CodeRows<M, Dim, Codes, Backend>::is_exact) {
+        const CodeRows<M, Dim, F32, Backend> exact;
+        scratch.pool.rescore([&](std::span<const std::uint32_t> ids, std::span<float> scores) {
+            for (const std::uint32_t id : ids) {
+                exact.prefetch(rows, id);
+            }
+            exact.score(query, {}, rows, ids, scores);
+            scratch.stats.distances += ids.size();
+        });
     }
     return take_hits(scratch.pool, copies, eligible, out);
 }

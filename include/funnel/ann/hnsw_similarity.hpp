@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/codes_rows.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/vectors.hpp>
@@ -152,19 +153,25 @@ private:
 };
 
 /// The stored vectors with the similarity by which links are chosen: that of the metric, plus the norm augmentation.
-template <Metric M, kernels::HostBackend Backend>
+/// They have Dim elements each.
+template <Metric M, std::size_t Dim, kernels::HostBackend Backend>
 struct NodeSimilarity {
     MatrixView<const float> rows;
     const NormAugmentation<M>& augmentation;
 
     void operator()(std::uint32_t node, std::span<const std::uint32_t> ids, std::span<float> out) const noexcept {
-        kernels::score_rows<typename M::Stored, Backend>(rows.row(node), rows, ids, out);
+        const std::span<const float, Dim> from(rows.row(node));
+        kernels::score_rows<typename M::Stored, Backend>(from, rows, ids, out);
         if constexpr (NormAugmentation<M>::is_used) {
             for (std::size_t i = 0; i < ids.size(); ++i) {
                 const double similarity = double{out[i]} + augmentation(node, ids[i]);
                 out[i] = static_cast<float>(std::max(similarity, -double{std::numeric_limits<float>::max()}));
             }
         }
+    }
+
+    void prefetch(std::uint32_t id) const noexcept {
+        prefetch_elements(rows.data() + id * rows.stride(), Dim == std::dynamic_extent ? rows.cols() : Dim);
     }
 };
 

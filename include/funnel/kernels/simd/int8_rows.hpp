@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/scalar/int8_rows.hpp>
+#include <funnel/kernels/simd/batch.hpp>
+#include <funnel/kernels/simd/int8_scan.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+// xsimd has no products of bytes, so this file uses intrinsics.
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
+
+namespace simd {
+
+/// The product of a query with one row: a sum per lane, and the sum of the lanes.
+template <class Arch>
+struct Int8RowDot;
+
+#if defined(__AVX512VNNI__)
+template <class Arch>
+    requires has_vnni<Arch>
+struct Int8RowDot<Arch> {
+    static constexpr std::size_t lanes = 64;
+
+    // The instruction multiplies unsigned with signed bytes, so 128 times the sum of the query is subtracted. 32 bits
+    // may overflow on the way; the difference does not.
+    [[nodiscard, gnu::always_inline]] static __m512i first(const std::int8_t* query) noexcept {
+        return _mm512_sub_epi32(_mm512_setzero_si512(),
+                                _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(-128), load(query)));
+    }
+    [[nodiscard, gnu::always_inline]] static __m512i plus(__m512i sum, const std::int8_t* query,
+                                                          const std::uint8_t* row) noexcept {
+        return _mm512_dpbusd_epi32(sum, load(row), load(query));
+    }
+    [[nodiscard, gnu::always_inline]] static std::int32_t sum_of(__m512i sums) noexcept {
+        return _mm512_reduce_add_epi32(sums);
+    }
+    static constexpr auto add = [](__m512i a, __m512i b)
+                                    __attribute__((always_inline)) { return _mm512_add_epi32(a, b); };
+
+private:
+    [[nodiscard, gnu::always_inline]] static __m512i load(const void* p) noexcept { return _mm512_loadu_si512(p); }
+};
+#endif
+
+#if defined(__AVX2__)
+template <class Arch>
+    requires(has_byte_products<Arch> && !has_vnni<Arch>)
+struct Int8RowDot<Arch> {
+    static constexpr std::size_t lanes = 32;
+
+    [[nodiscard, gnu::always_inline]] static __m256i first(const std::int8_t*) noexcept {
+        return _mm256_setzero_si256();
+    }
+    // |row| and sign(row) query: pairs are at most 2 * 127 * 127 < 2^15.
+    [[nodiscard, gnu::always_inline]] static __m256i plus(__m256i sum, const std::int8_t* query,
+                                                          const std::uint8_t* row) noexcept {
+        const __m256i numbers = _mm256_xor_si256(load(row), _mm256_set1_epi8(-128));
+        const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(numbers), _mm256_sign_epi8(load(query), numbers));
+        return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
+    [[nodiscard, gnu::always_inline]] static std::int32_t sum_of(__m256i sums) noexcept {
+        __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+        four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+        return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1)));
+    }
+    static constexpr auto add = [](__m256i a, __m256i b)
+                                    __attribute__((always_inline)) { return _mm256_add_epi32(a, b); };
+
+private:
+    [[nodiscard, gnu::always_inline]] static __m256i load(const void* p) noexcept {
+        return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+    }
+};
+#endif
+
+}  // namespace simd
+
+template <class Arch, std::size_t Dim>
+    requires simd::has_byte_products<Arch>
+[[gnu::always_inline]] inline void int8_row_dots(Simd<Arch>, std::span<const std::int8_t, Dim> query,
+                                                 MatrixView<const std::uint8_t> rows,
+                                                 std::span<const std::uint32_t> ids,
+                                                 std::span<std::int32_t> out) noexcept {
+    using Dot = simd::Int8RowDot<Arch>;
+    const std::size_t in_registers = query.size() - query.size() % Dot::lanes;
+    if (in_registers == 0) {
+        return int8_row_dots(Scalar{}, query, rows, ids, out);
+    }
+    auto first = Dot::first(query.data());
+    for (std::size_t j = Dot::lanes; j < in_registers; j += Dot::lanes) {
+        first = Dot::add(first, Dot::first(query.data() + j));
+    }
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        const std::uint8_t* row = rows.data() + ids[i] * rows.stride();
+        auto sums = first;
+        for (std::size_t j = 0; j < in_registers; j += Dot::lanes) {
+            sums = Dot::plus(sums, query.data() + j, row + j);
+        }
+        out[i] = Dot::sum_of(sums);
+        for (std::size_t j = in_registers; j < query.size(); ++j) {
+            out[i] += (row[j] - 128) * query[j];
+        }
+    }
+}
+
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
