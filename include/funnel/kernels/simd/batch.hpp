@@ -210,8 +210,52 @@ template <class Arch>
     return batch.get(0);
 }
 
-/// Four neighbouring elements of as many rows as a batch has lanes: lane i of batch c is rows[i][c]. Registers of 512 and
-/// 256 bits take rows i, i + 4, ... into their quarters or halves, which are then transposed like 4 x 4 matrices.
+/// Doubles. load_wide widens floats.
+template <class Arch>
+using Wide = xsimd::batch<double, Arch>;
+
+template <class Arch>
+    requires has_halves<Arch>
+[[nodiscard, gnu::always_inline]] inline Wide<Arch> load_wide(const float* p) noexcept {
+#if defined(__AVX512F__)
+    if constexpr (is_avx512<Arch>) {
+        return Wide<Arch>(_mm512_cvtps_pd(_mm256_loadu_ps(p)));
+    }
+#endif
+#if defined(__AVX__)
+    if constexpr (is_avx<Arch>) {
+        return Wide<Arch>(_mm256_cvtps_pd(_mm_loadu_ps(p)));
+    }
+#endif
+}
+
+template <class Arch>
+    requires has_halves<Arch>
+[[nodiscard, gnu::always_inline]] inline Wide<Arch> load_wide(const double* p) noexcept {
+    return Wide<Arch>::load_unaligned(p);
+}
+
+/// Sum of the lanes, by halves as above.
+template <class Arch>
+    requires has_halves<Arch>
+[[nodiscard, gnu::always_inline]] inline double sum_of_wide_lanes(const Wide<Arch>& batch) noexcept {
+#if defined(__AVX512F__)
+    if constexpr (is_avx512<Arch>) {
+        const __m256d halves = _mm256_add_pd(_mm512_castpd512_pd256(batch), _mm512_extractf64x4_pd(batch, 1));
+        return sum_of_wide_lanes<Half<Arch>>(Wide<Half<Arch>>(halves));
+    }
+#endif
+#if defined(__AVX__)
+    if constexpr (is_avx<Arch>) {
+        const __m128d halves = _mm_add_pd(_mm256_castpd256_pd128(batch), _mm256_extractf128_pd(batch, 1));
+        return _mm_cvtsd_f64(_mm_add_sd(halves, _mm_unpackhi_pd(halves, halves)));
+    }
+#endif
+}
+
+/// The four elements from position `at` of as many rows as a batch has lanes: lane i of batch c is rows[i][at + c].
+/// Registers of 512 and 256 bits take rows i, i + 4, ... into their quarters or halves, which are then transposed like
+/// 4 x 4 matrices.
 template <class Arch>
 [[nodiscard, gnu::always_inline]] inline std::array<Batch<Arch>, 4> load_columns(
     const std::array<const float*, Batch<Arch>::size>& rows, std::size_t at) noexcept {
