@@ -104,8 +104,10 @@ TEST_CASE("symmetric_eigen: values and vectors satisfy their definition; the upp
 }
 
 TEST_CASE("gram_eigen: the pairs of rows * rows^T above zero, for tall, wide and square matrices") {
-    for (const auto& [n, d] :
+    for (const auto& shape :
          {std::pair(30U, 6U), std::pair(6U, 30U), std::pair(9U, 9U), std::pair(1U, 4U), std::pair(4U, 1U)}) {
+        const auto n = shape.first;
+        const auto d = shape.second;
         CAPTURE(n);
         const Matrix<double> rows = random_matrix(n, d, n + d);
         const EigenPairs pairs = linalg::gram_eigen(rows);
@@ -140,6 +142,21 @@ TEST_CASE("gram_eigen: the rank is found, and small eigenvalues are accurate") {
     CHECK(linalg::gram_eigen(Matrix<double>(3, 5)).vectors.rows() == 3);
     CHECK(linalg::gram_eigen(Matrix<double>(5, 0)).vectors.rows() == 5);
     CHECK(linalg::gram_eigen({}).values.empty());
+}
+
+TEST_CASE("gram_eigen: eigenvalues of rounding errors count as zero, those above the tolerance do not") {
+    // Products of rank 3. Of the other 5 eigenvalues, rounding makes about half positive.
+    for (const auto& [n, d] : {std::pair(30U, 8U), std::pair(8U, 30U), std::pair(8U, 8U)}) {
+        for (std::uint64_t seed = 0; seed < 20; ++seed) {
+            const Matrix<double> rows = product(random_matrix(n, 3, seed), random_matrix(d, 3, 100 + seed));
+            CHECK(linalg::gram_eigen(rows).values.size() == 3);
+        }
+    }
+    // Eigenvalues 1 and 1e-14, then 1 and 1e-16. The tolerance of two rows is 4 * 2 * 2.2e-16 = 1.8e-15.
+    const std::vector<double> above{1.0, 0.0, 0.0, 1e-7};
+    const std::vector<double> below{1.0, 0.0, 0.0, 1e-8};
+    CHECK(linalg::gram_eigen({above, 2, 2}).values.size() == 2);
+    CHECK(linalg::gram_eigen({below, 2, 2}).values.size() == 1);
 }
 
 TEST_CASE("symmetric_eigen: a matrix that is not square is rejected") {

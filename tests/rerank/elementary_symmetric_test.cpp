@@ -111,6 +111,15 @@ TEST_CASE("ElementarySymmetric: neither overflow nor underflow, against a recurs
     }
 }
 
+TEST_CASE("ElementarySymmetric: a probability next to one cancels nothing") {
+    // P(i) = x_i / (1e40 + 3). The scale c is about 1e20, so p_0 rounds to 1, and 1 - p_0 = 1e-20 must not round to 0.
+    const std::vector<double> numbers{1e40, 1.0, 2.0, 0.5};
+    const std::vector<double> probabilities = ElementarySymmetric(numbers, 1).inclusion_probabilities();
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        CHECK(probabilities[i] * (1e40 / numbers[i]) == doctest::Approx(1.0).epsilon(1e-12));
+    }
+}
+
 TEST_CASE("ElementarySymmetric: draws match the products by a chi-square test") {
     const std::vector<double> numbers{1.0, 0.0, 2.0, 3.0, 1e-3, 0.5};
     for (std::size_t k = 1; k <= 4; ++k) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/feature_blocks.hpp>
@@ -26,12 +27,11 @@ public:
     static constexpr std::size_t width = kernels::feature_block_width<Backend>();
     static constexpr bool needs_direction = false;
 
-    RedundancyMeasure(FeatureRows features, float lambda, double largest_relevance, GreedyMemory& memory) noexcept
+    RedundancyMeasure(FeatureRows features, float lambda, GreedyMemory& memory) noexcept
         : features_(features),
           lambda_(static_cast<double>(lambda)),
           factor_(1.0 - lambda_),
           error_(factor_ * ((static_cast<double>(features.rows.cols()) / 4.0 + 16.0) * 0x1p-24)),
-          tie_(1e-12 * (lambda_ * largest_relevance + factor_)),
           s_(memory) {}
 
     [[nodiscard]] double level(float relevance) const noexcept { return lambda_ * static_cast<double>(relevance); }
@@ -83,7 +83,8 @@ public:
     }
 
     [[nodiscard]] double lower(std::size_t slot) const noexcept {
-        return s_.level[slot] - factor_ * static_cast<double>(s_.state[slot]) - error_ - tie_;
+        const double score = s_.level[slot] - factor_ * static_cast<double>(s_.state[slot]);
+        return score - error_ - 2.0 * tie(score);
     }
 
     [[nodiscard]] double exact(std::size_t slot) noexcept {
@@ -98,7 +99,7 @@ public:
         return s_.level[slot] - factor_ * redundancy;
     }
 
-    [[nodiscard]] bool same(double best, double score) const noexcept { return score >= best - tie_; }
+    [[nodiscard]] bool same(double best, double score) const noexcept { return score >= best - tie(best); }
 
     void remove(std::size_t slot) noexcept { s_.weight[slot] = -1e30F; }
 
@@ -119,11 +120,13 @@ public:
 private:
     static constexpr double lowest_cosine = -1.001;  // below any that rounding can give
 
+    // Scores this close to one another are equal up to rounding.
+    [[nodiscard]] double tie(double score) const noexcept { return 1e-12 * (math::abs(score) + factor_); }
+
     FeatureRows features_;
     double lambda_;
     double factor_;
     double error_;  // of factor * similarity in float
-    double tie_;
     GreedyMemory& s_;
     std::size_t time_ = 0;
 };

@@ -58,7 +58,7 @@ public:
 
     void set_time(std::size_t t) noexcept {
         time_ = t;
-        const double picks = static_cast<double>(t);
+        const auto picks = static_cast<double>(t);
         const double dot_error = (static_cast<double>(features_.rows.cols()) / 4.0 + 16.0) * 0x1p-24;
         error_ = 2.0 * dot_error * math::sqrt(picks) + picks * dot_error * dot_error + (picks + 2.0) * 0x1p-23;
     }

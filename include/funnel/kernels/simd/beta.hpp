@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 
 namespace funnel {
@@ -25,12 +26,11 @@ struct BetaLanes {
     using Word = typename L::Word;
     using Mask = typename L::Mask;
 
-    template <std::size_t N>
-    [[nodiscard, gnu::always_inline]] static inline Float horner(const std::array<float, N>& coefficients,
-                                                                 Float x) noexcept {
-        Float sum = L::all(coefficients[0]);
-        for (std::size_t i = 1; i < N; ++i) {
-            sum = L::fma(sum, x, L::all(coefficients[i]));
+    template <const auto& Coefficients>
+    [[nodiscard, gnu::always_inline]] static inline Float horner(Float x) noexcept {
+        Float sum = L::all(Coefficients[0]);
+        for (std::size_t i = 1; i < std::size(Coefficients); ++i) {
+            sum = L::fma(sum, x, L::all(Coefficients[i]));
         }
         return sum;
     }
@@ -41,7 +41,7 @@ struct BetaLanes {
         const Float m = L::as_float(L::sub_words(bits, L::template left<23>(exponent)));
         const Float f = L::sub(m, L::all(1.0F));
         const Float square = L::mul(f, f);
-        const Float cubic = L::fma(horner(kernels::detail::log_coefficients, f), f, L::all(1.0F / 3.0F));
+        const Float cubic = L::fma(horner<kernels::detail::log_coefficients>(f), f, L::all(1.0F / 3.0F));
         const Float small = L::add(L::fma(L::all(-0.5F), square, L::mul(L::mul(f, square), cubic)), f);
         return L::fma(L::to_float(exponent), L::all(kernels::detail::ln2), small);
     }
@@ -53,7 +53,7 @@ struct BetaLanes {
         const Float minus_k = L::sub(L::all(0.0F), L::to_float(k));
         const Float r =
             L::fma(minus_k, L::all(kernels::detail::ln2_low), L::fma(minus_k, L::all(kernels::detail::ln2_high), x));
-        const Float y = L::add(L::fma(horner(kernels::detail::exp_coefficients, r), L::mul(r, r), r), L::all(1.0F));
+        const Float y = L::add(L::fma(horner<kernels::detail::exp_coefficients>(r), L::mul(r, r), r), L::all(1.0F));
         const Float result = L::as_float(L::add_words(L::as_word(y), L::template left<23>(k)));
         return L::select(is_tiny, L::all(0.0F), result);
     }
@@ -84,8 +84,8 @@ struct BetaLanes {
             L::sub_words(L::bit_and(L::template right<7>(angle), L::all_words(0x7F'FFFFU)), L::all_words(0x40'0000U));
         const Float r = L::mul(L::add(L::to_float(steps), L::all(0.5F)), L::all(kernels::detail::angle_unit));
         const Float square = L::mul(r, r);
-        const Float sine = L::fma(L::mul(horner(kernels::detail::sine_coefficients, square), square), r, r);
-        const Float cosine = L::fma(L::mul(horner(kernels::detail::cosine_coefficients, square), square), square,
+        const Float sine = L::fma(L::mul(horner<kernels::detail::sine_coefficients>(square), square), r, r);
+        const Float cosine = L::fma(L::mul(horner<kernels::detail::cosine_coefficients>(square), square), square,
                                     L::fma(L::all(-0.5F), square, L::all(1.0F)));
         const Float signed_cosine =
             L::as_float(L::bit_xor(L::as_word(cosine), L::bit_and(angle, L::all_words(0x8000'0000U))));
@@ -117,11 +117,12 @@ struct BetaLanes {
             const Float v = cube_root(x);
             const Float e = L::mul(c, x);
             const Float near = L::mul(L::mul(L::mul(L::all(3.0F), d), L::mul(L::mul(e, e), L::mul(e, e))),
-                                      horner(kernels::detail::log_coefficients, e));
+                                      horner<kernels::detail::log_coefficients>(e));
             const Float minus_square = L::sub(L::all(0.0F), L::mul(v, v));
             const Float far = L::fma(L::all(0.5F), L::mul(x, x),
                                      L::mul(d, L::fma(L::all(3.0F), log_of(v), L::fma(minus_square, v, L::all(1.0F)))));
-            const Mask is_near = L::without(L::is_less(v, L::all(1.4142F)), L::is_less(v, L::all(0.7071F)));
+            const Mask is_near = L::without(L::is_less(v, L::all(kernels::detail::root_two)),
+                                            L::is_less(v, L::all(kernels::detail::root_half)));
             return L::both(L::is_less(L::all(0.0F), v), L::is_less(log_of(u), L::select(is_near, near, far)));
         }
 
@@ -260,7 +261,7 @@ void beta_draws(std::span<const float> a, std::span<const float> b, std::array<s
     for (; i < out.size(); ++i) {
         waiting[count++] = static_cast<std::uint32_t>(i);
     }
-    while (count > 0) {
+    while (count > 0) {  // NOLINT(bugprone-infinite-loop): draw_waiting lowers it
         draw_waiting();
     }
 }
