@@ -3,6 +3,7 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/feature_blocks.hpp>
 
@@ -10,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 #include <vector>
 
@@ -19,15 +21,20 @@ namespace rerank {
 
 namespace detail {
 
-// Memory that is written before it is read, so that parts which are never needed cost nothing.
+// Memory that is written before it is read, so that parts which are never needed cost nothing. It begins at a cache line,
+// so that no load of a vector register touches two lines.
 template <class T>
 struct Buffer {
-    std::unique_ptr<T[]> data;  // NOLINT(modernize-avoid-c-arrays): the only form that is not cleared
+    struct Free {
+        void operator()(T* p) const noexcept { ::operator delete[](p, std::align_val_t(row_alignment)); }
+    };
+
+    std::unique_ptr<T[], Free> data;  // NOLINT(modernize-avoid-c-arrays): the only form that is not cleared
     std::size_t size = 0;
 
     void grow(std::size_t n) {
         if (n > size) {
-            data = std::make_unique_for_overwrite<T[]>(n);  // NOLINT(modernize-avoid-c-arrays)
+            data.reset(new (std::align_val_t(row_alignment)) T[n]);
             size = n;
         }
     }
@@ -55,7 +62,6 @@ struct GreedyMemory {
     std::vector<std::uint32_t> upto;   // number of picks in `state`
     // Per pick.
     std::vector<double> gains;
-    Buffer<float> features;
     Buffer<float> narrow;
     Buffer<double> wide;
     std::size_t dimension = 0;
@@ -81,15 +87,13 @@ struct GreedyMemory {
         }
         k = std::min(k, n);
         gains.resize(std::max(gains.size(), k));
-        features.grow(math::saturating_multiply(needed, d));
         narrow.grow(math::saturating_multiply(k, d));
         wide.grow(math::saturating_multiply(k, d));
     }
 
     [[nodiscard]] bool holds(std::size_t n, std::size_t d, std::size_t k) const noexcept {
         k = std::min(k, n);
-        return rounded_up(n) <= order.size() && math::saturating_multiply(rounded_up(n), d) <= features.size &&
-               math::saturating_multiply(k, d) <= narrow.size && k <= gains.size();
+        return rounded_up(n) <= order.size() && math::saturating_multiply(k, d) <= narrow.size && k <= gains.size();
     }
 
     void begin(std::size_t n, std::size_t d) noexcept {
@@ -97,9 +101,6 @@ struct GreedyMemory {
         dimension = d;
     }
 
-    [[nodiscard]] std::span<float> block(std::size_t b, std::size_t width) noexcept {
-        return {features.data.get() + b * width * dimension, width * dimension};
-    }
     [[nodiscard]] std::span<float> vector(std::size_t t) noexcept {
         return {narrow.data.get() + t * dimension, dimension};
     }
