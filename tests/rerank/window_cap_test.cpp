@@ -11,7 +11,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -136,6 +138,16 @@ TEST_CASE("WindowCap: many candidates, where nothing need be looked ahead") {
             CHECK(most_in_a_window(slate, names, window) <= at_most);
         }
     }
+}
+
+TEST_CASE("WindowCap: a group per candidate forbids nothing, and takes no longer than a few groups") {
+    Random random(6);
+    const std::size_t n = 5'000;  // one test per group and place would take seconds
+    std::vector<std::uint32_t> names(n);
+    std::iota(names.begin(), names.end(), 0U);
+    const Groups groups(names);
+    const std::vector<float> relevance = random_relevance(random, n);
+    CHECK(fill_slate(relevance, 20, WindowCap(groups, 20, {.at_most = 1, .window = 3})) == fill_slate(relevance, 20));
 }
 
 TEST_CASE("WindowCap: items in front of a pin and behind it keep their distance") {

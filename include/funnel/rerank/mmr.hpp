@@ -280,7 +280,7 @@ template <class Rule = AnyCandidate>
 ///
 /// Shapes    relevance: n;  embeddings: n x d, from Matrix<float>, MatrixView, or a row-major Eigen matrix of floats
 /// Cost      O(n d k) time at most; usually a fraction, because a candidate is compared with new picks only while it
-///           may be the best. Memory: up to n x d floats
+///           may be the best. Memory: O(n + k d); rows are read in place
 /// Errors    InvalidArgument as above, or if there is not one row per candidate, or a row is not finite or has a norm
 ///           above 1.8e19, whose square exceeds the range of float
 template <kernels::HostBackend Backend = kernels::DefaultBackend, class Rule = AnyCandidate>
