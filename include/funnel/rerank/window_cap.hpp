@@ -29,8 +29,8 @@ struct WindowCapOptions {
 /// slate, the slate is filled. Otherwise the test is a heuristic, and with several groups per candidate there is none.
 /// If no group passes the test, all groups that fit the place are allowed.
 ///
-/// Cost      allows: O(c) for c groups per candidate;  place: O(g w) for g groups, and up to O(k g w (s + w)) for s
-///           sizes of groups where candidates of fewer than w groups are plentiful; with pins, up to O(k g^2 w)
+/// Cost      allows: O(c) for c groups per candidate;  place: O(g w) for g groups, and up to O(k g w s) for s sizes
+///           of groups where candidates of fewer than w groups are plentiful; with pins, up to O(k g^2 w)
 /// Errors    InvalidArgument if at_most or window is 0
 class WindowCap {
 public:
@@ -97,19 +97,13 @@ private:
         }
     }
 
-    // How many items of a group lie before a place and in one window with it.
-    [[nodiscard]] std::size_t count_before(const Slate& slate, std::size_t at, std::size_t g) const noexcept {
-        std::size_t count = 0;
-        for (std::size_t p = at + 1 - std::min(window_, at + 1); p < at; ++p) {
-            count += slate[p] != none && groups_->has(slate[p], g) ? 1U : 0U;
-        }
-        return count;
-    }
-
     // Whether a slate can take one more of a group at an empty place.
     [[nodiscard]] bool fits(const Slate& slate, std::size_t at, std::size_t g) const noexcept {
         const auto holds = [&](std::size_t p) { return slate[p] != none && p != at && groups_->has(slate[p], g); };
-        std::size_t count = 1 + count_before(slate, at, g);
+        std::size_t count = 1;
+        for (std::size_t p = at + 1 - std::min(window_, at + 1); p < at; ++p) {
+            count += holds(p) ? 1U : 0U;
+        }
         bool keeps = count <= at_most_;
         for (std::size_t last = at + 1; keeps && pins_left_ > 0 && last < std::min(at + window_, slate.size());
              ++last) {
@@ -172,7 +166,7 @@ private:
         if (!groups_->is_partition() || slate_[next_] != none || is_roomy) {
             return;
         }
-        // Groups of one size that have no item near the place are alike: one test serves all of them.
+        // Without pins, groups of one size that fit the place are alike: one test serves all of them.
         std::vector<std::optional<bool>> of_size(groups_->candidates() + 1);
         std::vector<bool> finishes(left_.size(), false);
         bool any = false;
@@ -180,13 +174,11 @@ private:
             if (!is_open_[g] || left_[g] == 0) {
                 continue;
             }
-            if (pins_left_ > 0 || count_before(slate_, next_, g) > 0) {
-                finishes[g] = can_finish(g);
-            } else {
-                std::optional<bool>& known = of_size[left_[g]];
-                known = known ? *known : can_finish(g);
-                finishes[g] = *known;
+            std::optional<bool>& known = of_size[left_[g]];
+            if (!known || pins_left_ > 0) {
+                known = can_finish(g);
             }
+            finishes[g] = *known;
             any = any || finishes[g];
         }
         const bool ungrouped_finishes = ungrouped_ > 0 && can_finish(none);
