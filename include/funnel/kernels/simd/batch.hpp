@@ -237,7 +237,6 @@ template <class Arch>
 
 /// Sum of the lanes, by halves as above.
 template <class Arch>
-    requires has_halves<Arch>
 [[nodiscard, gnu::always_inline]] inline double sum_of_wide_lanes(const Wide<Arch>& batch) noexcept {
 #if defined(__AVX512F__)
     if constexpr (is_avx512<Arch>) {
@@ -251,6 +250,11 @@ template <class Arch>
         return _mm_cvtsd_f64(_mm_add_sd(halves, _mm_unpackhi_pd(halves, halves)));
     }
 #endif
+    double sum = 0.0;
+    for (std::size_t i = 0; i < Wide<Arch>::size; ++i) {
+        sum += batch.get(i);
+    }
+    return sum;
 }
 
 /// First half of a sum over the lanes of many batches: element i of each group of four lanes becomes the sum of that
