@@ -3,6 +3,7 @@
 
 #include <funnel/core/rng.hpp>
 #include <funnel/rerank/fill_slate.hpp>
+#include <funnel/rerank/slate_rules.hpp>
 
 #include "rerank/orders.hpp"
 #include "support/reranker_contract.hpp"
@@ -11,7 +12,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -19,6 +22,8 @@ using funnel::InvalidArgument;
 using funnel::Random;
 using funnel::rerank::fill_slate;
 using funnel::rerank::Groups;
+using funnel::rerank::hard;
+using funnel::rerank::SlateRules;
 using funnel::rerank::spacing;
 using funnel::rerank::WindowCap;
 using namespace funnel::testing;
@@ -138,6 +143,16 @@ TEST_CASE("WindowCap: many candidates, where nothing need be looked ahead") {
     }
 }
 
+TEST_CASE("WindowCap: a group per candidate forbids nothing, and takes no longer than a few groups") {
+    Random random(6);
+    const std::size_t n = 5'000;  // one test per group and place would take seconds
+    std::vector<std::uint32_t> names(n);
+    std::iota(names.begin(), names.end(), 0U);
+    const Groups groups(names);
+    const std::vector<float> relevance = random_relevance(random, n);
+    CHECK(fill_slate(relevance, 20, WindowCap(groups, 20, {.at_most = 1, .window = 3})) == fill_slate(relevance, 20));
+}
+
 TEST_CASE("WindowCap: items in front of a pin and behind it keep their distance") {
     const Groups groups(letters);
     WindowCap rule(groups, 6, {.at_most = 1, .window = 3});
@@ -151,6 +166,15 @@ TEST_CASE("WindowCap: items in front of a pin and behind it keep their distance"
         rule.place(order[place]);
     }
     CHECK(open_to_a == Slate{0});
+}
+
+TEST_CASE("WindowCap: a group with a pin is not like another one of its size") {
+    const Groups groups(Names{0, 3, 3, 3, 1, 2, 4, 1, 1, 4});
+    const std::vector<float> relevance{0.59F, 0.45F, 0.06F, 0.91F, 0.87F, 0.41F, 0.10F, 0.71F, 0.83F, 0.98F};
+    SlateRules rules({.candidates = 10, .places = 10, .pins = {{4, 5}}},
+                     hard("spacing", WindowCap(groups, 10, {.at_most = 1, .window = 4})));
+    // Group 3 needs places 0, 4 and 8, so the other two of group 1 need places 1 and 9. Group 4 has two candidates as well.
+    CHECK(fill_slate(relevance, 10, rules) == Slate{3, 8, 9, 0, 1, 4, 5, 6, 2, 7});
 }
 
 TEST_CASE("WindowCap: a window that begins behind the first place does not count it") {

@@ -4,6 +4,9 @@
 #include <funnel/core/error.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/scalar/wide_dot.hpp>
+#if FUNNEL_HAS_SIMD
+#include <funnel/kernels/simd/wide_dot.hpp>
+#endif
 
 #include <span>
 

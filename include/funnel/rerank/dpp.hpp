@@ -132,7 +132,7 @@ template <kernels::HostBackend Backend, SlateRule Rule>
 /// Shapes    relevance: n;  embeddings: n x d, of any lengths; a row of zeros is never picked
 /// Returns   positions, in the order of the picks: at most min(k, n, rank); fewer if the rule forbids all that remain
 /// Cost      O(n d k + d k^2) time at most; usually a fraction, because the residual of a candidate is computed only
-///           while it may be the best. Memory: up to n x d floats
+///           while it may be the best. Memory: O(n + k d); rows are read in place
 /// Errors    InvalidArgument if theta lies outside [0, 1), alpha is negative, a relevance is not finite, there is not
 ///           one row per candidate, a row is not finite or has a norm above 1.8e19, or the rule is about another number
 ///           of candidates

@@ -27,8 +27,7 @@
 // The score of a candidate only falls as picks are added. A score that is out of date is therefore an upper bound, and
 // a candidate whose bound is below the best score so far need not be brought up to date. Candidates are sorted by
 // falling relevance and grouped into blocks of the width of a vector register; a block is brought up to date as a
-// whole, by all picks that it has missed at once. A block is opened (its slots are set up) and packed (transposed) when
-// it is first needed.
+// whole, by all picks that it has missed at once. A block is opened (its slots are set up) when it is first needed.
 //
 // Blocks are evaluated in float, with a bound on the rounding error. If more than one candidate may be the best, their
 // scores are computed in double. So the picks are those of a greedy selection in double, on every backend.
@@ -129,7 +128,6 @@ public:
 
 private:
     static constexpr std::uint32_t unopened = std::numeric_limits<std::uint32_t>::max();
-    static constexpr std::uint32_t unpacked = unopened - 1;
     static constexpr std::size_t nothing_new = std::numeric_limits<std::size_t>::max();
 
     [[nodiscard]] std::size_t blocks() const noexcept { return s_.slots / width; }
@@ -191,18 +189,10 @@ private:
         for (std::size_t slot = b * width; slot < (b + 1) * width; ++slot) {
             s_.level[slot] = measure_.level(relevance_[s_.order[slot]]);
             s_.exact_upto[slot] = 0;
+            const double length = features_.lengths[s_.order[slot]];
+            s_.scale[slot] = length > 0.0 ? static_cast<float>(1.0 / length) : 0.0F;
         }
         measure_.open_block(b);
-        s_.upto[b] = unpacked;
-    }
-
-    void pack(std::size_t b) noexcept {
-        const auto candidates = std::span<const std::uint32_t>(s_.order).subspan(b * width, width);
-        kernels::pack_features<Backend>(features_.rows, candidates, s_.block(b, width));
-        for (std::size_t i = 0; i < width; ++i) {
-            const double length = features_.lengths[candidates[i]];
-            s_.scale[b * width + i] = length > 0.0 ? static_cast<float>(1.0 / length) : 0.0F;
-        }
         s_.upto[b] = 0;
     }
 
@@ -213,9 +203,6 @@ private:
         }
         open(b);
         if (t > 0 && s_.upto[b] != t) {
-            if (s_.upto[b] == unpacked) {
-                pack(b);
-            }
             s_.bound[b] = measure_.evaluate(b, s_.vectors(s_.upto[b], t));
             s_.upto[b] = static_cast<std::uint32_t>(t);
             if (s_.bound[b] < threshold) {

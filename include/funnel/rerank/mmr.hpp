@@ -6,6 +6,7 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/reduce.hpp>
 #include <funnel/rerank/greedy.hpp>
 #include <funnel/rerank/redundancy_measure.hpp>
 #include <funnel/rerank/relevance_scale.hpp>
@@ -127,10 +128,14 @@ template <kernels::HostBackend Backend, SlateRule Rule>
     if (deadline.has_passed()) {
         return {0, SlateEnd::OutOfTime};
     }
-    std::size_t first = n;  // by relevance only; ties go to the smaller position
-    for (std::size_t i = 0; i < n; ++i) {
-        if ((first == n || relevance[i] > relevance[first]) && std::as_const(rule).allows(i)) {
-            first = i;
+    // The first pick is by relevance only. Ties go to the smaller position.
+    std::size_t first = kernels::argmax<Backend>(relevance);
+    if (!std::as_const(rule).allows(first)) {
+        first = n;
+        for (std::size_t i = 0; i < n; ++i) {
+            if ((first == n || relevance[i] > relevance[first]) && std::as_const(rule).allows(i)) {
+                first = i;
+            }
         }
     }
     if (first == n) {
@@ -275,7 +280,7 @@ template <class Rule = AnyCandidate>
 ///
 /// Shapes    relevance: n;  embeddings: n x d, from Matrix<float>, MatrixView, or a row-major Eigen matrix of floats
 /// Cost      O(n d k) time at most; usually a fraction, because a candidate is compared with new picks only while it
-///           may be the best. Memory: up to n x d floats
+///           may be the best. Memory: O(n + k d); rows are read in place
 /// Errors    InvalidArgument as above, or if there is not one row per candidate, or a row is not finite or has a norm
 ///           above 1.8e19, whose square exceeds the range of float
 template <kernels::HostBackend Backend = kernels::DefaultBackend, class Rule = AnyCandidate>

@@ -54,10 +54,10 @@ public:
 
     [[nodiscard]] double evaluate(std::size_t b, MatrixView<const float> vectors) noexcept {
         const std::size_t begin = b * width;
-        const float most =
-            kernels::raise_to_dots<Backend>(s_.block(b, width), vectors, std::span(s_.scale).subspan(begin, width),
-                                            std::span(s_.weight).subspan(begin, width), static_cast<float>(factor_),
-                                            std::span(s_.state).subspan(begin, width));
+        const float most = kernels::raise_to_dots<Backend>(
+            features_.rows, std::span(s_.order).subspan(begin, width), vectors,
+            std::span(s_.scale).subspan(begin, width), std::span(s_.weight).subspan(begin, width),
+            static_cast<float>(factor_), std::span(s_.state).subspan(begin, width));
         return s_.base[b] + static_cast<double>(most) + error_;
     }
 

@@ -26,7 +26,10 @@ namespace detail {
 template <kernels::HostBackend Backend>
 void lengths_of_rows(MatrixView<const float> rows, std::span<double> lengths, std::string_view function) {
     for (std::size_t i = 0; i < rows.rows(); ++i) {
-        const double squared = kernels::wide_dot<Backend>(rows.row(i), rows.row(i));
+        lengths[i] = kernels::wide_dot<Backend>(rows.row(i), rows.row(i));
+    }
+    for (std::size_t i = 0; i < rows.rows(); ++i) {
+        const double squared = lengths[i];
         if (!math::is_finite(squared) || squared > static_cast<double>(std::numeric_limits<float>::max())) {
             raise<InvalidArgument>(std::string(function) + ": row " + std::to_string(i) +
                                    " of embeddings must be finite and have a norm below 1.8e19");

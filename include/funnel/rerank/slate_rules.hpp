@@ -118,7 +118,7 @@ struct SlateReport {
 /// whenever they can be. A user's own rule takes part in pins if it has `pin(candidate, place)`; it is a filter if it
 /// has `static constexpr bool is_filter = true`, which says that its answers depend on the candidate alone.
 ///
-/// Cost      per place: a question to each rule for each candidate, until one is allowed
+/// Cost      per place: usually a question to each rule for one candidate; at most, for each candidate and soft rule
 /// Errors    InvalidArgument for pins as in Pins, or if a rule is about another number of candidates
 template <SlateRule... Rules>
 class SlateRules {
@@ -257,9 +257,15 @@ private:
         if (next_ == places_ || pins_.is_pinned_place()) {
             return;
         }
+        const auto may_take = [this](std::size_t i) {
+            return !is_taken_[i] && pins_.allows(i) && keeps_rules(i, rung_);
+        };
+        if (witness_ < is_taken_.size() && may_take(witness_)) {
+            return;
+        }
         for (; rung_ <= last_rung_; ++rung_) {
-            for (std::size_t i = 0; i < is_taken_.size(); ++i) {
-                if (!is_taken_[i] && pins_.allows(i) && keeps_rules(i, rung_)) {
+            for (witness_ = is_taken_.size(); witness_-- > 0;) {  // the last ones are picked least often
+                if (may_take(witness_)) {
                     return;
                 }
             }
@@ -276,7 +282,8 @@ private:
     std::size_t last_rung_ = 0;
     std::size_t next_ = 0;
     std::size_t rung_ = 0;
-    bool calls_pin_ = false;  // only the next pinned candidate can fill the place
+    std::size_t witness_ = 0;  // a candidate that could take the place before: usually it can take the next one
+    bool calls_pin_ = false;   // only the next pinned candidate can fill the place
     std::vector<Relaxation> relaxed_;
     std::vector<DroppedPin> dropped_;
 };

@@ -66,8 +66,9 @@ public:
     [[nodiscard]] double evaluate(std::size_t b, MatrixView<const float> vectors) noexcept {
         const std::size_t begin = b * width;
         const float most = kernels::subtract_squared_dots<Backend>(
-            s_.block(b, width), vectors, std::span(s_.scale).subspan(begin, width),
-            std::span(s_.weight).subspan(begin, width), std::span(s_.state).subspan(begin, width));
+            features_.rows, std::span(s_.order).subspan(begin, width), vectors,
+            std::span(s_.scale).subspan(begin, width), std::span(s_.weight).subspan(begin, width),
+            std::span(s_.state).subspan(begin, width));
         return s_.base_quality[b] * (static_cast<double>(most) + 1.001 * error_);
     }
 

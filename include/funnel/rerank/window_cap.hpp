@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <vector>
 
 namespace funnel {
@@ -28,8 +29,8 @@ struct WindowCapOptions {
 /// slate, the slate is filled. Otherwise the test is a heuristic, and with several groups per candidate there is none.
 /// If no group passes the test, all groups that fit the place are allowed.
 ///
-/// Cost      allows: O(c) for c groups per candidate;  place: O(g w) for g groups, and up to O(k g^2 w) where
-///           candidates of fewer than w groups are plentiful
+/// Cost      allows: O(c) for c groups per candidate;  place: O(g w) for g groups, and up to O(k g w s) for s sizes
+///           of groups where candidates of fewer than w groups are plentiful; with pins, up to O(k g^2 w)
 /// Errors    InvalidArgument if at_most or window is 0
 class WindowCap {
 public:
@@ -165,10 +166,19 @@ private:
         if (!groups_->is_partition() || slate_[next_] != none || is_roomy) {
             return;
         }
+        // Without pins, groups of one size that fit the place are alike: one test serves all of them.
+        std::vector<std::optional<bool>> of_size(groups_->candidates() + 1);
         std::vector<bool> finishes(left_.size(), false);
         bool any = false;
         for (std::size_t g = 0; g < left_.size(); ++g) {
-            finishes[g] = is_open_[g] && left_[g] > 0 && can_finish(g);
+            if (!is_open_[g] || left_[g] == 0) {
+                continue;
+            }
+            std::optional<bool>& known = of_size[left_[g]];
+            if (!known || pins_left_ > 0) {
+                known = can_finish(g);
+            }
+            finishes[g] = *known;
             any = any || finishes[g];
         }
         const bool ungrouped_finishes = ungrouped_ > 0 && can_finish(none);

@@ -26,10 +26,11 @@ template <class A, class B>
             sums[c] += static_cast<double>(pa[j + c]) * static_cast<double>(pb[j + c]);
         }
     }
-    for (std::size_t c = 0; j < n; ++j, ++c) {
-        sums[c] += static_cast<double>(pa[j]) * static_cast<double>(pb[j]);
+    double rest = 0.0;
+    for (; j < n; ++j) {
+        rest += static_cast<double>(pa[j]) * static_cast<double>(pb[j]);
     }
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+    return rest + ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
 }  // namespace detail

@@ -210,64 +210,119 @@ template <class Arch>
     return batch.get(0);
 }
 
-/// Four neighbouring elements of as many rows as a batch has lanes: lane i of batch c is rows[i][c]. Registers of 512
-/// and 256 bits take rows i, i + 4, ... into their quarters or halves, which are then transposed like 4 x 4 matrices.
+/// Doubles. load_wide widens floats.
 template <class Arch>
-[[nodiscard, gnu::always_inline]] inline std::array<Batch<Arch>, 4> load_columns(
-    const std::array<const float*, Batch<Arch>::size>& rows, std::size_t at) noexcept {
+using Wide = xsimd::batch<double, Arch>;
+
+template <class Arch>
+    requires has_halves<Arch>
+[[nodiscard, gnu::always_inline]] inline Wide<Arch> load_wide(const float* p) noexcept {
 #if defined(__AVX512F__)
     if constexpr (is_avx512<Arch>) {
-        const auto quarters = [&](std::size_t i) __attribute__((always_inline)) {
-            const auto load = [&](std::size_t row)
-                                  __attribute__((always_inline)) { return _mm_loadu_ps(rows[row] + at); };
-            __m512 all = _mm512_castps128_ps512(load(i));
-            all = _mm512_insertf32x4(all, load(i + 4), 1);
-            all = _mm512_insertf32x4(all, load(i + 8), 2);
-            return _mm512_insertf32x4(all, load(i + 12), 3);
-        };
-        const __m512 r0 = quarters(0);
-        const __m512 r1 = quarters(1);
-        const __m512 r2 = quarters(2);
-        const __m512 r3 = quarters(3);
-        const __m512d low01 = _mm512_castps_pd(_mm512_unpacklo_ps(r0, r1));
-        const __m512d low23 = _mm512_castps_pd(_mm512_unpacklo_ps(r2, r3));
-        const __m512d high01 = _mm512_castps_pd(_mm512_unpackhi_ps(r0, r1));
-        const __m512d high23 = _mm512_castps_pd(_mm512_unpackhi_ps(r2, r3));
-        return {Batch<Arch>(_mm512_castpd_ps(_mm512_unpacklo_pd(low01, low23))),
-                Batch<Arch>(_mm512_castpd_ps(_mm512_unpackhi_pd(low01, low23))),
-                Batch<Arch>(_mm512_castpd_ps(_mm512_unpacklo_pd(high01, high23))),
-                Batch<Arch>(_mm512_castpd_ps(_mm512_unpackhi_pd(high01, high23)))};
+        return Wide<Arch>(_mm512_cvtps_pd(_mm256_loadu_ps(p)));
     }
 #endif
 #if defined(__AVX__)
     if constexpr (is_avx<Arch>) {
-        const auto halves = [&](std::size_t i) __attribute__((always_inline)) {
-            return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(rows[i] + at)),
-                                        _mm_loadu_ps(rows[i + 4] + at), 1);
-        };
-        const __m256 r0 = halves(0);
-        const __m256 r1 = halves(1);
-        const __m256 r2 = halves(2);
-        const __m256 r3 = halves(3);
-        const __m256d low01 = _mm256_castps_pd(_mm256_unpacklo_ps(r0, r1));
-        const __m256d low23 = _mm256_castps_pd(_mm256_unpacklo_ps(r2, r3));
-        const __m256d high01 = _mm256_castps_pd(_mm256_unpackhi_ps(r0, r1));
-        const __m256d high23 = _mm256_castps_pd(_mm256_unpackhi_ps(r2, r3));
-        return {Batch<Arch>(_mm256_castpd_ps(_mm256_unpacklo_pd(low01, low23))),
-                Batch<Arch>(_mm256_castpd_ps(_mm256_unpackhi_pd(low01, low23))),
-                Batch<Arch>(_mm256_castpd_ps(_mm256_unpacklo_pd(high01, high23))),
-                Batch<Arch>(_mm256_castpd_ps(_mm256_unpackhi_pd(high01, high23)))};
+        return Wide<Arch>(_mm256_cvtps_pd(_mm_loadu_ps(p)));
     }
 #endif
-    std::array<Batch<Arch>, 4> columns;
-    for (std::size_t c = 0; c < 4; ++c) {
-        alignas(64) std::array<float, Batch<Arch>::size> lanes;
-        for (std::size_t i = 0; i < lanes.size(); ++i) {
-            lanes[i] = rows[i][at + c];
-        }
-        columns[c] = Batch<Arch>::load_aligned(lanes.data());
+}
+
+template <class Arch>
+    requires has_halves<Arch>
+[[nodiscard, gnu::always_inline]] inline Wide<Arch> load_wide(const double* p) noexcept {
+    return Wide<Arch>::load_unaligned(p);
+}
+
+/// Sum of the lanes, by halves as above.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline double sum_of_wide_lanes(const Wide<Arch>& batch) noexcept {
+#if defined(__AVX512F__)
+    if constexpr (is_avx512<Arch>) {
+        const __m256d halves = _mm256_add_pd(_mm512_castpd512_pd256(batch), _mm512_extractf64x4_pd(batch, 1));
+        return sum_of_wide_lanes<Half<Arch>>(Wide<Half<Arch>>(halves));
     }
-    return columns;
+#endif
+#if defined(__AVX__)
+    if constexpr (is_avx<Arch>) {
+        const __m128d halves = _mm_add_pd(_mm256_castpd256_pd128(batch), _mm256_extractf128_pd(batch, 1));
+        return _mm_cvtsd_f64(_mm_add_sd(halves, _mm_unpackhi_pd(halves, halves)));
+    }
+#endif
+    double sum = 0.0;
+    for (std::size_t i = 0; i < Wide<Arch>::size; ++i) {
+        sum += batch.get(i);
+    }
+    return sum;
+}
+
+/// First half of a sum over the lanes of many batches: element i of each group of four lanes becomes the sum of that
+/// group of batch i.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline Batch<Arch> sum_groups(const std::array<Batch<Arch>, 4>& batches) noexcept {
+#if defined(__AVX512F__)
+    if constexpr (is_avx512<Arch>) {
+        const auto add = [](__m512 a, __m512 b) __attribute__((always_inline)) {
+            return _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
+        };
+        const __m512d pair01 = add(batches[0], batches[1]);
+        const __m512d pair23 = add(batches[2], batches[3]);
+        return Batch<Arch>(_mm512_castpd_ps(_mm512_unpacklo_pd(pair01, pair23))) +
+               Batch<Arch>(_mm512_castpd_ps(_mm512_unpackhi_pd(pair01, pair23)));
+    }
+#endif
+#if defined(__AVX__)
+    if constexpr (is_avx<Arch>) {
+        const auto add = [](__m256 a, __m256 b) __attribute__((always_inline)) {
+            return _mm256_castps_pd(_mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)));
+        };
+        const __m256d pair01 = add(batches[0], batches[1]);
+        const __m256d pair23 = add(batches[2], batches[3]);
+        return Batch<Arch>(_mm256_castpd_ps(_mm256_unpacklo_pd(pair01, pair23))) +
+               Batch<Arch>(_mm256_castpd_ps(_mm256_unpackhi_pd(pair01, pair23)));
+    }
+#endif
+    constexpr std::size_t lanes = Batch<Arch>::size;
+    alignas(64) std::array<float, lanes> sums{};
+    for (std::size_t i = 0; i < 4; ++i) {
+        alignas(64) std::array<float, lanes> terms;
+        batches[i].store_aligned(terms.data());
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+            sums[lane / 4 * 4 + i] += terms[lane];
+        }
+    }
+    return Batch<Arch>::load_aligned(sums.data());
+}
+
+/// Second half: lane 4 g + i becomes the sum of the elements i of all groups of batch g.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline Batch<Arch> sum_over_groups(
+    const std::array<Batch<Arch>, Batch<Arch>::size / 4>& batches) noexcept {
+#if defined(__AVX512F__)
+    if constexpr (is_avx512<Arch>) {
+        const auto add = [](__m512 a, __m512 b) __attribute__((always_inline)) {
+            return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
+        };
+        return Batch<Arch>(add(add(batches[0], batches[1]), add(batches[2], batches[3])));
+    }
+#endif
+#if defined(__AVX__)
+    if constexpr (is_avx<Arch>) {
+        return Batch<Arch>(_mm256_add_ps(_mm256_permute2f128_ps(batches[0], batches[1], 0x20),
+                                         _mm256_permute2f128_ps(batches[0], batches[1], 0x31)));
+    }
+#endif
+    constexpr std::size_t lanes = Batch<Arch>::size;
+    alignas(64) std::array<float, lanes> sums{};
+    for (std::size_t g = 0; g < lanes / 4; ++g) {
+        alignas(64) std::array<float, lanes> terms;
+        batches[g].store_aligned(terms.data());
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+            sums[4 * g + lane % 4] += terms[lane];
+        }
+    }
+    return Batch<Arch>::load_aligned(sums.data());
 }
 
 /// Calls body(0), ..., body(N - 1) with compile-time constants. The body must be always_inline; otherwise clang may not
