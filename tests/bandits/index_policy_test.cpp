@@ -6,6 +6,7 @@
 #include <funnel/bandits/kl_ucb.hpp>
 #include <funnel/bandits/ucb1.hpp>
 #include <funnel/bandits/ucb_tuned.hpp>
+#include <funnel/core/rng.hpp>
 
 #include <doctest/doctest.h>
 
@@ -72,6 +73,25 @@ TEST_CASE("KLUCB: the index solves its equation, for every mean and budget") {
     }
     CHECK(index(arm(1.0, 10), 5.0) == 1.0);
     CHECK(index(arm(0.3, 1), 0.0) == 0.3);  // a single play so far
+}
+
+TEST_CASE("KLUCB: many arms at once give the bits of each arm alone") {
+    // 0 to 40 arms, so that blocks are full, partly filled and empty. Some means are 0 or 1 and take no iteration.
+    const KLUCBIndex index({.log_log = 1.0});
+    funnel::Random random(4);
+    for (std::size_t n = 0; n <= 40; ++n) {
+        std::vector<ArmSummary> arms;
+        for (std::size_t i = 0; i < n; ++i) {
+            const std::uint64_t plays = 1 + random.below(i % 3 == 0 ? 3 : 100'000);
+            const std::uint64_t successes = random.below(plays + 1);
+            arms.push_back(arm(static_cast<double>(successes) / static_cast<double>(plays), plays));
+        }
+        std::vector<double> bounds(n);
+        index.bounds(arms, 12.5, bounds);
+        for (std::size_t i = 0; i < n; ++i) {
+            CHECK(bounds[i] == index(arms[i], 12.5));
+        }
+    }
 }
 
 TEST_CASE("UCBTuned: worked by hand") {

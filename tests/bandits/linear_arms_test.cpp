@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/bandits/linear_arms.hpp>
 
+#include "support/backends.hpp"
+
 #include <funnel/core/rng.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/linalg/cholesky_update.hpp>
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 #include <vector>
 
 using funnel::Random;
@@ -134,3 +139,45 @@ TEST_CASE("LinearArms: the largest numbers leave a model that is finite") {
         }
     }
 }
+
+// The models that LinearArms keeps, on two backends. Both learn from the same 10,000 decisions of LinUCB, alpha = 1.
+TEST_CASE_TEMPLATE_DEFINE("linear bandits: backends choose the same arms, but for near-ties", Backend, linear_choices) {
+    using funnel::linalg::CholeskyFactor;
+    constexpr std::size_t arms = 10;
+    constexpr std::size_t d = 19;
+    std::vector<CholeskyFactor<float, funnel::kernels::Scalar>> scalar(arms, {d, 1.0});
+    std::vector<CholeskyFactor<float, Backend>> other(arms, {d, 1.0});
+    Random random(6);
+    std::vector<std::vector<float>> truth;
+    for (std::size_t arm = 0; arm < arms; ++arm) {
+        truth.push_back(normals_of(random, d));
+    }
+    double largest_error = 0.0;
+    std::size_t differing = 0;
+    for (int decision = 0; decision < 10'000; ++decision) {
+        const std::vector<float> x = normals_of(random, d);
+        std::vector<double> bounds;
+        std::vector<double> other_bounds;
+        for (std::size_t arm = 0; arm < arms; ++arm) {
+            const auto expected = scalar[arm].estimate(x);
+            const auto found = other[arm].estimate(x);
+            bounds.push_back(expected.mean + std::sqrt(expected.quadratic_form));
+            other_bounds.push_back(found.mean + std::sqrt(found.quadratic_form));
+            largest_error = std::max(largest_error, std::abs(bounds[arm] - other_bounds[arm]));
+        }
+        const std::size_t chosen = funnel::bandits::detail::position_of_best(bounds);
+        const std::size_t other_chosen = funnel::bandits::detail::position_of_best(other_bounds);
+        if (other_chosen != chosen) {
+            ++differing;
+            CHECK(bounds[chosen] - bounds[other_chosen] < 1e-4);
+        }
+        const auto reward = static_cast<float>(std::inner_product(x.begin(), x.end(), truth[chosen].begin(), 0.0) +
+                                               0.1 * random.normal());
+        scalar[chosen].update(x, reward);
+        other[chosen].update(x, reward);
+    }
+    CAPTURE(largest_error);
+    CHECK(largest_error < 5e-5);  // of bounds of about 10: rounding errors of float
+    CHECK(differing <= 2);
+}
+TEST_CASE_TEMPLATE_APPLY(linear_choices, funnel::testing::HostBackends);
