@@ -72,7 +72,7 @@ int main(int argc, char** argv) {
                 .setup = setup});
 
     const ranking::detail::Objective objective(ranking::BoostingObjective::LambdaRank, nn::LambdaRank{}, 1, data.labels,
-                                               data.group_sizes, {}, n);
+                                               data.group_sizes, {}, n, "training_bench");
     std::vector<double> scores(n);
     for (std::size_t i = 0; i < n; ++i) {
         scores[i] = static_cast<double>(data.rows(i, 0));

@@ -91,9 +91,10 @@ template <class Candidates, funnel::Executor E>
             // Another policy: the arms with the highest mean, as by a ranker that does not explore.
             std::vector<std::size_t> order(arms.ids.size());
             std::iota(order.begin(), order.end(), std::size_t{0});
-            std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-                return arms.alphas[a] / (arms.alphas[a] + arms.betas[a]) >
-                       arms.alphas[b] / (arms.alphas[b] + arms.betas[b]);
+            std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+                const double mean_a = arms.alphas[a] / (arms.alphas[a] + arms.betas[a]);
+                const double mean_b = arms.alphas[b] / (arms.alphas[b] + arms.betas[b]);
+                return mean_a != mean_b ? mean_a > mean_b : a < b;
             });
             const auto reward = [&](std::size_t arm) { return chosen[user].contains(arms.ids[arm]) ? 1.0 : 0.0; };
             double uniform = 0.0;

@@ -36,6 +36,7 @@
 #include <funnel/bandits/thompson_beta.hpp>
 #include <funnel/bandits/thompson_gaussian.hpp>
 #include <funnel/bandits/thompson_slate.hpp>
+#include <funnel/bandits/top_k_quadrature.hpp>
 #include <funnel/bandits/ucb1.hpp>
 #include <funnel/bandits/ucb_tuned.hpp>
 #include <funnel/cf/als_sweep.hpp>

@@ -159,3 +159,22 @@ TEST_CASE("top_k_probabilities: reject NaN, shapes that differ and other than po
     CHECK_THROWS_AS((void)normal_top_k_probabilities(std::vector{nan}, std::vector{1.0}, 1), InvalidArgument);
     CHECK_THROWS_AS((void)beta_top_k_probabilities(std::vector{1.0}, std::vector{1.0, 2.0}, 1), InvalidArgument);
 }
+
+TEST_CASE("beta_top_k_probabilities: shapes near 0 keep their mass, which lies at log-odds of thousands") {
+    // By symmetry, an arm without knowledge beats one with 500 of 1000 with probability 1/2.
+    for (const double q : {0.05, 0.02, 0.01, 0.005, 1e-3, 1e-4, 1e-5, 1e-6}) {
+        CAPTURE(q);
+        const std::vector<double> a{q, q + 500.0};
+        CHECK(funnel::bandits::beta_top_k_probabilities(a, a, 1)[0] == Approx(0.5).epsilon(1e-8));
+        const std::vector<double> b{q * 1.0000001, q + 500.0};
+        CHECK(funnel::bandits::beta_top_k_probabilities(a, b, 1)[0] == Approx(0.5).epsilon(1e-6));
+        const std::vector<double> new_arms(3, q);
+        CHECK(funnel::bandits::beta_top_k_probabilities(new_arms, new_arms, 1)[0] == Approx(1.0 / 3.0).epsilon(1e-7));
+    }
+}
+
+TEST_CASE(
+    "beta_top_k_probabilities: takes the posterior of a policy with as many rewards as it can have, and its prior") {
+    const std::vector<double> shapes(2, 0x1p53 + 1e9);
+    CHECK(funnel::bandits::beta_top_k_probabilities(shapes, shapes, 1)[0] == Approx(0.5).epsilon(1e-6));
+}

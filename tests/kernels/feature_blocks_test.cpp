@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -64,3 +65,31 @@ TEST_CASE_TEMPLATE_DEFINE("feature_blocks: exact for small whole numbers, any le
     }
 }
 TEST_CASE_TEMPLATE_APPLY(feature_blocks_exact, HostBackends);
+
+TEST_CASE_TEMPLATE_DEFINE("feature_blocks: a block holds the rows of its candidates, transposed", Backend,
+                          feature_blocks_packed) {
+    constexpr std::size_t width = feature_block_width<Backend>();
+    const std::size_t n = 23;
+    for (const std::size_t d : lengths()) {
+        for (const std::size_t shift : {0U, 1U}) {  // rows that are not aligned
+            const auto values = normals(n * d + shift, d + 1);
+            const MatrixView<const float> features(std::span<const float>(values).subspan(shift), n, d);
+            std::vector<std::uint32_t> candidates(width);
+            for (std::size_t i = 0; i < width; ++i) {
+                candidates[i] = static_cast<std::uint32_t>((7 * i + 3) % n);
+            }
+            std::vector<float> block(d * width);
+            std::vector<float> expected(d * width);
+            for (std::size_t j = 0; j < d; ++j) {
+                for (std::size_t i = 0; i < width; ++i) {
+                    expected[j * width + i] = features(candidates[i], j);
+                }
+            }
+            CAPTURE(d);
+            CAPTURE(shift);
+            pack_features<Backend>(features, candidates, block);
+            CHECK(block == expected);
+        }
+    }
+}
+TEST_CASE_TEMPLATE_APPLY(feature_blocks_packed, HostBackends);

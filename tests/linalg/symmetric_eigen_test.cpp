@@ -104,8 +104,10 @@ TEST_CASE("symmetric_eigen: values and vectors satisfy their definition; the upp
 }
 
 TEST_CASE("gram_eigen: the pairs of rows * rows^T above zero, for tall, wide and square matrices") {
-    for (const auto& [n, d] :
+    for (const auto& shape :
          {std::pair(30U, 6U), std::pair(6U, 30U), std::pair(9U, 9U), std::pair(1U, 4U), std::pair(4U, 1U)}) {
+        const auto n = shape.first;
+        const auto d = shape.second;
         CAPTURE(n);
         const Matrix<double> rows = random_matrix(n, d, n + d);
         const EigenPairs pairs = linalg::gram_eigen(rows);

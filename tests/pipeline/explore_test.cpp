@@ -83,12 +83,13 @@ TEST_CASE("explore: the trace has the place in the answer, and nothing that a la
     const auto backwards = [](const Request&, const Candidates& candidates) {
         std::vector<std::size_t> order;
         for (std::size_t i = candidates.size(); i-- > 0;) {
-            order.push_back(i);
+            if (candidates.ids()[i] < 71) {
+                order.push_back(i);
+            }
         }
         return order;
     };
-    const auto below_71 = [](const Request&, std::uint32_t id) { return id < 71; };
-    const Funnel funnel(retrieve(five), explore(draw, {1, 3}), filter(below_71), rerank(backwards));
+    const Funnel funnel(retrieve(five), explore(draw, {1, 3}), rerank(backwards));
     CHECK(funnel.recommend(1, {.k = 6}).trace.explored == std::vector<Explored>{{"explore 0", 70, 4, 0.25}});
     CHECK(funnel.recommend(1, {.k = 4}).trace.explored.empty());
 }
@@ -155,6 +156,18 @@ TEST_CASE("explore: rejects what an explorer must not return") {
                          InvalidArgument);
     CHECK_THROWS_AS((void)with({{70, 1.5}}), InvalidArgument);
     CHECK_THROWS_AS((void)with({{70, std::numeric_limits<double>::quiet_NaN()}}), InvalidArgument);
+    // A drawn item must not pass by what every other item of the answer meets.
+    const auto below_71 = [](const Request&, std::uint32_t id) { return id < 71; };
+    const char* const ruled_out = "explore 0: must not return item 71, which request.exclude or a filter rules out";
+    CHECK_THROWS_WITH_AS((void)Funnel(retrieve(five), filter(below_71), explore(draw, {1, 3})).recommend(1), ruled_out,
+                         InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)Funnel(retrieve(five), explore(draw, {1, 3}), filter(below_71)).recommend(1), ruled_out,
+                         InvalidArgument);
+    CHECK_THROWS_WITH_AS(
+        (void)Funnel(retrieve(five), explore(draw, {1, 3})).recommend(Request{.user = 1, .k = 10, .exclude = {71}}),
+        ruled_out, InvalidArgument);
+    CHECK(Funnel(retrieve(five), filter(below_71), explore(draw, {1})).recommend(1).trace.explored.size() == 1);
+
     CHECK_THROWS_WITH_AS((void)explore(draw, {3, 3}), "explore: places must ascend", InvalidArgument);
 
     struct Wrong {

@@ -27,11 +27,11 @@ using Positions = std::vector<std::size_t>;
 
 // Cosines of (1, 0), (.999, .0447), (0, 1), (-.6, .8).
 Matrix<float> four_cosines() {
-    const float rows[4][2] = {{1.0F, 0.0F}, {0.999F, 0.0447F}, {0.0F, 1.0F}, {-0.6F, 0.8F}};
+    const double rows[4][2] = {{1.0, 0.0}, {0.999, 0.0447}, {0.0, 1.0}, {-0.6, 0.8}};
     Matrix<float> cosines(4, 4);
     for (std::size_t i = 0; i < 4; ++i) {
         for (std::size_t j = 0; j < 4; ++j) {
-            cosines(i, j) = rows[i][0] * rows[j][0] + rows[i][1] * rows[j][1];
+            cosines(i, j) = static_cast<float>(rows[i][0] * rows[j][0] + rows[i][1] * rows[j][1]);
         }
     }
     return cosines;
@@ -282,6 +282,26 @@ TEST_CASE("kernel_dpp: tells similarities that are kernels from those that are n
         CHECK(slate.witness.empty() == tried.is_kernel);
         if (!slate.witness.empty()) {
             CHECK(determinant(values, slate.witness) < 0.0);
+        }
+    }
+}
+
+TEST_CASE("kernel_dpp: relevance that differs by hundreds does not underflow, and large relevance does not overflow") {
+    Matrix<float> similarities(3, 3);
+    for (std::size_t i = 0; i < 3; ++i) {
+        for (std::size_t j = 0; j < 3; ++j) {
+            similarities(i, j) = i == j ? 1.0F : 0.2F;
+        }
+    }
+    const std::vector<float> relevance{100.0F, 50.0F, 0.0F};
+    for (const bool only_gains : {false, true}) {
+        for (const float alpha : {5.0F, 10.0F, 1000.0F}) {
+            const auto slate = kernel_dpp(relevance, funnel::rerank::Similarities{similarities},
+                                          {.k = 3, .alpha = alpha, .only_gains = only_gains});
+            CHECK(slate.positions() == std::vector<std::size_t>(only_gains ? std::vector<std::size_t>{0, 1}
+                                                                           : std::vector<std::size_t>{0, 1, 2}));
+            CHECK(slate.end == (only_gains ? funnel::rerank::SlateEnd::NoGain : funnel::rerank::SlateEnd::Complete));
+            CHECK(slate.picks[1].score == doctest::Approx(100.0 * static_cast<double>(alpha) + std::log(0.96)));
         }
     }
 }

@@ -470,3 +470,16 @@ TEST_CASE("mmr: a score only falls, worked by hand") {
     CHECK(slate.picks[3].score == doctest::Approx(0.170));
     CHECK(slate.picks[3].nearest == std::size_t{1});
 }
+
+TEST_CASE("mmr: one huge relevance, positive or negative, does not make the others equal") {
+    funnel::Matrix<float> rows(6, 6);
+    for (std::size_t i = 0; i < 6; ++i) {
+        rows(i, i) = 1.0F;
+    }
+    const std::vector<float> masked{0.1F, 0.2F, 0.9F, 0.3F, 0.8F, std::numeric_limits<float>::lowest()};
+    CHECK(mmr(masked, rows, {.k = 6}) == Slate{2, 4, 3, 1, 0, 5});
+    const std::vector<float> promoted{1e30F, 0.1F, 0.9F, 0.5F, 0.3F, 0.2F};
+    CHECK(mmr(promoted, rows, {.k = 6}) == Slate{0, 2, 3, 4, 5, 1});
+    const std::vector<float> small{1e9F, 1e-4F, 5e-4F, 9e-4F, 3e-4F, 2e-4F};
+    CHECK(mmr(small, rows, {.k = 6, .lambda = 1.0F}) == Slate{0, 3, 2, 4, 5, 1});
+}

@@ -126,3 +126,17 @@ TEST_CASE("NearDuplicates: rejects similarities out of range and rows that are n
     }
     CHECK(fill_slate({}, 3, NearDuplicates(Matrix<float>(0, 4).view())).empty());
 }
+
+TEST_CASE("NearDuplicates: with similarity 1, all copies are found, whatever rounding makes of their cosine") {
+    funnel::Random random(5);
+    for (int round = 0; round < 1000; ++round) {
+        funnel::Matrix<float> rows(2, 37);
+        for (std::size_t j = 0; j < 37; ++j) {
+            rows(0, j) = static_cast<float>(random.normal());
+            rows(1, j) = 3.0F * rows(0, j);
+        }
+        funnel::rerank::NearDuplicates rule(rows, {.similarity = 1.0F});
+        rule.place(0);
+        REQUIRE(!rule.allows(1));
+    }
+}

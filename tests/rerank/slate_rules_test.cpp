@@ -295,3 +295,11 @@ TEST_CASE("SlateRules: rejects pins that contradict each other, and candidates t
     rules.place(0);
     CHECK_THROWS_AS(rules.place(0), InvalidArgument);
 }
+
+TEST_CASE("SlateRules: a pin behind the end of the slate is reported") {
+    const Groups groups(Names{0, 0, 0, 1});
+    const std::vector<float> scores{4, 3, 2, 1};
+    SlateRules rules({.candidates = 4, .places = 4, .pins = {{3, 3}}}, hard("cap", GroupCap(groups, {.at_most = 1})));
+    CHECK(fill_slate(scores, 1, rules) == Slate{0});
+    CHECK(rules.report().dropped == std::vector<DroppedPin>{{"end", {3, 3}}});
+}

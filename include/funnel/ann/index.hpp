@@ -271,6 +271,9 @@ private:
                 }  // else the eligible vectors are far from the query
             }
         }
+        if (!eligible.excludes_any()) {
+            return structure_.scan(scratch.query_, vectors_, AcceptAll{}, out);  // asks nobody
+        }
         return structure_.scan(scratch.query_, vectors_, eligible, out);
     }
 

@@ -56,9 +56,11 @@ public:
     }
 
     void add_arm() {
-        plays_.reserve(size() + 1);
-        sums_.reserve(size() + 1);
-        squares_.reserve(size() + 1);
+        if (plays_.capacity() == size()) {
+            plays_.reserve(2 * size());
+            sums_.reserve(2 * size());
+            squares_.reserve(2 * size());
+        }
         plays_.push_back(0);
         sums_.push_back(0.0);
         squares_.push_back(0.0);
@@ -66,7 +68,7 @@ public:
 
     void remove_arm(std::size_t arm, const char* name) {
         require_below(arm, size(), name);
-        require_at_least(size(), 2, name);
+        require(size() >= 2, "remove_arm: the last arm must remain");
         total_ -= plays_[arm];
         const auto at = static_cast<std::ptrdiff_t>(arm);
         plays_.erase(plays_.begin() + at);

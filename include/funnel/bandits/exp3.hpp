@@ -24,7 +24,7 @@ inline namespace FUNNEL_ABI {
 namespace bandits {
 
 struct Exp3Options {
-    double gamma = 0.1;      ///< share of uniform exploration and learning rate, in (0, 1]
+    double gamma = 0.1;      ///< share of uniform exploration and learning rate, in [1e-9, 1]
     std::uint64_t seed = 1;  ///< seed of the choices
 };
 
@@ -42,11 +42,10 @@ struct Exp3Options {
 /// Source    Auer et al., "The nonstochastic multiarmed bandit problem", SIAM J. Computing 2002 (figure 1)
 class Exp3 {
 public:
-    /// Errors    InvalidArgument if there are no arms or gamma does not lie in (0, 1]
+    /// Errors    InvalidArgument if there are no arms or gamma does not lie in [1e-9, 1]
     explicit Exp3(std::size_t arms, const Exp3Options& options = {}) : options_(options) {
         require_at_least(arms, 1, "Exp3: arms");
-        require_positive(options.gamma, "Exp3: gamma");
-        require_between(options.gamma, 0.0, 1.0, "Exp3: gamma");
+        require_between(options.gamma, least_gamma, 1.0, "Exp3: gamma");
         log_weights_.resize(arms);
         weights_.resize(arms, 1.0);
     }
@@ -144,7 +143,7 @@ public:
     [[nodiscard]] static Exp3 load(const std::string& path) {
         const io::ContainerReader file(path, kind, layout_version);
         const auto gamma = file.value<double>("gamma");
-        file.check(math::is_finite(gamma) && gamma > 0.0 && gamma <= 1.0, "gamma", "must lie in (0, 1]");
+        file.check(math::is_finite(gamma) && gamma >= least_gamma && gamma <= 1.0, "gamma", "must lie in [1e-9, 1]");
         std::vector<double> log_weights = file.array<double>("log_weights");
         file.check(!log_weights.empty(), "log_weights", "must have at least one arm");
         file.check(std::all_of(log_weights.begin(), log_weights.end(),
@@ -159,6 +158,7 @@ public:
     }
 
 private:
+    static constexpr double least_gamma = 1e-9;
     static constexpr std::string_view kind = "bandits.Exp3";
     static constexpr std::uint32_t layout_version = 1;
 

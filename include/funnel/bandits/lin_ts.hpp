@@ -2,7 +2,8 @@
 #pragma once
 
 #include <funnel/bandits/linear_arms.hpp>
-#include <funnel/bandits/propensities.hpp>
+#include <funnel/bandits/posteriors.hpp>
+#include <funnel/bandits/top_k_quadrature.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
@@ -34,6 +35,7 @@ struct LinTSOptions {
 
 namespace detail {
 
+inline constexpr double least_scale = 1e-9;  // widths times it must not underflow
 inline constexpr double largest_scale = 1e9;
 
 // theta + v R^-1 z with z standard normal: mean theta, covariance v^2 A^-1.
@@ -64,8 +66,7 @@ public:
     /// Errors    InvalidArgument if arms or dimension is 0, or an option is out of range
     LinTS(std::size_t arms, std::size_t dimension, const LinTSOptions& options = {})
         : arms_(arms, dimension, options.lambda, options.forgetting), scale_(options.scale), seed_(options.seed) {
-        require_positive(scale_, "LinTS: scale");
-        require_between(scale_, 0.0, detail::largest_scale, "LinTS: scale");
+        require_between(scale_, detail::least_scale, detail::largest_scale, "LinTS: scale");
     }
 
     [[nodiscard]] std::size_t arms() const noexcept { return arms_.size(); }
@@ -141,8 +142,9 @@ public:
         const io::ContainerReader file(path, kind, layout_version);
         LinTS policy(detail::LinearArms::read(file), file.value<double>("scale"), file.value<std::uint64_t>("seed"),
                      file.value<std::uint64_t>("decisions"));
-        file.check(math::is_finite(policy.scale_) && policy.scale_ > 0.0 && policy.scale_ <= detail::largest_scale,
-                   "scale", "must lie in (0, 1e9]");
+        file.check(math::is_finite(policy.scale_) && policy.scale_ >= detail::least_scale &&
+                       policy.scale_ <= detail::largest_scale,
+                   "scale", "must lie in [1e-9, 1e9]");
         return policy;
     }
 
@@ -184,7 +186,7 @@ private:
             }
         }
         std::replace(deviations.begin(), deviations.end(), 0.0, narrowest > 0.0 ? 1e-6 * narrowest : 1.0);
-        const auto found = normal_top_k_probabilities(means, deviations, 1);
+        const auto found = detail::top_k_probabilities(detail::NormalPosteriors(means, deviations), 1);
         std::vector<double> probabilities(estimates.size(), 0.0);
         for (std::size_t i = 0; i < found.size(); ++i) {
             probabilities[taking_part[i]] = found[i];
@@ -216,8 +218,7 @@ public:
     /// Errors    InvalidArgument if dimension is 0, or an option is out of range
     explicit SharedLinTS(std::size_t dimension, const LinTSOptions& options = {})
         : model_(1, dimension, options.lambda, options.forgetting), scale_(options.scale), seed_(options.seed) {
-        require_positive(scale_, "SharedLinTS: scale");
-        require_between(scale_, 0.0, detail::largest_scale, "SharedLinTS: scale");
+        require_between(scale_, detail::least_scale, detail::largest_scale, "SharedLinTS: scale");
     }
 
     [[nodiscard]] std::size_t dimension() const noexcept { return model_.dimension(); }
@@ -309,8 +310,9 @@ public:
         SharedLinTS policy(detail::LinearArms::read(file), file.value<double>("scale"),
                            file.value<std::uint64_t>("seed"), file.value<std::uint64_t>("decisions"));
         file.check(policy.model_.size() == 1, "updates", "must have a number for one model");
-        file.check(math::is_finite(policy.scale_) && policy.scale_ > 0.0 && policy.scale_ <= detail::largest_scale,
-                   "scale", "must lie in (0, 1e9]");
+        file.check(math::is_finite(policy.scale_) && policy.scale_ >= detail::least_scale &&
+                       policy.scale_ <= detail::largest_scale,
+                   "scale", "must lie in [1e-9, 1e9]");
         return policy;
     }
 

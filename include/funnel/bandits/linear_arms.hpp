@@ -13,7 +13,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
+#include <numbers>
 #include <span>
 #include <utility>
 #include <vector>
@@ -142,11 +142,13 @@ public:
         Sections all;
         for (const Arm& arm : arms_) {
             for (std::size_t k = 0; k < dimension_; ++k) {
-                const auto row = arm.factor.upper_row(k);
-                all.factors.insert(all.factors.end(), row.begin(), row.end());
+                for (const float element : arm.factor.upper_row(k)) {
+                    all.factors.push_back(element);
+                }
             }
-            const auto diagonal = arm.factor.inverse_diagonal();
-            all.inverse_diagonals.insert(all.inverse_diagonals.end(), diagonal.begin(), diagonal.end());
+            for (const double element : arm.factor.inverse_diagonal()) {
+                all.inverse_diagonals.push_back(element);
+            }
             all.updates.push_back(arm.updates);
         }
         return all;
@@ -217,7 +219,8 @@ private:
 
     // How many elements of L one update restores: none then loses more than about half before its turn.
     [[nodiscard]] std::uint64_t restored_per_update() const noexcept {
-        const double needed = -static_cast<double>(dimension_) * funnel::detail::portable_log(forgetting_) / 0.693;
+        const double needed =
+            -static_cast<double>(dimension_) * funnel::detail::portable_log(forgetting_) / std::numbers::ln2;
         return needed >= static_cast<double>(dimension_) ? dimension_ : static_cast<std::uint64_t>(needed) + 1;
     }
 

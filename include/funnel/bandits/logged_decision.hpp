@@ -18,7 +18,7 @@ namespace bandits {
 /// One decision of a policy and what came of it: what off-policy evaluation needs.
 struct LoggedDecision {
     std::uint64_t context = 0;  ///< of the caller: a request, a user, a position in a file of features
-    std::uint64_t arm = 0;      ///< the arm that was shown
+    std::uint64_t arm = 0;      ///< the arm that was shown: a key that remains its own, if arms are removed
     double propensity = 1.0;    ///< the probability with which the policy chose it at that time, in (0, 1]
     double reward = 0.0;        ///< finite
 

@@ -33,6 +33,7 @@ inline void exp_each(Nodes& x) noexcept {
         const double clamped = x[m] < -700.0 ? -700.0 : x[m];
         exponents[m] = static_cast<std::int32_t>(clamped * std::numbers::log2e + 1024.5) - 1024;
         const auto whole = static_cast<double>(exponents[m]);
+        // log(2) in two parts.  NOLINTNEXTLINE(modernize-use-std-numbers)
         rest[m] = clamped - whole * 0.693147180369123816490 - whole * 1.90821492927058770002e-10;
         sum[m] = series.back();
     }
@@ -153,8 +154,13 @@ private:
         // log of f(mode + d) / f(mode), without the cancellation of terms of the size of a + b.
         [[nodiscard]] double below_peak(double d) const noexcept {
             const double p = a / (a + b);
-            return p < 0.5 ? a * d - (a + b) * math::log1p(p * __builtin_expm1(d))
-                           : -b * d - (a + b) * math::log1p(b / (a + b) * __builtin_expm1(-d));
+            return p < 0.5 ? a * d - (a + b) * log_mix(p, d) : -b * d - (a + b) * log_mix(b / (a + b), -d);
+        }
+
+        // log(1 - share + share exp(x)); exp overflows for the distances that small shapes reach.
+        [[nodiscard]] static double log_mix(double share, double x) noexcept {
+            return x > 30.0 ? x + math::log(share + (1.0 - share) * math::exp(-x))
+                            : math::log1p(share * __builtin_expm1(x));
         }
     };
 

@@ -38,7 +38,7 @@ struct ThompsonBetaOptions {
     double prior_successes = 1.0;  ///< alpha of the prior, in [1e-6, 1e9]
     double prior_failures = 1.0;   ///< beta of the prior, in [1e-6, 1e9]
     double discount = 1.0;         ///< each reward first multiplies the counts of all arms by this, in (0, 1]
-    double floor = 0.0;            ///< least propensity, in [0, 1 / arms]
+    double floor = 0.0;            ///< least propensity of the first arm, in [0, 1 / arms]; 0 if slates are logged
     FractionalReward fractional = FractionalReward::Reject;  ///< meaning of rewards other than 0 and 1
     std::uint64_t seed = 1;                                  ///< seed of the draws
 };
@@ -50,8 +50,9 @@ struct ThompsonBetaOptions {
 ///     P(first = i) = floor + (1 - n floor) P(draw_i is the largest)
 ///
 /// With a discount, S and F forget old rewards, for click rates that change; the prior never fades. Propensities are
-/// exact (see beta_top_k_probabilities), so logs of this policy can evaluate other policies. With a floor, the first
-/// arm is drawn uniformly with probability n floor. Ties go to the smaller arm.
+/// exact (see beta_top_k_probabilities), so logs of this policy can evaluate other policies. Draws are floats: beyond
+/// 1e10 rewards per arm, choices are coarser than the propensities say. With a floor, the first arm is drawn uniformly
+/// with probability n floor. Ties go to the smaller arm.
 ///
 /// Cost      select: n draws of kernels::beta_logit, and O(n + k log n);  update: O(1), with a discount O(n)
 /// Source    Thompson, "On the likelihood that one unknown probability exceeds another", Biometrika 1933;  Chapelle and
@@ -82,7 +83,7 @@ public:
     BasicThompsonBeta& operator=(BasicThompsonBeta&&) noexcept = default;
     ~BasicThompsonBeta() = default;
 
-    /// min(k, arms) distinct arms, the largest draw first.
+    /// min(k, arms) distinct arms, the largest draw first. For a log of slates, k > 1, use slate_propensities(k).
     [[nodiscard]] std::vector<std::size_t> select(std::size_t k) {
         std::vector<float> draws(arms());
         kernels::beta_logit<Backend>(alphas_, betas_, key(), step_, draws);
@@ -173,7 +174,7 @@ public:
         take_counts_of(grown);
     }
 
-    /// Removes an arm. The numbers of later arms fall by one.
+    /// Removes an arm. The numbers of later arms fall by one; logs should name arms by keys of your own.
     ///
     /// Errors    InvalidArgument if the arm does not exist or is the last one
     void remove_arm(std::size_t arm) {

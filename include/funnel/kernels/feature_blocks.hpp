@@ -10,6 +10,7 @@
 #endif
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 // A block of features holds the vectors of `width` candidates, transposed: element j of candidate i is
@@ -22,6 +23,19 @@ namespace kernels {
 template <HostBackend Backend = DefaultBackend>
 [[nodiscard]] constexpr std::size_t feature_block_width() noexcept {
     return feature_block_width(Backend{});
+}
+
+/// Fills a block: candidate i of the block is row candidates[i] of the features.
+///
+/// Shapes    features: n x d;  candidates: w, which is feature_block_width<Backend>(), each < n;  block: d x w
+///           (not checked)
+/// Cost      O(d w), no allocation
+template <HostBackend Backend = DefaultBackend>
+void pack_features(MatrixView<const float> features, std::span<const std::uint32_t> candidates,
+                   std::span<float> block) noexcept {
+    FUNNEL_ASSERT(candidates.size() == feature_block_width<Backend>());
+    FUNNEL_ASSERT(block.size() == features.cols() * candidates.size());
+    pack_features(Backend{}, features, candidates, block);
 }
 
 /// What remains of the squared lengths of a block after projections on orthonormal vectors.

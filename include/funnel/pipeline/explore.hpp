@@ -35,8 +35,9 @@ concept DrawnList = requires(const List& list) {
 /// Draws items to explore, such as the arms of a bandit: a callable (request, candidates, n) that returns at most n
 /// items with .id and .propensity, the probability that the item is among those it returns.
 ///
-/// It must leave out items that are candidates already, because these may be shown without being drawn. Then the
-/// propensity is also the probability that the item is shown.
+/// It must leave out items that are candidates already, because these may be shown without being drawn, and items that
+/// the request excludes or a filter rejects, because these are not shown if they are drawn. Then the propensity is also
+/// the probability that the item is shown.
 template <class S, class R>
 concept Explorer = requires(S& explorer, const R& request, const Candidates& candidates, std::size_t n) {
     { explorer(request, candidates, n) } -> detail::DrawnList;
@@ -48,8 +49,9 @@ struct Explore {
     Draw explorer;                    // a Named
     std::vector<std::size_t> places;  // ascending
 
-    template <RecommendationRequest R>
-    void run(const R& request, Candidates& candidates, Trace& trace) const {
+    // keep(id): whether the filters of the funnel let an item pass.
+    template <RecommendationRequest R, class Keep>
+    void run(const R& request, Candidates& candidates, Trace& trace, const Keep& keep) const {
         static_assert(
             Explorer<detail::WorkOf<Draw>, R>,
             "explore: the explorer must be callable as (request, candidates, n), returning .id and .propensity");
@@ -57,15 +59,17 @@ struct Explore {
             const auto n = static_cast<std::size_t>(
                 std::lower_bound(places.begin(), places.end(), detail::k_of(request)) - places.begin());
             if (!candidates.empty() && n > 0) {
-                add(detail::work_of(explorer)(request, candidates, n), n, candidates, trace);
+                const auto excluded = detail::excluded_of(request);
+                add(detail::work_of(explorer)(request, candidates, n), n, candidates, trace,
+                    [&](std::uint32_t id) { return std::ranges::find(excluded, id) == excluded.end() && keep(id); });
             }
             return candidates.size();
         });
     }
 
 private:
-    template <class List>
-    void add(const List& drawn, std::size_t n, Candidates& candidates, Trace& trace) const {
+    template <class List, class MayShow>
+    void add(const List& drawn, std::size_t n, Candidates& candidates, Trace& trace, const MayShow& may_show) const {
         const std::size_t others = candidates.size();
         const float lowest = *std::min_element(candidates.scores().begin(), candidates.scores().end());
         std::vector<std::size_t> order(others);
@@ -79,6 +83,10 @@ private:
             if (explored.size() == n || std::ranges::find(candidates.ids(), id) != candidates.ids().end()) {
                 raise<InvalidArgument>(explorer.name + ": must return at most " + std::to_string(n) +
                                        " items that are not candidates, each once; got item " + std::to_string(id));
+            }
+            if (!may_show(id)) {
+                raise<InvalidArgument>(explorer.name + ": must not return item " + std::to_string(id) +
+                                       ", which request.exclude or a filter rules out");
             }
             if (!math::is_finite(propensity) || !(propensity > 0.0) || propensity > 1.0) {
                 raise<InvalidArgument>(explorer.name + ": the propensity of item " + std::to_string(id) +
@@ -101,7 +109,8 @@ private:
 ///
 /// Place 0 is the first. Places from request.k on are not used; in a list that is too short, an item comes last. Drawn
 /// items have the lowest score of the list and no source. Write the stage behind the rankers. A rule behind it sees
-/// them in trace.explored, and may pin them to their places. An empty list stays empty.
+/// them in trace.explored, and must pin them to their places: a selection by score would leave them out, and then they
+/// are not in the trace of the answer either. An empty list stays empty.
 ///
 /// Errors    InvalidArgument if places do not ascend
 template <class Draw>

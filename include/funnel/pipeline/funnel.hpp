@@ -202,6 +202,10 @@ inline constexpr bool is_fallback = false;
 template <class... Levels>
 inline constexpr bool is_fallback<Fallback<Levels...>> = true;
 template <class Stage>
+inline constexpr bool is_explore = false;
+template <class Draw>
+inline constexpr bool is_explore<Explore<Draw>> = true;
+template <class Stage>
 inline constexpr std::size_t sources_in = 0;
 template <class... Sources>
 inline constexpr std::size_t sources_in<Retrieve<Sources...>> = sizeof...(Sources);
@@ -250,6 +254,8 @@ public:
             if constexpr (detail::is_fallback<std::remove_cvref_t<decltype(stage)>>) {
                 take(candidates, detail::k_of(request), result.items);
                 stage.fill(result.items, request, candidates.sources(), keep, result.trace);
+            } else if constexpr (detail::is_explore<std::remove_cvref_t<decltype(stage)>>) {
+                stage.run(request, candidates, result.trace, keep);
             } else {
                 stage.run(request, candidates, result.trace);
             }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/config.hpp>
+#include <funnel/core/math.hpp>
 
 #include <algorithm>
 #include <array>
@@ -69,7 +70,7 @@ namespace detail {
 
 // A probability, rounded to six decimals.
 [[nodiscard]] inline std::string six_decimals(double probability) {
-    const auto millionths = static_cast<std::uint64_t>(probability * 1e6 + 0.5);
+    const auto millionths = static_cast<std::uint64_t>(math::round(probability * 1e6));
     const std::string fraction = std::to_string(millionths % 1'000'000);
     return std::to_string(millionths / 1'000'000) + '.' + std::string(6 - fraction.size(), '0') + fraction;
 }

@@ -60,6 +60,7 @@ template <class R = AnyCandidate>
                                                   R&& rule = {}) {
     require_at_least(options.items_per_row, 1, "assemble_page: items_per_row");
     require_between(options.at_least, 1, options.items_per_row, "assemble_page: at_least");
+    detail::require_rule_of(rule, rows.size(), "assemble_page");
     for (const PageRow& row : rows) {
         require_not_negative(row.relevance, "assemble_page: relevance");
     }

@@ -52,6 +52,7 @@ template <class R = AnyCandidate>
     require_between(options.smoothing, 1e-9, 1.0, "calibrated: smoothing");
     require_equal(shares.rows(), relevance.size(), "calibrated: rows of shares");
     require_equal(shares.cols(), target.size(), "calibrated: columns of shares");
+    detail::require_rule_of(rule, relevance.size(), "calibrated");
     const auto sum_of = [](std::span<const float> values) {
         double sum = 0.0;
         for (const float value : values) {

@@ -39,7 +39,7 @@ namespace detail {
 
 template <class Options>
 [[nodiscard]] double alpha_of(const Options& options) noexcept {
-    const double theta = static_cast<double>(options.theta);
+    const auto theta = static_cast<double>(options.theta);
     return options.alpha ? static_cast<double>(*options.alpha) : theta / (2.0 * (1.0 - theta));
 }
 
@@ -125,14 +125,17 @@ template <kernels::HostBackend Backend, SlateRule Rule>
 ///
 /// L is never formed. The picks are those of scores in double, on every backend; scores whose ratio is 1 up to
 /// rounding (1e-9) tie, and ties go to the smaller position. A candidate whose unit vector has a squared distance below
-/// 4 d 2^-23 from the span of the picks is never picked: a duplicate, or any candidate once the rank is reached.
+/// 4 d 2^-23 from the span of the picks is never picked: a duplicate, or any candidate once the rank is reached. That
+/// holds under a rule too: the slate ends where a rule asks for such a candidate, such as a pin, or for no other. Give
+/// the rule NearDuplicates where copies may occur.
 ///
 /// Shapes    relevance: n;  embeddings: n x d, of any lengths; a row of zeros is never picked
 /// Returns   positions, in the order of the picks: at most min(k, n, rank); fewer if the rule forbids all that remain
 /// Cost      O(n d k + d k^2) time at most; usually a fraction, because the residual of a candidate is computed only
 ///           while it may be the best. Memory: up to n x d floats
 /// Errors    InvalidArgument if theta lies outside [0, 1), alpha is negative, a relevance is not finite, there is not
-///           one row per candidate, or a row is not finite or has a norm above 1.8e19
+///           one row per candidate, a row is not finite or has a norm above 1.8e19, or the rule is about another number
+///           of candidates
 /// Source    Chen, Zhang & Zhou, "Fast greedy MAP inference for determinantal point process", NeurIPS 2018
 template <kernels::HostBackend Backend, class Rule = AnyCandidate>
     requires SlateRule<std::remove_reference_t<Rule>>
@@ -140,6 +143,7 @@ template <kernels::HostBackend Backend, class Rule = AnyCandidate>
                                            const DPPOptions& options = {}, Rule&& rule = {}) {
     detail::check_dpp(relevance, options, "dpp");
     detail::require_one_row_each(relevance, candidates.size(), "dpp");
+    detail::require_rule_of(rule, candidates.size(), "dpp");
     detail::GreedyMemory memory;
     return detail::dpp_of_features<Backend>(relevance, candidates.features(), options, memory, rule).first;
 }
@@ -150,6 +154,7 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend, class Rule = A
                                            const DPPOptions& options = {}, Rule&& rule = {}) {
     detail::check_dpp(relevance, options, "dpp");
     detail::require_one_row_each(relevance, embeddings.rows(), "dpp");
+    detail::require_rule_of(rule, embeddings.rows(), "dpp");
     std::vector<double> lengths(embeddings.rows());
     detail::lengths_of_rows<Backend>(embeddings, lengths, "dpp");
     detail::GreedyMemory memory;
@@ -165,6 +170,7 @@ template <kernels::HostBackend Backend, class Rule = AnyCandidate>
                                 const DPPOptions& options = {}, Rule&& rule = {}) {
     detail::check_dpp(relevance, options, "explain_dpp");
     detail::require_one_row_each(relevance, candidates.size(), "explain_dpp");
+    detail::require_rule_of(rule, candidates.size(), "explain_dpp");
     detail::GreedyMemory memory;
     const auto [positions, end] =
         detail::dpp_of_features<Backend>(relevance, candidates.features(), options, memory, rule);
@@ -193,7 +199,8 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend, class Rule = A
 /// As above, in the caller's memory: fills out with the picks, at most min(k, n, out.size()). For hot paths.
 ///
 /// Not checked: that relevance is finite and has candidates.size() elements, that the options are valid, and that
-/// scratch.holds(candidates.size(), candidates.dimension(), options.k). The rule must not throw.
+/// scratch.holds(candidates.size(), candidates.dimension(), options.k). The rule must be about these candidates, and
+/// must not throw.
 template <kernels::HostBackend Backend, class Rule = AnyCandidate>
     requires SlateRule<std::remove_reference_t<Rule>>
 [[nodiscard]] SlateCount dpp(std::span<const float> relevance, const SlateCandidates<Backend>& candidates,

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
@@ -54,7 +55,7 @@ struct FeasibleCandidates {
     for (std::size_t i = 0; i < objectives.rows(); ++i) {
         bool is_feasible = true;
         for (std::size_t j = 0; j < at_least.size(); ++j) {
-            const bool is_met = !at_least[j] || objectives(i, j) >= *at_least[j];
+            const bool is_met = objectives(i, j) >= at_least[j].value_or(std::numeric_limits<float>::lowest());
             result.met_by[j] += is_met ? 1U : 0U;
             is_feasible = is_feasible && is_met;
         }

@@ -185,6 +185,7 @@ private:
 
     [[nodiscard]] bool names_each_group_once() const {
         std::vector<std::uint64_t> groups;
+        groups.reserve(targets_.size());
         for (const ExposureTarget& target : targets_) {
             groups.push_back(target.group);
         }

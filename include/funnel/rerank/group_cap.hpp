@@ -45,6 +45,8 @@ public:
     }
     explicit GroupCap(const Groups&&, const GroupCapOptions& = {}) = delete;
 
+    [[nodiscard]] std::size_t candidates() const noexcept { return groups_->candidates(); }
+
     [[nodiscard]] bool allows(std::size_t candidate) const noexcept {
         const std::size_t more = is_pinned(candidate) ? 0 : 1;
         const auto mine = groups_->of(candidate);

@@ -44,7 +44,7 @@ struct Shortage {
 /// items of its own, and while the places do not suffice for that, only candidates that serve the most quotas are
 /// allowed. unmet() says whether it was enough.
 ///
-/// Cost      O(q^2) per call for q quotas; place: O(n q^2) while places are reserved, else O(q^2)
+/// Cost      O(q^3) per call for q quotas; place: O(n q^3) while places are reserved; constructor and pin: O(q^4)
 /// Errors    InvalidArgument if `within` is 0 or more than the slate has places
 class GroupQuota {
 public:
@@ -61,6 +61,8 @@ public:
         reserve();
     }
     GroupQuota(const Groups&&, std::size_t, const std::vector<Quota>&) = delete;
+
+    [[nodiscard]] std::size_t candidates() const noexcept { return groups_->candidates(); }
 
     [[nodiscard]] bool allows(std::size_t candidate) const noexcept {
         if (has_room_ || is_pinned(candidate)) {

@@ -24,6 +24,7 @@ concept Categories = requires(const C& categories, std::size_t i) {
 };
 
 /// Which candidates belong together: genres, brands, franchises, languages. A candidate may have any number of groups.
+/// Candidates are positions in the list that a request chooses from, not ids of the catalogue.
 ///
 /// The names of the groups are the integers that the caller uses. Inside, groups are numbered 0, 1, ... in the order of
 /// their names, so that rules count in arrays.

@@ -40,7 +40,7 @@ struct KDPPOptions {
 ///     1. Draw k eigenvectors of L, each set in proportion to the product of its eigenvalues (ElementarySymmetric).
 ///     2. Draw k candidates from the projection on these eigenvectors (ProjectionDPP).
 ///
-/// Eigenvectors come from the d x d matrix of the features (dual form). L itself is never built.
+/// Eigenvectors come from the d x d matrix of the features (dual form). L itself is never built. Needs Eigen.
 ///
 /// Cost      constructor: O(n d min(n, d) + min(n, d)^3) time, two n x rank matrices of doubles;  draw: O(rank +
 ///           k^3 log k + k log(k) log(n))
@@ -78,6 +78,7 @@ public:
     }
 
     /// Draws a set: k positions, ascending. Two samplers with the same input and seed draw the same sequence of sets.
+    /// To draw a set again, use one sampler per request, with the number of the request as its seed.
     [[nodiscard]] std::vector<std::size_t> sample() {
         std::vector<std::size_t> picks(k());
         sample(picks);
@@ -166,6 +167,9 @@ public:
             for (std::size_t c = 0; c < rank(); ++c) {
                 probabilities[i] += weights[c] * vectors()(i, c) * vectors()(i, c);
             }
+        }
+        for (double& probability : probabilities) {
+            probability = std::min(probability, 1.0);  // sums are rounded
         }
         return probabilities;
     }

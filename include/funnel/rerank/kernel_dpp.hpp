@@ -14,6 +14,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -34,34 +35,19 @@ struct KernelDPPOptions {
     std::optional<double> time_budget_ms = {};  ///< if set, the slate ends early when this time is spent
 };
 
-/// Greedy MAP of a determinantal point process with a kernel of your own, of which only the rows of picks are read.
-///
-///     each pick maximises det L of the picks:  log d2(i), where d2(i) = det L(picks + i) / det L(picks)
-///
-/// Where you have embeddings, call dpp: its kernel is valid by construction. Many similarities are not: 1 - cosine,
-/// max(0, cosine), |cosine|, rounded or thresholded cosines. If a determinant turns out negative, the selection ends
-/// with NotPositiveSemidefinite, and `witness` names candidates whose submatrix has a negative determinant. The test
-/// is one-sided: a matrix that passes may still be invalid. If L(i, j) and L(j, i) differ for two picks by more than
-/// 3e-5 sqrt(L(i, i) L(j, j)), the selection ends with NotSymmetric, and `witness` names the two.
-///
-/// A candidate with d2 below 3e-5 L(i, i) is never picked: it is a combination of the picks up to the rounding of
-/// floats. Scores are relative to L(i, i), so that scaling L changes nothing. Ties (1e-9) go to the smaller position.
-///
-/// Shapes    diagonal: n, L(i, i);  row: callable on [0, n)
-/// Returns   the picks, with score log d2 = relevance + diversity, relevance log L(i, i); nearest: the earlier pick
-///           with the largest L(i, p)^2 / (L(i, i) L(p, p)), whose signed root is the similarity
-/// Cost      O(n k^2) time, k rows, n k doubles
-/// Errors    InvalidArgument if a value is not finite
-/// Source    Chen, Zhang & Zhou, "Fast greedy MAP inference for determinantal point process", NeurIPS 2018
-template <KernelRow Row, class Rule = AnyCandidate>
-    requires SlateRule<std::remove_reference_t<Rule>>
-[[nodiscard]] Slate kernel_dpp(std::span<const double> diagonal, const Row& row, const KernelDPPOptions& options = {},
-                               Rule&& rule = {}) {
+namespace detail {
+
+// kernel_dpp for the kernel exp((levels_i + levels_j) / 2) K_ij, with the diagonal and the rows of K. Levels are added
+// to logarithms, so that they cannot underflow; empty: all are 0.
+template <KernelRow Row, SlateRule Rule>
+[[nodiscard]] Slate select_from_kernel(std::span<const double> diagonal, std::span<const double> levels, const Row& row,
+                                       const KernelDPPOptions& options, Rule& rule) {
     require_not_negative(options.time_budget_ms.value_or(0.0), "kernel_dpp: time_budget_ms");
+    require_rule_of(rule, diagonal.size(), "kernel_dpp");
     constexpr double tolerance = 3e-5;
     const std::size_t n = diagonal.size();
     const std::size_t k = std::min(options.k, n);
-    const detail::Deadline deadline(options.time_budget_ms);
+    const Deadline deadline(options.time_budget_ms);
     Slate slate;
     for (std::size_t i = 0; i < n; ++i) {
         require(math::is_finite(diagonal[i]), "kernel_dpp: the diagonal must be finite");
@@ -71,6 +57,7 @@ template <KernelRow Row, class Rule = AnyCandidate>
             return slate;
         }
     }
+    const auto level = [&](std::size_t i) { return levels.empty() ? 0.0 : levels[i]; };
     const auto not_a_kernel = [&](SlateEnd why, std::vector<std::size_t> witness) {
         slate.end = why;
         slate.witness = std::move(witness);
@@ -85,7 +72,7 @@ template <KernelRow Row, class Rule = AnyCandidate>
             slate.end = SlateEnd::OutOfTime;
             return slate;
         }
-        double best_left = 0.0;
+        double best_score = std::numeric_limits<double>::lowest();
         bool is_any_allowed = false;
         bool is_any_new = false;
         for (std::size_t i = 0; i < n; ++i) {
@@ -94,7 +81,7 @@ template <KernelRow Row, class Rule = AnyCandidate>
                 const bool is_allowed = is_new && std::as_const(rule).allows(i);
                 is_any_new = is_any_new || is_new;
                 is_any_allowed = is_any_allowed || is_allowed;
-                best_left = is_allowed ? std::max(best_left, left[i]) : best_left;
+                best_score = is_allowed ? std::max(best_score, level(i) + math::log(left[i])) : best_score;
             }
         }
         if (!is_any_allowed) {
@@ -102,17 +89,18 @@ template <KernelRow Row, class Rule = AnyCandidate>
             break;
         }
         std::size_t pick = 0;
-        while (taken[pick] != 0 || left[pick] < best_left * (1.0 - 1e-9) ||
-               !(left[pick] > tolerance * diagonal[pick]) || !std::as_const(rule).allows(pick)) {
+        while (taken[pick] != 0 || !(left[pick] > tolerance * diagonal[pick]) ||
+               level(pick) + math::log(left[pick]) < best_score - 1e-9 || !std::as_const(rule).allows(pick)) {
             ++pick;
         }
-        if (options.only_gains && left[pick] < 1.0) {
+        const double score = level(pick) + math::log(left[pick]);
+        if (options.only_gains && score < 0.0) {
             slate.end = SlateEnd::NoGain;
             return slate;
         }
         std::vector<double> values(n);
         row(pick, std::span<double>(values));
-        SlatePick reasons{.position = pick, .score = math::log(left[pick]), .relevance = math::log(diagonal[pick])};
+        SlatePick reasons{.position = pick, .score = score, .relevance = level(pick) + math::log(diagonal[pick])};
         reasons.diversity = reasons.score - reasons.relevance;
         for (const SlatePick& earlier : slate.picks) {
             const double alike =
@@ -180,6 +168,34 @@ template <KernelRow Row, class Rule = AnyCandidate>
     return slate;
 }
 
+}  // namespace detail
+
+/// Greedy MAP of a determinantal point process with a kernel of your own, of which only the rows of picks are read.
+///
+///     each pick maximises det L of the picks:  log d2(i), where d2(i) = det L(picks + i) / det L(picks)
+///
+/// Where you have embeddings, call dpp: its kernel is valid by construction. Many similarities are not: 1 - cosine,
+/// max(0, cosine), |cosine|, rounded or thresholded cosines. If a determinant turns out negative, the selection ends
+/// with NotPositiveSemidefinite, and `witness` names candidates whose submatrix has a negative determinant. The test
+/// is one-sided: a matrix that passes may still be invalid. If L(i, j) and L(j, i) differ for two picks by more than
+/// 3e-5 sqrt(L(i, i) L(j, j)), the selection ends with NotSymmetric, and `witness` names the two.
+///
+/// A candidate with d2 below 3e-5 L(i, i) is never picked: it is a combination of the picks up to the rounding of
+/// floats. Scores are relative to L(i, i), so that scaling L changes nothing. Ties (1e-9) go to the smaller position.
+///
+/// Shapes    diagonal: n, L(i, i);  row: callable on [0, n)
+/// Returns   the picks, with score log d2 = relevance + diversity, relevance log L(i, i); nearest: the earlier pick
+///           with the largest L(i, p)^2 / (L(i, i) L(p, p)), whose signed root is the similarity
+/// Cost      O(n k^2) time, k rows, n k doubles
+/// Errors    InvalidArgument if a value is not finite
+/// Source    Chen, Zhang & Zhou, "Fast greedy MAP inference for determinantal point process", NeurIPS 2018
+template <KernelRow Row, class Rule = AnyCandidate>
+    requires SlateRule<std::remove_reference_t<Rule>>
+[[nodiscard]] Slate kernel_dpp(std::span<const double> diagonal, const Row& row, const KernelDPPOptions& options = {},
+                               Rule&& rule = {}) {
+    return detail::select_from_kernel(diagonal, {}, row, options, rule);
+}
+
 /// As dpp, with a matrix of similarities instead of embeddings: L = Diag(q) S Diag(q). See kernel_dpp for the result.
 ///
 /// Shapes    relevance: n;  similarities.values: n x n, symmetric (checked for picks), S(i, i) as it is
@@ -192,24 +208,18 @@ template <class Rule = AnyCandidate>
     detail::require_square(relevance, similarities.values, "kernel_dpp");
     const MatrixView<const float> values = similarities.values;
     const double alpha = detail::alpha_of(options);
-    // Quality is relative to the highest, so that it does not overflow, unless only_gains needs its true scale.
-    const double highest = relevance.empty() || options.only_gains
-                               ? 0.0
-                               : static_cast<double>(*std::max_element(relevance.begin(), relevance.end()));
-    std::vector<double> quality(relevance.size());
+    std::vector<double> levels(relevance.size());
     std::vector<double> diagonal(relevance.size());
     for (std::size_t i = 0; i < relevance.size(); ++i) {
-        quality[i] = math::exp(alpha * (static_cast<double>(relevance[i]) - highest));
-        diagonal[i] = quality[i] * quality[i] * static_cast<double>(values(i, i));
+        levels[i] = 2.0 * alpha * static_cast<double>(relevance[i]);
+        diagonal[i] = static_cast<double>(values(i, i));
     }
     const auto row = [&](std::size_t j, std::span<double> out) {
-        for (std::size_t i = 0; i < out.size(); ++i) {
-            out[i] = quality[j] * quality[i] * static_cast<double>(values(j, i));
-        }
+        std::copy(values.row(j).begin(), values.row(j).end(), out.begin());
     };
-    return kernel_dpp(std::span<const double>(diagonal), row,
-                      {.k = options.k, .only_gains = options.only_gains, .time_budget_ms = options.time_budget_ms},
-                      rule);
+    return detail::select_from_kernel(
+        diagonal, levels, row,
+        {.k = options.k, .only_gains = options.only_gains, .time_budget_ms = options.time_budget_ms}, rule);
 }
 
 }  // namespace rerank

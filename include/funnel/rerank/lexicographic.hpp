@@ -42,6 +42,7 @@ template <class R = AnyCandidate>
 [[nodiscard]] std::vector<std::size_t> lexicographic(MatrixView<const float> objectives,
                                                      std::span<const float> tolerances, std::size_t k, R&& rule = {}) {
     detail::require_objectives(objectives, "lexicographic");
+    detail::require_rule_of(rule, objectives.rows(), "lexicographic");
     detail::require_one_per_objective(tolerances.size(), objectives, "lexicographic: tolerances");
     for (const float& tolerance : tolerances) {
         require_not_negative(tolerance, "lexicographic: tolerances");

@@ -52,6 +52,7 @@ template <class FillSimilarities, SlateRule Rule>
                                                      const FillSimilarities& fill_similarities, Rule& rule,
                                                      SlateEnd& end) {
     check_mmr(given, options);
+    require_rule_of(rule, given.size(), "mmr");
     const Deadline deadline(options.time_budget_ms);
     std::vector<float> scaled;
     const std::span<const float> relevance = scaled_relevance(given, options.scale, scaled);
@@ -127,9 +128,7 @@ template <kernels::HostBackend Backend, SlateRule Rule>
         return {0, SlateEnd::OutOfTime};
     }
     std::size_t first = n;  // by relevance only; ties go to the smaller position
-    double largest = 0.0;
     for (std::size_t i = 0; i < n; ++i) {
-        largest = std::max(largest, math::abs(static_cast<double>(relevance[i])));
         if ((first == n || relevance[i] > relevance[first]) && std::as_const(rule).allows(i)) {
             first = i;
         }
@@ -142,7 +141,7 @@ template <kernels::HostBackend Backend, SlateRule Rule>
     if (k == 1) {
         return {1, SlateEnd::Complete};
     }
-    RedundancyMeasure<Backend> measure(features, options.lambda, largest, memory);
+    RedundancyMeasure<Backend> measure(features, options.lambda, memory);
     BlockGreedy<Backend, RedundancyMeasure<Backend>> greedy(features, relevance, measure, memory);
     const auto order = std::span(memory.order).first(n);
     const auto slot = static_cast<std::size_t>(std::find(order.begin(), order.end(), first) - order.begin());
@@ -225,7 +224,8 @@ template <kernels::HostBackend Backend, SlateRule Rule>
 /// Returns   the positions of min(k, n) candidates, in the order of the picks; fewer if the rule forbids all that
 ///           remain, or if the time is spent
 /// Cost      O(n k) time with fewer than n k calls of similarity, O(n) memory
-/// Errors    InvalidArgument if lambda lies outside [0, 1], or a relevance or a similarity is not finite
+/// Errors    InvalidArgument if lambda lies outside [0, 1], a relevance or a similarity is not finite, or the rule is
+///           about another number of candidates
 /// Source    Carbonell & Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998
 template <PairSimilarity S, class Rule = AnyCandidate>
     requires SlateRule<std::remove_reference_t<Rule>>
@@ -284,6 +284,7 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend, class Rule = A
                                            const MMROptions& options = {}, Rule&& rule = {}) {
     detail::check_mmr(relevance, options);
     detail::require_one_row_each(relevance, embeddings.rows(), "mmr");
+    detail::require_rule_of(rule, embeddings.rows(), "mmr");
     std::vector<double> lengths(embeddings.rows());
     detail::lengths_of_rows<Backend>(embeddings, lengths, "mmr");
     return detail::mmr_of_features<Backend>(relevance, {embeddings, lengths}, options, rule).first;
@@ -296,6 +297,7 @@ template <kernels::HostBackend Backend, class Rule = AnyCandidate>
                                            const MMROptions& options = {}, Rule&& rule = {}) {
     detail::check_mmr(relevance, options);
     detail::require_one_row_each(relevance, candidates.size(), "mmr");
+    detail::require_rule_of(rule, candidates.size(), "mmr");
     return detail::mmr_of_features<Backend>(relevance, candidates.features(), options, rule).first;
 }
 
@@ -306,6 +308,7 @@ template <kernels::HostBackend Backend, class Rule = AnyCandidate>
                                 const MMROptions& options = {}, Rule&& rule = {}) {
     detail::check_mmr(relevance, options);
     detail::require_one_row_each(relevance, candidates.size(), "mmr");
+    detail::require_rule_of(rule, candidates.size(), "mmr");
     const auto [positions, end] = detail::mmr_of_features<Backend>(relevance, candidates.features(), options, rule);
     return detail::explained_mmr(relevance, options, positions, end, detail::cosine_of<Backend>(candidates.features()));
 }
@@ -321,7 +324,8 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend, class Rule = A
 /// As above, in the caller's memory: fills out with the picks, at most min(k, n, out.size()). For hot paths.
 ///
 /// Not checked: that relevance is finite and has candidates.size() elements, that lambda lies in [0, 1], and that
-/// scratch.holds(candidates.size(), candidates.dimension(), options.k). The rule must not throw.
+/// scratch.holds(candidates.size(), candidates.dimension(), options.k). The rule must be about these candidates, and
+/// must not throw.
 template <kernels::HostBackend Backend, class Rule = AnyCandidate>
     requires SlateRule<std::remove_reference_t<Rule>>
 [[nodiscard]] SlateCount mmr(std::span<const float> relevance, const SlateCandidates<Backend>& candidates,

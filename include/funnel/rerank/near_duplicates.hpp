@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -45,7 +46,7 @@ template <std::integral Key>
 }
 
 struct NearDuplicatesOptions {
-    float similarity = 0.95F;  ///< in (0, 1]; candidates with this cosine, or a higher one, are duplicates
+    float similarity = 0.95F;  ///< in (0, 1]; from this cosine on, less 2e-6 for rounding, candidates are duplicates
 };
 
 /// A rule: no two items of the slate are near-duplicates, by the cosine of their embeddings.
@@ -70,6 +71,10 @@ public:
         detail::require_finite_norms(embeddings, "NearDuplicates: embeddings");
     }
 
+    explicit NearDuplicates(const Matrix<float>&&, const NearDuplicatesOptions& = {}) = delete;
+
+    [[nodiscard]] std::size_t candidates() const noexcept { return embeddings_.rows(); }
+
     [[nodiscard]] bool allows(std::size_t candidate) const noexcept { return copies_[candidate] == 0; }
 
     void place(std::size_t candidate) {
@@ -85,10 +90,12 @@ public:
     }
 
 private:
+    static constexpr float rounding = 2e-6F;  // of a cosine in float
+
     void count(std::size_t candidate) noexcept {
         kernels::score_rows<kernels::Cosine, Backend>(embeddings_.row(candidate), embeddings_, cosines_);
         for (std::size_t i = 0; i < cosines_.size(); ++i) {
-            copies_[i] += i != candidate && cosines_[i] >= similarity_ ? 1U : 0U;
+            copies_[i] += i != candidate && cosines_[i] >= similarity_ - rounding ? 1U : 0U;
         }
     }
 

@@ -48,7 +48,8 @@ struct Pin {
 class Pins {
 public:
     /// n candidates for `places` places, of which min(places, n) can be filled.
-    Pins(std::size_t n, std::size_t places, std::span<const Pin> pins) : pins_(pins.begin(), pins.end()) {
+    Pins(std::size_t n, std::size_t places, std::span<const Pin> pins)
+        : candidates_(n), pins_(pins.begin(), pins.end()) {
         std::sort(pins_.begin(), pins_.end(), [](const Pin& a, const Pin& b) { return a.place < b.place; });
         for (std::size_t i = 0; i < pins_.size(); ++i) {
             require_below(pins_[i].candidate, n, "Pins: candidate");
@@ -63,6 +64,8 @@ public:
             }
         }
     }
+
+    [[nodiscard]] std::size_t candidates() const noexcept { return candidates_; }
 
     [[nodiscard]] bool allows(std::size_t candidate) const noexcept {
         if (is_pinned_place()) {
@@ -88,6 +91,7 @@ public:
     [[nodiscard]] std::span<const Pin> left() const noexcept FUNNEL_LIFETIMEBOUND { return pins_; }
 
 private:
+    std::size_t candidates_;
     std::vector<Pin> pins_;  // by place
     std::size_t next_ = 0;
 };

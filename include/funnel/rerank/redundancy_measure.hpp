@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/feature_blocks.hpp>
@@ -10,6 +11,7 @@
 #include <funnel/rerank/slate_scratch.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -22,28 +24,30 @@ namespace rerank::detail {
 template <kernels::HostBackend Backend>
 class RedundancyMeasure {
 public:
+    static constexpr std::size_t width = kernels::feature_block_width<Backend>();
     static constexpr bool needs_direction = false;
 
-    RedundancyMeasure(FeatureRows features, float lambda, double largest_relevance, GreedyMemory& memory) noexcept
+    RedundancyMeasure(FeatureRows features, float lambda, GreedyMemory& memory) noexcept
         : features_(features),
           lambda_(static_cast<double>(lambda)),
           factor_(1.0 - lambda_),
           error_(factor_ * ((static_cast<double>(features.rows.cols()) / 4.0 + 16.0) * 0x1p-24)),
-          tie_(1e-12 * (lambda_ * largest_relevance + factor_)),
           s_(memory) {}
 
     [[nodiscard]] double level(float relevance) const noexcept { return lambda_ * static_cast<double>(relevance); }
 
-    void begin_block(std::size_t b) noexcept {
-        const std::size_t begin = b * width;
-        s_.base[b] = *std::max_element(s_.level.data() + begin, s_.level.data() + begin + width);
-        for (std::size_t slot = begin; slot < begin + width; ++slot) {
+    void begin_block(std::size_t b, float highest) noexcept {
+        s_.base[b] = level(highest);
+        s_.bound[b] = s_.base[b] - factor_ * lowest_cosine + error_;
+    }
+
+    void open_block(std::size_t b) noexcept {
+        for (std::size_t slot = b * width; slot < (b + 1) * width; ++slot) {
             // Rounded up, so that it is an upper bound: it is <= 0.
             const double below = std::max(s_.level[slot] - s_.base[b], -1e30) * (1.0 - 0x1p-22);
             s_.weight[slot] = s_.gone[slot] != 0 ? -1e30F : static_cast<float>(below);
-            s_.state[slot] = -1.001F;  // no cosine is lower
+            s_.state[slot] = static_cast<float>(lowest_cosine);
         }
-        s_.bound[b] = bound_of(b);
     }
 
     void set_time(std::size_t t) noexcept { time_ = t; }
@@ -58,11 +62,8 @@ public:
     }
 
     [[nodiscard]] double bound_of(std::size_t b) const noexcept {
-        double most = never;
-        for (std::size_t slot = b * width; slot < (b + 1) * width; ++slot) {
-            most = std::max(most, upper(slot));
-        }
-        return most;
+        const std::array<double, width> all = uppers(b);
+        return *std::max_element(all.begin(), all.end());
     }
 
     [[nodiscard]] double upper(std::size_t slot) const noexcept {
@@ -70,8 +71,20 @@ public:
                factor_ * static_cast<double>(s_.state[slot]) + error_;
     }
 
+    [[nodiscard]] std::array<double, width> uppers(std::size_t b) const noexcept {
+        const float* const weight = s_.weight.data() + b * width;
+        const float* const state = s_.state.data() + b * width;
+        const double base = s_.base[b];
+        std::array<double, width> all{};
+        for (std::size_t i = 0; i < width; ++i) {
+            all[i] = base + static_cast<double>(weight[i]) - factor_ * static_cast<double>(state[i]) + error_;
+        }
+        return all;
+    }
+
     [[nodiscard]] double lower(std::size_t slot) const noexcept {
-        return s_.level[slot] - factor_ * static_cast<double>(s_.state[slot]) - error_ - tie_;
+        const double score = s_.level[slot] - factor_ * static_cast<double>(s_.state[slot]);
+        return score - error_ - 2.0 * tie(score);
     }
 
     [[nodiscard]] double exact(std::size_t slot) noexcept {
@@ -86,7 +99,7 @@ public:
         return s_.level[slot] - factor_ * redundancy;
     }
 
-    [[nodiscard]] bool same(double best, double score) const noexcept { return score >= best - tie_; }
+    [[nodiscard]] bool same(double best, double score) const noexcept { return score >= best - tie(best); }
 
     void remove(std::size_t slot) noexcept { s_.weight[slot] = -1e30F; }
 
@@ -96,21 +109,24 @@ public:
         const std::span<const float> row = features_.rows.row(candidate);
         const std::span<double> wide = s_.wide_vector(time_);
         const std::span<float> narrow = s_.vector(time_);
+        const double inverse_length = length > 0.0 ? 1.0 / length : 0.0;
         for (std::size_t j = 0; j < row.size(); ++j) {
-            wide[j] = length > 0.0 ? static_cast<double>(row[j]) / length : 0.0;
+            wide[j] = static_cast<double>(row[j]) * inverse_length;
             narrow[j] = static_cast<float>(wide[j]);
         }
         return true;
     }
 
 private:
-    static constexpr std::size_t width = kernels::feature_block_width<Backend>();
+    static constexpr double lowest_cosine = -1.001;  // below any that rounding can give
+
+    // Scores this close to one another are equal up to rounding.
+    [[nodiscard]] double tie(double score) const noexcept { return 1e-12 * (math::abs(score) + factor_); }
 
     FeatureRows features_;
     double lambda_;
     double factor_;
     double error_;  // of factor * similarity in float
-    double tie_;
     GreedyMemory& s_;
     std::size_t time_ = 0;
 };

@@ -36,6 +36,8 @@ public:
         }
     }
 
+    [[nodiscard]] std::size_t candidates() const noexcept { return is_listed_.size(); }
+
     [[nodiscard]] bool allows(std::size_t candidate) const noexcept {
         return is_listed_[candidate] == std::binary_search(places_.begin(), places_.end(), next_);
     }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/config.hpp>
+#include <funnel/core/options.hpp>
 
 #include <concepts>
 #include <cstddef>
+#include <string>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -15,6 +16,9 @@ namespace rerank {
 /// `allows(candidate)` says whether the candidate may take the next place. A candidate that is forbidden at one place
 /// may be allowed at a later one. `place(candidate)` tells the rule that the candidate takes the next place. If a rule
 /// allows no candidate, the selection ends.
+///
+/// A rule that is about a certain number of candidates says so by `candidates()`. A selection from another number is an
+/// error. Candidates are positions in the list of the request, not ids of the catalogue.
 template <class R>
 concept SlateRule = requires(R& rule, const R& constant, std::size_t candidate) {
     { constant.allows(candidate) } -> std::convertible_to<bool>;
@@ -27,6 +31,19 @@ struct AnyCandidate {
     constexpr void place(std::size_t /*candidate*/) noexcept {}
 };
 
+namespace detail {
+
+// Throws if the rule is about another number of candidates than n.
+template <SlateRule R>
+void require_rule_of(const R& rule, std::size_t n, const char* function) {
+    if constexpr (requires { rule.candidates(); }) {
+        if (rule.candidates() != n) {
+            require_equal(rule.candidates(), n, (std::string(function) + ": number of candidates of the rule").c_str());
+        }
+    }
+}
+
+}  // namespace detail
 }  // namespace rerank
 }  // namespace FUNNEL_ABI
 }  // namespace funnel

@@ -21,6 +21,16 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace rerank {
 
+namespace detail {
+
+template <class R>
+inline constexpr bool is_filter = false;
+template <class R>
+    requires requires { R::is_filter; }
+inline constexpr bool is_filter<R> = R::is_filter;
+
+}  // namespace detail
+
 /// A rule with a name for the report.
 template <SlateRule R>
 struct NamedRule {
@@ -66,7 +76,8 @@ struct NamedShortage {
     friend bool operator==(const NamedShortage&, const NamedShortage&) = default;
 };
 
-/// A pin whose candidate a hard filter forbids, with the name of that rule. Its place goes to another candidate.
+/// A pin that is not shown. The rule is the hard filter that forbids its candidate, and its place goes to another one;
+/// or it is "end": the slate ended before its place.
 struct DroppedPin {
     std::string rule;
     Pin pin;
@@ -77,7 +88,7 @@ struct DroppedPin {
 struct SlateReport {
     std::vector<Relaxation> relaxed;      ///< rules that were set aside, by place, then in the order of the rules
     std::vector<NamedShortage> short_of;  ///< quotas that the places taken so far do not meet
-    std::vector<DroppedPin> dropped;      ///< pins that are not shown, in the order of the rules, then by place
+    std::vector<DroppedPin> dropped;      ///< pins that are not shown, by rule, then by place
 };
 
 /// Several rules and pins for one slate, with a declared order in which rules give way, and a report.
@@ -108,7 +119,7 @@ struct SlateReport {
 /// has `static constexpr bool is_filter = true`, which says that its answers depend on the candidate alone.
 ///
 /// Cost      per place: a question to each rule for each candidate, until one is allowed
-/// Errors    InvalidArgument for pins as in Pins
+/// Errors    InvalidArgument for pins as in Pins, or if a rule is about another number of candidates
 template <SlateRule... Rules>
 class SlateRules {
 public:
@@ -117,13 +128,16 @@ public:
           places_(std::min(shape.places, shape.candidates)),
           is_taken_(shape.candidates, false),
           rules_(std::move(rules)...) {
+        for_each_rule([&](const auto& named, std::size_t) {
+            detail::require_rule_of(named.rule, shape.candidates, ("SlateRules: " + named.name).c_str());
+        });
         std::size_t soft_rules = 0;
         for_each_rule([&](const auto& named, std::size_t) { soft_rules += named.is_hard ? 0U : 1U; });
         last_rung_ = soft_rules;
         for_each_rule(
             [&](const auto& named, std::size_t at) { kept_until_[at] = named.is_hard ? never : soft_rules--; });
         for_each_rule([&](const auto& named, std::size_t) {
-            if constexpr (requires { requires std::remove_cvref_t<decltype(named.rule)>::is_filter; }) {
+            if constexpr (detail::is_filter<std::remove_cvref_t<decltype(named.rule)>>) {
                 if (named.is_hard) {
                     drop_pins(named);
                 }
@@ -138,6 +152,8 @@ public:
         }
         choose_rung();
     }
+
+    [[nodiscard]] std::size_t candidates() const noexcept { return is_taken_.size(); }
 
     [[nodiscard]] bool allows(std::size_t candidate) const {
         if (next_ == places_ || candidate >= is_taken_.size() || is_taken_[candidate]) {
@@ -183,9 +199,13 @@ public:
         return all;
     }
 
-    /// What was set aside so far, and what is missing so far: call it after the selection.
+    /// What was set aside so far, and what is missing so far: call it after the selection. Pins whose places the
+    /// selection did not reach are among the dropped ones, under "end".
     [[nodiscard]] SlateReport report() const {
         SlateReport report{relaxed_, {}, dropped_};
+        for (const Pin& pin : pins_.left()) {
+            report.dropped.push_back({"end", pin});
+        }
         for_each_rule([&](const auto& named, std::size_t) {
             if constexpr (requires { named.rule.unmet(); }) {
                 for (const Shortage& shortage : named.rule.unmet()) {

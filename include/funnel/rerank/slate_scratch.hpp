@@ -22,12 +22,12 @@ namespace detail {
 // Memory that is written before it is read, so that parts which are never needed cost nothing.
 template <class T>
 struct Buffer {
-    std::unique_ptr<T[]> data;
+    std::unique_ptr<T[]> data;  // NOLINT(modernize-avoid-c-arrays): the only form that is not cleared
     std::size_t size = 0;
 
     void grow(std::size_t n) {
         if (n > size) {
-            data = std::make_unique_for_overwrite<T[]>(n);
+            data = std::make_unique_for_overwrite<T[]>(n);  // NOLINT(modernize-avoid-c-arrays)
             size = n;
         }
     }

@@ -40,9 +40,12 @@ struct TradeOff {
 /// missing there. So the curve is complete if `select` maximizes the sum of the scores, as fill_slate does, and
 /// constrained_greedy with one group per candidate. For other selections, its points are real but it may lack some.
 ///
-/// The points are the corners of the convex hull (the supported points). Slates below the hull are the best for no
-/// weight, though they may be Pareto-optimal. Differences of less than 1e-6 of a value may be lost, because scores are
-/// floats.
+/// The points are the corners of the convex hull (the supported points), and maybe some on its edges. Slates below the
+/// hull are the best for no weight, though they may be Pareto-optimal. Differences of less than 1e-6 of a value may be
+/// lost, because scores are floats.
+///
+/// Objectives of very different size, such as euros and probabilities, crowd their weights near 0 or 1:
+/// scale_objectives() brings them to [0, 1].
 ///
 /// Shapes    objectives: n x 2, higher is better
 /// Returns   the points by falling first and rising second sum; one point if one slate is best in both

@@ -27,6 +27,7 @@ namespace rerank::detail {
 template <kernels::HostBackend Backend>
 class VolumeMeasure {
 public:
+    static constexpr std::size_t width = kernels::feature_block_width<Backend>();
     static constexpr bool needs_direction = true;
 
     // levels are relative to the highest relevance: only differences decide, and no exponential overflows
@@ -41,23 +42,23 @@ public:
         return 2.0 * alpha_ * (static_cast<double>(relevance) - highest_);
     }
 
-    void begin_block(std::size_t b) noexcept {
-        const std::size_t begin = b * width;
-        s_.base[b] = *std::max_element(s_.level.data() + begin, s_.level.data() + begin + width);
+    void begin_block(std::size_t b, float highest) noexcept {
+        s_.base[b] = level(highest);
         s_.base_quality[b] = math::exp(std::max(s_.base[b], lowest_level));
-        for (std::size_t slot = begin; slot < begin + width; ++slot) {
+        s_.bound[b] = s_.base_quality[b] * (1.0 + 0x1p-10);
+    }
+
+    void open_block(std::size_t b) noexcept {
+        for (std::size_t slot = b * width; slot < (b + 1) * width; ++slot) {
             const double below = std::max(s_.level[slot] - s_.base[b], -60.0);  // an upper bound where it is far below
             s_.weight[slot] = s_.gone[slot] != 0 ? 0.0F : math::exp(static_cast<float>(below)) * (1.0F + 0x1p-16F);
             s_.state[slot] = 1.0F;
         }
-        set_time(0);
-        const auto gone = std::span(s_.gone).subspan(begin, width);
-        s_.bound[b] = std::find(gone.begin(), gone.end(), 0) == gone.end() ? never : bound_of(b);
     }
 
     void set_time(std::size_t t) noexcept {
         time_ = t;
-        const double picks = static_cast<double>(t);
+        const auto picks = static_cast<double>(t);
         const double dot_error = (static_cast<double>(features_.rows.cols()) / 4.0 + 16.0) * 0x1p-24;
         error_ = 2.0 * dot_error * math::sqrt(picks) + picks * dot_error * dot_error + (picks + 2.0) * 0x1p-23;
     }
@@ -71,16 +72,25 @@ public:
     }
 
     [[nodiscard]] double bound_of(std::size_t b) const noexcept {
-        double most = never;
-        for (std::size_t slot = b * width; slot < (b + 1) * width; ++slot) {
-            most = std::max(most, upper(slot));
-        }
-        return most;
+        const std::array<double, width> all = uppers(b);
+        return *std::max_element(all.begin(), all.end());
     }
 
     [[nodiscard]] double upper(std::size_t slot) const noexcept {
         return s_.base_quality[slot / width] * static_cast<double>(s_.weight[slot]) *
                (static_cast<double>(s_.state[slot]) + 1.001 * error_);
+    }
+
+    [[nodiscard]] std::array<double, width> uppers(std::size_t b) const noexcept {
+        const float* const weight = s_.weight.data() + b * width;
+        const float* const state = s_.state.data() + b * width;
+        const double quality = s_.base_quality[b];
+        const double error = 1.001 * error_;
+        std::array<double, width> all{};
+        for (std::size_t i = 0; i < width; ++i) {
+            all[i] = quality * static_cast<double>(weight[i]) * (static_cast<double>(state[i]) + error);
+        }
+        return all;
     }
 
     [[nodiscard]] double lower(std::size_t slot) const noexcept {
@@ -166,7 +176,6 @@ private:
         return kernels::wide_dot<Backend>(rest, rest);
     }
 
-    static constexpr std::size_t width = kernels::feature_block_width<Backend>();
     static constexpr double lowest_level = -600.0;
 
     FeatureRows features_;

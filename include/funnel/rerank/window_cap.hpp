@@ -55,6 +55,8 @@ public:
     }
     WindowCap(const Groups&&, std::size_t, const WindowCapOptions& = {}) = delete;
 
+    [[nodiscard]] std::size_t candidates() const noexcept { return groups_->candidates(); }
+
     [[nodiscard]] bool allows(std::size_t candidate) const noexcept {
         const auto mine = groups_->of(candidate);
         return mine.empty() ? may_be_ungrouped_

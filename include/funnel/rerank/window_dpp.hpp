@@ -48,8 +48,11 @@ public:
           levels_(relevance.size()),
           residuals_(relevance.size()),
           as_of_(relevance.size(), unknown) {
+        const double highest =
+            relevance.empty() ? 0.0 : static_cast<double>(*std::max_element(relevance.begin(), relevance.end()));
+        highest_level_ = 2.0 * alpha * highest;
         for (std::size_t i = 0; i < relevance.size(); ++i) {
-            levels_[i] = 2.0 * alpha * static_cast<double>(relevance[i]);
+            levels_[i] = 2.0 * alpha * (static_cast<double>(relevance[i]) - highest);
             if (features.lengths[i] > 0.0) {
                 order_.push_back(i);
             }
@@ -82,7 +85,9 @@ public:
             return std::nullopt;
         }
         const double diversity = score(pick) - levels_[pick];
-        return SlatePick{.position = pick, .score = score(pick), .relevance = levels_[pick], .diversity = diversity};
+        const double relevance = highest_level_ + levels_[pick];
+        return SlatePick{
+            .position = pick, .score = relevance + diversity, .relevance = relevance, .diversity = diversity};
     }
 
     [[nodiscard]] bool is_any_new() {
@@ -120,7 +125,8 @@ private:
 
     FeatureRows features_;
     PickWindow<Backend> window_;
-    std::vector<double> levels_;
+    std::vector<double> levels_;  // 2 alpha relevance, less the highest of them: differences keep their digits
+    double highest_level_ = 0.0;
     std::vector<double> residuals_;     // squared distances from the span of the window
     std::vector<std::uint32_t> as_of_;  // the number of picks when the residual was computed
     std::vector<std::size_t> order_;
@@ -142,8 +148,8 @@ private:
 ///
 /// Shapes    relevance: n;  embeddings: n x d, of any lengths; a row of zeros is never picked
 /// Returns   the picks with their reasons; nearest: the pick in the window with the largest |cosine|
-/// Cost      O(n d k) time at most; usually a fraction, because a candidate is compared only while its relevance
-///           alone may win. Memory: O(n + window (d + window))
+/// Cost      O(n d k window) time at most; O(n d k) while each candidate is compared at each place; usually a fraction,
+///           because a candidate is compared only while its relevance alone may win. Memory: O(n + window (d + window))
 /// Errors    InvalidArgument as dpp, or if window is 0
 /// Source    Chen, Zhang & Zhou, "Fast greedy MAP inference for determinantal point process", NeurIPS 2018 (section 4)
 template <kernels::HostBackend Backend, class Rule = AnyCandidate>
@@ -152,6 +158,7 @@ template <kernels::HostBackend Backend, class Rule = AnyCandidate>
                                const WindowDPPOptions& options = {}, Rule&& rule = {}) {
     detail::check_dpp(relevance, options, "window_dpp");
     detail::require_one_row_each(relevance, candidates.size(), "window_dpp");
+    detail::require_rule_of(rule, candidates.size(), "window_dpp");
     require(options.window >= 1, "window_dpp: window must be at least 1, got 0");
     const detail::Deadline deadline(options.time_budget_ms);
     const detail::FeatureRows features = candidates.features();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// expect: the explorer must be callable as (request, candidates, n)
+// expect: the explorer must be callable as .request, candidates, n., returning .id and .propensity
 #include <funnel/pipeline/funnel.hpp>
 
 #include <cstddef>

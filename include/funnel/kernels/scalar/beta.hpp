@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
+#include <numbers>
 #include <span>
 
 namespace funnel {
@@ -32,11 +33,14 @@ inline constexpr float cosine_coefficients[]{2.443315711809948e-5F, -1.388731625
 inline constexpr float exp_coefficients[]{1.9875691500e-4F, 1.3981999507e-3F, 8.3334519073e-3F,
                                           4.1665795894e-2F, 1.6666665459e-1F, 5.0000001201e-1F};
 // NOLINTEND(modernize-avoid-c-arrays)
-inline constexpr float ln2 = 0.693147180559945F;
-inline constexpr float ln2_high = 0.693359375F;  // few bits, so that its product with a small integer is exact
+inline constexpr float ln2 = std::numbers::ln2_v<float>;
+// The first part has few bits, so that its product with a small integer is exact.
+inline constexpr float ln2_high = 0.693359375F;  // NOLINT(modernize-use-std-numbers)
 inline constexpr float ln2_low = -2.12194440e-4F;
-inline constexpr float log2_e = 1.44269504088896F;
+inline constexpr float log2_e = std::numbers::log2e_v<float>;
 inline constexpr float angle_unit = 1.57079632679490F * 0x1p-23F;  // a quarter of the circle has 2^23 angles
+inline constexpr float root_half = 0.7071F;                        // nearly
+inline constexpr float root_two = 1.4142F;                         // NOLINT(modernize-use-std-numbers): nearly
 inline constexpr float least_exponent = -86.0F;                    // exp of less is no normal number, nearly
 inline constexpr std::uint32_t root_guess = 0x5F37'59DFU;
 
@@ -157,7 +161,7 @@ struct GammaShape {
             return false;
         }
         const float e = c * x;
-        const float bound = v >= 0.7071F && v < 1.4142F
+        const float bound = v >= root_half && v < root_two
                                 ? (3.0F * d) * ((e * e) * (e * e)) * horner<log_coefficients>(e)
                                 : fma(0.5F, x * x, d * fma(3.0F, log_of(v), fma(-(v * v), v, 1.0F)));
         return log_of(u) < bound;

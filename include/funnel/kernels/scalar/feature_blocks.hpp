@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 
@@ -41,6 +42,17 @@ namespace detail {
 }
 
 }  // namespace detail
+
+constexpr void pack_features(Scalar, MatrixView<const float> features, std::span<const std::uint32_t> candidates,
+                             std::span<float> block) noexcept {
+    const std::size_t width = candidates.size();
+    for (std::size_t i = 0; i < width; ++i) {
+        const std::span<const float> row = features.row(candidates[i]);
+        for (std::size_t j = 0; j < row.size(); ++j) {
+            block[j * width + i] = row[j];
+        }
+    }
+}
 
 constexpr float subtract_squared_dots(Scalar, std::span<const float> block, MatrixView<const float> vectors,
                                       std::span<const float> scale, std::span<const float> weight,

@@ -210,6 +210,66 @@ template <class Arch>
     return batch.get(0);
 }
 
+/// Four neighbouring elements of as many rows as a batch has lanes: lane i of batch c is rows[i][c]. Registers of 512
+/// and 256 bits take rows i, i + 4, ... into their quarters or halves, which are then transposed like 4 x 4 matrices.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline std::array<Batch<Arch>, 4> load_columns(
+    const std::array<const float*, Batch<Arch>::size>& rows, std::size_t at) noexcept {
+#if defined(__AVX512F__)
+    if constexpr (is_avx512<Arch>) {
+        const auto quarters = [&](std::size_t i) __attribute__((always_inline)) {
+            const auto load = [&](std::size_t row)
+                                  __attribute__((always_inline)) { return _mm_loadu_ps(rows[row] + at); };
+            __m512 all = _mm512_castps128_ps512(load(i));
+            all = _mm512_insertf32x4(all, load(i + 4), 1);
+            all = _mm512_insertf32x4(all, load(i + 8), 2);
+            return _mm512_insertf32x4(all, load(i + 12), 3);
+        };
+        const __m512 r0 = quarters(0);
+        const __m512 r1 = quarters(1);
+        const __m512 r2 = quarters(2);
+        const __m512 r3 = quarters(3);
+        const __m512d low01 = _mm512_castps_pd(_mm512_unpacklo_ps(r0, r1));
+        const __m512d low23 = _mm512_castps_pd(_mm512_unpacklo_ps(r2, r3));
+        const __m512d high01 = _mm512_castps_pd(_mm512_unpackhi_ps(r0, r1));
+        const __m512d high23 = _mm512_castps_pd(_mm512_unpackhi_ps(r2, r3));
+        return {Batch<Arch>(_mm512_castpd_ps(_mm512_unpacklo_pd(low01, low23))),
+                Batch<Arch>(_mm512_castpd_ps(_mm512_unpackhi_pd(low01, low23))),
+                Batch<Arch>(_mm512_castpd_ps(_mm512_unpacklo_pd(high01, high23))),
+                Batch<Arch>(_mm512_castpd_ps(_mm512_unpackhi_pd(high01, high23)))};
+    }
+#endif
+#if defined(__AVX__)
+    if constexpr (is_avx<Arch>) {
+        const auto halves = [&](std::size_t i) __attribute__((always_inline)) {
+            return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(rows[i] + at)),
+                                        _mm_loadu_ps(rows[i + 4] + at), 1);
+        };
+        const __m256 r0 = halves(0);
+        const __m256 r1 = halves(1);
+        const __m256 r2 = halves(2);
+        const __m256 r3 = halves(3);
+        const __m256d low01 = _mm256_castps_pd(_mm256_unpacklo_ps(r0, r1));
+        const __m256d low23 = _mm256_castps_pd(_mm256_unpacklo_ps(r2, r3));
+        const __m256d high01 = _mm256_castps_pd(_mm256_unpackhi_ps(r0, r1));
+        const __m256d high23 = _mm256_castps_pd(_mm256_unpackhi_ps(r2, r3));
+        return {Batch<Arch>(_mm256_castpd_ps(_mm256_unpacklo_pd(low01, low23))),
+                Batch<Arch>(_mm256_castpd_ps(_mm256_unpackhi_pd(low01, low23))),
+                Batch<Arch>(_mm256_castpd_ps(_mm256_unpacklo_pd(high01, high23))),
+                Batch<Arch>(_mm256_castpd_ps(_mm256_unpackhi_pd(high01, high23)))};
+    }
+#endif
+    std::array<Batch<Arch>, 4> columns;
+    for (std::size_t c = 0; c < 4; ++c) {
+        alignas(64) std::array<float, Batch<Arch>::size> lanes;
+        for (std::size_t i = 0; i < lanes.size(); ++i) {
+            lanes[i] = rows[i][at + c];
+        }
+        columns[c] = Batch<Arch>::load_aligned(lanes.data());
+    }
+    return columns;
+}
+
 /// Calls body(0), ..., body(N - 1) with compile-time constants. The body must be always_inline; otherwise clang may not
 /// inline it, and its batches go through memory.
 template <std::size_t N, class Body>

@@ -121,7 +121,8 @@ struct BetaLanes {
             const Float minus_square = L::sub(L::all(0.0F), L::mul(v, v));
             const Float far = L::fma(L::all(0.5F), L::mul(x, x),
                                      L::mul(d, L::fma(L::all(3.0F), log_of(v), L::fma(minus_square, v, L::all(1.0F)))));
-            const Mask is_near = L::without(L::is_less(v, L::all(1.4142F)), L::is_less(v, L::all(0.7071F)));
+            const Mask is_near = L::without(L::is_less(v, L::all(kernels::detail::root_two)),
+                                            L::is_less(v, L::all(kernels::detail::root_half)));
             return L::both(L::is_less(L::all(0.0F), v), L::is_less(log_of(u), L::select(is_near, near, far)));
         }
 
@@ -260,7 +261,7 @@ void beta_draws(std::span<const float> a, std::span<const float> b, std::array<s
     for (; i < out.size(); ++i) {
         waiting[count++] = static_cast<std::uint32_t>(i);
     }
-    while (count > 0) {
+    while (count > 0) {  // NOLINT(bugprone-infinite-loop): draw_waiting lowers it
         draw_waiting();
     }
 }

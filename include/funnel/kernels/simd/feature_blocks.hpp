@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace funnel {
@@ -67,6 +68,28 @@ template <class Arch, class Use>
 }
 
 }  // namespace simd::detail
+
+template <class Arch>
+inline void pack_features(Simd<Arch>, MatrixView<const float> features, std::span<const std::uint32_t> candidates,
+                          std::span<float> block) noexcept {
+    constexpr std::size_t lanes = simd::Batch<Arch>::size;
+    const std::size_t d = features.cols();
+    std::array<const float*, lanes> rows;
+    for (std::size_t i = 0; i < lanes; ++i) {
+        rows[i] = features.row(candidates[i]).data();
+    }
+    float* out = block.data();
+    std::size_t j = 0;
+    for (; j + 4 <= d; j += 4, out += 4 * lanes) {
+        const std::array<simd::Batch<Arch>, 4> columns = simd::load_columns<Arch>(rows, j);
+        simd::unroll<4>([&](auto c) __attribute__((always_inline)) { columns[c].store_unaligned(out + c * lanes); });
+    }
+    for (; j < d; ++j, out += lanes) {
+        for (std::size_t i = 0; i < lanes; ++i) {
+            out[i] = rows[i][j];
+        }
+    }
+}
 
 template <class Arch>
 inline float subtract_squared_dots(Simd<Arch>, std::span<const float> block, MatrixView<const float> vectors,
