@@ -94,6 +94,22 @@ TEST_CASE("KLUCB: many arms at once give the bits of each arm alone") {
     }
 }
 
+TEST_CASE("KLUCB: rounding leads no bound below the mean, or to 1 and above") {
+    // Without clamps, 1 - (1 - mean) exp(-budget) is 0 for a mean of 1e-20, and Newton's method steps below 0 at 1e-16.
+    const KLUCBIndex index({});
+    for (const double mean : {1e-290, 1e-150, 1e-20, 1e-16, 1e-8, 0.5, 1.0 - 1e-16}) {
+        for (const double log_total : {1e-300, 1e-17, 1.2e-16, 1e-8, 1.0, 40.0}) {
+            for (const std::uint64_t plays : {std::uint64_t{1}, std::uint64_t{1000}, std::uint64_t{1} << 53}) {
+                const double bound = index(arm(mean, plays), log_total);
+                CAPTURE(mean);
+                CAPTURE(log_total);
+                CHECK(bound >= mean);
+                CHECK(bound < 1.0);
+            }
+        }
+    }
+}
+
 TEST_CASE("UCBTuned: worked by hand") {
     // mean 1/2, variance 1/4, log t = 2, n = 100: sqrt(2 * 0.02) = 0.2, min(1/4, 0.45) = 1/4, sqrt(0.02 / 4) = 0.0707
     const UCBTunedIndex index({});

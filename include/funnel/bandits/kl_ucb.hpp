@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <string_view>
 
@@ -109,7 +110,8 @@ private:
         Numbers q;
         for (std::size_t j = 0; j < lanes; ++j) {
             const double left = funnel::detail::portable_exp(exponent[j]);
-            q[j] = std::min({mean[j] + math::sqrt(budget[j] / 2.0), math::fma(mean[j] - 1.0, left, 1.0), below_one});
+            const double least = std::min(mean[j] + math::sqrt(budget[j] / 2.0), math::fma(mean[j] - 1.0, left, 1.0));
+            q[j] = std::max(mean[j], std::min(least, below_one));
         }
         int falls = 1;
         for (int step = 0; step < 50 && falls > 0; ++step) {
@@ -119,14 +121,12 @@ private:
                 const double log_ratio = funnel::detail::portable_log(p / q[j]);
                 const double log_other = funnel::detail::portable_log((1.0 - p) / (1.0 - q[j]));
                 const double excess = math::fma(p, log_ratio, math::fma(1.0 - p, log_other, -budget[j]));
-                const double next = q[j] - excess * q[j] * (1.0 - q[j]) / (q[j] - p);
-                const bool is_lower = (q[j] > p) & (next < q[j] - 1e-16);
-                q[j] = is_lower ? next : q[j];
+                const double rise = std::max(q[j] - p, std::numeric_limits<double>::min());
+                const double next = q[j] - excess * q[j] * (1.0 - q[j]) / rise;
+                const bool is_lower = next < q[j] - 1e-16;
+                q[j] = is_lower ? std::max(p, next) : q[j];  // rounding may lead below p
                 falls |= is_lower ? 1 : 0;
             }
-        }
-        for (std::size_t j = 0; j < lanes; ++j) {
-            q[j] = std::max(q[j], mean[j]);
         }
         return q;
     }
