@@ -36,8 +36,8 @@ concept UpperBound =
         { index.parameter() } -> std::same_as<double>;
     };
 
-/// An index that also computes the bounds of many arms at once: bounds(arms, log of all plays, out). The results must be
-/// those of each arm alone.
+/// An index that also computes the bounds of many arms at once: bounds(arms, log of all plays, out). The results must
+/// be those of each arm alone.
 template <class I>
 concept ManyUpperBounds = UpperBound<I> && requires(const I& index, std::span<const ArmSummary> arms, double log_total,
                                                     std::span<double> out) { index.bounds(arms, log_total, out); };
