@@ -49,6 +49,18 @@ TEST_CASE("EpsilonGreedy: epsilon decays with the number of rewards") {
     CHECK(policy.epsilon() == 0.05);
 }
 
+TEST_CASE("EpsilonGreedy: epsilon does not rise when an arm is removed, or after a file") {
+    EpsilonGreedy policy(2, {.epsilon = 0.5, .decay = 0.1});
+    for (int i = 0; i < 10; ++i) {
+        policy.update(0, 1.0);
+    }
+    policy.remove_arm(0);
+    CHECK(policy.epsilon() == Approx(0.25));
+    const funnel::testing::TempDir dir;
+    policy.save(dir / "a.fnl");
+    CHECK(EpsilonGreedy::load(dir / "a.fnl").epsilon() == policy.epsilon());
+}
+
 TEST_CASE("EpsilonGreedy: with decay, regret grows much slower than with a fixed epsilon") {
     const std::vector<double> means{0.2, 0.5, 0.8};
     EpsilonGreedy fixed(3, {.epsilon = 0.2});
@@ -80,15 +92,16 @@ TEST_CASE("EpsilonGreedy: rejects options and rewards out of range") {
     CHECK_THROWS_AS(policy.update(0, 1e101), InvalidArgument);
 
     const funnel::testing::TempDir dir;
-    const auto save_with = [&](double epsilon, double decay, double least) {
-        funnel::io::ContainerWriter file("bandits.EpsilonGreedy", 1);
-        const std::vector<std::uint64_t> plays{0};
+    const auto save_with = [&](double epsilon, double decay, double least, std::uint64_t all_rewards = 1) {
+        funnel::io::ContainerWriter file("bandits.EpsilonGreedy", 2);
+        const std::vector<std::uint64_t> plays{1};
         const std::vector<double> zeros{0.0};
         file.value("epsilon", epsilon);
         file.value("decay", decay);
         file.value("least_epsilon", least);
         file.value("seed", std::uint64_t{1});
         file.value("step", std::uint64_t{0});
+        file.value("all_rewards", all_rewards);
         file.array("plays", plays);
         file.array("rewards", zeros);
         file.array("squared_rewards", zeros);
@@ -100,6 +113,7 @@ TEST_CASE("EpsilonGreedy: rejects options and rewards out of range") {
     CHECK_THROWS_AS((void)EpsilonGreedy::load(save_with(0.1, -1.0, 0.1)), funnel::CorruptData);
     CHECK_THROWS_AS((void)EpsilonGreedy::load(save_with(0.1, nan, 0.1)), funnel::CorruptData);
     CHECK_THROWS_AS((void)EpsilonGreedy::load(save_with(0.1, 0.0, 0.2)), funnel::CorruptData);
+    CHECK_THROWS_AS((void)EpsilonGreedy::load(save_with(0.1, 0.0, 0.1, 0)), funnel::CorruptData);
 }
 
 // Three arms with means 0.5, 0.2, 0; epsilon 0.3. First place: 0.3 / 3 = 0.1 each, and 0.7 more for the best. With decay 0.1,

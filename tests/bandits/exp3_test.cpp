@@ -79,6 +79,27 @@ TEST_CASE("Exp3: keeps what policies promise") {
     funnel::testing::check_choices_follow_propensities(policy, 1000000);
 }
 
+TEST_CASE("Exp3: a late reward of a time with more arms is no error, and its step is no larger than the reward") {
+    Exp3 policy(4, {.gamma = 0.2});
+    for (int i = 0; i < 2000; ++i) {
+        policy.update(0, 1.0);
+    }
+    const double at_choice = policy.propensities()[1];  // nearly 0.2 / 4
+    policy.remove_arm(3);
+    policy.remove_arm(2);
+    const double before = policy.propensities()[1];
+    policy.update(1, 1.0, at_choice);
+    CHECK(at_choice < 0.2 / 2.0);
+    CHECK(policy.propensities()[1] >= before);
+    // gamma / n = 0.1 now; 0.1 / at_choice would be a step of 2. The step is 1: the weight of arm 1 grows e times.
+    Exp3 equal(4, {.gamma = 0.2});
+    equal.remove_arm(3);
+    equal.remove_arm(2);
+    equal.update(1, 1.0, 0.05);
+    const double e = 2.718281828459045;
+    CHECK(equal.propensities()[1] == Approx(0.1 + 0.8 * e / (1.0 + e)).epsilon(1e-14));
+}
+
 TEST_CASE("Exp3: rejects gamma, rewards and propensities out of range") {
     for (const double wrong : {0.0, -0.1, 1.1, std::numeric_limits<double>::quiet_NaN()}) {
         CHECK_THROWS_AS(Exp3(2, {.gamma = wrong}), InvalidArgument);
@@ -87,7 +108,7 @@ TEST_CASE("Exp3: rejects gamma, rewards and propensities out of range") {
     CHECK_THROWS_AS(policy.update(0, 1.1), InvalidArgument);
     CHECK_THROWS_AS(policy.update(0, -0.1), InvalidArgument);
     CHECK_THROWS_AS(policy.update(0, 1.0, 0.0), InvalidArgument);
-    CHECK_THROWS_AS(policy.update(0, 1.0, 0.05), InvalidArgument);
+    CHECK_THROWS_AS(policy.update(0, 1.0, -0.5), InvalidArgument);
     CHECK_THROWS_AS(policy.update(0, 1.0, 1.5), InvalidArgument);
     CHECK_THROWS_AS(policy.update(2, 1.0, 0.5), InvalidArgument);
 

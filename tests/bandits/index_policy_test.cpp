@@ -6,6 +6,7 @@
 #include <funnel/bandits/kl_ucb.hpp>
 #include <funnel/bandits/ucb1.hpp>
 #include <funnel/bandits/ucb_tuned.hpp>
+#include <funnel/core/rng.hpp>
 
 #include <doctest/doctest.h>
 
@@ -72,6 +73,41 @@ TEST_CASE("KLUCB: the index solves its equation, for every mean and budget") {
     }
     CHECK(index(arm(1.0, 10), 5.0) == 1.0);
     CHECK(index(arm(0.3, 1), 0.0) == 0.3);  // a single play so far
+}
+
+TEST_CASE("KLUCB: many arms at once give the bits of each arm alone") {
+    // 0 to 40 arms, so that blocks are full, partly filled and empty. Some means are 0 or 1 and take no iteration.
+    const KLUCBIndex index({.log_log = 1.0});
+    funnel::Random random(4);
+    for (std::size_t n = 0; n <= 40; ++n) {
+        std::vector<ArmSummary> arms;
+        for (std::size_t i = 0; i < n; ++i) {
+            const std::uint64_t plays = 1 + random.below(i % 3 == 0 ? 3 : 100'000);
+            const std::uint64_t successes = random.below(plays + 1);
+            arms.push_back(arm(static_cast<double>(successes) / static_cast<double>(plays), plays));
+        }
+        std::vector<double> bounds(n);
+        index.bounds(arms, 12.5, bounds);
+        for (std::size_t i = 0; i < n; ++i) {
+            CHECK(bounds[i] == index(arms[i], 12.5));
+        }
+    }
+}
+
+TEST_CASE("KLUCB: rounding leads no bound below the mean, or to 1 and above") {
+    // Without clamps, 1 - (1 - mean) exp(-budget) is 0 for a mean of 1e-20, and Newton's method steps below 0 at 1e-16.
+    const KLUCBIndex index({});
+    for (const double mean : {1e-290, 1e-150, 1e-20, 1e-16, 1e-8, 0.5, 1.0 - 1e-16}) {
+        for (const double log_total : {1e-300, 1e-17, 1.2e-16, 1e-8, 1.0, 40.0}) {
+            for (const std::uint64_t plays : {std::uint64_t{1}, std::uint64_t{1000}, std::uint64_t{1} << 53}) {
+                const double bound = index(arm(mean, plays), log_total);
+                CAPTURE(mean);
+                CAPTURE(log_total);
+                CHECK(bound >= mean);
+                CHECK(bound < 1.0);
+            }
+        }
+    }
 }
 
 TEST_CASE("UCBTuned: worked by hand") {

@@ -3,10 +3,12 @@
 
 #include "bandits/forged_values.hpp"
 #include "bandits/linear_world.hpp"
+#include "support/backends.hpp"
 #include "support/saved_contract.hpp"
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
+#include <funnel/kernels/backend.hpp>
 
 #include <doctest/doctest.h>
 
@@ -330,3 +332,14 @@ TEST_CASE("SharedLinTS: finds the best rows of a simulated world") {
     }
     CHECK(found > 225);
 }
+
+TEST_CASE_TEMPLATE_DEFINE("LinTS: backends choose the same arms", Backend, lin_ts_choices) {
+    const LinearWorld world(10, 12, 9);
+    funnel::bandits::BasicLinTS<funnel::kernels::Scalar> scalar(10, 12);
+    funnel::bandits::BasicLinTS<Backend> other(10, 12);
+    CHECK(differing_choices(scalar, other, world, 3000) <= 1);
+    funnel::bandits::BasicSharedLinTS<funnel::kernels::Scalar> shared_scalar(12);
+    funnel::bandits::BasicSharedLinTS<Backend> shared_other(12);
+    CHECK(differing_rows(shared_scalar, shared_other, world, 1000) <= 1);
+}
+TEST_CASE_TEMPLATE_APPLY(lin_ts_choices, HostBackends);

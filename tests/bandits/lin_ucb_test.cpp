@@ -4,10 +4,12 @@
 #include "bandits/forged_values.hpp"
 #include "bandits/linear_world.hpp"
 #include "support/allocations.hpp"
+#include "support/backends.hpp"
 #include "support/saved_contract.hpp"
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
+#include <funnel/kernels/backend.hpp>
 #include <funnel/linalg/cholesky_update.hpp>
 
 #include <doctest/doctest.h>
@@ -279,3 +281,14 @@ TEST_CASE("LinUCB: the state of an arm worked by hand") {
     CHECK(arm.upper_row(1)[0] == doctest::Approx(1.0));  // g_1
     CHECK(arm.estimate(std::vector{1.0F, 0.0F}).quadratic_form == doctest::Approx(2.0 / 3.0));
 }
+
+TEST_CASE_TEMPLATE_DEFINE("LinUCB: backends choose the same arms", Backend, lin_ucb_choices) {
+    const LinearWorld world(10, 12, 9);
+    funnel::bandits::BasicLinUCB<funnel::kernels::Scalar> scalar(10, 12);
+    funnel::bandits::BasicLinUCB<Backend> other(10, 12);
+    CHECK(differing_choices(scalar, other, world, 3000) <= 1);
+    funnel::bandits::BasicSharedLinUCB<funnel::kernels::Scalar> shared_scalar(12);
+    funnel::bandits::BasicSharedLinUCB<Backend> shared_other(12);
+    CHECK(differing_rows(shared_scalar, shared_other, world, 1000) <= 1);
+}
+TEST_CASE_TEMPLATE_APPLY(lin_ucb_choices, HostBackends);

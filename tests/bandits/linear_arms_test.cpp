@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/bandits/linear_arms.hpp>
 
+#include "support/backends.hpp"
+
 #include <funnel/core/rng.hpp>
+#include <funnel/kernels/backend.hpp>
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <numeric>
 #include <vector>
 
 using funnel::Random;
@@ -24,7 +29,7 @@ std::vector<float> normals_of(Random& random, std::size_t n) {
 }
 
 // A = R^T R from the factors.
-std::vector<double> matrix_of(const LinearArms& arms) {
+std::vector<double> matrix_of(const LinearArms<>& arms) {
     const std::size_t d = arms.dimension();
     std::vector<double> a(d * d, 0.0);
     for (std::size_t i = 0; i < d; ++i) {
@@ -45,7 +50,7 @@ TEST_CASE("LinearArms: forgetting is a weighted sum, and its ridge stays between
             CAPTURE(d);
             CAPTURE(gamma);
             constexpr double lambda = 2.0;
-            LinearArms arms(1, d, lambda, gamma);
+            LinearArms<> arms(1, d, lambda, gamma);
             Random random(d);
             std::vector<double> sum(d * d, 0.0);
             std::vector<double> b(d, 0.0);
@@ -90,7 +95,7 @@ TEST_CASE("LinearArms: forgetting is a weighted sum, and its ridge stays between
 }
 
 TEST_CASE("LinearArms: with forgetting, a direction that no longer comes up keeps a bounded width") {
-    LinearArms arms(1, 3, 0.5, 0.9);
+    LinearArms<> arms(1, 3, 0.5, 0.9);
     for (int step = 0; step < 20'000; ++step) {
         arms.update(0, std::vector{1.0F, 0.0F, 0.0F}, 1.0F);
     }
@@ -103,8 +108,8 @@ TEST_CASE("LinearArms: with forgetting, a direction that no longer comes up keep
 }
 
 TEST_CASE("LinearArms: with forgetting, the estimates follow a world that changes") {
-    LinearArms forgets(1, 4, 1.0, 0.98);
-    LinearArms remembers(1, 4, 1.0, 1.0);
+    LinearArms<> forgets(1, 4, 1.0, 0.98);
+    LinearArms<> remembers(1, 4, 1.0, 1.0);
     Random random(5);
     for (int step = 0; step < 2000; ++step) {
         const auto x = normals_of(random, 4);
@@ -119,7 +124,7 @@ TEST_CASE("LinearArms: with forgetting, the estimates follow a world that change
 
 TEST_CASE("LinearArms: the largest numbers leave a model that is finite") {
     for (const double gamma : {1.0, 0.5}) {
-        LinearArms arms(1, 6, 1e-9, gamma);
+        LinearArms<> arms(1, 6, 1e-9, gamma);
         Random random(3);
         for (int step = 0; step < 2000; ++step) {
             auto x = normals_of(random, 6);
@@ -134,3 +139,46 @@ TEST_CASE("LinearArms: the largest numbers leave a model that is finite") {
         }
     }
 }
+
+// Backends differ by the rounding of float, u = 2^-24. With a column for b and an element for the rewards, A is the sum
+// of D_k U_k U_k^T over its rows, so these have the traces of A. An update takes d steps. Step k leaves x with an error
+// of at most 3 u |x|, which changes A by at most 6 u trace(A), and row k with one of 3 u, which together change A by 6 u
+// trace(A). So n updates and the solution of an estimate are those of A + E with
+//
+//     |E| <= e = 6 (d + 1) (n + 1) u trace(A)
+//
+// To first order, x^T A^-1 x then has an error of at most |A^-1| e times itself, and x^T theta of |x| |A^-1| e (1 +
+// |theta|), where |A^-1| <= 1 / lambda.
+TEST_CASE_TEMPLATE_DEFINE("LinearArms: backends agree up to the rounding of float", Backend, linear_arms_rounding) {
+    using funnel::kernels::Scalar;
+    constexpr double lambda = 1.0;
+    const auto norm = [](const std::vector<float>& x) {
+        return std::sqrt(std::inner_product(x.begin(), x.end(), x.begin(), 0.0));
+    };
+    for (std::uint64_t instance = 0; instance < 300; ++instance) {
+        Random random(8, instance);
+        const std::size_t d = 1 + random.below(40);
+        const std::size_t updates = random.below(60);
+        LinearArms<Scalar> scalar(1, d, lambda, 1.0);
+        LinearArms<Backend> other(1, d, lambda, 1.0);
+        double trace = lambda * static_cast<double>(d);
+        for (std::size_t n = 0; n < updates; ++n) {
+            const std::vector<float> x = normals_of(random, d);
+            const auto reward = static_cast<float>(random.normal());
+            scalar.update(0, x, reward);
+            other.update(0, x, reward);
+            trace += norm(x) * norm(x) + static_cast<double>(reward * reward);
+        }
+        const double e = 6.0 * static_cast<double>((d + 1) * (updates + 1)) * 0x1p-24 * trace;
+        const double theta = norm(scalar.factor(0).solution());
+        for (int question = 0; question < 10; ++question) {
+            const std::vector<float> x = normals_of(random, d);
+            const auto expected = scalar.estimates(x)[0];
+            const auto found = other.estimates(x)[0];
+            const double form = expected.width * expected.width;
+            CHECK(std::abs(found.mean - expected.mean) <= 2.0 * norm(x) / lambda * e * (1.0 + theta));
+            CHECK(std::abs(found.width * found.width - form) <= 2.0 * form / lambda * e);
+        }
+    }
+}
+TEST_CASE_TEMPLATE_APPLY(linear_arms_rounding, funnel::testing::HostBackends);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -64,6 +66,43 @@ double share_of_best(Policy& policy, const LinearWorld& world, std::size_t steps
         found += step >= steps / 2 && arm == world.best(context) ? 1 : 0;
     }
     return static_cast<double>(found) / static_cast<double>(steps - steps / 2);
+}
+
+/// In how many of the steps two policies choose different arms. Both learn the reward of the choice of the first.
+///
+/// Backends round differently: by about 1e-6 of what they compare. The two best of ten arms are about as far apart as 1,
+/// so about one choice in 10^6 may differ.
+template <class Policy, class Other>
+std::size_t differing_choices(Policy& policy, Other& other, const LinearWorld& world, std::size_t steps) {
+    std::size_t differing = 0;
+    for (std::size_t step = 0; step < steps; ++step) {
+        const auto x = world.context(step);
+        const std::size_t arm = policy.select(x);
+        differing += other.select(x) == arm ? 0U : 1U;
+        const float reward = world.reward(arm, x, step);
+        policy.update(arm, x, reward);
+        other.update(arm, x, reward);
+    }
+    return differing;
+}
+
+/// As differing_choices, for policies with one model: they choose among ten contexts.
+template <class Policy, class Other>
+std::size_t differing_rows(Policy& policy, Other& other, const LinearWorld& world, std::size_t steps) {
+    std::size_t differing = 0;
+    for (std::size_t step = 0; step < steps; ++step) {
+        Matrix<float> rows(10, policy.dimension());
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            const auto x = world.context(10 * step + i);
+            std::copy(x.begin(), x.end(), rows.row(i).begin());
+        }
+        const std::size_t row = policy.select(rows);
+        differing += other.select(rows) == row ? 0U : 1U;
+        const float reward = world.reward(0, world.context(10 * step + row), step);
+        policy.update(rows.row(row), reward);
+        other.update(rows.row(row), reward);
+    }
+    return differing;
 }
 
 }  // namespace funnel::testing

@@ -178,3 +178,19 @@ TEST_CASE(
     const std::vector<double> shapes(2, 0x1p53 + 1e9);
     CHECK(funnel::bandits::beta_top_k_probabilities(shapes, shapes, 1)[0] == Approx(0.5).epsilon(1e-6));
 }
+
+TEST_CASE("propensities: tiny shapes beside large ones have the probabilities of their mirror") {
+    // The log density of Beta(5e5, 4e-6) reaches to log-odds of 10^7, where a t and (a + b) log(1 + exp(t)) cancel.
+    const std::vector<double> a{5.158e5, 9e5, 1.2e8, 200.0};
+    const std::vector<double> b{3.798e-6, 1e-6, 1.8e-3, 3e5};
+    const std::size_t n = a.size();
+    for (std::size_t k = 1; k < n; ++k) {
+        const auto largest = funnel::bandits::beta_top_k_probabilities(a, b, k);
+        const auto smallest = funnel::bandits::beta_top_k_probabilities(b, a, n - k);
+        for (std::size_t i = 0; i < n; ++i) {
+            CAPTURE(k);
+            CAPTURE(i);
+            CHECK(std::abs(largest[i] - (1.0 - smallest[i])) < 2e-8);  // 1e-8 for each side
+        }
+    }
+}

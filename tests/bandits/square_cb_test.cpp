@@ -3,11 +3,13 @@
 
 #include "bandits/forged_values.hpp"
 #include "bandits/linear_world.hpp"
+#include "support/backends.hpp"
 #include "support/saved_contract.hpp"
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
+#include <funnel/kernels/backend.hpp>
 
 #include <doctest/doctest.h>
 
@@ -201,3 +203,11 @@ TEST_CASE("SquareCB: damage that only a check of the values finds") {
     CHECK(forged.are_rejected("gamma_exponent", 0, 1.5));
     CHECK(forged.are_rejected("gamma_exponent", 0, std::numeric_limits<double>::quiet_NaN()));
 }
+
+TEST_CASE_TEMPLATE_DEFINE("SquareCB: backends choose the same arms", Backend, square_cb_choices) {
+    const LinearWorld world(10, 12, 9);
+    funnel::bandits::BasicSquareCB<funnel::kernels::Scalar> scalar(10, 12);
+    funnel::bandits::BasicSquareCB<Backend> other(10, 12);
+    CHECK(differing_choices(scalar, other, world, 3000) <= 1);
+}
+TEST_CASE_TEMPLATE_APPLY(square_cb_choices, HostBackends);

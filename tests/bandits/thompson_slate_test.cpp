@@ -74,6 +74,13 @@ TEST_CASE("thompson_slate: edges") {
     CHECK(none.propensities == Values{0.0, 0.0});
 }
 
+TEST_CASE("thompson_slate: takes every posterior that ThompsonBeta may have") {
+    const Values largest{0x1p53 + 1e9};  // 2^53 rewards and the largest prior
+    const Values least{1e-6};
+    CHECK(thompson_slate(largest, least, 1).arms.size() == 1);
+    CHECK(thompson_slate(least, largest, 1).arms.size() == 1);
+}
+
 TEST_CASE("thompson_slate: rejects posteriors that are none") {
     CHECK_THROWS_AS((void)thompson_slate(Values{1}, Values{1, 1}, 1), InvalidArgument);
     CHECK_THROWS_AS((void)thompson_slate(Values{0}, Values{1}, 1), InvalidArgument);

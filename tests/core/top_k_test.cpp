@@ -37,7 +37,7 @@ TEST_CASE("top_k: worked by hand, ties go to the smaller position") {
 TEST_CASE("top_k: agrees with sorting everything, whatever the number of ties") {
     for (std::uint64_t trial = 0; trial < 300; ++trial) {
         Random random(21, trial);
-        const std::size_t n = random.below(60);
+        const std::size_t n = random.below(200);
         const std::uint64_t different = 1 + random.below(30);
         std::vector<float> scores(n);
         for (float& score : scores) {
@@ -106,6 +106,12 @@ TEST_CASE("top_k: a NaN is never taken, infinities are") {
     CHECK(top_k(scores, 5) == Hits{{4, infinity}, {1, 1.0F}, {2, -infinity}});
     CHECK(top_k(scores, 1) == Hits{{4, infinity}});
     CHECK(top_k(std::vector<float>(3, not_a_number), 2).empty());
+    CHECK(top_k(std::vector<float>(100, not_a_number), 2).empty());
+    std::vector<float> many(100, -infinity);
+    many[40] = not_a_number;
+    many[70] = 1.0F;
+    many[99] = infinity;
+    CHECK(top_k(many, 3) == Hits{{99, infinity}, {70, 1.0F}, {0, -infinity}});
 }
 
 TEST_CASE("top_k: k = 0, nothing to choose from, and more asked for than there is") {

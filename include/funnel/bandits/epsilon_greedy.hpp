@@ -32,7 +32,7 @@ struct EpsilonGreedyOptions {
 
 /// Epsilon-greedy: plays the arm with the best mean reward, and with probability epsilon any arm.
 ///
-///     epsilon_t = max(least_epsilon, epsilon / (1 + d t)),   t rewards so far
+///     epsilon_t = max(least_epsilon, epsilon / (1 + d t)),   t rewards so far, of removed arms too
 ///     P(first = i) = epsilon_t / n + (1 - epsilon_t) [i has the best mean]
 ///
 /// Each place of a slate is drawn like that from the arms left. Arms without plays count as the best ones; ties go to
@@ -79,6 +79,7 @@ public:
         require_below(arm, arms(), "EpsilonGreedy::update: arm");
         require_between(reward, -detail::largest_reward, detail::largest_reward, "EpsilonGreedy::update: reward");
         statistics_.add(arm, reward);
+        ++rewards_;
     }
 
     /// The probability of each arm to be selected first.
@@ -91,7 +92,7 @@ public:
 
     /// The current probability of a random arm.
     [[nodiscard]] double epsilon() const noexcept {
-        const auto t = static_cast<double>(statistics_.total_plays());
+        const auto t = static_cast<double>(rewards_);
         return std::max(options_.least_epsilon, options_.epsilon / (1.0 + options_.decay * t));
     }
 
@@ -113,6 +114,7 @@ public:
         file.value("least_epsilon", options_.least_epsilon);
         file.value("seed", options_.seed);
         file.value("step", step_);
+        file.value("all_rewards", rewards_);
         statistics_.write(file);
         file.save(path);
     }
@@ -130,16 +132,21 @@ public:
         file.check(math::is_finite(options.least_epsilon) && options.least_epsilon >= 0.0 &&
                        options.least_epsilon <= options.epsilon,
                    "least_epsilon", "must lie in [0, epsilon]");
-        return {options, detail::ArmStatistics::read(file, -detail::largest_reward, detail::largest_reward),
-                file.value<std::uint64_t>("step")};
+        EpsilonGreedy policy(options,
+                             detail::ArmStatistics::read(file, -detail::largest_reward, detail::largest_reward));
+        policy.step_ = file.value<std::uint64_t>("step");
+        policy.rewards_ = file.value<std::uint64_t>("all_rewards");
+        file.check(policy.rewards_ >= policy.statistics_.total_plays(), "all_rewards",
+                   "must be at least the rewards of the arms");
+        return policy;
     }
 
 private:
     static constexpr std::string_view kind = "bandits.EpsilonGreedy";
-    static constexpr std::uint32_t layout_version = 1;
+    static constexpr std::uint32_t layout_version = 2;
 
-    EpsilonGreedy(const EpsilonGreedyOptions& options, detail::ArmStatistics statistics, std::uint64_t step)
-        : options_(options), statistics_(std::move(statistics)), step_(step) {}
+    EpsilonGreedy(const EpsilonGreedyOptions& options, detail::ArmStatistics statistics)
+        : options_(options), statistics_(std::move(statistics)) {}
 
     [[nodiscard]] std::vector<double> means() const {
         std::vector<double> result(arms(), std::numeric_limits<double>::infinity());
@@ -154,6 +161,7 @@ private:
     EpsilonGreedyOptions options_;
     detail::ArmStatistics statistics_;
     std::uint64_t step_ = 0;
+    std::uint64_t rewards_ = 0;  // also of arms that were removed
 };
 
 }  // namespace bandits

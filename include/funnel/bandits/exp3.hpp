@@ -80,15 +80,18 @@ public:
         update(arm, reward, floor + (1.0 - options_.gamma) * share);
     }
 
-    /// Learns from one reward that arrives late: propensity is that of the time of the selection.
+    /// Learns from one reward that arrives late: propensity is that of the time of the selection. It may be below
+    /// gamma / n if arms were removed since; the step then is that of n = gamma / propensity arms.
     ///
-    /// Errors    InvalidArgument as above, or if propensity does not lie in [gamma / n, 1], up to rounding
+    /// Errors    InvalidArgument as above, or if propensity does not lie in (0, 1], up to rounding
     void update(std::size_t arm, double reward, double propensity) {
         require_below(arm, arms(), "Exp3::update: arm");
         require_between(reward, 0.0, 1.0, "Exp3::update: reward");
-        const double rate = options_.gamma / static_cast<double>(arms());
-        require_between(propensity, rate * (1.0 - 1e-9), 1.0 + 1e-9, "Exp3::update: propensity");
-        log_weights_[arm] += rate * reward / propensity;
+        require_positive(propensity, "Exp3::update: propensity");
+        require_between(propensity, 0.0, 1.0 + 1e-9, "Exp3::update: propensity");
+        // No step may exceed the reward: the bound of the regret needs steps of at most 1.
+        const double rate = std::min(options_.gamma / static_cast<double>(arms()), propensity);
+        log_weights_[arm] += reward * (rate / propensity);
         if (log_weights_[arm] > 0.0) {
             normalise();
         } else {

@@ -36,6 +36,12 @@ concept UpperBound =
         { index.parameter() } -> std::same_as<double>;
     };
 
+/// An index that also computes the bounds of many arms at once: bounds(arms, log of all plays, out). The results must
+/// be those of each arm alone.
+template <class I>
+concept ManyUpperBounds = UpperBound<I> && requires(const I& index, std::span<const ArmSummary> arms, double log_total,
+                                                    std::span<double> out) { index.bounds(arms, log_total, out); };
+
 /// The policy that plays the arms with the highest upper confidence bounds: UCB1, UCBTuned and KLUCB.
 ///
 /// Arms without plays come first; ties go to the smaller arm. The choice is not random: the propensity of the first arm
@@ -78,12 +84,26 @@ public:
         std::vector<double> result(arms(), std::numeric_limits<double>::infinity());
         const std::uint64_t total = statistics_.total_plays();
         const double log_total = total > 0 ? funnel::detail::portable_log(static_cast<double>(total)) : 0.0;
-        for (std::size_t i = 0; i < arms(); ++i) {
-            if (statistics_.plays(i) > 0) {
-                result[i] = index_(ArmSummary{.mean = statistics_.mean(i),
-                                              .variance = statistics_.variance(i),
-                                              .plays = statistics_.plays(i)},
-                                   log_total);
+        if constexpr (ManyUpperBounds<Index>) {
+            std::vector<ArmSummary> played;
+            played.reserve(arms());
+            for (std::size_t i = 0; i < arms(); ++i) {
+                if (statistics_.plays(i) > 0) {
+                    played.push_back(summary(i));
+                }
+            }
+            std::vector<double> bounds(played.size());
+            index_.bounds(played, log_total, bounds);
+            for (std::size_t i = 0, next = 0; i < arms(); ++i) {
+                if (statistics_.plays(i) > 0) {
+                    result[i] = bounds[next++];
+                }
+            }
+        } else {
+            for (std::size_t i = 0; i < arms(); ++i) {
+                if (statistics_.plays(i) > 0) {
+                    result[i] = index_(summary(i), log_total);
+                }
             }
         }
         return result;
@@ -120,6 +140,11 @@ private:
 
     IndexPolicy(const Index& index, detail::ArmStatistics statistics)
         : index_(index), statistics_(std::move(statistics)) {}
+
+    // The arm must have been played.
+    [[nodiscard]] ArmSummary summary(std::size_t arm) const noexcept {
+        return {.mean = statistics_.mean(arm), .variance = statistics_.variance(arm), .plays = statistics_.plays(arm)};
+    }
 
     Index index_;
     detail::ArmStatistics statistics_;

@@ -11,6 +11,7 @@
 #include <funnel/core/options.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/io/container.hpp>
+#include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/gemv.hpp>
 
 #include <algorithm>
@@ -39,8 +40,9 @@ inline constexpr double least_scale = 1e-9;  // widths times it must not underfl
 inline constexpr double largest_scale = 1e9;
 
 // theta + v R^-1 z with z standard normal: mean theta, covariance v^2 A^-1.
-[[nodiscard]] inline std::vector<float> draw_coefficients(const linalg::CholeskyFactor<float>& factor, double scale,
-                                                          Random random) {
+template <kernels::HostBackend Backend>
+[[nodiscard]] std::vector<float> draw_coefficients(const linalg::CholeskyFactor<float, Backend>& factor, double scale,
+                                                   Random random) {
     std::vector<double> z(factor.dimension());
     for (double& element : z) {
         element = random.normal();
@@ -61,10 +63,11 @@ inline constexpr double largest_scale = 1e9;
 ///
 /// Cost      select, score: O(arms d^2);  draw, update: O(d^2);  memory: O(arms d^2)
 /// Source    Agrawal & Goyal, "Thompson sampling for contextual bandits with linear payoffs", ICML 2013
-class LinTS {
+template <kernels::HostBackend Backend = kernels::DefaultBackend>
+class BasicLinTS {
 public:
     /// Errors    InvalidArgument if arms or dimension is 0, or an option is out of range
-    LinTS(std::size_t arms, std::size_t dimension, const LinTSOptions& options = {})
+    BasicLinTS(std::size_t arms, std::size_t dimension, const LinTSOptions& options = {})
         : arms_(arms, dimension, options.lambda, options.forgetting), scale_(options.scale), seed_(options.seed) {
         require_between(scale_, detail::least_scale, detail::largest_scale, "LinTS: scale");
     }
@@ -138,10 +141,10 @@ public:
     }
 
     /// Errors    IOError;  CorruptData if the file is damaged or holds something else
-    [[nodiscard]] static LinTS load(const std::string& path) {
+    [[nodiscard]] static BasicLinTS load(const std::string& path) {
         const io::ContainerReader file(path, kind, layout_version);
-        LinTS policy(detail::LinearArms::read(file), file.value<double>("scale"), file.value<std::uint64_t>("seed"),
-                     file.value<std::uint64_t>("decisions"));
+        BasicLinTS policy(detail::LinearArms<Backend>::read(file), file.value<double>("scale"),
+                          file.value<std::uint64_t>("seed"), file.value<std::uint64_t>("decisions"));
         file.check(math::is_finite(policy.scale_) && policy.scale_ >= detail::least_scale &&
                        policy.scale_ <= detail::largest_scale,
                    "scale", "must lie in [1e-9, 1e9]");
@@ -152,7 +155,7 @@ private:
     static constexpr std::string_view kind = "bandits.LinTS";
     static constexpr std::uint32_t layout_version = 1;
 
-    LinTS(detail::LinearArms arms, double scale, std::uint64_t seed, std::uint64_t decisions)
+    BasicLinTS(detail::LinearArms<Backend> arms, double scale, std::uint64_t seed, std::uint64_t decisions)
         : arms_(std::move(arms)), scale_(scale), seed_(seed), decisions_(decisions) {}
 
     [[nodiscard]] std::size_t best_draw(std::span<const ArmEstimate> estimates) {
@@ -194,11 +197,13 @@ private:
         return probabilities;
     }
 
-    detail::LinearArms arms_;  // first: its assignment may throw
+    detail::LinearArms<Backend> arms_;  // first: its assignment may throw
     double scale_;
     std::uint64_t seed_;
     std::uint64_t decisions_ = 0;
 };
+
+using LinTS = BasicLinTS<>;
 
 /// Probabilities from a number of draws.
 struct SampledPropensities {
@@ -213,10 +218,11 @@ struct SampledPropensities {
 ///
 /// Cost      select: O(d^2 + rows d);  update, draw: O(d^2);  memory: O(d^2)
 /// Source    Agrawal & Goyal, "Thompson sampling for contextual bandits with linear payoffs", ICML 2013 (algorithm 1)
-class SharedLinTS {
+template <kernels::HostBackend Backend = kernels::DefaultBackend>
+class BasicSharedLinTS {
 public:
     /// Errors    InvalidArgument if dimension is 0, or an option is out of range
-    explicit SharedLinTS(std::size_t dimension, const LinTSOptions& options = {})
+    explicit BasicSharedLinTS(std::size_t dimension, const LinTSOptions& options = {})
         : model_(1, dimension, options.lambda, options.forgetting), scale_(options.scale), seed_(options.seed) {
         require_between(scale_, detail::least_scale, detail::largest_scale, "SharedLinTS: scale");
     }
@@ -234,7 +240,7 @@ public:
         check(contexts);
         const auto theta = draw(decisions_++);
         std::vector<float> values(contexts.rows());
-        kernels::gemv(contexts, theta, values);
+        kernels::gemv<Backend>(contexts, theta, values);
         return static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin());
     }
 
@@ -262,7 +268,7 @@ public:
         for (std::size_t number = 0; number < draws; ++number) {
             Random random(seed_, stream("shared_lin_ts.propensities").substream(decisions_), number);
             std::generate(z.begin(), z.end(), [&] { return static_cast<float>(random.normal()); });
-            kernels::gemv(whitened, z, noise);
+            kernels::gemv<Backend>(whitened, z, noise);
             for (std::size_t i = 0; i < n; ++i) {
                 values[i] = estimates[i].mean + scale_ * static_cast<double>(noise[i]);
             }
@@ -305,10 +311,10 @@ public:
     }
 
     /// Errors    IOError;  CorruptData if the file is damaged or holds something else
-    [[nodiscard]] static SharedLinTS load(const std::string& path) {
+    [[nodiscard]] static BasicSharedLinTS load(const std::string& path) {
         const io::ContainerReader file(path, kind, layout_version);
-        SharedLinTS policy(detail::LinearArms::read(file), file.value<double>("scale"),
-                           file.value<std::uint64_t>("seed"), file.value<std::uint64_t>("decisions"));
+        BasicSharedLinTS policy(detail::LinearArms<Backend>::read(file), file.value<double>("scale"),
+                                file.value<std::uint64_t>("seed"), file.value<std::uint64_t>("decisions"));
         file.check(policy.model_.size() == 1, "updates", "must have a number for one model");
         file.check(math::is_finite(policy.scale_) && policy.scale_ >= detail::least_scale &&
                        policy.scale_ <= detail::largest_scale,
@@ -320,7 +326,7 @@ private:
     static constexpr std::string_view kind = "bandits.SharedLinTS";
     static constexpr std::uint32_t layout_version = 1;
 
-    SharedLinTS(detail::LinearArms model, double scale, std::uint64_t seed, std::uint64_t decisions)
+    BasicSharedLinTS(detail::LinearArms<Backend> model, double scale, std::uint64_t seed, std::uint64_t decisions)
         : model_(std::move(model)), scale_(scale), seed_(seed), decisions_(decisions) {}
 
     void check(MatrixView<const float> contexts) const {
@@ -328,11 +334,13 @@ private:
         detail::require_contexts(contexts, dimension());
     }
 
-    detail::LinearArms model_;  // first: its assignment may throw
+    detail::LinearArms<Backend> model_;  // first: its assignment may throw
     double scale_;
     std::uint64_t seed_;
     std::uint64_t decisions_ = 0;
 };
+
+using SharedLinTS = BasicSharedLinTS<>;
 
 }  // namespace bandits
 }  // namespace FUNNEL_ABI

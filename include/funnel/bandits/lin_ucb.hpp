@@ -7,6 +7,7 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/io/container.hpp>
+#include <funnel/kernels/backend.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -53,10 +54,11 @@ namespace detail {
 ///
 /// Cost      select, score: O(arms d^2);  update: O(d^2), no allocation;  memory: O(arms d^2)
 /// Source    Li et al., "A contextual-bandit approach to personalized news article recommendation", WWW 2010 (3.1)
-class LinUCB {
+template <kernels::HostBackend Backend = kernels::DefaultBackend>
+class BasicLinUCB {
 public:
     /// Errors    InvalidArgument if arms or dimension is 0, or an option is out of range
-    LinUCB(std::size_t arms, std::size_t dimension, const LinUCBOptions& options = {})
+    BasicLinUCB(std::size_t arms, std::size_t dimension, const LinUCBOptions& options = {})
         : arms_(arms, dimension, options.lambda, options.forgetting), alpha_(options.alpha) {
         require_not_negative(alpha_, "LinUCB: alpha");
     }
@@ -117,22 +119,24 @@ public:
     }
 
     /// Errors    IOError;  CorruptData if the file is damaged or holds something else
-    [[nodiscard]] static LinUCB load(const std::string& path) {
+    [[nodiscard]] static BasicLinUCB load(const std::string& path) {
         const io::ContainerReader file(path, kind, layout_version);
         const auto alpha = file.value<double>("alpha");
         file.check(math::is_finite(alpha) && alpha >= 0.0, "alpha", "must be finite and >= 0");
-        return {detail::LinearArms::read(file), alpha};
+        return {detail::LinearArms<Backend>::read(file), alpha};
     }
 
 private:
     static constexpr std::string_view kind = "bandits.LinUCB";
     static constexpr std::uint32_t layout_version = 1;
 
-    LinUCB(detail::LinearArms arms, double alpha) : arms_(std::move(arms)), alpha_(alpha) {}
+    BasicLinUCB(detail::LinearArms<Backend> arms, double alpha) : arms_(std::move(arms)), alpha_(alpha) {}
 
-    detail::LinearArms arms_;  // first: its assignment may throw
+    detail::LinearArms<Backend> arms_;  // first: its assignment may throw
     double alpha_;
 };
+
+using LinUCB = BasicLinUCB<>;
 
 /// LinUCB with one linear model for all arms: an arm is a row of features of this request, so arms may come and go,
 /// and what is learned from one holds for all.
@@ -141,10 +145,11 @@ private:
 ///
 /// Cost      select, score: O(rows d^2);  update: O(d^2), no allocation;  memory: O(d^2)
 /// Source    Chu et al., "Contextual bandits with linear payoff functions", AISTATS 2011 (algorithm 1)
-class SharedLinUCB {
+template <kernels::HostBackend Backend = kernels::DefaultBackend>
+class BasicSharedLinUCB {
 public:
     /// Errors    InvalidArgument if dimension is 0, or an option is out of range
-    explicit SharedLinUCB(std::size_t dimension, const LinUCBOptions& options = {})
+    explicit BasicSharedLinUCB(std::size_t dimension, const LinUCBOptions& options = {})
         : model_(1, dimension, options.lambda, options.forgetting), alpha_(options.alpha) {
         require_not_negative(alpha_, "LinUCB: alpha");
     }
@@ -186,11 +191,11 @@ public:
     }
 
     /// Errors    IOError;  CorruptData if the file is damaged or holds something else
-    [[nodiscard]] static SharedLinUCB load(const std::string& path) {
+    [[nodiscard]] static BasicSharedLinUCB load(const std::string& path) {
         const io::ContainerReader file(path, kind, layout_version);
         const auto alpha = file.value<double>("alpha");
         file.check(math::is_finite(alpha) && alpha >= 0.0, "alpha", "must be finite and >= 0");
-        auto model = detail::LinearArms::read(file);
+        auto model = detail::LinearArms<Backend>::read(file);
         file.check(model.size() == 1, "updates", "must have a number for one model");
         return {std::move(model), alpha};
     }
@@ -199,11 +204,13 @@ private:
     static constexpr std::string_view kind = "bandits.SharedLinUCB";
     static constexpr std::uint32_t layout_version = 1;
 
-    SharedLinUCB(detail::LinearArms model, double alpha) : model_(std::move(model)), alpha_(alpha) {}
+    BasicSharedLinUCB(detail::LinearArms<Backend> model, double alpha) : model_(std::move(model)), alpha_(alpha) {}
 
-    detail::LinearArms model_;  // first: its assignment may throw
+    detail::LinearArms<Backend> model_;  // first: its assignment may throw
     double alpha_;
 };
+
+using SharedLinUCB = BasicSharedLinUCB<>;
 
 }  // namespace bandits
 }  // namespace FUNNEL_ABI

@@ -7,6 +7,7 @@
 #include <funnel/core/options.hpp>
 #include <funnel/core/portable_math.hpp>
 #include <funnel/io/container.hpp>
+#include <funnel/kernels/backend.hpp>
 #include <funnel/linalg/cholesky_update.hpp>
 
 #include <algorithm>
@@ -71,8 +72,11 @@ inline void require_contexts(MatrixView<const float> contexts, std::size_t dimen
 /// and leave A singular; so each update brings the next of its elements back to lambda, in turn, and as many of them
 /// that none falls much below lambda / 2. They are rotations too, so that no update needs more than O(d^2), unless the
 /// memory of 1 / (1 - gamma) observations is shorter than d.
+template <kernels::HostBackend Backend = kernels::DefaultBackend>
 class LinearArms {
 public:
+    using Factor = linalg::CholeskyFactor<float, Backend>;
+
     LinearArms(std::size_t arms, std::size_t dimension, double lambda, double forgetting)
         : dimension_(dimension), lambda_(lambda), forgetting_(forgetting) {
         require_at_least(arms, 1, "linear bandit: arms");
@@ -93,13 +97,11 @@ public:
     [[nodiscard]] double lambda() const noexcept { return lambda_; }
     [[nodiscard]] double forgetting() const noexcept { return forgetting_; }
     [[nodiscard]] std::uint64_t updates(std::size_t arm) const noexcept { return arms_[arm].updates; }
-    [[nodiscard]] const linalg::CholeskyFactor<float>& factor(std::size_t arm) const noexcept FUNNEL_LIFETIMEBOUND {
+    [[nodiscard]] const Factor& factor(std::size_t arm) const noexcept FUNNEL_LIFETIMEBOUND {
         return arms_[arm].factor;
     }
 
-    void add(std::size_t count) {
-        arms_.insert(arms_.end(), count, Arm{linalg::CholeskyFactor<float>(dimension_, lambda_)});
-    }
+    void add(std::size_t count) { arms_.insert(arms_.end(), count, Arm{Factor(dimension_, lambda_)}); }
 
     void update(std::size_t arm, std::span<const float> context, const float& reward) {
         require_below(arm, arms_.size(), "linear bandit: arm");
@@ -201,7 +203,7 @@ public:
 
 private:
     struct Arm {
-        linalg::CholeskyFactor<float> factor;
+        Factor factor;
         std::uint64_t updates = 0;
     };
 

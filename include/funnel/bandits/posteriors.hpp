@@ -130,7 +130,9 @@ public:
 
     void log_density(std::size_t i, const Nodes& t, const Nodes& shared, Nodes& out) const noexcept {
         const Arm& arm = arms_[i];
-        if (arm.a + arm.b > 1e6) {  // the terms below cancel
+        // The terms below cancel. A tiny shape beside a large one reaches far: to about 30 / shape.
+        const double farthest = std::max(math::abs(t.front()), math::abs(t.back()));
+        if ((arm.a + arm.b) * std::max(1.0, 0.1 * farthest) > 1e6) {
             for (std::size_t m = 0; m < out.size(); ++m) {
                 out[m] = arm.log_peak + arm.below_peak(t[m] - arm.mode);
             }

@@ -13,6 +13,13 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace bandits {
 
+namespace detail {
+
+inline constexpr double least_shape = 1e-6;
+inline constexpr double largest_shape = 0x1p54;  // a policy may have 2^53 rewards, and a prior
+
+}  // namespace detail
+
 /// Exact probabilities that the draw of each beta distribution is among the k largest of one draw from each: for k = 1,
 /// the propensities of Thompson sampling.
 ///
@@ -21,17 +28,17 @@ namespace bandits {
 /// The integral is computed in log-odds, in panels with 16 Gauss-Legendre nodes each, as wide as the narrowest
 /// distribution there. Panels are halved until the probabilities sum to k.
 ///
-/// Shapes    a, b: n, in [1e-6, 2^54]: a policy may have 2^53 rewards, and a prior
+/// Shapes    a, b: n, in [1e-6, 2^54]
 /// Returns   n probabilities with sum min(k, n); their error is below 1e-8 if a + b < 1e9
-/// Cost      O(n k) per node; about 200 nodes if all arms are alike
+/// Cost      O(n k) per node; about 200 nodes if all arms are alike;  memory: 128 (n + 1) k bytes
 /// Errors    InvalidArgument if the shapes differ, a shape is out of range, or the probabilities of the arms do not
 ///           approach the sums that they must have
 [[nodiscard]] inline std::vector<double> beta_top_k_probabilities(std::span<const double> a, std::span<const double> b,
                                                                   std::size_t k) {
     require_equal(b.size(), a.size(), "beta_top_k_probabilities: size of b");
     for (std::size_t i = 0; i < a.size(); ++i) {
-        require_between(a[i], 1e-6, 0x1p54, "beta_top_k_probabilities: a");
-        require_between(b[i], 1e-6, 0x1p54, "beta_top_k_probabilities: b");
+        require_between(a[i], detail::least_shape, detail::largest_shape, "beta_top_k_probabilities: a");
+        require_between(b[i], detail::least_shape, detail::largest_shape, "beta_top_k_probabilities: b");
     }
     return detail::top_k_probabilities(detail::BetaPosteriors(a, b), k);
 }

@@ -10,6 +10,7 @@
 #include <funnel/core/portable_math.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/io/container.hpp>
+#include <funnel/kernels/backend.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -74,10 +75,11 @@ struct SquareCBOptions {
 /// Cost      select, propensities: O(arms d^2);  update: O(d^2);  memory: O(arms d^2)
 /// Source    Foster & Rakhlin, "Beyond UCB: optimal and efficient contextual bandits with regression oracles", ICML
 ///           2020 (algorithm 1); gamma grows as in Vowpal Wabbit
-class SquareCB {
+template <kernels::HostBackend Backend = kernels::DefaultBackend>
+class BasicSquareCB {
 public:
     /// Errors    InvalidArgument if arms or dimension is 0, or an option is out of range
-    SquareCB(std::size_t arms, std::size_t dimension, const SquareCBOptions& options = {})
+    BasicSquareCB(std::size_t arms, std::size_t dimension, const SquareCBOptions& options = {})
         : arms_(arms, dimension, options.lambda, options.forgetting),
           gamma_scale_(options.gamma_scale),
           gamma_exponent_(options.gamma_exponent),
@@ -145,9 +147,9 @@ public:
     }
 
     /// Errors    IOError;  CorruptData if the file is damaged or holds something else
-    [[nodiscard]] static SquareCB load(const std::string& path) {
+    [[nodiscard]] static BasicSquareCB load(const std::string& path) {
         const io::ContainerReader file(path, kind, layout_version);
-        SquareCB policy(detail::LinearArms::read(file));
+        BasicSquareCB policy(detail::LinearArms<Backend>::read(file));
         policy.gamma_scale_ = file.value<double>("gamma_scale");
         policy.gamma_exponent_ = file.value<double>("gamma_exponent");
         policy.seed_ = file.value<std::uint64_t>("seed");
@@ -166,7 +168,7 @@ private:
     static constexpr std::uint32_t layout_version = 1;
     static constexpr double largest_gamma_scale = 1e9;
 
-    explicit SquareCB(detail::LinearArms arms) : arms_(std::move(arms)) {}
+    explicit BasicSquareCB(detail::LinearArms<Backend> arms) : arms_(std::move(arms)) {}
 
     [[nodiscard]] std::vector<double> propensities_of(std::span<const ArmEstimate> estimates) const {
         std::vector<double> means;
@@ -181,13 +183,15 @@ private:
         return position_of(probabilities, Random(seed_, stream("square_cb.choices"), decisions_++).uniform());
     }
 
-    detail::LinearArms arms_;  // first: its assignment may throw
+    detail::LinearArms<Backend> arms_;  // first: its assignment may throw
     double gamma_scale_ = 0.0;
     double gamma_exponent_ = 0.0;
     std::uint64_t seed_ = 0;
     std::uint64_t decisions_ = 0;
     std::uint64_t updates_ = 0;  ///< of all arms
 };
+
+using SquareCB = BasicSquareCB<>;
 
 }  // namespace bandits
 }  // namespace FUNNEL_ABI

@@ -245,7 +245,7 @@ public:
 private:
     static constexpr std::string_view kind = "bandits.ThompsonBeta";
     static constexpr std::uint32_t layout_version = 1;
-    static constexpr double least_prior = 1e-6;  // the logarithms of draws stay finite
+    static constexpr double least_prior = detail::least_shape;
     static constexpr double largest_prior = 1e9;
 
     struct Counts {

@@ -38,7 +38,7 @@ struct ThompsonSlate {
 /// same answer, and a log can be replayed. So arms may also differ from decision to decision, for example where a user
 /// has seen some of them. Posteriors: those of ThompsonBeta::alpha and beta.
 ///
-/// Shapes    alphas, betas: n, in [1e-6, 2^53];  decision: number of the request, another one for each draw
+/// Shapes    alphas, betas: n, in [1e-6, 2^54];  decision: number of the request, another one for each draw
 /// Returns   min(k, n) arms; propensities with sum min(k, n), exact as those of beta_top_k_probabilities
 /// Cost      that of beta_top_k_probabilities: the draws take a few nanoseconds per arm
 /// Errors    InvalidArgument if the shapes differ, or a value is out of range
@@ -46,13 +46,11 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend>
 [[nodiscard]] ThompsonSlate thompson_slate(std::span<const double> alphas, std::span<const double> betas,
                                            std::uint64_t decision, const ThompsonSlateOptions& options = {}) {
     require_equal(betas.size(), alphas.size(), "thompson_slate: size of betas");
-    constexpr double least = 1e-6;
-    constexpr double most = 9007199254740992.0;  // 2^53
     std::vector<float> a(alphas.size());
     std::vector<float> b(betas.size());
     for (std::size_t i = 0; i < alphas.size(); ++i) {
-        require_between(alphas[i], least, most, "thompson_slate: alpha");
-        require_between(betas[i], least, most, "thompson_slate: beta");
+        require_between(alphas[i], detail::least_shape, detail::largest_shape, "thompson_slate: alpha");
+        require_between(betas[i], detail::least_shape, detail::largest_shape, "thompson_slate: beta");
         a[i] = static_cast<float>(alphas[i]);
         b[i] = static_cast<float>(betas[i]);
     }

@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstdint>
 #include <numbers>
+#include <utility>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -20,9 +21,10 @@ namespace detail {
 template <std::size_t N>
 [[nodiscard]] inline double polynomial(const std::array<double, N>& coefficients, double x) noexcept {
     double sum = coefficients[N - 1];
-    for (std::size_t i = N - 1; i-- > 0;) {
-        sum = math::fma(sum, x, coefficients[i]);
-    }
+    // Unrolled here, because a compiler vectorizes only loops without loops in them.
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+        ((sum = math::fma(sum, x, coefficients[N - 2 - I])), ...);
+    }(std::make_index_sequence<N - 1>{});
     return sum;
 }
 
@@ -31,12 +33,10 @@ template <std::size_t N>
 [[nodiscard]] inline double portable_log(double x) noexcept {
     FUNNEL_ASSERT(x >= std::numeric_limits<double>::min() && math::is_finite(x));
     const auto bits = std::bit_cast<std::uint64_t>(x);
-    auto exponent = static_cast<int>(bits >> 52) - 1023;
-    auto mantissa = std::bit_cast<double>((bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000);
-    if (mantissa > std::numbers::sqrt2) {
-        mantissa *= 0.5;
-        ++exponent;
-    }
+    const auto significand = std::bit_cast<double>((bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000);
+    const bool is_large = significand > std::numbers::sqrt2;  // chooses constants, so that loops vectorize
+    const int exponent = static_cast<int>(bits >> 52) - (is_large ? 1022 : 1023);
+    const double mantissa = significand * (is_large ? 0.5 : 1.0);
     const double s = (mantissa - 1.0) / (mantissa + 1.0);  // log m = 2 (s + s^3/3 + s^5/5 + ...), |s| < 0.172
     constexpr std::array series{1.0,      1.0 / 3,  1.0 / 5,  1.0 / 7,  1.0 / 9, 1.0 / 11,
                                 1.0 / 13, 1.0 / 15, 1.0 / 17, 1.0 / 19, 1.0 / 21};

@@ -133,7 +133,20 @@ std::span<Scored<Id>> top_k(std::span<const float> scores,
                             std::type_identity_t<std::span<Scored<Id>>> out FUNNEL_LIFETIMEBOUND) noexcept {
     FUNNEL_ASSERT(detail::holds_positions<Id>(scores.size()));
     TopK<Id> best(out);
-    for (std::size_t i = 0; i < scores.size(); ++i) {
+    constexpr std::size_t block = 32;
+    std::size_t i = 0;
+    for (; scores.size() - i >= block; i += block) {
+        // Most blocks have no score that may enter. This loop has no branch, so compilers vectorize it.
+        const float threshold = best.threshold();
+        int enter = 0;
+        for (std::size_t j = 0; j < block; ++j) {
+            enter |= scores[i + j] >= threshold ? 1 : 0;
+        }
+        for (std::size_t j = enter != 0 ? 0 : block; j < block; ++j) {
+            best.push(static_cast<Id>(i + j), scores[i + j]);
+        }
+    }
+    for (; i < scores.size(); ++i) {
         best.push(static_cast<Id>(i), scores[i]);
     }
     return best.finish();

@@ -25,7 +25,7 @@ namespace kernels {
 /// So a draw depends on nothing but key, step, i, a[i] and b[i]. Draws are floats: spreads below 1e-6 of the value are
 /// not resolved, values closer than 3e-8 to 1 become 1, and values below 1e-37 become 0; see beta_logit.
 ///
-/// Shapes    a, b: n, in [1e-6, 2^53];  out: n <= 2^32, apart from a and b (not checked)
+/// Shapes    a, b: n, in [1e-6, 2^54];  out: n <= 2^32, apart from a and b (not checked)
 /// Cost      O(n): about 1.1 attempts per draw, 1.9 if a = b = 1; no allocation
 /// Source    Marsaglia and Tsang, "A simple method for generating gamma variables", TOMS 2000
 template <HostBackend Backend = DefaultBackend>

@@ -53,7 +53,9 @@ struct EigenPairs {
 ///
 ///     rows^T rows = W diag(values) W^T,   vectors = rows W diag(values)^(-1/2)
 ///
-/// An eigenvalue of at most eigen_tolerance(min(n, d)) times the largest counts as zero.
+/// An eigenvalue of at most eigen_tolerance(min(n, d)) times the largest counts as zero. If n > d, the vectors of small
+/// eigenvalues are orthogonal to the others only up to about 1e-16 times the ratio of the largest eigenvalue to theirs:
+/// 1e-4 where a singular value is 1e-6 of the largest.
 ///
 /// Shapes    rows: n x d, finite (not checked);  values: rank;  vectors: n x rank
 /// Cost      O(n d min(n, d) + min(n, d)^3) time, O(n d) memory

@@ -35,7 +35,7 @@ struct BetaDraw {
 
 /// beta of kernels/beta.hpp on device memory, one thread per draw, with the same bits.
 ///
-/// Shapes    a, b: n, in [1e-6, 2^53];  out: n <= 2^32 (not checked)
+/// Shapes    a, b: n, in [1e-6, 2^54];  out: n <= 2^32 (not checked)
 template <class System>
 void beta(Device<System>, DeviceSpan<const float> a, DeviceSpan<const float> b, std::array<std::uint32_t, 2> key,
           std::uint64_t step, DeviceSpan<float> out) {

@@ -143,21 +143,30 @@ struct BetaLanes {
         }
     };
 
+    /// Of the draws from `position` on.
+    [[nodiscard, gnu::always_inline]] static inline Counter counter(std::size_t position, std::uint64_t step,
+                                                                    std::array<std::uint32_t, 2> key) noexcept {
+        return {L::add_words(L::iota(), L::all_words(static_cast<std::uint32_t>(position))), step, key};
+    }
+
+    using Memory = std::array<std::array<std::uint32_t, L::size>, 4>;  // the four words of each lane's block
+
     struct Attempt {
         Float drawn;
         Mask is_done;  // in the lanes that need no second attempt and no logarithm to know it
     };
 
-    /// Attempt 0, for shapes of at least 1: all that most draws need.
+    /// The first attempt, for shapes of at least 1: all that most draws need.
     template <bool IsLogit>
     [[nodiscard, gnu::always_inline]] static inline Attempt first_attempt(Float a, Float b,
-                                                                          const Counter& counter) noexcept {
+                                                                          const Memory& words) noexcept {
+        const auto load = [&](std::size_t word)
+                              __attribute__((always_inline)) { return L::load_words(words[word].data()); };
         const GammaShape first(a);
         const GammaShape second(b);
-        const auto words = counter.words(0);
-        const NormalPair normal = normals_of(words[0], words[1]);
-        const Mask is_done = L::both(first.is_surely_accepted(normal.x, uniform_of(words[2])),
-                                     second.is_surely_accepted(normal.y, uniform_of(words[3])));
+        const NormalPair normal = normals_of(load(0), load(1));
+        const Mask is_done = L::both(first.is_surely_accepted(normal.x, uniform_of(load(2))),
+                                     second.is_surely_accepted(normal.y, uniform_of(load(3))));
         return {ratio<IsLogit>(first, second, first.cube_root(normal.x), second.cube_root(normal.y)), is_done};
     }
 
@@ -215,48 +224,69 @@ struct BetaLanes {
 template <class Arch>
 concept HasLanes = requires { Lanes<Arch>::size; };
 
-// Most draws are done after one attempt. The others wait until they fill all lanes, and start again.
+// Most draws are done after one attempt. The others wait until they fill all lanes, and start again. Four batches are
+// transformed together: a single one would mostly wait for its own results. Their Philox blocks go through memory, two
+// and two, because the registers do not hold the words of four.
 template <class L, bool IsLogit>
 void beta_draws(std::span<const float> a, std::span<const float> b, std::array<std::uint32_t, 2> key,
                 std::uint64_t step, std::span<float> out) noexcept {
-    std::array<std::uint32_t, 2 * L::size> waiting{};  // positions
+    using Four = Twice<Twice<L>>;
+    std::array<std::uint32_t, Four::size + L::size> waiting{};  // positions
     std::size_t count = 0;
     const auto draw_waiting = [&] {
         std::array<float, L::size> some_a;
         std::array<float, L::size> some_b;
         std::array<float, L::size> drawn;
         const std::size_t taken = std::min(count, L::size);
+        count -= taken;
+        const std::uint32_t* const positions = waiting.data() + count;
         for (std::size_t j = 0; j < L::size; ++j) {
-            some_a[j] = j < taken ? a[waiting[j]] : 100.0F;  // accepted soon in the lanes that nobody reads
-            some_b[j] = j < taken ? b[waiting[j]] : 100.0F;
+            some_a[j] = j < taken ? a[positions[j]] : 100.0F;  // accepted soon in the lanes that nobody reads
+            some_b[j] = j < taken ? b[positions[j]] : 100.0F;
         }
         L::store(drawn.data(), BetaLanes<L>::template draw<IsLogit>(L::load(some_a.data()), L::load(some_b.data()),
-                                                                    {L::load_words(waiting.data()), step, key}));
+                                                                    {L::load_words(positions), step, key}));
         for (std::size_t j = 0; j < taken; ++j) {
-            out[waiting[j]] = drawn[j];
+            out[positions[j]] = drawn[j];
         }
-        count -= taken;
-        std::copy_n(waiting.begin() + L::size, L::size, waiting.begin());
     };
 
     std::size_t i = 0;
-    for (; out.size() - i >= L::size; i += L::size) {
-        const auto position = static_cast<std::uint32_t>(i);
-        const typename BetaLanes<L>::Counter counter{L::add_words(L::iota(), L::all_words(position)), step, key};
-        const auto as = L::load(a.data() + i);
-        const auto bs = L::load(b.data() + i);
-        if (L::any(L::either(L::is_less(as, L::all(1.0F)), L::is_less(bs, L::all(1.0F))))) {
-            L::store(out.data() + i, BetaLanes<L>::template draw<IsLogit>(as, bs, counter));
-            continue;
+    // As many draws as W has lanes. V: a W, or half of one.
+    const auto draw_next = [&]<class W, class V>(W, V) __attribute__((always_inline)) {
+        const auto as = W::load(a.data() + i);
+        const auto bs = W::load(b.data() + i);
+        if (W::any(W::either(W::is_less(as, W::all(1.0F)), W::is_less(bs, W::all(1.0F))))) {
+            for (const std::size_t end = i + W::size; i < end; i += L::size) {
+                L::store(out.data() + i,
+                         BetaLanes<L>::template draw<IsLogit>(L::load(a.data() + i), L::load(b.data() + i),
+                                                              BetaLanes<L>::counter(i, step, key)));
+            }
+            return;
         }
-        const auto attempt = BetaLanes<L>::template first_attempt<IsLogit>(as, bs, counter);
-        L::store(out.data() + i, attempt.drawn);
-        for (unsigned lanes = L::bits_of(L::without(L::every(), attempt.is_done)); lanes != 0; lanes &= lanes - 1) {
-            waiting[count++] = position + static_cast<std::uint32_t>(std::countr_zero(lanes));
+        alignas(64) typename BetaLanes<W>::Memory words;
+        for (std::size_t at = 0; at < W::size; at += V::size) {
+            const auto block = BetaLanes<V>::counter(i + at, step, key).words(0);
+            for (std::size_t c = 0; c < 4; ++c) {
+                V::store_words(words[c].data() + at, block[c]);
+            }
         }
-        if (count >= L::size) {
+        const auto attempt = BetaLanes<W>::template first_attempt<IsLogit>(as, bs, words);
+        W::store(out.data() + i, attempt.drawn);
+        for (std::uint64_t lanes = W::bits_of(W::without(W::every(), attempt.is_done)); lanes != 0;
+             lanes &= lanes - 1) {
+            waiting[count++] = static_cast<std::uint32_t>(i + static_cast<std::size_t>(std::countr_zero(lanes)));
+        }
+        while (count >= L::size) {
             draw_waiting();
         }
+        i += W::size;
+    };
+    while (out.size() - i >= Four::size) {
+        draw_next(Four{}, Twice<L>{});
+    }
+    while (out.size() - i >= L::size) {
+        draw_next(L{}, L{});
     }
     for (; i < out.size(); ++i) {
         waiting[count++] = static_cast<std::uint32_t>(i);

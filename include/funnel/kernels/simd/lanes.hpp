@@ -37,6 +37,9 @@ struct Lanes<Arch> {
     }
     FUNNEL_LANES Float load(const float* p) noexcept { return _mm512_loadu_ps(p); }
     FUNNEL_LANES Word load_words(const std::uint32_t* p) noexcept { return _mm512_loadu_si512(p); }
+    [[gnu::always_inline]] static inline void store_words(std::uint32_t* p, Word x) noexcept {
+        _mm512_storeu_si512(p, x);
+    }
     [[gnu::always_inline]] static inline void store(float* p, Float x) noexcept { _mm512_storeu_ps(p, x); }
 
     FUNNEL_LANES Float add(Float x, Float y) noexcept { return _mm512_add_ps(x, y); }
@@ -110,6 +113,9 @@ struct Lanes<Arch> {
     FUNNEL_LANES Word load_words(const std::uint32_t* p) noexcept {
         return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     }
+    [[gnu::always_inline]] static inline void store_words(std::uint32_t* p, Word x) noexcept {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x);
+    }
     [[gnu::always_inline]] static inline void store(float* p, Float x) noexcept { _mm256_storeu_ps(p, x); }
 
     FUNNEL_LANES Float add(Float x, Float y) noexcept { return _mm256_add_ps(x, y); }
@@ -163,6 +169,113 @@ struct Lanes<Arch> {
 #undef FUNNEL_LANES
 };
 #endif
+
+/// Two batches side by side. The operations of the two alternate, so that a processor works on one batch while it waits
+/// for the other: formulas of random numbers are long chains of operations, each of which needs the result before.
+template <class L>
+struct Twice {
+    static constexpr std::size_t size = 2 * L::size;
+    struct Float {
+        typename L::Float low;
+        typename L::Float high;
+    };
+    struct Word {
+        typename L::Word low;
+        typename L::Word high;
+    };
+    struct Mask {
+        typename L::Mask low;
+        typename L::Mask high;
+    };
+
+#define FUNNEL_LANES [[nodiscard, gnu::always_inline]] static inline
+    FUNNEL_LANES Float all(float x) noexcept { return {L::all(x), L::all(x)}; }
+    FUNNEL_LANES Word all_words(std::uint32_t x) noexcept { return {L::all_words(x), L::all_words(x)}; }
+    FUNNEL_LANES Word iota() noexcept {
+        return {L::iota(), L::add_words(L::iota(), L::all_words(static_cast<std::uint32_t>(L::size)))};
+    }
+    FUNNEL_LANES Float load(const float* p) noexcept { return {L::load(p), L::load(p + L::size)}; }
+    FUNNEL_LANES Word load_words(const std::uint32_t* p) noexcept {
+        return {L::load_words(p), L::load_words(p + L::size)};
+    }
+    [[gnu::always_inline]] static inline void store_words(std::uint32_t* p, Word x) noexcept {
+        L::store_words(p, x.low);
+        L::store_words(p + L::size, x.high);
+    }
+    [[gnu::always_inline]] static inline void store(float* p, Float x) noexcept {
+        L::store(p, x.low);
+        L::store(p + L::size, x.high);
+    }
+
+    FUNNEL_LANES Float add(Float x, Float y) noexcept { return {L::add(x.low, y.low), L::add(x.high, y.high)}; }
+    FUNNEL_LANES Float sub(Float x, Float y) noexcept { return {L::sub(x.low, y.low), L::sub(x.high, y.high)}; }
+    FUNNEL_LANES Float mul(Float x, Float y) noexcept { return {L::mul(x.low, y.low), L::mul(x.high, y.high)}; }
+    FUNNEL_LANES Float div(Float x, Float y) noexcept { return {L::div(x.low, y.low), L::div(x.high, y.high)}; }
+    FUNNEL_LANES Float minus_abs(Float x) noexcept { return {L::minus_abs(x.low), L::minus_abs(x.high)}; }
+    FUNNEL_LANES Float fma(Float x, Float y, Float z) noexcept {
+        return {L::fma(x.low, y.low, z.low), L::fma(x.high, y.high, z.high)};
+    }
+
+    FUNNEL_LANES Word add_words(Word x, Word y) noexcept {
+        return {L::add_words(x.low, y.low), L::add_words(x.high, y.high)};
+    }
+    FUNNEL_LANES Word sub_words(Word x, Word y) noexcept {
+        return {L::sub_words(x.low, y.low), L::sub_words(x.high, y.high)};
+    }
+    FUNNEL_LANES Word bit_and(Word x, Word y) noexcept {
+        return {L::bit_and(x.low, y.low), L::bit_and(x.high, y.high)};
+    }
+    FUNNEL_LANES Word bit_xor(Word x, Word y) noexcept {
+        return {L::bit_xor(x.low, y.low), L::bit_xor(x.high, y.high)};
+    }
+    FUNNEL_LANES Word bit_xor(Word x, Word y, Word z) noexcept {
+        return {L::bit_xor(x.low, y.low, z.low), L::bit_xor(x.high, y.high, z.high)};
+    }
+    template <int N>
+    FUNNEL_LANES Word right(Word x) noexcept {
+        return {L::template right<N>(x.low), L::template right<N>(x.high)};
+    }
+    template <int N>
+    FUNNEL_LANES Word signed_right(Word x) noexcept {
+        return {L::template signed_right<N>(x.low), L::template signed_right<N>(x.high)};
+    }
+    template <int N>
+    FUNNEL_LANES Word left(Word x) noexcept {
+        return {L::template left<N>(x.low), L::template left<N>(x.high)};
+    }
+    FUNNEL_LANES Word wide_product(Word x, Word y) noexcept {
+        return {L::wide_product(x.low, y.low), L::wide_product(x.high, y.high)};
+    }
+    FUNNEL_LANES Word high_halves(Word x) noexcept { return {L::high_halves(x.low), L::high_halves(x.high)}; }
+    FUNNEL_LANES Word join_low_halves(Word even, Word odd) noexcept {
+        return {L::join_low_halves(even.low, odd.low), L::join_low_halves(even.high, odd.high)};
+    }
+    FUNNEL_LANES Float to_float(Word x) noexcept { return {L::to_float(x.low), L::to_float(x.high)}; }
+    FUNNEL_LANES Float as_float(Word x) noexcept { return {L::as_float(x.low), L::as_float(x.high)}; }
+    FUNNEL_LANES Word as_word(Float x) noexcept { return {L::as_word(x.low), L::as_word(x.high)}; }
+
+    FUNNEL_LANES Mask every() noexcept { return {L::every(), L::every()}; }
+    FUNNEL_LANES std::uint64_t bits_of(Mask x) noexcept {
+        return std::uint64_t{L::bits_of(x.low)} | std::uint64_t{L::bits_of(x.high)} << L::size;
+    }
+    FUNNEL_LANES Mask is_less(Float x, Float y) noexcept {
+        return {L::is_less(x.low, y.low), L::is_less(x.high, y.high)};
+    }
+    template <int Bit>
+    FUNNEL_LANES Mask has_bit(Word x) noexcept {
+        return {L::template has_bit<Bit>(x.low), L::template has_bit<Bit>(x.high)};
+    }
+    FUNNEL_LANES Mask both(Mask x, Mask y) noexcept { return {L::both(x.low, y.low), L::both(x.high, y.high)}; }
+    FUNNEL_LANES Mask either(Mask x, Mask y) noexcept { return {L::either(x.low, y.low), L::either(x.high, y.high)}; }
+    FUNNEL_LANES Mask without(Mask x, Mask y) noexcept {
+        return {L::without(x.low, y.low), L::without(x.high, y.high)};
+    }
+    FUNNEL_LANES bool any(Mask x) noexcept { return L::any(L::either(x.low, x.high)); }
+    FUNNEL_LANES Float select(Mask mask, Float yes, Float no) noexcept {
+        return {L::select(mask.low, yes.low, no.low), L::select(mask.high, yes.high, no.high)};
+    }
+#undef FUNNEL_LANES
+};
 
 /// Four words per lane: philox4x32 of each lane's counter, all with one key.
 ///
