@@ -5,6 +5,7 @@
 // stands, include the headers that it uses. The library itself never includes this one.
 
 #include <funnel/ann/eligible.hpp>
+#include <funnel/ann/filters.hpp>
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
 #include <funnel/ann/hnsw_build.hpp>
@@ -15,7 +16,10 @@
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/index.hpp>
+#include <funnel/ann/index_search.hpp>
 #include <funnel/ann/scan.hpp>
+#include <funnel/ann/scan_ids.hpp>
+#include <funnel/ann/search_stats.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/bandits/arm_statistics.hpp>
 #include <funnel/bandits/cascading.hpp>
@@ -134,8 +138,11 @@
 #include <funnel/kernels/forest.hpp>
 #include <funnel/kernels/forest_block.hpp>
 #include <funnel/kernels/gemv.hpp>
+#include <funnel/kernels/int8_blocks.hpp>
+#include <funnel/kernels/int8_scan.hpp>
 #include <funnel/kernels/ldl.hpp>
 #include <funnel/kernels/metric.hpp>
+#include <funnel/kernels/nearest_rows.hpp>
 #include <funnel/kernels/one_to_many.hpp>
 #include <funnel/kernels/preconditions.hpp>
 #include <funnel/kernels/reduce.hpp>
@@ -177,6 +184,7 @@
 #include <funnel/pipeline/named.hpp>
 #include <funnel/pipeline/stage.hpp>
 #include <funnel/pipeline/trace.hpp>
+#include <funnel/quantise/kmeans.hpp>
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/boosting_objective.hpp>
 #include <funnel/ranking/catboost.hpp>

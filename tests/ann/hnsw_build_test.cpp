@@ -217,7 +217,8 @@ TEST_CASE("link_node: links on every level of the node, and offers the same in r
     Matrix<float> vectors(2, 1);
     vectors(1, 0) = 3.0F;
     const NormAugmentation<L2> augmentation(vectors, {});
-    const NodeSimilarity<L2, funnel::kernels::DefaultBackend> similarity{vectors.view(), augmentation};
+    const NodeSimilarity<L2, std::dynamic_extent, funnel::kernels::DefaultBackend> similarity{vectors.view(),
+                                                                                              augmentation};
     HNSWGraph graph(2, {1, 1});
     InsertScratch scratch;
     std::vector<Offer> offers;

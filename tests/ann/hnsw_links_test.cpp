@@ -119,7 +119,8 @@ TEST_CASE("NormAugmentation: lifts vectors onto a sphere, and leaves longer ones
     CHECK(augmentation.radius_squared() == 25.0);
     CHECK(NormAugmentation<InnerProduct>(vectors, Copies()).radius_squared() == 25.0);
     CHECK(NormAugmentation<InnerProduct>::longest(vectors) == 1);
-    const NodeSimilarity<InnerProduct, funnel::kernels::DefaultBackend> similarity{vectors.view(), augmentation};
+    const NodeSimilarity<InnerProduct, std::dynamic_extent, funnel::kernels::DefaultBackend> similarity{vectors.view(),
+                                                                                                        augmentation};
     const Ids ids{0, 1, 2, 3};
     std::vector<float> out(4);
     // a . b + lift(a) lift(b) - 25 with lifts 4, 0, 5 and 0.
@@ -178,7 +179,8 @@ TEST_CASE("NormAugmentation: short vectors are told apart beside very long ones,
     vectors(2, 0) = 1.8e19F;
     vectors(3, 0) = -1.8e19F;
     const NormAugmentation<InnerProduct> augmentation(vectors, Copies());
-    const NodeSimilarity<InnerProduct, funnel::kernels::DefaultBackend> similarity{vectors.view(), augmentation};
+    const NodeSimilarity<InnerProduct, std::dynamic_extent, funnel::kernels::DefaultBackend> similarity{vectors.view(),
+                                                                                                        augmentation};
     const Ids ids{0, 1, 2, 3};
     std::vector<float> out(4);
     similarity(0, ids, out);

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -17,6 +18,7 @@ using funnel::ann::detail::CandidatePool;
 using funnel::ann::detail::descend;
 using funnel::ann::detail::HNSWGraph;
 using funnel::ann::detail::no_node;
+using funnel::ann::detail::RankedNode;
 using funnel::ann::detail::VisitedSet;
 using funnel::ann::detail::walk_from;
 using funnel::ann::detail::WalkScratch;
@@ -49,16 +51,39 @@ constexpr auto no_prefetch = [](std::uint32_t) {};
 
 }  // namespace
 
+TEST_CASE("RankedNode: in the order of ranks_before, and gives back what it was made of") {
+    const std::vector<float> scores{-3.0e38F, -2.0F, -1.0F, -1e-40F, 0.0F, 1e-40F, 1.0F, 2.0F, 3.0e38F};
+    const std::vector<std::uint32_t> ids{0, 1, 77, (std::uint32_t{1} << 31) - 1};
+    for (const float a : scores) {
+        for (const float b : scores) {
+            for (const std::uint32_t i : ids) {
+                for (const std::uint32_t j : ids) {
+                    RankedNode node(i, a);
+                    CHECK((node < RankedNode(j, b)) == funnel::ranks_before(Scored<>{i, a}, Scored<>{j, b}));
+                    node.set_expanded();
+                    CHECK(node.is_expanded());
+                    CHECK(node.id() == i);
+                    CHECK(node.score() == a);
+                }
+            }
+        }
+    }
+    CHECK_FALSE(RankedNode(7, 1.0F).is_expanded());
+    CHECK(RankedNode(1, -0.0F) < RankedNode(2, 0.0F));
+    CHECK(RankedNode(1, 0.0F) < RankedNode(2, -0.0F));
+    CHECK_FALSE(std::signbit(RankedNode(1, -0.0F).score()));
+}
+
 TEST_CASE("CandidatePool: best first, ties by id, the worst falls out") {
     CandidatePool pool;
     pool.reset(3);
-    pool.insert(5, 1.0F);
-    pool.insert(7, 2.0F);
-    pool.insert(3, 1.0F);
+    pool.insert({5, 1.0F});
+    pool.insert({7, 2.0F});
+    pool.insert({3, 1.0F});
     CHECK(contents(pool) == std::vector<Scored<>>{{7, 2.0F}, {3, 1.0F}, {5, 1.0F}});
-    pool.insert(4, 1.0F);
+    pool.insert({4, 1.0F});
     CHECK(contents(pool) == std::vector<Scored<>>{{7, 2.0F}, {3, 1.0F}, {4, 1.0F}});
-    pool.insert(6, 1.0F);
+    pool.insert({6, 1.0F});
     CHECK(pool[2].id == 4);
 }
 
@@ -66,10 +91,10 @@ TEST_CASE("CandidatePool: expands each once, a better newcomer next") {
     CandidatePool pool;
     pool.reset(3);
     CHECK(pool.expand_next() == no_node);
-    pool.insert(1, 1.0F);
-    pool.insert(2, 0.5F);
+    pool.insert({1, 1.0F});
+    pool.insert({2, 0.5F});
     CHECK(pool.expand_next() == 1);
-    pool.insert(3, 2.0F);
+    pool.insert({3, 2.0F});
     CHECK(pool.expand_next() == 3);
     CHECK(pool.expand_next() == 2);
     CHECK(pool.expand_next() == no_node);
@@ -88,7 +113,7 @@ TEST_CASE("CandidatePool: holds what TopK of the same stream does") {
         funnel::TopK<> top(storage);
         for (std::uint32_t id = 0; id < 500; ++id) {
             const auto score = static_cast<float>(random.below(40));
-            pool.insert(id, score);
+            pool.insert({id, score});
             top.push(id, score);
             if (id % 5 == 0) {
                 (void)pool.expand_next();
@@ -108,6 +133,37 @@ TEST_CASE("VisitedSet: true the first time only") {
     }
     visited.reset(130);
     CHECK(visited.insert(64));
+}
+
+TEST_CASE("VisitedSet: nothing is left of the last search, whatever its size") {
+    funnel::Random random(1);
+    VisitedSet visited;
+    for (int search = 0; search < 50; ++search) {
+        const std::size_t nodes = 1 + random.below(4000);
+        visited.reset(nodes);
+        std::vector<bool> is_inserted(nodes, false);
+        for (std::size_t i = 0; i < nodes / 3 + 1; ++i) {
+            const auto node = static_cast<std::uint32_t>(random.below(nodes));
+            CHECK(visited.insert(node) == !is_inserted[node]);
+            is_inserted[node] = true;
+        }
+    }
+}
+
+TEST_CASE("CandidatePool: tells which node to expand next") {
+    CandidatePool pool;
+    pool.reset(2);
+    CHECK(pool.next() == no_node);
+    CHECK(pool.insert({4, 1.0F}));
+    CHECK_FALSE(pool.insert({5, 0.5F}));
+    CHECK_FALSE(pool.insert({6, 0.25F}));  // does not fit
+    CHECK(pool.next() == 4);
+    CHECK(pool.expand_next() == 4);
+    CHECK(pool.next() == 5);
+    CHECK(pool.insert({7, 0.75F}));  // drops 5
+    CHECK_FALSE(pool.would_keep({8, 0.5F}));
+    CHECK(pool.would_keep({8, 0.875F}));
+    CHECK(pool.next() == 7);
 }
 
 TEST_CASE("descend: goes on while a neighbour is better, ties to the smaller id") {

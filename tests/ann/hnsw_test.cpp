@@ -32,6 +32,7 @@ using funnel::Matrix;
 using funnel::MatrixView;
 using funnel::Scored;
 using funnel::ann::Cosine;
+using funnel::ann::F32;
 using funnel::ann::Flat;
 using funnel::ann::HNSW;
 using funnel::ann::InnerProduct;
@@ -52,9 +53,9 @@ double recall_at_10(const Matrix<float>& vectors, const Matrix<float>& queries, 
                   Flat<M>::build(vectors).search_batch(queries, {.k = 10}));
 }
 
-template <class M, class Backend>
+template <class M, class Backend, std::size_t Dim = std::dynamic_extent>
 void check_exact(const Matrix<float>& vectors, const Matrix<float>& queries) {
-    const auto index = HNSW<M, Backend>::build(vectors, {.M = 5, .ef_construction = 30, .seed = 1});
+    const auto index = HNSW<M, Dim, F32, Backend>::build(vectors, {.M = 5, .ef_construction = 30, .seed = 1});
     const std::size_t n = vectors.rows();
     for (std::size_t i = 0; i < queries.rows(); ++i) {
         const Hits all = nearest_by_definition<M>(vectors, queries.row(i), n);
@@ -91,6 +92,24 @@ TEST_CASE_TEMPLATE_DEFINE("HNSW: exact, ties included, once ef is the number of 
     check_exact<Cosine, Backend>(signs(400, 1), signs(5, 2));
 }
 TEST_CASE_TEMPLATE_APPLY(hnsw_exact, funnel::testing::HostBackends);
+
+TEST_CASE_TEMPLATE("HNSW: a dimension known at compile time changes neither the graph nor the hits", M, L2,
+                   InnerProduct, Cosine) {
+    const Matrix<float> vectors = tastes(600, 32, 1);
+    const Matrix<float> queries = tastes(20, 32, 2);
+    const funnel::testing::TempDir dir;
+    const auto fixed = HNSW<M, 32>::build(vectors, {.M = 8, .ef_construction = 40});
+    const auto any = HNSW<M>::build(vectors, {.M = 8, .ef_construction = 40});
+    fixed.save(dir / "fixed.fnl");
+    any.save(dir / "any.fnl");
+    CHECK(funnel::testing::bytes_of(dir / "fixed.fnl") == funnel::testing::bytes_of(dir / "any.fnl"));
+    const auto loaded = HNSW<M, 32>::load(dir / "any.fnl");
+    for (std::size_t i = 0; i < queries.rows(); ++i) {
+        const Hits hits = any.search(queries.row(i), {.k = 10, .ef = 20});
+        CHECK(fixed.search(queries.row(i), {.k = 10, .ef = 20}) == hits);
+        CHECK(loaded.search(queries.row(i), {.k = 10, .ef = 20}) == hits);
+    }
+}
 
 TEST_CASE("HNSW: recall of ten at ef 64 is at least 0.95") {
     const Matrix<float> vectors = tastes(2500, 16, 1);
@@ -513,4 +532,17 @@ TEST_CASE("HNSW: NaN, zero vectors under Cosine and wrong dimensions are rejecte
     std::fill(vectors.row(7).begin(), vectors.row(7).end(), 0.0F);
     CHECK_THROWS_WITH_AS((void)HNSW<Cosine>::build(vectors),
                          "HNSW::build: row 7 is the zero vector, which has no direction", InvalidArgument);
+}
+
+TEST_CASE("HNSW: vectors and files of another dimension than that known at compile time are rejected") {
+    const Matrix<float> vectors = tastes(20, 8, 1);
+    CHECK_THROWS_WITH_AS((void)(HNSW<L2, 16>::build(vectors)),
+                         "HNSW::build: the vectors have 8 elements, the index has dimension 16", InvalidArgument);
+    const funnel::testing::TempDir dir;
+    HNSW<L2>::build(vectors).save(dir / "index.fnl");
+    CHECK_THROWS_AS((void)(HNSW<L2, 16>::load(dir / "index.fnl")), funnel::CorruptData);
+    CHECK_THROWS_AS((void)(HNSW<L2, 8>::build(vectors).search(std::vector<float>(16))), InvalidArgument);
+    auto empty = HNSW<L2, 8>::build(MatrixView<const float>({}, 0, 8));
+    CHECK(empty.add(vectors.row(0)) == 0);
+    CHECK(empty.search(vectors.row(0), {.k = 2}).size() == 1);
 }

@@ -3,7 +3,9 @@
 
 #include "support/allocations.hpp"
 
+#include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
+#include <funnel/io/container.hpp>
 
 #include <doctest/doctest.h>
 
@@ -11,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -85,6 +88,48 @@ TEST_CASE("Vectors: an append that fails changes nothing") {
         CHECK(state_of(vectors) == expected);
         vectors.keep_first(count + 1);
         CHECK(state_of(vectors) == expected);
+    }
+}
+
+TEST_CASE("Vectors: without rows, ids, removals and the dimension remain") {
+    Vectors<L2> vectors(Matrix<float>(3, 5), "make");
+    vectors.remove(1, "remove");
+    CHECK(vectors.memory_bytes() == Vectors<L2>::memory_estimate(3, 5, true));
+    vectors.drop_rows();
+    CHECK_FALSE(vectors.has_rows());
+    CHECK(vectors.memory_bytes() == Vectors<L2>::memory_estimate(3, 5, false));
+    CHECK(vectors.memory_bytes() == 3);
+    CHECK(vectors.count() == 3);
+    CHECK(vectors.live() == 2);
+    CHECK(vectors.dimension() == 5);
+    const std::vector<float> vector{1.0F, 2.0F, 3.0F, 4.0F, 5.0F};
+    CHECK(vectors.append(vector, "append") == 3);
+    CHECK(std::equal(vector.begin(), vector.end(), vectors.last().begin()));
+    vectors.keep_first(3);  // as after an append of the structure that failed
+    CHECK(vectors.append(vector, "append") == 3);
+    vectors.drop_rows();
+    CHECK(vectors.count() == 4);
+    CHECK(vectors.rows().rows() == 0);
+
+    funnel::io::ContainerWriter writer("test", 1);
+    vectors.write(writer);
+    const funnel::io::ContainerReader reader(writer.bytes(), "test", 1);
+    const auto again = Vectors<L2>::read(reader, false);
+    CHECK(again.count() == 4);
+    CHECK(again.live() == 3);
+    CHECK(again.dimension() == 5);
+    CHECK_FALSE(again.has_rows());
+    CHECK_FALSE(again.is_live(1));
+    CHECK_THROWS_AS((void)Vectors<L2>::read(reader, true), funnel::CorruptData);
+    for (const std::uint64_t wrong : {std::uint64_t{0}, std::uint64_t{1} << 28, std::uint64_t{1} << 63}) {
+        funnel::io::ContainerWriter forged("test", 1);
+        const std::string metric = "L2";
+        forged.strings("metric", std::span(&metric, 1));
+        forged.value("dimension", wrong);
+        const std::vector<std::uint8_t> flags(2);
+        forged.array("is_removed", flags);
+        const funnel::io::ContainerReader file(forged.bytes(), "test", 1);
+        CHECK_THROWS_AS((void)Vectors<L2>::read(file, false), funnel::CorruptData);
     }
 }
 

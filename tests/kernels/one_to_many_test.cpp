@@ -50,6 +50,35 @@ void check_against_one_by_one(const std::vector<float>& query, MatrixView<const 
     CHECK(some == some_expected);
 }
 
+// A fixed length may round differently, but not for small whole numbers.
+template <std::size_t Dim, class M, class Backend>
+void check_fixed(MatrixView<const float> rows) {
+    std::vector<std::uint32_t> ids;
+    for (std::uint32_t i = 0; i < rows.rows(); ++i) {
+        ids.push_back(static_cast<std::uint32_t>(rows.rows() - 1 - i));
+    }
+    const std::span<const float, Dim> query(rows.row(0));
+    std::vector<float> fixed(ids.size());
+    std::vector<float> expected(ids.size());
+    score_rows<M, Backend>(query, rows, ids, fixed);
+    score_rows<M, Backend>(std::span<const float>(query), rows, ids, expected);
+    CHECK(fixed == expected);
+}
+
+template <std::size_t Dim, class Backend>
+void check_fixed_metrics() {
+    for (const std::size_t count : {1U, 2U, 3U, 4U, 5U, 9U}) {
+        std::vector<float> elements(count * Dim);
+        for (std::size_t i = 0; i < elements.size(); ++i) {
+            elements[i] = static_cast<float>(i * i % 7) - 3.0F;
+        }
+        const MatrixView<const float> rows(elements, count, Dim);
+        check_fixed<Dim, L2, Backend>(rows);
+        check_fixed<Dim, InnerProduct, Backend>(rows);
+        check_fixed<Dim, Cosine, Backend>(rows);
+    }
+}
+
 namespace user {
 
 struct Loud : funnel::kernels::DefaultBackend {};
@@ -102,6 +131,15 @@ TEST_CASE_TEMPLATE_DEFINE("score_rows: the same bits as one row at a time", Back
 }
 TEST_CASE_TEMPLATE_APPLY(rows_bits, HostBackends);
 
+TEST_CASE_TEMPLATE_DEFINE("score_rows: a length known at compile time gives the same scores", Backend, rows_fixed) {
+    check_fixed_metrics<1, Backend>();
+    check_fixed_metrics<7, Backend>();
+    check_fixed_metrics<24, Backend>();
+    check_fixed_metrics<64, Backend>();
+    check_fixed_metrics<100, Backend>();
+}
+TEST_CASE_TEMPLATE_APPLY(rows_fixed, HostBackends);
+
 TEST_CASE_TEMPLATE_DEFINE("score_rows: nothing to do, and nothing written past the rows", Backend, rows_edges) {
     const std::vector<float> query{1.0F, 2.0F};
     const std::vector<float> elements{1.0F, 1.0F};
@@ -122,6 +160,10 @@ TEST_CASE("score_rows: uses the kernel of a user's backend") {
     const std::vector<float> query{1.0F, 2.0F};
     std::vector<float> out(1);
     score_rows<InnerProduct, user::Loud>(query, MatrixView<const float>(query, 1, 2), out);
+    CHECK(out[0] == 101.0F);
+    const std::span<const float, 2> fixed(query);
+    const std::vector<std::uint32_t> ids{0};
+    score_rows<InnerProduct, user::Loud>(fixed, MatrixView<const float>(query, 1, 2), ids, out);
     CHECK(out[0] == 101.0F);
     score_rows<L2, user::Loud>(query, MatrixView<const float>(query, 1, 2), out);
     CHECK(out[0] == 0.0F);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/filters.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/item_filter.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +32,7 @@ template <Metric M, ItemFilter F>
 class Eligible {
 public:
     static constexpr bool has_filter = !std::same_as<F, AcceptAll>;
+    static constexpr bool knows_share = !has_filter || std::same_as<F, Bitmap>;
 
     /// Keeps references to both.
     Eligible(const Vectors<M>& vectors FUNNEL_LIFETIMEBOUND, const F& filter FUNNEL_LIFETIMEBOUND) noexcept
@@ -42,13 +45,17 @@ public:
     /// Whether some vectors may be missing.
     [[nodiscard]] bool excludes_any() const noexcept { return has_filter || vectors_->live() < vectors_->count(); }
 
-    /// The share of the vectors that are eligible. With a filter it is an estimate from a sample of 128. There must be
-    /// vectors (not checked).
+    /// The share of the vectors that are eligible. A bitmap knows it, if as many of those that pass were removed as of
+    /// all; for another filter it is an estimate from a sample of 128. There must be vectors (not checked).
     [[nodiscard]] double share() const noexcept(is_nothrow_filter<F>) {
-        if constexpr (has_filter) {
+        const auto count = static_cast<double>(vectors_->count());
+        const double live = static_cast<double>(vectors_->live()) / count;
+        if constexpr (std::same_as<F, Bitmap>) {
+            return live * std::min(1.0, static_cast<double>(filter_->count()) / count);
+        } else if constexpr (has_filter) {
             return passing_share(vectors_->count(), *this);
         } else {
-            return static_cast<double>(vectors_->live()) / static_cast<double>(vectors_->count());
+            return live;
         }
     }
 

@@ -31,6 +31,7 @@ public:
     using Metric = M;
     using BuildOptions = FlatOptions;
     using SearchOptions = FlatSearchOptions;
+    using Kernels = Backend;
     struct Scratch {};
     static constexpr IndexNames names{"Flat::build", "Flat::search", "Flat::search_batch", "Flat::add", "Flat::remove"};
     static constexpr std::string_view kind = "ann.Flat";
@@ -49,12 +50,15 @@ public:
 
     [[nodiscard]] FlatOptions options() const noexcept { return {}; }
     [[nodiscard]] std::size_t memory_bytes() const noexcept { return 0; }
+    [[nodiscard]] static std::size_t memory_estimate(std::size_t, std::size_t, const FlatOptions&) noexcept {
+        return 0;
+    }
     [[nodiscard]] static bool accepts(const FlatSearchOptions&) noexcept { return true; }
     static void reject(const FlatSearchOptions&, const char*) noexcept {}
     void reserve(Scratch&, const FlatSearchOptions&, bool) const noexcept {}
 
     template <class Passes>
-    std::size_t scan(std::span<const float> query, const Vectors<M>& vectors, const Passes& eligible,
+    std::size_t scan(std::span<const float> query, const Vectors<M>& vectors, const Passes& eligible, Scratch&,
                      std::span<Scored<>> out) const {
         return scan_rows_.search(query, vectors.rows(), eligible, out).size();
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/code_types.hpp>
 #include <funnel/ann/hnsw_build.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
@@ -11,6 +12,8 @@
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -32,12 +35,13 @@ namespace ann {
 namespace detail {
 
 /// The structure of HNSW: a graph of the vectors that are not copies of others.
-template <ann::Metric M, kernels::HostBackend Backend>
+template <ann::Metric M, std::size_t Dim, CodeType Codes, kernels::HostBackend Backend>
 class HNSWStructure {
 public:
     using Metric = M;
     using BuildOptions = HNSWOptions;
     using SearchOptions = HNSWSearchOptions;
+    using Kernels = Backend;
     using Scratch = WalkScratch;
     static constexpr IndexNames names{"HNSW::build", "HNSW::search", "HNSW::search_batch", "HNSW::add", "HNSW::remove"};
     static constexpr std::string_view kind = "ann.HNSW";
@@ -54,6 +58,10 @@ public:
     template <class E>
     [[nodiscard]] static HNSWStructure build(const Vectors<M>& vectors, const HNSWOptions& options, E&& executor) {
         const auto rows = vectors.rows();
+        if (!has_dimension(rows)) {
+            raise<InvalidArgument>("HNSW::build: the vectors have " + std::to_string(rows.cols()) +
+                                   " elements, the index has dimension " + std::to_string(Dim));
+        }
         HNSWStructure structure;
         structure.options_ = options;
         structure.copies_ = Copies(rows);
@@ -70,6 +78,14 @@ public:
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
         return graph_.memory_bytes() + norms_.memory_bytes() + copies_.memory_bytes() +
                parents_.size() * sizeof(std::uint32_t);
+    }
+
+    [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t, const HNSWOptions& options) noexcept {
+        const std::size_t stride = Matrix<std::uint32_t>(0, 2 * options.M).stride();
+        const std::size_t per_node = stride * sizeof(std::uint32_t) + sizeof(std::size_t) + 1 +
+                                     (NormAugmentation<M>::is_used ? sizeof(float) : 0);
+        const double upper_nodes = static_cast<double>(n) / static_cast<double>(options.M - 1);  // over all levels
+        return n * per_node + static_cast<std::size_t>(upper_nodes) * options.M * sizeof(std::uint32_t);
     }
 
     [[nodiscard]] std::size_t unreachable() const {
@@ -95,15 +111,34 @@ public:
     template <class Passes>
     std::size_t find(std::span<const float> query, const Vectors<M>& vectors, const HNSWSearchOptions& options,
                      const Passes& eligible, double share, WalkScratch& scratch, std::span<Scored<>> out) const {
-        std::size_t pool = std::min(std::max(options.ef, options.k), graph_.size());
-        if (share < 1.0) {
-            pool = std::min(largest_pool(graph_, pool), static_cast<std::size_t>(wanted_pool(options, share)) + 1);
+        const auto walk = [&](std::size_t pool, std::span<Scored<>> hits) {
+            return find_in_graph<M, Backend>(graph_, vectors.rows(), copies_, std::span<const float, Dim>(query), pool,
+                                             eligible, scratch, hits);
+        };
+        if (share == 1.0) {
+            return walk(std::min(std::max(options.ef, options.k), graph_.size()), out);
         }
-        return find_in_graph<M, Backend>(graph_, vectors.rows(), copies_, query, pool, eligible, scratch, out);
+        const std::size_t probe = probe_pool(graph_, share);
+        if (static_cast<std::size_t>(wanted_pool(options, share)) > probe) {
+            // The vectors near the query may pass more or less often than others. A small pool tells, before a large
+            // one is filled in vain.
+            walk(probe, {});
+            std::size_t passed = 0;
+            for (std::size_t i = 0; i < scratch.pool.size(); ++i) {
+                passed += eligible(scratch.pool[i].id) ? 1U : 0U;
+            }
+            share = static_cast<double>(passed) / static_cast<double>(scratch.pool.size());
+            if (prefers_scan(options, share)) {
+                return 0;
+            }
+        }
+        const auto wanted = static_cast<std::size_t>(wanted_pool(options, share)) + 1;
+        return walk(std::min(largest_pool(graph_, std::min(std::max(options.ef, options.k), graph_.size())), wanted),
+                    out);
     }
 
     template <class Passes>
-    std::size_t scan(std::span<const float> query, const Vectors<M>& vectors, const Passes& eligible,
+    std::size_t scan(std::span<const float> query, const Vectors<M>& vectors, const Passes& eligible, WalkScratch&,
                      std::span<Scored<>> out) const {
         return detail::scan<M, Backend>(query, vectors.rows(), eligible, out).size();
     }
@@ -135,6 +170,7 @@ public:
 
     template <class Reader>
     [[nodiscard]] static HNSWStructure read(const Reader& file, const Vectors<M>& vectors) {
+        file.check(has_dimension(vectors.rows()), "vectors", "must have as many columns as the index has dimensions");
         HNSWStructure structure;
         structure.norms_ = NormAugmentation<M>::read(file, vectors.rows());
         structure.copies_ = Copies(vectors.rows());
@@ -147,7 +183,11 @@ public:
     }
 
 private:
-    [[nodiscard]] NodeSimilarity<M, Backend> similarity(MatrixView<const float> rows) const noexcept {
+    [[nodiscard]] static bool has_dimension(MatrixView<const float> rows) noexcept {
+        return Dim == std::dynamic_extent || rows.cols() == Dim;
+    }
+
+    [[nodiscard]] NodeSimilarity<M, Dim, Backend> similarity(MatrixView<const float> rows) const noexcept {
         return {rows, norms_};
     }
 
@@ -206,8 +246,9 @@ private:
 ///           InnerProduct, with d and 2 M rounded up to a multiple of 16;  search: about 15 ef distances
 /// Source    Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
 ///           small world graphs", TPAMI 2020
-template <Metric M, kernels::HostBackend Backend = kernels::DefaultBackend>
-using HNSW = Index<detail::HNSWStructure<M, Backend>>;
+template <Metric M, std::size_t Dim = std::dynamic_extent, CodeType Codes = F32,
+          kernels::HostBackend Backend = kernels::DefaultBackend>
+using HNSW = Index<detail::HNSWStructure<M, Dim, Codes, Backend>>;
 
 }  // namespace ann
 }  // namespace FUNNEL_ABI

@@ -42,7 +42,7 @@ template <class Similar>
 void link_node(HNSWGraph& graph, std::uint32_t node, std::size_t ef, const Similar& similarity, InsertScratch& scratch,
                std::vector<Offer>& offers) {
     const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> out) { similarity(node, ids, out); };
-    const auto prefetch = [&](std::uint32_t id) { prefetch_row(similarity.rows, id); };
+    const auto prefetch = [&](std::uint32_t id) { similarity.prefetch(id); };
     scratch.walk.reserve(graph, ef);
 
     Scored<> from = scored_by(score, graph.entry());

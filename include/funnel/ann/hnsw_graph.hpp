@@ -70,6 +70,14 @@ public:
         return all.first(static_cast<std::size_t>(std::find(all.begin(), all.end(), no_node) - all.begin()));
     }
 
+    /// May load the link slots of a node on a level into the cache.
+    void prefetch_links(std::uint32_t node, std::size_t level) const noexcept {
+        const auto all = slots(node, level);
+        for (std::size_t i = 0; i < all.size(); i += row_alignment / sizeof(std::uint32_t)) {
+            __builtin_prefetch(all.data() + i);
+        }
+    }
+
     /// Draws the level of a node: at least l with probability M^-l.
     [[nodiscard]] static std::size_t draw_level(std::size_t M, std::uint64_t seed, std::uint64_t id) {
         constexpr Stream level_stream = stream("hnsw.levels");

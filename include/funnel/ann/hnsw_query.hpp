@@ -28,11 +28,24 @@ struct HNSWSearchOptions {
 
 namespace detail {
 
+/// The costs of a scan, which calls the filter for each id and reads the vectors that pass in order, and of a search
+/// with this pool, which reads about M vectors per node, scattered in memory. In vectors read in order.
+[[nodiscard]] inline double scan_cost(const HNSWGraph& graph, double share) noexcept {
+    return (share + 0.125) * static_cast<double>(graph.size());
+}
+[[nodiscard]] inline double walk_cost(const HNSWGraph& graph, double pool) noexcept {
+    return 2.0 * static_cast<double>(graph.M()) * pool;
+}
+
 /// Whether scoring all vectors that pass costs less than a graph search for ef hits. The pool of that search holds
-/// ef / share nodes. The search reads about M vectors per node, scattered in memory; the scan calls the filter for each
-/// id, and reads only the vectors that pass, in order.
+/// ef / share nodes.
 [[nodiscard]] inline bool prefers_scan(const HNSWGraph& graph, double share, double pool) noexcept {
-    return (share + 0.125) * static_cast<double>(graph.size()) < 2.0 * static_cast<double>(graph.M()) * pool;
+    return scan_cost(graph, share) < walk_cost(graph, pool);
+}
+
+/// The largest pool that costs an eighth of a scan. A search that finds nothing costs no more before the scan begins.
+[[nodiscard]] inline std::size_t probe_pool(const HNSWGraph& graph, double share) noexcept {
+    return static_cast<std::size_t>(scan_cost(graph, share) / 8.0 / walk_cost(graph, 1.0)) + 1;
 }
 
 /// The largest pool that find_nearest() uses for any share of passing vectors.
@@ -73,15 +86,16 @@ std::size_t take_hits(const CandidatePool& pool, const Copies& copies, const Pas
 ///
 /// Shapes    query: d, prepared;  rows: n x d, prepared;  out: at most one hit per vector, not empty
 /// Returns   the number of hits, best first; fewer than out has room for if the pool holds fewer
-template <Metric M, kernels::HostBackend Backend, class Passes>
+template <Metric M, kernels::HostBackend Backend, std::size_t Dim, class Passes>
 std::size_t find_in_graph(const HNSWGraph& graph, MatrixView<const float> rows, const Copies& copies,
-                          std::span<const float> query, std::size_t pool, const Passes& eligible, WalkScratch& scratch,
-                          std::span<Scored<>> out) {
-    const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> scores) {
+                          std::span<const float, Dim> query, std::size_t pool, const Passes& eligible,
+                          WalkScratch& scratch, std::span<Scored<>> out) {
+    const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> scores) __attribute__((always_inline)) {
         kernels::score_rows<typename M::Stored, Backend>(query, rows, ids, scores);
         bound<M>(scores);
+        scratch.stats.distances += ids.size();
     };
-    const auto prefetch = [&](std::uint32_t id) { prefetch_row(rows, id); };
+    const auto prefetch = [&](std::uint32_t id) __attribute__((always_inline)) { prefetch_row<Dim>(rows, id); };
     scratch.reserve(graph, pool);
     if constexpr (NormAugmentation<M>::is_used) {  // links and hits use different similarities
         walk_down(graph, walk_down_width, pool, scratch, score, prefetch);

@@ -3,6 +3,7 @@
 
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
+#include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
@@ -152,13 +153,15 @@ private:
 };
 
 /// The stored vectors with the similarity by which links are chosen: that of the metric, plus the norm augmentation.
-template <Metric M, kernels::HostBackend Backend>
+/// They have Dim elements each.
+template <Metric M, std::size_t Dim, kernels::HostBackend Backend>
 struct NodeSimilarity {
     MatrixView<const float> rows;
     const NormAugmentation<M>& augmentation;
 
     void operator()(std::uint32_t node, std::span<const std::uint32_t> ids, std::span<float> out) const noexcept {
-        kernels::score_rows<typename M::Stored, Backend>(rows.row(node), rows, ids, out);
+        const std::span<const float, Dim> from(rows.row(node));
+        kernels::score_rows<typename M::Stored, Backend>(from, rows, ids, out);
         if constexpr (NormAugmentation<M>::is_used) {
             for (std::size_t i = 0; i < ids.size(); ++i) {
                 const double similarity = double{out[i]} + augmentation(node, ids[i]);
@@ -166,6 +169,8 @@ struct NodeSimilarity {
             }
         }
     }
+
+    void prefetch(std::uint32_t id) const noexcept { prefetch_row<Dim>(rows, id); }
 };
 
 }  // namespace ann::detail

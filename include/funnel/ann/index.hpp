@@ -2,11 +2,14 @@
 #pragma once
 
 #include <funnel/ann/eligible.hpp>
+#include <funnel/ann/filters.hpp>
+#include <funnel/ann/index_search.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 #include <funnel/core/item_filter.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/io/container.hpp>
@@ -37,25 +40,48 @@ struct IndexNames {
     const char* remove;
 };
 
+/// Whether an index keeps the vectors of floats beside its structure. They cost 4 bytes per dimension, and are needed
+/// to score exactly. A structure that can do without has keeps_rows(options).
+template <class Structure>
+[[nodiscard]] bool keeps_rows(const typename Structure::BuildOptions& options) noexcept {
+    if constexpr (requires { Structure::keeps_rows(options); }) {
+        return Structure::keeps_rows(options);
+    } else {
+        return true;
+    }
+}
+
 }  // namespace detail
 
 /// An index of vectors: what Flat and HNSW have in common. The structure is the rest: a graph, or nothing.
 ///
-/// add() assigns the next id. remove() excludes a vector from results, but the vector keeps its memory and its id is
-/// not reused: rebuild the index after many removals. Concurrent searches are safe if each has its own scratch; add and
+/// add() assigns the next id. remove() excludes a vector from results, but the vector keeps its memory (an inverted file
+/// gives back that of its lists) and its id is not reused: rebuild the index after many removals. Concurrent searches are safe if each has its own scratch; add and
 /// remove need exclusive access.
 ///
 /// A structure S has:
 ///
 ///     S::build(vectors, options, executor)   the structure of these vectors; checks the options
 ///     find(query, vectors, options, eligible, share, scratch, out)
-///                                            some of the nearest eligible vectors, best first
-///     scan(query, vectors, eligible, out)    the nearest eligible vectors, by scoring all of them
+///                                            some of the nearest eligible vectors, best first; if it returns fewer
+///                                            than out has room for, the shell scans
+///     scan(query, vectors, eligible, scratch, out)
+///                                            the nearest eligible vectors, by scoring all of them
 ///     prefers_scan(options, share)           whether scan costs less than find, if this share is eligible
 ///     reserve(scratch, options, excludes_any)  memory for find
-///     append(vectors)                        the last vector is new; on failure the structure has not changed
+///     append(vectors)                        vectors.last() is new; on failure the structure has not changed
 ///     S::accepts(options), S::reject(options, function)  search options that are out of range
-///     write(file), S::read(file, vectors), memory_bytes()
+///     write(file), S::read(file, vectors), memory_bytes(), S::memory_estimate(n, dimension, options)
+///     S::Kernels                             its backend
+///     S::Scratch                             if there is find: with a member SearchStats stats, in which find counts
+///
+/// and, if it is worth it:
+///
+///     remove(id)                             forgets a vector that has just been removed; noexcept
+///     S::keeps_rows(options)                 false if the structure needs no vectors of floats
+///     find_batch(queries, vectors, options, eligible, share, scratch, results)
+///                                            find (of an exact structure: scan) for up to batch_grain queries at once;
+///                                            results[i] comes with its full size and is cut to the hits
 template <class Structure>
 class Index {
 public:
@@ -63,13 +89,7 @@ public:
     using BuildOptions = typename Structure::BuildOptions;
     using SearchOptions = typename Structure::SearchOptions;
 
-    /// Scratch memory of a search, reused between searches but not shared by concurrent ones. An empty one works with
-    /// any index and grows on first use; scratch() returns one that is large enough.
-    class Scratch {
-        friend class Index;
-        std::vector<float> query_;
-        typename Structure::Scratch structure_;
-    };
+    using Scratch = detail::IndexScratch<Structure>;
 
     Index(const Index&) = default;
     /// The moved-from index is empty and has dimension 0.
@@ -94,6 +114,7 @@ public:
         Index index;
         index.vectors_ = detail::Vectors<Metric>(vectors, Structure::names.build);
         index.structure_ = Structure::build(index.vectors_, options, executor);
+        index.drop_rows_if_unused();
         return index;
     }
     template <Executor E>
@@ -107,9 +128,40 @@ public:
     /// The options of build.
     [[nodiscard]] BuildOptions options() const noexcept { return structure_.options(); }
 
+    /// Whether an id is in the index: it was assigned, and not removed.
+    [[nodiscard]] bool contains(std::uint32_t id) const noexcept {
+        return id < vectors_.count() && vectors_.is_live(id);
+    }
+
+    /// The vector of an id, as it is stored and compared: under Cosine, it has unit length. It is valid until the index
+    /// changes.
+    ///
+    /// Errors    InvalidArgument if the id is not in the index, or if the index does not keep its vectors
+    [[nodiscard]] std::span<const float> vector(std::uint32_t id) const& FUNNEL_LIFETIMEBOUND {
+        if (!contains(id)) {
+            raise<InvalidArgument>("Index::vector: id " + std::to_string(id) + " is not in the index");
+        }
+        require(vectors_.has_rows(), "Index::vector: this index does not keep its vectors");
+        return vectors_.rows().row(id);
+    }
+    std::span<const float> vector(std::uint32_t id) const&& = delete;  // the index is destroyed first
+
     /// Bytes used by the vectors and the structure, without spare capacity and without the tables that only add() uses.
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
         return vectors_.memory_bytes() + structure_.memory_bytes();
+    }
+
+    /// About what memory_bytes() will be for n vectors. It does not know how often a random draw will hit, nor how many
+    /// vectors are equal.
+    ///
+    /// Errors    InvalidArgument if options are out of range, n is not below 2^31, or dimension is not below 2^28
+    [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t dimension,
+                                                     const BuildOptions& options = {}) {
+        Structure::check(options);
+        require_below(n, detail::max_vectors, "Index::memory_estimate: n");
+        require_below(dimension, detail::max_dimension, "Index::memory_estimate: dimension");
+        return detail::Vectors<Metric>::memory_estimate(n, dimension, detail::keeps_rows<Structure>(options)) +
+               Structure::memory_estimate(n, dimension, options);
     }
 
     /// Of a graph: the number of vectors that no search can reach. It is always 0; tests check this guarantee by it.
@@ -138,7 +190,7 @@ public:
         vectors_.check(query, "the query", Structure::names.search);
         Scratch scratch;
         std::vector<Scored<>> out(std::min(options.k, size()));
-        funnel::detail::keep_first(out, find(query, options, filter, scratch, out));
+        funnel::detail::keep_first(out, searcher().find(query, options, filter, scratch, out));
         return out;
     }
 
@@ -161,17 +213,17 @@ public:
     {
         const bool excludes_any = detail::Eligible(vectors_, filter).excludes_any();
         if (!Structure::accepts(options) || !vectors_.accepts(query) ||
-            funnel::detail::exception_of([&] { make_room(scratch, options, excludes_any); })) {
+            funnel::detail::exception_of([&] { searcher().make_room(scratch, options, excludes_any); })) {
             return 0;
         }
-        return find(query, options, filter, scratch, out);
+        return searcher().find(query, options, filter, scratch, out);
     }
 
     /// Scratch memory for searches of this index with these or smaller options and any filter. It may have to grow
     /// after vectors are added.
     [[nodiscard]] Scratch scratch(const SearchOptions& options = {}) const {
         Scratch scratch;
-        make_room(scratch, options, true);
+        searcher().make_room(scratch, options, true);
         return scratch;
     }
 
@@ -182,19 +234,44 @@ public:
     [[nodiscard]] std::vector<std::vector<Scored<>>> search_batch(MatrixView<const float> queries,
                                                                   const SearchOptions& options = {},
                                                                   E&& executor = E{}) const {
-        check(options, Structure::names.search_batch);
-        for (std::size_t i = 0; i < queries.rows(); ++i) {
-            vectors_.check(queries.row(i), "query " + std::to_string(i), Structure::names.search_batch);
+        return search_batch(queries, options, AcceptAll{}, executor);
+    }
+
+    /// The same with one filter for all queries. Threads call it at the same time.
+    template <ItemFilter F, Executor E = Serial>
+    [[nodiscard]] std::vector<std::vector<Scored<>>> search_batch(MatrixView<const float> queries,
+                                                                  const SearchOptions& options, const F& filter,
+                                                                  E&& executor = E{}) const {
+        check_batch(queries, options);
+        std::vector<std::vector<Scored<>>> results(queries.rows());
+        std::vector<Scratch> scratch(executor.concurrency());
+        executor.for_range(queries.rows(), Structure::batch_grain,
+                           [&](std::size_t begin, std::size_t end, std::size_t worker) {
+                               FUNNEL_ASSERT(worker < scratch.size());
+                               searcher().find_some(queries.rows_from(begin, end - begin), options, filter,
+                                                    scratch[worker], std::span(results).subspan(begin, end - begin));
+                           });
+        return results;
+    }
+
+    /// The same with a filter per query, such as a std::vector<ann::Bitmap> or a std::vector<std::function<...>>.
+    ///
+    /// Errors    also InvalidArgument if there are not as many filters as queries
+    template <FilterList L, Executor E = Serial>
+    [[nodiscard]] std::vector<std::vector<Scored<>>> search_batch(MatrixView<const float> queries,
+                                                                  const SearchOptions& options, const L& filters,
+                                                                  E&& executor = E{}) const {
+        check_batch(queries, options);
+        if (filters.size() != queries.rows()) {
+            raise<InvalidArgument>(std::string(Structure::names.search_batch) + ": " + std::to_string(filters.size()) +
+                                   " filters for " + std::to_string(queries.rows()) + " queries");
         }
         std::vector<std::vector<Scored<>>> results(queries.rows());
         std::vector<Scratch> scratch(executor.concurrency());
         executor.for_range(
             queries.rows(), Structure::batch_grain, [&](std::size_t begin, std::size_t end, std::size_t worker) {
-                FUNNEL_ASSERT(worker < scratch.size());
                 for (std::size_t i = begin; i < end; ++i) {
-                    results[i].resize(std::min(options.k, size()));
-                    const std::size_t hits = find(queries.row(i), options, AcceptAll{}, scratch[worker], results[i]);
-                    funnel::detail::keep_first(results[i], hits);
+                    searcher().find_list(queries.row(i), options, filters[i], scratch[worker], results[i]);
                 }
             });
         return results;
@@ -209,33 +286,68 @@ public:
             vectors_.keep_first(id);
             std::rethrow_exception(error);
         }
+        drop_rows_if_unused();
         return id;
     }
 
     /// Excludes a vector from all results; false if it was already removed.
     ///
     /// Errors    InvalidArgument if the id was never assigned
-    bool remove(std::uint32_t id) { return vectors_.remove(id, Structure::names.remove); }
+    bool remove(std::uint32_t id) {
+        const bool was_live = vectors_.remove(id, Structure::names.remove);
+        if constexpr (requires { structure_.remove(id); }) {
+            if (was_live) {
+                structure_.remove(id);
+            }
+        }
+        return was_live;
+    }
 
     /// Errors    IOError
     void save(const std::string& path) const {
         io::ContainerWriter file(Structure::kind, Structure::layout_version);
-        vectors_.write(file);
-        structure_.write(file);
+        write(file);
         file.save(path);
     }
 
     /// Errors    IOError; CorruptData if the file is damaged or was saved under another metric
     [[nodiscard]] static Index load(const std::string& path) {
-        const io::ContainerReader file(path, Structure::kind, Structure::layout_version);
+        return read(io::ContainerReader(path, Structure::kind, Structure::layout_version));
+    }
+
+    /// The sections of save and load, for a file that holds more. The index must outlive the call of file.save.
+    template <class Writer>
+    void write(Writer& file) const {
+        vectors_.write(file);
+        structure_.write(file);
+    }
+    template <class Reader>
+    [[nodiscard]] static Index read(const Reader& file) {
         Index index;
-        index.vectors_ = detail::Vectors<Metric>::read(file);
+        index.vectors_ = detail::Vectors<Metric>::read(file, !can_drop_rows || file.has("vectors"));
         index.structure_ = Structure::read(file, index.vectors_);
+        if constexpr (can_drop_rows) {
+            file.check(index.vectors_.has_rows() == Structure::keeps_rows(index.options()), "is_removed",
+                       "the vectors must be there, or not, as the options say");
+        }
         return index;
     }
 
+    static constexpr std::string_view structure_kind = Structure::kind;
+    static constexpr std::uint32_t structure_layout_version = Structure::layout_version;
+
 private:
+    static constexpr bool can_drop_rows = requires(const BuildOptions& options) { Structure::keeps_rows(options); };
+
     Index() = default;
+
+    void drop_rows_if_unused() {
+        if constexpr (can_drop_rows) {
+            if (!Structure::keeps_rows(options())) {
+                vectors_.drop_rows();
+            }
+        }
+    }
 
     static void check(const SearchOptions& options, const char* function) {
         if (!Structure::accepts(options)) {
@@ -243,39 +355,14 @@ private:
         }
     }
 
-    // Reserves the memory of one search, so that find() does not allocate.
-    void make_room(Scratch& scratch, const SearchOptions& options, bool excludes_any) const {
-        if (size() > 0) {  // a file without vectors may state any dimension: do not allocate for it
-            scratch.query_.resize(dimension());
-            structure_.reserve(scratch.structure_, options, excludes_any);
+    void check_batch(MatrixView<const float> queries, const SearchOptions& options) const {
+        check(options, Structure::names.search_batch);
+        for (std::size_t i = 0; i < queries.rows(); ++i) {
+            vectors_.check(queries.row(i), "query " + std::to_string(i), Structure::names.search_batch);
         }
     }
 
-    template <ItemFilter F>
-    std::size_t find(std::span<const float> query, const SearchOptions& options, const F& filter, Scratch& scratch,
-                     std::span<Scored<>> out) const {
-        out = out.first(std::min({options.k, out.size(), size()}));
-        if (out.empty()) {
-            return 0;
-        }
-        scratch.query_.resize(dimension());
-        detail::prepare<Metric>(query, scratch.query_);
-        const detail::Eligible eligible(vectors_, filter);
-        if constexpr (!Structure::is_exact) {
-            const double share = eligible.excludes_any() ? eligible.share() : 1.0;
-            if (!eligible.excludes_any() || !structure_.prefers_scan(options, share)) {
-                const std::size_t hits =
-                    structure_.find(scratch.query_, vectors_, options, eligible, share, scratch.structure_, out);
-                if (hits == out.size()) {
-                    return hits;
-                }  // else the eligible vectors are far from the query
-            }
-        }
-        if (!eligible.excludes_any()) {
-            return structure_.scan(scratch.query_, vectors_, AcceptAll{}, out);  // asks nobody
-        }
-        return structure_.scan(scratch.query_, vectors_, eligible, out);
-    }
+    [[nodiscard]] detail::IndexSearch<Structure> searcher() const noexcept { return {vectors_, structure_}; }
 
     void swap(Index& other) noexcept {
         std::swap(vectors_, other.vectors_);

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace funnel {
@@ -27,6 +28,9 @@ namespace detail {
 
 // Ids are below this, so that a search can use the highest bit of an id as a mark.
 inline constexpr std::size_t max_vectors = std::size_t{1} << 31;
+
+// Of estimates, and of files without the vectors themselves: the bytes of max_vectors vectors fit into 64 bits.
+inline constexpr std::size_t max_dimension = std::size_t{1} << 28;
 
 // Only Cosine accepts vectors longer than 2^62. Below that, squared distances and inner products are at most 2^126.
 // Even with rounding they fit into a float, so a score is never infinite or NaN.
@@ -104,6 +108,9 @@ void bound(std::span<float> scores) noexcept {
 }
 
 /// The vectors of an index in prepared form, with a flag for removed ones. Ids are row numbers and are not reused.
+///
+/// drop_rows() gives the memory of the vectors back, for an index whose structure has its own copy of them. After that,
+/// rows() is empty, except in a call of append of the structure.
 template <Metric M>
 class Vectors {
 public:
@@ -127,9 +134,21 @@ public:
     }
 
     [[nodiscard]] std::size_t dimension() const noexcept { return rows_.cols(); }
-    [[nodiscard]] std::size_t count() const noexcept { return rows_.rows(); }
+    [[nodiscard]] std::size_t count() const noexcept { return is_removed_.size(); }
     [[nodiscard]] std::size_t live() const noexcept { return live_; }
+    [[nodiscard]] bool has_rows() const noexcept { return has_rows_; }
     [[nodiscard]] MatrixView<const float> rows() const noexcept FUNNEL_LIFETIMEBOUND { return rows_.view(); }
+    /// The last vector, until drop_rows() is called. There must be one (not checked).
+    [[nodiscard]] std::span<const float> last() const noexcept FUNNEL_LIFETIMEBOUND {
+        return rows_.row(rows_.rows() - 1);
+    }
+
+    /// Gives the rows back. From here on, a vector that is added is kept until the next call.
+    void drop_rows() {
+        Matrix<float> none(0, dimension());
+        std::swap(rows_, none);
+        has_rows_ = false;
+    }
 
     /// id < count() (not checked).
     [[nodiscard]] bool is_live(std::size_t id) const noexcept {
@@ -148,8 +167,8 @@ public:
             raise<InvalidArgument>(std::string(function) + ": number of vectors must be below 2^31");
         }
         reserve_more(is_removed_, 1);
-        rows_.resize_rows(id + 1);  // the last step that can fail
-        prepare<M>(vector, rows_.row(id));
+        rows_.resize_rows(rows_.rows() + 1);  // the last step that can fail
+        prepare<M>(vector, rows_.row(rows_.rows() - 1));
         is_removed_.push_back(0);
         ++live_;
         return static_cast<std::uint32_t>(id);
@@ -157,10 +176,10 @@ public:
 
     /// Deletes all vectors except the first `count`, as if they had never been added.
     void keep_first(std::size_t count) {
-        for (; this->count() > count; rows_.resize_rows(this->count() - 1)) {
+        for (; this->count() > count; is_removed_.pop_back()) {
             live_ -= is_removed_.back() == 0 ? 1U : 0U;
-            is_removed_.pop_back();
         }
+        rows_.resize_rows(has_rows_ ? std::min(count, rows_.rows()) : 0);
     }
 
     bool remove(std::size_t id, const char* function) {
@@ -195,35 +214,54 @@ public:
         return rows_.rows() * rows_.stride() * sizeof(float) + is_removed_.size();
     }
 
-    /// Adds the sections of the vectors to a file. The vectors must outlive the call of file.save.
+    /// What memory_bytes() would return for n vectors.
+    [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t dimension, bool has_rows) {
+        const std::size_t stride = Matrix<float>(0, dimension).stride();
+        return n + (has_rows ? n * stride * sizeof(float) : 0);
+    }
+
+    /// Adds the sections of the vectors to a file. The vectors must outlive the call of file.save. Without rows, the
+    /// structure that reads the file must compare dimension() with what it has (not checked here).
     template <class Writer>
     void write(Writer& file) const {
         const std::string metric(M::name);
         file.strings("metric", std::span(&metric, 1));
-        file.matrix("vectors", rows_);
+        if (has_rows_) {
+            file.matrix("vectors", rows_);
+        } else {
+            file.value("dimension", std::uint64_t{dimension()});
+        }
         file.array("is_removed", is_removed_);
     }
 
     template <class Reader>
-    [[nodiscard]] static Vectors read(const Reader& file) {
+    [[nodiscard]] static Vectors read(const Reader& file, bool has_rows = true) {
         const std::string metric = file.strings("metric", 1)[0];
         const std::string expected(M::name);
         file.check(metric == expected, "metric", "expected " + expected + ", found " + metric);
 
         Vectors vectors;
-        vectors.rows_ = file.template matrix<float>("vectors");
-        file.check(vectors.count() < max_vectors, "vectors", "must have fewer than 2^31 rows");
+        vectors.is_removed_ = file.template array<std::uint8_t>("is_removed");
+        file.check(vectors.count() < max_vectors, "is_removed", "must have fewer than 2^31 elements");
+        for (const std::uint8_t flag : vectors.is_removed_) {
+            file.check(flag <= 1, "is_removed", "must hold zeros and ones");
+            vectors.live_ += flag == 0 ? 1U : 0U;
+        }
+        vectors.has_rows_ = has_rows;
+        if (!has_rows) {
+            const auto dimension = file.template value<std::uint64_t>("dimension");
+            file.check(dimension < max_dimension && (dimension > 0 || vectors.count() == 0), "dimension",
+                       "must lie in [1, 2^28)");
+            vectors.rows_ = Matrix<float>(0, dimension);
+            return vectors;
+        }
+        vectors.rows_ = file.template matrix<float>("vectors", vectors.count());
         for (std::size_t i = 0; i < vectors.count(); ++i) {
             const std::span<const float> row = vectors.rows_.row(i);
             file.check(defect_of<M>(row) == nullptr, "vectors",
                        "must be finite, not too long and, under Cosine, not zero");
             file.check(!M::normalises || math::abs(squared_length(row) - 1.0) < 1e-3, "vectors",
                        "must have unit length under Cosine");
-        }
-        vectors.is_removed_ = file.template array<std::uint8_t>("is_removed", vectors.count());
-        for (const std::uint8_t flag : vectors.is_removed_) {
-            file.check(flag <= 1, "is_removed", "must hold zeros and ones");
-            vectors.live_ += flag == 0 ? 1U : 0U;
         }
         return vectors;
     }
@@ -232,6 +270,7 @@ private:
     Matrix<float> rows_;
     std::vector<std::uint8_t> is_removed_;
     std::size_t live_ = 0;
+    bool has_rows_ = true;
 };
 
 }  // namespace detail

@@ -45,6 +45,16 @@ void score_rows(std::span<const float> query, MatrixView<const float> rows, std:
     score_rows(Backend{}, M{}, query, rows, ids, out);
 }
 
+/// The same for a length known at compile time. The loop is unrolled and may round differently.
+template <Metric M, HostBackend Backend = DefaultBackend, std::size_t Dim>
+    requires(Dim != std::dynamic_extent)
+[[gnu::always_inline]] inline void score_rows(std::span<const float, Dim> query, MatrixView<const float> rows,
+                                              std::span<const std::uint32_t> ids, std::span<float> out) noexcept {
+    FUNNEL_ASSERT(Dim == rows.cols() && out.size() >= ids.size() && detail::are_below(ids, rows.rows()));
+    FUNNEL_ASSERT(detail::are_apart(rows, out) && detail::are_apart(query, out));
+    score_rows(Backend{}, M{}, query, rows, ids, out);
+}
+
 }  // namespace kernels
 }  // namespace FUNNEL_ABI
 }  // namespace funnel

@@ -20,11 +20,11 @@ void score_rows(Backend, M, std::span<const float> query, MatrixView<const float
     }
 }
 
-template <HostBackend Backend, Metric M>
-void score_rows(Backend, M, std::span<const float> query, MatrixView<const float> rows,
+template <HostBackend Backend, Metric M, std::size_t Dim>
+void score_rows(Backend, M, std::span<const float, Dim> query, MatrixView<const float> rows,
                 std::span<const std::uint32_t> ids, std::span<float> out) noexcept {
     for (std::size_t i = 0; i < ids.size(); ++i) {
-        out[i] = M::template score<Backend>(query, rows.row(ids[i]));
+        out[i] = M::template score<Backend>(query, std::span<const float, Dim>(rows.row(ids[i])));
     }
 }
 

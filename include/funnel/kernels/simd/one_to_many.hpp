@@ -38,14 +38,15 @@ concept OneSumPerRow = requires { RowSum<M>::score(0.0F); };
 
 // Rows scored together share the loads of the query, and their cache misses overlap. Prefetching gave no further gain.
 // Four rows with four accumulators each need the 32 registers of AVX-512.
-template <class Arch, class M, class RowOf>
-inline void score_each(std::span<const float> query, RowOf row_of, std::span<float> out) noexcept {
+template <class Arch, class M, std::size_t Dim, class RowOf>
+[[gnu::always_inline]] inline void score_each(std::span<const float, Dim> query, RowOf row_of,
+                                              std::span<float> out) noexcept {
     constexpr std::size_t together = is_avx512<Arch> ? 4 : 2;
 
     const auto score_some = [&](std::size_t first, auto count) __attribute__((always_inline)) {
         std::array<const float*, count> rows;
         unroll<count>([&](auto r) __attribute__((always_inline)) { rows[r] = row_of(first + r); });
-        const auto sums = sums_of<RowSum<M>, Arch, std::dynamic_extent>(query.data(), rows, query.size());
+        const auto sums = sums_of<RowSum<M>, Arch, Dim>(query.data(), rows, query.size());
         unroll<count>([&](auto r) __attribute__((always_inline)) { out[first + r] = RowSum<M>::score(sums[r]); });
     };
 
@@ -67,10 +68,12 @@ void score_rows(Simd<Arch>, M, std::span<const float> query, MatrixView<const fl
     simd::score_each<Arch, M>(query, row_of, out.first(rows.rows()));
 }
 
-template <class Arch, simd::OneSumPerRow M>
-void score_rows(Simd<Arch>, M, std::span<const float> query, MatrixView<const float> rows,
-                std::span<const std::uint32_t> ids, std::span<float> out) noexcept {
-    const auto row_of = [&](std::size_t i) { return rows.data() + ids[i] * rows.stride(); };
+template <class Arch, simd::OneSumPerRow M, std::size_t Dim>
+[[gnu::always_inline]] inline void score_rows(Simd<Arch>, M, std::span<const float, Dim> query,
+                                              MatrixView<const float> rows, std::span<const std::uint32_t> ids,
+                                              std::span<float> out) noexcept {
+    const auto row_of = [&](std::size_t i)
+                            __attribute__((always_inline)) { return rows.data() + ids[i] * rows.stride(); };
     simd::score_each<Arch, M>(query, row_of, out.first(ids.size()));
 }
 

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/item_filter.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann {
+
+/// A filter that reads a bitmap: id i passes if bit i % 64 of word i / 64 is set. Ids beyond the words do not pass. A
+/// search then knows how many vectors pass, and skips words without a set bit. Make it once and use it for many searches.
+///
+///     index.search(query, {.k = 10}, Bitmap(in_stock));
+///
+/// Cost      the constructor counts the bits: O(words)
+class Bitmap {
+public:
+    /// Keeps a reference to the words.
+    explicit Bitmap(std::span<const std::uint64_t> words FUNNEL_LIFETIMEBOUND) noexcept : words_(words) {
+        for (const std::uint64_t word : words) {
+            count_ += static_cast<std::size_t>(std::popcount(word));
+        }
+    }
+
+    [[nodiscard]] bool operator()(std::uint32_t id) const noexcept {
+        return id / 64 < words_.size() && (words_[id / 64] >> (id % 64) & 1) != 0;
+    }
+
+    /// The number of set bits.
+    [[nodiscard]] std::size_t count() const noexcept { return count_; }
+    [[nodiscard]] std::span<const std::uint64_t> words() const noexcept { return words_; }
+
+private:
+    std::span<const std::uint64_t> words_;
+    std::size_t count_ = 0;
+};
+
+/// A filter that lists the ids that pass. A search scores exactly these, so its result is exact. Ids that the index
+/// does not have, or that were removed, are ignored.
+///
+///     index.search(query, {.k = 10}, SortedIds(ids_of_the_shop));
+///
+/// Cost      the constructor and a search: O(list)
+/// Errors    InvalidArgument if the ids do not ascend, or repeat
+class SortedIds {
+public:
+    /// Keeps a reference to the ids.
+    explicit SortedIds(std::span<const std::uint32_t> ids FUNNEL_LIFETIMEBOUND) : ids_(ids) {
+        require(std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>{}) == ids.end(),
+                "SortedIds: ids must ascend, each once");
+    }
+
+    /// O(log list).
+    [[nodiscard]] bool operator()(std::uint32_t id) const noexcept {
+        return std::binary_search(ids_.begin(), ids_.end(), id);
+    }
+
+    [[nodiscard]] std::span<const std::uint32_t> ids() const noexcept { return ids_; }
+
+private:
+    std::span<const std::uint32_t> ids_;
+};
+
+/// One filter per query of a batch: filters.size() and filters[i], such as a std::vector of a filter's type.
+template <class L>
+concept FilterList = requires(const L& filters, std::size_t i) {
+    filters.size();
+    filters[i];
+} && ItemFilter<std::remove_cvref_t<decltype(std::declval<const L&>()[0])>>;
+
+}  // namespace ann
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

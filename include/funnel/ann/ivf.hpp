@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/index.hpp>
+#include <funnel/ann/ivf_codes.hpp>
+#include <funnel/ann/ivf_lists.hpp>
+#include <funnel/ann/refine.hpp>
+#include <funnel/ann/reservoir.hpp>
+#include <funnel/ann/scan.hpp>
+#include <funnel/ann/search_stats.hpp>
+#include <funnel/ann/vectors.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/one_to_many.hpp>
+#include <funnel/quantise/kmeans.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann {
+
+struct IVFOptions {
+    std::size_t lists = 256;          ///< 1 to 2^24; fewer if there are fewer vectors
+    std::uint64_t seed = 0;           ///< draws the training rows and the first centroids
+    std::size_t rows_per_list = 128;  ///< k-means trains on at most this many rows per list
+};
+
+struct IVFSearchOptions {
+    std::size_t k = 10;       ///< number of hits
+    std::size_t nprobe = 16;  ///< lists to read, at least 1
+    std::size_t refine = 4;   ///< scores this many candidates per hit exactly; 0: returns the scores of the codes
+};
+
+namespace detail {
+
+/// The structure of IVFFlat: k-means lists of codes.
+template <ann::Metric M, std::size_t Dim, class Codes, kernels::HostBackend Backend>
+class IVFStructure {
+    using Sequence = CodeSequence<Codes, M, Dim, Backend>;
+
+public:
+    using Metric = M;
+    using BuildOptions = IVFOptions;
+    using SearchOptions = IVFSearchOptions;
+    using Kernels = Backend;
+    struct Scratch {
+        std::vector<float> scores;    // of the centroids
+        std::vector<Scored<>> order;  // the lists to read, nearest centroids first
+        std::vector<Scored<>> candidates;
+        typename Sequence::Query query;
+        SearchStats stats;
+    };
+    static constexpr IndexNames names{"IVFFlat::build", "IVFFlat::search", "IVFFlat::search_batch", "IVFFlat::add",
+                                      "IVFFlat::remove"};
+    static constexpr std::string_view kind = "ann.IVFFlat";
+    static constexpr std::uint32_t layout_version = 1;
+    static constexpr bool is_exact = false;
+    static constexpr bool has_host_search = true;
+    static constexpr std::size_t batch_grain = 8;
+
+    static void check(const IVFOptions& options) {
+        require_between(options.lists, 1, std::size_t{1} << 24, "IVFFlat::build: lists");
+        require_at_least(options.rows_per_list, 1, "IVFFlat::build: rows_per_list");
+    }
+
+    template <class E>
+    [[nodiscard]] static IVFStructure build(const Vectors<M>& vectors, const IVFOptions& options, E&& executor) {
+        const auto rows = vectors.rows();
+        IVFStructure structure;
+        structure.options_ = options;
+        structure.kmeans_ = KMeans::fit(rows,
+                                        {.clusters = options.lists,
+                                         .iterations = iterations,
+                                         .seed = options.seed,
+                                         .rows_per_cluster = options.rows_per_list},
+                                        executor);
+        if (rows.rows() == 0 && rows.cols() > 0) {
+            structure.kmeans_ = KMeans(Matrix<float>(1, rows.cols()));  // one list for all that is added
+        }
+        if (rows.rows() > 0) {
+            structure.fill(vectors, structure.kmeans_.assign(rows, executor));
+        } else {
+            structure.fill(vectors, {});
+        }
+        return structure;
+    }
+
+    [[nodiscard]] IVFOptions options() const noexcept { return options_; }
+
+    [[nodiscard]] std::size_t memory_bytes() const noexcept {
+        const auto centroids = kmeans_.centroids();
+        return lists_.memory_bytes() + quantiser_.memory_bytes() +
+               centroids.rows() * centroids.stride() * sizeof(float);
+    }
+
+    [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t dimension, const IVFOptions& options) {
+        const std::size_t centroids = std::clamp<std::size_t>(n, 1, options.lists);
+        return n * (Sequence::bytes_per_vector(dimension) + 3 * sizeof(std::uint32_t)) +
+               centroids * Matrix<float>(0, dimension).stride() * sizeof(float);
+    }
+
+    [[nodiscard]] static bool accepts(const IVFSearchOptions& options) noexcept { return options.nprobe >= 1; }
+    static void reject(const IVFSearchOptions& options, const char* function) {
+        require_at_least(options.nprobe, 1, (std::string(function) + ": nprobe").c_str());
+    }
+
+    void reserve(Scratch& scratch, const IVFSearchOptions& options, bool) const {
+        scratch.scores.resize(lists_.size());
+        scratch.order.resize(lists_.size());
+        const std::size_t room = Reservoir::room(wanted_candidates(options, options.k));
+        if (scratch.candidates.size() < room) {
+            scratch.candidates.resize(room);
+        }
+        quantiser_.reserve(scratch.query);
+    }
+
+    // The scan asks the filter about every vector, and scores those that pass. Reading lists scores all of their
+    // vectors, at a fraction of the cost each, and asks only about those that are candidates.
+    [[nodiscard]] bool prefers_scan(const IVFSearchOptions& options, double share) const noexcept {
+        const auto n = static_cast<double>(lists_.list_of().size());
+        const auto few = static_cast<double>(wanted_candidates(options, options.k));
+        const double read = static_cast<double>(wanted_lists(options, share)) / static_cast<double>(lists_.size());
+        return share * n <= few || read * Sequence::cost > 0.4 + 3.0 * share;
+    }
+
+    template <class Passes>
+    std::size_t find(std::span<const float> query, const Vectors<M>& vectors, const IVFSearchOptions& options,
+                     const Passes& eligible, double share, Scratch& scratch, std::span<Scored<>> out) const {
+        const bool refines = !Sequence::is_exact && options.refine > 0;
+        if (refines && options.nprobe >= lists_.size()) {
+            return 0;  // all lists, exactly: a scan
+        }
+        reserve(scratch, options, true);
+        quantiser_.prepare(query, scratch.query);
+        Reservoir candidates(
+            std::span(scratch.candidates).first(Reservoir::room(wanted_candidates(options, out.size()))));
+        read_lists(query, options, Passes::has_filter ? share : 1.0, out.size(), eligible, candidates, scratch);
+        if (refines) {
+            scratch.stats.distances += candidates.best().size();
+            return refine<M, Backend>(query, vectors.rows(), candidates.best(), out).size();
+        }
+        const std::span<Scored<>> best = candidates.best();
+        const std::size_t hits = std::min(best.size(), out.size());
+        std::partial_sort_copy(best.begin(), best.end(), out.begin(), out.end(), ranks_before);
+        return hits;
+    }
+
+    template <class Passes>
+    std::size_t scan(std::span<const float> query, const Vectors<M>& vectors, const Passes& eligible, Scratch&,
+                     std::span<Scored<>> out) const {
+        return detail::scan<M, Backend>(query, vectors.rows(), eligible, out).size();
+    }
+
+    void append(const Vectors<M>& vectors) {
+        const MatrixView<const float> row(vectors.last(), 1, vectors.dimension());
+        append(kmeans_.assign(row)[0], vectors.last());
+    }
+
+    void remove(std::uint32_t id) noexcept { lists_.remove(id); }
+
+    template <class Writer>
+    void write(Writer& file) const {
+        file.value("lists", std::uint64_t{options_.lists});
+        file.value("seed", options_.seed);
+        file.value("rows_per_list", std::uint64_t{options_.rows_per_list});
+        file.matrix("centroids", kmeans_.centroids());
+        file.array("list_of", lists_.list_of());
+        quantiser_.write(file);
+    }
+
+    template <class Reader>
+    [[nodiscard]] static IVFStructure read(const Reader& file, const Vectors<M>& vectors) {
+        IVFStructure structure;
+        structure.options_.lists = file.template value<std::uint64_t>("lists");
+        structure.options_.seed = file.template value<std::uint64_t>("seed");
+        structure.options_.rows_per_list = file.template value<std::uint64_t>("rows_per_list");
+        const auto centroids = file.template matrix<float>("centroids");
+        file.check(structure.options_.lists <= std::size_t{1} << 24 && centroids.rows() <= structure.options_.lists &&
+                       (centroids.rows() > 0 || vectors.dimension() == 0),
+                   "centroids", "must be 1 to 2^24, and not more than lists");
+        file.check(structure.options_.rows_per_list >= 1, "rows_per_list", "must be at least 1");
+        file.check(centroids.cols() == vectors.dimension(), "centroids", "must have the dimension of the vectors");
+        for (std::size_t i = 0; i < centroids.rows(); ++i) {
+            file.check(defect_of<L2>(centroids.row(i)) == nullptr, "centroids", "must be finite and not too long");
+        }
+        structure.kmeans_ = KMeans(centroids);
+        structure.quantiser_ = Quantiser::read(file, vectors.dimension());
+        const auto list_of = file.template array<std::uint32_t>("list_of", vectors.count());
+        for (std::size_t id = 0; id < list_of.size(); ++id) {
+            file.check(vectors.is_live(id) ? list_of[id] < centroids.rows() : list_of[id] == no_list, "list_of",
+                       "must name a list for each vector that was not removed");
+        }
+        structure.fill(vectors, list_of);
+        return structure;
+    }
+
+private:
+    using KMeans = quantise::KMeans<Backend>;
+    using Quantiser = typename Sequence::Quantiser;
+    static constexpr std::size_t iterations = 10;
+
+    void fill(const Vectors<M>& vectors, std::span<const std::uint32_t> list_of) {
+        lists_ = InvertedLists<Sequence>(kmeans_.centroids().rows(), Sequence(vectors.dimension()));
+        for (std::size_t id = 0; id < list_of.size(); ++id) {
+            append(list_of[id], vectors.rows().row(id));
+        }
+    }
+
+    void append(std::uint32_t list, std::span<const float> row) {
+        lists_.append(list, [&](Sequence& codes) { codes.append(quantiser_, row); });
+    }
+
+    [[nodiscard]] std::size_t wanted_candidates(const IVFSearchOptions& options, std::size_t hits) const noexcept {
+        const std::size_t factor = Sequence::is_exact ? 1 : std::max<std::size_t>(options.refine, 1);
+        const std::size_t n = lists_.list_of().size();
+        return std::clamp<std::size_t>(math::saturating_multiply(factor, hits), 1, std::max<std::size_t>(n, 1));
+    }
+
+    // As many more lists as there are fewer eligible vectors in each.
+    [[nodiscard]] std::size_t wanted_lists(const IVFSearchOptions& options, double share) const noexcept {
+        const auto all = static_cast<double>(lists_.size());
+        return static_cast<std::size_t>(
+            std::min(all, math::floor(static_cast<double>(options.nprobe) / std::max(share, 1e-9))));
+    }
+
+    // Vectors that were candidates but for the filter, and those of them that passed it.
+    struct Asked {
+        std::size_t count = 0;
+        std::size_t passed = 0;
+    };
+
+    // Reads the lists of the nearest centroids: `probes` lists, and more if there are fewer than `hits` hits in them, or
+    // if fewer vectors near the query pass the filter than elsewhere.
+    template <class Passes>
+    void read_lists(std::span<const float> query, const IVFSearchOptions& options, double share, std::size_t hits,
+                    const Passes& eligible, Reservoir& candidates, Scratch& scratch) const {
+        kernels::score_rows<typename M::Stored, Backend>(query, kmeans_.centroids(), scratch.scores);
+        for (std::size_t list = 0; list < lists_.size(); ++list) {
+            scratch.order[list] = {static_cast<std::uint32_t>(list), scratch.scores[list]};
+        }
+        std::size_t probes = wanted_lists(options, share);
+        std::size_t sorted = 0;
+        Asked asked;
+        const auto position = [&](std::size_t i) { return scratch.order.begin() + static_cast<std::ptrdiff_t>(i); };
+        for (std::size_t i = 0; i < lists_.size(); ++i) {
+            if (Passes::has_filter && i == probes) {
+                const double passed = static_cast<double>(asked.passed) / static_cast<double>(asked.count);
+                probes = std::max(probes, wanted_lists(options, passed));
+            }
+            if (i >= probes && asked.passed >= hits) {
+                break;
+            }
+            if (i == sorted) {
+                sorted = std::min(lists_.size(), std::max(probes, 2 * sorted));
+                std::partial_sort(position(i), position(sorted), position(lists_.size()), ranks_before);
+            }
+            read_list(scratch.order[i].id, eligible, candidates, scratch, asked);
+        }
+    }
+
+    template <class Passes>
+    void read_list(std::uint32_t list, const Passes& eligible, Reservoir& candidates, Scratch& scratch,
+                   Asked& asked) const {
+        std::array<Scored<>, Sequence::block> survivors;
+        const std::span<const std::uint32_t> ids = lists_.ids(list);
+        const Sequence& codes = lists_.codes(list);
+        for (std::size_t begin = 0; begin < ids.size(); begin += Sequence::block) {
+            const std::size_t end = std::min(ids.size(), begin + Sequence::block);
+            const std::size_t count =
+                codes.above(scratch.query, begin, end, candidates.threshold(), std::span(survivors));
+            asked.count += count;
+            for (std::size_t i = 0; i < count; ++i) {
+                const std::uint32_t id = ids[survivors[i].id];
+                if constexpr (Passes::has_filter) {
+                    if (!eligible(id)) {
+                        continue;
+                    }
+                }
+                candidates.push({id, bounded<M>(survivors[i].score)});
+                ++asked.passed;
+            }
+        }
+        scratch.stats.distances += ids.size();
+        ++scratch.stats.hops;
+    }
+
+    IVFOptions options_;
+    KMeans kmeans_;
+    Quantiser quantiser_;
+    InvertedLists<Sequence> lists_;
+};
+
+}  // namespace detail
+
+/// Approximate nearest neighbours by an inverted file: k-means divides the vectors into lists, and a search reads only
+/// the lists whose centroids are nearest to the query.
+///
+///     auto index = IVFFlat<Cosine>::build(vectors, {.lists = 256, .seed = 1}, pool);
+///     for (auto [id, score] : index.search(query, {.k = 10, .nprobe = 16})) { ... }
+///
+/// A search returns min(k, size()) hits: it reads more lists if those hold fewer. A filtered search returns k hits
+/// whenever at least k vectors pass the filter; it reads the more lists, the fewer of the vectors near the query pass. A larger nprobe increases
+/// recall; with nprobe >= lists the result is exact, unless refine is 0. The index is bit-identical for any number of
+/// threads, and a search does not depend on the order in which vectors were added or removed.
+///
+/// Lists are those of k-means under Euclidean distance, whatever the metric; under Cosine, of the vectors of unit
+/// length. Under InnerProduct and Cosine, a search reads the lists whose centroids have the largest inner product with
+/// the query.
+///
+/// Codes     how lists store their vectors. F32: exactly, beside the index's own copy
+///
+/// See Index for the functions. remove() takes a vector out of its list, so that later searches are faster; its id is
+/// not reused. The lists do not change when vectors are added: build again after the data has changed its shape. An
+/// index that was built without vectors has one list.
+///
+/// Cost      build: 14 rows_per_list lists^2 d + n lists d;  search: d (lists + n nprobe / lists);  memory: codes, and
+///           4 d + 13 bytes per vector, with d rounded up to a multiple of 16
+/// Source    Sivic & Zisserman, "Video Google", ICCV 2003; Jegou, Douze & Schmid, "Product quantization for nearest
+///           neighbor search", TPAMI 2011 (section IV)
+template <Metric M, std::size_t Dim = std::dynamic_extent, class Codes = F32,
+          kernels::HostBackend Backend = kernels::DefaultBackend>
+using IVFFlat = Index<detail::IVFStructure<M, Dim, Codes, Backend>>;
+
+}  // namespace ann
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/vectors.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/one_to_many.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann::detail {
+
+inline constexpr std::uint32_t no_list = std::numeric_limits<std::uint32_t>::max();
+
+/// The lists of an inverted file: which ids a list has, and their codes in the same order. Removal takes O(d): the last
+/// of the list moves into the gap.
+///
+/// A Sequence is what a list stores of its vectors, in order (ann/codes.hpp).
+template <class Sequence>
+class InvertedLists {
+public:
+    InvertedLists() = default;
+    InvertedLists(std::size_t lists, const Sequence& empty) : lists_(lists, List{empty, {}}) {}
+
+    [[nodiscard]] std::size_t size() const noexcept { return lists_.size(); }
+
+    /// The ids of a list and its codes. list < size() (not checked).
+    [[nodiscard]] std::span<const std::uint32_t> ids(std::size_t list) const noexcept FUNNEL_LIFETIMEBOUND {
+        return lists_[list].ids;
+    }
+    [[nodiscard]] const Sequence& codes(std::size_t list) const noexcept FUNNEL_LIFETIMEBOUND {
+        return lists_[list].codes;
+    }
+
+    /// The list of each id; no_list if it was removed.
+    [[nodiscard]] std::span<const std::uint32_t> list_of() const noexcept FUNNEL_LIFETIMEBOUND { return list_of_; }
+
+    /// Adds the next id to a list, or to none. append_code(sequence) adds its code and changes nothing if it fails; then
+    /// nothing here has changed either.
+    template <class AppendCode>
+    void append(std::uint32_t list, const AppendCode& append_code) {
+        reserve_more(list_of_, 1);
+        reserve_more(position_of_, 1);
+        std::uint32_t position = 0;
+        if (list != no_list) {
+            auto& [codes, ids] = lists_[list];
+            reserve_more(ids, 1);
+            append_code(codes);
+            position = static_cast<std::uint32_t>(ids.size());
+            ids.push_back(static_cast<std::uint32_t>(list_of_.size()));
+        }
+        list_of_.push_back(list);
+        position_of_.push_back(position);
+    }
+
+    /// Takes an id out of its list. It must be in one (not checked).
+    void remove(std::uint32_t id) noexcept {
+        FUNNEL_ASSERT(id < list_of_.size() && list_of_[id] != no_list);
+        auto& [codes, ids] = lists_[list_of_[id]];
+        const std::uint32_t position = position_of_[id];
+        codes.remove(position);
+        ids[position] = ids.back();
+        position_of_[ids[position]] = position;
+        ids.pop_back();
+        list_of_[id] = no_list;
+    }
+
+    [[nodiscard]] std::size_t memory_bytes() const noexcept {
+        std::size_t bytes = (list_of_.size() + position_of_.size()) * sizeof(std::uint32_t);
+        for (const List& list : lists_) {
+            bytes += list.codes.memory_bytes() + list.ids.size() * sizeof(std::uint32_t);
+        }
+        return bytes;
+    }
+
+private:
+    struct List {
+        Sequence codes;
+        std::vector<std::uint32_t> ids;
+    };
+
+    std::vector<List> lists_;
+    std::vector<std::uint32_t> list_of_;
+    std::vector<std::uint32_t> position_of_;
+};
+
+}  // namespace ann::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
