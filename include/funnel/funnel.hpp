@@ -121,9 +121,12 @@
 #include <funnel/io/crc32c.hpp>
 #include <funnel/io/decimal.hpp>
 #include <funnel/io/delimited.hpp>
+#include <funnel/io/faiss.hpp>
 #include <funnel/io/fbin.hpp>
 #include <funnel/io/file.hpp>
 #include <funnel/io/file_descriptor.hpp>
+#include <funnel/io/graph_file.hpp>
+#include <funnel/io/hnswlib.hpp>
 #include <funnel/io/iso8601.hpp>
 #include <funnel/io/json.hpp>
 #include <funnel/io/json_nodes.hpp>

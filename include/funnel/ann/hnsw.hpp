@@ -6,6 +6,7 @@
 #include <funnel/ann/hnsw_build.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
+#include <funnel/ann/hnsw_import.hpp>
 #include <funnel/ann/hnsw_query.hpp>
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/hnsw_similarity.hpp>
@@ -17,6 +18,7 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
+#include <funnel/io/graph_file.hpp>
 #include <funnel/kernels/backend.hpp>
 
 #include <algorithm>
@@ -60,14 +62,7 @@ public:
     template <class E>
     [[nodiscard]] static HNSWStructure build(const Vectors<M>& vectors, const HNSWOptions& options, E&& executor) {
         const auto rows = vectors.rows();
-        if (!has_dimension(rows)) {
-            raise<InvalidArgument>("HNSW::build: the vectors have " + std::to_string(rows.cols()) +
-                                   " elements, the index has dimension " + std::to_string(Dim));
-        }
-        if (rows.cols() > CodeRows<M, Dim, Codes, Backend>::max_dimension) {
-            raise<InvalidArgument>("HNSW::build: with these codes, vectors must have at most " +
-                                   std::to_string(CodeRows<M, Dim, Codes, Backend>::max_dimension) + " elements");
-        }
+        check_dimension(rows, "HNSW::build");
         HNSWStructure structure;
         structure.options_ = options;
         structure.codes_ = CodeRows<M, Dim, Codes, Backend>(rows);
@@ -78,6 +73,32 @@ public:
         build_links(structure.graph_, is_copy, NormAugmentation<M>::longest(rows), options.ef_construction,
                     options.seed, structure.similarity(rows), executor);
         return structure;
+    }
+
+    /// A graph that another library built.
+    [[nodiscard]] static HNSWStructure import(const Vectors<M>& vectors, const io::GraphFile& file) {
+        const auto rows = vectors.rows();
+        check_dimension(rows, "HNSW::import");
+        HNSWStructure structure;
+        structure.options_.M = file.M;
+        structure.options_.ef_construction = file.ef_construction;
+        structure.codes_ = CodeRows<M, Dim, Codes, Backend>(rows);
+        structure.copies_ = Copies(rows);
+        structure.norms_ = NormAugmentation<M>(rows, structure.copies_);
+        const std::vector<std::uint8_t> is_copy = structure.copies_.flags();
+        structure.graph_ = graph_of(file, structure.copies_, is_copy);
+        connect(structure.graph_, is_copy, file.ef_construction, structure.similarity(rows));
+        return structure;
+    }
+
+    [[nodiscard]] io::GraphFile to_graph_file(const Vectors<M>& vectors) const {
+        io::GraphFile file = file_of(graph_, copies_, options_.ef_construction);
+        file.vectors = Matrix<float>(vectors.rows());
+        for (std::size_t id = 0; id < vectors.count(); ++id) {
+            file.labels.push_back(id);
+            file.is_removed.push_back(vectors.is_live(id) ? 0 : 1);
+        }
+        return file;
     }
 
     [[nodiscard]] HNSWOptions options() const noexcept { return options_; }
@@ -200,6 +221,17 @@ public:
 private:
     [[nodiscard]] static bool has_dimension(MatrixView<const float> rows) noexcept {
         return Dim == std::dynamic_extent || rows.cols() == Dim;
+    }
+
+    static void check_dimension(MatrixView<const float> rows, const std::string& function) {
+        if (!has_dimension(rows)) {
+            raise<InvalidArgument>(function + ": the vectors have " + std::to_string(rows.cols()) +
+                                   " elements, the index has dimension " + std::to_string(Dim));
+        }
+        if (rows.cols() > CodeRows<M, Dim, Codes, Backend>::max_dimension) {
+            raise<InvalidArgument>(function + ": with these codes, vectors must have at most " +
+                                   std::to_string(CodeRows<M, Dim, Codes, Backend>::max_dimension) + " elements");
+        }
     }
 
     [[nodiscard]] NodeSimilarity<M, Dim, Backend> similarity(MatrixView<const float> rows) const noexcept {

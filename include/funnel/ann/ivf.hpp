@@ -107,6 +107,17 @@ public:
         return structure;
     }
 
+    /// Lists that another library made: their centroids, and the list of each vector.
+    [[nodiscard]] static IVFStructure import(const Vectors<M>& vectors, MatrixView<const float> centroids,
+                                             std::span<const std::uint32_t> list_of) {
+        IVFStructure structure;
+        structure.options_.lists = std::max<std::size_t>(centroids.rows(), 1);
+        structure.kmeans_ = centroids.rows() > 0 ? KMeans(centroids) : KMeans(Matrix<float>(1, centroids.cols()));
+        structure.quantiser_ = Quantiser::train(vectors.rows());
+        structure.fill(vectors, list_of);
+        return structure;
+    }
+
     [[nodiscard]] IVFOptions options() const noexcept { return options_; }
 
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
