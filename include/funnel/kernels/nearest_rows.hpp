@@ -18,7 +18,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
-/// The nearest row of a matrix for each of many vectors, which stand transposed in blocks (kernels/feature_blocks.hpp).
+/// The nearest row of a matrix for each of many vectors, which stand transposed in blocks: element j of vector i of a
+/// block is block[j w + i], so that one load serves w vectors, and no sum runs across lanes.
 ///
 ///     nearest[i] = the row r with the highest <vector i, row r> - offset[r]
 ///

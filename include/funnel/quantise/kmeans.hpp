@@ -85,20 +85,14 @@ private:
     static constexpr std::size_t together = 2 * width;
     static constexpr std::size_t grain = 8 * together;
 
-    // Packs rows first ... first + count - 1, shifted; the rest of the last block repeats the last row.
+    // Packs rows first ... first + count - 1, shifted and transposed; the rest of the last block repeats the last row.
     void pack(MatrixView<const float> rows, std::size_t first, std::size_t count, std::span<float> blocks) const {
         const std::size_t d = origin_.size();
-        std::array<std::uint32_t, width> ids;
-        for (std::size_t begin = 0; begin < count; begin += width) {
-            for (std::size_t i = 0; i < width; ++i) {
-                ids[i] = static_cast<std::uint32_t>(std::min(begin + i, count - 1));
-            }
-            const std::span<float> block = blocks.subspan(begin * d, width * d);
-            kernels::pack_features<Backend>(rows.rows_from(first, count), ids, block);
+        for (std::size_t i = 0; i < blocks.size() / std::max<std::size_t>(d, 1); ++i) {
+            const std::span<const float> row = rows.row(first + std::min(i, count - 1));
+            float* const column = blocks.data() + i / width * width * d + i % width;
             for (std::size_t j = 0; j < d; ++j) {
-                for (std::size_t i = 0; i < width; ++i) {
-                    block[j * width + i] -= origin_[j];
-                }
+                column[j * width] = row[j] - origin_[j];
             }
         }
     }
