@@ -2,10 +2,14 @@
 #pragma once
 
 #include <funnel/core/config.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/io/container_format.hpp>
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -30,27 +34,24 @@ public:
     void matrix(std::string_view name, Numbers&& numbers) {
         file_->matrix(full(name), std::forward<Numbers>(numbers));
     }
-    template <class Texts>
-    void strings(std::string_view name, const Texts& texts) {
-        file_->strings(full(name), texts);
-    }
+    void strings(std::string_view name, std::span<const std::string> texts) { file_->strings(full(name), texts); }
 
     [[nodiscard]] bool has(std::string_view name) const { return file_->has(full(name)); }
     template <class T>
     [[nodiscard]] T value(std::string_view name) const {
         return file_->template value<T>(full(name));
     }
-    template <class T, class... Expected>
-    [[nodiscard]] auto array(std::string_view name, Expected... expected) const {
-        return file_->template array<T>(full(name), expected...);
+    template <class T>
+    [[nodiscard]] std::vector<T> array(std::string_view name, io::detail::ExpectedCount count = {}) const {
+        return file_->template array<T>(full(name), count);
     }
-    template <class T, class... Expected>
-    [[nodiscard]] auto matrix(std::string_view name, Expected... expected) const {
-        return file_->template matrix<T>(full(name), expected...);
+    template <class T>
+    [[nodiscard]] Matrix<T> matrix(std::string_view name, io::detail::ExpectedCount rows = {},
+                                   io::detail::ExpectedCount cols = {}) const {
+        return file_->template matrix<T>(full(name), rows, cols);
     }
-    template <class... Expected>
-    [[nodiscard]] auto strings(std::string_view name, Expected... expected) const {
-        return file_->strings(full(name), expected...);
+    [[nodiscard]] std::vector<std::string> strings(std::string_view name, io::detail::ExpectedCount count = {}) const {
+        return file_->strings(full(name), count);
     }
     void check(bool holds, std::string_view name, std::string_view what_must_hold) const {
         if (!holds) [[unlikely]] {
