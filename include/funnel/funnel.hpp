@@ -20,6 +20,10 @@
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/index_search.hpp>
 #include <funnel/ann/int8_scan.hpp>
+#include <funnel/ann/ivf.hpp>
+#include <funnel/ann/ivf_lists.hpp>
+#include <funnel/ann/refine.hpp>
+#include <funnel/ann/reservoir.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/scan_ids.hpp>
 #include <funnel/ann/search_stats.hpp>
