@@ -21,11 +21,15 @@
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/index_search.hpp>
 #include <funnel/ann/int8_scan.hpp>
+#include <funnel/ann/ivf.hpp>
+#include <funnel/ann/ivf_lists.hpp>
 #include <funnel/ann/ivfpq.hpp>
 #include <funnel/ann/ivfpq_codes.hpp>
 #include <funnel/ann/ivfpq_encoder.hpp>
 #include <funnel/ann/keyed.hpp>
 #include <funnel/ann/prefixed_sections.hpp>
+#include <funnel/ann/refine.hpp>
+#include <funnel/ann/reservoir.hpp>
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/scan_ids.hpp>
 #include <funnel/ann/search_stats.hpp>

@@ -55,9 +55,9 @@ template <class Structure>
 
 /// An index of vectors: what Flat and HNSW have in common. The structure is the rest: a graph, or nothing.
 ///
-/// add() assigns the next id. remove() excludes a vector from results, but the vector keeps its memory (an inverted file
-/// gives back that of its lists) and its id is not reused: rebuild the index after many removals. Concurrent searches are safe if each has its own scratch; add and
-/// remove need exclusive access.
+/// add() assigns the next id. remove() excludes a vector from results, but the vector keeps its memory (an inverted
+/// file gives back that of its lists) and its id is not reused: rebuild the index after many removals. Concurrent
+/// searches are safe if each has its own scratch; add and remove need exclusive access.
 ///
 /// A structure S has:
 ///

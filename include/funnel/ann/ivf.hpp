@@ -280,8 +280,8 @@ private:
         std::size_t passed = 0;
     };
 
-    // Reads the lists of the nearest centroids: `probes` lists, and more if there are fewer than `hits` hits in them, or
-    // if fewer vectors near the query pass the filter than elsewhere.
+    // Reads the lists of the nearest centroids: as many as wanted, and more if there are fewer than `hits` hits in them
+    // or if fewer vectors near the query pass the filter than elsewhere.
     template <class Passes>
     void read_lists(std::span<const float> query, const IVFSearchOptions& options, double share, std::size_t hits,
                     const Passes& eligible, Reservoir& candidates, Scratch& scratch) const {
@@ -350,9 +350,10 @@ private:
 ///     for (auto [id, score] : index.search(query, {.k = 10, .nprobe = 16})) { ... }
 ///
 /// A search returns min(k, size()) hits: it reads more lists if those hold fewer. A filtered search returns k hits
-/// whenever at least k vectors pass the filter; it reads the more lists, the fewer of the vectors near the query pass. A larger nprobe increases
-/// recall; with nprobe >= lists the result is exact, unless refine is 0. The index is bit-identical for any number of
-/// threads, and a search does not depend on the order in which vectors were added or removed.
+/// whenever at least k vectors pass the filter; it reads more lists if few of the vectors near the query pass. A larger
+/// nprobe increases recall; with nprobe >= lists the result is exact, unless the lists hold codes and refine is 0. The
+/// index is bit-identical for any number of threads, and a search does not depend on the order in which vectors were
+/// added or removed.
 ///
 /// Lists are those of k-means under Euclidean distance, whatever the metric; under Cosine, of the vectors of unit
 /// length. Under InnerProduct and Cosine, a search reads the lists whose centroids have the largest inner product with

@@ -47,8 +47,8 @@ public:
     /// The list of each id; no_list if it was removed.
     [[nodiscard]] std::span<const std::uint32_t> list_of() const noexcept FUNNEL_LIFETIMEBOUND { return list_of_; }
 
-    /// Adds the next id to a list, or to none. append_code(sequence) adds its code and changes nothing if it fails; then
-    /// nothing here has changed either.
+    /// Adds the next id to a list, or to none. append_code(sequence) adds its code. It changes nothing if it fails, and
+    /// then nothing here has changed either.
     template <class AppendCode>
     void append(std::uint32_t list, const AppendCode& append_code) {
         reserve_more(list_of_, 1);
