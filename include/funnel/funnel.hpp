@@ -14,10 +14,12 @@
 #include <funnel/ann/hnsw_build.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
+#include <funnel/ann/hnsw_import.hpp>
 #include <funnel/ann/hnsw_links.hpp>
 #include <funnel/ann/hnsw_query.hpp>
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/hnsw_similarity.hpp>
+#include <funnel/ann/import.hpp>
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/index_search.hpp>
 #include <funnel/ann/int8_scan.hpp>
