@@ -3,6 +3,8 @@
 
 #include <funnel/ann/flat.hpp>
 
+#include <span>
+
 namespace funnel::fuzz {
 namespace {
 
@@ -13,6 +15,8 @@ const Registered flat({
             load_and_search<ann::Flat<ann::L2>>(input);
             load_and_search<ann::Flat<ann::Cosine>>(input);
             load_and_search<ann::Flat<ann::InnerProduct>>(input);
+            load_and_search<ann::Flat<ann::L2, std::dynamic_extent, ann::Int8>>(input);
+            load_and_search<ann::Flat<ann::InnerProduct, std::dynamic_extent, ann::Int8>>(input);
         },
     .seeds =
         [] {
