@@ -155,7 +155,7 @@ TEST_CASE("OPQ: rejects rows of another dimension or with NaN, and files whose r
     using Rotation = OPQ<4, 2, 4>;
     CHECK_THROWS_AS((void)Rotation::train(Matrix<float>(3, 5)), funnel::InvalidArgument);
     CHECK_THROWS_AS((void)Rotation::train(Matrix<float>(3, 4), {.rows = 0}), funnel::InvalidArgument);
-    CHECK_THROWS_AS((void)Rotation().rotate(Matrix<float>(3, 5)), funnel::InvalidArgument);
+    CHECK_THROWS_AS((void)Rotation::train(Matrix<float>(0, 4)).rotate(Matrix<float>(3, 5)), funnel::InvalidArgument);
 #ifndef __FAST_MATH__
     Matrix<float> bad(40, 4);
     bad(3, 2) = std::numeric_limits<float>::quiet_NaN();

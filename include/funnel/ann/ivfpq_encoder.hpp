@@ -38,6 +38,11 @@ public:
     [[nodiscard]] static ProductEncoder untrained(bool has_rotation) {
         ProductEncoder encoder;
         encoder.has_rotation_ = has_rotation;
+        const Matrix<float> no_rows(0, Dim);
+        encoder.quantiser_ = Quantiser::train(no_rows);
+        if (has_rotation) {
+            encoder.opq_ = Rotation::train(no_rows);
+        }
         encoder.set_centroids(Matrix<float>(1, Dim));
         return encoder;
     }
@@ -123,21 +128,22 @@ public:
         const auto bytes = [](MatrixView<const float> matrix) {
             return matrix.rows() * matrix.stride() * sizeof(float);
         };
-        return quantiser_.memory_bytes() + bytes(centroids()) + bytes(rotated_centroids_) +
-               (has_rotation_ ? bytes(opq_.rotation()) : 0);
+        return quantiser_.memory_bytes() + bytes(centroids()) + bytes(rotated_centroids_) + bytes(opq_.rotation());
     }
     [[nodiscard]] static std::size_t memory_estimate(std::size_t lists, bool has_rotation) {
         const std::size_t row = Matrix<float>(0, Dim).stride() * sizeof(float);
-        return Quantiser().memory_bytes() + lists * (Codes::has_penalties ? 2 : 1) * row +
+        return Quantiser::table_size * Quantiser::part * sizeof(float) + lists * (Codes::has_penalties ? 2 : 1) * row +
                (has_rotation ? Dim * row : 0);
     }
 
     template <class Writer>
     void write(Writer& file) const {
         file.matrix("centroids", kmeans_.centroids());
-        quantiser_.write(file);
-        if (has_rotation_) {
-            opq_.write(file);
+        if (centroids().rows() > 0) {
+            quantiser_.write(file);
+            if (has_rotation_) {
+                opq_.write(file);
+            }
         }
     }
 
@@ -153,11 +159,11 @@ public:
         for (std::size_t i = 0; i < centroids.rows(); ++i) {
             file.check(defect_of<L2>(centroids.row(i)) == nullptr, "centroids", "must be finite and not too long");
         }
-        encoder.quantiser_ = Quantiser::read(file);
-        if (has_rotation) {
-            encoder.opq_ = Rotation::read(file);
-        }
         if (dimension > 0) {
+            encoder.quantiser_ = Quantiser::read(file);
+            if (has_rotation) {
+                encoder.opq_ = Rotation::read(file);
+            }
             encoder.set_centroids(centroids);
         }
         return encoder;

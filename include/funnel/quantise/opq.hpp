@@ -45,14 +45,10 @@ struct OPQOptions {
 template <std::size_t Dim, std::size_t M, std::size_t Bits = 8, kernels::HostBackend Backend = kernels::DefaultBackend>
 class OPQ {
 public:
-    /// Rotates nothing.
-    OPQ() : rotation_(Dim, Dim) {
-        for (std::size_t i = 0; i < Dim; ++i) {
-            rotation_(i, i) = 1.0F;
-        }
-    }
+    /// Without a rotation: only something to assign to.
+    OPQ() = default;
 
-    /// Learns the rotation. The result is bit-identical for any number of threads.
+    /// Learns the rotation; without rows, it is the identity. The result is bit-identical for any number of threads.
     ///
     /// Shapes    rows: n x Dim
     /// Errors    InvalidArgument if the dimension differs, an option is out of range, or a row is not finite or longer
@@ -62,6 +58,10 @@ public:
         require_equal(rows.cols(), Dim, "OPQ::train: number of columns");
         require_at_least(options.rows, 1, "OPQ::train: rows");
         OPQ opq;
+        opq.rotation_ = Matrix<float>(Dim, Dim);
+        for (std::size_t i = 0; i < Dim; ++i) {
+            opq.rotation_(i, i) = 1.0F;
+        }
         if (rows.rows() == 0) {
             return opq;
         }

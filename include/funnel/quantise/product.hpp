@@ -53,8 +53,8 @@ public:
     static constexpr std::size_t part = Dim / M;
     static constexpr std::size_t table_size = M * codewords;
 
-    /// All codewords are zero.
-    ProductQuantiser() : codebooks_(table_size * part) {}
+    /// Without codewords: only something to assign to.
+    ProductQuantiser() = default;
 
     /// Learns the codewords. The result is bit-identical for any number of threads.
     ///
@@ -67,6 +67,7 @@ public:
         require_equal(rows.cols(), Dim, "ProductQuantiser::train: number of columns");
         require_at_least(options.rows_per_codeword, 1, "ProductQuantiser::train: rows_per_codeword");
         ProductQuantiser quantiser;
+        quantiser.codebooks_.resize(table_size * part);  // without rows, all codewords are zero
         for (std::size_t m = 0; rows.rows() > 0 && m < M; ++m) {
             const std::uint64_t seed = Random(options.seed, stream("product.parts"), m)();
             quantiser.set_codewords(m, KMeans<Backend>::fit(part_of(rows, m),
