@@ -19,8 +19,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
-/// Inner products of bytes: a query with the rows that have the given ids. Vectors that are read one by one lie in rows;
-/// for scans, see int8_scan.hpp.
+/// Inner products of bytes: a query with the rows that have the given ids. Vectors that are read one by one lie in
+/// rows; for scans, see int8_scan.hpp.
 ///
 ///     out[i] = sum over j of (rows[ids[i]][j] - 128) query[j]
 ///
