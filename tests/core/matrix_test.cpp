@@ -197,3 +197,17 @@ TEST_CASE("FUNNEL_CHECKS: rows and elements outside of a Matrix are found out") 
     CHECK(dies([&] { (void)MatrixView<float>().row(0); }, "core/matrix_view.hpp:"));
 }
 #endif
+
+TEST_CASE("Matrix: a matrix of several megabytes starts as zero, grows and can be copied") {
+    Matrix<float> large(1000, 1000);
+    CHECK(std::all_of(large.row(999).begin(), large.row(999).end(), [](float x) { return x == 0.0F; }));
+    large(0, 0) = 1.0F;
+    large(999, 999) = 2.0F;
+    large.resize_rows(3000);
+    CHECK(large(2999, 999) == 0.0F);
+    const Matrix<float> copy = large;
+    large.resize_rows(1);
+    CHECK(copy(0, 0) == 1.0F);
+    CHECK(copy(999, 999) == 2.0F);
+    CHECK(large(0, 0) == 1.0F);
+}

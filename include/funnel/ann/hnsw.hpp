@@ -289,8 +289,8 @@ private:
 /// Near-duplicates are separate nodes. Thousands of them in one place can hide the other vectors nearby.
 ///
 /// Dim       the dimension of all vectors, if it is known at compile time: searches are a little faster
-/// Codes     F32, or Int8: searches score a copy of the vectors with one byte per element, which they read in less time,
-///           and then the best ef of them exactly
+/// Codes     F32, or Int8: searches score a copy of the vectors with one byte per element, which they read in less
+///           time, and then the best ef of them exactly
 ///
 /// See Index for the functions. A removed vector stays in the graph. The first add() after build or load traverses all
 /// links once, and creates a table to find equal vectors, about 8 to 24 bytes per vector.

@@ -88,8 +88,8 @@ std::size_t take_hits(const CandidatePool& pool, const Copies& copies, const Pas
     return best.finish().size();
 }
 
-/// The eligible ones among the nearest nodes of the graph and their copies. If the codes are not exact, the nodes of the
-/// pool are scored again, from the rows. It does not allocate if the scratch has room for `pool` nodes.
+/// The eligible ones among the nearest nodes of the graph and their copies. If the codes are not exact, the nodes of
+/// the pool are scored again, from the rows. It does not allocate if the scratch has room for `pool` nodes.
 ///
 /// Shapes    query: d, prepared;  rows: n x d, prepared;  out: at most one hit per vector, not empty
 /// Returns   the number of hits, best first; fewer than out has room for if the pool holds fewer
