@@ -17,8 +17,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann::detail {
 
-/// The graph of another library as ours. In ours, equal vectors share one node: it gets the links of all of them, as far
-/// as they fit, and links to them lead to it. Nodes may still be unreachable; see connect.
+/// The graph of another library as ours. In ours, equal vectors share one node: it gets the links of all of them, as
+/// far as they fit, and links to them lead to it. Nodes may still be unreachable; see connect.
 [[nodiscard]] inline HNSWGraph graph_of(const io::GraphFile& file, const Copies& copies,
                                         std::span<const std::uint8_t> is_copy) {
     const std::size_t n = file.size();

@@ -13,6 +13,7 @@
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/io/container.hpp>
+#include <funnel/io/graph_file.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -122,27 +123,16 @@ public:
         return build(vectors, BuildOptions{}, executor);
     }
 
-    /// An index whose structure was made elsewhere, for readers of other formats (ann/import.hpp): S::import(vectors,
-    /// parts...) makes ours of it.
-    ///
-    /// Errors    as build
+    /// For ann/import.hpp: an index whose structure S::import(vectors, parts...) makes of what another library built,
+    /// and its way back, of a graph.
     template <class... Parts>
-        requires requires(const detail::Vectors<Metric>& all, const Parts&... parts) {
-            Structure::import(all, parts...);
-        }
     [[nodiscard]] static Index import(MatrixView<const float> vectors, const Parts&... parts) {
         Index index;
         index.vectors_ = detail::Vectors<Metric>(vectors, Structure::names.build);
         index.structure_ = Structure::import(index.vectors_, parts...);
         return index;
     }
-
-    /// Of a graph: vectors and links, for writers of other formats; the ids are the labels.
-    [[nodiscard]] auto to_graph_file() const
-        requires requires(const Structure& graph, const detail::Vectors<Metric>& all) { graph.to_graph_file(all); }
-    {
-        return structure_.to_graph_file(vectors_);
-    }
+    [[nodiscard]] io::GraphFile to_graph_file() const { return structure_.to_graph_file(vectors_); }
 
     [[nodiscard]] std::size_t size() const noexcept { return vectors_.live(); }
     [[nodiscard]] std::size_t dimension() const noexcept { return vectors_.dimension(); }
