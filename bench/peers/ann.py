@@ -1,304 +1,379 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Nearest neighbours of 50,000 vectors of 64 dimensions, beside hnswlib, FAISS and USearch.
+"""Nearest neighbours beside hnswlib, FAISS and USearch, on the sets of bench/peers/ann_data.py.
 
-Exact: Flat beside hnswlib BFIndex, FAISS IndexFlat and the exact search of USearch. Each query whose hits differ counts. Hits
-are the same if their exact scores are; ids may differ where scores tie up to rounding.
+For each target, such as recall@10 0.99, every index gets the smallest ef or nprobe that reaches it. Then all of them search in
+turns, one query after the other in one thread; a ratio is the median over the rounds. Graphs: M 16 and ef_construction 200.
 
-HNSW at equal recall: M 16 and ef_construction 200 for all. Every round searches with each library at each ef; between two values
-of ef, the logarithm of the time is interpolated linearly in the recall. If the smallest ef reaches the recall, its time counts.
-Under Cosine, all get vectors of unit length. All libraries get all queries in one call, and search for one after the other in
-one thread, so the Python interpreter costs nothing.
-
-Searches and builds in one thread are CPU time, builds in two threads are elapsed time.
+hnswlib is compiled from its source package, with the flags of our release build, and runs in a C++ program as ours does. FAISS
+and USearch get all queries in one call and search for one after the other, so the Python interpreter costs them nothing.
+Searches and builds are CPU time, in one thread. All sets take about an hour; FUNNEL_ANN_SETS="recsys64cos" measures that one.
 """
 
+import os
+import pathlib
+import subprocess
 import sys
+import tarfile
 import time
 
+import ann_data
 import common
 
-ITEMS, QUERIES, DIM = 50_000, 1000, 64
-BATCH, SINGLES = 256, 50  # queries of an exact search, in one call and one by one
-M, EF_CONSTRUCTION, SEED = 16, 200, 1
-EFS = (10, 14, 20, 28, 40, 56, 80, 112, 160, 224)
-RECALLS = (0.90, 0.95, 0.99)
-TOLERANCE = 1e-5  # of |query| * |item|
+M, EF_CONSTRUCTION = 16, 200
+TARGETS = ((10, 0.90), (10, 0.95), (10, 0.99), (100, 0.95))
+MOST_EF = 2000
+ROUNDS = 5
+TOLERANCE = 1e-5  # of |query| * |item|, between scores of exact searches
 
 
-def vectors(numpy):
-    """Items and users of a shop: 500 clusters of Zipf-distributed sizes in a space of 16 factors, mapped to 64 dimensions, with
-    noise. Popular items are longer; users mix the tastes of three clusters."""
-    random = numpy.random.default_rng(SEED)
-    centers = random.standard_normal((500, 16))
-    mix = random.standard_normal((16, DIM)) / 4 * (1.5 - numpy.arange(16) / 16)[:, None]
-    share = 1 / numpy.arange(1, 501)
-    share /= share.sum()
+class Ours:
+    """An index of our program."""
 
-    def emit(tastes):
-        return (tastes @ mix + 0.25 * random.standard_normal((len(tastes), DIM))).astype(numpy.float32)
+    def __init__(self, comparison, name):
+        self.comparison, self.name = comparison, name
+        self.hits_path = comparison.folder / "data/ann_hits.npy"
 
-    tastes = centers[random.choice(500, ITEMS, p=share)] + 0.6 * random.standard_normal((ITEMS, 16))
-    items = emit(tastes * numpy.exp(0.35 * random.standard_normal(ITEMS))[:, None])
-    mixed = centers[random.choice(500, (QUERIES, 3), p=share)] * random.dirichlet((1, 1, 1), QUERIES)[:, :, None]
-    return items, emit(mixed.sum(axis=1) + 0.4 * random.standard_normal((QUERIES, 16)))
+    def call(self, command, **arguments):
+        return self.comparison.call(command, engine=self.name, metric=self.metric, **arguments)
 
+    def build(self, data, threads):
+        self.metric = data.metric
+        return self.call("build", threads=threads, M=M, ef=EF_CONSTRUCTION, lists=data.lists)
 
-def in_turns(actions, rounds):
-    """Calls the actions, which return seconds, by name; the order turns round after each round. Returns {name: list}."""
-    times = {name: [] for name in actions}
-    for i in range(rounds):
-        for name in list(actions)[:: 1 if i % 2 == 0 else -1]:
-            times[name].append(actions[name]())
-    return times
+    def search(self, k, effort, command="search"):
+        """Seconds for all queries."""
+        return self.call(command, k=k, effort=effort, latencies=0)["cpu"]
 
+    def latencies(self, k, effort):
+        return self.call("search", k=k, effort=effort, latencies=1)
 
-def beside(times, peer):
-    return common.pairs_of(times["funnel"], times[peer])
+    def hits(self):
+        import numpy
 
-
-def time_at(recall, recalls, times):
-    """The time at this recall, from the times at all EFS; None if no ef reaches it."""
-    import math
-
-    for i, reached in enumerate(recalls):
-        if reached >= recall:
-            if i == 0:
-                return times[0]
-            part = (recall - recalls[i - 1]) / (reached - recalls[i - 1])
-            return math.exp((1 - part) * math.log(times[i - 1]) + part * math.log(times[i]))
-    return None
-
-
-def ef_at(recall, recalls):
-    """The smallest of EFS that reaches this recall."""
-    return next(ef for ef, reached in zip(EFS, recalls) if reached >= recall)
-
-
-class HnswlibGraph:
-    def __init__(self, metric, items, threads):
-        import hnswlib
-
-        self.index = hnswlib.Index("l2" if metric == "L2" else "ip", DIM)
-        self.index.init_index(len(items), M=M, ef_construction=EF_CONSTRUCTION, random_seed=SEED)
-        self.index.add_items(items, num_threads=threads)
-
-    def search(self, queries, k, ef):
-        self.index.set_ef(ef)
-        return self.index.knn_query(queries, k, num_threads=1)[0]
+        self.comparison.call("hits", path=self.hits_path)
+        return numpy.load(self.hits_path).astype(numpy.int64)
 
     def bytes(self):
-        return self.index.index_file_size()
+        return self.call("memory")["bytes"]
 
 
-class FaissGraph:
-    def __init__(self, metric, items, threads):
+class Hnswlib:
+    """hnswlib in a C++ program."""
+
+    name = "hnswlib"
+
+    def __init__(self, comparison):
+        self.side = common.Side([str(program_of_hnswlib())], 3600)
+        self.side.read("start")
+        self.hits_path = comparison.folder / "data/ann_hits_hnswlib.npy"
+
+    def call(self, command, **arguments):
+        return self.side.call(command, arguments)
+
+    def build(self, data, threads):
+        return self.call("build", metric=data.metric, threads=threads, M=M, ef=EF_CONSTRUCTION)
+
+    def search(self, k, effort, command="search"):
+        return self.call(command, k=k, effort=effort, latencies=0)["cpu"]
+
+    def latencies(self, k, effort):
+        return self.call("search", k=k, effort=effort, latencies=1)
+
+    def hits(self):
+        import numpy
+
+        self.call("hits", path=self.hits_path)
+        return numpy.load(self.hits_path).astype(numpy.int64)
+
+    def bytes(self):
+        return self.call("memory")["bytes"]
+
+
+class Faiss:
+    """An index of FAISS, by its factory string."""
+
+    def __init__(self, name, factory, effort):
+        self.name, self.factory, self.effort = name, factory, effort
+
+    def build(self, data, threads):
         import faiss
 
-        self.faiss = faiss
-        self.index = faiss.IndexHNSWFlat(DIM, M, faiss.METRIC_L2 if metric == "L2" else faiss.METRIC_INNER_PRODUCT)
-        self.index.hnsw.efConstruction = EF_CONSTRUCTION
+        metric = faiss.METRIC_L2 if data.metric == "L2" else faiss.METRIC_INNER_PRODUCT
+        text = self.factory.format(lists=data.lists, half=data.dimension() // 2)
+        self.queries = data.queries
         faiss.omp_set_num_threads(threads)
-        self.index.add(items)
+        clocks = time.process_time(), time.perf_counter()
+        self.index = faiss.index_factory(data.dimension(), text, metric)
+        if "HNSW" in text:
+            self.index.hnsw.efConstruction = EF_CONSTRUCTION
+        self.index.train(data.items)
+        self.index.add(data.items)
+        answer = {"cpu": time.process_time() - clocks[0], "wall": time.perf_counter() - clocks[1]}
         faiss.omp_set_num_threads(1)
+        return answer
 
-    def search(self, queries, k, ef):
-        self.index.hnsw.efSearch = ef
-        return self.index.search(queries, k)[1]
+    def search(self, k, effort, command="search"):
+        import faiss
+
+        base = self.index
+        if "RFlat" in self.factory:
+            self.index.k_factor = 10 if k <= 10 else 6
+            base = faiss.downcast_index(self.index.base_index)
+        if self.effort == "ef":
+            base.hnsw.efSearch = effort
+        elif self.effort == "nprobe":
+            base.nprobe = effort
+        return common.seconds(lambda: setattr(self, "found", self.index.search(self.queries, k)[1]))
+
+    def hits(self):
+        return self.found
 
     def bytes(self):
-        return len(self.faiss.serialize_index(self.index))
+        import faiss
+
+        return len(faiss.serialize_index(self.index))
 
 
-class USearchGraph:
-    def __init__(self, metric, items, threads):
+class USearch:
+    def __init__(self, name, kind):
+        self.name, self.kind = name, kind
+
+    def build(self, data, threads):
         import numpy
         import usearch.index
 
-        self.index = usearch.index.Index(ndim=DIM, metric="l2sq" if metric == "L2" else "ip", dtype="f32", connectivity=M, expansion_add=EF_CONSTRUCTION)
-        self.index.add(numpy.arange(len(items)), items, threads=threads)
+        self.queries = data.queries
+        clocks = time.process_time(), time.perf_counter()
+        metric = "l2sq" if data.metric == "L2" else "ip"
+        self.index = usearch.index.Index(ndim=data.dimension(), metric=metric, dtype=self.kind, connectivity=M, expansion_add=EF_CONSTRUCTION)
+        self.index.add(numpy.arange(len(data.items)), data.items, threads=threads)
+        return {"cpu": time.process_time() - clocks[0], "wall": time.perf_counter() - clocks[1]}
 
-    def search(self, queries, k, ef):
-        self.index.expansion_search = ef
-        return self.index.search(queries, k, threads=1).keys
+    def search(self, k, effort, command="search"):
+        self.index.expansion_search = effort
+        return common.seconds(lambda: setattr(self, "found", self.index.search(self.queries, k, threads=1).keys))
+
+    def hits(self):
+        import numpy
+
+        return self.found.astype(numpy.int64)
 
     def bytes(self):
         return self.index.serialized_length
 
 
-GRAPHS = {"hnswlib": HnswlibGraph, "faiss-cpu": FaissGraph, "usearch": USearchGraph}
+def program_of_hnswlib():
+    """Compiles bench/peers/hnswlib_side.cpp. Returns the program."""
+    folder = common.ROOT / "build/peers/hnswlib_src"
+    program = folder / "hnswlib_side"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not list(folder.glob("hnswlib-0.8.0*/hnswlib")):
+        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "hnswlib", "--dest", str(folder), "hnswlib==0.8.0"], check=True)
+        with tarfile.open(next(folder.glob("hnswlib-0.8.0.tar.gz"))) as archive:
+            archive.extractall(folder, filter="data")
+    headers = next(folder.glob("hnswlib-0.8.0*/hnswlib")).parent
+    sources = [common.ROOT / "bench/peers" / name for name in ("hnswlib_side.cpp", "ann_search.hpp")]
+    if not program.exists() or program.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+        compiler = os.environ.get("CXX", "g++")
+        flags = ["-std=c++20", "-O3", "-DNDEBUG", "-march=native", "-pthread", f"-I{common.ROOT}/include", f"-I{common.ROOT}/bench", "-isystem", str(headers)]
+        subprocess.run([compiler, *flags, str(sources[0]), "-o", str(program)], check=True)
+    return program
+
+
+def recall_of(truth, hits, k):
+    import numpy
+
+    return sum(len(numpy.intersect1d(a[:k], b)) for a, b in zip(truth, hits)) / (len(truth) * k)
+
+
+def smallest_effort(index, truth, k, target, low, high):
+    """By bisection the smallest effort that reaches the recall, or None. Recall grows with the effort, up to noise."""
+
+    def reaches(effort):
+        index.search(k, effort)
+        return recall_of(truth, index.hits(), k) >= target
+
+    if reaches(low):
+        return low
+    top = low
+    while True:  # a large effort costs most, so it comes last
+        top, below = min(2 * top, high), top
+        if reaches(top):
+            break
+        if top == high:
+            return None
+    while top - below > 1:
+        middle = (below + top) // 2
+        below, top = (below, middle) if reaches(middle) else (middle, top)
+    return top
 
 
 class Task:
-    """Vectors under one metric, on both sides."""
+    """One set of vectors, on all sides."""
 
-    def __init__(self, comparison, metric, items, queries):
+    def __init__(self, comparison, hnswlib, name):
+        self.comparison = comparison
+        self.data = ann_data.load(name)
+        self.truth = ann_data.truth(self.data, 100)
+        self.hnswlib = hnswlib
+        for what, rows in (("items", self.data.items), ("queries", self.data.queries)):
+            path = comparison.save(f"ann_{what}", rows)
+            comparison.call(what, path=path)
+            hnswlib.call(what, path=path)
+        self.setup = f"{name}, {len(self.data.items)} x {self.data.dimension()}"
+
+    def build_all(self, indexes):
+        """In one thread; a row per index of ours."""
+        once = lambda value: common.Samples(value, value, value, 1)
+        seconds = {}
+        for index in indexes:
+            seconds[index.name] = index.build(self.data, 1)["cpu"]
+            print(f"{self.data.name}: {index.name} built in {seconds[index.name]:.2f} s, {index.bytes() / len(self.data.items):.0f} bytes/vector", flush=True)
+        for index in indexes:
+            if isinstance(index, Ours):
+                ours, theirs = seconds[index.name], seconds["hnswlib"]
+                target = 4.0 if "IVF" in index.name else 1 / 0.7
+                self.comparison.add(f"{self.data.name}: build {index.name}", "hnswlib", common.Pairs(once(ours), once(theirs), once(theirs / ours)), "s", target=target, setup=f"{self.setup}, one build each, CPU time")
+                ours, theirs = index.bytes(), self.hnswlib.bytes()
+                self.comparison.add(f"{self.data.name}: size {index.name}", "hnswlib", common.Pairs(once(ours), once(theirs), once(theirs / ours)), "bytes/vector", len(self.data.items), setup=f"{self.setup}; hnswlib: saved form")
+
+    def compare(self, indexes, pairs):
+        """For each target all indexes in turns. `pairs`: (our name, peer's name, ratio to reach)."""
+        for k, target in TARGETS:
+            efforts = {}
+            for index in indexes:
+                is_graph = "IVF" not in index.name
+                effort = smallest_effort(index, self.truth, k, target, 10 if is_graph else 1, MOST_EF if is_graph else self.data.lists)
+                if effort is None:
+                    print(f"{self.data.name}: {index.name} does not reach recall@{k} {target}", flush=True)
+                else:
+                    efforts[index.name] = effort
+            times = {name: [] for name in efforts}
+            for i in range(ROUNDS):
+                for index in indexes[:: 1 if i % 2 == 0 else -1]:
+                    if index.name in efforts:
+                        times[index.name].append(index.search(k, efforts[index.name]))
+            for ours, peer, needed in pairs:
+                if ours not in times:
+                    print(f"MISSED: {self.data.name}: {ours} does not reach recall@{k} {target}")
+                elif peer in times:
+                    self.comparison.add(f"{self.data.name}: {ours} @{k} {target:.2f}", peer, common.pairs_of(times[ours], times[peer]), "us/query", len(self.data.queries), target=needed, setup=f"{self.setup}; effort {efforts[ours]}, peer {efforts[peer]}")
+            if (k, target) == (10, 0.99):
+                self.print_latencies(indexes, k, efforts)
+
+    def print_latencies(self, indexes, k, efforts):
+        for index in indexes:
+            if index.name in efforts and hasattr(index, "latencies"):
+                found = index.latencies(k, efforts[index.name])
+                print(f"{self.data.name}: {index.name}: p50 {found['p50'] / 1e3:.1f} us, p99 {found['p99'] / 1e3:.1f} us, p99 / p50 {found['p99'] / found['p50']:.2f}", flush=True)
+
+    def curves(self, indexes):
+        for index in indexes:
+            efforts = [2**i for i in range(9)] if "IVF" in index.name else [10, 16, 25, 40, 64, 100, 160, 250, 400]
+            recalls, rates = [], []
+            for effort in efforts:
+                if effort <= self.data.lists or "IVF" not in index.name:
+                    rates.append(len(self.data.queries) / index.search(10, effort))
+                    recalls.append(recall_of(self.truth, index.hits(), 10))
+            self.comparison.curve(self.data.name, "funnel " + index.name if isinstance(index, Ours) else index.name, recalls, rates, "recall@10", "queries per second")
+
+    def compare_flat(self):
+        """Exact search beside FAISS, one query per call and in batches; FAISS uses BLAS where that is faster."""
+        import faiss
         import numpy
 
-        self.numpy, self.comparison, self.metric = numpy, comparison, metric
-        if metric == "Cosine":
-            items, queries = (rows / numpy.linalg.norm(rows, axis=1, keepdims=True) for rows in (items, queries))
-        self.items, self.queries = items, queries
-        self.hits_path = comparison.folder / "data/ann_hits.npy"
-        comparison.call("items", path=comparison.save(f"ann_items_{metric}", items))
-        self.ask(queries)
+        flat = (faiss.IndexFlatL2 if self.data.metric == "L2" else faiss.IndexFlatIP)(self.data.dimension())
+        flat.add(self.data.items)
+        ours = Ours(self.comparison, "Flat int8")
+        ours.build(self.data, 1)
+        queries = self.data.queries
+        for batch, needed in ((1, 7.0), (100, 3.0), (1000, 3.0)):
+            faiss.cvar.distance_compute_blas_threshold = 1_000_000 if batch == 1 else 1
+            count = 100 if batch == 1 else len(queries)
+            self.comparison.call("queries", path=self.comparison.save("ann_some_queries", queries[:count]))
+            found = {}
 
-    def ask(self, queries):
-        """Sets the queries of our side."""
+            def theirs():
+                parts = [flat.search(queries[i : i + batch], 10)[1] for i in range(0, count, batch)]
+                found["theirs"] = numpy.concatenate(parts)
+
+            pairs = self.comparison.paired(lambda: ours.call("batches", k=10, effort=1, batch=batch)["cpu"], lambda: common.seconds(theirs), rounds=ROUNDS)
+            mine = ours.hits()
+            scores = lambda ids: numpy.stack([score_of(self.data, q, row) for q, row in zip(queries[:count], ids)])
+            rounding = TOLERANCE * numpy.linalg.norm(queries[:count], axis=1) * numpy.linalg.norm(self.data.items, axis=1).max()
+            differing = int((abs(scores(mine) - scores(found["theirs"])) > rounding[:, None]).any(axis=1).sum())
+            self.comparison.add(f"{self.data.name}: Flat int8, batch {batch}", "faiss-cpu", pairs, "us/query", count, target=needed, differing=differing, of=count, setup=f"{self.setup}, k 10, exact")
         self.comparison.call("queries", path=self.comparison.save("ann_queries", queries))
 
-    def ours(self, command, **arguments):
-        return self.comparison.call(f"{self.metric} {command}", **arguments)["cpu"]
+    def compare_filtered(self, indexes):
+        """Top 10 among the items that a filter lets pass; anti: the items least similar to the queries' mean."""
+        import numpy
 
-    def our_hits(self):
-        self.comparison.call("hits", path=self.hits_path)
-        return self.numpy.load(self.hits_path).astype(self.numpy.int64)
+        n = len(self.data.items)
+        random = numpy.random.default_rng(1)
+        nearness = self.data.items @ self.data.queries.mean(axis=0)
+        scan = Ours(self.comparison, "Flat int8")
+        scan.build(self.data, 1)
+        for share in (0.5, 0.1, 0.02, 0.005):
+            for kind in ("random", "anti"):
+                allowed = numpy.zeros(n, numpy.float32)
+                chosen = random.permutation(n) if kind == "random" else numpy.argsort(nearness)
+                allowed[chosen[: int(share * n)]] = 1
+                path = self.comparison.save("ann_allowed", allowed.reshape(1, -1))
+                self.comparison.call("allowed", path=path)
+                self.hnswlib.call("allowed", path=path)
+                ids = numpy.flatnonzero(allowed)
+                part = self.data._replace(items=self.data.items[ids])
+                truth = ids[ann_data.truth(part, 10)]
+                rounds = {index.name: [] for index in (*indexes, scan)}
+                for _ in range(3):
+                    for index in (*indexes, scan):
+                        rounds[index.name].append(index.search(10, 64, "filtered"))
+                for index in indexes:
+                    index.search(10, 64, "filtered")
+                    recall = recall_of(truth, index.hits(), 10)
+                    times = rounds[index.name]
+                    note = f"{self.setup}, allowed {share:.1%} {kind}, recall {recall:.3f}, exact scan of all {1e6 * min(rounds[scan.name]) / len(self.data.queries):.0f} us"
+                    if isinstance(index, Ours):
+                        self.comparison.add(f"{self.data.name}: {index.name} filtered {share:.1%} {kind}", "hnswlib", common.pairs_of(times, rounds["hnswlib"]), "us/query", len(self.data.queries), setup=note)
+                    else:
+                        print(f"{index.name}: {1e6 * min(times) / len(self.data.queries):.0f} us; {note}", flush=True)
 
-    def exact_scores(self, queries):
-        """Queries x items, in double; higher is better."""
-        queries, items = queries.astype(float), self.items.astype(float)
-        scores = queries @ items.T
-        if self.metric == "L2":
-            scores = 2 * scores - (queries**2).sum(axis=1)[:, None] - (items**2).sum(axis=1)
-        return scores
 
-    def truth(self, k):
-        parts = []
-        for begin in range(0, len(self.queries), 100):
-            scores = self.exact_scores(self.queries[begin : begin + 100])
-            parts.append(self.numpy.argpartition(-scores, k - 1, axis=1)[:, :k])
-        return self.numpy.concatenate(parts)
+def score_of(data, query, ids):
+    import numpy
 
-    def compare_scans(self, k, is_single=False):
-        """Exact search; one query per call if is_single."""
-        import faiss
-        import hnswlib
-        import usearch.index
-
-        numpy = self.numpy
-        count = SINGLES if is_single else BATCH
-        queries = self.queries[:count]
-        # FAISS: a matrix product for a batch, which is its fastest search, but by default only for 128,000 numbers and more.
-        faiss.cvar.distance_compute_blas_threshold = 1_000_000 if is_single else 1
-        flat = (faiss.IndexFlatL2 if self.metric == "L2" else faiss.IndexFlatIP)(DIM)
-        flat.add(self.items)
-        brute = hnswlib.BFIndex("l2" if self.metric == "L2" else "ip", DIM)
-        brute.init_index(len(self.items))
-        brute.add_items(self.items)
-        # The index of USearch scans four times as fast as usearch.index.search if queries come one by one. Its graph is not used.
-        unlinked = usearch.index.Index(ndim=DIM, metric="l2sq" if self.metric == "L2" else "ip", dtype="f32", connectivity=2, expansion_add=1)
-        unlinked.add(numpy.arange(len(self.items)), self.items, threads=1)
-        peers = {
-            "hnswlib": lambda q: brute.knn_query(q, k, num_threads=1)[0],
-            "faiss-cpu": lambda q: flat.search(q, k)[1],
-            "usearch": lambda q: unlinked.search(q, k, exact=True, threads=1).keys,
-        }
-        self.ask(queries)
-        hits = {}
-
-        def search(peer):
-            if is_single:
-                hits[peer] = numpy.concatenate([peers[peer](q.reshape(1, -1)).reshape(1, -1) for q in queries])
-            else:
-                hits[peer] = peers[peer](queries)
-
-        actions = {"funnel": lambda: self.ours("scan", k=k)}
-        actions |= {peer: lambda peer=peer: common.seconds(lambda: search(peer)) for peer in peers}
-        times = in_turns(actions, 3)
-        scores = self.exact_scores(queries)
-        rounding = TOLERANCE * numpy.linalg.norm(queries, axis=1) * numpy.linalg.norm(self.items, axis=1).max()
-        ours = numpy.take_along_axis(scores, self.our_hits(), axis=1)
-        for peer in peers:
-            theirs = numpy.take_along_axis(scores, hits[peer].astype(numpy.int64), axis=1)
-            differing = int((abs(ours - theirs) > rounding[:, None]).any(axis=1).sum())
-            name = f"Flat, {self.metric}, k {k}, " + ("single" if is_single else "batch")
-            self.comparison.add(name, peer, beside(times, peer), "us/query", count, target=1.0, differing=differing, of=count, setup=f"{len(self.items)} x {DIM}, queries per call: {1 if is_single else count}")
-
-    def compare_graphs(self, k, builds):
-        """HNSW: `builds` holds the numbers of threads; searches use the first build."""
-        self.ask(self.queries)
-        graphs = {}
-
-        def build(peer, threads):
-            graphs.pop(peer, None)  # its memory is free before the next one is built
-            graphs[peer] = GRAPHS[peer](self.metric, self.items, threads)
-
-        for threads in builds:
-            clock, key = (time.process_time, "cpu") if threads == 1 else (time.perf_counter, "wall")
-            actions = {"funnel": lambda: self.comparison.call(f"{self.metric} build", M=M, ef=EF_CONSTRUCTION, threads=threads)[key]}
-            actions |= {peer: lambda peer=peer: common.seconds(lambda: build(peer, threads), clock) for peer in GRAPHS}
-            times = in_turns(actions, 1)
-            for peer in GRAPHS:
-                self.comparison.add(f"HNSW build, {self.metric}, {threads} thread" + "s" * (threads > 1), peer, beside(times, peer), "s", target=1.0, setup=f"{len(self.items)} x {DIM}, M {M}, one build, " + ("CPU time" if threads == 1 else "elapsed time"))
-            if threads == builds[0]:
-                self.compare_searches(k, graphs)
-                self.compare_memory(graphs)
-
-    def compare_memory(self, graphs):
-        once = lambda value: common.Samples(value, value, value, 1)
-        ours = self.comparison.call(f"{self.metric} memory")["bytes"]
-        for peer, graph in graphs.items():
-            pairs = common.Pairs(once(ours), once(graph.bytes()), once(graph.bytes() / ours))
-            self.comparison.add(f"HNSW size, {self.metric}", peer, pairs, "bytes/vector", len(self.items), setup="peers: saved form")
-
-    def compare_searches(self, k, graphs):
-        numpy, comparison = self.numpy, self.comparison
-        truth = self.truth(k)
-        names = ["funnel", *graphs]
-        recalls = {name: [] for name in names}
-        for ef in EFS:
-            for name in names:
-                if name == "funnel":
-                    self.ours("search", k=k, ef=ef)
-                    hits = self.our_hits()
-                else:
-                    hits = graphs[name].search(self.queries, k, ef)
-                found = sum(len(numpy.intersect1d(a, b)) for a, b in zip(truth, hits.astype(numpy.int64)))
-                recalls[name].append(found / truth.size)
-
-        def sweep(name):
-            if name == "funnel":
-                return [self.ours("search", k=k, ef=ef) for ef in EFS]
-            return [common.seconds(lambda: graphs[name].search(self.queries, k, ef)) for ef in EFS]
-
-        sweeps = in_turns({name: lambda name=name: sweep(name) for name in names}, 5)  # seconds per round and ef
-        title = f"HNSW, {self.metric}"
-        for name in names:
-            rates = [len(self.queries) / common.summary(times).median for times in zip(*sweeps[name])]
-            comparison.curve(title, name, recalls[name], rates, f"recall@{k}", "queries per second")
-            print(f"{title}, {name}: " + ", ".join(f"ef {ef}: {recall:.3f}" for ef, recall in zip(EFS, recalls[name])))
-        for recall in RECALLS:
-            times = {name: [time_at(recall, recalls[name], times) for times in sweeps[name]] for name in names}
-            if times["funnel"][0] is None:
-                sys.exit(f"{title}: funnel does not reach a recall of {recall}")
-            for peer in graphs:
-                if times[peer][0] is None:
-                    print(f"{title}: {peer} does not reach a recall of {recall}")
-                    continue
-                setup = f"ef {ef_at(recall, recalls['funnel'])}, peer {ef_at(recall, recalls[peer])}"
-                comparison.add(f"{title}, recall {recall:.2f}", peer, beside(times, peer), "us/query", len(self.queries), target=1.0, setup=setup)
+    rows = data.items[ids].astype(float)
+    return -((rows - query) ** 2).sum(axis=1) if data.metric == "L2" else numpy.asarray(rows @ query.astype(float))
 
 
 def main():
-    comparison = common.Comparison("ann", program="bench_peers_ann_side", peers=["hnswlib", "faiss-cpu", "usearch"])
+    comparison = common.Comparison("ann", program="bench_peers_ann_side", peers=["hnswlib", "faiss-cpu", "usearch"], timeout=3600)
     import faiss
-    import numpy
     import usearch.index
 
-    comparison.describe("hnswlib", "its setup.py compiles it for this processor")
+    comparison.describe("hnswlib", "compiled from source with our flags, called from C++")
     comparison.describe("faiss-cpu", f"wheel, compiled with {faiss.get_compile_options().strip()}; it chooses at run time")
-    comparison.describe("usearch", f"wheel, uses {usearch.index.Index(ndim=DIM, metric='ip', dtype='f32').hardware_acceleration}")
+    comparison.describe("usearch", f"wheel, uses {usearch.index.Index(ndim=64, metric='ip', dtype='f32').hardware_acceleration}")
     faiss.omp_set_num_threads(1)
-    items, queries = vectors(numpy)
-    for metric in ("Cosine", "InnerProduct", "L2"):
-        task = Task(comparison, metric, items, queries)
-        task.compare_scans(10)
-        if metric == "Cosine":
-            task.compare_scans(100)
-            task.compare_scans(10, is_single=True)
-            task.compare_scans(100, is_single=True)
-    Task(comparison, "InnerProduct", items, queries).compare_graphs(10, builds=(2,))
-    Task(comparison, "Cosine", items, queries).compare_graphs(10, builds=(1, 2))
+    hnswlib = Hnswlib(comparison)
+    for name in os.environ.get("FUNNEL_ANN_SETS", " ".join(ann_data.NAMES)).split():
+        task = Task(comparison, hnswlib, name)
+        wide = task.data.dimension() >= 100
+        ours = [Ours(comparison, kind) for kind in ("HNSW f32", "HNSW int8", "IVF int8", "IVF PQ4")]
+        peers = [hnswlib, Faiss("FAISS HNSW", f"HNSW{M},Flat", "ef"), Faiss("FAISS IVF", "IVF{lists},Flat", "nprobe"), Faiss("FAISS IVF fast scan", "IVF{lists},PQ{half}x4fs,RFlat", "nprobe"), USearch("USearch", "f32"), USearch("USearch bf16", "bf16")]
+        task.build_all([*peers, *ours])
+        graph, code = (2.5, 3.0) if wide else (2.2, 3.6 if name == "glove50cos" else 2.6)
+        if name == "recsys64mips":
+            graph = code = 1.0
+        pairs = [("HNSW f32", "hnswlib", graph), ("HNSW f32", "FAISS HNSW", None), ("HNSW f32", "USearch", None), ("HNSW int8", "hnswlib", code), ("HNSW int8", "USearch bf16", None)]
+        pairs += [("IVF int8", "hnswlib", 2.5 if name == "recsys64cos" else 3.0 if name == "glove50cos" else None), ("IVF int8", "FAISS IVF", 3.0), ("IVF PQ4", "FAISS IVF fast scan", 1.5)]
+        task.compare([*peers, *ours], pairs)
+        task.curves([*peers, *ours])
+        task.compare_flat()
+        if name == "recsys64cos":
+            task.compare_filtered([hnswlib, ours[0], ours[2]])
     sys.exit(comparison.finish())
 
 

@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// funnel's side of bench/peers/ann.py: Flat and HNSW on vectors from files.
+// funnel's side of bench/peers/ann.py: every index on vectors from files.
 
 #include "support/bench.hpp"
 #include "support/side.hpp"
 
+#include <funnel/ann/code_types.hpp>
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
-#include <funnel/core/executor.hpp>
+#include <funnel/ann/ivf.hpp>
+#include <funnel/ann/ivfpq.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/scored.hpp>
-#include <funnel/io/npy.hpp>
 
+#include "peers/ann_search.hpp"
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
+#include <span>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace funnel;
@@ -23,85 +32,133 @@ using bench::Side;
 
 namespace {
 
-struct Data {
-    Matrix<float> items;
-    Matrix<float> queries;
-    Matrix<Scored<>> hits;  // of the last search
+/// An index of any type, by the words of the commands.
+class Engine {
+public:
+    Engine() = default;
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+    virtual ~Engine() = default;
+    virtual Side::Answer build(const bench::SearchData& data, const Side::Arguments& arguments) = 0;
+    virtual Side::Answer search(bench::SearchData& data, const Side::Arguments& arguments, bool is_filtered) = 0;
+    virtual Side::Answer search_batches(bench::SearchData& data, const Side::Arguments& arguments) = 0;
+    [[nodiscard]] virtual std::size_t memory_bytes() const = 0;
 };
 
-/// Searches for each query. The caller's memory is used again, as in a server.
-template <class Index, class Options>
-Side::Answer search_all(const Index& index, const Options& options, Data& data) {
-    auto scratch = index.scratch(options);
-    data.hits = Matrix<Scored<>>(data.queries.rows(), options.k);
-    return Side::timed([&] {
-        for (std::size_t i = 0; i < data.queries.rows(); ++i) {
-            bench::keep(index.search(data.queries.row(i), options, scratch, data.hits.row(i)));
+template <class Index>
+class EngineOf : public Engine {
+public:
+    Side::Answer build(const bench::SearchData& data, const Side::Arguments& arguments) override {
+        typename Index::BuildOptions options;
+        if constexpr (requires { options.ef_construction; }) {
+            options.M = arguments.number("M");
+            options.ef_construction = arguments.number("ef");
         }
-    });
-}
+        if constexpr (requires { options.lists; }) {
+            options.lists = arguments.number("lists");
+        }
+        Threads threads(arguments.number("threads"));
+        index_.reset();
+        return Side::timed([&] { index_.emplace(Index::build(data.items, options, threads)); });
+    }
 
-template <ann::Metric M>
-struct Indexes {
-    std::optional<ann::Flat<M>> flat;
-    std::optional<ann::HNSW<M>> hnsw;
-
-    /// Adds the commands that work on metric M, for example "Cosine search".
-    void offer(Side& side, Data& data) {
-        const std::string name(M::name);
-        side.on(name + " build", [&](const Side::Arguments& arguments) {
-            Threads threads(arguments.number("threads"));
-            hnsw.reset();
-            return Side::timed([&] {
-                hnsw.emplace(ann::HNSW<M>::build(
-                    data.items, {.M = arguments.number("M"), .ef_construction = arguments.number("ef")}, threads));
-            });
-        });
-        side.on(name + " memory", [&](const Side::Arguments&) -> Side::Answer {
-            return {{"bytes", static_cast<double>(hnsw.value().memory_bytes())}};
-        });
-        side.on(name + " search", [&](const Side::Arguments& arguments) {
-            const ann::HNSWSearchOptions options{.k = arguments.number("k"), .ef = arguments.number("ef")};
-            return search_all(hnsw.value(), options, data);
-        });
-        side.on(name + " scan", [&](const Side::Arguments& arguments) {
-            if (!flat) {
-                flat.emplace(ann::Flat<M>::build(data.items));
+    Side::Answer search(bench::SearchData& data, const Side::Arguments& arguments, bool is_filtered) override {
+        const auto options = options_of(arguments);
+        auto scratch = index_->scratch(options);
+        std::vector<Scored<>> out(options.k);
+        const auto allowed = [&](std::uint32_t id) noexcept { return data.allowed[id] != 0; };
+        return data.search_all(arguments, [&](std::size_t i, std::size_t, std::span<std::uint32_t> ids) {
+            const std::size_t hits = is_filtered ? index_->search(data.queries.row(i), options, allowed, scratch, out)
+                                                 : index_->search(data.queries.row(i), options, scratch, out);
+            for (std::size_t j = 0; j < hits; ++j) {
+                ids[j] = out[j].id;
             }
-            return search_all(*flat, ann::FlatSearchOptions{.k = arguments.number("k")}, data);
+            return hits;
         });
     }
+
+    /// All queries, in batches of `batch`.
+    Side::Answer search_batches(bench::SearchData& data, const Side::Arguments& arguments) override {
+        const auto options = options_of(arguments);
+        const std::size_t batch = arguments.number("batch");
+        data.hits = Matrix<std::uint32_t>(data.queries.rows(), options.k);
+        return Side::timed([&] {
+            for (std::size_t begin = 0; begin < data.queries.rows(); begin += batch) {
+                const std::size_t count = std::min(batch, data.queries.rows() - begin);
+                const auto found = index_->search_batch(data.queries.view().rows_from(begin, count), options);
+                for (std::size_t i = 0; i < count; ++i) {
+                    for (std::size_t j = 0; j < found[i].size(); ++j) {
+                        data.hits(begin + i, j) = found[i][j].id;
+                    }
+                }
+            }
+        });
+    }
+
+    [[nodiscard]] std::size_t memory_bytes() const override { return index_->memory_bytes(); }
+
+private:
+    [[nodiscard]] static auto options_of(const Side::Arguments& arguments) {
+        typename Index::SearchOptions options;
+        options.k = arguments.number("k");
+        if constexpr (requires { options.ef; }) {
+            options.ef = arguments.number("effort");
+        }
+        if constexpr (requires { options.nprobe; }) {
+            options.nprobe = arguments.number("effort");
+        }
+        return options;
+    }
+
+    std::optional<Index> index_;
 };
+
+using Engines = std::map<std::string, std::unique_ptr<Engine>>;  // key: "Cosine 64 HNSW f32"
+
+template <ann::Metric M, std::size_t Dim>
+void add_engines(Engines& engines) {
+    const std::string set = std::string(M::name) + " " + std::to_string(Dim) + " ";
+    const auto add = [&]<class Index>(const char* name, std::in_place_type_t<Index>) {
+        engines[set + name] = std::make_unique<EngineOf<Index>>();
+    };
+    add("Flat f32", std::in_place_type<ann::Flat<M, Dim>>);
+    add("Flat int8", std::in_place_type<ann::Flat<M, Dim, ann::Int8>>);
+    add("HNSW f32", std::in_place_type<ann::HNSW<M, Dim>>);
+    add("HNSW int8", std::in_place_type<ann::HNSW<M, Dim, ann::Int8>>);
+    add("IVF f32", std::in_place_type<ann::IVFFlat<M, Dim>>);
+    add("IVF int8", std::in_place_type<ann::IVFFlat<M, Dim, ann::Int8>>);
+    add("IVF PQ4", std::in_place_type<ann::IVFPQIndex<Dim, Dim / 2, M, 4>>);
+}
 
 }  // namespace
 
 int main() {
     Side side;
-    Data data;
-    Indexes<ann::L2> l2;
-    Indexes<ann::InnerProduct> inner_product;
-    Indexes<ann::Cosine> cosine;
-    l2.offer(side, data);
-    inner_product.offer(side, data);
-    cosine.offer(side, data);
-
-    side.on("items", [&](const Side::Arguments& arguments) -> Side::Answer {
-        data.items = io::read_npy<float>(arguments.text("path"));
-        return {{"rows", static_cast<double>(data.items.rows())}};
-    });
-    side.on("queries", [&](const Side::Arguments& arguments) -> Side::Answer {
-        data.queries = io::read_npy<float>(arguments.text("path"));
-        return {{"rows", static_cast<double>(data.queries.rows())}};
-    });
-    side.on("hits", [&](const Side::Arguments& arguments) -> Side::Answer {
-        Matrix<std::uint32_t> ids(data.hits.rows(), data.hits.cols());
-        for (std::size_t i = 0; i < ids.rows(); ++i) {
-            for (std::size_t j = 0; j < ids.cols(); ++j) {
-                ids(i, j) = data.hits(i, j).id;
-            }
+    bench::SearchData data;
+    data.offer(side);
+    Engines engines;
+    add_engines<ann::Cosine, 64>(engines);
+    add_engines<ann::InnerProduct, 64>(engines);
+    add_engines<ann::L2, 128>(engines);
+    add_engines<ann::Cosine, 50>(engines);
+    const auto engine = [&](const Side::Arguments& arguments) -> Engine& {
+        const std::string name =
+            arguments.text("metric") + " " + std::to_string(data.items.cols()) + " " + arguments.text("engine");
+        const auto found = engines.find(name);
+        if (found == engines.end()) {
+            throw std::invalid_argument("there is no engine " + name);
         }
-        io::write_npy(arguments.text("path"), ids);
-        return {};
+        return *found->second;
+    };
+    side.on("build", [&](const Side::Arguments& arguments) { return engine(arguments).build(data, arguments); });
+    side.on("search",
+            [&](const Side::Arguments& arguments) { return engine(arguments).search(data, arguments, false); });
+    side.on("filtered",
+            [&](const Side::Arguments& arguments) { return engine(arguments).search(data, arguments, true); });
+    side.on("batches",
+            [&](const Side::Arguments& arguments) { return engine(arguments).search_batches(data, arguments); });
+    side.on("memory", [&](const Side::Arguments& arguments) -> Side::Answer {
+        return {{"bytes", static_cast<double>(engine(arguments).memory_bytes())}};
     });
     return side.serve();
 }
