@@ -4,12 +4,12 @@
 #include <funnel/ann/code_types.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
-#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/int8_rows.hpp>
 #include <funnel/kernels/one_to_many.hpp>
+#include <funnel/quantise/int8.hpp>
 
 #include <algorithm>
 #include <array>
@@ -72,12 +72,7 @@ public:
     }
 };
 
-/// One byte per element. A vector x is stored as numbers c in [-127, 127] and a scale of its own:
-///
-///     x = mean + scale c,  scale = max |x[j] - mean[j]| / 127
-///
-/// so that short vectors are as precise as long ones. The mean is that of the vectors of build. A query is stored in
-/// the same way, and scores are computed from products of bytes:
+/// One byte per element and a scale per vector (quantise/int8.hpp). Scores are computed from products of bytes:
 ///
 ///     inner product: mean . q + scale step (c . b),          q = step b
 ///     L2:            2 scale step (c . b) - |scale c|^2 - |q - mean|^2,  q - mean = step b
@@ -85,23 +80,22 @@ template <Metric M, std::size_t Dim, kernels::HostBackend Backend>
 class CodeRows<M, Dim, Int8, Backend> {
 public:
     struct Query {
-        std::vector<std::int8_t> bytes;  // padded with zeros
-        std::vector<float> shifted;
+        quantise::Int8PreparedQuery codes;  // padded with zeros to the width of a row
         float step = 0.0F;
         float offset = 0.0F;
     };
     static constexpr bool is_exact = false;
-    static constexpr std::size_t max_dimension = kernels::max_int8_dimension;
+    static constexpr std::size_t max_dimension = quantise::max_int8_elements;
 
     CodeRows() = default;
 
     /// Encodes all rows.
-    explicit CodeRows(MatrixView<const float> rows) : CodeRows(rows, mean_of(rows)) {}
+    explicit CodeRows(MatrixView<const float> rows) : CodeRows(rows, quantise::Int8Quantiser::train(rows)) {}
 
     /// Encodes the last row. On failure nothing has changed.
     void append(MatrixView<const float> rows) {
         if (codes_.cols() == 0) {  // an empty index had no dimension yet
-            *this = CodeRows(rows, std::vector<float>(rows.cols(), 0.0F));
+            *this = CodeRows(rows, quantise::Int8Quantiser::train(rows.rows_from(0, 0)));
             return;
         }
         reserve_more(scales_, 1);
@@ -122,30 +116,14 @@ public:
     }
 
     /// Reserves memory, so that prepare does not allocate.
-    void reserve(Query& prepared) const {
-        prepared.bytes.reserve(codes_.cols());
-        prepared.shifted.reserve(mean_.size());
-    }
+    void reserve(Query& prepared) const { prepared.codes.bytes.reserve(codes_.cols()); }
 
     void prepare(std::span<const float> query, Query& prepared) const {
-        prepared.bytes.assign(codes_.cols(), 0);
-        prepared.shifted.assign(query.begin(), query.end());
-        double offset = 0.0;
-        for (std::size_t j = 0; j < query.size(); ++j) {
-            if constexpr (is_l2) {
-                const float shifted = query[j] - mean_[j];
-                prepared.shifted[j] = shifted;
-                offset -= double{shifted} * double{shifted};
-            } else {
-                offset += double{query[j]} * double{mean_[j]};
-            }
-        }
-        const float step = step_of(prepared.shifted);
-        for (std::size_t j = 0; j < query.size(); ++j) {
-            prepared.bytes[j] = static_cast<std::int8_t>(rounded(prepared.shifted[j], step));
-        }
-        prepared.step = is_l2 ? 2.0F * step : step;
-        prepared.offset = static_cast<float>(offset);
+        quantiser_.template prepare<M>(query, prepared.codes);
+        prepared.codes.bytes.resize(codes_.cols(), 0);
+        prepared.step = (is_l2 ? 2.0F : 1.0F) * prepared.codes.step;
+        const double length = prepared.codes.length;
+        prepared.offset = static_cast<float>(is_l2 ? -length * length : prepared.codes.at_mean);
     }
 
     [[gnu::always_inline]] void score(std::span<const float, Dim>, const Query& query, MatrixView<const float>,
@@ -153,7 +131,7 @@ public:
         std::array<std::int32_t, 32> dots;
         for (std::size_t begin = 0; begin < ids.size(); begin += dots.size()) {
             const auto some = ids.subspan(begin, std::min(dots.size(), ids.size() - begin));
-            const std::span<const std::int8_t, bytes> bytes_of_query(query.bytes);
+            const std::span<const std::int8_t, bytes> bytes_of_query(query.codes.bytes);
             kernels::int8_row_dots<Backend>(bytes_of_query, codes_.view(), some, std::span(dots).first(some.size()));
             for (std::size_t i = 0; i < some.size(); ++i) {
                 float score = scales_[some[i]] * (query.step * static_cast<float>(dots[i])) + query.offset;
@@ -173,7 +151,8 @@ public:
     }
 
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
-        return codes_.rows() * codes_.stride() + (mean_.size() + scales_.size() + biases_.size()) * sizeof(float);
+        return quantiser_.memory_bytes() + codes_.rows() * codes_.stride() +
+               (scales_.size() + biases_.size()) * sizeof(float);
     }
     [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t dimension) noexcept {
         return n * (padded(dimension) + (is_l2 ? 2 : 1) * sizeof(float)) + dimension * sizeof(float);
@@ -182,27 +161,23 @@ public:
     /// A file has only the mean, and read() encodes the rows again: codes that are not in the file need no check.
     template <class Writer>
     void write(Writer& file) const {
-        file.array("code_mean", mean_);
+        quantiser_.write(file);
     }
     template <class Reader>
     [[nodiscard]] static CodeRows read(const Reader& file, MatrixView<const float> rows) {
-        auto mean = file.template array<float>("code_mean", rows.cols());
-        file.check(std::all_of(mean.begin(), mean.end(), [](float x) { return math::abs(x) <= max_element; }),
-                   "code_mean", "must lie in [-2^62, 2^62]");
-        return CodeRows(rows, std::move(mean));
+        return CodeRows(rows, quantise::Int8Quantiser::read(file, rows.cols()));
     }
 
 private:
     static constexpr bool is_l2 = std::same_as<typename M::Stored, L2>;
-    static constexpr float max_element = 0x1p62F;
 
     [[nodiscard]] static constexpr std::size_t padded(std::size_t dimension) noexcept {
         return (dimension + row_alignment - 1) / row_alignment * row_alignment;
     }
     static constexpr std::size_t bytes = Dim == std::dynamic_extent ? std::dynamic_extent : padded(Dim);
 
-    CodeRows(MatrixView<const float> rows, std::vector<float> mean)
-        : mean_(std::move(mean)),
+    CodeRows(MatrixView<const float> rows, quantise::Int8Quantiser quantiser)
+        : quantiser_(std::move(quantiser)),
           codes_(rows.rows(), padded(rows.cols())),
           scales_(rows.rows()),
           biases_(is_l2 ? rows.rows() : 0) {
@@ -211,56 +186,17 @@ private:
         }
     }
 
-    [[nodiscard]] static std::vector<float> mean_of(MatrixView<const float> rows) {
-        std::vector<double> sums(rows.cols());
-        for (std::size_t i = 0; i < rows.rows(); ++i) {
-            const auto row = rows.row(i);
-            for (std::size_t j = 0; j < row.size(); ++j) {
-                sums[j] += double{row[j]};
-            }
-        }
-        std::vector<float> mean(rows.cols());
-        for (std::size_t j = 0; j < mean.size() && rows.rows() > 0; ++j) {
-            mean[j] = static_cast<float>(sums[j] / static_cast<double>(rows.rows()));
-        }
-        return mean;
-    }
-
-    [[nodiscard]] static float step_of(std::span<const float> x) noexcept {
-        float largest = 0.0F;
-        for (const float element : x) {
-            largest = std::max(largest, math::abs(element));
-        }
-        return largest / 127.0F;
-    }
-
-    /// The number c for which step c is nearest to x.
-    [[nodiscard]] static int rounded(float x, float step) noexcept {
-        const float quotient = step > 0.0F ? x / step : 0.0F;  // the step of tiny numbers may round down
-        return std::clamp(static_cast<int>(std::clamp(quotient, -127.0F, 127.0F) + (x < 0.0F ? -0.5F : 0.5F)), -127,
-                          127);
-    }
-
-    void encode(MatrixView<const float> rows, std::size_t i) noexcept {
-        const auto row = rows.row(i);
-        float largest = 0.0F;
-        for (std::size_t j = 0; j < row.size(); ++j) {
-            largest = std::max(largest, math::abs(row[j] - mean_[j]));
-        }
-        const float scale = largest / 127.0F;
-        std::int64_t squares = 0;
-        for (std::size_t j = 0; j < row.size(); ++j) {
-            const int c = rounded(row[j] - mean_[j], scale);
-            codes_(i, j) = static_cast<std::uint8_t>(c + 128);
-            squares += c * c;
-        }
-        scales_[i] = scale;
+    void encode(MatrixView<const float> rows, std::size_t i) {
+        const quantise::Int8Terms terms = quantiser_.encode(
+            rows.row(i), [&](std::size_t j, int byte) { codes_(i, j) = static_cast<std::uint8_t>(byte + 128); });
+        scales_[i] = terms.scale;
         if constexpr (is_l2) {
-            biases_[i] = static_cast<float>(-(double{scale} * double{scale} * static_cast<double>(squares)));
+            const double length = double{terms.scale} * terms.byte_length;
+            biases_[i] = static_cast<float>(-length * length);
         }
     }
 
-    std::vector<float> mean_;
+    quantise::Int8Quantiser quantiser_;
     Matrix<std::uint8_t> codes_;
     std::vector<float> scales_;
     std::vector<float> biases_;  // of L2: minus the squared length of the decoded vector
