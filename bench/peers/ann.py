@@ -164,7 +164,7 @@ class USearch:
 
 
 def program_of_hnswlib():
-    """Compiles bench/peers/hnswlib_side.cpp. Returns the program."""
+    """Compiles bench/peers/hnswlib_side.cc. Returns the program."""
     folder = common.ROOT / "build/peers/hnswlib_src"
     program = folder / "hnswlib_side"
     folder.mkdir(parents=True, exist_ok=True)
@@ -173,7 +173,7 @@ def program_of_hnswlib():
         with tarfile.open(next(folder.glob("hnswlib-0.8.0.tar.gz"))) as archive:
             archive.extractall(folder, filter="data")
     headers = next(folder.glob("hnswlib-0.8.0*/hnswlib")).parent
-    sources = [common.ROOT / "bench/peers" / name for name in ("hnswlib_side.cpp", "ann_search.hpp")]
+    sources = [common.ROOT / "bench/peers" / name for name in ("hnswlib_side.cc", "ann_search.hpp")]
     if not program.exists() or program.stat().st_mtime < max(source.stat().st_mtime for source in sources):
         compiler = os.environ.get("CXX", "g++")
         flags = ["-std=c++20", "-O3", "-DNDEBUG", "-march=native", "-pthread", f"-I{common.ROOT}/include", f"-I{common.ROOT}/bench", "-isystem", str(headers)]
