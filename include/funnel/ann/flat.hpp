@@ -38,11 +38,11 @@ namespace detail {
 // Chosen by name, because only one of the two is valid for a backend.
 template <Metric M, class Backend>
 struct PlainRows {
-    using type = ScanRows<M, Backend>;
+    using Rows = ScanRows<M, Backend>;
 };
 template <Metric M, class Backend>
 struct CodedRows {
-    using type = Int8Rows<M, Backend>;
+    using Rows = Int8Rows<M, Backend>;
 };
 
 template <bool HasCodes, class Rows>
@@ -59,7 +59,7 @@ struct FlatScratch<true, Rows> {
 template <ann::Metric M, std::size_t Dim, class Codes, class Backend>
 class FlatStructure {
     static constexpr bool has_codes = std::same_as<Codes, Int8>;
-    using Rows = typename std::conditional_t<has_codes, CodedRows<M, Backend>, PlainRows<M, Backend>>::type;
+    using Rows = typename std::conditional_t<has_codes, CodedRows<M, Backend>, PlainRows<M, Backend>>::Rows;
 
 public:
     using Metric = M;

@@ -159,7 +159,7 @@ public:
         require(vectors_.has_rows(), "Index::vector: this index does not keep its vectors");
         return vectors_.rows().row(id);
     }
-    std::span<const float> vector(std::uint32_t id) const&& = delete;  // the index is destroyed first
+    [[nodiscard]] std::span<const float> vector(std::uint32_t id) const&& = delete;  // the index is destroyed first
 
     /// Bytes used by the vectors and the structure, without spare capacity and without the tables that only add() uses.
     [[nodiscard]] std::size_t memory_bytes() const noexcept {

@@ -78,7 +78,7 @@ public:
         const Header head = header({"IwFl", "IwPQ"}, "an IndexIVFFlat or an IndexIVFPQ");
         FaissIVF ivf;
         ivf.metric = head.metric;
-        const std::uint64_t lists = file_.number<std::uint64_t>("number of lists");
+        const auto lists = file_.number<std::uint64_t>("number of lists");
         file_.number<std::uint64_t>("nprobe");
         const std::uint64_t quantiser_at = file_.position();
         FaissFlat quantiser = flat_part();
@@ -213,7 +213,7 @@ private:
         const std::uint64_t at = file_.position();
         const std::string kind = file_.text(4, "kind of inverted lists");
         if (kind != "ilar") {
-            file_.fail_at(at, "kind of inverted lists", "\"ilar\" (in memory)", "\"" + kind + "\"");
+            file_.fail_at(at, "kind of inverted lists", R"("ilar" (in memory))", "\"" + kind + "\"");
         }
         const auto count = file_.number<std::uint64_t>("number of lists");
         expect(count == lists, "number of lists", std::to_string(lists), count);
@@ -231,13 +231,13 @@ private:
 
     [[nodiscard]] std::vector<std::uint64_t> list_sizes(std::uint64_t lists) {
         const std::string form = file_.text(4, "form of the sizes");
-        const auto stored = vector<std::uint64_t>("sizes of the lists");
+        auto stored = vector<std::uint64_t>("sizes of the lists");
         if (form == "full") {
             expect(stored.size() == lists, "sizes of the lists", std::to_string(lists), stored.size());
             return stored;
         }
         if (form != "sprs") {
-            file_.fail("form of the sizes", "\"full\" or \"sprs\"", "\"" + form + "\"");
+            file_.fail("form of the sizes", R"("full" or "sprs")", "\"" + form + "\"");
         }
         // Pairs of a list and its size. The coarse quantiser holds as many rows, so `lists` is no larger than the file.
         std::vector<std::uint64_t> sizes(lists, 0);

@@ -29,7 +29,7 @@ namespace detail {
 ///
 ///     count of links (uint16), 1 if deleted (uint8), 0 (uint8), 2 M links (uint32), the vector, its label (uint64)
 struct HnswlibHeader {
-    static constexpr std::uint64_t bytes = 12 * 8;
+    static constexpr std::uint64_t bytes = 96;
 
     std::uint64_t count = 0;
     std::uint64_t element_bytes = 0;
@@ -61,8 +61,8 @@ struct HnswlibHeader {
     header.entry = file.number<std::uint32_t>("entry point");
     header.M = file.number<std::uint64_t>("M of the upper levels");
     check(header.M >= 2 && header.M <= 4096, "M of the upper levels", "2 to 4096", header.M);
-    const auto base_M = file.number<std::uint64_t>("M of level 0");
-    check(base_M == 2 * header.M, "M of level 0", "2 M = " + std::to_string(2 * header.M), base_M);
+    const auto most_links = file.number<std::uint64_t>("M of level 0");
+    check(most_links == 2 * header.M, "M of level 0", "2 M = " + std::to_string(2 * header.M), most_links);
     const auto M = file.number<std::uint64_t>("M");
     check(M == header.M, "M", std::to_string(header.M), M);
     file.number<double>("level multiplier");
@@ -147,12 +147,9 @@ inline void append_links(GraphFile& graph, const ByteReader& file, std::span<con
 
 /// Writes a graph so that hnswlib 0.8 loads it, completely or not at all.
 ///
-/// Errors    IOError;  InvalidArgument if a label repeats among nodes that are not removed (hnswlib would lose one)
+/// Errors    IOError;  InvalidArgument if a label repeats (hnswlib would lose a node)
 inline void write_hnswlib(const std::string& path, const GraphFile& graph) {
-    std::vector<std::uint64_t> labels;
-    for (std::size_t node = 0; node < graph.size(); ++node) {
-        labels.push_back(graph.labels[node]);
-    }
+    std::vector<std::uint64_t> labels = graph.labels;
     std::sort(labels.begin(), labels.end());
     const auto repeated = std::adjacent_find(labels.begin(), labels.end());
     if (repeated != labels.end()) {

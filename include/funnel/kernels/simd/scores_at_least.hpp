@@ -93,7 +93,7 @@ std::size_t scores_at_least(Simd<Arch>, std::span<const std::uint16_t> sums, flo
             const __mmask16 passing = _mm512_cmp_ps_mask(score, limit, _CMP_GE_OQ);
             if (passing != 0) {
                 // A compressing store to memory is slow on some processors.
-                const std::size_t found = static_cast<std::size_t>(std::popcount(static_cast<unsigned>(passing)));
+                const auto found = static_cast<std::size_t>(std::popcount(static_cast<unsigned>(passing)));
                 const auto first = static_cast<__mmask16>((1U << found) - 1U);
                 const __m512i at = _mm512_add_epi32(lanes, _mm512_set1_epi32(static_cast<int>(i)));
                 _mm512_mask_storeu_epi32(positions.data() + count, first, _mm512_maskz_compress_epi32(passing, at));
