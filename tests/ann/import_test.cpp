@@ -113,12 +113,15 @@ TEST_CASE("import_faiss_hnsw: under the inner product, no fewer of the best than
 }
 
 TEST_CASE("import: a wrong metric, other kinds and vectors that Cosine cannot hold are errors") {
-    CHECK_THROWS_AS(import_faiss_flat<Flat<InnerProduct>>(foreign_index("faiss_flat_l2.bin")), CorruptData);
-    CHECK_THROWS_AS(import_faiss_flat<Flat<L2>>(foreign_index("faiss_flat_ip.bin")), CorruptData);
-    CHECK_THROWS_AS(import_faiss_flat<Flat<Cosine>>(foreign_index("faiss_flat_ip.bin")), CorruptData);  // not unit
-    CHECK_THROWS_AS(import_hnswlib<HNSW<Cosine>>(foreign_index("hnswlib_l2.bin")), CorruptData);
-    CHECK_THROWS_AS(import_faiss_ivf<IVFFlat<L2>>(foreign_index("faiss_ivf_pq8_l2.bin")), CorruptData);
-    CHECK_THROWS_AS(import_faiss_hnsw<HNSW<L2>>(foreign_index("faiss_flat_l2.bin")), CorruptData);
+    CHECK_THROWS_AS(static_cast<void>(import_faiss_flat<Flat<InnerProduct>>(foreign_index("faiss_flat_l2.bin"))),
+                    CorruptData);
+    CHECK_THROWS_AS(static_cast<void>(import_faiss_flat<Flat<L2>>(foreign_index("faiss_flat_ip.bin"))), CorruptData);
+    CHECK_THROWS_AS(static_cast<void>(import_faiss_flat<Flat<Cosine>>(foreign_index("faiss_flat_ip.bin"))),
+                    CorruptData);  // not unit
+    CHECK_THROWS_AS(static_cast<void>(import_hnswlib<HNSW<Cosine>>(foreign_index("hnswlib_l2.bin"))), CorruptData);
+    CHECK_THROWS_AS(static_cast<void>(import_faiss_ivf<IVFFlat<L2>>(foreign_index("faiss_ivf_pq8_l2.bin"))),
+                    CorruptData);
+    CHECK_THROWS_AS(static_cast<void>(import_faiss_hnsw<HNSW<L2>>(foreign_index("faiss_flat_l2.bin"))), CorruptData);
 }
 
 TEST_CASE("export_hnswlib: what it writes is read as the same index") {

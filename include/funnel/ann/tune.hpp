@@ -44,8 +44,8 @@ template <TunableOptions O>
 
 }  // namespace detail
 
-/// The smallest ef or nprobe of an index with which the mean recall of the first k of the queries reaches a target. It is compared
-/// with a scan of all vectors; k and all other options are those of `options`.
+/// The smallest ef or nprobe of an index with which the mean recall of the first k hits reaches a target. It is
+/// compared with a scan of all vectors; k and all other options are those of `options`.
 ///
 ///     const auto tuned = tune(index, sample_queries, 0.95, {.k = 10}, pool);
 ///     index.search(query, tuned.options);
