@@ -29,6 +29,7 @@
 #include <funnel/ann/ivfpq_codes.hpp>
 #include <funnel/ann/ivfpq_encoder.hpp>
 #include <funnel/ann/keyed.hpp>
+#include <funnel/ann/list_search.hpp>
 #include <funnel/ann/prefixed_sections.hpp>
 #include <funnel/ann/refine.hpp>
 #include <funnel/ann/reservoir.hpp>

@@ -5,24 +5,21 @@
 #include <funnel/ann/codes.hpp>
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/ivf_lists.hpp>
+#include <funnel/ann/list_search.hpp>
 #include <funnel/ann/refine.hpp>
 #include <funnel/ann/reservoir.hpp>
 #include <funnel/ann/scan.hpp>
-#include <funnel/ann/search_stats.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
-#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/backend.hpp>
-#include <funnel/kernels/one_to_many.hpp>
 #include <funnel/quantise/int8.hpp>
 #include <funnel/quantise/kmeans.hpp>
 
 #include <algorithm>
-#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -61,13 +58,7 @@ public:
     using BuildOptions = IVFOptions;
     using SearchOptions = IVFSearchOptions;
     using Kernels = Backend;
-    struct Scratch {
-        std::vector<float> scores;    // of the centroids
-        std::vector<Scored<>> order;  // the lists to read, nearest centroids first
-        std::vector<Scored<>> candidates;
-        typename Sequence::Query query;
-        SearchStats stats;
-    };
+    using Scratch = ListScratch<typename Sequence::Query>;
     static constexpr IndexNames names{"IVFFlat::build", "IVFFlat::search", "IVFFlat::search_batch", "IVFFlat::add",
                                       "IVFFlat::remove"};
     static constexpr std::string_view kind = "ann.IVFFlat";
@@ -138,12 +129,7 @@ public:
     }
 
     void reserve(Scratch& scratch, const IVFSearchOptions& options, bool) const {
-        scratch.scores.resize(lists_.size());
-        scratch.order.resize(lists_.size());
-        const std::size_t room = Reservoir::room(wanted_candidates(options, options.k));
-        if (scratch.candidates.size() < room) {
-            scratch.candidates.resize(room);
-        }
+        scratch.reserve(lists_.size(), wanted(options, options.k));
         quantiser_.reserve(scratch.query);
     }
 
@@ -151,8 +137,9 @@ public:
     // vectors, at a fraction of the cost each, and asks only about those that are candidates.
     [[nodiscard]] bool prefers_scan(const IVFSearchOptions& options, double share) const noexcept {
         const auto n = static_cast<double>(lists_.list_of().size());
-        const auto few = static_cast<double>(wanted_candidates(options, options.k));
-        const double read = static_cast<double>(wanted_lists(options, share)) / static_cast<double>(lists_.size());
+        const auto few = static_cast<double>(wanted(options, options.k));
+        const std::size_t lists = wanted_lists(lists_.size(), options.nprobe, share);
+        const double read = static_cast<double>(lists) / static_cast<double>(lists_.size());
         return share * n <= few || read * Sequence::cost > 0.4 + 3.0 * share;
     }
 
@@ -165,22 +152,25 @@ public:
         }
         reserve(scratch, options, true);
         quantiser_.prepare(query, scratch.query);
-        Reservoir candidates(
-            std::span(scratch.candidates).first(Reservoir::room(wanted_candidates(options, out.size()))));
-        read_lists(query, options, Passes::has_filter ? share : 1.0, out.size(), eligible, candidates, scratch);
+        Reservoir candidates = scratch.reservoir(wanted(options, out.size()));
+        const auto above = [&](float, const Sequence& codes, std::size_t begin, std::size_t end, float threshold,
+                               std::span<Scored<>> survivors) {
+            const std::size_t count = codes.above(scratch.query, begin, end, threshold, survivors);
+            if constexpr (Sequence::is_exact) {
+                bound_scores(survivors.first(count));
+            }
+            return count;
+        };
+        read_lists<M, Backend, Sequence::block>(lists_, kmeans_.centroids(), query, options.nprobe, share, out.size(),
+                                                eligible, candidates, scratch, above);
         if (refines) {
             scratch.stats.distances += candidates.best().size();
             return refine<M, Backend>(query, vectors.rows(), candidates.best(), out).size();
         }
-        const std::span<Scored<>> best = candidates.best();
         if constexpr (!Sequence::is_exact) {
-            for (Scored<>& candidate : best) {
-                candidate.score = bounded<M>(candidate.score);
-            }
+            bound_scores(candidates.best());
         }
-        const std::size_t hits = std::min(best.size(), out.size());
-        std::partial_sort_copy(best.begin(), best.end(), out.begin(), out.end(), ranks_before);
-        return hits;
+        return take_best(candidates, out);
     }
 
     template <class Passes>
@@ -261,78 +251,15 @@ private:
         lists_.append(list, [&](Sequence& codes) { codes.append(quantiser_, row); });
     }
 
-    [[nodiscard]] std::size_t wanted_candidates(const IVFSearchOptions& options, std::size_t hits) const noexcept {
-        const std::size_t factor = Sequence::is_exact ? 1 : std::max<std::size_t>(options.refine, 1);
-        const std::size_t n = lists_.list_of().size();
-        return std::clamp<std::size_t>(math::saturating_multiply(factor, hits), 1, std::max<std::size_t>(n, 1));
+    [[nodiscard]] std::size_t wanted(const IVFSearchOptions& options, std::size_t hits) const noexcept {
+        const std::size_t per_hit = Sequence::is_exact ? 1 : std::max<std::size_t>(options.refine, 1);
+        return wanted_candidates(lists_.list_of().size(), per_hit, hits);
     }
 
-    // As many more lists as there are fewer eligible vectors in each.
-    [[nodiscard]] std::size_t wanted_lists(const IVFSearchOptions& options, double share) const noexcept {
-        const auto all = static_cast<double>(lists_.size());
-        return static_cast<std::size_t>(
-            std::min(all, math::floor(static_cast<double>(options.nprobe) / std::max(share, 1e-9))));
-    }
-
-    // Vectors that were candidates but for the filter, and those of them that passed it.
-    struct Asked {
-        std::size_t count = 0;
-        std::size_t passed = 0;
-    };
-
-    // Reads the lists of the nearest centroids: as many as wanted, and more if there are fewer than `hits` hits in them
-    // or if fewer vectors near the query pass the filter than elsewhere.
-    template <class Passes>
-    void read_lists(std::span<const float> query, const IVFSearchOptions& options, double share, std::size_t hits,
-                    const Passes& eligible, Reservoir& candidates, Scratch& scratch) const {
-        kernels::score_rows<typename M::Stored, Backend>(query, kmeans_.centroids(), scratch.scores);
-        for (std::size_t list = 0; list < lists_.size(); ++list) {
-            scratch.order[list] = {static_cast<std::uint32_t>(list), scratch.scores[list]};
+    static void bound_scores(std::span<Scored<>> hits) noexcept {
+        for (Scored<>& hit : hits) {
+            hit.score = bounded<M>(hit.score);
         }
-        std::size_t probes = wanted_lists(options, share);
-        std::size_t sorted = 0;
-        Asked asked;
-        const auto position = [&](std::size_t i) { return scratch.order.begin() + static_cast<std::ptrdiff_t>(i); };
-        for (std::size_t i = 0; i < lists_.size(); ++i) {
-            if (Passes::has_filter && i == probes) {
-                const double passed = static_cast<double>(asked.passed) / static_cast<double>(asked.count);
-                probes = std::max(probes, wanted_lists(options, passed));
-            }
-            if (i >= probes && asked.passed >= hits) {
-                break;
-            }
-            if (i == sorted) {
-                sorted = std::min(lists_.size(), std::max(probes, 2 * sorted));
-                std::partial_sort(position(i), position(sorted), position(lists_.size()), ranks_before);
-            }
-            read_list(scratch.order[i].id, eligible, candidates, scratch, asked);
-        }
-    }
-
-    template <class Passes>
-    void read_list(std::uint32_t list, const Passes& eligible, Reservoir& candidates, Scratch& scratch,
-                   Asked& asked) const {
-        std::array<Scored<>, Sequence::block> survivors;
-        const std::span<const std::uint32_t> ids = lists_.ids(list);
-        const Sequence& codes = lists_.codes(list);
-        for (std::size_t begin = 0; begin < ids.size(); begin += Sequence::block) {
-            const std::size_t end = std::min(ids.size(), begin + Sequence::block);
-            const std::size_t count =
-                codes.above(scratch.query, begin, end, candidates.threshold(), std::span(survivors));
-            asked.count += count;
-            for (std::size_t i = 0; i < count; ++i) {
-                const std::uint32_t id = ids[survivors[i].id];
-                if constexpr (Passes::has_filter) {
-                    if (!eligible(id)) {
-                        continue;
-                    }
-                }
-                candidates.push({id, Sequence::is_exact ? bounded<M>(survivors[i].score) : survivors[i].score});
-                ++asked.passed;
-            }
-        }
-        scratch.stats.distances += ids.size();
-        ++scratch.stats.hops;
     }
 
     IVFOptions options_;

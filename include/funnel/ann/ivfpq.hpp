@@ -5,24 +5,21 @@
 #include <funnel/ann/ivf_lists.hpp>
 #include <funnel/ann/ivfpq_codes.hpp>
 #include <funnel/ann/ivfpq_encoder.hpp>
+#include <funnel/ann/list_search.hpp>
 #include <funnel/ann/refine.hpp>
 #include <funnel/ann/reservoir.hpp>
 #include <funnel/ann/scan.hpp>
-#include <funnel/ann/search_stats.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
-#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/backend.hpp>
-#include <funnel/kernels/one_to_many.hpp>
 #include <funnel/kernels/pq_scan.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -60,13 +57,7 @@ public:
     using BuildOptions = IVFPQOptions;
     using SearchOptions = IVFPQSearchOptions;
     using Kernels = Backend;
-    struct Scratch {
-        std::vector<float> scores;    // of the centroids
-        std::vector<Scored<>> order;  // the lists to read, nearest centroids first
-        std::vector<Scored<>> candidates;
-        typename Codes::Query query;
-        SearchStats stats;
-    };
+    using Scratch = ListScratch<typename Codes::Query>;
     static constexpr IndexNames names{"IVFPQIndex::build", "IVFPQIndex::search", "IVFPQIndex::search_batch",
                                       "IVFPQIndex::add", "IVFPQIndex::remove"};
     static constexpr std::string_view kind = "ann.IVFPQ";
@@ -117,19 +108,14 @@ public:
     }
 
     void reserve(Scratch& scratch, const IVFPQSearchOptions& options, bool) const {
-        scratch.scores.resize(lists_.size());
-        scratch.order.resize(lists_.size());
-        const std::size_t room = Reservoir::room(wanted_candidates(options, options.k));
-        if (scratch.candidates.size() < room) {
-            scratch.candidates.resize(room);
-        }
+        scratch.reserve(lists_.size(), wanted(options, options.k));
         Encoder::reserve(scratch.query);
     }
 
     // Scoring the codes of all lists takes less time than asking the filter about all vectors.
     [[nodiscard]] bool prefers_scan(const IVFPQSearchOptions& options, double share) const noexcept {
         const auto n = static_cast<double>(lists_.list_of().size());
-        return options_.keep_vectors && share * n <= static_cast<double>(wanted_candidates(options, options.k));
+        return options_.keep_vectors && share * n <= static_cast<double>(wanted(options, options.k));
     }
 
     template <class Passes>
@@ -137,14 +123,13 @@ public:
                      const Passes& eligible, double share, Scratch& scratch, std::span<Scored<>> out) const {
         reserve(scratch, options, true);
         const bool refines = options.refine > 0 && vectors.has_rows();
-        Reservoir candidates(
-            std::span(scratch.candidates).first(Reservoir::room(wanted_candidates(options, out.size()))));
-        read_lists(query, options, Passes::has_filter ? share : 1.0, out.size(), eligible, candidates, scratch);
+        Reservoir candidates = scratch.reservoir(wanted(options, out.size()));
+        read(query, options.nprobe, share, out.size(), eligible, candidates, scratch);
         if (refines) {
             scratch.stats.distances += candidates.best().size();
             return refine<Kind, Backend>(query, vectors.rows(), candidates.best(), out).size();
         }
-        return best_of(candidates, out);
+        return take_best(candidates, out);
     }
 
     template <class Passes>
@@ -155,9 +140,9 @@ public:
         }
         const IVFPQSearchOptions all{.k = out.size(), .nprobe = lists_.size(), .refine = 0};
         reserve(scratch, all, true);
-        Reservoir candidates(std::span(scratch.candidates).first(Reservoir::room(out.size())));
-        read_lists(query, all, 1.0, out.size(), eligible, candidates, scratch);
-        return best_of(candidates, out);
+        Reservoir candidates = scratch.reservoir(out.size());
+        read(query, all.nprobe, 1.0, out.size(), eligible, candidates, scratch);
+        return take_best(candidates, out);
     }
 
     void append(const Vectors<Kind>& vectors) { append(MatrixView<const float>(vectors.last(), 1, Dim), Serial{}); }
@@ -248,79 +233,27 @@ private:
         lists_.append(list, [&](Codes& sequence) { sequence.append(codes, encoder_.penalty(list, codes)); });
     }
 
-    [[nodiscard]] std::size_t wanted_candidates(const IVFPQSearchOptions& options, std::size_t hits) const noexcept {
-        const std::size_t factor = options_.keep_vectors ? std::max<std::size_t>(options.refine, 1) : 1;
-        const std::size_t n = lists_.list_of().size();
-        return std::clamp<std::size_t>(math::saturating_multiply(factor, hits), 1, std::max<std::size_t>(n, 1));
+    [[nodiscard]] std::size_t wanted(const IVFPQSearchOptions& options, std::size_t hits) const noexcept {
+        const std::size_t per_hit = options_.keep_vectors ? std::max<std::size_t>(options.refine, 1) : 1;
+        return wanted_candidates(lists_.list_of().size(), per_hit, hits);
     }
 
-    // As many more lists as there are fewer eligible vectors in each.
-    [[nodiscard]] std::size_t wanted_lists(const IVFPQSearchOptions& options, double share) const noexcept {
-        const auto all = static_cast<double>(lists_.size());
-        return static_cast<std::size_t>(
-            std::min(all, math::floor(static_cast<double>(options.nprobe) / std::max(share, 1e-9))));
-    }
-
-    static std::size_t best_of(Reservoir& candidates, std::span<Scored<>> out) {
-        const std::span<Scored<>> best = candidates.best();
-        std::partial_sort_copy(best.begin(), best.end(), out.begin(), out.end(), ranks_before);
-        return std::min(best.size(), out.size());
-    }
-
-    // Reads the lists of the nearest centroids: `nprobe` lists, and more if there are fewer than `hits` hits in them,
-    // or if fewer vectors near the query pass the filter than elsewhere.
     template <class Passes>
-    void read_lists(std::span<const float> query, const IVFPQSearchOptions& options, double share, std::size_t hits,
-                    const Passes& eligible, Reservoir& candidates, Scratch& scratch) const {
+    void read(std::span<const float> query, std::size_t nprobe, double share, std::size_t hits, const Passes& eligible,
+              Reservoir& candidates, Scratch& scratch) const {
         encoder_.prepare(query, scratch.query);
-        kernels::score_rows<typename Kind::Stored, Backend>(query, encoder_.centroids(), scratch.scores);
-        for (std::size_t list = 0; list < lists_.size(); ++list) {
-            scratch.order[list] = {static_cast<std::uint32_t>(list), scratch.scores[list]};
-        }
-        std::size_t probes = wanted_lists(options, share);
-        std::size_t sorted = 0;
-        std::size_t asked = 0;  // vectors that were candidates but for the filter
-        std::size_t passed = 0;
-        const auto position = [&](std::size_t i) { return scratch.order.begin() + static_cast<std::ptrdiff_t>(i); };
-        for (std::size_t i = 0; i < lists_.size(); ++i) {
-            if (has_filter<Passes> && i == probes && asked > 0) {
-                const double near = static_cast<double>(passed) / static_cast<double>(asked);
-                probes = std::max(probes, wanted_lists(options, near));
+        const auto above = [&](float centroid, const Codes& codes, std::size_t begin, std::size_t end, float threshold,
+                               std::span<Scored<>> survivors) {
+            const std::size_t count =
+                codes.template above<Backend>(scratch.query, centroid, begin, end, threshold, survivors);
+            for (Scored<>& survivor : survivors.first(count)) {
+                survivor.score = bounded<Kind>(survivor.score);
             }
-            if (i >= probes && passed >= hits) {
-                break;
-            }
-            if (i == sorted) {
-                sorted = std::min(lists_.size(), std::max(probes, 2 * sorted));
-                std::partial_sort(position(i), position(sorted), position(lists_.size()), ranks_before);
-            }
-            const Scored<>& list = scratch.order[i];
-            const std::span<const std::uint32_t> ids = lists_.ids(list.id);
-            std::array<Scored<>, Codes::block> survivors;
-            for (std::size_t begin = 0; begin < ids.size(); begin += Codes::block) {
-                const std::size_t end = std::min(ids.size(), begin + Codes::block);
-                const std::size_t count = lists_.codes(list.id).template above<Backend>(
-                    scratch.query, list.score, begin, end, candidates.threshold(), survivors);
-                asked += count;
-                for (std::size_t j = 0; j < count; ++j) {
-                    const std::uint32_t id = ids[survivors[j].id];
-                    if constexpr (has_filter<Passes>) {
-                        if (!eligible(id)) {
-                            continue;
-                        }
-                    }
-                    candidates.push({id, bounded<Kind>(survivors[j].score)});
-                    ++passed;
-                }
-            }
-            scratch.stats.distances += ids.size();
-            ++scratch.stats.hops;
-        }
+            return count;
+        };
+        read_lists<Kind, Backend, Codes::block>(lists_, encoder_.centroids(), query, nprobe, share, hits, eligible,
+                                                candidates, scratch, above);
     }
-
-    // The shell scans with AcceptAll if nothing is excluded. Removed vectors are in no list, so they need no question.
-    template <class Passes>
-    static constexpr bool has_filter = requires { requires Passes::has_filter; };
 
     IVFPQOptions options_;
     Encoder encoder_;

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/ann/reservoir.hpp>
+#include <funnel/ann/search_stats.hpp>
+#include <funnel/ann/vectors.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/one_to_many.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+// What IVFFlat and IVFPQIndex have in common: how a search reads inverted lists.
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ann::detail {
+
+/// Scratch memory of a search in lists. Query is what their codes prepare of a query.
+template <class Query>
+struct ListScratch {
+    std::vector<float> scores;    // of the centroids
+    std::vector<Scored<>> order;  // the lists to read, nearest centroids first
+    std::vector<Scored<>> candidates;
+    Query query;
+    SearchStats stats;
+
+    /// Reserves memory, but for the query.
+    void reserve(std::size_t lists, std::size_t wanted) {
+        scores.resize(lists);
+        order.resize(lists);
+        if (candidates.size() < Reservoir::room(wanted)) {
+            candidates.resize(Reservoir::room(wanted));
+        }
+    }
+
+    /// A reservoir in the memory of reserve().
+    [[nodiscard]] Reservoir reservoir(std::size_t wanted) noexcept FUNNEL_LIFETIMEBOUND {
+        return Reservoir(std::span(candidates).first(Reservoir::room(wanted)));
+    }
+};
+
+/// `per_hit` candidates for each hit, at least 1 and at most one per vector.
+[[nodiscard]] inline std::size_t wanted_candidates(std::size_t vectors, std::size_t per_hit,
+                                                   std::size_t hits) noexcept {
+    return std::clamp<std::size_t>(math::saturating_multiply(per_hit, hits), 1, std::max<std::size_t>(vectors, 1));
+}
+
+/// As many more lists than nprobe as there are fewer eligible vectors in each.
+[[nodiscard]] inline std::size_t wanted_lists(std::size_t lists, std::size_t nprobe, double share) noexcept {
+    return static_cast<std::size_t>(
+        std::min(static_cast<double>(lists), math::floor(static_cast<double>(nprobe) / std::max(share, 1e-9))));
+}
+
+/// Whether a search has to ask which vectors are eligible. Removed vectors are in no list.
+template <class Passes>
+inline constexpr bool asks_filter = requires { requires Passes::has_filter; };
+
+/// Reads the lists of the nearest centroids: `nprobe` lists, more if the share of eligible vectors is low or there are
+/// fewer than `hits` eligible ones in them, and more if fewer vectors near the query are eligible than elsewhere.
+///
+/// above(list, codes, begin, end, threshold, survivors) finds the vectors of a list, of which it gets the score of its
+/// centroid and the codes, that reach the threshold, and returns their number.
+///
+/// Shapes    query: d, prepared;  centroids: one per list;  scratch: reserved for them (not checked)
+template <Metric M, kernels::HostBackend Backend, std::size_t Block, class Lists, class Passes, class Query,
+          class Above>
+void read_lists(const Lists& lists, MatrixView<const float> centroids, std::span<const float> query, std::size_t nprobe,
+                double share, std::size_t hits, const Passes& eligible, Reservoir& candidates,
+                ListScratch<Query>& scratch, const Above& above) {
+    kernels::score_rows<typename M::Stored, Backend>(query, centroids, scratch.scores);
+    for (std::size_t list = 0; list < lists.size(); ++list) {
+        scratch.order[list] = {static_cast<std::uint32_t>(list), scratch.scores[list]};
+    }
+    std::size_t probes = wanted_lists(lists.size(), nprobe, asks_filter<Passes> ? share : 1.0);
+    std::size_t sorted = 0;
+    std::size_t asked = 0;  // vectors that were candidates but for the filter
+    std::size_t passed = 0;
+    const auto position = [&](std::size_t i) { return scratch.order.begin() + static_cast<std::ptrdiff_t>(i); };
+    for (std::size_t i = 0; i < lists.size(); ++i) {
+        if (asks_filter<Passes> && i == probes && asked > 0) {
+            const double near = static_cast<double>(passed) / static_cast<double>(asked);
+            probes = std::max(probes, wanted_lists(lists.size(), nprobe, near));
+        }
+        if (i >= probes && passed >= hits) {
+            break;
+        }
+        if (i == sorted) {
+            sorted = std::min(lists.size(), std::max(probes, 2 * sorted));
+            std::partial_sort(position(i), position(sorted), position(lists.size()), ranks_before);
+        }
+        const Scored<>& list = scratch.order[i];
+        const std::span<const std::uint32_t> ids = lists.ids(list.id);
+        std::array<Scored<>, Block> survivors;
+        for (std::size_t begin = 0; begin < ids.size(); begin += Block) {
+            const std::size_t end = std::min(ids.size(), begin + Block);
+            const std::size_t count =
+                above(list.score, lists.codes(list.id), begin, end, candidates.threshold(), std::span(survivors));
+            asked += count;
+            for (const Scored<>& survivor : std::span(survivors).first(count)) {
+                const std::uint32_t id = ids[survivor.id];
+                if constexpr (asks_filter<Passes>) {
+                    if (!eligible(id)) {
+                        continue;
+                    }
+                }
+                candidates.push({id, survivor.score});
+                ++passed;
+            }
+        }
+        scratch.stats.distances += ids.size();
+        ++scratch.stats.hops;
+    }
+}
+
+/// Fills out with the best candidates. Returns their number.
+inline std::size_t take_best(Reservoir& candidates, std::span<Scored<>> out) noexcept {
+    const std::span<Scored<>> best = candidates.best();
+    std::partial_sort_copy(best.begin(), best.end(), out.begin(), out.end(), ranks_before);
+    return std::min(best.size(), out.size());
+}
+
+}  // namespace ann::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
