@@ -44,7 +44,6 @@ class CodeRows<M, Dim, F32, Backend> {
 public:
     struct Query {};  // a query prepared for score()
     static constexpr bool is_exact = true;
-    static constexpr std::size_t max_dimension = detail::max_dimension;
 
     CodeRows() = default;
     explicit CodeRows(MatrixView<const float>) noexcept {}
@@ -85,7 +84,6 @@ public:
         float offset = 0.0F;
     };
     static constexpr bool is_exact = false;
-    static constexpr std::size_t max_dimension = quantise::max_int8_elements;
 
     CodeRows() = default;
 

@@ -77,7 +77,7 @@ public:
     static void check(const FlatOptions&) noexcept {}
     template <class E>
     [[nodiscard]] static FlatStructure build(const Vectors<M>& vectors, const FlatOptions&, E&&) {
-        if (const std::string defect = defect_of_dimension(vectors.dimension()); !defect.empty()) {
+        if (const std::string defect = defect_of_dimension<Dim, Codes>(vectors.dimension()); !defect.empty()) {
             raise<InvalidArgument>("Flat::build: " + defect);
         }
         FlatStructure structure;
@@ -148,7 +148,7 @@ public:
     void write(Writer&) const noexcept {}
     template <class Reader>
     [[nodiscard]] static FlatStructure read(const Reader& file, const Vectors<M>& vectors) {
-        const std::string defect = defect_of_dimension(vectors.dimension());
+        const std::string defect = defect_of_dimension<Dim, Codes>(vectors.dimension());
         file.check(defect.empty(), "vectors", defect);
         FlatStructure structure;
         structure.rows_.append(vectors.rows());
@@ -156,17 +156,6 @@ public:
     }
 
 private:
-    [[nodiscard]] static std::string defect_of_dimension(std::size_t dimension) {
-        if (Dim != std::dynamic_extent && dimension != Dim) {
-            return "the vectors have " + std::to_string(dimension) + " elements, the index has dimension " +
-                   std::to_string(Dim);
-        }
-        if (has_codes && dimension > quantise::max_int8_elements) {
-            return "int8 codes are for at most 2^14 elements, the vectors have " + std::to_string(dimension);
-        }
-        return {};
-    }
-
     template <class Passes>
     void search(MatrixView<const float> queries, const Vectors<M>& vectors, const Passes& eligible,
                 Scratch& scratch) const {

@@ -62,12 +62,7 @@ public:
     template <class E>
     [[nodiscard]] static HNSWStructure build(const Vectors<M>& vectors, const HNSWOptions& options, E&& executor) {
         const auto rows = vectors.rows();
-        check_dimension(rows, "HNSW::build");
-        HNSWStructure structure;
-        structure.options_ = options;
-        structure.codes_ = CodeRows<M, Dim, Codes, Backend>(rows);
-        structure.copies_ = Copies(rows);
-        structure.norms_ = NormAugmentation<M>(rows, structure.copies_);
+        HNSWStructure structure = without_graph(rows, options, "HNSW::build");
         const std::vector<std::uint8_t> is_copy = structure.copies_.flags();
         structure.graph_ = HNSWGraph(options.M, HNSWGraph::draw_levels(options.M, options.seed, rows.rows(), is_copy));
         build_links(structure.graph_, is_copy, NormAugmentation<M>::longest(rows), options.ef_construction,
@@ -78,13 +73,8 @@ public:
     /// A graph that another library built.
     [[nodiscard]] static HNSWStructure import(const Vectors<M>& vectors, const io::GraphFile& file) {
         const auto rows = vectors.rows();
-        check_dimension(rows, "HNSW::import");
-        HNSWStructure structure;
-        structure.options_.M = file.M;
-        structure.options_.ef_construction = file.ef_construction;
-        structure.codes_ = CodeRows<M, Dim, Codes, Backend>(rows);
-        structure.copies_ = Copies(rows);
-        structure.norms_ = NormAugmentation<M>(rows, structure.copies_);
+        HNSWStructure structure =
+            without_graph(rows, {.M = file.M, .ef_construction = file.ef_construction}, "HNSW::import");
         const std::vector<std::uint8_t> is_copy = structure.copies_.flags();
         structure.graph_ = graph_of(file, structure.copies_, is_copy);
         connect(structure.graph_, is_copy, file.ef_construction, structure.similarity(rows));
@@ -203,9 +193,8 @@ public:
 
     template <class Reader>
     [[nodiscard]] static HNSWStructure read(const Reader& file, const Vectors<M>& vectors) {
-        file.check(has_dimension(vectors.rows()), "vectors", "must have as many columns as the index has dimensions");
-        file.check(vectors.dimension() <= CodeRows<M, Dim, Codes, Backend>::max_dimension, "vectors",
-                   "must have no more columns than codes can have");
+        const std::string defect = defect_of_dimension<Dim, Codes>(vectors.dimension());
+        file.check(defect.empty(), "vectors", defect);
         HNSWStructure structure;
         structure.codes_ = CodeRows<M, Dim, Codes, Backend>::read(file, vectors.rows());
         structure.norms_ = NormAugmentation<M>::read(file, vectors.rows());
@@ -219,19 +208,18 @@ public:
     }
 
 private:
-    [[nodiscard]] static bool has_dimension(MatrixView<const float> rows) noexcept {
-        return Dim == std::dynamic_extent || rows.cols() == Dim;
-    }
-
-    static void check_dimension(MatrixView<const float> rows, const std::string& function) {
-        if (!has_dimension(rows)) {
-            raise<InvalidArgument>(function + ": the vectors have " + std::to_string(rows.cols()) +
-                                   " elements, the index has dimension " + std::to_string(Dim));
+    // Everything but the graph.
+    [[nodiscard]] static HNSWStructure without_graph(MatrixView<const float> rows, const HNSWOptions& options,
+                                                     const char* function) {
+        if (const std::string defect = defect_of_dimension<Dim, Codes>(rows.cols()); !defect.empty()) {
+            raise<InvalidArgument>(std::string(function) + ": " + defect);
         }
-        if (rows.cols() > CodeRows<M, Dim, Codes, Backend>::max_dimension) {
-            raise<InvalidArgument>(function + ": with these codes, vectors must have at most " +
-                                   std::to_string(CodeRows<M, Dim, Codes, Backend>::max_dimension) + " elements");
-        }
+        HNSWStructure structure;
+        structure.options_ = options;
+        structure.codes_ = CodeRows<M, Dim, Codes, Backend>(rows);
+        structure.copies_ = Copies(rows);
+        structure.norms_ = NormAugmentation<M>(rows, structure.copies_);
+        return structure;
     }
 
     [[nodiscard]] NodeSimilarity<M, Dim, Backend> similarity(MatrixView<const float> rows) const noexcept {

@@ -75,7 +75,7 @@ public:
     template <class E>
     [[nodiscard]] static IVFStructure build(const Vectors<M>& vectors, const IVFOptions& options, E&& executor) {
         const auto rows = vectors.rows();
-        if (const std::string defect = defect_of_dimension(rows.cols()); !defect.empty()) {
+        if (const std::string defect = defect_of_dimension<Dim, Codes>(rows.cols()); !defect.empty()) {
             raise<InvalidArgument>("IVFFlat::build: " + defect);
         }
         IVFStructure structure;
@@ -198,7 +198,7 @@ public:
 
     template <class Reader>
     [[nodiscard]] static IVFStructure read(const Reader& file, const Vectors<M>& vectors) {
-        const std::string defect = defect_of_dimension(vectors.dimension());
+        const std::string defect = defect_of_dimension<Dim, Codes>(vectors.dimension());
         file.check(defect.empty(), "vectors", defect);
         IVFStructure structure;
         structure.options_.lists = file.template value<std::uint64_t>("lists");
@@ -228,17 +228,6 @@ private:
     using KMeans = quantise::KMeans<Backend>;
     using Quantiser = typename Sequence::Quantiser;
     static constexpr std::size_t iterations = 10;
-
-    [[nodiscard]] static std::string defect_of_dimension(std::size_t dimension) {
-        if (Dim != std::dynamic_extent && dimension != Dim) {
-            return "the vectors have " + std::to_string(dimension) + " elements, the index has dimension " +
-                   std::to_string(Dim);
-        }
-        if (std::same_as<Codes, Int8> && dimension > quantise::max_int8_elements) {
-            return "int8 codes are for at most 2^14 elements, the vectors have " + std::to_string(dimension);
-        }
-        return {};
-    }
 
     void fill(const Vectors<M>& vectors, std::span<const std::uint32_t> list_of) {
         lists_ = InvertedLists<Sequence>(kmeans_.centroids().rows(), Sequence(vectors.dimension()));
