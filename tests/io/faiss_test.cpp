@@ -20,7 +20,6 @@
 #include <string>
 #include <vector>
 
-using funnel::CorruptData;
 using funnel::Matrix;
 using funnel::io::FaissFlat;
 using funnel::io::FaissHNSW;
@@ -32,9 +31,11 @@ using funnel::io::read_faiss_ivf;
 using funnel::testing::Bytes;
 using funnel::testing::bytes_of;
 using funnel::testing::check_damage;
+using funnel::testing::error_of;
 using funnel::testing::foreign_index;
 using funnel::testing::put_bytes;
 using funnel::testing::TempDir;
+using funnel::testing::with_number;
 
 namespace {
 
@@ -82,23 +83,6 @@ Contents contents(const FaissHNSW& hnsw) {
 
 Matrix<float> items() {
     return funnel::io::read_npy<float>(foreign_index("foreign_items.npy"));
-}
-
-template <class Read>
-std::string error_of(const std::string& path, const Read& read) {
-    try {
-        static_cast<void>(read(path));
-    } catch (const CorruptData& error) {
-        return std::string(error.what()).substr(path.size());
-    }
-    return "none";
-}
-
-template <class T>
-Bytes with_number(Bytes bytes, std::size_t at, T number) {
-    const auto raw = funnel::io::number_bytes(number);
-    std::copy(raw.begin(), raw.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at));
-    return bytes;
 }
 
 }  // namespace

@@ -19,7 +19,6 @@
 #include <string>
 #include <vector>
 
-using funnel::CorruptData;
 using funnel::InvalidArgument;
 using funnel::Matrix;
 using funnel::io::GraphFile;
@@ -31,6 +30,7 @@ using funnel::testing::check_damage;
 using funnel::testing::foreign_index;
 using funnel::testing::put_bytes;
 using funnel::testing::TempDir;
+using funnel::testing::with_number;
 
 namespace {
 
@@ -71,19 +71,7 @@ GraphFile two_nodes() {
 std::string error_of(const Bytes& bytes) {
     const TempDir dir;
     put_bytes(dir / "x.bin", bytes);
-    try {
-        static_cast<void>(read_hnswlib(dir / "x.bin"));
-    } catch (const CorruptData& error) {
-        return std::string(error.what()).substr((dir / "x.bin").string().size());
-    }
-    return "none";
-}
-
-template <class T>
-Bytes with_number(Bytes bytes, std::size_t at, T number) {
-    const auto raw = funnel::io::number_bytes(number);
-    std::copy(raw.begin(), raw.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at));
-    return bytes;
+    return funnel::testing::error_of(dir / "x.bin", read_hnswlib);
 }
 
 }  // namespace

@@ -103,6 +103,25 @@ inline void put_bytes(const std::filesystem::path& path, std::span<const std::by
     file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
+/// The bytes with a number in place of what stands at position `at`.
+template <class T>
+[[nodiscard]] Bytes with_number(Bytes bytes, std::size_t at, T number) {
+    const auto raw = io::number_bytes(number);
+    std::copy(raw.begin(), raw.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at));
+    return bytes;
+}
+
+/// What CorruptData says about a file, without its path; "none" if read(path) accepts it.
+template <class Read>
+[[nodiscard]] std::string error_of(const std::string& path, const Read& read) {
+    try {
+        static_cast<void>(read(path));
+    } catch (const CorruptData& error) {
+        return std::string(error.what()).substr(path.size());
+    }
+    return "none";
+}
+
 /// Damages a good file in every way we know, and loads each: truncations, hostile 32-bit numbers, flipped bits, added
 /// bytes, empty, random and zero files, no file, a folder.
 ///
@@ -173,10 +192,8 @@ template <class Load>
         const auto old = io::load_number<std::uint32_t>(std::span(good).subspan(at));
         for (const std::uint32_t hostile :
              {0U, 1U, 0x7fffffffU, 0x80000000U, 0xffffffffU, 0xfffffffeU, old - 1, old + 1, old * 2}) {
-            Bytes bytes = good;
-            const auto raw = io::number_bytes(hostile);
-            std::copy(raw.begin(), raw.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at));
-            try_bytes(bytes, "number at byte " + std::to_string(at) + " set to " + std::to_string(hostile));
+            try_bytes(with_number(good, at, hostile),
+                      "number at byte " + std::to_string(at) + " set to " + std::to_string(hostile));
         }
     }
 
