@@ -34,7 +34,7 @@ struct RowAllocator {
     RowAllocator(const RowAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor): the standard requires it
 
     // Large blocks lie on huge pages where the system grants them. Random reads of rows then miss the cache of page
-    // addresses less often: 6 to 15 % of the time of a graph search.
+    // addresses less often.
     [[nodiscard]] T* allocate(std::size_t n) {
         void* block = ::operator new(n * sizeof(T), alignment_of(n));
 #if defined(MADV_HUGEPAGE)
