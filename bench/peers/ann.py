@@ -27,54 +27,11 @@ ROUNDS = 5
 TOLERANCE = 1e-5  # of |query| * |item|, between scores of exact searches
 
 
-class Ours:
-    """An index of our program."""
-
-    def __init__(self, comparison, name):
-        self.comparison, self.name = comparison, name
-        self.hits_path = comparison.folder / "data/ann_hits.npy"
-
-    def call(self, command, **arguments):
-        return self.comparison.call(command, engine=self.name, metric=self.metric, **arguments)
-
-    def build(self, data, threads):
-        self.metric = data.metric
-        return self.call("build", threads=threads, M=M, ef=EF_CONSTRUCTION, lists=data.lists)
+class Program:
+    """An index in a C++ program: subclasses have call(command, **arguments) and hits_path."""
 
     def search(self, k, effort, command="search"):
         """Seconds for all queries."""
-        return self.call(command, k=k, effort=effort, latencies=0)["cpu"]
-
-    def latencies(self, k, effort):
-        return self.call("search", k=k, effort=effort, latencies=1)
-
-    def hits(self):
-        import numpy
-
-        self.comparison.call("hits", path=self.hits_path)
-        return numpy.load(self.hits_path).astype(numpy.int64)
-
-    def bytes(self):
-        return self.call("memory")["bytes"]
-
-
-class Hnswlib:
-    """hnswlib in a C++ program."""
-
-    name = "hnswlib"
-
-    def __init__(self, comparison):
-        self.side = common.Side([str(program_of_hnswlib())], 3600)
-        self.side.read("start")
-        self.hits_path = comparison.folder / "data/ann_hits_hnswlib.npy"
-
-    def call(self, command, **arguments):
-        return self.side.call(command, arguments)
-
-    def build(self, data, threads):
-        return self.call("build", metric=data.metric, threads=threads, M=M, ef=EF_CONSTRUCTION)
-
-    def search(self, k, effort, command="search"):
         return self.call(command, k=k, effort=effort, latencies=0)["cpu"]
 
     def latencies(self, k, effort):
@@ -88,6 +45,36 @@ class Hnswlib:
 
     def bytes(self):
         return self.call("memory")["bytes"]
+
+
+class Ours(Program):
+    """One of our indexes."""
+
+    def __init__(self, comparison, name):
+        self.comparison, self.name = comparison, name
+        self.hits_path = comparison.folder / "data/ann_hits.npy"
+
+    def call(self, command, **arguments):
+        return self.comparison.call(command, engine=self.name, metric=self.metric, **arguments)
+
+    def build(self, data, threads):
+        self.metric = data.metric
+        return self.call("build", threads=threads, M=M, ef=EF_CONSTRUCTION, lists=data.lists)
+
+
+class Hnswlib(Program):
+    name = "hnswlib"
+
+    def __init__(self, comparison):
+        self.side = common.Side([str(program_of_hnswlib())], 3600)
+        self.side.read("start")
+        self.hits_path = comparison.folder / "data/ann_hits_hnswlib.npy"
+
+    def call(self, command, **arguments):
+        return self.side.call(command, arguments)
+
+    def build(self, data, threads):
+        return self.call("build", metric=data.metric, threads=threads, M=M, ef=EF_CONSTRUCTION)
 
 
 class Faiss:

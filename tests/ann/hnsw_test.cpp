@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/ann/hnsw.hpp>
 
+#include "ann/filter_checks.hpp"
 #include "ann/sample_vectors.hpp"
 #include "support/backends.hpp"
 #include "support/damage.hpp"
@@ -129,24 +130,9 @@ TEST_CASE("HNSW: recall of a hundred largest inner products does not stop below 
 
 TEST_CASE("HNSW: filters of any selectivity give k hits if they exist") {
     const Matrix<float> vectors = tastes(2500, 8, 1);
-    const Matrix<float> queries = tastes(20, 8, 2);
     const auto index = HNSW<Cosine>::build(vectors, {.ef_construction = 60});
-    const auto flat = Flat<Cosine>::build(vectors);
-    for (const std::uint32_t divisor : {1U, 2U, 10U, 100U, 1000U, 2500U}) {
-        CAPTURE(divisor);
-        const auto passes = [&](std::uint32_t id) { return id % divisor == divisor / 2; };
-        std::vector<Hits> found;
-        std::vector<Hits> expected;
-        for (std::size_t i = 0; i < queries.rows(); ++i) {
-            expected.push_back(flat.search(queries.row(i), {.k = 10}, passes));
-            // With few candidates it walks where half pass, and scans where one in a hundred does.
-            found.push_back(index.search(queries.row(i), {.k = 10, .ef = 20}, passes));
-            CHECK(found.back().size() == std::min(std::size_t{10}, expected.back().size()));
-            CHECK(std::all_of(found.back().begin(), found.back().end(), [&](auto hit) { return passes(hit.id); }));
-        }
-        CHECK(recall(found, expected) >= 0.9);
-    }
-    CHECK(index.search(queries.row(0), {}, [](std::uint32_t) { return false; }).empty());
+    // With few candidates it walks where half pass, and scans where one in a hundred does.
+    funnel::testing::check_filters(index, vectors, tastes(20, 8, 2), {.k = 10, .ef = 20}, 0.9);
 }
 
 TEST_CASE("HNSW: a filter that passes only what is far from the query still gives the best of it") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/ann/ivf.hpp>
 
+#include "ann/filter_checks.hpp"
 #include "ann/sample_vectors.hpp"
 #include "support/backends.hpp"
 #include "support/damage.hpp"
@@ -163,23 +164,8 @@ TEST_CASE("IVFFlat: a dimension that is part of the type is checked") {
 
 TEST_CASE("IVFFlat: filters of any selectivity give k hits if they exist, and good ones") {
     const Matrix<float> vectors = tastes(3000, 8, 1);
-    const Matrix<float> queries = tastes(20, 8, 2);
     const auto index = IVFFlat<Cosine>::build(vectors, {.lists = 50});
-    const auto flat = Flat<Cosine>::build(vectors);
-    for (const std::uint32_t divisor : {1U, 2U, 10U, 100U, 1000U, 3000U}) {
-        CAPTURE(divisor);
-        const auto passes = [&](std::uint32_t id) { return id % divisor == divisor / 2; };
-        std::vector<Hits> found;
-        std::vector<Hits> expected;
-        for (std::size_t i = 0; i < queries.rows(); ++i) {
-            expected.push_back(flat.search(queries.row(i), {.k = 10}, passes));
-            found.push_back(index.search(queries.row(i), {.k = 10, .nprobe = 8}, passes));
-            CHECK(found.back().size() == expected.back().size());
-            CHECK(std::all_of(found.back().begin(), found.back().end(), [&](auto hit) { return passes(hit.id); }));
-        }
-        CHECK(recall(found, expected) >= 0.95);
-    }
-    CHECK(index.search(queries.row(0), {}, [](std::uint32_t) { return false; }).empty());
+    funnel::testing::check_filters(index, vectors, tastes(20, 8, 2), {.k = 10, .nprobe = 8}, 0.95);
 }
 
 TEST_CASE("IVFFlat: a filter that passes only what is far from the query gives the best of it") {
