@@ -50,23 +50,30 @@ class Program:
 class Ours(Program):
     """One of our indexes."""
 
-    def __init__(self, comparison, name):
-        self.comparison, self.name = comparison, name
+    def __init__(self, comparison, engine, side=None, note=""):
+        self.side, self.engine, self.name = side or comparison.side, engine, engine + note
         self.hits_path = comparison.folder / "data/ann_hits.npy"
 
     def call(self, command, **arguments):
-        return self.comparison.call(command, engine=self.name, metric=self.metric, **arguments)
+        return self.side.call(command, {"engine": self.engine, "metric": self.metric, **arguments})
 
     def build(self, data, threads):
         self.metric = data.metric
         return self.call("build", threads=threads, M=M, ef=EF_CONSTRUCTION, lists=data.lists)
 
 
-class Hnswlib(Program):
-    name = "hnswlib"
+class Churned(Ours):
+    """Our graph with keys, whose items are removed and added again."""
 
-    def __init__(self, comparison):
-        self.side = common.Side([str(program_of_hnswlib())], 3600)
+    def call(self, command, **arguments):
+        names = {"search": "churn_search", "memory": "churn_memory"}
+        return self.side.call(names.get(command, command), arguments)
+
+
+class Hnswlib(Program):
+    def __init__(self, comparison, architecture="native", note=""):
+        self.name = "hnswlib" + note
+        self.side = common.Side([str(program_of_hnswlib(architecture))], 3600)
         self.side.read("start")
         self.hits_path = comparison.folder / "data/ann_hits_hnswlib.npy"
 
@@ -150,10 +157,10 @@ class USearch:
         return self.index.serialized_length
 
 
-def program_of_hnswlib():
+def program_of_hnswlib(architecture):
     """Compiles bench/peers/hnswlib_side.cc. Returns the program."""
     folder = common.ROOT / "build/peers/hnswlib_src"
-    program = folder / "hnswlib_side"
+    program = folder / f"hnswlib_side_{architecture}"
     folder.mkdir(parents=True, exist_ok=True)
     if not list(folder.glob("hnswlib-0.8.0*/hnswlib")):
         subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "hnswlib", "--dest", str(folder), "hnswlib==0.8.0"], check=True)
@@ -163,7 +170,7 @@ def program_of_hnswlib():
     sources = [common.ROOT / "bench/peers" / name for name in ("hnswlib_side.cc", "ann_search.hpp")]
     if not program.exists() or program.stat().st_mtime < max(source.stat().st_mtime for source in sources):
         compiler = os.environ.get("CXX", "g++")
-        flags = ["-std=c++20", "-O3", "-DNDEBUG", "-march=native", "-pthread", f"-I{common.ROOT}/include", f"-I{common.ROOT}/bench", "-isystem", str(headers)]
+        flags = ["-std=c++20", "-O3", "-DNDEBUG", f"-march={architecture}", "-pthread", f"-I{common.ROOT}/include", f"-I{common.ROOT}/bench", "-isystem", str(headers)]
         subprocess.run([compiler, *flags, str(sources[0]), "-o", str(program)], check=True)
     return program
 
@@ -204,11 +211,14 @@ class Task:
         self.data = ann_data.load(name)
         self.truth = ann_data.truth(self.data, 100)
         self.hnswlib = hnswlib
-        for what, rows in (("items", self.data.items), ("queries", self.data.queries)):
-            path = comparison.save(f"ann_{what}", rows)
-            comparison.call(what, path=path)
-            hnswlib.call(what, path=path)
+        self.send(comparison.side)
+        self.send(hnswlib.side)
         self.setup = f"{name}, {len(self.data.items)} x {self.data.dimension()}"
+
+    def send(self, side):
+        """Gives the vectors to a program."""
+        for what, rows in (("items", self.data.items), ("queries", self.data.queries)):
+            side.call(what, {"path": self.comparison.save(f"ann_{what}", rows)})
 
     def build_all(self, indexes):
         """In one thread; a row per index of ours."""
@@ -328,6 +338,52 @@ class Task:
                         print(f"{index.name}: {1e6 * min(times) / len(self.data.queries):.0f} us; {note}", flush=True)
 
 
+    def compare_churn(self, hnswlib, rounds=10, share=0.3):
+        """Graphs of half of the items: each round removes some of them and adds others. Beside each stands a fresh graph of the
+        items that are left."""
+        import numpy
+
+        random = numpy.random.default_rng(2)
+        n = len(self.data.items)
+        order = random.permutation(n)
+        live, waiting, removed, added = order[: n // 2], order[n // 2 :], [], []
+        for _ in range(rounds):
+            live = random.permutation(live)
+            count = int(share * len(live))
+            removed.append(live[:count])
+            added.append(waiting[:count])
+            live, waiting = numpy.concatenate((live[count:], waiting[:count])), numpy.concatenate((waiting[count:], live[:count]))
+        save = lambda name, rows: self.comparison.save(f"ann_{name}", numpy.array(rows, numpy.float32))
+        fresh, first = save("live", [live]), save("first", [order[: n // 2]])
+        lists = {"removed": save("removed", removed), "added": save("added", added)}
+        truth = live[ann_data.truth(self.data._replace(items=self.data.items[live]), 10)]
+        notes, seconds = [], []
+        for index in (Churned(self.comparison, "HNSW f32"), hnswlib):
+            for path in (fresh, first):
+                index.call("churn_build", metric=self.data.metric, path=path, M=M, ef=EF_CONSTRUCTION)
+                if path == first:
+                    seconds.append(index.call("churn", **lists)["cpu"])
+                cpu = min(index.search(10, 64) for _ in range(3))
+                notes.append(f"{index.name} {'churned' if path == first else 'fresh'}: recall {recall_of(truth, index.hits(), 10):.4f}, {1e6 * cpu / len(self.data.queries):.1f} us, {index.bytes() / len(live):.0f} bytes/vector")
+        once = lambda value: common.Samples(value, value, value, 1)
+        pairs = common.Pairs(once(seconds[0]), once(seconds[1]), once(seconds[1] / seconds[0]))
+        self.comparison.add(f"{self.data.name}: churn HNSW f32", "hnswlib", pairs, "us/item", rounds * len(removed[0]), setup=f"{len(live)} items, {rounds} rounds remove {share:.0%} of them and add others; ef 64; " + "; ".join(notes))
+
+    def compare_avx2(self):
+        """Our program and hnswlib without AVX-512."""
+        note = " AVX2"
+        side = common.Side([str(common.ROOT / "build/avx2/bench/bench_peers_ann_side")], 3600)
+        side.read("start")
+        hnswlib = Hnswlib(self.comparison, "x86-64-v3", note)
+        ours = [Ours(self.comparison, engine, side, note) for engine in ("HNSW f32", "HNSW int8", "IVF int8")]
+        for program in (side, hnswlib.side):
+            self.send(program)
+        for index in (hnswlib, *ours):
+            index.build(self.data, 1)
+        self.compare([hnswlib, *ours], [(index.name, hnswlib.name, None) for index in ours])
+        side.close()
+
+
 def score_of(data, query, ids):
     import numpy
 
@@ -361,6 +417,9 @@ def main():
         task.compare_flat()
         if name == "recsys64cos":
             task.compare_filtered([hnswlib, ours[0], ours[2]])
+            task.compare_churn(hnswlib)
+            if "AVX-512" in comparison.environment["backend"]:
+                task.compare_avx2()
     sys.exit(comparison.finish())
 
 

@@ -9,6 +9,7 @@
 #include <funnel/ann/hnsw.hpp>
 #include <funnel/ann/ivf.hpp>
 #include <funnel/ann/ivfpq.hpp>
+#include <funnel/ann/keyed.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/scored.hpp>
@@ -20,6 +21,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -130,6 +132,59 @@ void add_engines(Engines& engines) {
     add("IVF PQ4", std::in_place_type<ann::IVFPQIndex<Dim, Dim / 2, M, 4>>);
 }
 
+/// A graph of some of the items, which change. Keys are the numbers of the items.
+class Churned {
+    using Graph = ann::Keyed<ann::HNSW<ann::Cosine, 64>, std::uint32_t>;
+
+public:
+    Side::Answer build(const bench::SearchData& data, const Side::Arguments& arguments) {
+        const auto some = io::read_npy<float>(arguments.text("path"));
+        std::vector<std::uint32_t> keys;
+        Matrix<float> rows(some.cols(), data.items.cols());
+        for (std::size_t i = 0; i < some.cols(); ++i) {
+            keys.push_back(static_cast<std::uint32_t>(some(0, i)));
+            std::copy_n(data.items.row(keys[i]).begin(), rows.cols(), rows.row(i).begin());
+        }
+        return Side::timed([&] {
+            graph_.emplace(Graph::build(
+                keys, rows, {.M = arguments.number("M"), .ef_construction = arguments.number("ef"), .seed = 1}));
+        });
+    }
+
+    /// Each round removes some items and adds others.
+    Side::Answer churn(const bench::SearchData& data, const Side::Arguments& arguments) {
+        const auto removed = io::read_npy<float>(arguments.text("removed"));
+        const auto added = io::read_npy<float>(arguments.text("added"));
+        return Side::timed([&] {
+            for (std::size_t round = 0; round < removed.rows(); ++round) {
+                for (const float key : removed.row(round)) {
+                    graph_->remove(static_cast<std::uint32_t>(key));
+                }
+                for (const float key : added.row(round)) {
+                    graph_->add(static_cast<std::uint32_t>(key), data.items.row(static_cast<std::size_t>(key)));
+                }
+            }
+        });
+    }
+
+    Side::Answer search(bench::SearchData& data, const Side::Arguments& arguments) {
+        const ann::HNSWSearchOptions options{.k = arguments.number("k"), .ef = arguments.number("effort")};
+        auto scratch = graph_->index().scratch(options);
+        std::vector<Scored<>> out(options.k);
+        return data.search_all(arguments, [&](std::size_t i, std::size_t, std::span<std::uint32_t> keys) {
+            const std::size_t hits = graph_->index().search(data.queries.row(i), options, scratch, out);
+            std::transform(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(hits), keys.begin(),
+                           [&](const Scored<>& hit) { return graph_->key(hit.id); });
+            return hits;
+        });
+    }
+
+    [[nodiscard]] Side::Answer memory() const { return {{"bytes", static_cast<double>(graph_->memory_bytes())}}; }
+
+private:
+    std::optional<Graph> graph_;
+};
+
 }  // namespace
 
 int main() {
@@ -160,5 +215,10 @@ int main() {
     side.on("memory", [&](const Side::Arguments& arguments) -> Side::Answer {
         return {{"bytes", static_cast<double>(engine(arguments).memory_bytes())}};
     });
+    Churned churned;
+    side.on("churn_build", [&](const Side::Arguments& arguments) { return churned.build(data, arguments); });
+    side.on("churn", [&](const Side::Arguments& arguments) { return churned.churn(data, arguments); });
+    side.on("churn_search", [&](const Side::Arguments& arguments) { return churned.search(data, arguments); });
+    side.on("churn_memory", [&](const Side::Arguments&) { return churned.memory(); });
     return side.serve();
 }

@@ -254,7 +254,7 @@ class Comparison:
         bars.set_xlabel("time of the peer / time of funnel, with quartiles; right of 1, funnel is faster")
         for axis, (name, plot) in zip(axes[1:, 0], self.curves.items()):
             for who, (xs, ys) in plot["lines"].items():
-                axis.plot(xs, ys, marker="o", label=who, linewidth=2.5 if who == "funnel" else 1.5)
+                axis.plot(xs, ys, marker="o", label=who, linewidth=2.5 if who.startswith("funnel") else 1.5)
             axis.set(title=name, xlabel=plot["x"], ylabel=plot["y"], yscale="log")
             axis.legend()
         return figure

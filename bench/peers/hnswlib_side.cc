@@ -43,16 +43,20 @@ int main() {
     std::unique_ptr<hnswlib::SpaceInterface<float>> space;
     std::unique_ptr<hnswlib::HierarchicalNSW<float>> graph;
 
-    side.on("build", [&](const Side::Arguments& arguments) {
-        const std::size_t threads = arguments.number("threads");
+    // An empty graph with room for so many items.
+    const auto make_graph = [&](std::size_t items, const Side::Arguments& arguments) {
         if (arguments.text("metric") == "L2") {
             space = std::make_unique<hnswlib::L2Space>(data.items.cols());
         } else {
             space = std::make_unique<hnswlib::InnerProductSpace>(data.items.cols());
         }
+        graph = std::make_unique<hnswlib::HierarchicalNSW<float>>(space.get(), items, arguments.number("M"),
+                                                                  arguments.number("ef"), 1, true);
+    };
+    side.on("build", [&](const Side::Arguments& arguments) {
+        const std::size_t threads = arguments.number("threads");
         return Side::timed([&] {
-            graph = std::make_unique<hnswlib::HierarchicalNSW<float>>(space.get(), data.items.rows(),
-                                                                      arguments.number("M"), arguments.number("ef"), 1);
+            make_graph(data.items.rows(), arguments);
             graph->addPoint(data.items.row(0).data(), 0);
             std::vector<std::thread> workers;
             for (std::size_t worker = 0; worker < threads; ++worker) {
@@ -74,7 +78,7 @@ int main() {
         auto found = graph->searchKnn(data.queries.row(i).data(), k, filter);
         std::size_t hits = found.size();
         for (std::size_t j = hits; j-- > 0; found.pop()) {
-            ids[j] = static_cast<std::uint32_t>(found.top().second);
+            ids[j] = static_cast<std::uint32_t>(found.top().second % data.items.rows());
         }
         return hits;
     };
@@ -89,6 +93,37 @@ int main() {
         Allowed filter(data.allowed);
         return data.search_all(arguments, [&](std::size_t i, std::size_t k, std::span<std::uint32_t> ids) {
             return search(i, k, ids, &filter);
+        });
+    });
+    // Some of the items, and rounds that remove some and add others in their memory. An item gets a new label each time:
+    // hnswlib loses a label that is added again while the memory of its old item waits for another.
+    std::vector<std::size_t> labels;
+    side.on("churn_build", [&](const Side::Arguments& arguments) {
+        const auto some = io::read_npy<float>(arguments.text("path"));
+        labels.assign(data.items.rows(), 0);
+        return Side::timed([&] {
+            make_graph(some.cols(), arguments);
+            for (const float number : some.row(0)) {
+                const auto item = static_cast<std::size_t>(number);
+                labels[item] = item;
+                graph->addPoint(data.items.row(item).data(), item);
+            }
+        });
+    });
+    side.on("churn", [&](const Side::Arguments& arguments) {
+        const auto removed = io::read_npy<float>(arguments.text("removed"));
+        const auto added = io::read_npy<float>(arguments.text("added"));
+        return Side::timed([&] {
+            for (std::size_t round = 0; round < removed.rows(); ++round) {
+                for (const float item : removed.row(round)) {
+                    graph->markDelete(labels[static_cast<std::size_t>(item)]);
+                }
+                for (const float number : added.row(round)) {
+                    const auto item = static_cast<std::size_t>(number);
+                    labels[item] = item + data.items.rows() * (round + 1);
+                    graph->addPoint(data.items.row(item).data(), labels[item], true);
+                }
+            }
         });
     });
     return side.serve();
