@@ -78,20 +78,22 @@ public:
         const std::string head = row.unit + "|" + rate_unit;
         if (head != head_) {
             head_ = head;
-            std::printf("\n%-34s %-12s %11s %11s %7s %13s %7s %6s %11s  %s\n", "name", "peer",
+            std::printf("\n%-34s %-12s %11s %11s %7s %13s %7s %6s %11s %8s  %s\n", "name", "peer",
                         ("ours " + row.unit).c_str(), "theirs", "ratio", "quartiles", "target", "differ",
-                        rate_unit.c_str(), "setup");
+                        rate_unit.c_str(), "of limit", "setup");
         }
         const std::optional<double> ratio = row.ratio ? std::optional(row.ratio->median) : std::nullopt;
         const bool missed = row.target && ratio && *ratio < *row.target;
         const std::string quartiles = row.ratio ? number(row.ratio->q25) + "-" + number(row.ratio->q75) : "-";
-        std::printf("%-34s %-12s %11s %11s %7s %13s %7s %6s %11s  %s%s\n", row.name.c_str(), row.peer.c_str(),
+        const std::optional<double> of_limit =
+            row.rate && row.limit ? std::optional(row.rate->value / *row.limit) : std::nullopt;
+        std::printf("%-34s %-12s %11s %11s %7s %13s %7s %6s %11s %8s  %s%s\n", row.name.c_str(), row.peer.c_str(),
                     number(row.ours.median).c_str(),
                     number(row.theirs ? std::optional(row.theirs->median) : std::nullopt).c_str(),
                     number(ratio).c_str(), quartiles.c_str(), number(row.target).c_str(),
                     row.differing ? std::to_string(*row.differing).c_str() : "-",
-                    number(row.rate ? std::optional(row.rate->value) : std::nullopt).c_str(), row.setup.c_str(),
-                    missed ? "  missed" : "");
+                    number(row.rate ? std::optional(row.rate->value) : std::nullopt).c_str(), number(of_limit).c_str(),
+                    row.setup.c_str(), missed ? "  missed" : "");
         std::fflush(stdout);
         rows_.push_back(std::move(row));
     }

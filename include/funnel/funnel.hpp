@@ -158,6 +158,9 @@
 #include <funnel/kernels/forest.hpp>
 #include <funnel/kernels/forest_block.hpp>
 #include <funnel/kernels/gemv.hpp>
+#include <funnel/kernels/half.hpp>
+#include <funnel/kernels/half_floats.hpp>
+#include <funnel/kernels/half_rows.hpp>
 #include <funnel/kernels/hamming.hpp>
 #include <funnel/kernels/int8_blocks.hpp>
 #include <funnel/kernels/int8_rows.hpp>
@@ -209,9 +212,11 @@
 #include <funnel/pipeline/named.hpp>
 #include <funnel/pipeline/stage.hpp>
 #include <funnel/pipeline/trace.hpp>
+#include <funnel/quantise/half.hpp>
 #include <funnel/quantise/int8.hpp>
 #include <funnel/quantise/integer_tables.hpp>
 #include <funnel/quantise/kmeans.hpp>
+#include <funnel/quantise/mean.hpp>
 #include <funnel/quantise/opq.hpp>
 #include <funnel/quantise/product.hpp>
 #include <funnel/ranking/binary_labels.hpp>

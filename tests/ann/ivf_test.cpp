@@ -28,6 +28,7 @@ using funnel::InvalidArgument;
 using funnel::Matrix;
 using funnel::MatrixView;
 using funnel::ann::Cosine;
+using funnel::ann::F16;
 using funnel::ann::F32;
 using funnel::ann::Flat;
 using funnel::ann::InnerProduct;
@@ -49,14 +50,27 @@ TEST_CASE_TEMPLATE("IVFFlat: keeps what every index promises", M, L2, InnerProdu
     funnel::testing::check_index_searches<M>(build, funnel::ann::IVFSearchOptions{.nprobe = 3}, {.min_recall = 0.5});
 }
 
-TEST_CASE_TEMPLATE("IVFFlat: keeps what every index promises, with lists of bytes", M, L2, InnerProduct, Cosine) {
+namespace {
+
+template <class M, class Codes>
+void check_promises_with_codes() {
     const auto build = [](MatrixView<const float> vectors, auto& executor) {
-        return IVFFlat<M, std::dynamic_extent, Int8>::build(vectors, {.lists = 12}, executor);
+        return IVFFlat<M, std::dynamic_extent, Codes>::build(vectors, {.lists = 12}, executor);
     };
     funnel::testing::check_index<M>(build, funnel::ann::IVFSearchOptions{.nprobe = 12});  // all lists: exact
     funnel::testing::check_index_searches<M>(build, funnel::ann::IVFSearchOptions{.nprobe = 3}, {.min_recall = 0.5});
     funnel::testing::check_index_searches<M>(build, funnel::ann::IVFSearchOptions{.nprobe = 3, .refine = 0},
                                              {.min_recall = 0.5, .scores_are_exact = false});
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("IVFFlat: keeps what every index promises, with lists of bytes", M, L2, InnerProduct, Cosine) {
+    check_promises_with_codes<M, Int8>();
+}
+
+TEST_CASE_TEMPLATE("IVFFlat: keeps what every index promises, with lists of halves", M, L2, InnerProduct, Cosine) {
+    check_promises_with_codes<M, F16>();
 }
 
 TEST_CASE("IVFFlat: worked by hand") {
@@ -149,6 +163,44 @@ TEST_CASE_TEMPLATE("IVFFlat: bytes lose next to nothing where candidates are sco
     CHECK(bytes.search_batch(queries, {.k = 10, .nprobe = 64, .refine = 1}) == all);
 }
 
+TEST_CASE_TEMPLATE("IVFFlat: halves lose nothing where candidates are scored again, and next to nothing where not", M,
+                   L2, InnerProduct, Cosine) {
+    const Matrix<float> vectors = tastes(3000, 19, 1);
+    const Matrix<float> queries = tastes(100, 19, 2);
+    const auto halves = IVFFlat<M, 19, F16>::build(vectors, {.lists = 64});
+    const auto expected = IVFFlat<M>::build(vectors, {.lists = 64}).search_batch(queries, {.k = 10, .nprobe = 8});
+    CHECK(halves.search_batch(queries, {.k = 10, .nprobe = 8}) == expected);
+    const auto approximate = halves.search_batch(queries, {.k = 10, .nprobe = 8, .refine = 0});
+    CHECK(recall(approximate, expected) >= 0.99);
+    for (std::size_t i = 0; i < queries.rows(); ++i) {
+        const auto query = queries.row(i);
+        for (const auto& hit : approximate[i]) {
+            const auto vector = vectors.row(hit.id);
+            const double score = funnel::testing::score_by_definition<M>(query, vector);
+            const double squares = funnel::testing::score_by_definition<InnerProduct>(query, query) +
+                                   funnel::testing::score_by_definition<InnerProduct>(vector, vector);
+            CHECK(std::abs(static_cast<double>(hit.score) - score) < 0x1p-10 * (M::normalises ? 1.0 : squares));
+        }
+    }
+    const auto all = Flat<M>::build(vectors).search_batch(queries, {.k = 10});
+    CHECK(halves.search_batch(queries, {.k = 10, .nprobe = 64, .refine = 1}) == all);
+}
+
+TEST_CASE_TEMPLATE("IVFFlat: with codes, a few vectors of length 2^61 do not spoil the scores of the others", Codes,
+                   Int8, F16) {
+    Matrix<float> vectors = tastes(2000, 24, 1);
+    const Matrix<float> queries = tastes(50, 24, 2);
+    for (std::size_t i = 0; i < 2000; i += 400) {
+        for (float& x : vectors.row(i)) {
+            x *= 0x1p55F;
+        }
+    }
+    const auto exact = IVFFlat<L2>::build(vectors, {.lists = 20});
+    const auto coded = IVFFlat<L2, std::dynamic_extent, Codes>::build(vectors, {.lists = 20});
+    CHECK(recall(coded.search_batch(queries, {.k = 10, .nprobe = 10}),
+                 exact.search_batch(queries, {.k = 10, .nprobe = 10})) >= 0.999);
+}
+
 TEST_CASE("IVFFlat: a dimension that is part of the type is checked") {
     const Matrix<float> vectors = small_integers(20, 3, 1);
     CHECK_THROWS_WITH_AS((void)(IVFFlat<L2, 4>::build(vectors)),
@@ -160,6 +212,7 @@ TEST_CASE("IVFFlat: a dimension that is part of the type is checked") {
     CHECK_THROWS_AS((void)(IVFFlat<L2, 4>::load(dir / "three.fnl")), funnel::CorruptData);
     CHECK_THROWS_AS((void)(IVFFlat<L2, 3, Int8>::load(dir / "three.fnl")), funnel::CorruptData);  // of other codes
     CHECK_THROWS_AS((void)(IVFFlat<L2, std::dynamic_extent, Int8>::build(Matrix<float>(1, 16385))), InvalidArgument);
+    CHECK((IVFFlat<L2, std::dynamic_extent, F16>::build(Matrix<float>(1, 16385)).size()) == 1);
 }
 
 TEST_CASE("IVFFlat: filters of any selectivity give k hits if they exist, and good ones") {

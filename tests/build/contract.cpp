@@ -38,6 +38,8 @@
 #include <funnel/data/recbole.hpp>
 #include <funnel/data/splits.hpp>
 #include <funnel/kernels/dot.hpp>
+#include <funnel/kernels/half.hpp>
+#include <funnel/kernels/half_rows.hpp>
 #include <funnel/kernels/hamming.hpp>
 #include <funnel/kernels/metric.hpp>
 #include <funnel/metrics/auc.hpp>
@@ -191,6 +193,14 @@ TEST_CASE("contract: kernels") {
     std::vector<std::uint32_t> distances(1);
     funnel::kernels::hamming(std::vector<std::uint64_t>{6}, std::vector<std::uint64_t>{3}, distances);
     CHECK(distances[0] == 2);
+    std::vector<funnel::kernels::Float16> halves(2);
+    funnel::kernels::to_half(a, std::span(halves));
+    std::vector<float> values(2);
+    funnel::kernels::to_float(std::span<const funnel::kernels::Float16>(halves), values);
+    CHECK(values == a);
+    const funnel::MatrixView<const funnel::kernels::Float16> half_rows(halves, 1, 2);
+    funnel::kernels::score_half_rows<funnel::kernels::InnerProduct>(b, half_rows, values);
+    CHECK(values[0] == 11.0F);
     CHECK(funnel::kernels::L2::score(a, b) == -8.0F);
     CHECK(funnel::kernels::InnerProduct::score(a, b) == 11.0F);
     CHECK(funnel::kernels::Cosine::score(a, a) == doctest::Approx(1.0F));

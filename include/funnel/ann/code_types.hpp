@@ -19,9 +19,13 @@ struct F32 {};
 /// Searches first score a copy of the vectors with 8 bits per element, then the best ones exactly.
 struct Int8 {};
 
-/// What a search scores first: F32 or Int8.
+/// Searches first score a copy of the vectors with 16 bits per element, a float of half the size, then the best ones
+/// exactly.
+struct F16 {};
+
+/// What a search scores first: F32, Int8 or F16.
 template <class C>
-concept CodeType = std::same_as<C, F32> || std::same_as<C, Int8>;
+concept CodeType = std::same_as<C, F32> || std::same_as<C, Int8> || std::same_as<C, F16>;
 
 namespace detail {
 

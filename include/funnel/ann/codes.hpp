@@ -9,9 +9,12 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/half_floats.hpp>
+#include <funnel/kernels/half_rows.hpp>
 #include <funnel/kernels/int8_blocks.hpp>
 #include <funnel/kernels/int8_scan.hpp>
 #include <funnel/kernels/one_to_many.hpp>
+#include <funnel/quantise/half.hpp>
 #include <funnel/quantise/int8.hpp>
 
 #include <algorithm>
@@ -118,29 +121,32 @@ private:
     Matrix<float> rows_;
 };
 
+/// A quantiser of quantise/ that prepares queries for the metric M.
+template <class Learned, Metric M>
+class QuantiserFor : public Learned {
+public:
+    QuantiserFor() = default;
+    [[nodiscard]] static QuantiserFor train(MatrixView<const float> rows) { return Learned::train(rows); }
+    template <class Query>
+    void prepare(std::span<const float> query, Query& prepared) const {
+        Learned::template prepare<M>(query, prepared);
+    }
+    template <class Reader>
+    [[nodiscard]] static QuantiserFor read(const Reader& file, std::size_t dimension) {
+        return Learned::read(file, dimension);
+    }
+
+private:
+    QuantiserFor(Learned learned) : Learned(std::move(learned)) {}  // NOLINT(google-explicit-constructor)
+};
+
 template <Metric M, std::size_t Dim, kernels::HostBackend Backend>
 class CodeSequence<Int8, M, Dim, Backend> {
     static constexpr bool is_l2 = std::same_as<typename M::Stored, kernels::L2>;
 
 public:
     using Query = quantise::Int8PreparedQuery;
-
-    class Quantiser : public quantise::Int8Quantiser {
-    public:
-        Quantiser() = default;
-        [[nodiscard]] static Quantiser train(MatrixView<const float> rows) { return Int8Quantiser::train(rows); }
-        void prepare(std::span<const float> query, Query& prepared) const {
-            Int8Quantiser::prepare<M>(query, prepared);
-        }
-        void reserve(Query& prepared) const { prepared.bytes.reserve(dimension() + kernels::int8_group); }
-        template <class Reader>
-        [[nodiscard]] static Quantiser read(const Reader& file, std::size_t dimension) {
-            return Int8Quantiser::read(file, dimension);
-        }
-
-    private:
-        Quantiser(Int8Quantiser learned) : Int8Quantiser(std::move(learned)) {}  // NOLINT(google-explicit-constructor)
-    };
+    using Quantiser = QuantiserFor<quantise::Int8Quantiser, M>;
 
     static constexpr bool is_exact = false;
     static constexpr std::size_t block = 256;
@@ -238,6 +244,81 @@ private:
     std::size_t size_ = 0;
     double longest_ = 0.0;
     double largest_error_ = 0.0;
+};
+
+template <Metric M, std::size_t Dim, kernels::HostBackend Backend>
+class CodeSequence<F16, M, Dim, Backend> {
+    static constexpr bool is_l2 = std::same_as<typename M::Stored, kernels::L2>;
+
+public:
+    using Query = quantise::HalfPreparedQuery;
+    using Quantiser = QuantiserFor<quantise::HalfQuantiser, M>;
+
+    static constexpr bool is_exact = false;
+    static constexpr std::size_t block = 256;
+    static constexpr double cost = 0.5;
+
+    CodeSequence() = default;
+    explicit CodeSequence(std::size_t dimension) : codes_(0, quantise::padded_halves(dimension)) {}
+
+    [[nodiscard]] static std::size_t bytes_per_vector(std::size_t dimension) noexcept {
+        return quantise::padded_halves(dimension) * sizeof(kernels::Float16) + (is_l2 ? 2 : 1) * sizeof(float);
+    }
+    [[nodiscard]] std::size_t memory_bytes() const noexcept {
+        return codes_.rows() * codes_.stride() * sizeof(kernels::Float16) +
+               (scales_.size() + biases_.size()) * sizeof(float);
+    }
+
+    void append(const Quantiser& quantiser, std::span<const float> row) {
+        reserve_more(scales_, 1);
+        reserve_more(biases_, is_l2 ? 1 : 0);
+        codes_.resize_rows(codes_.rows() + 1);  // the last step that can fail
+        const quantise::HalfTerms terms = quantiser.encode(row, codes_.row(codes_.rows() - 1));
+        scales_.push_back(terms.scale);
+        if constexpr (is_l2) {
+            biases_.push_back(static_cast<float>(-terms.squares));
+        }
+    }
+
+    void remove(std::size_t position) noexcept {
+        FUNNEL_ASSERT(position < codes_.rows());
+        const std::size_t last = codes_.rows() - 1;
+        const std::span<const kernels::Float16> moved = std::as_const(codes_).row(last);
+        if (position < last) {
+            std::copy(moved.begin(), moved.end(), codes_.row(position).begin());
+        }
+        scales_[position] = scales_[last];
+        scales_.pop_back();
+        if constexpr (is_l2) {
+            biases_[position] = biases_[last];
+            biases_.pop_back();
+        }
+        codes_.resize_rows(last);
+    }
+
+    [[nodiscard]] std::size_t above(const Query& query, std::size_t begin, std::size_t end, float threshold,
+                                    std::span<Scored<>> out) const {
+        std::array<float, block> products;
+        kernels::score_half_rows<InnerProduct, Backend>(query.elements, codes_.view().rows_from(begin, end - begin),
+                                                        std::span(products).first(end - begin));
+        // Under L2, score = 2 product - |vector|^2 - |query|^2, all without the mean.
+        const auto constant = static_cast<float>(is_l2 ? -query.length * query.length : query.at_mean);
+        std::size_t count = 0;
+        for (std::size_t i = begin; i < end; ++i) {
+            float score = scales_[i] * ((is_l2 ? 2.0F : 1.0F) * products[i - begin]) + constant;
+            if constexpr (is_l2) {
+                score += biases_[i];
+            }
+            out[count] = {static_cast<std::uint32_t>(i), score};
+            count += score >= threshold ? 1U : 0U;
+        }
+        return count;
+    }
+
+private:
+    Matrix<kernels::Float16> codes_;
+    std::vector<float> scales_;
+    std::vector<float> biases_;  // of L2: minus the squared length of the decoded vector
 };
 
 }  // namespace detail

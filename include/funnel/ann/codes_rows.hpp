@@ -7,8 +7,11 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/half_floats.hpp>
+#include <funnel/kernels/half_rows.hpp>
 #include <funnel/kernels/int8_rows.hpp>
 #include <funnel/kernels/one_to_many.hpp>
+#include <funnel/quantise/half.hpp>
 #include <funnel/quantise/int8.hpp>
 
 #include <algorithm>
@@ -17,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -32,9 +36,68 @@ template <class T>
     }
 }
 
-/// What a search in a graph scores: one code per vector, in the order of ids, for access in any order.
+/// How rows of codes are written and multiplied with a query. The elements of a query are padded with zeros to the
+/// width of a row.
+template <class Codes>
+struct RowCode;
+
+/// quantise/int8.hpp
+template <>
+struct RowCode<Int8> {
+    using Quantiser = quantise::Int8Quantiser;
+    using Query = quantise::Int8PreparedQuery;
+    using Element = std::uint8_t;
+    using Product = std::int32_t;
+
+    static constexpr auto elements = &Query::bytes;
+    [[nodiscard]] static float step(const Query& query) noexcept { return query.step; }
+
+    struct Terms {
+        float scale = 0.0F;
+        double squares = 0.0;  // of scale * code
+    };
+    static Terms encode(const Quantiser& quantiser, std::span<const float> row, std::span<Element> out) {
+        const quantise::Int8Terms terms =
+            quantiser.encode(row, [&](std::size_t j, int byte) { out[j] = static_cast<Element>(byte + 128); });
+        const double length = double{terms.scale} * terms.byte_length;
+        return {terms.scale, length * length};
+    }
+    template <kernels::HostBackend Backend, std::size_t Width>
+    [[gnu::always_inline]] static void multiply(std::span<const std::int8_t, Width> query,
+                                                MatrixView<const Element> rows, std::span<const std::uint32_t> ids,
+                                                std::span<Product> out) noexcept {
+        kernels::int8_row_dots<Backend>(query, rows, ids, out);
+    }
+};
+
+/// quantise/half.hpp
+template <>
+struct RowCode<F16> {
+    using Quantiser = quantise::HalfQuantiser;
+    using Query = quantise::HalfPreparedQuery;
+    using Element = kernels::Float16;
+    using Product = float;
+
+    static constexpr auto elements = &Query::elements;
+    [[nodiscard]] static float step(const Query&) noexcept { return 1.0F; }
+
+    static quantise::HalfTerms encode(const Quantiser& quantiser, std::span<const float> row,
+                                      std::span<Element> out) noexcept {
+        return quantiser.encode(row, out);
+    }
+    template <kernels::HostBackend Backend, std::size_t Width>
+    [[gnu::always_inline]] static void multiply(std::span<const float, Width> query, MatrixView<const Element> rows,
+                                                std::span<const std::uint32_t> ids, std::span<Product> out) noexcept {
+        kernels::score_half_rows<InnerProduct, Backend>(query, rows, ids, out);
+    }
+};
+
+/// What a search in a graph scores: one code per vector, in the order of ids, for access in any order. A code is a row
+/// of elements and a scale per vector. The scores are in the scale of the metric: higher is better. If is_exact is
+/// false, they are approximate.
 ///
-/// The scores are in the scale of the metric: higher is better. If is_exact is false, they are approximate.
+///     inner product: mean . q + scale step (c . b),          q = step b
+///     L2:            2 scale step (c . b) - |scale c|^2 - |q - mean|^2,  q - mean = step b
 template <Metric M, std::size_t Dim, CodeType Codes, kernels::HostBackend Backend>
 class CodeRows;
 
@@ -71,15 +134,15 @@ public:
     }
 };
 
-/// One byte per element and a scale per vector (quantise/int8.hpp). Scores are computed from products of bytes:
-///
-///     inner product: mean . q + scale step (c . b),          q = step b
-///     L2:            2 scale step (c . b) - |scale c|^2 - |q - mean|^2,  q - mean = step b
-template <Metric M, std::size_t Dim, kernels::HostBackend Backend>
-class CodeRows<M, Dim, Int8, Backend> {
+template <Metric M, std::size_t Dim, CodeType Codes, kernels::HostBackend Backend>
+class CodeRows {
+    using Code = RowCode<Codes>;
+    using Quantiser = typename Code::Quantiser;
+    using Element = typename Code::Element;
+
 public:
     struct Query {
-        quantise::Int8PreparedQuery codes;  // padded with zeros to the width of a row
+        typename Code::Query codes;
         float step = 0.0F;
         float offset = 0.0F;
     };
@@ -88,12 +151,12 @@ public:
     CodeRows() = default;
 
     /// Encodes all rows.
-    explicit CodeRows(MatrixView<const float> rows) : CodeRows(rows, quantise::Int8Quantiser::train(rows)) {}
+    explicit CodeRows(MatrixView<const float> rows) : CodeRows(rows, Quantiser::train(rows)) {}
 
     /// Encodes the last row. On failure nothing has changed.
     void append(MatrixView<const float> rows) {
         if (codes_.cols() == 0) {  // an empty index had no dimension yet
-            *this = CodeRows(rows, quantise::Int8Quantiser::train(rows.rows_from(0, 0)));
+            *this = CodeRows(rows, Quantiser::train(rows.rows_from(0, 0)));
             return;
         }
         reserve_more(scales_, 1);
@@ -114,25 +177,27 @@ public:
     }
 
     /// Reserves memory, so that prepare does not allocate.
-    void reserve(Query& prepared) const { prepared.codes.bytes.reserve(codes_.cols()); }
+    void reserve(Query& prepared) const { (prepared.codes.*Code::elements).reserve(codes_.cols()); }
 
     void prepare(std::span<const float> query, Query& prepared) const {
         quantiser_.template prepare<M>(query, prepared.codes);
-        prepared.codes.bytes.resize(codes_.cols(), 0);
-        prepared.step = (is_l2 ? 2.0F : 1.0F) * prepared.codes.step;
+        (prepared.codes.*Code::elements).resize(codes_.cols());
+        prepared.step = (is_l2 ? 2.0F : 1.0F) * Code::step(prepared.codes);
         const double length = prepared.codes.length;
         prepared.offset = static_cast<float>(is_l2 ? -length * length : prepared.codes.at_mean);
     }
 
     [[gnu::always_inline]] void score(std::span<const float, Dim>, const Query& query, MatrixView<const float>,
                                       std::span<const std::uint32_t> ids, std::span<float> out) const noexcept {
-        std::array<std::int32_t, 32> dots;
-        for (std::size_t begin = 0; begin < ids.size(); begin += dots.size()) {
-            const auto some = ids.subspan(begin, std::min(dots.size(), ids.size() - begin));
-            const std::span<const std::int8_t, bytes> bytes_of_query(query.codes.bytes);
-            kernels::int8_row_dots<Backend>(bytes_of_query, codes_.view(), some, std::span(dots).first(some.size()));
+        std::array<typename Code::Product, 32> products;
+        const auto& elements = query.codes.*Code::elements;
+        const std::span<const typename std::remove_cvref_t<decltype(elements)>::value_type, width> row_of_query(
+            elements);
+        for (std::size_t begin = 0; begin < ids.size(); begin += products.size()) {
+            const auto some = ids.subspan(begin, std::min(products.size(), ids.size() - begin));
+            Code::template multiply<Backend>(row_of_query, codes_.view(), some, std::span(products).first(some.size()));
             for (std::size_t i = 0; i < some.size(); ++i) {
-                float score = scales_[some[i]] * (query.step * static_cast<float>(dots[i])) + query.offset;
+                float score = scales_[some[i]] * (query.step * static_cast<float>(products[i])) + query.offset;
                 if constexpr (is_l2) {
                     score += biases_[some[i]];
                 }
@@ -141,7 +206,7 @@ public:
         }
     }
     [[gnu::always_inline]] void prefetch(MatrixView<const float>, std::uint32_t id) const noexcept {
-        prefetch_elements(codes_.row(id).data(), bytes == std::dynamic_extent ? codes_.cols() : bytes);
+        prefetch_elements(codes_.row(id).data(), width == std::dynamic_extent ? codes_.cols() : width);
         __builtin_prefetch(scales_.data() + id);
         if constexpr (is_l2) {
             __builtin_prefetch(biases_.data() + id);
@@ -149,11 +214,11 @@ public:
     }
 
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
-        return quantiser_.memory_bytes() + codes_.rows() * codes_.stride() +
+        return quantiser_.memory_bytes() + codes_.rows() * codes_.stride() * sizeof(Element) +
                (scales_.size() + biases_.size()) * sizeof(float);
     }
     [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t dimension) noexcept {
-        return n * (padded(dimension) + (is_l2 ? 2 : 1) * sizeof(float)) + dimension * sizeof(float);
+        return n * (padded(dimension) * sizeof(Element) + (is_l2 ? 2 : 1) * sizeof(float)) + dimension * sizeof(float);
     }
 
     /// A file has only the mean, and read() encodes the rows again: codes that are not in the file need no check.
@@ -163,18 +228,19 @@ public:
     }
     template <class Reader>
     [[nodiscard]] static CodeRows read(const Reader& file, MatrixView<const float> rows) {
-        return CodeRows(rows, quantise::Int8Quantiser::read(file, rows.cols()));
+        return CodeRows(rows, Quantiser::read(file, rows.cols()));
     }
 
 private:
     static constexpr bool is_l2 = std::same_as<typename M::Stored, L2>;
 
     [[nodiscard]] static constexpr std::size_t padded(std::size_t dimension) noexcept {
-        return (dimension + row_alignment - 1) / row_alignment * row_alignment;
+        constexpr std::size_t step = row_alignment / sizeof(Element);
+        return (dimension + step - 1) / step * step;
     }
-    static constexpr std::size_t bytes = Dim == std::dynamic_extent ? std::dynamic_extent : padded(Dim);
+    static constexpr std::size_t width = Dim == std::dynamic_extent ? std::dynamic_extent : padded(Dim);
 
-    CodeRows(MatrixView<const float> rows, quantise::Int8Quantiser quantiser)
+    CodeRows(MatrixView<const float> rows, Quantiser quantiser)
         : quantiser_(std::move(quantiser)),
           codes_(rows.rows(), padded(rows.cols())),
           scales_(rows.rows()),
@@ -185,17 +251,15 @@ private:
     }
 
     void encode(MatrixView<const float> rows, std::size_t i) {
-        const quantise::Int8Terms terms = quantiser_.encode(
-            rows.row(i), [&](std::size_t j, int byte) { codes_(i, j) = static_cast<std::uint8_t>(byte + 128); });
+        const auto terms = Code::encode(quantiser_, rows.row(i), codes_.row(i));
         scales_[i] = terms.scale;
         if constexpr (is_l2) {
-            const double length = double{terms.scale} * terms.byte_length;
-            biases_[i] = static_cast<float>(-length * length);
+            biases_[i] = static_cast<float>(-terms.squares);
         }
     }
 
-    quantise::Int8Quantiser quantiser_;
-    Matrix<std::uint8_t> codes_;
+    Quantiser quantiser_;
+    Matrix<Element> codes_;
     std::vector<float> scales_;
     std::vector<float> biases_;  // of L2: minus the squared length of the decoded vector
 };

@@ -48,7 +48,9 @@ public:
     using Kernels = Backend;
     using Scratch = GraphScratch<CodeRows<M, Dim, Codes, Backend>>;
     static constexpr IndexNames names{"HNSW::build", "HNSW::search", "HNSW::search_batch", "HNSW::add", "HNSW::remove"};
-    static constexpr std::string_view kind = std::same_as<Codes, F32> ? "ann.HNSW" : "ann.HNSWInt8";
+    static constexpr std::string_view kind = std::same_as<Codes, F32>    ? "ann.HNSW"
+                                             : std::same_as<Codes, Int8> ? "ann.HNSWInt8"
+                                                                         : "ann.HNSWF16";
     static constexpr std::uint32_t layout_version = 1;
     static constexpr bool is_exact = false;
     static constexpr bool has_host_search = true;

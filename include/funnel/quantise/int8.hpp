@@ -6,12 +6,14 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/int8_blocks.hpp>
 #include <funnel/kernels/metric.hpp>
+#include <funnel/quantise/mean.hpp>
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace funnel {
@@ -54,27 +56,12 @@ public:
     Int8Quantiser() = default;
 
     /// Shapes    rows: n x d, finite
-    [[nodiscard]] static Int8Quantiser train(MatrixView<const float> rows) {
-        std::vector<double> sums(rows.cols());
-        for (std::size_t i = 0; i < rows.rows(); ++i) {
-            const std::span<const float> row = rows.row(i);
-            for (std::size_t j = 0; j < row.size(); ++j) {
-                sums[j] += static_cast<double>(row[j]);
-            }
-        }
-        Int8Quantiser quantiser;
-        quantiser.mean_.resize(rows.cols());
-        for (std::size_t j = 0; j < sums.size() && rows.rows() > 0; ++j) {
-            quantiser.mean_[j] = static_cast<float>(sums[j] / static_cast<double>(rows.rows()));
-        }
-        quantiser.set_length();
-        return quantiser;
-    }
+    [[nodiscard]] static Int8Quantiser train(MatrixView<const float> rows) { return Int8Quantiser(Mean(rows)); }
 
-    [[nodiscard]] std::size_t dimension() const noexcept { return mean_.size(); }
-    [[nodiscard]] std::span<const float> mean() const noexcept FUNNEL_LIFETIMEBOUND { return mean_; }
-    [[nodiscard]] double mean_length() const noexcept { return mean_length_; }
-    [[nodiscard]] std::size_t memory_bytes() const noexcept { return mean_.size() * sizeof(float); }
+    [[nodiscard]] std::size_t dimension() const noexcept { return mean_.values().size(); }
+    [[nodiscard]] std::span<const float> mean() const noexcept FUNNEL_LIFETIMEBOUND { return mean_.values(); }
+    [[nodiscard]] double mean_length() const noexcept { return mean_.length(); }
+    [[nodiscard]] std::size_t memory_bytes() const noexcept { return mean_.memory_bytes(); }
 
     /// Calls put(j, byte) for each element of a vector.
     template <std::invocable<std::size_t, int> Put>
@@ -83,12 +70,12 @@ public:
         double largest = 0.0;
         double squares = 0.0;
         for (std::size_t j = 0; j < row.size(); ++j) {
-            const double x = centred(row, j);
+            const double x = mean_.centred(row, j);
             largest = std::max(largest, math::abs(x));
             squares += x * x;
         }
         const float scale = scale_for(largest);
-        const Sums sums = round(row.size(), scale, [&](std::size_t j) { return centred(row, j); }, put);
+        const Sums sums = round(row.size(), scale, [&](std::size_t j) { return mean_.centred(row, j); }, put);
         const auto unit = static_cast<double>(scale);
         return {scale, squares, math::sqrt(sums.byte_squares), math::sqrt(sums.error_squares) / unit};
     }
@@ -99,7 +86,7 @@ public:
         FUNNEL_ASSERT(query.size() == dimension());
         constexpr bool is_centred = std::same_as<typename M::Stored, kernels::L2>;
         const auto element = [&](std::size_t j) {
-            return is_centred ? centred(query, j) : static_cast<double>(query[j]);
+            return is_centred ? mean_.centred(query, j) : static_cast<double>(query[j]);
         };
         double largest = 0.0;
         double squares = 0.0;
@@ -109,7 +96,7 @@ public:
             largest = std::max(largest, math::abs(x));
             squares += x * x;
             if constexpr (!is_centred) {
-                out.at_mean += x * static_cast<double>(mean_[j]);
+                out.at_mean += x * static_cast<double>(mean()[j]);
             }
         }
         out.bytes.assign(kernels::int8_groups(query.size()) * kernels::int8_group, 0);
@@ -123,17 +110,16 @@ public:
         out.error = math::sqrt(sums.error_squares);
     }
 
+    /// Reserves memory, so that prepare does not allocate.
+    void reserve(Int8PreparedQuery& query) const { query.bytes.reserve(dimension() + kernels::int8_group); }
+
     template <class Writer>
     void write(Writer& file) const {
-        file.array("mean", mean_);
+        mean_.write(file);
     }
     template <class Reader>
     [[nodiscard]] static Int8Quantiser read(const Reader& file, std::size_t dimension) {
-        Int8Quantiser quantiser;
-        quantiser.mean_ = file.template array<float>("mean", dimension);
-        quantiser.set_length();
-        file.check(quantiser.mean_length_ <= 0x1p62, "mean", "must be finite and not longer than 2^62");
-        return quantiser;
+        return Int8Quantiser(Mean::read(file, dimension));
     }
 
 private:
@@ -142,9 +128,7 @@ private:
         double error_squares = 0.0;
     };
 
-    [[nodiscard]] double centred(std::span<const float> row, std::size_t j) const noexcept {
-        return static_cast<double>(row[j]) - static_cast<double>(mean_[j]);
-    }
+    explicit Int8Quantiser(Mean mean) : mean_(std::move(mean)) {}
 
     // Products of two scales and an integer do not underflow.
     [[nodiscard]] static float scale_for(double largest) noexcept {
@@ -168,16 +152,7 @@ private:
         return sums;
     }
 
-    void set_length() noexcept {
-        double squares = 0.0;
-        for (const float x : mean_) {
-            squares += static_cast<double>(x) * static_cast<double>(x);
-        }
-        mean_length_ = math::sqrt(squares);
-    }
-
-    std::vector<float> mean_;
-    double mean_length_ = 0.0;
+    Mean mean_;
 };
 
 }  // namespace quantise

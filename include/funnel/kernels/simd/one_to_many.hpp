@@ -44,7 +44,7 @@ template <class Arch, class M, std::size_t Dim, class RowOf>
     constexpr std::size_t together = is_avx512<Arch> ? 4 : 2;
 
     const auto score_some = [&](std::size_t first, auto count) __attribute__((always_inline)) {
-        std::array<const float*, count> rows;
+        std::array<decltype(row_of(first)), count> rows;
         unroll<count>([&](auto r) __attribute__((always_inline)) { rows[r] = row_of(first + r); });
         const auto sums = sums_of<RowSum<M>, Arch, Dim>(query.data(), rows, query.size());
         unroll<count>([&](auto r) __attribute__((always_inline)) { out[first + r] = RowSum<M>::score(sums[r]); });

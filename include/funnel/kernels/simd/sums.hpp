@@ -83,10 +83,24 @@ template <std::size_t Groups, std::size_t Step, class Arch>
     }
 }
 
+/// How a batch of floats is loaded from elements of type T. simd/half.hpp has those for floats of 16 bits.
+template <class Arch, class T>
+struct Elements;
+
+template <class Arch>
+struct Elements<Arch, float> {
+    [[nodiscard, gnu::always_inline]] static Batch<Arch> load(const float* p) noexcept {
+        return Batch<Arch>::load_unaligned(p);
+    }
+    [[nodiscard, gnu::always_inline]] static Batch<Arch> load_first(const float* p, std::size_t count) noexcept {
+        return simd::load_first<Arch>(p, count);
+    }
+};
+
 /// The sums for a and each row, in row order. Dim is the length n, or std::dynamic_extent.
-template <class Terms, class Arch, std::size_t Dim, std::size_t Rows>
+template <class Terms, class Arch, std::size_t Dim, std::size_t Rows, class T = float>
 [[nodiscard, gnu::always_inline]] inline std::array<float, Rows * Terms::count> sums_of(
-    const float* a, const std::array<const float*, Rows>& rows, std::size_t n) noexcept {
+    const float* a, const std::array<const T*, Rows>& rows, std::size_t n) noexcept {
     constexpr std::size_t lanes = Batch<Arch>::size;
     constexpr std::size_t step = Rows * Terms::count;  // accumulators per group
     if constexpr (Dim % lanes == lanes / 2 && Dim < groups * lanes && is_avx512<Arch>) {
@@ -106,9 +120,10 @@ template <class Terms, class Arch, std::size_t Dim, std::size_t Rows>
                          __attribute__((always_inline)) { Terms::set(s, x, y); };
     const auto add = [](Batch<Arch>* s, const Batch<Arch>& x, const Batch<Arch>& y)
                          __attribute__((always_inline)) { Terms::add(s, x, y); };
-    const auto batch = [](const float* p) __attribute__((always_inline)) { return Batch<Arch>::load_unaligned(p); };
-    const auto rest = [&](const float* p)
-                          __attribute__((always_inline)) { return load_first<Arch>(p, length - in_batches); };
+    const auto batch = []<class E>(const E* p) __attribute__((always_inline)) { return Elements<Arch, E>::load(p); };
+    const auto rest = [&]<class E>(const E* p) __attribute__((always_inline)) {
+        return Elements<Arch, E>::load_first(p, length - in_batches);
+    };
 
     std::array<Batch<Arch>, step> total;
     std::size_t i = 0;
