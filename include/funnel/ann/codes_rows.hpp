@@ -48,6 +48,7 @@ public:
     CodeRows() = default;
     explicit CodeRows(MatrixView<const float>) noexcept {}
     void append(MatrixView<const float>) noexcept {}
+    void set(std::uint32_t, std::span<const float>) noexcept {}
     void keep_first(std::size_t) noexcept {}
 
     void reserve(Query&) const noexcept {}
@@ -103,8 +104,11 @@ public:
         if constexpr (is_l2) {
             biases_.push_back(0.0F);
         }
-        encode(rows, rows.rows() - 1);
+        encode(rows.row(rows.rows() - 1), rows.rows() - 1);
     }
+
+    /// Row id has changed to this vector.
+    void set(std::uint32_t id, std::span<const float> vector) noexcept { encode(vector, id); }
 
     /// Removes all codes except the first `count`.
     void keep_first(std::size_t count) {
@@ -180,13 +184,13 @@ private:
           scales_(rows.rows()),
           biases_(is_l2 ? rows.rows() : 0) {
         for (std::size_t i = 0; i < rows.rows(); ++i) {
-            encode(rows, i);
+            encode(rows.row(i), i);
         }
     }
 
-    void encode(MatrixView<const float> rows, std::size_t i) {
+    void encode(std::span<const float> row, std::size_t i) {
         const quantise::Int8Terms terms = quantiser_.encode(
-            rows.row(i), [&](std::size_t j, int byte) { codes_(i, j) = static_cast<std::uint8_t>(byte + 128); });
+            row, [&](std::size_t j, int byte) { codes_(i, j) = static_cast<std::uint8_t>(byte + 128); });
         scales_[i] = terms.scale;
         if constexpr (is_l2) {
             const double length = double{terms.scale} * terms.byte_length;
