@@ -73,7 +73,7 @@ public:
     /// Whether a node links to another one on a level.
     [[nodiscard]] bool has_link(std::uint32_t node, std::size_t level, std::uint32_t other) const noexcept {
         const auto all = slots(node, level);
-        return std::find(all.begin(), all.end(), other) != all.end();
+        return std::count(all.begin(), all.end(), other) != 0;  // without a branch per link, unlike std::find
     }
 
     /// May load the link slots of a node on a level into the cache.

@@ -64,7 +64,7 @@ void close_gap(HNSWGraph& graph, std::uint32_t node, std::size_t level, std::uin
         scratch.candidates.push_back({scratch.ids[i], scratch.scores[i]});
     }
     std::sort(scratch.candidates.begin(), scratch.candidates.end(), ranks_before);
-    select_links(scratch.candidates, degree, similarity, is_kept, scratch.selection);
+    select_links(scratch.candidates, slots.size(), similarity, is_kept, scratch.selection);
     std::copy(scratch.selection.taken.begin(), scratch.selection.taken.end(), slots.begin());
 }
 

@@ -151,8 +151,9 @@ public:
 
     void replace(std::uint32_t id, std::span<const float> vector, Vectors<Kind>& vectors) {
         const MatrixView<const float> row(vector, 1, Dim);
-        const std::vector<std::uint32_t> list = encoder_.assign(row, Serial{});
-        const std::vector<std::uint8_t> codes = encoder_.encode(row, list, Serial{});
+        Serial serial;
+        const std::vector<std::uint32_t> list = encoder_.assign(row, serial);
+        const std::vector<std::uint8_t> codes = encoder_.encode(row, list, serial);
         lists_.replace(id, list[0], [&](Codes& sequence) { sequence.append(codes, encoder_.penalty(list[0], codes)); });
         vectors.set(id, vector);
     }
