@@ -68,6 +68,15 @@ void check_mutators(const Index& index, std::span<const float> vector) {
     };
     check_strong_guarantee(make_with_room, [&](Index& changed) { changed.add(vector); }, state);
     check_strong_guarantee(make_with_room, [](Index& changed) { changed.remove(0); }, state);
+    for (const std::uint32_t id : {0U, 3U}) {
+        if (id < index.size()) {
+            const auto replaces = [&](Index& changed) { changed.replace(id, vector); };
+            CHECK(check_strong_guarantee(make, replaces, state) > 0);
+            CHECK(check_strong_guarantee(make_with_room, replaces, state) > 0);  // an equal vector is there
+            CHECK(
+                check_strong_guarantee(make, [&](Index& changed) { changed.replace(id, index.vector(2)); }, state) > 0);
+        }
+    }
     const Index other = Index::build(signs(40, 9));
     CHECK(check_strong_guarantee(make, [&](Index& changed) { changed = other; }, state) > 0);
 }
@@ -183,7 +192,7 @@ TEST_CASE("search: a filter that throws comes out of the form for hot paths, and
     check(Flat<L2>::build(vectors));
 }
 
-TEST_CASE("HNSW: a failed allocation in add() or a copy leaves the index as it was") {
+TEST_CASE("HNSW: a failed allocation in add(), replace() or a copy leaves the index as it was") {
     const Matrix<float> vectors = signs(70, 1);
     const auto check = [&]<class M>(M, std::initializer_list<std::size_t> sizes) {
         for (const std::size_t built : sizes) {
@@ -203,7 +212,7 @@ TEST_CASE("HNSW: a failed allocation in add() or a copy leaves the index as it w
     check(Cosine{}, {64});
 }
 
-TEST_CASE("Flat: a failed allocation in add() or a copy leaves the index as it was") {
+TEST_CASE("Flat: a failed allocation in add(), replace() or a copy leaves the index as it was") {
     const Matrix<float> vectors = signs(70, 1);
     for (const std::size_t built : {0U, 1U, 32U, 64U}) {
         auto index = Flat<Cosine>::build(vectors.view().rows_from(0, built));

@@ -255,6 +255,7 @@ void check_index_errors(const Build& build, const Index& index, const IndexSampl
         CHECK(index.search(vector, options, scratch, out) == 0);
         CHECK(index.search(vector, options, [](std::uint32_t) { return true; }, scratch, out) == 0);
         CHECK_THROWS_AS((void)changed.add(vector), InvalidArgument);
+        CHECK_THROWS_AS(changed.replace(3, vector), InvalidArgument);
     };
     for (const auto& vector : wrong) {
         check_query(vector);
@@ -269,6 +270,7 @@ void check_index_errors(const Build& build, const Index& index, const IndexSampl
     }
     for (const std::size_t id : {sample.is_live.size(), sample.is_live.size() + 1, std::size_t{0xFFFFFFFFU}}) {
         CHECK_THROWS_AS((void)changed.remove(static_cast<std::uint32_t>(id)), InvalidArgument);
+        CHECK_THROWS_AS(changed.replace(static_cast<std::uint32_t>(id), sample.vectors.row(0)), InvalidArgument);
     }
     CHECK_THROWS_AS((void)build(MatrixView<const float>({}, 3, 0), serial), InvalidArgument);
     CHECK(state_of_index(changed, options) == before);
@@ -286,10 +288,14 @@ void check_index_changes(Index index, IndexSample<M> sample, const SearchOptions
     const auto vector = IndexSample<M>::make(1, 3);
     CHECK(check_strong_guarantee(make, [&](Index& changed) { changed.add(vector.row(0)); }, state) > 0);
     check_strong_guarantee(make, [](Index& changed) { changed.remove(5); }, state);
+    CHECK(check_strong_guarantee(make, [&](Index& changed) { changed.replace(5, vector.row(0)); }, state) > 0);
+    CHECK(check_strong_guarantee(make, [&](Index& changed) { changed.replace(5, changed.vector(7)); }, state) > 0);
     {
         Index grown = index;  // with room for some more
         grown.add(vector.row(0));
         check_strong_guarantee([&] { return grown; }, [&](Index& changed) { changed.add(vector.row(0)); }, state);
+        check_strong_guarantee([&] { return grown; }, [&](Index& changed) { changed.replace(9, vector.row(0)); },
+                               state);
     }
 
     for (std::uint32_t id = 0; id < sample.is_live.size(); id += 3) {
@@ -314,6 +320,18 @@ void check_index_changes(Index index, IndexSample<M> sample, const SearchOptions
     }
     check_all_searches(index, sample, options, contract);
 
+    const auto others = IndexSample<M>::make(60, 5);
+    const std::size_t ids = sample.is_live.size();
+    for (std::size_t i = 0; i < others.rows(); ++i) {  // of vectors that are there, and of removed ones
+        const std::size_t id = i * 5 % ids;
+        index.replace(static_cast<std::uint32_t>(id), others.row(i));
+        std::copy(others.row(i).begin(), others.row(i).end(), sample.vectors.row(id).begin());
+        sample.is_live[id] = 1;
+    }
+    CHECK(index.next_id() == ids);
+    check_all_searches(index, sample, options, contract);
+    check_scratch(index, sample, options);
+
     for (std::uint32_t id = 0; id < sample.is_live.size(); ++id) {
         CHECK(index.remove(id) == (sample.is_live[id] == 1));
     }
@@ -325,6 +343,10 @@ void check_index_changes(Index index, IndexSample<M> sample, const SearchOptions
     const Hits hits = index.search(more.row(0), with_k(options, 3));
     REQUIRE(hits.size() == 1);
     CHECK(hits[0].id == next);
+    index.remove(static_cast<std::uint32_t>(next));
+    index.replace(2, more.row(1));
+    CHECK(index.size() == 1);
+    CHECK(index.search(more.row(1), with_k(options, 3)).at(0).id == 2);
 }
 
 template <ann::Metric M, class Index, class SearchOptions, class State>
@@ -366,6 +388,7 @@ void check_index_values(const Index& index, const Index& other, std::span<const 
     Index changed = source;
     changed.add(query);
     changed.remove(1);
+    changed.replace(2, query);
     CHECK(state(source) == expected);  // a copy is a value of its own
     CHECK(check_strong_guarantee([&] { return index; }, [&](Index& assigned) { assigned = other; }, state) > 0);
 }
@@ -387,6 +410,8 @@ void use_index(const Index& index, const SearchOptions& options) {
     const std::uint32_t id = changed.add(query);
     check(changed.search(query, options), std::min(options.k, changed.size()));
     CHECK(changed.remove(id));
+    changed.replace(id / 2, query);
+    check(changed.search(query, options), std::min(options.k, changed.size()));
 }
 
 }  // namespace detail
@@ -404,10 +429,10 @@ void check_index_searches(const Build& build, const SearchOptions& options, cons
 }
 
 /// What every index of ann/ promises: lists by score with ties by id, in all four forms of search and for any k; k hits
-/// if k vectors pass the filter; add, remove and ids; the same index and lists for any number of threads; files; moves
+/// if k vectors pass the filter; add, remove, replace and ids; the same index and lists for any number of threads; files; moves
 /// and copies; a failed allocation changes nothing; no allocation with a scratch of the index; errors; empty indexes.
 ///
-/// Needs: copies and moves, size, dimension, memory_bytes, add, remove, the four forms of search, search_batch, the type
+/// Needs: copies and moves, size, dimension, memory_bytes, add, remove, replace, the four forms of search, search_batch, the type
 /// Scratch, scratch, save and load, each as ann/flat.hpp documents it. detail::Vectors (ann/vectors.hpp) provides the
 /// checks, ids, removal and sections of a file.
 ///

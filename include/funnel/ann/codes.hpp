@@ -175,16 +175,22 @@ public:
             scales_.resize(scales_.size() + kernels::int8_block);
             biases_.resize(is_l2 ? scales_.size() : 0);
         }
+        ++size_;
+        set(size_ - 1, quantiser, row);
+    }
+
+    /// Encodes another vector at a position that is below size() (not checked).
+    void set(std::size_t position, const Quantiser& quantiser, std::span<const float> row) noexcept {
+        FUNNEL_ASSERT(position < size_);
         const quantise::Int8Terms terms = quantiser.encode(row, [&](std::size_t j, int byte) {
-            bytes_[kernels::int8_position(size_, j, groups_)] = static_cast<std::uint8_t>(byte + 128);
+            bytes_[kernels::int8_position(position, j, groups_)] = static_cast<std::uint8_t>(byte + 128);
         });
-        scales_[size_] = terms.scale;
+        scales_[position] = terms.scale;
         if constexpr (is_l2) {
-            biases_[size_] = CodeRounding::up(-0.5 * terms.squares);
+            biases_[position] = CodeRounding::up(-0.5 * terms.squares);
         }
         longest_ = std::max(longest_, terms.byte_length);
         largest_error_ = std::max(largest_error_, terms.error);
-        ++size_;
     }
 
     void remove(std::size_t position) noexcept {

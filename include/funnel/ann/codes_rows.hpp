@@ -111,6 +111,7 @@ public:
     CodeRows() = default;
     explicit CodeRows(MatrixView<const float>) noexcept {}
     void append(MatrixView<const float>) noexcept {}
+    void set(std::uint32_t, std::span<const float>) noexcept {}
     void keep_first(std::size_t) noexcept {}
 
     void reserve(Query&) const noexcept {}
@@ -166,8 +167,11 @@ public:
         if constexpr (is_l2) {
             biases_.push_back(0.0F);
         }
-        encode(rows, rows.rows() - 1);
+        encode(rows.row(rows.rows() - 1), rows.rows() - 1);
     }
+
+    /// Row id has changed to this vector.
+    void set(std::uint32_t id, std::span<const float> vector) noexcept { encode(vector, id); }
 
     /// Removes all codes except the first `count`.
     void keep_first(std::size_t count) {
@@ -246,12 +250,12 @@ private:
           scales_(rows.rows()),
           biases_(is_l2 ? rows.rows() : 0) {
         for (std::size_t i = 0; i < rows.rows(); ++i) {
-            encode(rows, i);
+            encode(rows.row(i), i);
         }
     }
 
-    void encode(MatrixView<const float> rows, std::size_t i) {
-        const auto terms = Code::encode(quantiser_, rows.row(i), codes_.row(i));
+    void encode(std::span<const float> row, std::size_t i) {
+        const auto terms = Code::encode(quantiser_, row, codes_.row(i));
         scales_[i] = terms.scale;
         if constexpr (is_l2) {
             biases_[i] = static_cast<float>(-terms.squares);

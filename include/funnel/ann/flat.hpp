@@ -67,7 +67,8 @@ public:
     using SearchOptions = FlatSearchOptions;
     using Kernels = Backend;
     using Scratch = FlatScratch<has_codes, Rows>;
-    static constexpr IndexNames names{"Flat::build", "Flat::search", "Flat::search_batch", "Flat::add", "Flat::remove"};
+    static constexpr IndexNames names{"Flat::build", "Flat::search", "Flat::search_batch",
+                                      "Flat::add",   "Flat::remove", "Flat::replace"};
     static constexpr std::string_view kind = "ann.Flat";
     static constexpr std::uint32_t layout_version = 1;
     static constexpr bool is_exact = true;
@@ -142,6 +143,11 @@ public:
     }
 
     void append(const Vectors<M>& vectors) { rows_.append(vectors.rows().rows_from(vectors.count() - 1, 1)); }
+
+    void replace(std::uint32_t id, std::span<const float> vector, Vectors<M>& vectors) {
+        rows_.set(id, vector);
+        vectors.set(id, vector);
+    }
 
     // Codes follow from the vectors and are not saved.
     template <class Writer>

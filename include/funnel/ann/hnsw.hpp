@@ -8,6 +8,7 @@
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/hnsw_import.hpp>
 #include <funnel/ann/hnsw_query.hpp>
+#include <funnel/ann/hnsw_replace.hpp>
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/index.hpp>
@@ -47,7 +48,8 @@ public:
     using SearchOptions = HNSWSearchOptions;
     using Kernels = Backend;
     using Scratch = GraphScratch<CodeRows<M, Dim, Codes, Backend>>;
-    static constexpr IndexNames names{"HNSW::build", "HNSW::search", "HNSW::search_batch", "HNSW::add", "HNSW::remove"};
+    static constexpr IndexNames names{"HNSW::build", "HNSW::search", "HNSW::search_batch",
+                                      "HNSW::add",   "HNSW::remove", "HNSW::replace"};
     static constexpr std::string_view kind = std::same_as<Codes, F32>    ? "ann.HNSW"
                                              : std::same_as<Codes, Int8> ? "ann.HNSWInt8"
                                                                          : "ann.HNSWF16";
@@ -184,6 +186,66 @@ public:
         }
     }
 
+    // The node of the old vector is unlinked, and the new vector becomes a node, unless there are equal ones. Everything
+    // that may fail comes first.
+    void replace(std::uint32_t id, std::span<const float> vector, Vectors<M>& vectors) {
+        const auto rows = vectors.rows();
+        copies_.reserve_changes(rows);
+        if (parents_.size() != graph_.size()) {
+            parents_ = graph_.spanning_tree();
+        }
+        const std::uint32_t twin = copies_.node_of(rows, vector);  // the node of vectors that equal the new one
+        const std::uint32_t old_node = copies_.node_of(rows, rows.row(id));
+        if (twin == old_node) {
+            codes_.set(id, vector);
+            vectors.set(id, vector);
+            return;
+        }
+        const std::uint32_t heir = old_node == id && copies_.next(id) != id ? copies_.next(id) : no_node;
+        const bool is_node = old_node == id && heir == no_node;
+        const bool radius_changes = NormAugmentation<M>::recomputes_radius(id + std::size_t{1});
+        NormAugmentation<M> norms =
+            radius_changes ? NormAugmentation<M>::replaced(rows, copies_, id, vector) : NormAugmentation<M>();
+        std::size_t level = 0;
+        std::vector<Offer> offers;
+        if (twin == no_node) {
+            level = is_node ? graph_.level(id) : HNSWGraph::draw_level(options_.M, options_.seed, id);
+            offers = find_links_of(heir == no_node ? id : heir, level, vector, {rows, radius_changes ? norms : norms_});
+        }
+        MergeScratch merge;
+        merge.reserve(graph_.capacity(0), 1);
+        UnlinkScratch unlink;
+        unlink.reserve(graph_);
+        graph_.reserve_levels(level + graph_.level(old_node) + (twin == no_node ? 0 : graph_.level(twin)));
+
+        if (heir != no_node) {
+            relabel_node(graph_, id, heir, parents_);
+            for (Offer& offer : offers) {
+                offer.target = offer.target == id ? heir : offer.target;
+                offer.source = id;
+            }
+        } else if (is_node) {
+            unlink_node(graph_, id, twin != no_node, parents_, similarity(rows), unlink);
+        }
+        copies_.leave(rows, id);
+        vectors.set(id, vector);
+        codes_.set(id, vector);
+        if (radius_changes) {
+            norms_ = std::move(norms);
+        } else {
+            norms_.set(id, vector);
+        }
+        copies_.enter(rows, id);
+        if (twin == no_node) {
+            graph_.set_level(id, level);
+            accept_links(graph_, id, offers, parents_, similarity(rows), merge);
+        } else if (twin > id) {
+            relabel_node(graph_, twin, id, parents_);
+        } else {
+            graph_.set_level(id, 0);
+        }
+    }
+
     template <class Writer>
     void write(Writer& file) const {
         codes_.write(file);
@@ -226,6 +288,19 @@ private:
 
     [[nodiscard]] NodeSimilarity<M, Dim, Backend> similarity(MatrixView<const float> rows) const noexcept {
         return {rows, norms_};
+    }
+
+    // For a vector that is not stored yet: offers of the links that it should have as a node of this level.
+    [[nodiscard]] std::vector<Offer> find_links_of(std::uint32_t node, std::size_t level, std::span<const float> vector,
+                                                   const NodeSimilarity<M, Dim, Backend>& similarity) const {
+        std::vector<Offer> offers;
+        InsertScratch scratch;
+        const float drop = similarity.augmentation.drop_of(vector);
+        const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> out) {
+            similarity.of(vector, drop, ids, out);
+        };
+        find_links(graph_, node, level, options_.ef_construction, score, similarity, scratch, offers);
+        return offers;
     }
 
     // So many nodes, of which this share is eligible, should hold ef hits.

@@ -32,22 +32,22 @@ namespace detail {
 struct InsertScratch {
     WalkScratch walk;
     std::vector<Scored<>> candidates;
-    LinkSelection selection;  // for the level searched last
+    LinkSelection selection;
 };
 
-/// Finds the neighbours of a node that no other node links to yet, writes its links, and appends one offer of a reverse
-/// link for each neighbour. ef is the number of candidates kept per level. It reads but never writes the links of other
-/// nodes, so several threads may call it at once, each with its own scratch and offers.
-template <class Similar>
-void link_node(HNSWGraph& graph, std::uint32_t node, std::size_t ef, const Similar& similarity, InsertScratch& scratch,
-               std::vector<Offer>& offers) {
-    const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> out) { similarity(node, ids, out); };
+/// Finds the neighbours that a node of this level should have, among the other nodes, and appends one offer of a reverse
+/// link for each, level by level from the top, the best ones first. score(ids, out) is the similarity to the vector of
+/// the node, `similarity` that of two nodes. ef is the number of candidates kept per level. It only reads the graph, so
+/// several threads may call it at once, each with its own scratch and offers.
+template <class Score, class Similar>
+void find_links(const HNSWGraph& graph, std::uint32_t node, std::size_t node_level, std::size_t ef, const Score& score,
+                const Similar& similarity, InsertScratch& scratch, std::vector<Offer>& offers) {
     const auto prefetch = [&](std::uint32_t id) { similarity.prefetch(id); };
     scratch.walk.reserve(graph, ef);
 
     Scored<> from = scored_by(score, graph.entry());
     const std::size_t top = graph.top_level();
-    const std::size_t highest = std::min(graph.level(node), top);  // the node has links on this level and below
+    const std::size_t highest = std::min(node_level, top);  // the node has links on this level and below
     for (std::size_t level = top; level > highest; --level) {
         from = descend(graph, level, from, scratch.walk, score);
     }
@@ -56,18 +56,35 @@ void link_node(HNSWGraph& graph, std::uint32_t node, std::size_t ef, const Simil
         from = scratch.walk.pool[0];
         scratch.candidates.clear();
         for (std::size_t i = 0; i < scratch.walk.pool.size(); ++i) {
-            scratch.candidates.push_back(scratch.walk.pool[i]);
+            if (scratch.walk.pool[i].id != node) {  // a node that gets another vector is in the graph with the old one
+                scratch.candidates.push_back(scratch.walk.pool[i]);
+            }
         }
         const auto must_keep = [](std::uint32_t) { return false; };
         select_links(scratch.candidates, graph.M(), similarity, must_keep, scratch.selection);
-        const auto& neighbours = scratch.selection.taken;
-        std::copy(neighbours.begin(), neighbours.end(), graph.slots(node, level).begin());
-        for (const std::uint32_t neighbour : neighbours) {
+        for (const std::uint32_t neighbour : scratch.selection.taken) {
             const auto candidate = std::find_if(scratch.candidates.begin(), scratch.candidates.end(),
                                                 [&](const Scored<>& other) { return other.id == neighbour; });
             offers.push_back({neighbour, static_cast<std::uint32_t>(level), node, candidate->score});
         }
     }
+}
+
+/// Gives a node without links those of its offers.
+inline void write_links(HNSWGraph& graph, std::uint32_t node, std::span<const Offer> offers) {
+    for (const Offer& offer : offers) {
+        graph.slots(node, offer.level)[graph.links(node, offer.level).size()] = offer.target;
+    }
+}
+
+/// Finds the neighbours of a stored vector that no node links to yet, writes its links, and appends the offers.
+template <class Similar>
+void link_node(HNSWGraph& graph, std::uint32_t node, std::size_t ef, const Similar& similarity, InsertScratch& scratch,
+               std::vector<Offer>& offers) {
+    const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> out) { similarity(node, ids, out); };
+    const std::size_t before = offers.size();
+    find_links(graph, node, graph.level(node), ef, score, similarity, scratch, offers);
+    write_links(graph, node, std::span(offers).subspan(before));
 }
 
 /// Sorts the offers and calls body(offers, worker) in parallel, once per group with the same target and level. The
@@ -92,11 +109,14 @@ void for_each_target(E& executor, std::vector<Offer>& offers, const Body& body) 
 
 /// Links `parent`, a node of the spanning tree, to `child` on level 0. If `parent` has no free slot, the new link
 /// replaces one that is not an edge of the tree. Returns false if all its links are edges of the tree.
-inline bool attach(HNSWGraph& graph, std::uint32_t parent, std::uint32_t child, std::vector<std::uint32_t>& parents) {
+inline bool attach(HNSWGraph& graph, std::uint32_t parent, std::uint32_t child,
+                   std::vector<std::uint32_t>& parents) noexcept {
     const auto slots = graph.slots(parent, 0);
     const std::size_t degree = graph.links(parent, 0).size();
     std::size_t slot = degree;
-    if (degree == slots.size()) {
+    if (graph.has_link(parent, 0, child)) {
+        slot = static_cast<std::size_t>(std::find(slots.begin(), slots.end(), child) - slots.begin());
+    } else if (degree == slots.size()) {
         while (slot > 0 && parents[slots[slot - 1]] == parent) {
             --slot;
         }
@@ -210,6 +230,41 @@ void build_links(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::u
     connect(graph, is_copy, ef, similarity);
 }
 
+/// Links a node, which has no links and is not in the spanning tree, by the offers that find_links() made for it. Its
+/// neighbours link back if they choose to, and the node gets a parent in the tree. The graph is connected but for this
+/// node. It does not allocate if merge has room for one offer.
+template <class Similar>
+void accept_links(HNSWGraph& graph, std::uint32_t node, std::span<const Offer> offers,
+                  std::vector<std::uint32_t>& parents, const Similar& similarity, MergeScratch& merge) {
+    write_links(graph, node, offers);
+    for (const Offer& offer : offers) {
+        if (!graph.has_link(offer.target, offer.level, node)) {  // else a link to the vector that the node had before
+            const auto is_in_tree = [&](std::uint32_t id) { return offer.level == 0 && parents[id] == offer.target; };
+            merge_links(graph, std::span(&offer, 1), similarity, is_in_tree, merge);
+        }
+    }
+    const auto is_neighbour = [](const Offer& offer) { return offer.level == 0; };
+    for (const Offer& offer : offers) {
+        if (is_neighbour(offer) && graph.has_link(offer.target, 0, node)) {
+            parents[node] = offer.target;
+            break;
+        }
+    }
+    for (std::size_t i = 0; parents[node] == no_node && i < offers.size(); ++i) {
+        if (is_neighbour(offers[i])) {
+            attach(graph, offers[i].target, node, parents);
+        }
+    }
+    for (std::uint32_t other = 0; parents[node] == no_node; ++other) {  // some tree node always has room
+        if (parents[other] != no_node) {
+            attach(graph, other, node, parents);
+        }
+    }
+    if (graph.level(node) > graph.top_level()) {
+        graph.set_entry(node);
+    }
+}
+
 /// Adds a node of the given level to a connected graph with the spanning tree `parents`. The graph stays connected, and
 /// the tree is updated. On failure the new node may exist, but no other node has changed: keep_first() removes it.
 template <class Similar>
@@ -227,34 +282,10 @@ void insert_node(HNSWGraph& graph, std::size_t level, std::vector<std::uint32_t>
     InsertScratch scratch;
     MergeScratch merge;
     std::vector<Offer> offers;
-    link_node(graph, node, ef, similarity, scratch, offers);
+    const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> out) { similarity(node, ids, out); };
+    find_links(graph, node, level, ef, score, similarity, scratch, offers);
     merge.reserve(graph.capacity(0), 1);  // no allocation may fail after the links of another node have changed
-    Serial serial;
-    for_each_target(serial, offers, [&](std::span<const Offer> group, std::size_t) {
-        const auto is_in_tree = [&](std::uint32_t id) { return group[0].level == 0 && parents[id] == group[0].target; };
-        merge_links(graph, group, similarity, is_in_tree, merge);
-    });
-
-    const auto& neighbours = scratch.selection.taken;
-    const auto links_back = [&](std::uint32_t neighbour) {
-        const auto links = graph.links(neighbour, 0);
-        return std::find(links.begin(), links.end(), node) != links.end();
-    };
-    const auto parent = std::find_if(neighbours.begin(), neighbours.end(), links_back);
-    if (parent != neighbours.end()) {
-        parents[node] = *parent;
-    }
-    for (std::size_t i = 0; parents[node] == no_node && i < neighbours.size(); ++i) {
-        attach(graph, neighbours[i], node, parents);
-    }
-    for (std::uint32_t other = 0; parents[node] == no_node; ++other) {  // some tree node always has room
-        if (parents[other] != no_node) {
-            attach(graph, other, node, parents);
-        }
-    }
-    if (level > graph.top_level()) {
-        graph.set_entry(node);
-    }
+    accept_links(graph, node, offers, parents, similarity, merge);
 }
 
 }  // namespace detail

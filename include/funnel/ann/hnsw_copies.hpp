@@ -28,26 +28,31 @@ public:
         table_.reserve(count, [&](std::uint32_t id, std::uint64_t seed) { return hash(rows.row(id), seed); });
     }
 
-    /// The stored row that equals row `id`; no_node if there is none. Call reserve first.
-    [[nodiscard]] std::uint32_t find(MatrixView<const float> rows, std::uint32_t id) const noexcept {
-        return table_[slot_of(rows, id, hash(rows.row(id), table_.seed()))];
+    /// The stored row that equals a vector; no_node if there is none. Call reserve first.
+    [[nodiscard]] std::uint32_t find(MatrixView<const float> rows, std::span<const float> vector) const noexcept {
+        return table_[slot_of(rows, vector, hash(vector, table_.seed()))];
     }
 
     /// Inserts row `id`, replaces the stored row that equals it, and returns that row; no_node if there is none. Call
     /// reserve first.
     std::uint32_t replace(MatrixView<const float> rows, std::uint32_t id) noexcept {
         const std::uint64_t hash_of_row = hash(rows.row(id), table_.seed());
-        return table_.put(slot_of(rows, id, hash_of_row), hash_of_row, id);
+        return table_.put(slot_of(rows, rows.row(id), hash_of_row), hash_of_row, id);
+    }
+
+    /// Removes the stored row that equals row `id`. There must be one (not checked).
+    void erase(MatrixView<const float> rows, std::uint32_t id) noexcept {
+        table_.erase(slot_of(rows, rows.row(id), hash(rows.row(id), table_.seed())),
+                     [&](std::uint32_t other, std::uint64_t seed) { return hash(rows.row(other), seed); });
     }
 
 private:
     static_assert(no_node == funnel::detail::NumberTable::none);
 
-    [[nodiscard]] std::size_t slot_of(MatrixView<const float> rows, std::uint32_t id,
-                                      std::uint64_t hash_of_row) const noexcept {
-        const auto row = rows.row(id);
-        return table_.find(hash_of_row, [&](std::uint32_t other) {
-            return std::equal(row.begin(), row.end(), rows.row(other).begin(),
+    [[nodiscard]] std::size_t slot_of(MatrixView<const float> rows, std::span<const float> vector,
+                                      std::uint64_t hash_of_vector) const noexcept {
+        return table_.find(hash_of_vector, [&](std::uint32_t other) {
+            return std::equal(vector.begin(), vector.end(), rows.row(other).begin(),
                               [](const float& a, const float& b) { return bits_of(a) == bits_of(b); });
         });
     }
@@ -116,26 +121,11 @@ public:
     /// Reserves memory for one more row, the last of `rows`, so that append cannot fail.
     ///
     /// Cost      the first call after the constructor traverses all rows
-    void reserve(MatrixView<const float> rows) {
-        const auto before = static_cast<std::uint32_t>(rows.rows() - 1);
-        if (rows_in_last_ != before) {
-            EqualRows last;
-            for (std::uint32_t id = 0; id < before; ++id) {
-                last.reserve(rows, rows.rows());
-                last.replace(rows, id);
-            }
-            last_ = std::move(last);
-            rows_in_last_ = before;
-        }
-        last_.reserve(rows, rows.rows());
-        if (next_.capacity() <= before) {
-            next_.reserve(2 * rows.rows());
-        }
-    }
+    void reserve(MatrixView<const float> rows) { fill_table(rows, rows.rows() - 1); }
 
     /// Whether the last row equals an earlier one. Call it after reserve and before append.
     [[nodiscard]] bool has_equal(MatrixView<const float> rows) const noexcept {
-        return last_.find(rows, static_cast<std::uint32_t>(rows.rows() - 1)) != no_node;
+        return last_.find(rows, rows.row(rows.rows() - 1)) != no_node;
     }
 
     /// Adds the last row; true if it is a copy. Call reserve first.
@@ -143,10 +133,85 @@ public:
         return link(rows, static_cast<std::uint32_t>(rows.rows() - 1));
     }
 
+    /// Reserves memory, so that the functions below can be called and cannot fail. All of `rows` were added before.
+    ///
+    /// Cost      as reserve
+    void reserve_changes(MatrixView<const float> rows) { fill_table(rows, rows.rows()); }
+
+    /// The node that stands for all rows that equal a vector; no_node if there is none.
+    [[nodiscard]] std::uint32_t node_of(MatrixView<const float> rows, std::span<const float> vector) const noexcept {
+        const std::uint32_t last = last_.find(rows, vector);
+        return last == no_node ? no_node : next(last);  // the smallest id of the group
+    }
+
+    /// The next larger id of an equal row; the smallest id after the largest, so that an id without copies is its own.
+    [[nodiscard]] std::uint32_t next(std::uint32_t id) const noexcept { return next_.empty() ? id : next_[id]; }
+
+    /// Row id is about to change: its group goes on without it. Call enter() after the change.
+    ///
+    /// Cost      O(d + size of the group)
+    void leave(MatrixView<const float> rows, std::uint32_t id) noexcept {
+        if (next(id) == id) {
+            last_.erase(rows, id);
+            return;
+        }
+        const std::uint32_t last = last_.find(rows, rows.row(id));
+        std::uint32_t before = last;
+        while (next_[before] != id) {
+            before = next_[before];
+        }
+        next_[before] = std::exchange(next_[id], id);
+        if (id == last) {
+            last_.replace(rows, before);
+        }
+        --count_;
+    }
+
+    /// Row id, which leave() took out of its group, has changed: it joins the rows that equal it now.
+    ///
+    /// Cost      O(d + size of the group)
+    void enter(MatrixView<const float> rows, std::uint32_t id) noexcept {
+        const std::uint32_t last = last_.find(rows, rows.row(id));
+        if (last == no_node) {
+            last_.replace(rows, id);
+            return;
+        }
+        if (next_.empty()) {
+            next_.resize(rows.rows());
+            std::iota(next_.begin(), next_.end(), std::uint32_t{0});
+        }
+        std::uint32_t before = last;
+        while (id < last && next_[before] < id) {
+            before = next_[before];
+        }
+        next_[id] = std::exchange(next_[before], id);
+        if (id > last) {
+            last_.replace(rows, id);
+        }
+        ++count_;
+    }
+
     /// Excludes the table that reserve() creates.
     [[nodiscard]] std::size_t memory_bytes() const noexcept { return next_.size() * sizeof(std::uint32_t); }
 
 private:
+    // The first `count` rows are in the table, and there is room for all.
+    void fill_table(MatrixView<const float> rows, std::size_t count) {
+        if (rows_in_last_ != count) {
+            EqualRows last;
+            for (std::uint32_t id = 0; id < count; ++id) {
+                last.reserve(rows, rows.rows());
+                last.replace(rows, id);
+            }
+            last_ = std::move(last);
+            rows_in_last_ = count;
+        }
+        last_.reserve(rows, rows.rows());
+        if (next_.capacity() < rows.rows()) {
+            next_.reserve(2 * rows.rows());
+        }
+    }
+
     bool link(MatrixView<const float> rows, std::uint32_t id) {
         const std::uint32_t equal = last_.replace(rows, id);
         ++rows_in_last_;

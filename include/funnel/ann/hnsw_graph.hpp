@@ -70,6 +70,12 @@ public:
         return all.first(static_cast<std::size_t>(std::find(all.begin(), all.end(), no_node) - all.begin()));
     }
 
+    /// Whether a node links to another one on a level.
+    [[nodiscard]] bool has_link(std::uint32_t node, std::size_t level, std::uint32_t other) const noexcept {
+        const auto all = slots(node, level);
+        return std::count(all.begin(), all.end(), other) != 0;  // without a branch per link, unlike std::find
+    }
+
     /// May load the link slots of a node on a level into the cache.
     void prefetch_links(std::uint32_t node, std::size_t level) const noexcept {
         const auto all = slots(node, level);
@@ -112,6 +118,27 @@ public:
         upper_.resize(upper_.size() + level * M_, no_node);
         levels_.push_back(static_cast<std::uint8_t>(level));
         return node;
+    }
+
+    /// Reserves memory for `levels` more levels of nodes above level 0, so that set_level() cannot fail.
+    void reserve_levels(std::size_t levels) { reserve_more(upper_, levels * M_); }
+
+    /// Moves a node to another level. Its links on levels that it keeps stay; new lists are empty. No node may link to it
+    /// on a level that it leaves (not checked). Call reserve_levels first if the level is higher.
+    ///
+    /// Cost      O(n) if the level changes
+    void set_level(std::uint32_t node, std::size_t level) noexcept {
+        const std::size_t before = this->level(node);
+        const auto end = upper_.begin() + static_cast<std::ptrdiff_t>(upper_start_[node] + before * M_);
+        if (level > before) {
+            upper_.insert(end, (level - before) * M_, no_node);
+        } else {
+            upper_.erase(end - static_cast<std::ptrdiff_t>((before - level) * M_), end);
+        }
+        for (std::size_t other = node + std::size_t{1}; level != before && other < size(); ++other) {
+            upper_start_[other] = upper_start_[other] + level * M_ - before * M_;
+        }
+        levels_[node] = static_cast<std::uint8_t>(level);
     }
 
     /// Removes all nodes except the first `count`. No remaining node may link to a removed one (not checked).

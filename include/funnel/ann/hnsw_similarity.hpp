@@ -48,7 +48,8 @@ public:
 
     /// Computes the radius from the rows, or uses a given one (from a file).
     NormAugmentation(MatrixView<const float> rows, const Copies& copies)
-        : NormAugmentation(rows, choose_radius_squared(rows, copies)) {}
+        : NormAugmentation(
+              rows, choose_radius_squared(rows, copies, [&](std::size_t i) { return squared_length(rows.row(i)); })) {}
     NormAugmentation(MatrixView<const float> rows, double radius_squared)
         : radius_squared_(radius_squared), radius_(math::sqrt(radius_squared)) {
         extend(rows);
@@ -67,6 +68,35 @@ public:
             *this = NormAugmentation(rows, copies);
         }
         extend(rows);
+    }
+
+    /// What is stored of a vector: radius - lift.
+    [[nodiscard]] float drop_of(std::span<const float> vector) const noexcept {
+        if constexpr (is_used) {
+            const double squared = std::min(squared_length(vector), radius_squared_);
+            // radius - lift = |a|^2 / (radius + lift); the difference itself would lose its digits for short rows.
+            const double sum = radius_ + math::sqrt(radius_squared_ - squared);
+            return sum == 0.0 ? 0.0F : static_cast<float>(squared / sum);
+        } else {
+            return 0.0F;
+        }
+    }
+
+    /// Row id has changed to this vector.
+    void set(std::uint32_t id, std::span<const float> vector) noexcept {
+        if constexpr (is_used) {
+            drop_[id] = drop_of(vector);
+        }
+    }
+
+    /// That of the rows if row id were this vector, with a new radius.
+    [[nodiscard]] static NormAugmentation replaced(MatrixView<const float> rows, const Copies& copies, std::uint32_t id,
+                                                   std::span<const float> vector) {
+        NormAugmentation next(rows, choose_radius_squared(rows, copies, [&](std::size_t i) {
+                                  return squared_length(i == id ? vector : rows.row(i));
+                              }));
+        next.set(id, vector);
+        return next;
     }
 
     /// Removes all rows except the first `count`.
@@ -89,13 +119,15 @@ public:
         return longest;
     }
 
-    /// The term to add to a . b: similarity(a, b) - a . b = lift(a) lift(b) - radius^2, with lift = radius - drop.
-    [[nodiscard]] double operator()(std::size_t a, std::size_t b) const noexcept {
-        FUNNEL_ASSERT(a < drop_.size() && b < drop_.size());
-        const double drop_a = drop_[a];
+    /// The term to add to a . b: similarity(a, b) - a . b = lift(a) lift(b) - radius^2, with lift = radius - drop. Vector b
+    /// is stored; of a, only the drop is known.
+    [[nodiscard]] double operator()(double drop_a, std::size_t b) const noexcept {
+        FUNNEL_ASSERT(b < drop_.size());
         const double drop_b = drop_[b];
         return drop_a * drop_b - radius_ * (drop_a + drop_b);
     }
+    /// The drop of a stored vector; 0 if M does not use norm augmentation.
+    [[nodiscard]] float drop(std::size_t id) const noexcept { return is_used ? drop_[id] : 0.0F; }
 
     [[nodiscard]] double radius_squared() const noexcept { return radius_squared_; }
     [[nodiscard]] std::size_t memory_bytes() const noexcept { return drop_.size() * sizeof(float); }
@@ -116,13 +148,15 @@ public:
 
 private:
     // Equal vectors count once, because one long vector may make up half of a catalogue.
-    [[nodiscard]] static double choose_radius_squared(MatrixView<const float> rows, const Copies& copies) {
+    template <class SquaredLength>
+    [[nodiscard]] static double choose_radius_squared(MatrixView<const float> rows, const Copies& copies,
+                                                      const SquaredLength& squared_length_of) {
         std::vector<double> squares;
         if constexpr (is_used) {
             const std::vector<std::uint8_t> is_copy = copies.flags();
             for (std::size_t i = 0; i < rows.rows(); ++i) {
                 if (i >= is_copy.size() || is_copy[i] == 0) {
-                    squares.push_back(squared_length(rows.row(i)));
+                    squares.push_back(squared_length_of(i));
                 }
             }
         }
@@ -138,10 +172,7 @@ private:
         if constexpr (is_used) {
             reserve_more(drop_, rows.rows() - drop_.size());
             for (std::size_t i = drop_.size(); i < rows.rows(); ++i) {
-                const double squared = std::min(squared_length(rows.row(i)), radius_squared_);
-                // radius - lift = |a|^2 / (radius + lift); the difference itself would lose its digits for short rows.
-                const double sum = radius_ + math::sqrt(radius_squared_ - squared);
-                drop_.push_back(sum == 0.0 ? 0.0F : static_cast<float>(squared / sum));
+                drop_.push_back(drop_of(rows.row(i)));
             }
         }
     }
@@ -160,11 +191,17 @@ struct NodeSimilarity {
     const NormAugmentation<M>& augmentation;
 
     void operator()(std::uint32_t node, std::span<const std::uint32_t> ids, std::span<float> out) const noexcept {
-        const std::span<const float, Dim> from(rows.row(node));
+        of(rows.row(node), augmentation.drop(node), ids, out);
+    }
+
+    /// The same for a vector that is not stored, or not yet.
+    void of(std::span<const float> vector, float drop, std::span<const std::uint32_t> ids,
+            std::span<float> out) const noexcept {
+        const std::span<const float, Dim> from(vector);
         kernels::score_rows<typename M::Stored, Backend>(from, rows, ids, out);
         if constexpr (NormAugmentation<M>::is_used) {
             for (std::size_t i = 0; i < ids.size(); ++i) {
-                const double similarity = double{out[i]} + augmentation(node, ids[i]);
+                const double similarity = double{out[i]} + augmentation(double{drop}, ids[i]);
                 out[i] = static_cast<float>(std::max(similarity, -double{std::numeric_limits<float>::max()}));
             }
         }

@@ -4,6 +4,7 @@
 #include <funnel/ann/eligible.hpp>
 #include <funnel/ann/filters.hpp>
 #include <funnel/ann/index_search.hpp>
+#include <funnel/ann/index_structure.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
@@ -30,59 +31,13 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann {
 
-namespace detail {
-
-/// The names of the functions of an index, for errors: "Flat::build", ...
-struct IndexNames {
-    const char* build;
-    const char* search;
-    const char* search_batch;
-    const char* add;
-    const char* remove;
-};
-
-/// Whether an index keeps the vectors of floats beside its structure. They cost 4 bytes per dimension, and are needed
-/// to score exactly. A structure that can do without has keeps_rows(options).
-template <class Structure>
-[[nodiscard]] bool keeps_rows(const typename Structure::BuildOptions& options) noexcept {
-    if constexpr (requires { Structure::keeps_rows(options); }) {
-        return Structure::keeps_rows(options);
-    } else {
-        return true;
-    }
-}
-
-}  // namespace detail
-
-/// An index of vectors: what Flat and HNSW have in common. The structure is the rest: a graph, or nothing.
+/// An index of vectors: what Flat and HNSW have in common. The structure is the rest: a graph, or nothing
+/// (ann/index_structure.hpp).
 ///
-/// add() assigns the next id. remove() excludes a vector from results, but the vector keeps its memory (an inverted
-/// file gives back that of its lists) and its id is not reused: rebuild the index after many removals. Concurrent
-/// searches are safe if each has its own scratch; add and remove need exclusive access.
-///
-/// A structure S has:
-///
-///     S::build(vectors, options, executor)   the structure of these vectors; checks the options
-///     find(query, vectors, options, eligible, share, scratch, out)
-///                                            some of the nearest eligible vectors, best first; if it returns fewer
-///                                            than out has room for, the shell scans
-///     scan(query, vectors, eligible, scratch, out)
-///                                            the nearest eligible vectors, by scoring all of them
-///     prefers_scan(options, share)           whether scan costs less than find, if this share is eligible
-///     reserve(scratch, options, excludes_any)  memory for find
-///     append(vectors)                        vectors.last() is new; on failure the structure has not changed
-///     S::accepts(options), S::reject(options, function)  search options that are out of range
-///     write(file), S::read(file, vectors), memory_bytes(), S::memory_estimate(n, dimension, options)
-///     S::Kernels                             its backend
-///     S::Scratch                             if there is find: with a member SearchStats stats, in which find counts
-///
-/// and, if it is worth it:
-///
-///     remove(id)                             forgets a vector that has just been removed; noexcept
-///     S::keeps_rows(options)                 false if the structure needs no vectors of floats
-///     find_batch(queries, vectors, options, eligible, share, scratch, results)
-///                                            find (of an exact structure: scan) for up to batch_grain queries at once;
-///                                            results[i] comes with its full size and is cut to the hits
+/// add() assigns the next id. remove() excludes a vector from results, but it keeps its memory (an inverted file gives
+/// back that of its lists) until replace() gives its id to another vector. An index whose removed ids are all used
+/// again does not grow; Keyed does that for you. Concurrent searches are safe if each has its own scratch; add, remove
+/// and replace need exclusive access (ann/concurrent.hpp).
 template <class Structure>
 class Index {
 public:
@@ -184,6 +139,12 @@ public:
         requires requires(const Structure& graph) { graph.unreachable(); }
     {
         return structure_.unreachable();
+    }
+    /// The share of the vectors that a search can reach, removed ones included: always 1, as unreachable() is 0.
+    [[nodiscard]] double reachable_fraction() const
+        requires requires(const Structure& graph) { graph.unreachable(); }
+    {
+        return next_id() == 0 ? 1.0 : 1.0 - static_cast<double>(unreachable()) / static_cast<double>(next_id());
     }
 
     /// The nearest vectors, best first.
@@ -320,6 +281,18 @@ public:
             }
         }
         return was_live;
+    }
+
+    /// Gives an id another vector. If the id was removed, it is in the index again.
+    ///
+    /// Cost      about that of add(); an HNSW traverses all links if the vector, or the one before it, equals another
+    /// Errors    as add, and InvalidArgument if the id was never assigned; on any failure the index is unchanged
+    void replace(std::uint32_t id, std::span<const float> vector) {
+        vectors_.check_id(id, Structure::names.replace);
+        vectors_.check(vector, "the vector", Structure::names.replace);
+        std::vector<float> prepared(vector.size());  // `vector` may be one of the index itself
+        detail::prepare<Metric>(vector, prepared);
+        structure_.replace(id, prepared, vectors_);
     }
 
     /// Errors    IOError

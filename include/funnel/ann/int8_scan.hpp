@@ -129,6 +129,9 @@ public:
         }
     }
 
+    /// Row id has changed to this vector.
+    void set(std::uint32_t id, std::span<const float> vector) noexcept { codes_.set(id, quantiser_, vector); }
+
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
         return quantiser_.memory_bytes() + codes_.memory_bytes();
     }

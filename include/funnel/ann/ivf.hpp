@@ -59,8 +59,8 @@ public:
     using SearchOptions = IVFSearchOptions;
     using Kernels = Backend;
     using Scratch = ListScratch<typename Sequence::Query>;
-    static constexpr IndexNames names{"IVFFlat::build", "IVFFlat::search", "IVFFlat::search_batch", "IVFFlat::add",
-                                      "IVFFlat::remove"};
+    static constexpr IndexNames names{"IVFFlat::build", "IVFFlat::search", "IVFFlat::search_batch",
+                                      "IVFFlat::add",   "IVFFlat::remove", "IVFFlat::replace"};
     static constexpr std::string_view kind = "ann.IVFFlat";
     static constexpr std::uint32_t layout_version = 1;
     static constexpr bool is_exact = false;
@@ -185,6 +185,12 @@ public:
     }
 
     void remove(std::uint32_t id) noexcept { lists_.remove(id); }
+
+    void replace(std::uint32_t id, std::span<const float> vector, Vectors<M>& vectors) {
+        const MatrixView<const float> row(vector, 1, vector.size());
+        lists_.replace(id, kmeans_.assign(row)[0], [&](Sequence& codes) { codes.append(quantiser_, vector); });
+        vectors.set(id, vector);
+    }
 
     template <class Writer>
     void write(Writer& file) const {

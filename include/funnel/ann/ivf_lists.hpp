@@ -68,13 +68,22 @@ public:
     /// Takes an id out of its list. It must be in one (not checked).
     void remove(std::uint32_t id) noexcept {
         FUNNEL_ASSERT(id < list_of_.size() && list_of_[id] != no_list);
-        auto& [codes, ids] = lists_[list_of_[id]];
-        const std::uint32_t position = position_of_[id];
-        codes.remove(position);
-        ids[position] = ids.back();
-        position_of_[ids[position]] = position;
-        ids.pop_back();
+        take_out(list_of_[id], position_of_[id]);
         list_of_[id] = no_list;
+    }
+
+    /// Moves an id, which may be in no list, to the end of a list with another code. As append.
+    template <class AppendCode>
+    void replace(std::uint32_t id, std::uint32_t list, const AppendCode& append_code) {
+        FUNNEL_ASSERT(id < list_of_.size() && list < lists_.size());
+        auto& [codes, ids] = lists_[list];
+        reserve_more(ids, 1);
+        append_code(codes);
+        ids.push_back(id);
+        const std::uint32_t old_position = std::exchange(position_of_[id], static_cast<std::uint32_t>(ids.size() - 1));
+        if (const std::uint32_t old_list = std::exchange(list_of_[id], list); old_list != no_list) {
+            take_out(old_list, old_position);
+        }
     }
 
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
@@ -90,6 +99,16 @@ private:
         Sequence codes;
         std::vector<std::uint32_t> ids;
     };
+
+    void take_out(std::uint32_t list, std::uint32_t position) noexcept {
+        auto& [codes, ids] = lists_[list];
+        codes.remove(position);
+        if (position + std::size_t{1} < ids.size()) {
+            ids[position] = ids.back();
+            position_of_[ids[position]] = position;
+        }
+        ids.pop_back();
+    }
 
     std::vector<List> lists_;
     std::vector<std::uint32_t> list_of_;

@@ -59,7 +59,7 @@ public:
     using Kernels = Backend;
     using Scratch = ListScratch<typename Codes::Query>;
     static constexpr IndexNames names{"IVFPQIndex::build", "IVFPQIndex::search", "IVFPQIndex::search_batch",
-                                      "IVFPQIndex::add", "IVFPQIndex::remove"};
+                                      "IVFPQIndex::add",   "IVFPQIndex::remove", "IVFPQIndex::replace"};
     static constexpr std::string_view kind = "ann.IVFPQ";
     static constexpr std::uint32_t layout_version = 1;
     static constexpr bool is_exact = false;
@@ -148,6 +148,15 @@ public:
     void append(const Vectors<Kind>& vectors) { append(MatrixView<const float>(vectors.last(), 1, Dim), Serial{}); }
 
     void remove(std::uint32_t id) noexcept { lists_.remove(id); }
+
+    void replace(std::uint32_t id, std::span<const float> vector, Vectors<Kind>& vectors) {
+        const MatrixView<const float> row(vector, 1, Dim);
+        Serial serial;
+        const std::vector<std::uint32_t> list = encoder_.assign(row, serial);
+        const std::vector<std::uint8_t> codes = encoder_.encode(row, list, serial);
+        lists_.replace(id, list[0], [&](Codes& sequence) { sequence.append(codes, encoder_.penalty(list[0], codes)); });
+        vectors.set(id, vector);
+    }
 
     template <class Writer>
     void write(Writer& file) const {

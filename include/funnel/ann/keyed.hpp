@@ -15,7 +15,9 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <queue>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,9 +48,9 @@ struct ScoredKey {
 ///     for (auto [key, score] : index.search(query, {.k = 10})) { ... }
 ///     index.replace("blue shirt", new_vector);
 ///
-/// The vectors of the index inside have dense ids. A key has the id of its last vector: replace() adds a vector, with
-/// the next id, and removes the old one. Ties go to the smaller id: to the key that was added or replaced first. The
-/// memory of a removed vector and of its key is given back by a new build.
+/// The vectors of the index inside have dense ids. A key keeps its id when its vector is replaced. A new key gets the
+/// smallest id whose key was removed, or else the next one, so the index does not grow as long as no more keys are added
+/// than were removed. Ties go to the smaller id.
 ///
 /// Cost      a key takes sizeof(Key), the characters of a long string, and 8 to 16 bytes of a hash table; a look-up is
 ///           O(1), also for keys that an attacker has chosen
@@ -103,10 +105,10 @@ public:
             return std::nullopt;
         }
         const std::uint32_t id = table_[slot_of(table_, keys_, key)];
-        return id != Table::none && index_.contains(id) ? std::optional(id) : std::nullopt;
+        return id != Table::none ? std::optional(id) : std::nullopt;
     }
 
-    /// The key of an id.
+    /// The key of an id, or the last one that it had.
     ///
     /// Errors    InvalidArgument if the id was never assigned
     [[nodiscard]] const Key& key(std::uint32_t id) const& FUNNEL_LIFETIMEBOUND {
@@ -132,7 +134,7 @@ public:
             }
         }
         return index_.memory_bytes() + characters + keys_.size() * sizeof(Key) +
-               2 * table_.capacity() * sizeof(std::uint32_t);
+               (2 * table_.capacity() + free_.size()) * sizeof(std::uint32_t);
     }
 
     /// The nearest vectors, best first; with a filter, those whose keys pass. As Index::search.
@@ -164,22 +166,34 @@ public:
         if (contains(key)) {
             raise<InvalidArgument>("Keyed::add: key " + text(key) + " is already in the index");
         }
-        append(key, vector);
+        Key copy(key);  // key may be a view of one of keys_
+        detail::reserve_more(keys_, 1);
+        reserve(table_, keys_, keys_.size() + 1);
+        if (free_.empty()) {
+            enter(index_.add(vector), std::move(copy));
+        } else {
+            const std::uint32_t id = free_.top();
+            index_.replace(id, vector);
+            free_.pop();
+            enter(id, std::move(copy));
+        }
     }
 
     /// Replaces the vector of a key.
     ///
-    /// Errors    as Index::add;  InvalidArgument if the key is not in the index; on any failure nothing has changed
-    void replace(KeyView key, std::span<const float> vector) {
-        const std::uint32_t old = id_of(key, "replace");
-        append(key, vector);
-        index_.remove(old);
-    }
+    /// Errors    as Index::replace;  InvalidArgument if the key is not in the index; on any failure nothing has changed
+    void replace(KeyView key, std::span<const float> vector) { index_.replace(id_of(key, "replace"), vector); }
 
     /// Removes a vector.
     ///
-    /// Errors    InvalidArgument if the key is not in the index
-    void remove(KeyView key) { index_.remove(id_of(key, "remove")); }
+    /// Errors    InvalidArgument if the key is not in the index; on any failure nothing has changed
+    void remove(KeyView key) {
+        const std::uint32_t id = id_of(key, "remove");
+        free_.push(id);  // the last step that can fail
+        index_.remove(id);
+        table_.erase(slot_of(table_, keys_, keys_[id]),
+                     [&](std::uint32_t other, std::uint64_t seed) { return hash(seed, keys_[other]); });
+    }
 
     /// Errors    IOError
     void save(const std::string& path) const {
@@ -212,15 +226,22 @@ public:
             keys = file.array<Key>("keys", index.next_id());
         }
         Table table;
-        for (std::size_t id = 0; id < keys.size(); ++id) {
-            const std::uint32_t before = put(table, keys, id);
-            file.check(before == Table::none || !index.contains(before), "keys", "must differ");
+        FreeIds free;
+        for (std::uint32_t id = 0; id < keys.size(); ++id) {
+            if (index.contains(id)) {
+                file.check(put(table, keys, id) == Table::none, "keys", "must differ");
+            } else {
+                free.push(id);
+            }
         }
-        return Keyed(std::move(index), std::move(keys), std::move(table));
+        Keyed loaded(std::move(index), std::move(keys), std::move(table));
+        loaded.free_ = std::move(free);
+        return loaded;
     }
 
 private:
     using Table = funnel::detail::NumberTable;
+    using FreeIds = std::priority_queue<std::uint32_t, std::vector<std::uint32_t>, std::greater<>>;  // smallest first
 
     Keyed(Index index, std::vector<Key> keys, Table table) noexcept
         : index_(std::move(index)), keys_(std::move(keys)), table_(std::move(table)) {}
@@ -264,15 +285,14 @@ private:
         return *id;
     }
 
-    // The key has the next id from here on.
-    void append(KeyView key, std::span<const float> vector) {
-        Key copy(key);  // key may be a view of one of keys_
-        detail::reserve_more(keys_, 1);
-        reserve(table_, keys_, keys_.size() + 1);
-        const std::size_t slot = slot_of(table_, keys_, copy);
-        const std::uint32_t id = index_.add(vector);  // the last step that can fail
-        keys_.push_back(std::move(copy));
-        table_.put(slot, hash(table_.seed(), keys_.back()), id);
+    // The id has this key from here on. There is room for it.
+    void enter(std::uint32_t id, Key key) noexcept {
+        if (id == keys_.size()) {
+            keys_.push_back(std::move(key));
+        } else {
+            keys_[id] = std::move(key);
+        }
+        table_.put(slot_of(table_, keys_, keys_[id]), hash(table_.seed(), keys_[id]), id);
     }
 
     [[nodiscard]] Hits with_keys(std::span<const Scored<>> hits) const {
@@ -285,8 +305,9 @@ private:
     }
 
     Index index_;
-    std::vector<Key> keys_;  // by id
-    Table table_;            // the last id of each key, which may be removed
+    std::vector<Key> keys_;  // by id, removed ones included
+    Table table_;            // the id of each key in the index
+    FreeIds free_;           // removed ids
 };
 
 }  // namespace ann

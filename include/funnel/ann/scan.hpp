@@ -81,6 +81,8 @@ class ScanRows<M, Backend> {
 public:
     /// Appends rows.
     void append(MatrixView<const float>) noexcept {}
+    /// Row id has changed to this vector.
+    void set(std::uint32_t, std::span<const float>) noexcept {}
 
     /// As scan above.
     template <ItemFilter Passes>

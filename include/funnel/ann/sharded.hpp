@@ -77,7 +77,7 @@ inline constexpr bool is_bitmap<ShardFilter<F>> = is_bitmap<F>;
 /// one Flat of all vectors returns. Graphs of shards are built in less time than one, and one search takes the time of
 /// S smaller ones, which threads share; recall for the same ef is higher.
 ///
-/// The functions are those of Index. Exclusive access is needed for add and remove.
+/// The functions are those of Index. Exclusive access is needed for add, remove and replace.
 ///
 /// Cost      as Index; each shard goes through the whole list of a SortedIds, and through all words of a Bitmap
 template <class Index>
@@ -209,7 +209,7 @@ public:
         return best.finish().size();
     }
 
-    /// Scratch memory, as Index::scratch.
+    /// As Index::scratch.
     [[nodiscard]] Scratch scratch(const SearchOptions& options = {}) const {
         Scratch scratch;
         grow(scratch, options, std::min(options.k, size()));
@@ -244,7 +244,7 @@ public:
         return merged;
     }
 
-    /// Adds a vector to the next shard and returns its id, as Index::add.
+    /// As Index::add: to the next shard.
     std::uint32_t add(std::span<const float> vector) {
         require(!shards_.empty(), "Sharded::add: the index was moved from");
         require_below(count_ + 1, detail::max_vectors, "Sharded::add: number of vectors");
@@ -252,14 +252,16 @@ public:
         return static_cast<std::uint32_t>(count_++);
     }
 
-    /// Excludes a vector from all results; false if it was already removed.
-    ///
-    /// Errors    InvalidArgument if the id was never assigned
+    /// As Index::remove.
     bool remove(std::uint32_t id) {
-        if (id >= count_) {
-            raise<InvalidArgument>("Sharded::remove: id " + std::to_string(id) + " is out of range");
-        }
+        check_id(id, "Sharded::remove");
         return shards_[id % shards()].remove(local(id));
+    }
+
+    /// As Index::replace.
+    void replace(std::uint32_t id, std::span<const float> vector) {
+        check_id(id, "Sharded::replace");
+        shards_[id % shards()].replace(local(id), vector);
     }
 
     /// Errors    IOError
@@ -269,7 +271,7 @@ public:
         file.save(path);
     }
 
-    /// Errors    IOError; CorruptData if the file is damaged, or was saved with another index or metric
+    /// Errors    IOError; CorruptData if the file is damaged, or of another index or metric
     [[nodiscard]] static Sharded load(const std::string& path) {
         return read(io::ContainerReader(path, kind, layout_version));
     }
@@ -314,6 +316,12 @@ public:
 
 private:
     Sharded() = default;
+
+    void check_id(std::uint32_t id, const char* function) const {
+        if (id >= count_) {
+            raise<InvalidArgument>(std::string(function) + ": id " + std::to_string(id) + " is out of range");
+        }
+    }
 
     // Else the first shard checks.
     void check_without_shards(std::span<const float> query, const std::string& which, const char* function) const {

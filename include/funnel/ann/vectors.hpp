@@ -196,16 +196,30 @@ public:
         rows_.resize_rows(has_rows_ ? std::min(count, rows_.rows()) : 0);
     }
 
-    bool remove(std::size_t id, const char* function) {
-        if (id >= count()) {
-            raise<InvalidArgument>(std::string(function) + ": id " + std::to_string(id) + " is out of range");
+    /// Gives an id, below count() (not checked), a prepared vector. It is live from here on.
+    void set(std::uint32_t id, std::span<const float> prepared) noexcept {
+        if (has_rows_) {
+            std::copy(prepared.begin(), prepared.end(), rows_.row(id).begin());
         }
+        live_ += is_live(id) ? 0U : 1U;
+        is_removed_[id] = 0;
+    }
+
+    bool remove(std::size_t id, const char* function) {
+        check_id(id, function);
         if (!is_live(id)) {
             return false;
         }
         is_removed_[id] = 1;
         --live_;
         return true;
+    }
+
+    /// Errors    InvalidArgument if the id was never assigned
+    void check_id(std::size_t id, const char* function) const {
+        if (id >= count()) {
+            raise<InvalidArgument>(std::string(function) + ": id " + std::to_string(id) + " is out of range");
+        }
     }
 
     /// Whether a search can answer this query.

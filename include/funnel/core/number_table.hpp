@@ -69,6 +69,21 @@ public:
         return std::exchange(slots_[slot], number);
     }
 
+    /// Removes the number in a slot that find returned. hash_of(number, seed) is that of reserve.
+    template <class HashOf>
+    void erase(std::size_t slot, const HashOf& hash_of) noexcept {
+        const std::size_t mask = slots_.size() - 1;
+        // Numbers behind the gap move into it, unless a search for them starts behind it.
+        for (std::size_t next = (slot + 1) & mask; slots_[next] != none; next = (next + 1) & mask) {
+            const auto start = static_cast<std::size_t>(hash_of(slots_[next], seed_));
+            if (((next - start) & mask) >= ((next - slot) & mask)) {
+                slots_[slot] = slots_[next];
+                slot = next;
+            }
+        }
+        slots_[slot] = none;
+    }
+
 private:
     std::vector<std::uint32_t> slots_;
     std::uint64_t seed_ = 0;

@@ -44,6 +44,9 @@ public:
         cols_ = rows.cols();
     }
 
+    /// Row id has changed to this vector.
+    void set(std::uint32_t id, std::span<const float> vector) { elements_.set(id * cols_, vector); }
+
     template <ItemFilter Passes>
     [[nodiscard]] std::span<Scored<>> search(std::span<const float> query, MatrixView<const float>,
                                              const Passes& passes, std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) const {

@@ -132,6 +132,12 @@ public:
         }
     }
 
+    /// Copies host memory over the elements from `begin` on; they must be there (not checked).
+    void set(std::size_t begin, std::span<const T> host) {
+        FUNNEL_ASSERT(begin + host.size() <= size());
+        thrust::copy(host.begin(), host.end(), elements_.begin() + static_cast<std::ptrdiff_t>(begin));
+    }
+
     /// Copies the first out.size() elements to host memory; out.size() <= size() (not checked).
     void copy_to(std::span<T> out) const {
         FUNNEL_ASSERT(out.size() <= size());
