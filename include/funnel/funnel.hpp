@@ -36,6 +36,7 @@
 #include <funnel/ann/scan.hpp>
 #include <funnel/ann/scan_ids.hpp>
 #include <funnel/ann/search_stats.hpp>
+#include <funnel/ann/select_best.hpp>
 #include <funnel/ann/sharded.hpp>
 #include <funnel/ann/snapshot.hpp>
 #include <funnel/ann/tune.hpp>

@@ -201,6 +201,28 @@ TEST_CASE_TEMPLATE("IVFFlat: with codes, a few vectors of length 2^61 do not spo
                  exact.search_batch(queries, {.k = 10, .nprobe = 10})) >= 0.999);
 }
 
+TEST_CASE_TEMPLATE("IVFFlat: only candidates near the k-th best are scored again, however many refine allows", M, L2,
+                   InnerProduct, Cosine) {
+    const Matrix<float> vectors = tastes(3000, 19, 1);
+    const Matrix<float> queries = tastes(100, 19, 2);
+    const auto exact = IVFFlat<M>::build(vectors, {.lists = 64});
+    const auto bytes = IVFFlat<M, 19, Int8>::build(vectors, {.lists = 64});
+    auto exact_scratch = exact.scratch();
+    auto scratch = bytes.scratch();
+    Hits expected(10);
+    Hits found(10);
+    std::size_t scored_again = 0;
+    for (std::size_t i = 0; i < queries.rows(); ++i) {
+        CHECK(exact.search(queries.row(i), {.k = 10, .nprobe = 16}, exact_scratch, expected) == 10);
+        CHECK(bytes.search(queries.row(i), {.k = 10, .nprobe = 16, .refine = 50}, scratch, found) == 10);
+        CHECK(found == expected);
+        scored_again += scratch.stats().distances - exact_scratch.stats().distances;
+    }
+    MESSAGE("scored again per hit: ", static_cast<double>(scored_again) / 1000.0);
+    CHECK(scored_again >= 1000);
+    CHECK(scored_again < 4000);  // of 50,000
+}
+
 TEST_CASE("IVFFlat: a dimension that is part of the type is checked") {
     const Matrix<float> vectors = small_integers(20, 3, 1);
     CHECK_THROWS_WITH_AS((void)(IVFFlat<L2, 4>::build(vectors)),

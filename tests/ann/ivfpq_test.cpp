@@ -6,6 +6,7 @@
 #include "support/index_contract.hpp"
 #include "support/temp_dir.hpp"
 
+#include <funnel/ann/flat.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/parallel.hpp>
@@ -29,12 +30,26 @@ using funnel::ann::IVFPQIndex;
 using funnel::ann::L2;
 using funnel::testing::Hits;
 using funnel::testing::nearest_by_definition;
+using funnel::testing::recall;
 using funnel::testing::small_integers;
 using funnel::testing::tastes;
 
 namespace {
 
 constexpr funnel::ann::IVFPQSearchOptions some_lists{.nprobe = 4, .refine = 5};
+
+[[nodiscard]] Matrix<float> unit_rows(Matrix<float> rows) {
+    for (std::size_t i = 0; i < rows.rows(); ++i) {
+        double squares = 0.0;
+        for (const float x : rows.row(i)) {
+            squares += static_cast<double>(x) * static_cast<double>(x);
+        }
+        for (float& x : rows.row(i)) {
+            x = static_cast<float>(static_cast<double>(x) / std::sqrt(squares));
+        }
+    }
+    return rows;
+}
 
 }  // namespace
 
@@ -115,6 +130,21 @@ TEST_CASE_TEMPLATE_DEFINE("IVFPQIndex: scores of codes are those of decoded vect
     check(IVFPQIndex<16, 4, Cosine, 8, Backend>::build(vectors, rotated), Cosine{}, vectors, queries, 0.7, 0.2);
 }
 TEST_CASE_TEMPLATE_APPLY(ivfpq_scores, funnel::testing::HostBackends);
+
+TEST_CASE("IVFPQIndex: under Cosine, scores of codes make up for the length that codes lose") {
+    // On unit vectors, both metrics have the same nearest vectors, and both indexes the same codes.
+    const Matrix<float> vectors = unit_rows(tastes(3000, 16, 1));
+    const Matrix<float> queries = unit_rows(tastes(50, 16, 2));
+    const funnel::ann::IVFPQOptions options{.lists = 8, .seed = 1};
+    const funnel::ann::IVFPQSearchOptions search{.k = 50, .nprobe = 8, .refine = 0};
+    const auto expected = funnel::ann::Flat<Cosine>::build(vectors).search_batch(queries, {.k = 50});
+    const double with =
+        recall(IVFPQIndex<16, 2, Cosine>::build(vectors, options).search_batch(queries, search), expected);
+    const double without =
+        recall(IVFPQIndex<16, 2, InnerProduct>::build(vectors, options).search_batch(queries, search), expected);
+    MESSAGE("recall with penalties ", with, ", without ", without);
+    CHECK(with >= without + 0.05);
+}
 
 TEST_CASE("IVFPQIndex: without vectors it needs a fraction of the memory, and gives the same scores of codes") {
     const Matrix<float> vectors = tastes(4000, 16, 3);

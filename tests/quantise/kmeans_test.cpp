@@ -149,9 +149,11 @@ TEST_CASE_TEMPLATE_DEFINE("KMeans: whole numbers are assigned alike on every bac
     for (const std::size_t d : {1U, 5U, 16U, 33U}) {
         const Matrix<float> rows = small_integers(500, d, d);
         const Matrix<float> centroids = small_integers(21, d, 100 + d);
-        const auto assigned = KMeans<Backend>(centroids).assign(rows);
+        const KMeans<Backend> kmeans(centroids);
+        const auto assigned = kmeans.assign(rows);
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             REQUIRE(assigned[i] == nearest_by_definition(rows.row(i), centroids));
+            REQUIRE(kmeans.assign(rows.view().rows_from(i, 1))[0] == assigned[i]);
         }
         CHECK(values_of(KMeans<Backend>::fit(rows, {.clusters = 21, .iterations = 0}).centroids()) ==
               values_of(KMeans<funnel::kernels::Scalar>::fit(rows, {.clusters = 21, .iterations = 0}).centroids()));

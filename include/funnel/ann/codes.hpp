@@ -189,6 +189,7 @@ public:
         if constexpr (is_l2) {
             biases_[position] = CodeRounding::up(-0.5 * terms.squares);
         }
+        largest_scale_ = std::max(largest_scale_, terms.scale);
         longest_ = std::max(longest_, terms.byte_length);
         largest_error_ = std::max(largest_error_, terms.error);
     }
@@ -209,6 +210,17 @@ public:
             biases_.resize(is_l2 ? last : 0);
         }
         size_ = last;
+    }
+
+    /// Twice the error that scores are expected to stay below: vectors whose scores differ by more are in the right
+    /// order. It takes rounding errors as independent: each of a vector is at most scale / 2, and that of the query
+    /// meets bytes of at most 127. Then the variance of a product is at most scale^2 (|query|^2 / 12 + 127^2 error^2);
+    /// an error is taken as at most two standard deviations of the largest scale. Typical bytes are much smaller than
+    /// 127, so this is four or five true ones.
+    [[nodiscard]] static float margin(const Query& query, float largest_scale) noexcept {
+        const double variance = query.length * query.length / 12.0 + 127.0 * 127.0 * query.error * query.error;
+        const double error = 2.0 * static_cast<double>(largest_scale) * math::sqrt(variance);
+        return static_cast<float>((is_l2 ? 2.0 : 1.0) * 2.0 * error);
     }
 
     [[nodiscard]] std::size_t above(const Query& query, std::size_t begin, std::size_t end, float threshold,
@@ -237,6 +249,8 @@ public:
                 is_l2 ? std::span<const float>(biases_).subspan(begin) : std::span<const float>(), end - begin};
     }
 
+    /// At least as large as the scale of any vector.
+    [[nodiscard]] float largest_scale() const noexcept { return largest_scale_; }
     /// At least as large as the length of the bytes of any vector.
     [[nodiscard]] double longest() const noexcept { return longest_; }
     /// At least as large as the error of any vector, in units of its scale.
@@ -248,6 +262,7 @@ private:
     std::vector<float> biases_;
     std::size_t groups_ = 0;
     std::size_t size_ = 0;
+    float largest_scale_ = 0.0F;
     double longest_ = 0.0;
     double largest_error_ = 0.0;
 };

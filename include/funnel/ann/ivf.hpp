@@ -43,7 +43,7 @@ struct IVFOptions {
 struct IVFSearchOptions {
     std::size_t k = 10;       ///< number of hits
     std::size_t nprobe = 16;  ///< lists to read, at least 1
-    std::size_t refine = 3;   ///< scores this many candidates per hit exactly; 0: returns the scores of the codes
+    std::size_t refine = 3;   ///< scores up to this many candidates per hit exactly; 0: returns the scores of the codes
 };
 
 namespace detail {
@@ -152,7 +152,7 @@ public:
         }
         reserve(scratch, options, true);
         quantiser_.prepare(query, scratch.query);
-        Reservoir candidates = scratch.reservoir(wanted(options, out.size()));
+        Reservoir candidates = reservoir(options, scratch, out.size());
         const auto above = [&](float, const Sequence& codes, std::size_t begin, std::size_t end, float threshold,
                                std::span<Scored<>> survivors) {
             const std::size_t count = codes.above(scratch.query, begin, end, threshold, survivors);
@@ -234,6 +234,8 @@ private:
     using KMeans = quantise::KMeans<Backend>;
     using Quantiser = typename Sequence::Quantiser;
     static constexpr std::size_t iterations = 10;
+    static constexpr bool has_margin =
+        requires(const typename Sequence::Query& query) { Sequence::margin(query, 1.0F); };
 
     void fill(const Vectors<M>& vectors, std::span<const std::uint32_t> list_of) {
         lists_ = InvertedLists<Sequence>(kmeans_.centroids().rows(), Sequence(vectors.dimension()));
@@ -243,12 +245,25 @@ private:
     }
 
     void append(std::uint32_t list, std::span<const float> row) {
-        lists_.append(list, [&](Sequence& codes) { codes.append(quantiser_, row); });
+        lists_.append(list, [&](Sequence& codes) {
+            codes.append(quantiser_, row);
+            if constexpr (has_margin) {
+                largest_scale_ = std::max(largest_scale_, codes.largest_scale());
+            }
+        });
     }
 
     [[nodiscard]] std::size_t wanted(const IVFSearchOptions& options, std::size_t hits) const noexcept {
         const std::size_t per_hit = Sequence::is_exact ? 1 : std::max<std::size_t>(options.refine, 1);
         return wanted_candidates(lists_.list_of().size(), per_hit, hits);
+    }
+
+    [[nodiscard]] Reservoir reservoir(const IVFSearchOptions& options, Scratch& scratch, std::size_t hits) const {
+        if constexpr (has_margin) {
+            return scratch.reservoir(wanted(options, hits), hits, Sequence::margin(scratch.query, largest_scale_));
+        } else {
+            return scratch.reservoir(wanted(options, hits));
+        }
     }
 
     static void bound_scores(std::span<Scored<>> hits) noexcept {
@@ -261,6 +276,7 @@ private:
     KMeans kmeans_;
     Quantiser quantiser_;
     InvertedLists<Sequence> lists_;
+    float largest_scale_ = 0.0F;  // of all codes, removed ones included
 };
 
 }  // namespace detail
@@ -282,7 +298,8 @@ private:
 /// the query.
 ///
 /// Codes     how lists store a copy of their vectors. F32: exactly. Int8: a byte per element and a scale per vector;
-///           a search then scores refine * k candidates again, exactly
+///           a search then scores up to refine * k candidates again, exactly: those that the errors of their codes
+///           may have kept from the hits
 ///
 /// See Index for the functions. remove() takes a vector out of its list, so that later searches are faster; its id is
 /// not reused. The lists do not change when vectors are added: build again after the data has changed its shape. An

@@ -3,6 +3,7 @@
 
 #include <funnel/ann/reservoir.hpp>
 #include <funnel/ann/search_stats.hpp>
+#include <funnel/ann/select_best.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
@@ -45,6 +46,9 @@ struct ListScratch {
     [[nodiscard]] Reservoir reservoir(std::size_t wanted) noexcept FUNNEL_LIFETIMEBOUND {
         return Reservoir(std::span(candidates).first(Reservoir::room(wanted)));
     }
+    [[nodiscard]] Reservoir reservoir(std::size_t wanted, std::size_t k, float margin) noexcept FUNNEL_LIFETIMEBOUND {
+        return {std::span(candidates).first(Reservoir::room(wanted)), k, margin};
+    }
 };
 
 /// `per_hit` candidates for each hit, at least 1 and at most one per vector.
@@ -76,14 +80,19 @@ void read_lists(const Lists& lists, MatrixView<const float> centroids, std::span
                 double share, std::size_t hits, const Passes& eligible, Reservoir& candidates,
                 ListScratch<Query>& scratch, const Above& above) {
     kernels::score_rows<typename M::Stored, Backend>(query, centroids, scratch.scores);
-    for (std::size_t list = 0; list < lists.size(); ++list) {
-        scratch.order[list] = {static_cast<std::uint32_t>(list), scratch.scores[list]};
-    }
     std::size_t probes = wanted_lists(lists.size(), nprobe, asks_filter<Passes> ? share : 1.0);
     std::size_t sorted = 0;
     std::size_t asked = 0;  // vectors that were candidates but for the filter
     std::size_t passed = 0;
-    const auto position = [&](std::size_t i) { return scratch.order.begin() + static_cast<std::ptrdiff_t>(i); };
+    const auto sort_first = [&](std::size_t count) {
+        for (std::size_t list = 0; list < lists.size(); ++list) {
+            scratch.order[list] = {static_cast<std::uint32_t>(list), scratch.scores[list]};
+        }
+        const auto first = std::span(scratch.order).first(lists.size());
+        select_best(first, count);
+        std::sort(first.begin(), first.begin() + static_cast<std::ptrdiff_t>(count), ranks_before);
+        sorted = count;
+    };
     for (std::size_t i = 0; i < lists.size(); ++i) {
         if (asks_filter<Passes> && i == probes && asked > 0) {
             const double near = static_cast<double>(passed) / static_cast<double>(asked);
@@ -93,8 +102,7 @@ void read_lists(const Lists& lists, MatrixView<const float> centroids, std::span
             break;
         }
         if (i == sorted) {
-            sorted = std::min(lists.size(), std::max(probes, 2 * sorted));
-            std::partial_sort(position(i), position(sorted), position(lists.size()), ranks_before);
+            sort_first(std::min(lists.size(), std::max(probes, 2 * sorted)));
         }
         const Scored<>& list = scratch.order[i];
         const std::span<const std::uint32_t> ids = lists.ids(list.id);
@@ -114,6 +122,7 @@ void read_lists(const Lists& lists, MatrixView<const float> centroids, std::span
                 candidates.push({id, survivor.score});
                 ++passed;
             }
+            candidates.raise_threshold();
         }
         scratch.stats.distances += ids.size();
         ++scratch.stats.hops;

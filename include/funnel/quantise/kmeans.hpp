@@ -46,10 +46,13 @@ namespace detail {
 template <kernels::HostBackend Backend>
 class CentroidBlocks {
 public:
+    CentroidBlocks() = default;
+
     explicit CentroidBlocks(MatrixView<const float> centroids)
-        : origin_(centroids.row(0).begin(), centroids.row(0).end()),
-          shifted_(centroids.rows(), centroids.cols()),
-          offsets_(centroids.rows()) {
+        : origin_(centroids.cols()), shifted_(centroids.rows(), centroids.cols()), offsets_(centroids.rows()) {
+        if (centroids.rows() > 0) {
+            std::copy(centroids.row(0).begin(), centroids.row(0).end(), origin_.begin());
+        }
         for (std::size_t c = 0; c < centroids.rows(); ++c) {
             double squares = 0.0;
             for (std::size_t j = 0; j < origin_.size(); ++j) {
@@ -234,7 +237,7 @@ void move_to_means(MatrixView<const float> rows, std::span<const std::uint32_t> 
 /// Lloyd's iterations start from k-means++ seeds. The result is bit-identical for any number of threads. A cluster that
 /// loses all rows gets the row that is farthest from its centroid.
 ///
-/// Cost      fit: s k d per iteration, with s = min(n, rows_per_cluster k) rows, and 4 s d bytes;  assign: n k d
+/// Cost      fit: s k d per iteration, with s = min(n, rows_per_cluster k) rows, and 4 s d bytes;  assign: n k d;  memory: 8 k d bytes
 /// Source    Arthur & Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007; Lloyd, "Least squares
 ///           quantization in PCM", IEEE Transactions on Information Theory 1982
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
@@ -244,7 +247,8 @@ public:
     KMeans() = default;
 
     /// Given centroids.
-    explicit KMeans(MatrixView<const float> centroids) : centroids_(centroids) {}
+    explicit KMeans(Matrix<float> centroids) : centroids_(std::move(centroids)), blocks_(centroids_) {}
+    explicit KMeans(MatrixView<const float> centroids) : KMeans(Matrix<float>(centroids)) {}
 
     /// Learns the centroids.
     ///
@@ -267,22 +271,21 @@ public:
         const Matrix<float> sample = draw_rows(rows, std::min(rows.rows(), most), options.seed);
         constexpr std::size_t seeds_per_cluster = 32;
         const std::size_t candidates = std::min(sample.rows(), seeds_per_cluster * options.clusters);
-        KMeans kmeans;
-        kmeans.centroids_ = detail::draw_seeds<Backend>(sample.view().rows_from(0, candidates), options.clusters,
-                                                        options.seed, executor);
+        Matrix<float> centroids = detail::draw_seeds<Backend>(sample.view().rows_from(0, candidates), options.clusters,
+                                                              options.seed, executor);
         std::vector<std::uint32_t> nearest(sample.rows());
         std::vector<std::uint32_t> before;
         for (std::size_t i = 0; i < options.iterations; ++i) {
             report_progress(executor, "KMeans", i, options.iterations);
-            detail::CentroidBlocks<Backend>(kmeans.centroids_).assign(sample, nearest, executor);
-            detail::fill_empty_clusters<Backend>(sample, kmeans.centroids_, nearest, executor);
+            detail::CentroidBlocks<Backend>(centroids).assign(sample, nearest, executor);
+            detail::fill_empty_clusters<Backend>(sample, centroids, nearest, executor);
             if (nearest == before) {
                 break;
             }
-            detail::move_to_means(sample, nearest, kmeans.centroids_, executor);
+            detail::move_to_means(sample, nearest, centroids, executor);
             before = nearest;
         }
-        return kmeans;
+        return KMeans(std::move(centroids));
     }
     template <Executor E>
     [[nodiscard]] static KMeans fit(MatrixView<const float> rows, E&& executor) {
@@ -303,7 +306,7 @@ public:
         require_equal(rows.cols(), centroids_.cols(), "KMeans::assign: number of columns");
         check(rows, "KMeans::assign");
         std::vector<std::uint32_t> nearest(rows.rows());
-        detail::CentroidBlocks<Backend>(centroids_).assign(rows, nearest, executor);
+        blocks_.assign(rows, nearest, executor);
         return nearest;
     }
 
@@ -337,6 +340,7 @@ private:
     }
 
     Matrix<float> centroids_;
+    detail::CentroidBlocks<Backend> blocks_;  // so that assign costs little for one row, too
 };
 
 }  // namespace quantise

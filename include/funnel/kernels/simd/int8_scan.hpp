@@ -180,8 +180,11 @@ template <class Arch, std::size_t Queries, std::size_t Registers>
         std::array<typename Sums::Bytes, Registers> bytes;
         unroll<Registers>([&](auto r) __attribute__((always_inline)) {
             constexpr std::size_t first = r * Sums::lanes;
-            bytes[r] = Sums::load(at + first / int8_block * int8_block * dimension + j * int8_block +
-                                  first % int8_block * int8_group);
+            const std::uint8_t* const p =
+                at + first / int8_block * int8_block * dimension + j * int8_block + first % int8_block * int8_group;
+            bytes[r] = Sums::load(p);
+            // The next tile. It may lie behind the last vector.
+            __builtin_prefetch(p + Registers * Sums::lanes * dimension);
         });
         unroll<Queries>([&](auto q) __attribute__((always_inline)) {
             std::int32_t four;
