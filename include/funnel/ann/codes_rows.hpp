@@ -24,14 +24,6 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann::detail {
 
-/// May load the first `size` elements at p into the cache.
-template <class T>
-[[gnu::always_inline]] inline void prefetch_elements(const T* p, std::size_t size) noexcept {
-    for (std::size_t i = 0; i < size; i += row_alignment / sizeof(T)) {
-        __builtin_prefetch(p + i);
-    }
-}
-
 /// What a search in a graph scores: one code per vector, in the order of ids, for access in any order.
 ///
 /// The scores are in the scale of the metric: higher is better. If is_exact is false, they are approximate.
