@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/ann/code_types.hpp>
+#include <funnel/ann/int8_bound.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
@@ -31,16 +32,6 @@ inline namespace FUNNEL_ABI {
 namespace ann {
 
 namespace detail {
-
-/// Doubles as floats that are not smaller, or not larger. The float range must hold x (not checked).
-struct CodeRounding {
-    [[nodiscard]] static float up(double x) noexcept {
-        return static_cast<float>(x + math::abs(x) * 0x1p-22 + 0x1p-120);
-    }
-    [[nodiscard]] static float down(double x) noexcept {
-        return static_cast<float>(x - math::abs(x) * 0x1p-22 - 0x1p-120);
-    }
-};
 
 /// A sequence of vectors, encoded, at positions 0, 1, ... All sequences of an index share a quantiser.
 ///

@@ -28,14 +28,6 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann::detail {
 
-/// May load the first `size` elements at p into the cache.
-template <class T>
-[[gnu::always_inline]] inline void prefetch_elements(const T* p, std::size_t size) noexcept {
-    for (std::size_t i = 0; i < size; i += row_alignment / sizeof(T)) {
-        __builtin_prefetch(p + i);
-    }
-}
-
 /// How rows of codes are written and multiplied with a query. The elements of a query are padded with zeros to the
 /// width of a row.
 template <class Codes>

@@ -115,8 +115,8 @@ public:
                      std::span<Scored<>> out) const {
         if constexpr (has_codes) {
             TopK<> best(out);
-            rows_.search(MatrixView<const float>(query, 1, query.size()), vectors.rows(), eligible, scratch.codes,
-                         std::span(&best, 1));
+            rows_.search(MatrixView<const float>(query, 1, query.size()), vectors.rows(), eligible, out.size(),
+                         scratch.codes, std::span(&best, 1));
             return best.finish().size();
         } else {
             return rows_.search(query, vectors.rows(), eligible, out).size();
@@ -133,9 +133,9 @@ public:
             scratch.best.emplace_back(list);
         }
         if (eligible.excludes_any()) {
-            search(queries, vectors, eligible, scratch);
+            search(queries, vectors, eligible, results[0].size(), scratch);
         } else {
-            search(queries, vectors, AcceptAll{}, scratch);  // asks nobody
+            search(queries, vectors, AcceptAll{}, results[0].size(), scratch);  // asks nobody
         }
         for (std::size_t q = 0; q < results.size(); ++q) {
             funnel::detail::keep_first(results[q], scratch.best[q].finish().size());
@@ -164,9 +164,9 @@ public:
 private:
     template <class Passes>
     void search(MatrixView<const float> queries, const Vectors<M>& vectors, const Passes& eligible,
-                Scratch& scratch) const {
+                [[maybe_unused]] std::size_t k, Scratch& scratch) const {
         if constexpr (has_codes) {
-            rows_.search(queries, vectors.rows(), eligible, scratch.codes, scratch.best);
+            rows_.search(queries, vectors.rows(), eligible, k, scratch.codes, scratch.best);
         } else {
             detail::scan<M, Backend>(queries, vectors.rows(), eligible, std::span(scratch.best));
         }

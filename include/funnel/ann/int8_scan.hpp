@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/code_types.hpp>
 #include <funnel/ann/codes.hpp>
+#include <funnel/ann/int8_candidates.hpp>
 #include <funnel/ann/vectors.hpp>
-#include <funnel/core/error.hpp>
 #include <funnel/core/item_filter.hpp>
-#include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/int8_scan.hpp>
-#include <funnel/kernels/one_to_many.hpp>
 
 #include <algorithm>
 #include <array>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,97 +23,19 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann::detail {
 
-/// Which vectors the int8 codes rule out: those whose float score is below the k-th best so far, whatever the error of
-/// the codes.
-///
-/// Let u = 2^-24, x a vector, m the mean, and x - m = s c + e, with the scale s, the bytes c and the error e. Let q be
-/// the query (under L2: minus m) and q = t k + f, with the step t, the bytes k and the error f. Then, in real numbers,
-///
-///     <q, x - m> = t s <k, c> + <f, s c> + <q, e> <= s (t <k, c> + |f| C + |q| R)                                  (1)
-///
-/// by Cauchy-Schwarz, where C >= |c| and R >= |e| / s for all vectors. C is at most 127 sqrt d and R at most sqrt d / 2
-/// for any data: outliers cannot spoil the bound of other vectors, because each has a scale of its own.
-///
-/// A float score differs from the real one, whatever the order of its additions and with or without fused operations
-/// (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). With g = (d + 2) u / (1 - (d + 2) u):
-///
-///     inner product   score <= <q, x> + g |q| |x|,  and |x| <= |m| + s (C + R)
-///     L2              score <= -D (1 - g),  D = |q - (x - m)|^2, all differences without rounding
-///
-/// So a score can reach the k-th best, tau, only if
-///
-///     inner product   s (t <k, c> + A) >= tau - <q, m> - g |q| |m|,       A = |f| C + |q| R + g |q| (C + R)
-///     L2              s (t <k, c> + A) - |x - m|^2 / 2 >= tau (1 + 2 g) / 2 + |q|^2 / 2,  A = |f| C + |q| R
-///
-/// (L2: D = |q|^2 - 2 <q, x - m> + |x - m|^2, tau <= 0, and 1 / (1 - g) <= 1 + 2 g.)
-///
-/// The kernel computes the left side in floats: at most four roundings of numbers up to s (t |k| C + A), where
-/// t |k| <= |q| + |f|. A gains 2^-20 of them, which also covers the roundings of the doubles here. The last addition,
-/// of -|x - m|^2 / 2 rounded up, and the comparison need nothing: rounding is monotone and the right side is a float,
-/// rounded down. Numbers that underflow, or that the processor flushes to zero, change a score by less than
-/// d 2^-120 (1 + |q|), which the right side loses. Left sides do not overflow downwards: |s c| <= |x - m| + |e|, which
-/// is below 1.5 * 2^63 up to 2^14 dimensions, and so is t |k|.
-template <Metric M>
-class Int8Bound {
-    static constexpr bool is_l2 = std::same_as<typename M::Stored, kernels::L2>;
-
-public:
-    Int8Bound() = default;
-
-    /// longest: C, largest_error: R.
-    Int8Bound(const quantise::Int8PreparedQuery& query, std::size_t dimension, double mean_length, double longest,
-              double largest_error) noexcept {
-        const auto d = static_cast<double>(dimension);
-        const double g = 1.01 * (d + 16.0) * 0x1p-24;
-        double offset = query.error * longest + query.length * largest_error;
-        if constexpr (is_l2) {
-            const double squares = query.length * query.length;
-            factor_ = (1.0 + 2.0 * g) / 2.0;
-            constant_ = squares / 2.0;
-            slack_ = 0x1p-36 * squares;
-        } else {
-            offset += g * query.length * (longest + largest_error);
-            factor_ = 1.0;
-            constant_ = -query.at_mean - g * query.length * mean_length;
-            slack_ = 0x1p-36 * query.length * mean_length;
-        }
-        slack_ += d * 0x1p-120 * (1.0 + query.length);
-        offset += 0x1p-20 * ((query.length + query.error) * longest + offset);
-        offset_ = CodeRounding::up(offset);
-    }
-
-    /// A, which is added to t <k, c>.
-    [[nodiscard]] float offset() const noexcept { return offset_; }
-
-    /// The right side, if `kth` is the k-th best score so far.
-    [[nodiscard]] float threshold(float kth) const noexcept {
-        const auto tau = static_cast<double>(kth);
-        return CodeRounding::down(factor_ * tau + constant_ - slack_ - 0x1p-36 * math::abs(tau));
-    }
-
-private:
-    float offset_ = 0.0F;
-    double factor_ = 0.0;
-    double constant_ = 0.0;
-    double slack_ = 0.0;
-};
-
 /// The rows of an exact index as int8 codes, beside the rows themselves. A search scans the codes and scores the rows
 /// that they do not rule out, so its results are those of a scan of the rows.
 template <Metric M, kernels::HostBackend Backend>
 class Int8Rows {
     using Sequence = CodeSequence<Int8, M, std::dynamic_extent, Backend>;
-    static constexpr std::size_t block = 256;
+    using Candidates = Int8Candidates<M, Backend>;
+    static constexpr std::size_t block = Candidates::block;
     static constexpr std::size_t tile = 4;  // queries per pass of the kernel
 
 public:
     struct Query {
         quantise::Int8PreparedQuery codes;
-        Int8Bound<M> bound;
-        // Vectors of the last block that are not ruled out. They are scored after the next block of codes, so that they
-        // have arrived from memory.
-        std::array<std::uint32_t, block> pending;
-        std::size_t count = 0;
+        Candidates candidates;
     };
     using Scratch = std::vector<Query>;
 
@@ -146,84 +66,52 @@ public:
         quantiser_.reserve(scratch[0].codes);
     }
 
-    /// As scan of scan.hpp.
+    /// As scan of scan.hpp, for the k best; k is the room of each best.
     template <ItemFilter Passes>
-    void search(MatrixView<const float> queries, MatrixView<const float> rows, const Passes& passes, Scratch& scratch,
-                std::span<TopK<>> best) const {
-        scratch.resize(std::max(scratch.size(), queries.rows()));
+    void search(MatrixView<const float> queries, MatrixView<const float> rows, const Passes& passes, std::size_t k,
+                Scratch& scratch, std::span<TopK<>> best) const {
+        if (scratch.size() < queries.rows()) {
+            scratch.resize(queries.rows());
+        }
         for (std::size_t q = 0; q < queries.rows(); ++q) {
             quantiser_.prepare(queries.row(q), scratch[q].codes);
-            scratch[q].bound = {scratch[q].codes, queries.cols(), quantiser_.mean_length(), codes_.longest(),
-                                codes_.largest_error()};
-            scratch[q].count = 0;
+            scratch[q].candidates.start(
+                {scratch[q].codes, queries.cols(), quantiser_.mean_length(), codes_.longest(), codes_.largest_error()},
+                k);
         }
         for (std::size_t begin = 0; begin < rows.rows(); begin += block) {
             const std::size_t end = std::min(begin + block, rows.rows());
             for (std::size_t q = 0; q < queries.rows(); q += tile) {
                 const std::size_t count = std::min(tile, queries.rows() - q);
-                search_block(queries.rows_from(q, count), rows, passes, std::span(scratch).subspan(q, count),
-                             best.subspan(q, count), begin, end);
+                const auto some = std::span(scratch).subspan(q, count);
+                offer_block(passes, some, begin, end);
+                for (std::size_t i = 0; i < count; ++i) {
+                    some[i].candidates.end_block(queries.row(q + i), rows, best[q + i]);
+                }
             }
         }
         for (std::size_t q = 0; q < queries.rows(); ++q) {
-            score_pending(queries.row(q), rows, scratch[q], best[q]);
+            scratch[q].candidates.finish(queries.row(q), rows, best[q]);
         }
     }
 
 private:
     template <ItemFilter Passes>
-    void search_block(MatrixView<const float> queries, MatrixView<const float> rows, const Passes& passes,
-                      std::span<Query> prepared, std::span<TopK<>> best, std::size_t begin, std::size_t end) const {
-        for (std::size_t q = 0; q < best.size(); ++q) {
-            score_pending(queries.row(q), rows, prepared[q], best[q]);
-        }
-        const auto keep = [&](Query& query, std::size_t id) {
-            query.pending[query.count] = static_cast<std::uint32_t>(id);
-            query.count += passes(static_cast<std::uint32_t>(id)) ? 1U : 0U;
-        };
-        const bool are_full = std::all_of(best.begin(), best.end(), [](const TopK<>& k) { return k.is_full(); });
-        if (!are_full) {  // no score is too low yet
-            for (Query& query : prepared) {
-                for (std::size_t i = begin; i < end; ++i) {
-                    keep(query, i);
-                }
-            }
-            return;
-        }
+    void offer_block(const Passes& passes, std::span<Query> queries, std::size_t begin, std::size_t end) const {
         std::array<std::array<Scored<>, block>, tile> hits;
         std::array<kernels::Int8Scan, tile> scans;
-        for (std::size_t q = 0; q < best.size(); ++q) {
-            const Int8Bound<M>& bound = prepared[q].bound;
-            scans[q] = {prepared[q].codes.view(),
-                        prepared[q].codes.step,
-                        bound.offset(),
-                        bound.threshold(best[q].threshold()),
-                        hits[q],
-                        0};
+        for (std::size_t q = 0; q < queries.size(); ++q) {
+            const auto& [codes, candidates] = queries[q];
+            scans[q] = {codes.view(), codes.step, candidates.bound().offset(), candidates.threshold(), hits[q], 0};
         }
-        kernels::int8_scan<Backend>(codes_.range(begin, end), std::span(scans).first(best.size()));
-        for (std::size_t q = 0; q < best.size(); ++q) {
+        const kernels::Int8Vectors vectors = codes_.range(begin, end);
+        kernels::int8_scan<Backend>(vectors, std::span(scans).first(queries.size()));
+        for (std::size_t q = 0; q < queries.size(); ++q) {
             for (const Scored<>& hit : std::span(hits[q]).first(scans[q].count)) {
-                keep(prepared[q], begin + hit.id);
-            }
-            for (const std::uint32_t id : std::span(prepared[q].pending).first(prepared[q].count)) {
-                constexpr std::size_t line = 64 / sizeof(float);
-                for (std::size_t j = 0; j < rows.cols(); j += line) {
-                    __builtin_prefetch(rows.data() + id * rows.stride() + j);
-                }
+                const auto id = static_cast<std::uint32_t>(begin + hit.id);
+                queries[q].candidates.offer(id, hit.score, vectors.scales[hit.id], passes(id));
             }
         }
-    }
-
-    static void score_pending(std::span<const float> query, MatrixView<const float> rows, Query& prepared,
-                              TopK<>& best) noexcept {
-        const auto ids = std::span<const std::uint32_t>(prepared.pending).first(prepared.count);
-        std::array<float, block> scores;
-        kernels::score_rows<typename M::Stored, Backend>(query, rows, ids, std::span(scores).first(ids.size()));
-        for (std::size_t i = 0; i < ids.size(); ++i) {
-            best.push(ids[i], bounded<M>(scores[i]));
-        }
-        prepared.count = 0;
     }
 
     typename Sequence::Quantiser quantiser_;
