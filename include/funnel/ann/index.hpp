@@ -4,6 +4,7 @@
 #include <funnel/ann/eligible.hpp>
 #include <funnel/ann/filters.hpp>
 #include <funnel/ann/index_search.hpp>
+#include <funnel/ann/index_structure.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
@@ -14,6 +15,7 @@
 #include <funnel/core/top_k.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/io/graph_file.hpp>
+#include <funnel/io/mapped_file.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -30,59 +32,12 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann {
 
-namespace detail {
-
-/// The names of the functions of an index, for errors: "Flat::build", ...
-struct IndexNames {
-    const char* build;
-    const char* search;
-    const char* search_batch;
-    const char* add;
-    const char* remove;
-};
-
-/// Whether an index keeps the vectors of floats beside its structure. They cost 4 bytes per dimension, and are needed
-/// to score exactly. A structure that can do without has keeps_rows(options).
-template <class Structure>
-[[nodiscard]] bool keeps_rows(const typename Structure::BuildOptions& options) noexcept {
-    if constexpr (requires { Structure::keeps_rows(options); }) {
-        return Structure::keeps_rows(options);
-    } else {
-        return true;
-    }
-}
-
-}  // namespace detail
-
-/// An index of vectors: what Flat and HNSW have in common. The structure is the rest: a graph, or nothing.
+/// An index of vectors: what Flat and HNSW have in common. The structure is the rest: a graph, or nothing
+/// (ann/index_structure.hpp).
 ///
 /// add() assigns the next id. remove() excludes a vector from results, but the vector keeps its memory (an inverted
 /// file gives back that of its lists) and its id is not reused: rebuild the index after many removals. Concurrent
 /// searches are safe if each has its own scratch; add and remove need exclusive access.
-///
-/// A structure S has:
-///
-///     S::build(vectors, options, executor)   the structure of these vectors; checks the options
-///     find(query, vectors, options, eligible, share, scratch, out)
-///                                            some of the nearest eligible vectors, best first; if it returns fewer
-///                                            than out has room for, the shell scans
-///     scan(query, vectors, eligible, scratch, out)
-///                                            the nearest eligible vectors, by scoring all of them
-///     prefers_scan(options, share)           whether scan costs less than find, if this share is eligible
-///     reserve(scratch, options, excludes_any)  memory for find
-///     append(vectors)                        vectors.last() is new; on failure the structure has not changed
-///     S::accepts(options), S::reject(options, function)  search options that are out of range
-///     write(file), S::read(file, vectors), memory_bytes(), S::memory_estimate(n, dimension, options)
-///     S::Kernels                             its backend
-///     S::Scratch                             if there is find: with a member SearchStats stats, in which find counts
-///
-/// and, if it is worth it:
-///
-///     remove(id)                             forgets a vector that has just been removed; noexcept
-///     S::keeps_rows(options)                 false if the structure needs no vectors of floats
-///     find_batch(queries, vectors, options, eligible, share, scratch, results)
-///                                            find (of an exact structure: scan) for up to batch_grain queries at once;
-///                                            results[i] comes with its full size and is cut to the hits
 template <class Structure>
 class Index {
 public:
@@ -301,7 +256,13 @@ public:
     /// Errors    as build, and InvalidArgument if the dimension differs; on any failure the index is unchanged
     std::uint32_t add(std::span<const float> vector) {
         const std::uint32_t id = vectors_.append(vector, Structure::names.add);
-        if (const auto error = funnel::detail::exception_of([&] { structure_.append(vectors_); })) {
+        const auto append = [&] {
+            if constexpr (requires { structure_.own(); }) {
+                structure_.own();
+            }
+            structure_.append(vectors_);
+        };
+        if (const auto error = funnel::detail::exception_of(append)) {
             vectors_.keep_first(id);
             std::rethrow_exception(error);
         }
@@ -332,6 +293,19 @@ public:
     /// Errors    IOError; CorruptData if the file is damaged or was saved under another metric
     [[nodiscard]] static Index load(const std::string& path) {
         return read(io::ContainerReader(path, Structure::kind, Structure::layout_version));
+    }
+
+    /// Loads an index whose vectors, and the links of an HNSW graph on level 0, stay in the file: they are mapped into
+    /// memory (io::MappedFile), and all processes that map the file share them. Codes, lists and all else are loaded.
+    ///
+    /// All of load()'s checks hold. From then on nobody may write into the file or truncate it: a search would read what
+    /// was not checked, or end the process. save() is safe, also to the same path: it replaces the file, and the index
+    /// keeps the old one. The first add() copies what is mapped, and lets go of the file.
+    ///
+    /// Cost      one pass over the file, and the checks;  memory_bytes() does not count what is mapped
+    /// Errors    as load
+    [[nodiscard]] static Index map(const std::string& path) {
+        return read(io::ContainerReader(io::MappedFile(path), Structure::kind, Structure::layout_version));
     }
 
     /// The sections of save and load, for a file that holds more. The index must outlive the call of file.save.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/copy_on_write_matrix.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
@@ -128,7 +129,7 @@ public:
     Vectors() = default;
 
     Vectors(MatrixView<const float> vectors, const char* function)
-        : rows_(vectors.rows(), vectors.cols()), live_(vectors.rows()) {
+        : rows_(Matrix<float>(vectors.rows(), vectors.cols())), live_(vectors.rows()) {
         if (vectors.rows() > 0 && vectors.cols() == 0) {
             raise<InvalidArgument>(std::string(function) + ": vectors must have at least one column");
         }
@@ -138,7 +139,7 @@ public:
         is_removed_.assign(vectors.rows(), 0);
         check_rows<M>(vectors, function);
         for (std::size_t i = 0; i < vectors.rows(); ++i) {
-            prepare<M>(vectors.row(i), rows_.row(i));
+            prepare<M>(vectors.row(i), rows_.mutable_row(i));
         }
     }
 
@@ -154,8 +155,7 @@ public:
 
     /// Gives the rows back. From here on, a vector that is added is kept until the next call.
     void drop_rows() {
-        Matrix<float> none(0, dimension());
-        std::swap(rows_, none);
+        rows_ = Matrix<float>(0, dimension());
         has_rows_ = false;
     }
 
@@ -172,8 +172,7 @@ public:
             raise<InvalidArgument>(std::string(function) + ": the vector must have at least one element");
         }
         const std::less<> before;  // of pointers, also into different arrays
-        if (rows_.rows() > 0 && !before(vector.data(), rows_.row(0).data()) &&
-            !before(rows_.padded_row(rows_.rows() - 1).data(), vector.data())) {
+        if (rows_.rows() > 0 && !before(vector.data(), rows_.row(0).data()) && !before(last().data(), vector.data())) {
             return append(std::vector<float>(vector.begin(), vector.end()), function);  // own rows may move
         }
         const std::size_t id = count();
@@ -182,7 +181,7 @@ public:
         }
         reserve_more(is_removed_, 1);
         rows_.resize_rows(rows_.rows() + 1);  // the last step that can fail
-        prepare<M>(vector, rows_.row(rows_.rows() - 1));
+        prepare<M>(vector, rows_.mutable_row(rows_.rows() - 1));
         is_removed_.push_back(0);
         ++live_;
         return static_cast<std::uint32_t>(id);
@@ -224,9 +223,7 @@ public:
         }
     }
 
-    [[nodiscard]] std::size_t memory_bytes() const noexcept {
-        return rows_.rows() * rows_.stride() * sizeof(float) + is_removed_.size();
-    }
+    [[nodiscard]] std::size_t memory_bytes() const noexcept { return rows_.memory_bytes() + is_removed_.size(); }
 
     /// What memory_bytes() would return for n vectors.
     [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t dimension, bool has_rows) {
@@ -241,7 +238,7 @@ public:
         const std::string metric(M::name);
         file.strings("metric", std::span(&metric, 1));
         if (has_rows_) {
-            file.matrix("vectors", rows_);
+            file.matrix("vectors", rows_.view());
         } else {
             file.value("dimension", std::uint64_t{dimension()});
         }
@@ -269,7 +266,7 @@ public:
             vectors.rows_ = Matrix<float>(0, dimension);
             return vectors;
         }
-        vectors.rows_ = file.template matrix<float>("vectors", vectors.count());
+        vectors.rows_ = file.template copy_on_write_matrix<float>("vectors", vectors.count());
         for (std::size_t i = 0; i < vectors.count(); ++i) {
             const std::span<const float> row = vectors.rows_.row(i);
             file.check(defect_of<M>(row) == nullptr, "vectors",
@@ -281,7 +278,7 @@ public:
     }
 
 private:
-    Matrix<float> rows_;
+    CopyOnWriteMatrix<float> rows_;
     std::vector<std::uint8_t> is_removed_;
     std::size_t live_ = 0;
     bool has_rows_ = true;
