@@ -22,6 +22,7 @@
 #include <funnel/ann/import.hpp>
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/index_search.hpp>
+#include <funnel/ann/index_structure.hpp>
 #include <funnel/ann/int8_scan.hpp>
 #include <funnel/ann/ivf.hpp>
 #include <funnel/ann/ivf_lists.hpp>
@@ -37,6 +38,7 @@
 #include <funnel/ann/scan_ids.hpp>
 #include <funnel/ann/search_stats.hpp>
 #include <funnel/ann/select_best.hpp>
+#include <funnel/ann/shard_filter.hpp>
 #include <funnel/ann/sharded.hpp>
 #include <funnel/ann/snapshot.hpp>
 #include <funnel/ann/tune.hpp>
@@ -78,6 +80,7 @@
 #include <funnel/cf/similarity.hpp>
 #include <funnel/cf/sparse_weights.hpp>
 #include <funnel/core/config.hpp>
+#include <funnel/core/copy_on_write_matrix.hpp>
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
@@ -140,6 +143,7 @@
 #include <funnel/io/json_nodes.hpp>
 #include <funnel/io/json_text.hpp>
 #include <funnel/io/little_endian.hpp>
+#include <funnel/io/mapped_file.hpp>
 #include <funnel/io/npy.hpp>
 #include <funnel/io/npy_header.hpp>
 #include <funnel/io/npz.hpp>

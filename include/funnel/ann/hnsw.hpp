@@ -168,6 +168,8 @@ public:
         return detail::scan<M, Backend>(query, vectors.rows(), eligible, out).size();
     }
 
+    void own() { graph_.own(); }
+
     // Adds the last vector. Rolls a partial insertion back.
     void append(const Vectors<M>& vectors) {
         const std::size_t before = vectors.count() - 1;

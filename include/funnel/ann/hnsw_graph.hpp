@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/ann/vectors.hpp>
+#include <funnel/core/copy_on_write_matrix.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
@@ -34,15 +35,11 @@ public:
 
     /// Creates nodes of the given levels, without links.
     HNSWGraph(std::size_t M, std::vector<std::uint8_t> levels)
-        : base_(levels.size(), 2 * M), levels_(std::move(levels)), M_(M) {
-        upper_start_.reserve(size());
-        std::size_t upper_size = 0;
+        : base_(Matrix<std::uint32_t>(levels.size(), 2 * M)), levels_(std::move(levels)), M_(M) {
+        upper_.assign(set_upper_starts(), no_node);
         for (std::uint32_t node = 0; node < size(); ++node) {
-            upper_start_.push_back(upper_size);
-            upper_size += level(node) * M_;
-            std::fill(base_.row(node).begin(), base_.row(node).end(), no_node);
+            std::ranges::fill(base_.mutable_row(node), no_node);
         }
-        upper_.assign(upper_size, no_node);
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return levels_.size(); }
@@ -59,9 +56,10 @@ public:
         FUNNEL_ASSERT(node < size() && level <= this->level(node));
         return level == 0 ? base_.row(node) : std::span(upper_.data() + upper_position(node, level), M_);
     }
+    /// Writable ones, after own().
     [[nodiscard]] std::span<std::uint32_t> slots(std::uint32_t node, std::size_t level) noexcept FUNNEL_LIFETIMEBOUND {
         FUNNEL_ASSERT(node < size() && level <= this->level(node));
-        return level == 0 ? base_.row(node) : std::span(upper_.data() + upper_position(node, level), M_);
+        return level == 0 ? base_.mutable_row(node) : std::span(upper_.data() + upper_position(node, level), M_);
     }
 
     [[nodiscard]] std::span<const std::uint32_t> links(std::uint32_t node,
@@ -106,6 +104,9 @@ public:
         return levels;
     }
 
+    /// Copies links that are mapped from a file, so that the graph can change. On failure nothing has changed.
+    void own() { base_.own(); }
+
     /// Adds a node without links and returns its id. On failure nothing has changed.
     std::uint32_t append(std::size_t level) {
         const auto node = static_cast<std::uint32_t>(size());
@@ -113,7 +114,7 @@ public:
         reserve_more(upper_, level * M_);
         reserve_more(levels_, 1);
         base_.resize_rows(node + std::size_t{1});  // the last step that can fail
-        std::fill(base_.row(node).begin(), base_.row(node).end(), no_node);
+        std::ranges::fill(base_.mutable_row(node), no_node);
         upper_start_.push_back(upper_.size());
         upper_.resize(upper_.size() + level * M_, no_node);
         levels_.push_back(static_cast<std::uint8_t>(level));
@@ -182,7 +183,7 @@ public:
     }
 
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
-        return base_.rows() * base_.stride() * sizeof(std::uint32_t) + upper_.size() * sizeof(std::uint32_t) +
+        return base_.memory_bytes() + upper_.size() * sizeof(std::uint32_t) +
                upper_start_.size() * sizeof(std::size_t) + levels_.size();
     }
 
@@ -193,7 +194,7 @@ public:
         file.value("entry", entry_);
         file.value("root", root_);
         file.array("levels", levels_);
-        file.matrix("links", base_);
+        file.matrix("links", base_.view());
         file.array("upper_links", upper_);
     }
 
@@ -210,32 +211,48 @@ public:
             file.check(level <= max_level, "levels", "must be at most 31");
             upper_size += level * M;
         }
-        // Read these before allocating the graph: a file that states large sizes but does not hold the data fails here.
-        auto upper = file.template array<std::uint32_t>("upper_links", upper_size);
-        auto base = file.template matrix<std::uint32_t>("links", nodes, 2 * M);
-        HNSWGraph graph(M, std::move(levels));
-        graph.upper_ = std::move(upper);
-        graph.base_ = std::move(base);
+        HNSWGraph graph;
+        graph.upper_ = file.template array<std::uint32_t>("upper_links", upper_size);
+        graph.base_ = file.template copy_on_write_matrix<std::uint32_t>("links", nodes, 2 * M);
+        graph.levels_ = std::move(levels);
+        graph.M_ = M;
+        graph.set_upper_starts();
         graph.entry_ = file.template value<std::uint32_t>("entry");
         graph.root_ = file.template value<std::uint32_t>("root");
-        if (nodes == 0) {
-            return graph;
+        if (nodes > 0) {
+            graph.check(file, is_copy);
         }
+        return graph;
+    }
 
-        file.check(graph.root_ < nodes, "root", "must be below the number of vectors");
-        file.check(graph.entry_ < nodes, "entry", "must be below the number of vectors");
-        file.check(is_copy.empty() || (is_copy[graph.entry_] == 0 && is_copy[graph.root_] == 0), "entry",
+private:
+    // Where the lists of each node begin in upper_; returns its size.
+    std::size_t set_upper_starts() {
+        upper_start_.reserve(size());
+        std::size_t upper_size = 0;
+        for (std::uint32_t node = 0; node < size(); ++node) {
+            upper_start_.push_back(upper_size);
+            upper_size += level(node) * M_;
+        }
+        return upper_size;
+    }
+
+    template <class Reader>
+    void check(const Reader& file, std::span<const std::uint8_t> is_copy) const {
+        file.check(root_ < size(), "root", "must be below the number of vectors");
+        file.check(entry_ < size(), "entry", "must be below the number of vectors");
+        file.check(is_copy.empty() || (is_copy[entry_] == 0 && is_copy[root_] == 0), "entry",
                    "must not be a copy, and neither must the root");
-        file.check(graph.levels_[graph.entry_] == *std::max_element(graph.levels_.begin(), graph.levels_.end()),
-                   "entry", "must be a node of the highest level");
-        for (std::uint32_t node = 0; node < nodes; ++node) {
-            for (std::size_t level = 0; level <= graph.level(node); ++level) {
+        file.check(levels_[entry_] == *std::max_element(levels_.begin(), levels_.end()), "entry",
+                   "must be a node of the highest level");
+        for (std::uint32_t node = 0; node < size(); ++node) {
+            for (std::size_t level = 0; level <= this->level(node); ++level) {
                 const char* section = level == 0 ? "links" : "upper_links";
-                const auto slots = graph.slots(node, level);
-                const auto links = graph.links(node, level);
+                const auto slots = this->slots(node, level);
+                const auto links = this->links(node, level);
                 for (const std::uint32_t link : links) {
-                    file.check(link < nodes && link != node, section, "must be ids of other vectors");
-                    file.check(graph.level(link) >= level, section, "must lead to nodes on the same level");
+                    file.check(link < size() && link != node, section, "must be ids of other vectors");
+                    file.check(this->level(link) >= level, section, "must lead to nodes on the same level");
                     file.check(is_copy.empty() || is_copy[link] == 0, section, "must not lead to copies");
                 }
                 file.check(std::all_of(slots.begin() + static_cast<std::ptrdiff_t>(links.size()), slots.end(),
@@ -243,20 +260,18 @@ public:
                            section, "must come before the unused slots of their list");
             }
         }
-        const auto parents = graph.spanning_tree();
-        for (std::uint32_t node = 0; node < nodes; ++node) {
+        const auto parents = spanning_tree();
+        for (std::uint32_t node = 0; node < size(); ++node) {
             const bool is_node = is_copy.empty() || is_copy[node] == 0;
             file.check(is_node == (parents[node] != no_node), "links", "must make every node reachable from the root");
         }
-        return graph;
     }
 
-private:
     [[nodiscard]] std::size_t upper_position(std::uint32_t node, std::size_t level) const noexcept {
         return upper_start_[node] + (level - 1) * M_;
     }
 
-    Matrix<std::uint32_t> base_;  // links of level 0; each row starts at a cache line
+    CopyOnWriteMatrix<std::uint32_t> base_;  // links of level 0
     std::vector<std::uint32_t> upper_;
     std::vector<std::size_t> upper_start_;  // per node, the start of its lists in upper_
     std::vector<std::uint8_t> levels_;

@@ -15,6 +15,7 @@
 #include <funnel/core/top_k.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/io/graph_file.hpp>
+#include <funnel/io/mapped_file.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -262,7 +263,11 @@ public:
     /// Errors    as build, and InvalidArgument if the dimension differs; on any failure the index is unchanged
     std::uint32_t add(std::span<const float> vector) {
         const std::uint32_t id = vectors_.append(vector, Structure::names.add);
-        if (const auto error = funnel::detail::exception_of([&] { structure_.append(vectors_); })) {
+        const auto append = [&] {
+            own();
+            structure_.append(vectors_);
+        };
+        if (const auto error = funnel::detail::exception_of(append)) {
             vectors_.keep_first(id);
             std::rethrow_exception(error);
         }
@@ -292,6 +297,7 @@ public:
         vectors_.check(vector, "the vector", Structure::names.replace);
         std::vector<float> prepared(vector.size());  // `vector` may be one of the index itself
         detail::prepare<Metric>(vector, prepared);
+        own();
         structure_.replace(id, prepared, vectors_);
     }
 
@@ -305,6 +311,19 @@ public:
     /// Errors    IOError; CorruptData if the file is damaged or was saved under another metric
     [[nodiscard]] static Index load(const std::string& path) {
         return read(io::ContainerReader(path, Structure::kind, Structure::layout_version));
+    }
+
+    /// Loads an index whose vectors, and the links of an HNSW graph on level 0, stay in the file: they are mapped into
+    /// memory (io::MappedFile), and all processes that map the file share them. Codes, lists and all else are loaded.
+    ///
+    /// All of load()'s checks hold. From then on nobody may write into the file or truncate it: a search would read what
+    /// was not checked, or end the process. save() is safe, also to the same path: it replaces the file, and the index
+    /// keeps the old one. The first add() or replace() copies what is mapped, and lets go of the file.
+    ///
+    /// Cost      one pass over the file, and the checks;  memory_bytes() does not count what is mapped
+    /// Errors    as load
+    [[nodiscard]] static Index map(const std::string& path) {
+        return read(io::ContainerReader(io::MappedFile(path), Structure::kind, Structure::layout_version));
     }
 
     /// The sections of save and load, for a file that holds more. The index must outlive the call of file.save.
@@ -333,6 +352,14 @@ private:
     static constexpr bool can_drop_rows = requires(const BuildOptions& options) { Structure::keeps_rows(options); };
 
     Index() = default;
+
+    // Copies what is mapped from a file, so that it can change.
+    void own() {
+        vectors_.own();
+        if constexpr (requires { structure_.own(); }) {
+            structure_.own();
+        }
+    }
 
     void drop_rows_if_unused() {
         if constexpr (can_drop_rows) {

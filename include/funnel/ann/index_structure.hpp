@@ -29,6 +29,7 @@ namespace ann::detail {
 // and, if it is worth it:
 //
 //     remove(id)                             forgets a vector that has just been removed; noexcept
+//     own()                                  copies what is mapped from a file; called before append and replace
 //     S::keeps_rows(options)                 false if the structure needs no vectors of floats
 //     find_batch(queries, vectors, options, eligible, share, scratch, results)
 //                                            find (of an exact structure: scan) for up to batch_grain queries at once;

@@ -11,6 +11,7 @@
 #include <funnel/core/scored.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/io/little_endian.hpp>
+#include <funnel/io/mapped_file.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -212,7 +213,22 @@ public:
 
     /// Errors    IOError; CorruptData if the file is damaged, or was saved with another index, metric or type of keys
     [[nodiscard]] static Keyed load(const std::string& path) {
-        const io::ContainerReader file(path, kind, layout_version);
+        return read(io::ContainerReader(path, kind, layout_version));
+    }
+
+    /// As load, but what Index::map maps stays in the file: see there. Keys are loaded.
+    [[nodiscard]] static Keyed map(const std::string& path) {
+        return read(io::ContainerReader(io::MappedFile(path), kind, layout_version));
+    }
+
+private:
+    using Table = funnel::detail::NumberTable;
+    using FreeIds = std::priority_queue<std::uint32_t, std::vector<std::uint32_t>, std::greater<>>;  // smallest first
+
+    Keyed(Index index, std::vector<Key> keys, Table table) noexcept
+        : index_(std::move(index)), keys_(std::move(keys)), table_(std::move(table)) {}
+
+    [[nodiscard]] static Keyed read(const io::ContainerReader& file) {
         const std::string inside = file.strings("index", 1)[0];
         const std::string expected(Index::file_kind);
         file.check(inside == expected, "index", "expected " + expected + ", found " + inside);
@@ -238,13 +254,6 @@ public:
         loaded.free_ = std::move(free);
         return loaded;
     }
-
-private:
-    using Table = funnel::detail::NumberTable;
-    using FreeIds = std::priority_queue<std::uint32_t, std::vector<std::uint32_t>, std::greater<>>;  // smallest first
-
-    Keyed(Index index, std::vector<Key> keys, Table table) noexcept
-        : index_(std::move(index)), keys_(std::move(keys)), table_(std::move(table)) {}
 
     [[nodiscard]] static std::uint64_t hash(std::uint64_t seed, KeyView key) noexcept {
         if constexpr (std::same_as<Key, std::string>) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/config.hpp>
+#include <funnel/core/copy_on_write_matrix.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/io/container_format.hpp>
 
@@ -49,6 +50,11 @@ public:
     [[nodiscard]] Matrix<T> matrix(std::string_view name, io::detail::ExpectedCount rows = {},
                                    io::detail::ExpectedCount cols = {}) const {
         return file_->template matrix<T>(full(name), rows, cols);
+    }
+    template <class T>
+    [[nodiscard]] CopyOnWriteMatrix<T> copy_on_write_matrix(std::string_view name, io::detail::ExpectedCount rows = {},
+                                                            io::detail::ExpectedCount cols = {}) const {
+        return file_->template copy_on_write_matrix<T>(full(name), rows, cols);
     }
     [[nodiscard]] std::vector<std::string> strings(std::string_view name, io::detail::ExpectedCount count = {}) const {
         return file_->strings(full(name), count);

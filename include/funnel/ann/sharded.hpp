@@ -3,6 +3,7 @@
 
 #include <funnel/ann/filters.hpp>
 #include <funnel/ann/prefixed_sections.hpp>
+#include <funnel/ann/shard_filter.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
@@ -12,6 +13,7 @@
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/io/container.hpp>
+#include <funnel/io/mapped_file.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -26,47 +28,6 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann {
-
-namespace detail {
-
-/// A filter of all ids, asked for those of one shard.
-template <class F>
-class ShardFilter {
-public:
-    ShardFilter(const F& filter FUNNEL_LIFETIMEBOUND, std::size_t shards, std::size_t shard) noexcept
-        : filter_(&filter), shards_(static_cast<std::uint32_t>(shards)), shard_(static_cast<std::uint32_t>(shard)) {}
-
-    [[nodiscard]] bool operator()(std::uint32_t id) const noexcept(is_nothrow_filter<F>) {
-        return (*filter_)(id * shards_ + shard_);
-    }
-
-    [[nodiscard]] std::size_t count() const noexcept
-        requires is_bitmap<F>
-    {
-        return filter_->count() / shards_;
-    }
-
-    template <class Visit>
-    friend void for_each_id(const ShardFilter& filter, std::size_t count, const Visit& visit) {
-        for_each_id(*filter.filter_, count * filter.shards_, [&](std::uint32_t id) {
-            if (id % filter.shards_ == filter.shard_) {
-                visit(id / filter.shards_);
-            }
-        });
-    }
-
-private:
-    const F* filter_;
-    std::uint32_t shards_;
-    std::uint32_t shard_;
-};
-
-template <class F>
-inline constexpr bool is_id_list<ShardFilter<F>> = is_id_list<F>;
-template <class F>
-inline constexpr bool is_bitmap<ShardFilter<F>> = is_bitmap<F>;
-
-}  // namespace detail
 
 /// Several indexes that answer as one. Vector id is number id / S of shard id % S, so that all shards grow evenly.
 ///
@@ -274,6 +235,11 @@ public:
     /// Errors    IOError; CorruptData if the file is damaged, or of another index or metric
     [[nodiscard]] static Sharded load(const std::string& path) {
         return read(io::ContainerReader(path, kind, layout_version));
+    }
+
+    /// As load, but what Index::map maps stays in the file: see there.
+    [[nodiscard]] static Sharded map(const std::string& path) {
+        return read(io::ContainerReader(io::MappedFile(path), kind, layout_version));
     }
 
     /// The sections of save and load, as Index::write.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/copy_on_write_matrix.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
@@ -136,7 +137,7 @@ public:
     Vectors() = default;
 
     Vectors(MatrixView<const float> vectors, const char* function)
-        : rows_(vectors.rows(), vectors.cols()), live_(vectors.rows()) {
+        : rows_(Matrix<float>(vectors.rows(), vectors.cols())), live_(vectors.rows()) {
         if (vectors.rows() > 0 && vectors.cols() == 0) {
             raise<InvalidArgument>(std::string(function) + ": vectors must have at least one column");
         }
@@ -146,7 +147,7 @@ public:
         is_removed_.assign(vectors.rows(), 0);
         check_rows<M>(vectors, function);
         for (std::size_t i = 0; i < vectors.rows(); ++i) {
-            prepare<M>(vectors.row(i), rows_.row(i));
+            prepare<M>(vectors.row(i), rows_.mutable_row(i));
         }
     }
 
@@ -162,8 +163,7 @@ public:
 
     /// Gives the rows back. From here on, a vector that is added is kept until the next call.
     void drop_rows() {
-        Matrix<float> none(0, dimension());
-        std::swap(rows_, none);
+        rows_ = Matrix<float>(0, dimension());
         has_rows_ = false;
     }
 
@@ -180,8 +180,7 @@ public:
             raise<InvalidArgument>(std::string(function) + ": the vector must have at least one element");
         }
         const std::less<> before;  // of pointers, also into different arrays
-        if (rows_.rows() > 0 && !before(vector.data(), rows_.row(0).data()) &&
-            !before(rows_.padded_row(rows_.rows() - 1).data(), vector.data())) {
+        if (rows_.rows() > 0 && !before(vector.data(), rows_.row(0).data()) && !before(last().data(), vector.data())) {
             return append(std::vector<float>(vector.begin(), vector.end()), function);  // own rows may move
         }
         const std::size_t id = count();
@@ -190,7 +189,7 @@ public:
         }
         reserve_more(is_removed_, 1);
         rows_.resize_rows(rows_.rows() + 1);  // the last step that can fail
-        prepare<M>(vector, rows_.row(rows_.rows() - 1));
+        prepare<M>(vector, rows_.mutable_row(rows_.rows() - 1));
         is_removed_.push_back(0);
         ++live_;
         return static_cast<std::uint32_t>(id);
@@ -204,10 +203,13 @@ public:
         rows_.resize_rows(has_rows_ ? std::min(count, rows_.rows()) : 0);
     }
 
-    /// Gives an id, below count() (not checked), a prepared vector. It is live from here on.
+    /// Copies rows that are mapped from a file, so that they can change. On failure nothing has changed.
+    void own() { rows_.own(); }
+
+    /// Gives an id, below count() (not checked), a prepared vector. It is live from here on. Call own() first.
     void set(std::uint32_t id, std::span<const float> prepared) noexcept {
         if (has_rows_) {
-            std::copy(prepared.begin(), prepared.end(), rows_.row(id).begin());
+            std::copy(prepared.begin(), prepared.end(), rows_.mutable_row(id).begin());
         }
         live_ += is_live(id) ? 0U : 1U;
         is_removed_[id] = 0;
@@ -246,9 +248,7 @@ public:
         }
     }
 
-    [[nodiscard]] std::size_t memory_bytes() const noexcept {
-        return rows_.rows() * rows_.stride() * sizeof(float) + is_removed_.size();
-    }
+    [[nodiscard]] std::size_t memory_bytes() const noexcept { return rows_.memory_bytes() + is_removed_.size(); }
 
     /// What memory_bytes() would return for n vectors.
     [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t dimension, bool has_rows) {
@@ -263,7 +263,7 @@ public:
         const std::string metric(M::name);
         file.strings("metric", std::span(&metric, 1));
         if (has_rows_) {
-            file.matrix("vectors", rows_);
+            file.matrix("vectors", rows_.view());
         } else {
             file.value("dimension", std::uint64_t{dimension()});
         }
@@ -291,7 +291,7 @@ public:
             vectors.rows_ = Matrix<float>(0, dimension);
             return vectors;
         }
-        vectors.rows_ = file.template matrix<float>("vectors", vectors.count());
+        vectors.rows_ = file.template copy_on_write_matrix<float>("vectors", vectors.count());
         for (std::size_t i = 0; i < vectors.count(); ++i) {
             const std::span<const float> row = vectors.rows_.row(i);
             file.check(defect_of<M>(row) == nullptr, "vectors",
@@ -303,7 +303,7 @@ public:
     }
 
 private:
-    Matrix<float> rows_;
+    CopyOnWriteMatrix<float> rows_;
     std::vector<std::uint8_t> is_removed_;
     std::size_t live_ = 0;
     bool has_rows_ = true;

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/copy_on_write_matrix.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
 #include <funnel/io/byte_reader.hpp>
 #include <funnel/io/container_format.hpp>
 #include <funnel/io/container_table.hpp>
 #include <funnel/io/file.hpp>
 #include <funnel/io/little_endian.hpp>
+#include <funnel/io/mapped_file.hpp>
 #include <funnel/io/recognise.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,7 +39,8 @@ namespace io {
 /// caller must check() the meaning of the contents, for example that ids are below a count. Sections that are not
 /// requested are ignored.
 ///
-/// Cost      reads the file once into memory; each returned section is a copy
+/// Cost      reads the file once, into memory unless it is mapped; each returned section is a copy, except rows that
+///           copy_on_write_matrix() returns of a mapped file
 /// Errors    IOError if the file cannot be read;  CorruptData, with the place, what was expected and what was found, if
 ///           the file is corrupt, of another kind or from a newer version, or has no such section of that type and size
 class ContainerReader {
@@ -42,6 +48,14 @@ public:
     /// layout_version is the newest version that the caller can read; see the member function of that name.
     ContainerReader(const std::string& path, std::string_view kind, std::uint32_t layout_version)
         : file_(read_file(path)), bytes_(file_), source_(path) {
+        open(kind, layout_version);
+    }
+
+    /// Reads from a mapped file. A copy of its checked bytes is made only of the sections that are returned as copies.
+    ContainerReader(MappedFile file, std::string_view kind, std::uint32_t layout_version)
+        : mapped_(std::make_shared<const MappedFile>(std::move(file))),
+          bytes_(mapped_->bytes()),
+          source_(mapped_->path()) {
         open(kind, layout_version);
     }
 
@@ -89,16 +103,29 @@ public:
     template <Number T>
     [[nodiscard]] Matrix<T> matrix(std::string_view name, detail::ExpectedCount expected_rows = {},
                                    detail::ExpectedCount expected_cols = {}) const {
-        const Section& section = section_of(name, detail::element_type_of<T>(), sizeof(T), {});
+        const Section& section = rows_of(name, detail::element_type_of<T>(), sizeof(T), expected_rows, expected_cols);
         const std::size_t cols = section.columns;
-        const std::size_t rows = cols == 0 ? 0 : section.bytes.size() / sizeof(T) / cols;
-        expect_count(section, rows, expected_rows, "rows");
-        expect_count(section, cols, expected_cols, "columns");
-        Matrix<T> numbers(rows, cols);
-        for (std::size_t i = 0; i < rows; ++i) {
+        Matrix<T> numbers(cols == 0 ? 0 : section.bytes.size() / sizeof(T) / cols, cols);
+        for (std::size_t i = 0; i < numbers.rows(); ++i) {
             load_numbers<T>(section.bytes.subspan(i * cols * sizeof(T)), numbers.row(i));
         }
         return numbers;
+    }
+
+    /// As matrix(). The rows of a mapped file are not copied: the result keeps the file mapped. Each row starts where
+    /// the one before ends, without padding.
+    template <Number T>
+    [[nodiscard]] CopyOnWriteMatrix<T> copy_on_write_matrix(std::string_view name,
+                                                            detail::ExpectedCount expected_rows = {},
+                                                            detail::ExpectedCount expected_cols = {}) const {
+        if (mapped_ == nullptr || std::endian::native != std::endian::little) {
+            return matrix<T>(name, expected_rows, expected_cols);
+        }
+        const Section& section = rows_of(name, detail::element_type_of<T>(), sizeof(T), expected_rows, expected_cols);
+        // Sections and mapped files start at multiples of 64 bytes.
+        const std::span numbers(reinterpret_cast<const T*>(section.bytes.data()), section.bytes.size() / sizeof(T));
+        const std::size_t cols = section.columns;
+        return {MatrixView<const T>(numbers, cols == 0 ? 0 : numbers.size() / cols, cols), mapped_};
     }
 
     /// Reads a section of strings, of any count or exactly the expected one.
@@ -175,6 +202,16 @@ private:
         return section;
     }
 
+    [[nodiscard]] const Section& rows_of(std::string_view name, detail::ElementType type, std::size_t size,
+                                         detail::ExpectedCount expected_rows,
+                                         detail::ExpectedCount expected_cols) const {
+        const Section& section = section_of(name, type, size, {});
+        const std::uint64_t rows = section.columns == 0 ? 0 : section.length / size / section.columns;
+        expect_count(section, rows, expected_rows, "rows");
+        expect_count(section, section.columns, expected_cols, "columns");
+        return section;
+    }
+
     void expect_type(const Section& section, detail::ElementType type) const {
         if (section.type != static_cast<std::uint32_t>(type)) {
             const std::string expected = detail::element_type_name(static_cast<std::uint32_t>(type));
@@ -192,7 +229,8 @@ private:
 
     void open(std::string_view kind, std::uint32_t layout_version);
 
-    std::vector<std::byte> file_;  // empty if the bytes belong to the caller
+    std::vector<std::byte> file_;  // empty if the file is mapped, or the bytes belong to the caller
+    std::shared_ptr<const MappedFile> mapped_;
     std::span<const std::byte> bytes_;
     std::string source_;
     std::uint32_t version_ = 0;

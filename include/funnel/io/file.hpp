@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -29,6 +30,32 @@ struct ReadFileOptions {
     std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max();  ///< larger files are rejected unread
 };
 
+namespace detail {
+
+struct RegularFile {
+    FileDescriptor descriptor;
+    std::uint64_t size;
+};
+
+// Opens a file for reading.
+[[nodiscard]] inline RegularFile open_regular_file(const std::string& path) {
+    // O_NONBLOCK: opening a pipe must fail instead of waiting for a writer. It has no effect on regular files.
+    FileDescriptor file(uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+    if (!file.is_open()) {
+        raise_io_error(path, "cannot open", errno);
+    }
+    struct stat status{};
+    if (::fstat(file.get(), &status) != 0) {
+        raise_io_error(path, "cannot read its size", errno);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        raise<IOError>(path + (S_ISDIR(status.st_mode) ? ": is a directory" : ": is not a regular file"));
+    }
+    return {std::move(file), static_cast<std::uint64_t>(status.st_size)};
+}
+
+}  // namespace detail
+
 /// Reads all bytes of a regular file.
 ///
 /// Errors    IOError, with the path and the reason, if the file is missing, not a regular file, not readable, larger
@@ -36,20 +63,8 @@ struct ReadFileOptions {
 template <class Bytes = std::vector<std::byte>>
     requires(sizeof(typename Bytes::value_type) == 1)
 [[nodiscard]] Bytes read_file(const std::string& path, const ReadFileOptions& options = {}) {
-    // O_NONBLOCK: opening a pipe must fail instead of waiting for a writer. It has no effect on regular files.
-    const detail::FileDescriptor file(
-        detail::uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
-    if (!file.is_open()) {
-        detail::raise_io_error(path, "cannot open", errno);
-    }
-    struct stat status{};
-    if (::fstat(file.get(), &status) != 0) {
-        detail::raise_io_error(path, "cannot read its size", errno);
-    }
-    if (!S_ISREG(status.st_mode)) {
-        raise<IOError>(path + (S_ISDIR(status.st_mode) ? ": is a directory" : ": is not a regular file"));
-    }
-    const auto size = static_cast<std::uint64_t>(status.st_size);
+    const detail::RegularFile file = detail::open_regular_file(path);
+    const std::uint64_t size = file.size;
     if (size > options.max_bytes) {
         raise<IOError>(path + ": has " + std::to_string(size) + " bytes, at most " + std::to_string(options.max_bytes) +
                        " are allowed");
@@ -65,8 +80,8 @@ template <class Bytes = std::vector<std::byte>>
     while (true) {
         const std::size_t rest = bytes.size() - done;
         const ssize_t count = detail::uninterrupted([&] {
-            return rest == 0 ? ::read(file.get(), &beyond, 1)
-                             : ::read(file.get(), bytes.data() + done, std::min(rest, max_block));
+            return rest == 0 ? ::read(file.descriptor.get(), &beyond, 1)
+                             : ::read(file.descriptor.get(), bytes.data() + done, std::min(rest, max_block));
         });
         if (count < 0) {
             detail::raise_io_error(path, "cannot read", errno);
