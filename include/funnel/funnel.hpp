@@ -7,6 +7,7 @@
 #include <funnel/ann/code_types.hpp>
 #include <funnel/ann/codes.hpp>
 #include <funnel/ann/codes_rows.hpp>
+#include <funnel/ann/concurrent.hpp>
 #include <funnel/ann/eligible.hpp>
 #include <funnel/ann/filters.hpp>
 #include <funnel/ann/flat.hpp>
@@ -17,11 +18,13 @@
 #include <funnel/ann/hnsw_import.hpp>
 #include <funnel/ann/hnsw_links.hpp>
 #include <funnel/ann/hnsw_query.hpp>
+#include <funnel/ann/hnsw_replace.hpp>
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/import.hpp>
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/index_search.hpp>
+#include <funnel/ann/index_structure.hpp>
 #include <funnel/ann/int8_scan.hpp>
 #include <funnel/ann/ivf.hpp>
 #include <funnel/ann/ivf_lists.hpp>

@@ -284,8 +284,7 @@ private:
 /// Codes     how lists store a copy of their vectors. F32: exactly. Int8: a byte per element and a scale per vector;
 ///           a search then scores refine * k candidates again, exactly
 ///
-/// See Index for the functions. remove() takes a vector out of its list, so that later searches are faster; its id is
-/// not reused. The lists do not change when vectors are added: build again after the data has changed its shape. An
+/// See Index for the functions. remove() takes a vector out of its list, so that later searches are faster. The lists do not change when vectors are added: build again after the data has changed its shape. An
 /// index that was built without vectors has one list.
 ///
 /// Cost      build: 14 rows_per_list lists^2 d + n lists d;  search: d (lists + n nprobe / lists);  memory: codes, and
