@@ -7,6 +7,7 @@
 #include <funnel/ann/code_types.hpp>
 #include <funnel/ann/codes.hpp>
 #include <funnel/ann/codes_rows.hpp>
+#include <funnel/ann/concurrent.hpp>
 #include <funnel/ann/eligible.hpp>
 #include <funnel/ann/filters.hpp>
 #include <funnel/ann/flat.hpp>
@@ -17,6 +18,7 @@
 #include <funnel/ann/hnsw_import.hpp>
 #include <funnel/ann/hnsw_links.hpp>
 #include <funnel/ann/hnsw_query.hpp>
+#include <funnel/ann/hnsw_replace.hpp>
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/import.hpp>

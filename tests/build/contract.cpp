@@ -2,6 +2,7 @@
 //
 // The public names and call shapes that programs outside of this repository rely on, each used as such a program uses
 // it. What this file does not compile is a broken promise: change the library, not the file.
+#include <funnel/ann/concurrent.hpp>
 #include <funnel/ann/filters.hpp>
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
@@ -360,6 +361,9 @@ TEST_CASE("contract: indexes") {
     auto keyed = Keyed<HNSW<Cosine>, std::int64_t>::build(keys, vectors, {.M = 8}, pool);
     keyed.replace(-20, query);
     CHECK(keyed.search(query, {.k = 1})[0].key == -20);
+    Concurrent<Flat<Cosine>> changing(Flat<Cosine>::build(vectors));
+    changing.replace(1U, query);
+    CHECK(changing.search(query).size() == 10);
     CHECK(Sharded<Flat<Cosine>>::build(vectors, 3, {}, pool).search(query, {.k = 3}, pool).size() == 3);
     Snapshot<HNSW<Cosine>> live(index);
     live.publish(HNSW<Cosine>::build(vectors));

@@ -193,9 +193,8 @@ public:
     void replace(std::uint32_t id, std::span<const float> vector, Vectors<M>& vectors) {
         const auto rows = vectors.rows();
         copies_.reserve_changes(rows);
-        if (parents_.size() != graph_.size()) {
-            parents_ = graph_.spanning_tree();
-        }
+        const bool has_tree = parents_.size() == graph_.size();
+        std::vector<std::uint32_t> tree = has_tree ? std::vector<std::uint32_t>() : graph_.spanning_tree();
         const std::uint32_t twin = copies_.node_of(rows, vector);  // the node of vectors that equal the new one
         const std::uint32_t old_node = copies_.node_of(rows, rows.row(id));
         if (twin == old_node) {
@@ -220,6 +219,9 @@ public:
         unlink.reserve(graph_);
         graph_.reserve_levels(level + graph_.level(old_node) + (twin == no_node ? 0 : graph_.level(twin)));
 
+        if (!has_tree) {
+            parents_ = std::move(tree);
+        }
         if (heir != no_node) {
             relabel_node(graph_, id, heir, parents_);
             for (Offer& offer : offers) {
@@ -359,8 +361,9 @@ private:
 /// Codes     F32, or Int8: searches score a copy of the vectors with one byte per element, which they read in less
 ///           time, and then the best ef of them exactly
 ///
-/// See Index for the functions. A removed vector stays in the graph. The first add() after build or load traverses all
-/// links once, and creates a table to find equal vectors, about 8 to 24 bytes per vector.
+/// See Index for the functions. A removed vector stays in the graph: searches pass through it. replace() takes the old
+/// vector out, and its neighbours link to each other in its place. The first add() or replace() after build or load
+/// traverses all links once, and creates a table to find equal vectors, about 8 to 24 bytes per vector.
 ///
 /// Cost      build: O(n log n) distances in practice;  memory 4 (d + 2 M) + about 14 bytes per vector, 4 more under
 ///           InnerProduct, with d and 2 M rounded up to a multiple of 16; Int8 adds d + 4 bytes, d rounded up to a

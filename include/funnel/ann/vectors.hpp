@@ -127,7 +127,7 @@ void check_rows(MatrixView<const float> vectors, const char* function) {
     }
 }
 
-/// The vectors of an index in prepared form, with a flag for removed ones. Ids are row numbers and are not reused.
+/// The vectors of an index in prepared form, with a flag for removed ones. Ids are row numbers.
 ///
 /// drop_rows() gives the memory of the vectors back, for an index whose structure has its own copy of them. After that,
 /// rows() is empty, except in a call of append of the structure.
