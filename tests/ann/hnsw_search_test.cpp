@@ -174,8 +174,8 @@ TEST_CASE("descend: goes on while a neighbour is better, ties to the smaller id"
     const Table table{{0.0F, 1.0F, 2.0F, 2.0F}, asked};
     WalkScratch scratch;
     scratch.reserve(graph, 1);
-    CHECK(descend(graph, 1, {0, 0.0F}, scratch, table) == Scored<>{2, 2.0F});
-    CHECK(descend(graph, 1, {3, 2.0F}, scratch, table) == Scored<>{3, 2.0F});
+    CHECK(descend(graph, 1, {0, 0.0F}, scratch, table, no_prefetch) == Scored<>{2, 2.0F});
+    CHECK(descend(graph, 1, {3, 2.0F}, scratch, table, no_prefetch) == Scored<>{3, 2.0F});
 }
 
 // A search that misses what a walk should have met scores all vectors instead: only here does a poor walk show.

@@ -49,7 +49,7 @@ void find_links(const HNSWGraph& graph, std::uint32_t node, std::size_t node_lev
     const std::size_t top = graph.top_level();
     const std::size_t highest = std::min(node_level, top);  // the node has links on this level and below
     for (std::size_t level = top; level > highest; --level) {
-        from = descend(graph, level, from, scratch.walk, score);
+        from = descend(graph, level, from, scratch.walk, score, prefetch);
     }
     for (std::size_t level = highest + 1; level-- > 0;) {
         walk_from(graph, from, level, ef, scratch.walk, score, prefetch);

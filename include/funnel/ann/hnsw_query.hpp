@@ -110,7 +110,7 @@ std::size_t find_in_graph(const HNSWGraph& graph, MatrixView<const float> rows,
     } else {
         Scored<> from = scored_by(score, graph.entry());
         for (std::size_t level = graph.top_level(); level > 0; --level) {
-            from = descend(graph, level, from, scratch, score);
+            from = descend(graph, level, from, scratch, score, prefetch);
         }
         walk_from(graph, from, 0, pool, scratch, score, prefetch);
     }

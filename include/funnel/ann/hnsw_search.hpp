@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace funnel {
@@ -158,19 +159,19 @@ public:
 
     void reset(std::size_t nodes) {
         for (std::size_t line = 0; line < is_used_.size(); ++line) {
-            if (is_used_[line] != 0) {
+            if (is_used_[line] == Flag::yes) {
                 lines_[line] = Line{};
-                is_used_[line] = 0;
+                is_used_[line] = Flag::no;
             }
         }
         lines_.resize(lines_of(nodes));
-        is_used_.resize(lines_of(nodes), 0);
+        is_used_.resize(lines_of(nodes), Flag::no);
     }
 
     /// Adds a node; true if it was not in the set.
     bool insert(std::uint32_t node) noexcept {
         FUNNEL_ASSERT(node / nodes_per_line < lines_.size());
-        is_used_[node / nodes_per_line] = 1;
+        is_used_[node / nodes_per_line] = Flag::yes;
         std::uint64_t& word = lines_[node / nodes_per_line].words[node / 64 % 8];
         const std::uint64_t bit = std::uint64_t{1} << (node % 64);
         const bool is_new = (word & bit) == 0;
@@ -182,13 +183,16 @@ private:
     struct alignas(64) Line {
         std::array<std::uint64_t, 8> words{};
     };
+    // A byte type of its own: after a write of std::uint8_t, which may alias anything, the caller's loop would load all
+    // its pointers again.
+    enum class Flag : std::uint8_t { no, yes };
     static constexpr std::size_t nodes_per_line = 512;
     static constexpr std::size_t lines_of(std::size_t nodes) noexcept {
         return (nodes + nodes_per_line - 1) / nodes_per_line;
     }
 
     std::vector<Line> lines_;
-    std::vector<std::uint8_t> is_used_;
+    std::vector<Flag> is_used_;
 };
 
 /// The pool size of walk_down on upper levels.
@@ -198,7 +202,8 @@ inline constexpr std::size_t walk_down_width = 4;
 struct WalkScratch {
     CandidatePool pool;
     VisitedSet visited;
-    std::vector<std::uint32_t> ids;  // neighbours of one node that were not visited before
+    std::vector<std::uint32_t> ids;       // neighbours of one node that were not visited before
+    std::vector<std::uint32_t> next_ids;  // those of the node after it
     std::vector<float> scores;
     std::vector<RankedNode> kept;  // those that the pool may keep
     std::vector<Scored<>> seeds;   // start nodes of walk_down on the next level
@@ -209,6 +214,7 @@ struct WalkScratch {
         pool.reserve(std::min(ef, graph.size()));
         visited.reserve(graph.size());
         ids.resize(graph.capacity(0));
+        next_ids.resize(graph.capacity(0));
         scores.resize(graph.capacity(0));
         kept.resize(graph.capacity(0));
         seeds.reserve(walk_down_width + 1);
@@ -229,11 +235,16 @@ template <class Score>
     return node;
 }
 
-/// Greedy search on one level: moves to the best neighbour until no neighbour is better.
-template <class Score>
-Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkScratch& scratch, const Score& score) {
+/// Greedy search on one level: moves to the best neighbour until no neighbour is better. For score and prefetch, see
+/// walk.
+template <class Score, class Prefetch>
+Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkScratch& scratch, const Score& score,
+                 const Prefetch& prefetch) {
     while (true) {
         const auto links = graph.links(from.id, level);
+        for (const std::uint32_t id : links) {
+            prefetch(id);
+        }
         const auto scores = std::span(scratch.scores).first(links.size());
         score(links, scores);
         ++scratch.stats.hops;
@@ -252,38 +263,40 @@ Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkS
 /// At the start, the pool holds the start nodes and `visited` contains them. At the end, the pool holds the best of all
 /// visited nodes.
 ///
+/// It runs one node ahead: it collects the neighbours of the next node, and starts to load their vectors, before it
+/// scores those of the node before. So the scores of one node are computed while memory delivers the vectors of the
+/// next. A node may therefore be expanded a step early, or although a neighbour would have pushed it out of the pool.
+///
 /// score(ids, out) fills out with the scores of the nodes; prefetch(id) may load the vector of a node into the cache.
 ///
 /// Source    Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
-///           small world graphs", TPAMI 2020 (algorithm 2)
+///           small world graphs", TPAMI 2020 (algorithm 2; there, a node is expanded after all before it are scored)
 template <class Score, class Prefetch>
 void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const Score& score,
           const Prefetch& prefetch) {
-    while (true) {
-        const std::uint32_t node = scratch.pool.expand_next();
-        if (node == no_node) {
-            return;
-        }
-        // Collect the neighbours, load all their vectors into the cache, then score them. Whether a neighbour is
-        // new cannot be predicted, so no branch depends on it.
-        std::size_t count = 0;
-        for (const std::uint32_t neighbour : graph.slots(node, level)) {
-            if (neighbour == no_node) {
-                break;
+    std::uint32_t* ids = scratch.ids.data();
+    std::uint32_t* next_ids = scratch.next_ids.data();
+    std::size_t count = 0;
+    do {
+        std::size_t next_count = 0;
+        if (const std::uint32_t node = scratch.pool.expand_next(); node != no_node) {
+            ++scratch.stats.hops;
+            // Whether a neighbour is new cannot be predicted, so no branch depends on it.
+            for (const std::uint32_t neighbour : graph.slots(node, level)) {
+                if (neighbour == no_node) {
+                    break;
+                }
+                next_ids[next_count] = neighbour;
+                next_count += scratch.visited.insert(neighbour) ? 1U : 0U;
             }
-            scratch.ids[count] = neighbour;
-            count += scratch.visited.insert(neighbour) ? 1U : 0U;
+            for (std::size_t i = 0; i < next_count; ++i) {
+                prefetch(next_ids[i]);
+            }
+            if (const std::uint32_t next = scratch.pool.next(); next != no_node) {
+                graph.prefetch_links(next, level);  // most probably expanded next
+            }
         }
-        const auto ids = std::span<const std::uint32_t>(scratch.ids).first(count);
-        for (const std::uint32_t id : ids) {
-            prefetch(id);
-        }
-        if (const std::uint32_t next = scratch.pool.next(); next != no_node) {
-            graph.prefetch_links(next, level);  // most probably expanded next
-        }
-        score(ids, std::span(scratch.scores).first(count));
-        ++scratch.stats.hops;
-
+        score(std::span<const std::uint32_t>(ids, count), std::span(scratch.scores).first(count));
         std::size_t kept = 0;
         for (std::size_t i = 0; i < count; ++i) {
             const RankedNode candidate(ids[i], scratch.scores[i]);
@@ -295,7 +308,9 @@ void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const
                 graph.prefetch_links(candidate.id(), level);
             }
         }
-    }
+        std::swap(ids, next_ids);
+        count = next_count;
+    } while (count > 0 || scratch.pool.next() != no_node);
 }
 
 /// Best-first search on one level from the node `entry`, which must be on that level; the graph must not be empty. On
