@@ -77,6 +77,8 @@ TEST_CASE("HNSW with codes: counts their bytes") {
     const Matrix<float> vectors = tastes(100, 24, 1);
     const std::size_t plain = HNSW<Cosine>::build(vectors).memory_bytes();
     CHECK(CodedHNSW<Cosine>::build(vectors).memory_bytes() == plain + 100 * (64 + 4) + 24 * 4);
+    CHECK(CodedHNSW<L2>::build(vectors).memory_bytes() ==
+          HNSW<L2>::build(vectors).memory_bytes() + 100 * (64 + 12) + 24 * 4);
     CHECK(CodedHNSW<Cosine>::memory_estimate(100, 24) == HNSW<Cosine>::memory_estimate(100, 24) + 100 * 68 + 24 * 4);
 }
 

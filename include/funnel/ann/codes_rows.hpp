@@ -2,10 +2,14 @@
 #pragma once
 
 #include <funnel/ann/code_types.hpp>
+#include <funnel/ann/int8_bound.hpp>
+#include <funnel/ann/int8_candidates.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/core/top_k.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/int8_rows.hpp>
 #include <funnel/kernels/one_to_many.hpp>
@@ -16,6 +20,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <numeric>
 #include <span>
 #include <utility>
 #include <vector>
@@ -74,6 +80,7 @@ public:
         quantise::Int8PreparedQuery codes;  // padded with zeros to the width of a row
         float step = 0.0F;
         float offset = 0.0F;
+        Int8Candidates<M, Backend> candidates;  // of an exact scan
     };
     static constexpr bool is_exact = false;
 
@@ -90,10 +97,12 @@ public:
         }
         reserve_more(scales_, 1);
         reserve_more(biases_, 1);
+        reserve_more(halves_, 1);
         codes_.resize_rows(rows.rows());  // the last step that can fail
         scales_.push_back(0.0F);
         if constexpr (is_l2) {
             biases_.push_back(0.0F);
+            halves_.push_back(0.0F);
         }
         encode(rows, rows.rows() - 1);
     }
@@ -103,6 +112,7 @@ public:
         codes_.resize_rows(std::min(count, codes_.rows()));
         scales_.resize(std::min(count, scales_.size()));
         biases_.resize(std::min(count, biases_.size()));
+        halves_.resize(std::min(count, halves_.size()));
     }
 
     /// Reserves memory, so that prepare does not allocate.
@@ -132,6 +142,54 @@ public:
             }
         }
     }
+
+    /// The nearest vectors that pass, exactly; as scan of scan.hpp. It does not allocate after reserve().
+    template <class Passes>
+    std::span<Scored<>> scan(std::span<const float> query, MatrixView<const float> rows, const Passes& passes,
+                             Query& prepared, std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) const {
+        constexpr std::size_t block = Int8Candidates<M, Backend>::block;
+        constexpr std::size_t group = 16;
+        TopK<> best(out);
+        prepare(query, prepared);
+        Int8Candidates<M, Backend>& candidates = prepared.candidates;
+        candidates.start({prepared.codes, query.size(), quantiser_.mean_length(), longest_, largest_error_},
+                         out.size());
+        const std::span<const std::int8_t, bytes> bytes_of_query(prepared.codes.bytes);
+        const float step = prepared.codes.step;
+        const float offset = candidates.bound().offset();
+        std::array<std::uint32_t, block> ids;
+        std::array<std::int32_t, block> dots{};
+        std::array<float, block> lefts;
+        for (std::size_t begin = 0; begin < rows.rows(); begin += block) {
+            const std::size_t size = std::min(block, rows.rows() - begin);
+            std::iota(ids.begin(), ids.end(), static_cast<std::uint32_t>(begin));
+            const auto some = std::span<const std::uint32_t>(ids).first(size);
+            kernels::int8_row_dots<Backend>(bytes_of_query, codes_.view(), some, std::span(dots).first(size));
+            for (std::size_t i = 0; i < size; ++i) {
+                lefts[i] = scales_[begin + i] * (step * static_cast<float>(dots[i]) + offset);
+                if constexpr (is_l2) {
+                    lefts[i] += halves_[begin + i];
+                }
+            }
+            std::fill(lefts.begin() + static_cast<std::ptrdiff_t>(size), lefts.end(),
+                      -std::numeric_limits<float>::infinity());
+            for (std::size_t i = 0; i < size; i += group) {
+                int reach = 0;  // most groups have none; this loop has no branch, so compilers vectorize it
+                for (std::size_t j = i; j < i + group; ++j) {
+                    reach |= lefts[j] < candidates.threshold() ? 0 : 1;
+                }
+                for (std::size_t j = i; reach != 0 && j < std::min(i + group, size); ++j) {
+                    if (!(lefts[j] < candidates.threshold())) {
+                        candidates.offer(ids[j], lefts[j], scales_[ids[j]], passes(ids[j]));
+                    }
+                }
+            }
+            candidates.end_block(query, rows, best);
+        }
+        candidates.finish(query, rows, best);
+        return best.finish();
+    }
+
     [[gnu::always_inline]] void prefetch(MatrixView<const float>, std::uint32_t id) const noexcept {
         prefetch_elements(codes_.row(id).data(), bytes == std::dynamic_extent ? codes_.cols() : bytes);
         __builtin_prefetch(scales_.data() + id);
@@ -142,10 +200,10 @@ public:
 
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
         return quantiser_.memory_bytes() + codes_.rows() * codes_.stride() +
-               (scales_.size() + biases_.size()) * sizeof(float);
+               (scales_.size() + biases_.size() + halves_.size()) * sizeof(float);
     }
     [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t dimension) noexcept {
-        return n * (padded(dimension) + (is_l2 ? 2 : 1) * sizeof(float)) + dimension * sizeof(float);
+        return n * (padded(dimension) + (is_l2 ? 3 : 1) * sizeof(float)) + dimension * sizeof(float);
     }
 
     /// A file has only the mean, and read() encodes the rows again: codes that are not in the file need no check.
@@ -170,7 +228,8 @@ private:
         : quantiser_(std::move(quantiser)),
           codes_(rows.rows(), padded(rows.cols())),
           scales_(rows.rows()),
-          biases_(is_l2 ? rows.rows() : 0) {
+          biases_(is_l2 ? rows.rows() : 0),
+          halves_(biases_.size()) {
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             encode(rows, i);
         }
@@ -183,13 +242,19 @@ private:
         if constexpr (is_l2) {
             const double length = double{terms.scale} * terms.byte_length;
             biases_[i] = static_cast<float>(-length * length);
+            halves_[i] = CodeRounding::up(-0.5 * terms.squares);
         }
+        longest_ = std::max(longest_, terms.byte_length);
+        largest_error_ = std::max(largest_error_, terms.error);
     }
 
     quantise::Int8Quantiser quantiser_;
     Matrix<std::uint8_t> codes_;
     std::vector<float> scales_;
-    std::vector<float> biases_;  // of L2: minus the squared length of the decoded vector
+    std::vector<float> biases_;   // of L2: minus the squared length of the decoded vector
+    std::vector<float> halves_;   // of L2: minus half of the squared length of the vector, rounded up
+    double longest_ = 0.0;        // at least as large as the length of the bytes of any vector
+    double largest_error_ = 0.0;  // and as its error, in units of its scale
 };
 
 }  // namespace ann::detail

@@ -68,7 +68,8 @@ template <class Structure>
 ///                                            than out has room for, the shell scans
 ///     scan(query, vectors, eligible, scratch, out)
 ///                                            the nearest eligible vectors, by scoring all of them
-///     prefers_scan(options, share)           whether scan costs less than find, if this share is eligible
+///     prefers_scan(options, share, cost)     whether a scan costs less than find, if this share is eligible and the
+///                                            scan costs as much per vector as reading this many vectors
 ///     reserve(scratch, options, excludes_any)  memory for find
 ///     append(vectors)                        vectors.last() is new; on failure the structure has not changed
 ///     S::accepts(options), S::reject(options, function)  search options that are out of range
@@ -79,6 +80,7 @@ template <class Structure>
 /// and, if it is worth it:
 ///
 ///     remove(id)                             forgets a vector that has just been removed; noexcept
+///     S::scans_codes                         true if scan reads int8 codes
 ///     S::keeps_rows(options)                 false if the structure needs no vectors of floats
 ///     find_batch(queries, vectors, options, eligible, share, scratch, results)
 ///                                            find (of an exact structure: scan) for up to batch_grain queries at once;
