@@ -116,7 +116,7 @@ TEST_CASE_TEMPLATE("Filtered search: costs little more than a scan, whatever pas
 }
 
 // The walk must end where it shows that a scan is cheaper.
-TEST_CASE("Filtered search: a walk that meets too few eligible vectors stops at a fifth of a scan") {
+TEST_CASE("Filtered search: a walk that meets too few eligible vectors stops at a sixth of a scan") {
     const auto vectors = tastes(20'000, 16, 1);
     const auto query = tastes(1, 16, 2);
     const auto index = HNSW<L2, 16, Int8>::build(vectors, {.M = 8, .ef_construction = 30});

@@ -60,7 +60,8 @@ public:
     }
 
     /// The share of the vectors that are eligible. A bitmap and a list know it, if as many of those that pass were
-    /// removed as of all; for another filter it is an estimate from a sample of 128. There must be vectors (not checked).
+    /// removed as of all; for another filter it is an estimate from a sample of 128. There must be vectors (not
+    /// checked).
     [[nodiscard]] double share() const noexcept(is_nothrow_filter<F>) {
         const auto count = static_cast<double>(vectors_->count());
         const double live = static_cast<double>(vectors_->live()) / count;

@@ -294,8 +294,8 @@ private:
 /// links once, and creates a table to find equal vectors, about 8 to 24 bytes per vector.
 ///
 /// Cost      build: O(n log n) distances in practice;  memory 4 (d + 2 M) + about 14 bytes per vector, 4 more under
-///           InnerProduct, with d and 2 M rounded up to a multiple of 16; Int8 adds d + 4 bytes, d rounded up to a
-///           multiple of 64;  search: about 15 ef distances
+///           InnerProduct, with d and 2 M rounded up to a multiple of 16; Int8 adds d + 4 bytes, under L2 d + 12, with
+///           d rounded up to a multiple of 64;  search: about 15 ef distances
 /// Source    Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
 ///           small world graphs", TPAMI 2020
 template <Metric M, std::size_t Dim = std::dynamic_extent, CodeType Codes = F32,

@@ -112,7 +112,7 @@ public:
     template <ItemFilter F>
     void find_some(MatrixView<const float> queries, const SearchOptions& options, const F& filter, Scratch& scratch,
                    std::span<std::vector<Scored<>>> results) const {
-        if constexpr (has_find_batch) {
+        if constexpr (has_find_batch && !is_id_list<F>) {
             const Eligible eligible(*vectors_, filter);
             if (options.k > 0 && vectors_->live() > 0) {
                 const double share = share_of(eligible);
@@ -134,6 +134,9 @@ private:
                  typename Structure::Scratch& scratch, std::span<std::vector<Scored<>>> results) {
             structure.find_batch(queries, vectors, options, all, 1.0, scratch, results);
         };
+
+    // The queries of a batch read the vectors together, unless fewer than this share are eligible.
+    static constexpr double few = 1.0 / 32.0;
 
     // Whether a structure has int8 codes that it scans.
     static constexpr bool has_codes = requires { requires Structure::scans_codes; };
@@ -157,7 +160,7 @@ private:
     template <class Passes>
     [[nodiscard]] bool scans(const Passes& eligible, const SearchOptions& options, double share) const {
         if constexpr (Structure::is_exact) {
-            return scans_by_ids<Passes>(share);  // else find_batch is a scan
+            return share < few && scans_by_ids<Passes>(share);  // else find_batch is a scan
         } else if (Passes::is_list && vectors_->has_rows()) {
             return true;
         } else {
