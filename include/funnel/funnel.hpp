@@ -25,6 +25,8 @@
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/index_search.hpp>
 #include <funnel/ann/index_structure.hpp>
+#include <funnel/ann/int8_bound.hpp>
+#include <funnel/ann/int8_candidates.hpp>
 #include <funnel/ann/int8_scan.hpp>
 #include <funnel/ann/ivf.hpp>
 #include <funnel/ann/ivf_lists.hpp>

@@ -209,6 +209,26 @@ TEST_CASE_TEMPLATE("Flat with int8 codes: filters, removed and added vectors, an
     }
 }
 
+TEST_CASE_TEMPLATE("Flat with int8 codes: more candidates than a search has room for", M, L2, InnerProduct, Cosine) {
+    for (const std::size_t kinds : {1U, 700U, 5000U}) {  // 1: all are copies; scores rise towards the end
+        Matrix<float> rows = normals(5000, 8, 3);
+        const Matrix<float> queries = normals(5, 8, 4);
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            const float towards = static_cast<float>(i % kinds) / static_cast<float>(kinds);
+            for (std::size_t j = 0; j < 8; ++j) {
+                rows(i, j) = kinds == 1 ? rows(0, j) : rows(i, j) * (1.0F - towards) + queries(0, j) * towards;
+            }
+        }
+        const auto exact = Exact<M>::build(rows);
+        const auto coded = Coded<M>::build(rows);
+        for (const std::size_t k : {1U, 100U, 300U, 1024U, 1025U, 4000U}) {
+            CAPTURE(kinds);
+            CAPTURE(k);
+            REQUIRE(coded.search_batch(queries, {.k = k}) == exact.search_batch(queries, {.k = k}));
+        }
+    }
+}
+
 TEST_CASE("Flat with int8 codes: a few vectors are scored, not all") {
     const auto coded = Coded<Cosine>::build(normals(20'000, 64, 1));
     const Matrix<float> query = normals(1, 64, 2);

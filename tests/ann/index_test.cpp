@@ -239,8 +239,8 @@ TEST_CASE("Index: a search whose filter passes no vector near the query walks li
         REQUIRE(graph.search(query, {.k = 10, .ef = 20}, filter, scratch, out) == 10);
         CHECK(out == exact.search(query, {.k = 10}, filter));
         CHECK(scratch.stats().scanned);
-        CHECK(scratch.stats().distances > 20'000);  // it did walk
-        CHECK(scratch.stats().distances < 20'450);
+        CHECK(scratch.stats().distances > 2000);  // it did walk
+        CHECK(scratch.stats().distances <= 2400);
 
         std::vector<std::uint64_t> half(words.size());
         for (std::uint32_t id = 0; id < 20'000; id += 2) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <funnel/ann/code_types.hpp>
+#include <funnel/ann/eligible.hpp>
 #include <funnel/ann/int8_bound.hpp>
+#include <funnel/ann/int8_candidates.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
@@ -72,7 +74,7 @@ public:
 
     static constexpr bool is_exact = true;
     static constexpr std::size_t block = 256;
-    static constexpr double cost = 1.0;
+    static constexpr double cost = 0.6;  // rows are read in order
 
     CodeSequence() = default;
     explicit CodeSequence(std::size_t dimension) : rows_(0, dimension) {}
@@ -136,12 +138,15 @@ class CodeSequence<Int8, M, Dim, Backend> {
     static constexpr bool is_l2 = std::same_as<typename M::Stored, kernels::L2>;
 
 public:
-    using Query = quantise::Int8PreparedQuery;
+    struct Query : quantise::Int8PreparedQuery {
+        Int8Candidates<M, Backend> candidates;  // of an exact scan
+    };
     using Quantiser = QuantiserFor<quantise::Int8Quantiser, M>;
 
     static constexpr bool is_exact = false;
     static constexpr std::size_t block = 256;
-    static constexpr double cost = 0.25;
+    static constexpr std::size_t tile = 4;  // queries per pass of the kernel
+    static constexpr double cost = code_cost;
 
     CodeSequence() = default;
     explicit CodeSequence(std::size_t dimension) : groups_(kernels::int8_groups(dimension)) {}
@@ -228,6 +233,28 @@ public:
             hit.score = factor * hit.score + constant;
         }
         return scan.count;
+    }
+
+    /// Offers the vectors in [begin, end) to the candidates of up to four queries, as part of an exact scan.
+    /// id_of(position) is the id of a vector.
+    template <class IdOf, class Passes>
+    void offer(std::span<Query> queries, std::size_t begin, std::size_t end, const IdOf& id_of,
+               const Passes& passes) const {
+        std::array<std::array<Scored<>, block>, tile> hits;
+        std::array<kernels::Int8Scan, tile> scans;
+        for (std::size_t q = 0; q < queries.size(); ++q) {
+            const auto& candidates = queries[q].candidates;
+            scans[q] = {queries[q].view(),      queries[q].step, candidates.bound().offset(),
+                        candidates.threshold(), hits[q],         0};
+        }
+        const kernels::Int8Vectors vectors = range(begin, end);
+        kernels::int8_scan<Backend>(vectors, std::span(scans).first(queries.size()));
+        for (std::size_t q = 0; q < queries.size(); ++q) {
+            for (const Scored<>& hit : std::span(hits[q]).first(scans[q].count)) {
+                const std::uint32_t id = id_of(begin + hit.id);
+                queries[q].candidates.offer(id, hit.score, vectors.scales[hit.id], passes(id));
+            }
+        }
     }
 
     /// The vectors in [begin, end), where begin is a multiple of 16 (not checked). Scale and bias of vector v are such

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <funnel/ann/code_types.hpp>
+#include <funnel/ann/int8_bound.hpp>
+#include <funnel/ann/int8_candidates.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/scored.hpp>
+#include <funnel/core/top_k.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/half_floats.hpp>
 #include <funnel/kernels/half_rows.hpp>
@@ -19,6 +23,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <numeric>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -46,13 +52,14 @@ struct RowCode<Int8> {
 
     struct Terms {
         float scale = 0.0F;
-        double squares = 0.0;  // of scale * code
+        double squares = 0.0;       // of scale * code
+        quantise::Int8Terms exact;  // for Int8Bound
     };
     static Terms encode(const Quantiser& quantiser, std::span<const float> row, std::span<Element> out) {
         const quantise::Int8Terms terms =
             quantiser.encode(row, [&](std::size_t j, int byte) { out[j] = static_cast<Element>(byte + 128); });
         const double length = double{terms.scale} * terms.byte_length;
-        return {terms.scale, length * length};
+        return {terms.scale, length * length, terms};
     }
     template <kernels::HostBackend Backend, std::size_t Width>
     [[gnu::always_inline]] static void multiply(std::span<const std::int8_t, Width> query,
@@ -134,12 +141,16 @@ class CodeRows {
     using Element = typename Code::Element;
 
 public:
+    static constexpr bool is_exact = false;
+    static constexpr bool has_scan = std::same_as<Codes, Int8>;
+
+    struct Nothing {};
     struct Query {
         typename Code::Query codes;
         float step = 0.0F;
         float offset = 0.0F;
+        std::conditional_t<has_scan, Int8Candidates<M, Backend>, Nothing> candidates;  // of scan()
     };
-    static constexpr bool is_exact = false;
 
     CodeRows() = default;
 
@@ -154,10 +165,14 @@ public:
         }
         reserve_more(scales_, 1);
         reserve_more(biases_, 1);
+        reserve_more(halves_, 1);
         codes_.resize_rows(rows.rows());  // the last step that can fail
         scales_.push_back(0.0F);
         if constexpr (is_l2) {
             biases_.push_back(0.0F);
+        }
+        if constexpr (is_l2 && has_scan) {
+            halves_.push_back(0.0F);
         }
         encode(rows.row(rows.rows() - 1), rows.rows() - 1);
     }
@@ -170,6 +185,7 @@ public:
         codes_.resize_rows(std::min(count, codes_.rows()));
         scales_.resize(std::min(count, scales_.size()));
         biases_.resize(std::min(count, biases_.size()));
+        halves_.resize(std::min(count, halves_.size()));
     }
 
     /// Reserves memory, so that prepare does not allocate.
@@ -201,6 +217,56 @@ public:
             }
         }
     }
+
+    /// The nearest vectors that pass, exactly; as scan of scan.hpp. It does not allocate after reserve().
+    template <class Passes>
+    std::span<Scored<>> scan(std::span<const float> query, MatrixView<const float> rows, const Passes& passes,
+                             Query& prepared, std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) const
+        requires has_scan
+    {
+        constexpr std::size_t block = Int8Candidates<M, Backend>::block;
+        constexpr std::size_t group = 16;
+        TopK<> best(out);
+        prepare(query, prepared);
+        Int8Candidates<M, Backend>& candidates = prepared.candidates;
+        candidates.start({prepared.codes, query.size(), quantiser_.mean_length(), longest_, largest_error_},
+                         out.size());
+        const std::span<const std::int8_t, width> bytes_of_query(prepared.codes.bytes);
+        const float step = prepared.codes.step;
+        const float offset = candidates.bound().offset();
+        std::array<std::uint32_t, block> ids;
+        std::array<std::int32_t, block> dots{};
+        std::array<float, block> lefts;
+        for (std::size_t begin = 0; begin < rows.rows(); begin += block) {
+            const std::size_t size = std::min(block, rows.rows() - begin);
+            std::iota(ids.begin(), ids.end(), static_cast<std::uint32_t>(begin));
+            const auto some = std::span<const std::uint32_t>(ids).first(size);
+            kernels::int8_row_dots<Backend>(bytes_of_query, codes_.view(), some, std::span(dots).first(size));
+            for (std::size_t i = 0; i < size; ++i) {
+                lefts[i] = scales_[begin + i] * (step * static_cast<float>(dots[i]) + offset);
+                if constexpr (is_l2) {
+                    lefts[i] += halves_[begin + i];
+                }
+            }
+            std::fill(lefts.begin() + static_cast<std::ptrdiff_t>(size), lefts.end(),
+                      -std::numeric_limits<float>::infinity());
+            for (std::size_t i = 0; i < size; i += group) {
+                int reach = 0;  // most groups have none; this loop has no branch, so compilers vectorize it
+                for (std::size_t j = i; j < i + group; ++j) {
+                    reach |= lefts[j] < candidates.threshold() ? 0 : 1;
+                }
+                for (std::size_t j = i; reach != 0 && j < std::min(i + group, size); ++j) {
+                    if (!(lefts[j] < candidates.threshold())) {
+                        candidates.offer(ids[j], lefts[j], scales_[ids[j]], passes(ids[j]));
+                    }
+                }
+            }
+            candidates.end_block(query, rows, best);
+        }
+        candidates.finish(query, rows, best);
+        return best.finish();
+    }
+
     [[gnu::always_inline]] void prefetch(MatrixView<const float>, std::uint32_t id) const noexcept {
         prefetch_elements(codes_.row(id).data(), width == std::dynamic_extent ? codes_.cols() : width);
         __builtin_prefetch(scales_.data() + id);
@@ -211,10 +277,11 @@ public:
 
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
         return quantiser_.memory_bytes() + codes_.rows() * codes_.stride() * sizeof(Element) +
-               (scales_.size() + biases_.size()) * sizeof(float);
+               (scales_.size() + biases_.size() + halves_.size()) * sizeof(float);
     }
     [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t dimension) noexcept {
-        return n * (padded(dimension) * sizeof(Element) + (is_l2 ? 2 : 1) * sizeof(float)) + dimension * sizeof(float);
+        constexpr std::size_t floats = !is_l2 ? 1 : has_scan ? 3 : 2;
+        return n * (padded(dimension) * sizeof(Element) + floats * sizeof(float)) + dimension * sizeof(float);
     }
 
     /// A file has only the mean, and read() encodes the rows again: codes that are not in the file need no check.
@@ -240,7 +307,8 @@ private:
         : quantiser_(std::move(quantiser)),
           codes_(rows.rows(), padded(rows.cols())),
           scales_(rows.rows()),
-          biases_(is_l2 ? rows.rows() : 0) {
+          biases_(is_l2 ? rows.rows() : 0),
+          halves_(has_scan ? biases_.size() : 0) {
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             encode(rows.row(i), i);
         }
@@ -252,12 +320,22 @@ private:
         if constexpr (is_l2) {
             biases_[i] = static_cast<float>(-terms.squares);
         }
+        if constexpr (has_scan) {
+            if constexpr (is_l2) {
+                halves_[i] = CodeRounding::up(-0.5 * terms.exact.squares);
+            }
+            longest_ = std::max(longest_, terms.exact.byte_length);
+            largest_error_ = std::max(largest_error_, terms.exact.error);
+        }
     }
 
     Quantiser quantiser_;
     Matrix<Element> codes_;
     std::vector<float> scales_;
-    std::vector<float> biases_;  // of L2: minus the squared length of the decoded vector
+    std::vector<float> biases_;   // of L2: minus the squared length of the decoded vector
+    std::vector<float> halves_;   // of L2, for scan(): minus half of the squared length of the vector, rounded up
+    double longest_ = 0.0;        // for scan(): at least as large as the length of the bytes of any vector
+    double largest_error_ = 0.0;  // and as its error, in units of its scale
 };
 
 }  // namespace ann::detail

@@ -14,6 +14,11 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann::detail {
 
+// What a scan costs per vector, in vectors of floats that are read one by one: a call of a filter, and int8 codes that
+// are read in order with what they do not rule out. Measured by bench/ann/filter_bench.cpp.
+inline constexpr double call_cost = 0.125;
+inline constexpr double code_cost = 0.1875;
+
 /// An estimate of the share of the n > 0 ids that pass, from a sample of 128.
 template <class Passes>
 [[nodiscard]] double passing_share(std::size_t n, const Passes& passes) {
@@ -32,7 +37,9 @@ template <Metric M, ItemFilter F>
 class Eligible {
 public:
     static constexpr bool has_filter = !std::same_as<F, AcceptAll>;
-    static constexpr bool knows_share = !has_filter || is_bitmap<F>;
+    static constexpr bool knows_share = !has_filter || is_bitmap<F> || is_id_list<F>;
+    static constexpr bool is_list = is_id_list<F>;
+    static constexpr bool lists_ids = is_bitmap<F> || is_list;
 
     /// Keeps references to both.
     Eligible(const Vectors<M>& vectors FUNNEL_LIFETIMEBOUND, const F& filter FUNNEL_LIFETIMEBOUND) noexcept
@@ -45,13 +52,23 @@ public:
     /// Whether some vectors may be missing.
     [[nodiscard]] bool excludes_any() const noexcept { return has_filter || vectors_->live() < vectors_->count(); }
 
-    /// The share of the vectors that are eligible. A bitmap knows it, if as many of those that pass were removed as of
-    /// all; for another filter it is an estimate from a sample of 128. There must be vectors (not checked).
+    /// The cost of a scan that scores the eligible vectors alone, per vector of the index.
+    [[nodiscard]] static double cost_by_ids(double share) noexcept { return share + (lists_ids ? 0.0 : call_cost); }
+    /// The cost of the cheapest scan; has_codes: whether the index has int8 codes for it.
+    [[nodiscard]] static double scan_cost(double share, bool has_codes) noexcept {
+        return has_codes ? std::min(code_cost, cost_by_ids(share)) : cost_by_ids(share);
+    }
+
+    /// The share of the vectors that are eligible. A bitmap and a list know it, if as many of those that pass were
+    /// removed as of all; for another filter it is an estimate from a sample of 128. There must be vectors (not
+    /// checked).
     [[nodiscard]] double share() const noexcept(is_nothrow_filter<F>) {
         const auto count = static_cast<double>(vectors_->count());
         const double live = static_cast<double>(vectors_->live()) / count;
         if constexpr (is_bitmap<F>) {
             return live * std::min(1.0, static_cast<double>(filter_->count()) / count);
+        } else if constexpr (is_id_list<F>) {
+            return live * std::min(1.0, static_cast<double>(filter_->ids().size()) / count);
         } else if constexpr (has_filter) {
             return passing_share(vectors_->count(), *this);
         } else {

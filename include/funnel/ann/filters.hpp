@@ -74,12 +74,21 @@ private:
 
 namespace detail {
 
-/// Filters that can enumerate what passes: for_each_id(filter, count, visit) calls visit(id) for each id below count.
-/// Of a list, all ids are scored; a bitmap has count() too, and its ids are scored if they are few.
+/// for_each_id(filter, count, visit) calls visit(id) for each id below count that passes. These two filters need not be
+/// asked about all ids.
 template <class F>
 inline constexpr bool is_id_list = std::same_as<F, SortedIds>;
 template <class F>
 inline constexpr bool is_bitmap = std::same_as<F, Bitmap>;
+
+template <ItemFilter F, class Visit>
+void for_each_id(const F& filter, std::size_t count, const Visit& visit) {
+    for (std::uint32_t id = 0; id < count; ++id) {
+        if (filter(id)) {
+            visit(id);
+        }
+    }
+}
 
 template <class Visit>
 void for_each_id(const SortedIds& list, std::size_t count, const Visit& visit) {

@@ -72,6 +72,7 @@ public:
     static constexpr std::string_view kind = "ann.Flat";
     static constexpr std::uint32_t layout_version = 1;
     static constexpr bool is_exact = true;
+    static constexpr bool scans_codes = has_codes;
     static constexpr bool has_host_search = kernels::HostBackend<Backend>;
     static constexpr std::size_t batch_grain = has_host_search ? 64 : 1;  // queries that share a pass over the vectors
 

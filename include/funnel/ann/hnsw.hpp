@@ -55,6 +55,7 @@ public:
                                                                          : "ann.HNSWF16";
     static constexpr std::uint32_t layout_version = 1;
     static constexpr bool is_exact = false;
+    static constexpr bool scans_codes = std::same_as<Codes, Int8>;
     static constexpr bool has_host_search = true;
     static constexpr std::size_t batch_grain = 8;
 
@@ -129,43 +130,54 @@ public:
         codes_.reserve(scratch.query);
     }
 
-    [[nodiscard]] bool prefers_scan(const HNSWSearchOptions& options, double share) const noexcept {
-        return detail::prefers_scan(graph_, share, wanted_pool(options, share));
+    // cost: of a scan, per vector.
+    [[nodiscard]] bool prefers_scan(const HNSWSearchOptions& options, double share, double cost) const noexcept {
+        return cost * static_cast<double>(graph_.size()) < walk_cost(graph_, wanted_pool(pool_of(options), share));
     }
 
     template <class Passes>
     std::size_t find(std::span<const float> query, const Vectors<M>& vectors, const HNSWSearchOptions& options,
                      const Passes& eligible, double share, Scratch& scratch, std::span<Scored<>> out) const {
-        const auto walk = [&](std::size_t pool, std::span<Scored<>> hits) {
+        const auto walk = [&](std::size_t pool) {
             return find_in_graph(graph_, vectors.rows(), codes_, copies_, std::span<const float, Dim>(query), pool,
-                                 eligible, scratch, hits);
+                                 eligible, scratch, out);
         };
+        const std::size_t ef = pool_of(options);
         if (share == 1.0) {
-            return walk(std::min(std::max(options.ef, options.k), graph_.size()), out);
+            return walk(ef);
         }
-        const std::size_t probe = probe_pool(graph_, share);
-        if (static_cast<std::size_t>(wanted_pool(options, share)) > probe) {
-            // The vectors near the query may pass more or less often than others. A small pool tells, before a large
-            // one is filled in vain.
-            walk(probe, {});
-            std::size_t passed = 0;
-            for (std::size_t i = 0; i < scratch.pool.size(); ++i) {
-                passed += eligible(scratch.pool[i].id) ? 1U : 0U;
-            }
-            share = static_cast<double>(passed) / static_cast<double>(scratch.pool.size());
-            if (prefers_scan(options, share)) {
-                return 0;
-            }
+        // The vectors near the query may pass more or less often than others, so the first pool costs at most a sixth
+        // of a scan. If it has fewer than k hits, a scan costs little more than it would have at once. If it has k, so
+        // has a larger one, and the share near the query tells how large that must be.
+        const double cost = Passes::scan_cost(share, scans_codes);
+        const std::size_t probe = probe_pool(graph_, cost * static_cast<double>(graph_.size()));
+        const std::size_t first = std::min(probe, static_cast<std::size_t>(wanted_pool(ef, share)) + 1);
+        const std::size_t hits = walk(first);
+        if (hits < out.size()) {
+            return hits;
         }
-        const auto wanted = static_cast<std::size_t>(wanted_pool(options, share)) + 1;
-        return walk(std::min(largest_pool(graph_, std::min(std::max(options.ef, options.k), graph_.size())), wanted),
-                    out);
+        std::size_t passed = 0;
+        for (std::size_t i = 0; i < scratch.pool.size(); ++i) {
+            passed += eligible(scratch.pool[i].id) ? 1U : 0U;
+        }
+        const double near = static_cast<double>(passed) / static_cast<double>(scratch.pool.size());
+        const double wanted = wanted_pool(ef, near);
+        if (static_cast<double>(scratch.pool.size()) >= 0.75 * wanted || scratch.pool.size() == graph_.size()) {
+            return hits;
+        }
+        return prefers_scan(options, near, cost)
+                   ? 0
+                   : walk(std::min(largest_pool(graph_, ef), static_cast<std::size_t>(wanted) + 1));
     }
 
     template <class Passes>
-    std::size_t scan(std::span<const float> query, const Vectors<M>& vectors, const Passes& eligible, Scratch&,
-                     std::span<Scored<>> out) const {
-        return detail::scan<M, Backend>(query, vectors.rows(), eligible, out).size();
+    std::size_t scan(std::span<const float> query, const Vectors<M>& vectors, const Passes& eligible,
+                     [[maybe_unused]] Scratch& scratch, std::span<Scored<>> out) const {
+        if constexpr (scans_codes) {
+            return codes_.scan(query, vectors.rows(), eligible, scratch.query, out).size();
+        } else {
+            return detail::scan<M, Backend>(query, vectors.rows(), eligible, out).size();
+        }
     }
 
     void own() { graph_.own(); }
@@ -307,10 +319,8 @@ private:
         return offers;
     }
 
-    // So many nodes, of which this share is eligible, should hold ef hits.
-    [[nodiscard]] double wanted_pool(const HNSWSearchOptions& options, double share) const noexcept {
-        const std::size_t pool = std::min(std::max(options.ef, options.k), graph_.size());
-        return static_cast<double>(pool) / std::max(share, 1e-9);
+    [[nodiscard]] std::size_t pool_of(const HNSWSearchOptions& options) const noexcept {
+        return std::min(std::max(options.ef, options.k), graph_.size());
     }
 
     void insert(MatrixView<const float> rows) {
@@ -366,8 +376,8 @@ private:
 /// traverses all links once, and creates a table to find equal vectors, about 8 to 24 bytes per vector.
 ///
 /// Cost      build: O(n log n) distances in practice;  memory 4 (d + 2 M) + about 14 bytes per vector, 4 more under
-///           InnerProduct, with d and 2 M rounded up to a multiple of 16; Int8 adds d + 4 bytes, d rounded up to a
-///           multiple of 64;  search: about 15 ef distances
+///           InnerProduct, with d and 2 M rounded up to a multiple of 16; Int8 adds d + 4 bytes, under L2 d + 12, with
+///           d rounded up to a multiple of 64;  search: about 15 ef distances
 /// Source    Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
 ///           small world graphs", TPAMI 2020
 template <Metric M, std::size_t Dim = std::dynamic_extent, CodeType Codes = F32,

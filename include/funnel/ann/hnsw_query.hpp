@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/ann/codes_rows.hpp>
+#include <funnel/ann/eligible.hpp>
 #include <funnel/ann/hnsw_copies.hpp>
 #include <funnel/ann/hnsw_graph.hpp>
 #include <funnel/ann/hnsw_search.hpp>
@@ -29,24 +30,20 @@ struct HNSWSearchOptions {
 
 namespace detail {
 
-/// The costs of a scan, which calls the filter for each id and reads the vectors that pass in order, and of a search
-/// with this pool, which reads about M vectors per node, scattered in memory. In vectors read in order.
-[[nodiscard]] inline double scan_cost(const HNSWGraph& graph, double share) noexcept {
-    return (share + 0.125) * static_cast<double>(graph.size());
-}
+/// The cost of a search with this pool, in vectors that a scan reads: it reads about M vectors per node, scattered in
+/// memory. Measured by bench/ann/filter_bench.cpp.
 [[nodiscard]] inline double walk_cost(const HNSWGraph& graph, double pool) noexcept {
-    return 2.0 * static_cast<double>(graph.M()) * pool;
+    return 4.0 * static_cast<double>(graph.M()) * pool;
 }
 
-/// Whether scoring all vectors that pass costs less than a graph search for ef hits. The pool of that search holds
-/// ef / share nodes.
-[[nodiscard]] inline bool prefers_scan(const HNSWGraph& graph, double share, double pool) noexcept {
-    return scan_cost(graph, share) < walk_cost(graph, pool);
+/// The largest pool that costs a sixth of a scan. A search that finds too little costs no more before the scan begins.
+[[nodiscard]] inline std::size_t probe_pool(const HNSWGraph& graph, double scan_cost) noexcept {
+    return static_cast<std::size_t>(scan_cost / 6.0 / walk_cost(graph, 1.0)) + 1;
 }
 
-/// The largest pool that costs an eighth of a scan. A search that finds nothing costs no more before the scan begins.
-[[nodiscard]] inline std::size_t probe_pool(const HNSWGraph& graph, double share) noexcept {
-    return static_cast<std::size_t>(scan_cost(graph, share) / 8.0 / walk_cost(graph, 1.0)) + 1;
+/// The number of nodes, of which this share is eligible, that should hold ef hits.
+[[nodiscard]] inline double wanted_pool(std::size_t ef, double share) noexcept {
+    return static_cast<double>(ef) / std::max(share, 1e-9);
 }
 
 /// Scratch memory of a search in a graph.
@@ -58,8 +55,8 @@ struct GraphScratch : WalkScratch {
 /// The largest pool that find_nearest() uses for any share of passing vectors.
 [[nodiscard]] inline std::size_t largest_pool(const HNSWGraph& graph, std::size_t ef) noexcept {
     const std::size_t n = graph.size();
-    const double walked = 1.125 * static_cast<double>(n) / (2.0 * static_cast<double>(graph.M()));  // see prefers_scan
-    return std::min(n, std::max(ef, static_cast<std::size_t>(walked) + 2));
+    const double scan_cost = (1.0 + call_cost) * static_cast<double>(n);  // at most
+    return std::min(n, std::max(ef, static_cast<std::size_t>(scan_cost / walk_cost(graph, 1.0)) + 2));
 }
 
 /// Fills out with the best vectors that pass, from the nodes of the pool and their copies. Returns their number.

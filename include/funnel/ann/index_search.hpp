@@ -44,7 +44,8 @@ public:
 private:
     friend class IndexSearch<Structure>;
     std::vector<float> query_;
-    Matrix<float> queries_;  // of a batch
+    std::vector<std::uint64_t> words_;  // a list of ids as a bitmap
+    Matrix<float> queries_;             // of a batch
     typename Structure::Scratch structure_;
     SearchStats stats_;
 };
@@ -63,6 +64,9 @@ public:
 
     /// Reserves the memory of one search, so that find() does not allocate.
     void make_room(Scratch& scratch, const SearchOptions& options, bool excludes_any) const {
+        if (excludes_any && has_codes) {
+            scratch.words_.reserve((vectors_->count() + 63) / 64);
+        }
         if (vectors_->live() > 0) {  // a file without vectors may state any dimension: do not allocate for it
             scratch.query_.resize(vectors_->dimension());
             structure_->reserve(scratch.structure_, options, excludes_any);
@@ -81,14 +85,9 @@ public:
         scratch.query_.resize(vectors_->dimension());
         prepare<Metric>(query, scratch.query_);
         const Eligible eligible(*vectors_, filter);
-        if constexpr (is_id_list<F>) {
-            if (vectors_->has_rows()) {
-                return scan_ids(scratch.query_, filter, scratch, out);
-            }
-        }
         const double share = share_of(eligible);
         if constexpr (!Structure::is_exact) {
-            if (!eligible.excludes_any() || !structure_->prefers_scan(options, share)) {
+            if (!scans(eligible, options, share)) {
                 scratch.structure_.stats = {};
                 const std::size_t hits =
                     structure_->find(scratch.query_, *vectors_, options, eligible, share, scratch.structure_, out);
@@ -98,12 +97,7 @@ public:
                 }  // else the eligible vectors are far from the query
             }
         }
-        if constexpr (is_bitmap<F>) {
-            if (share < most_named && vectors_->has_rows()) {
-                return scan_ids(scratch.query_, filter, scratch, out);
-            }
-        }
-        return scan(scratch.query_, eligible, scratch, out);
+        return scan(scratch.query_, filter, share, scratch, out);
     }
 
     /// As find, into a list of its size.
@@ -123,7 +117,7 @@ public:
             if (options.k > 0 && vectors_->live() > 0) {
                 const double share = share_of(eligible);
                 if (!scans(eligible, options, share)) {
-                    find_at_once(queries, options, eligible, share, scratch, results);
+                    find_at_once(queries, options, filter, share, scratch, results);
                     return;
                 }
             }
@@ -141,27 +135,53 @@ private:
             structure.find_batch(queries, vectors, options, all, 1.0, scratch, results);
         };
 
-    // Below this share, the vectors of a bitmap are scored one by one, in time O(vectors that pass + words).
-    static constexpr double most_named = 1.0 / 32.0;
+    // The queries of a batch read the vectors together, unless fewer than this share are eligible.
+    static constexpr double few = 1.0 / 32.0;
+
+    // Whether a structure has int8 codes that it scans.
+    static constexpr bool has_codes = requires { requires Structure::scans_codes; };
 
     template <class Passes>
     [[nodiscard]] static double share_of(const Passes& eligible) {
-        const bool is_asked = !Structure::is_exact || Passes::knows_share;
+        const bool is_asked = !Structure::is_exact || Passes::knows_share || has_codes;
         return is_asked && eligible.excludes_any() ? eligible.share() : 1.0;
+    }
+
+    // Whether a scan scores the eligible vectors one by one. Without codes, the scan of a structure does this for
+    // callables.
+    template <class Passes>
+    [[nodiscard]] bool scans_by_ids(double share) const {
+        if (!Passes::has_filter || !vectors_->has_rows()) {
+            return false;
+        }
+        return has_codes ? Passes::cost_by_ids(share) < code_cost : Passes::lists_ids;
     }
 
     template <class Passes>
     [[nodiscard]] bool scans(const Passes& eligible, const SearchOptions& options, double share) const {
         if constexpr (Structure::is_exact) {
-            return false;  // find_batch is a scan
+            return share < few && scans_by_ids<Passes>(share);  // else find_batch is a scan
+        } else if (Passes::is_list && vectors_->has_rows()) {
+            return true;
         } else {
-            return eligible.excludes_any() && structure_->prefers_scan(options, share);
+            return eligible.excludes_any() &&
+                   structure_->prefers_scan(options, share, Passes::scan_cost(share, has_codes));
         }
     }
 
-    template <class Passes>
-    std::size_t scan(std::span<const float> query, const Passes& eligible, Scratch& scratch,
+    template <ItemFilter F>
+    std::size_t scan(std::span<const float> query, const F& filter, double share, Scratch& scratch,
                      std::span<Scored<>> out) const {
+        const Eligible eligible(*vectors_, filter);
+        if (scans_by_ids<Eligible<Metric, F>>(share)) {
+            return scan_ids(query, filter, scratch, out);
+        }
+        if constexpr (is_id_list<F> && has_codes) {
+            scratch.words_.assign((vectors_->count() + 63) / 64, 0);
+            for_each_id(filter, vectors_->count(),
+                        [&](std::uint32_t id) { scratch.words_[id / 64] |= std::uint64_t{1} << (id % 64); });
+            return scan(query, Bitmap(scratch.words_), 1.0, scratch, out);
+        }
         scratch.stats_.scanned = true;
         scratch.stats_.distances += vectors_->count();
         if (!eligible.excludes_any()) {
@@ -187,9 +207,10 @@ private:
         return hits;
     }
 
-    template <class Passes>
-    void find_at_once(MatrixView<const float> queries, const SearchOptions& options, const Passes& eligible,
-                      double share, Scratch& scratch, std::span<std::vector<Scored<>>> results) const {
+    template <ItemFilter F>
+    void find_at_once(MatrixView<const float> queries, const SearchOptions& options, const F& filter, double share,
+                      Scratch& scratch, std::span<std::vector<Scored<>>> results) const {
+        const Eligible eligible(*vectors_, filter);
         const std::size_t length = std::min(options.k, vectors_->live());
         if (scratch.queries_.cols() != vectors_->dimension() || scratch.queries_.rows() < queries.rows()) {
             scratch.queries_ = Matrix<float>(queries.rows(), vectors_->dimension());
@@ -203,7 +224,7 @@ private:
         for (std::size_t i = 0; i < queries.rows() && !Structure::is_exact; ++i) {
             if (results[i].size() < length) {  // the eligible vectors are far from this query
                 results[i].resize(length);
-                funnel::detail::keep_first(results[i], scan(prepared.row(i), eligible, scratch, results[i]));
+                funnel::detail::keep_first(results[i], scan(prepared.row(i), filter, share, scratch, results[i]));
             }
         }
     }

@@ -15,7 +15,8 @@ namespace ann::detail {
 //                                            than out has room for, the shell scans
 //     scan(query, vectors, eligible, scratch, out)
 //                                            the nearest eligible vectors, by scoring all of them
-//     prefers_scan(options, share)           whether scan costs less than find, if this share is eligible
+//     prefers_scan(options, share, cost)     whether a scan costs less than find, if this share is eligible and the
+//                                            scan costs as much per vector as reading this many vectors
 //     reserve(scratch, options, excludes_any)  memory for find
 //     append(vectors)                        vectors.last() is new; on failure the structure has not changed
 //     replace(id, vector, vectors)           gives an id, which may have been removed, this prepared vector. It calls
@@ -30,6 +31,7 @@ namespace ann::detail {
 //
 //     remove(id)                             forgets a vector that has just been removed; noexcept
 //     own()                                  copies what is mapped from a file; called before append and replace
+//     S::scans_codes                         true if scan reads int8 codes
 //     S::keeps_rows(options)                 false if the structure needs no vectors of floats
 //     find_batch(queries, vectors, options, eligible, share, scratch, results)
 //                                            find (of an exact structure: scan) for up to batch_grain queries at once;

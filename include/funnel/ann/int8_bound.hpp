@@ -55,15 +55,15 @@ struct CodeRounding {
 /// d 2^-120 (1 + |q|), which the right side loses. Left sides do not overflow downwards: |s c| <= |x - m| + |e|, which
 /// is below 1.5 * 2^63 up to 2^14 dimensions, and so is t |k|.
 ///
-/// The other way round, let L be the left side as the kernel computed it. (1) with the errors subtracted is a bound from
-/// below. The 2^-20 that A gained are more than what all roundings but the last can add to L, and that is u |L|. So
+/// The other way round, let L be the left side as the kernel computed it. (1) with the errors subtracted is a bound
+/// from below. The 2^-20 that A gained are more than all roundings but the last can add to L; the last adds u |L|. So
 ///
 ///     inner product   score >= p + <q, m> - g |q| |m|,     p = L - 2 s A - u |L|
 ///     L2              score >= -(1 + g) (|q|^2 - 2 p),     p = L - 2 s A - u |L| - 2^-20 (s (C + R))^2
 ///
-/// Under L2, the last term of p covers that -|x - m|^2 / 2 was rounded up, because |x - m| <= s (C + R). p is computed in
-/// floats, with three more roundings of numbers up to |L| + 2 s A, and loses 2^-20 of them. A left side that overflowed
-/// upwards says nothing.
+/// Under L2, the last term of p covers that -|x - m|^2 / 2 was rounded up, because |x - m| <= s (C + R). p is computed
+/// in floats, with three more roundings of numbers up to |L| + 2 s A, and loses 2^-20 of them. A left side that
+/// overflowed upwards says nothing.
 template <Metric M>
 class Int8Bound {
     static constexpr bool is_l2 = std::same_as<typename M::Stored, kernels::L2>;
@@ -123,7 +123,7 @@ public:
         const auto least = static_cast<double>(product);
         const double p = least - slack_ - 0x1p-36 * (math::abs(least) + length_);
         const double score = is_l2 ? -(1.0 + g_) * (length_ - 2.0 * p) : p + at_mean_ - g_ * length_;
-        return bounded<M>(CodeRounding::down(std::max(score, -0x1p126)));
+        return bounded<M>(CodeRounding::down(std::max(score, -0x1p127)));
     }
 
 private:

@@ -3,17 +3,14 @@
 
 #include <funnel/ann/code_types.hpp>
 #include <funnel/ann/codes.hpp>
-#include <funnel/ann/int8_candidates.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/item_filter.hpp>
 #include <funnel/core/matrix_view.hpp>
-#include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/kernels/backend.hpp>
-#include <funnel/kernels/int8_scan.hpp>
+#include <funnel/kernels/int8_blocks.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -28,16 +25,11 @@ namespace ann::detail {
 template <Metric M, kernels::HostBackend Backend>
 class Int8Rows {
     using Sequence = CodeSequence<Int8, M, std::dynamic_extent, Backend>;
-    using Candidates = Int8Candidates<M, Backend>;
-    static constexpr std::size_t block = Candidates::block;
-    static constexpr std::size_t tile = 4;  // queries per pass of the kernel
+    static constexpr std::size_t block = Sequence::block;
+    static constexpr std::size_t tile = Sequence::tile;
 
 public:
-    struct Query {
-        quantise::Int8PreparedQuery codes;
-        Candidates candidates;
-    };
-    using Scratch = std::vector<Query>;
+    using Scratch = std::vector<typename Sequence::Query>;
 
     void append(MatrixView<const float> rows) {
         if (codes_.size() == 0) {
@@ -63,7 +55,7 @@ public:
     /// Memory for one query.
     void reserve(Scratch& scratch) const {
         scratch.resize(std::max<std::size_t>(scratch.size(), 1));
-        quantiser_.reserve(scratch[0].codes);
+        quantiser_.reserve(scratch[0]);
     }
 
     /// As scan of scan.hpp, for the k best; k is the room of each best.
@@ -74,17 +66,17 @@ public:
             scratch.resize(queries.rows());
         }
         for (std::size_t q = 0; q < queries.rows(); ++q) {
-            quantiser_.prepare(queries.row(q), scratch[q].codes);
+            quantiser_.prepare(queries.row(q), scratch[q]);
             scratch[q].candidates.start(
-                {scratch[q].codes, queries.cols(), quantiser_.mean_length(), codes_.longest(), codes_.largest_error()},
-                k);
+                {scratch[q], queries.cols(), quantiser_.mean_length(), codes_.longest(), codes_.largest_error()}, k);
         }
+        const auto itself = [](std::size_t position) { return static_cast<std::uint32_t>(position); };
         for (std::size_t begin = 0; begin < rows.rows(); begin += block) {
             const std::size_t end = std::min(begin + block, rows.rows());
             for (std::size_t q = 0; q < queries.rows(); q += tile) {
                 const std::size_t count = std::min(tile, queries.rows() - q);
                 const auto some = std::span(scratch).subspan(q, count);
-                offer_block(passes, some, begin, end);
+                codes_.offer(some, begin, end, itself, passes);
                 for (std::size_t i = 0; i < count; ++i) {
                     some[i].candidates.end_block(queries.row(q + i), rows, best[q + i]);
                 }
@@ -96,24 +88,6 @@ public:
     }
 
 private:
-    template <ItemFilter Passes>
-    void offer_block(const Passes& passes, std::span<Query> queries, std::size_t begin, std::size_t end) const {
-        std::array<std::array<Scored<>, block>, tile> hits;
-        std::array<kernels::Int8Scan, tile> scans;
-        for (std::size_t q = 0; q < queries.size(); ++q) {
-            const auto& [codes, candidates] = queries[q];
-            scans[q] = {codes.view(), codes.step, candidates.bound().offset(), candidates.threshold(), hits[q], 0};
-        }
-        const kernels::Int8Vectors vectors = codes_.range(begin, end);
-        kernels::int8_scan<Backend>(vectors, std::span(scans).first(queries.size()));
-        for (std::size_t q = 0; q < queries.size(); ++q) {
-            for (const Scored<>& hit : std::span(hits[q]).first(scans[q].count)) {
-                const auto id = static_cast<std::uint32_t>(begin + hit.id);
-                queries[q].candidates.offer(id, hit.score, vectors.scales[hit.id], passes(id));
-            }
-        }
-    }
-
     typename Sequence::Quantiser quantiser_;
     Sequence codes_;
 };

@@ -15,6 +15,7 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
+#include <funnel/core/top_k.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/quantise/int8.hpp>
 #include <funnel/quantise/kmeans.hpp>
@@ -64,6 +65,7 @@ public:
     static constexpr std::string_view kind = "ann.IVFFlat";
     static constexpr std::uint32_t layout_version = 1;
     static constexpr bool is_exact = false;
+    static constexpr bool scans_codes = std::same_as<Codes, Int8>;
     static constexpr bool has_host_search = true;
     static constexpr std::size_t batch_grain = 8;
 
@@ -133,14 +135,14 @@ public:
         quantiser_.reserve(scratch.query);
     }
 
-    // The scan asks the filter about every vector, and scores those that pass. Reading lists scores all of their
-    // vectors, at a fraction of the cost each, and asks only about those that are candidates.
-    [[nodiscard]] bool prefers_scan(const IVFSearchOptions& options, double share) const noexcept {
+    // Reading lists scores all of their vectors, at a fraction of the cost each, and asks the filter only about those
+    // that are candidates.
+    [[nodiscard]] bool prefers_scan(const IVFSearchOptions& options, double share, double cost) const noexcept {
         const auto n = static_cast<double>(lists_.list_of().size());
         const auto few = static_cast<double>(wanted(options, options.k));
         const std::size_t lists = wanted_lists(lists_.size(), options.nprobe, share);
         const double read = static_cast<double>(lists) / static_cast<double>(lists_.size());
-        return share * n <= few || read * Sequence::cost > 0.4 + 3.0 * share;
+        return share * n <= few || read * Sequence::cost >= cost;
     }
 
     template <class Passes>
@@ -174,9 +176,13 @@ public:
     }
 
     template <class Passes>
-    std::size_t scan(std::span<const float> query, const Vectors<M>& vectors, const Passes& eligible, Scratch&,
-                     std::span<Scored<>> out) const {
-        return detail::scan<M, Backend>(query, vectors.rows(), eligible, out).size();
+    std::size_t scan(std::span<const float> query, const Vectors<M>& vectors, const Passes& eligible,
+                     [[maybe_unused]] Scratch& scratch, std::span<Scored<>> out) const {
+        if constexpr (scans_codes) {
+            return scan_codes(query, vectors.rows(), eligible, scratch.query, out);
+        } else {
+            return detail::scan<M, Backend>(query, vectors.rows(), eligible, out).size();
+        }
     }
 
     void append(const Vectors<M>& vectors) {
@@ -188,7 +194,7 @@ public:
 
     void replace(std::uint32_t id, std::span<const float> vector, Vectors<M>& vectors) {
         const MatrixView<const float> row(vector, 1, vector.size());
-        lists_.replace(id, kmeans_.assign(row)[0], [&](Sequence& codes) { codes.append(quantiser_, vector); });
+        lists_.replace(id, kmeans_.assign(row)[0], [&](Sequence& codes) { append(codes, vector); });
         vectors.set(id, vector);
     }
 
@@ -245,12 +251,14 @@ private:
     }
 
     void append(std::uint32_t list, std::span<const float> row) {
-        lists_.append(list, [&](Sequence& codes) {
-            codes.append(quantiser_, row);
-            if constexpr (has_margin) {
-                largest_scale_ = std::max(largest_scale_, codes.largest_scale());
-            }
-        });
+        lists_.append(list, [&](Sequence& codes) { append(codes, row); });
+    }
+
+    void append(Sequence& codes, std::span<const float> row) {
+        codes.append(quantiser_, row);
+        if constexpr (has_margin) {
+            largest_scale_ = std::max(largest_scale_, codes.largest_scale());
+        }
     }
 
     [[nodiscard]] std::size_t wanted(const IVFSearchOptions& options, std::size_t hits) const noexcept {
@@ -264,6 +272,33 @@ private:
         } else {
             return scratch.reservoir(wanted(options, hits));
         }
+    }
+
+    // All lists, exactly.
+    template <class Passes>
+    std::size_t scan_codes(std::span<const float> query, MatrixView<const float> rows, const Passes& eligible,
+                           typename Sequence::Query& prepared, std::span<Scored<>> out) const {
+        TopK<> best(out);
+        double longest = 0.0;
+        double largest_error = 0.0;
+        for (std::size_t list = 0; list < lists_.size(); ++list) {
+            longest = std::max(longest, lists_.codes(list).longest());
+            largest_error = std::max(largest_error, lists_.codes(list).largest_error());
+        }
+        quantiser_.prepare(query, prepared);
+        prepared.candidates.start({prepared, query.size(), quantiser_.mean_length(), longest, largest_error},
+                                  out.size());
+        for (std::size_t list = 0; list < lists_.size(); ++list) {
+            const std::span<const std::uint32_t> ids = lists_.ids(list);
+            const auto id_of = [&](std::size_t position) { return ids[position]; };
+            for (std::size_t begin = 0; begin < ids.size(); begin += Sequence::block) {
+                const std::size_t end = std::min(ids.size(), begin + Sequence::block);
+                lists_.codes(list).offer(std::span(&prepared, 1), begin, end, id_of, eligible);
+                prepared.candidates.end_block(query, rows, best);
+            }
+        }
+        prepared.candidates.finish(query, rows, best);
+        return best.finish().size();
     }
 
     static void bound_scores(std::span<Scored<>> hits) noexcept {

@@ -113,7 +113,7 @@ public:
     }
 
     // Scoring the codes of all lists takes less time than asking the filter about all vectors.
-    [[nodiscard]] bool prefers_scan(const IVFPQSearchOptions& options, double share) const noexcept {
+    [[nodiscard]] bool prefers_scan(const IVFPQSearchOptions& options, double share, double) const noexcept {
         const auto n = static_cast<double>(lists_.list_of().size());
         return options_.keep_vectors && share * n <= static_cast<double>(wanted(options, options.k));
     }

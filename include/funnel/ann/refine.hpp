@@ -7,7 +7,6 @@
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/backend.hpp>
 
-#include <cstddef>
 #include <span>
 
 namespace funnel {
@@ -21,13 +20,8 @@ namespace ann::detail {
 template <Metric M, kernels::HostBackend Backend>
 std::span<Scored<>> refine(std::span<const float> query, MatrixView<const float> rows,
                            std::span<const Scored<>> candidates, std::span<Scored<>> out FUNNEL_LIFETIMEBOUND) {
-    constexpr std::size_t line = 64 / sizeof(float);
     IdScan<M, Backend> scan(query, rows, out);
     for (const Scored<>& candidate : candidates) {
-        const float* const row = rows.data() + candidate.id * rows.stride();
-        for (std::size_t j = 0; j < rows.cols(); j += line) {
-            __builtin_prefetch(row + j);  // scores are computed block by block, so that it arrives in time
-        }
         scan.push(candidate.id);
     }
     return scan.finish();

@@ -28,6 +28,7 @@ public:
 
     /// Row id < n (not checked), each at most once.
     void push(std::uint32_t id) noexcept {
+        prefetch_elements(rows_.data() + id * rows_.stride(), rows_.cols());  // it arrives before its block is full
         ids_[count_++] = id;
         if (count_ == ids_.size()) {
             score_block();
@@ -57,8 +58,8 @@ private:
     std::span<const float> query_;
     MatrixView<const float> rows_;
     TopK<> best_;
-    std::array<std::uint32_t, 256> ids_;
-    std::array<float, 256> scores_;
+    std::array<std::uint32_t, 64> ids_;
+    std::array<float, 64> scores_;
     std::size_t count_ = 0;
     std::size_t scored_ = 0;
 };

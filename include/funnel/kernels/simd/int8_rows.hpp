@@ -42,6 +42,14 @@ struct Int8RowDot<Arch> {
     [[nodiscard, gnu::always_inline]] static std::int32_t sum_of(__m512i sums) noexcept {
         return _mm512_reduce_add_epi32(sums);
     }
+    // The sums of four rows: fewer steps than four sums.
+    [[nodiscard, gnu::always_inline]] static __m128i sums_of(__m512i a, __m512i b, __m512i c, __m512i d) noexcept {
+        const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+        const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+        const __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+        const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+        return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    }
     static constexpr auto add = [](__m512i a, __m512i b)
                                     __attribute__((always_inline)) { return _mm512_add_epi32(a, b); };
 
@@ -71,6 +79,10 @@ struct Int8RowDot<Arch> {
         four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
         return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1)));
     }
+    [[nodiscard, gnu::always_inline]] static __m128i sums_of(__m256i a, __m256i b, __m256i c, __m256i d) noexcept {
+        const __m256i all = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+        return _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+    }
     static constexpr auto add = [](__m256i a, __m256i b)
                                     __attribute__((always_inline)) { return _mm256_add_epi32(a, b); };
 
@@ -98,13 +110,28 @@ template <class Arch, std::size_t Dim>
     for (std::size_t j = Dot::lanes; j < in_registers; j += Dot::lanes) {
         first = Dot::add(first, Dot::first(query.data() + j));
     }
-    for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto lanes_of = [&](std::size_t i) __attribute__((always_inline)) {
         const std::uint8_t* row = rows.data() + ids[i] * rows.stride();
         auto sums = first;
         for (std::size_t j = 0; j < in_registers; j += Dot::lanes) {
             sums = Dot::plus(sums, query.data() + j, row + j);
         }
-        out[i] = Dot::sum_of(sums);
+        return sums;
+    };
+    std::size_t i = 0;
+    for (; i + 4 <= ids.size(); i += 4) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out.data() + i),
+                         Dot::sums_of(lanes_of(i), lanes_of(i + 1), lanes_of(i + 2), lanes_of(i + 3)));
+        for (std::size_t r = i; r < i + 4; ++r) {
+            const std::uint8_t* row = rows.data() + ids[r] * rows.stride();
+            for (std::size_t j = in_registers; j < query.size(); ++j) {
+                out[r] += (row[j] - 128) * query[j];
+            }
+        }
+    }
+    for (; i < ids.size(); ++i) {
+        const std::uint8_t* row = rows.data() + ids[i] * rows.stride();
+        out[i] = Dot::sum_of(lanes_of(i));
         for (std::size_t j = in_registers; j < query.size(); ++j) {
             out[i] += (row[j] - 128) * query[j];
         }
