@@ -87,8 +87,8 @@ class Hnswlib(Program):
 class Faiss:
     """An index of FAISS, by its factory string."""
 
-    def __init__(self, name, factory, effort):
-        self.name, self.factory, self.effort = name, factory, effort
+    def __init__(self, name, factory, effort, k_factor=None):
+        self.name, self.factory, self.effort, self.k_factor = name, factory, effort, k_factor
 
     def build(self, data, threads):
         import faiss
@@ -112,7 +112,7 @@ class Faiss:
 
         base = self.index
         if "RFlat" in self.factory:
-            self.index.k_factor = 10 if k <= 10 else 6
+            self.index.k_factor = self.k_factor or (10 if k <= 10 else 6)
             base = faiss.downcast_index(self.index.base_index)
         if self.effort == "ef":
             base.hnsw.efSearch = effort
@@ -235,9 +235,9 @@ class Task:
                 ours, theirs = index.bytes(), self.hnswlib.bytes()
                 self.comparison.add(f"{self.data.name}: size {index.name}", "hnswlib", common.Pairs(once(ours), once(theirs), once(theirs / ours)), "bytes/vector", len(self.data.items), setup=f"{self.setup}; hnswlib: saved form")
 
-    def compare(self, indexes, pairs):
+    def compare(self, indexes, pairs, targets=TARGETS):
         """For each target all indexes in turns. `pairs`: (our name, peer's name, ratio to reach)."""
-        for k, target in TARGETS:
+        for k, target in targets:
             efforts = {}
             for index in indexes:
                 is_graph = "IVF" not in index.name
@@ -302,6 +302,14 @@ class Task:
             differing = int((abs(scores(mine) - scores(found["theirs"])) > rounding[:, None]).any(axis=1).sum())
             self.comparison.add(f"{self.data.name}: Flat int8, k {k}, batch {batch}", "faiss-cpu", pairs, "us/query", count, target=needed, differing=differing, of=count, setup=f"{self.setup}, k {k}, exact")
         self.comparison.call("queries", path=self.comparison.save("ann_queries", queries))
+
+    def compare_product_codes(self):
+        """8 codes of 8 bits per vector, and the 10 best candidates per hit scored exactly."""
+        peer = Faiss("FAISS IVF PQ8", "IVF{lists},PQ8,RFlat", "nprobe", k_factor=10)
+        ours = [Ours(self.comparison, engine) for engine in ("IVF PQ8", "IVF OPQ8")]
+        for index in (peer, *ours):
+            index.build(self.data, 1)
+        self.compare([peer, *ours], [(index.name, peer.name, 2.0) for index in ours], [(100, 0.95)])
 
     def compare_filtered(self, indexes):
         """Top 10 among the items that a filter lets pass; anti: the items least similar to the queries' mean."""
@@ -416,6 +424,7 @@ def main():
         task.curves([*peers, *ours])
         task.compare_flat()
         if name == "recsys64cos":
+            task.compare_product_codes()
             task.compare_filtered([hnswlib, ours[0], ours[2]])
             task.compare_churn(hnswlib)
             if "AVX-512" in comparison.environment["backend"]:

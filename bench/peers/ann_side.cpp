@@ -59,6 +59,9 @@ public:
         if constexpr (requires { options.lists; }) {
             options.lists = arguments.number("lists");
         }
+        if constexpr (requires { options.opq; }) {
+            options.opq = arguments.text("engine").find("OPQ") != std::string::npos;
+        }
         Threads threads(arguments.number("threads"));
         index_.reset();
         return Side::timed([&] { index_.emplace(Index::build(data.items, options, threads)); });
@@ -130,6 +133,10 @@ void add_engines(Engines& engines) {
     add("IVF f32", std::in_place_type<ann::IVFFlat<M, Dim>>);
     add("IVF int8", std::in_place_type<ann::IVFFlat<M, Dim, ann::Int8>>);
     add("IVF PQ4", std::in_place_type<ann::IVFPQIndex<Dim, Dim / 2, M, 4>>);
+    if constexpr (Dim == 64) {
+        add("IVF PQ8", std::in_place_type<ann::IVFPQIndex<Dim, 8, M>>);
+        add("IVF OPQ8", std::in_place_type<ann::IVFPQIndex<Dim, 8, M>>);
+    }
 }
 
 /// A graph of some of the items, which change. Keys are the numbers of the items.
