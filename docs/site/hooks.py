@@ -6,6 +6,8 @@ In a page:
     {{ value("AREA", "ROW") }}      a number of the newest bench/results/*_AREA.json; a third argument is a format. In an area
                                     peers_X, a row is "ROW, PEER", and its number is the ratio
     {{ plot("AREA", "ROW {}", [1, 2], "x", "y") }}    a plot of such numbers
+    {{ lines("AREA", {"name": "ROW {}"}, [1, 2], "x", "y") }}    several of them, both axes logarithmic
+    {{ curves("AREA", "NAME", 0.8) }}    the curves that a comparison drew under this name, from x = 0.8 on
     {{ source("AREA", "ROW") }}     the command, the date and the machine of that file, and the data of the row
     {{ header("funnel/cf/ease.hpp") }}                a link to the API page of a header; a second argument is its text
 
@@ -18,6 +20,7 @@ import datetime
 import hashlib
 import html
 import json
+import math
 import os
 import pathlib
 import posixpath
@@ -96,9 +99,10 @@ def results(area):
         rows = {row["name"]: (row["ours"]["median"], row["setup"]) for row in data["rows"]}
     if len(rows) != len(data["rows"]):
         raise Broken(f"{files[-1].name}: two rows have one name")
+    curves = data.get("curves", {})
     here = data["environment"]
     machine = f"{here['processor']}, {here['threads']} threads; {here['compiler']}, {here['flags']}; {here['backend']}"
-    return rows, machine, kept
+    return rows, curves, machine, kept
 
 
 def row_of(area, name):
@@ -113,8 +117,12 @@ def value(area, name, form=".3f"):
 
 
 def source(area, name):
-    _, machine, kept = results(area)
     setup = row_of(area, name)[1]
+    return measured(area, setup)
+
+
+def measured(area, setup):
+    _, _, machine, kept = results(area)
     note = f", {kept['note']}" if "note" in kept else ""
     return f'<p class="measured">Measured on {kept["date"]} with <code>{html.escape(kept["command"])}</code>. Data: {html.escape(setup)}. Machine: {html.escape(machine + note)}.</p>'
 
@@ -137,8 +145,69 @@ def plot(area, pattern, steps, x, y):
     return "".join(out)
 
 
+COLOURS = ("#2f81c7", "#d9822b", "#3c9a5f", "#b0529e", "#c2484d", "#8a7a1e", "#6a6fd0", "#3f9aa5", "#a2694a", "#7d7d7d")
+
+
+def chart(said, series, x, y, is_log):
+    """Lines through points, {name: ([x, ...], [y, ...])}, beside a legend. The y axis is logarithmic, the x axis if is_log."""
+    scale = math.log10 if is_log else float
+    xs = [scale(v) for points in series.values() for v in points[0]]
+    ys = [math.log10(v) for points in series.values() for v in points[1]]
+    if not xs or max(xs) == min(xs) or max(ys) == min(ys):
+        raise Broken(f'a chart of "{said}" would have no points, or be flat')
+    across = lambda v: 62 + 388 * (scale(v) - min(xs)) / (max(xs) - min(xs))
+    down = lambda v: 270 - 236 * (math.log10(v) - min(ys)) / (max(ys) - min(ys))
+    ticks = lambda low, high: [m * 10.0**e for e in range(math.floor(low) - 1, math.ceil(high) + 1) for m in (1, 3) if low <= math.log10(m * 10.0**e) <= high]
+    if is_log:
+        x_ticks = ticks(min(xs), max(xs))
+    else:
+        x_ticks = [i / 20 for i in range(math.ceil(20 * min(xs) - 1e-9), math.floor(20 * max(xs) + 1e-9) + 1)]
+    out = [f'<svg class="plot wide" viewBox="0 0 640 330" role="img" aria-label="{html.escape(said)}" font-family="sans-serif" font-size="13" fill="currentColor">']
+    for v in x_ticks:
+        out.append(f'<path d="M{across(v):.1f} 280V34" stroke="currentColor" opacity=".15"/><text x="{across(v):.1f}" y="298" text-anchor="middle">{number(v)}</text>')
+    for v in ticks(min(ys), max(ys)):
+        out.append(f'<path d="M52 {down(v):.1f}H450" stroke="currentColor" opacity=".15"/><text x="48" y="{down(v) + 4:.1f}" text-anchor="end">{number(v)}</text>')
+    for i, (name, (at, values)) in enumerate(series.items()):
+        colour, dashes = COLOURS[i % len(COLOURS)], ' stroke-dasharray="6 3"' if i % 2 else ""
+        points = " ".join(f"{across(a):.1f},{down(b):.1f}" for a, b in zip(at, values))
+        out.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>')
+        out += [f'<circle cx="{across(a):.1f}" cy="{down(b):.1f}" r="3" fill="{colour}"/>' for a, b in zip(at, values)]
+        out.append(f'<path d="M462 {44 + 22 * i}h24" stroke="{colour}" stroke-width="2"{dashes}/><text x="490" y="{48 + 22 * i}">{html.escape(name)}</text>')
+    out.append(f'<text x="256" y="322" text-anchor="middle">{html.escape(x)}</text><text x="8" y="18">{html.escape(y)}</text></svg>')
+    return "".join(out)
+
+
+def number(v):
+    """As the label of a tick: 0.95, 3, 3000, 300k."""
+    return f"{v / 1e6:g}M" if v >= 1e6 else f"{v / 1e3:g}k" if v >= 1e4 else f"{v:g}"
+
+
+def lines(area, patterns, steps, x, y):
+    rows = results(area)[0]
+    series = {}
+    for name, pattern in patterns.items():
+        known = [step for step in steps if pattern.format(step) in rows]  # an index may end earlier than others
+        if len(known) < 2:
+            raise Broken(f'there are not two figures "{pattern}" in the results of {area}')
+        series[name] = (known, [row_of(area, pattern.format(step))[0] for step in known])
+    return chart(f"{y} by {x}: {', '.join(patterns)}", series, x, y, True)
+
+
+def curves(area, name, least=-math.inf):
+    known = results(area)[1]
+    if name not in known:
+        raise Broken(f'there are no curves "{name}" in the results of {area}')
+    plot = known[name]
+    series = {}
+    for who, (xs, ys) in plot["lines"].items():
+        kept = [(a, b) for a, b in zip(xs, ys) if a >= least]
+        if kept:
+            series[who] = tuple(zip(*kept))
+    return chart(f"{name}: {plot['y']} by {plot['x']}", series, plot["x"], plot["y"], False) + measured(area, name)
+
+
 def with_figures(text, page_url):
-    functions = {"value": value, "source": source, "plot": plot, "header": lambda path, text="": api_link(path, text or path, page_url)}
+    functions = {"value": value, "source": source, "plot": plot, "lines": lines, "curves": curves, "header": lambda path, text="": api_link(path, text or path, page_url)}
 
     def call(match):
         try:
@@ -147,7 +216,7 @@ def with_figures(text, page_url):
             raise Broken(f"{match[0]}: {error}") from error
         return functions[match[1]](*arguments)
 
-    text = re.sub(r"\{\{ (value|source|plot|header)\((.*?)\) \}\}", call, text)
+    text = re.sub(r"\{\{ (value|source|plot|lines|curves|header)\((.*?)\) \}\}", call, text)
     if "{{" in re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL):
         raise Broken("a {{ is left over")
     return text

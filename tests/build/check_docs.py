@@ -50,6 +50,9 @@ refused("a missing section", "has 0 lines", hooks.with_sections, '--8<-- "README
 refused("an ambiguous section", "lines with", hooks.section, "README.md", "funnel")
 refused("an unknown figure", 'no figure "EASE lambda 3"', hooks.with_figures, '{{ value("quality", "EASE lambda 3") }}', "x.html")
 refused("an unknown area", "no file *_nothing.json", hooks.value, "nothing", "x")
+refused("unknown curves", 'no curves "nothing"', hooks.with_figures, '{{ curves("quality", "nothing") }}', "x.html")
+refused("a line of unknown figures", "not two figures", hooks.with_figures, '{{ lines("quality", {"EASE": "EASE nothing {}"}, [1, 2], "x", "y") }}', "x.html")
+refused("a flat chart", "flat", hooks.chart, "all equal", {"a": ([1, 2], [3.0, 3.0])}, "x", "y", False)
 refused("a malformed call", "{{", hooks.with_figures, "{{ figure(1) }}", "x.html")
 refused("a link without a page", "has no page", hooks.rewritten, "[x](dev)", "README.md", "index.md")
 with tempfile.TemporaryDirectory() as folder:
