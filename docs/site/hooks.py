@@ -326,6 +326,13 @@ def algorithm_pages():
     return [(f"algorithms/{path.name}", front(path, "title"), front(path, "header")) for path in sorted((DOCS / "algorithms").glob("*.md"))]
 
 
+def see_also(page, header):
+    """Links to the other pages about headers of the same folder."""
+    folder = posixpath.dirname(header) + "/"
+    others = [f"[{title}]({posixpath.basename(path)})" for path, title, other in algorithm_pages() if other.startswith(folder) and path != page]
+    return f"\n\nSee also: {', '.join(others)}.\n" if others else ""
+
+
 # ---- links
 
 
@@ -469,6 +476,7 @@ def on_page_markdown(markdown, page, config, files):
         meta = page.meta
         about = f'{{{{ header("{meta["header"]}") }}}} · tests: `{meta["tests"]}`'
         text = re.sub(r"^(# .*\n)", lambda m: m[1] + "\n" + with_figures(about, page.file.dest_uri) + "\n", text, count=1, flags=re.MULTILINE)
+        text += see_also(page.file.src_uri, meta["header"])
     if page.file.src_uri in ("index.md", "architecture.md"):
         known = {name for name, _, _ in folders()}
         text = re.sub(r"^\| `(\w+)` \|", lambda m: f"| [`{m[1]}`](folders/{m[1]}.md) |" if m[1] in known else m[0], text, flags=re.MULTILINE)
