@@ -130,7 +130,7 @@ void report_all(bench::Report& report, const Results& results, const std::string
                 report.add({.name = what + " " + index + " " + std::to_string(n),
                             .ours = *samples,
                             .unit = unit,
-                            .setup = "x 64, Cosine, k 10, recall@10 0.95, 1,000 queries, 1 thread"});
+                            .setup = "1,000 to 1,000,000 x 64, Cosine, recall@10 0.95, 1,000 queries, 1 thread"});
             }
         }
     }

@@ -178,8 +178,8 @@ def chart(said, series, x, y, is_log):
 
 
 def number(v):
-    """As the label of a tick: 0.95, 3, 3000, 300k."""
-    return f"{v / 1e6:g}M" if v >= 1e6 else f"{v / 1e3:g}k" if v >= 1e4 else f"{v:g}"
+    """As the label of a tick: 0.95, 30, 3k, 1M."""
+    return f"{v / 1e6:g}M" if v >= 1e6 else f"{v / 1e3:g}k" if v >= 1e3 else f"{v:g}"
 
 
 def lines(area, patterns, steps, x, y):
