@@ -167,8 +167,10 @@ def chart(said, series, x, y, is_log):
         out.append(f'<path d="M{across(v):.1f} 280V34" stroke="currentColor" opacity=".15"/><text x="{across(v):.1f}" y="298" text-anchor="middle">{number(v)}</text>')
     for v in ticks(min(ys), max(ys)):
         out.append(f'<path d="M52 {down(v):.1f}H450" stroke="currentColor" opacity=".15"/><text x="48" y="{down(v) + 4:.1f}" text-anchor="end">{number(v)}</text>')
+    has_peers = any(name.startswith("funnel ") for name in series)
     for i, (name, (at, values)) in enumerate(series.items()):
-        colour, dashes = COLOURS[i % len(COLOURS)], ' stroke-dasharray="6 3"' if i % 2 else ""
+        is_dashed = not name.startswith("funnel ") if has_peers else i % 2
+        colour, dashes = COLOURS[i % len(COLOURS)], ' stroke-dasharray="6 3"' if is_dashed else ""
         points = " ".join(f"{across(a):.1f},{down(b):.1f}" for a, b in zip(at, values))
         out.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>')
         out += [f'<circle cx="{across(a):.1f}" cy="{down(b):.1f}" r="3" fill="{colour}"/>' for a, b in zip(at, values)]
