@@ -153,6 +153,8 @@ def chart(said, series, x, y, is_log):
     scale = math.log10 if is_log else float
     xs = [scale(v) for points in series.values() for v in points[0]]
     ys = [math.log10(v) for points in series.values() for v in points[1]]
+    if xs and not is_log:
+        xs.append(math.ceil(20 * max(xs) - 1e-9) / 20)  # the axis ends at a tick
     if not xs or max(xs) == min(xs) or max(ys) == min(ys):
         raise Broken(f'a chart of "{said}" would have no points, or be flat')
     across = lambda v: 62 + 388 * (scale(v) - min(xs)) / (max(xs) - min(xs))
