@@ -194,3 +194,49 @@ TEST_CASE("propensities: tiny shapes beside large ones have the probabilities of
         }
     }
 }
+
+TEST_CASE("propensities: a tiny shape beside a huge one is resolved where its density bends") {
+    // For a huge b, Beta(a, b) is Gamma(a) / b. Then the first draw is the larger one with the probability that
+    // Y / (X + Y) < b2 / (b1 + b2) for X ~ Gamma(a1) and Y ~ Gamma(a2), and that ratio is Beta(a2, a1).
+    const auto check = [](double a1, double b1, double a2, double b2) {
+        CAPTURE(a1);
+        CAPTURE(b1);
+        CAPTURE(a2);
+        CAPTURE(b2);
+        const double expected = funnel::testing::beta_cdf_of_logit(a2, a1, std::log(b2 / b1));
+        const std::vector<double> a{a1, a2};
+        const std::vector<double> b{b1, b2};
+        CHECK(std::abs(beta_top_k_probabilities(a, b, 1)[0] - expected) < 1e-8);
+        CHECK(std::abs(beta_top_k_probabilities(b, a, 1)[1] - expected) < 1e-8);  // the mirror: 1 - x
+    };
+    check(2.0e-4, 9.0e14, 1.1e-4, 3.0e15);
+    check(1e-6, 0x1p54, 1e-6, 1e12);
+    check(1e-6, 1e12, 0.999, 0x1p54);
+    Random random(7);
+    for (int repeat = 0; repeat < 200; ++repeat) {
+        const double scale = std::exp(random.uniform() * 14.0 - 13.8);   // from 1e-6 to 1
+        const double trials = std::exp(random.uniform() * 10.5 + 24.0);  // from 3e10 to 1e15
+        const auto near = [&] { return std::exp(random.uniform() * 2.0); };
+        check(scale * near(), trials * near(), scale * near(), trials * near());
+    }
+}
+
+TEST_CASE("propensities: random shapes from 1e-6 to 2^54 have the probabilities of their mirror") {
+    Random random(8);
+    for (int repeat = 0; repeat < 60; ++repeat) {
+        const std::size_t n = 2 + random.below(6);
+        std::vector<double> a(n);
+        std::vector<double> b(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            a[i] = 1e-6 * std::exp(random.uniform() * std::log(1e6 * 0x1p54));
+            b[i] = 1e-6 * std::exp(random.uniform() * std::log(1e6 * 0x1p54));
+        }
+        const std::size_t k = 1 + random.below(n - 1);
+        const auto largest = beta_top_k_probabilities(a, b, k);
+        const auto smallest = beta_top_k_probabilities(b, a, n - k);
+        for (std::size_t i = 0; i < n; ++i) {
+            CAPTURE(repeat);
+            CHECK(std::abs(largest[i] - (1.0 - smallest[i])) < 2e-8);  // 1e-8 for each side
+        }
+    }
+}

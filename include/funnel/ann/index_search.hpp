@@ -154,6 +154,9 @@ private:
         if (!Passes::has_filter || !vectors_->has_rows()) {
             return false;
         }
+        if (!kernels::HostBackend<typename Structure::Kernels>) {  // its own scan is faster, unless it is for few
+            return Passes::is_list || (Passes::lists_ids && share < few);
+        }
         return has_codes ? Passes::cost_by_ids(share) < code_cost : Passes::lists_ids;
     }
 

@@ -73,11 +73,10 @@ inline void exp_each(Nodes& x) noexcept {
                : (raised - 0.5) * math::log(raised) - raised - factors - ((z - 0.5) * math::log(z) - z) + series;
 }
 
-/// Where a density is not negligible, and the width over which it changes.
+/// Where a density is not negligible.
 struct Support {
     double low;
     double high;
-    double scale;
 };
 
 inline constexpr double negligible = -30.0;  // log of a density over its peak
@@ -96,6 +95,11 @@ public:
                            stirling_correction(a[i]) - stirling_correction(b[i]);
             arm.constant = arm.log_peak - a[i] * arm.mode + (a[i] + b[i]) * softplus(arm.mode);
             arm.scale = 1.0 / math::sqrt(precision);
+            if (a[i] < 1.0 && b[i] >= 1.0) {
+                arm.bend = -math::log(a[i] + b[i]);
+            } else if (b[i] < 1.0 && a[i] >= 1.0) {
+                arm.bend = math::log(a[i] + b[i]);
+            }
             arms_.push_back(arm);
         }
     }
@@ -111,7 +115,19 @@ public:
             }
             return distance;
         };
-        return {.low = arm.mode - reach(-1.0), .high = arm.mode + reach(1.0), .scale = arm.scale};
+        return {.low = arm.mode - reach(-1.0), .high = arm.mode + reach(1.0)};
+    }
+
+    /// The width over which the density of arm i changes at t. If one shape is below 1, the density is nearly exp(a t)
+    /// or exp(-b t) on one side of the bend and vanishes within a few units behind it: exp(-exp(t - bend)) for a < 1.
+    /// The curvature at the mode does not show that.
+    [[nodiscard]] double scale(std::size_t i, double t) const noexcept {
+        const Arm& arm = arms_[i];
+        if (arm.bend == 0.0) {
+            return arm.scale;
+        }
+        const double before = arm.bend < 0.0 ? arm.bend - t : t - arm.bend;
+        return std::min(arm.scale, std::max(1.0, 0.25 * before));
     }
 
     /// log(1 + exp(t)) has poles at t = +-pi i, which a panel must keep at a distance.
@@ -151,7 +167,8 @@ private:
         double mode;
         double log_peak = 0.0;
         double constant = 0.0;
-        double scale = 0.0;
+        double scale = 0.0;  // at the mode
+        double bend = 0.0;   // 0 if there is none
 
         // log of f(mode + d) / f(mode), without the cancellation of terms of the size of a + b.
         [[nodiscard]] double below_peak(double d) const noexcept {
@@ -178,8 +195,9 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return means_.size(); }
     [[nodiscard]] Support support(std::size_t i) const noexcept {
         const double reach = 7.8 * deviations_[i];
-        return {.low = means_[i] - reach, .high = means_[i] + reach, .scale = deviations_[i]};
+        return {.low = means_[i] - reach, .high = means_[i] + reach};
     }
+    [[nodiscard]] double scale(std::size_t i, double /*t*/) const noexcept { return deviations_[i]; }
     [[nodiscard]] static double widest_panel(double /*t*/) noexcept { return std::numeric_limits<double>::infinity(); }
     [[nodiscard]] static Nodes shared(const Nodes& t) noexcept { return t; }
     void log_density(std::size_t i, const Nodes& t, const Nodes& /*shared*/, Nodes& out) const noexcept {

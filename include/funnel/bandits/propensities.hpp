@@ -29,7 +29,7 @@ inline constexpr double largest_shape = 0x1p54;  // a policy may have 2^53 rewar
 /// distribution there. Panels are halved until the probabilities sum to k.
 ///
 /// Shapes    a, b: n, in [1e-6, 2^54]
-/// Returns   n probabilities with sum min(k, n); their error is below 1e-8 if a + b < 1e9
+/// Returns   n probabilities with sum min(k, n); their error is below 1e-8
 /// Cost      O(n k) per node; about 200 nodes if all arms are alike;  memory: 128 (n + 1) k bytes
 /// Errors    InvalidArgument if the shapes differ, a shape is out of range, or the probabilities of the arms do not
 ///           approach the sums that they must have

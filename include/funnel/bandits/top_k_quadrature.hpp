@@ -95,9 +95,11 @@ private:
         while (ends.back() < high) {
             const double at = ends.back();
             double width = std::min(high - at, posteriors_.widest_panel(at));
-            for (const Support& support : supports_) {
+            for (std::size_t i = 0; i < supports_.size(); ++i) {
+                const Support& support = supports_[i];
                 if (support.high > at && support.low < at + width) {
-                    width = std::min(width, std::max(widest * support.scale, support.low - at));
+                    const double scale = posteriors_.scale(i, std::max(at, support.low));
+                    width = std::min(width, std::max(widest * scale, support.low - at));
                 }
             }
             // A width that vanishes beside its position still takes a step.
