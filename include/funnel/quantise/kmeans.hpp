@@ -237,7 +237,8 @@ void move_to_means(MatrixView<const float> rows, std::span<const std::uint32_t> 
 /// Lloyd's iterations start from k-means++ seeds. The result is bit-identical for any number of threads. A cluster that
 /// loses all rows gets the row that is farthest from its centroid.
 ///
-/// Cost      fit: s k d per iteration, with s = min(n, rows_per_cluster k) rows, and 4 s d bytes;  assign: n k d;  memory: 8 k d bytes
+/// Cost      fit: s k d per iteration, with s = min(n, rows_per_cluster k) rows, and 4 s d bytes;  assign: n k d;
+///           memory: 8 k d bytes
 /// Source    Arthur & Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007; Lloyd, "Least squares
 ///           quantization in PCM", IEEE Transactions on Information Theory 1982
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
