@@ -73,8 +73,8 @@ void check_mutators(const Index& index, std::span<const float> vector) {
             const auto replaces = [&](Index& changed) { changed.replace(id, vector); };
             CHECK(check_strong_guarantee(make, replaces, state) > 0);
             CHECK(check_strong_guarantee(make_with_room, replaces, state) > 0);  // an equal vector is there
-            CHECK(
-                check_strong_guarantee(make, [&](Index& changed) { changed.replace(id, changed.vector(0)); }, state) > 0);
+            CHECK(check_strong_guarantee(
+                      make, [&](Index& changed) { changed.replace(id, changed.vector(0)); }, state) > 0);
         }
     }
     const Index other = Index::build(signs(40, 9));

@@ -124,8 +124,8 @@ public:
     /// Reserves memory for `levels` more levels of nodes above level 0, so that set_level() cannot fail.
     void reserve_levels(std::size_t levels) { reserve_more(upper_, levels * M_); }
 
-    /// Moves a node to another level. Its links on levels that it keeps stay; new lists are empty. No node may link to it
-    /// on a level that it leaves (not checked). Call reserve_levels first if the level is higher.
+    /// Moves a node to another level. Its links on levels that it keeps stay; new lists are empty. No node may link to
+    /// it on a level that it leaves (not checked). Call reserve_levels first if the level is higher.
     ///
     /// Cost      O(n) if the level changes
     void set_level(std::uint32_t node, std::size_t level) noexcept {

@@ -119,8 +119,8 @@ public:
         return longest;
     }
 
-    /// The term to add to a . b: similarity(a, b) - a . b = lift(a) lift(b) - radius^2, with lift = radius - drop. Vector b
-    /// is stored; of a, only the drop is known.
+    /// The term to add to a . b: similarity(a, b) - a . b = lift(a) lift(b) - radius^2, with lift = radius - drop.
+    /// Vector b is stored; of a, only the drop is known.
     [[nodiscard]] double operator()(double drop_a, std::size_t b) const noexcept {
         FUNNEL_ASSERT(b < drop_.size());
         const double drop_b = drop_[b];
