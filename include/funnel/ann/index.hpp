@@ -316,9 +316,10 @@ public:
     /// Loads an index whose vectors, and the links of an HNSW graph on level 0, stay in the file: they are mapped into
     /// memory (io::MappedFile), and all processes that map the file share them. Codes, lists and all else are loaded.
     ///
-    /// All of load()'s checks hold. From then on nobody may write into the file or truncate it: a search would read what
+    /// All checks of load() hold. From then on nobody may write into the file or truncate it: a search would read what
     /// was not checked, or end the process. save() is safe, also to the same path: it replaces the file, and the index
-    /// keeps the old one. The first add() or replace() copies what is mapped, and lets go of the file.
+    /// keeps the old one. Copies share the file. The first add() or replace() copies what is mapped, and lets go of the
+    /// file.
     ///
     /// Cost      one pass over the file, and the checks;  memory_bytes() does not count what is mapped
     /// Errors    as load

@@ -16,8 +16,8 @@ inline namespace FUNNEL_ABI {
 /// A row-major matrix whose elements are its own, or shared and read-only, such as those of a mapped file. Copies share
 /// shared elements. The first change makes a copy that the matrix owns.
 ///
-///     CopyOnWriteMatrix<float> rows(view, file);   // file: a std::shared_ptr, which keeps the elements of the view alive
-///     rows.resize_rows(rows.rows() + 1);           // copies all elements, and lets go of the file
+///     CopyOnWriteMatrix<float> rows(view, file);  // file: a std::shared_ptr, which keeps the elements alive
+///     rows.resize_rows(rows.rows() + 1);          // copies all elements, and lets go of the file
 ///
 /// Own rows are padded as those of Matrix; shared rows have the stride of their view.
 template <class T>
