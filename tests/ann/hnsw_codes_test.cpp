@@ -146,8 +146,8 @@ TEST_CASE("HNSW with codes: counts their bytes") {
     CHECK(CodedHNSW<Cosine, Int8>::memory_estimate(100, 24) == estimate + 100 * 68 + 24 * 4);
     CHECK(CodedHNSW<L2, Int8>::build(vectors).memory_bytes() ==
           HNSW<L2>::build(vectors).memory_bytes() + 100 * (64 + 12) + 24 * 4);
-    CHECK(CodedHNSW<Cosine, F16>::build(vectors).memory_bytes() == plain + 100 * (64 + 4) + 24 * 4);
-    CHECK(CodedHNSW<Cosine, F16>::memory_estimate(100, 24) == estimate + 100 * 68 + 24 * 4);
+    CHECK(CodedHNSW<Cosine, F16>::build(vectors).memory_bytes() == plain + 100 * 64 + 24 * 4);
+    CHECK(CodedHNSW<Cosine, F16>::memory_estimate(100, 24) == estimate + 100 * 64 + 24 * 4);
     CHECK(CodedHNSW<L2, F16>::memory_estimate(100, 40) == HNSW<L2>::memory_estimate(100, 40) + 100 * 136 + 40 * 4);
 }
 

@@ -46,6 +46,8 @@ struct RowCode<Int8> {
     using Query = quantise::Int8PreparedQuery;
     using Element = std::uint8_t;
     using Product = std::int32_t;
+    template <Metric M>
+    static constexpr float shared_scale = 0.0F;  // each vector has its own
 
     static constexpr auto elements = &Query::bytes;
     [[nodiscard]] static float step(const Query& query) noexcept { return query.step; }
@@ -55,6 +57,7 @@ struct RowCode<Int8> {
         double squares = 0.0;       // of scale * code
         quantise::Int8Terms exact;  // for Int8Bound
     };
+    template <Metric M>
     static Terms encode(const Quantiser& quantiser, std::span<const float> row, std::span<Element> out) {
         const quantise::Int8Terms terms =
             quantiser.encode(row, [&](std::size_t j, int byte) { out[j] = static_cast<Element>(byte + 128); });
@@ -76,13 +79,16 @@ struct RowCode<F16> {
     using Query = quantise::HalfPreparedQuery;
     using Element = kernels::Float16;
     using Product = float;
+    template <Metric M>
+    static constexpr float shared_scale = M::normalises ? Quantiser::unit_scale : 0.0F;
 
     static constexpr auto elements = &Query::elements;
     [[nodiscard]] static float step(const Query&) noexcept { return 1.0F; }
 
+    template <Metric M>
     static quantise::HalfTerms encode(const Quantiser& quantiser, std::span<const float> row,
                                       std::span<Element> out) noexcept {
-        return quantiser.encode(row, out);
+        return quantiser.encode(row, M::normalises ? shared_scale<M> : quantiser.scale_of(row), out);
     }
     template <kernels::HostBackend Backend, std::size_t Width>
     [[gnu::always_inline]] static void multiply(std::span<const float, Width> query, MatrixView<const Element> rows,
@@ -163,13 +169,11 @@ public:
             *this = CodeRows(rows, Quantiser::train(rows.rows_from(0, 0)));
             return;
         }
-        reserve_more(scales_, 1);
-        reserve_more(biases_, 1);
+        reserve_more(terms_, 1);
         reserve_more(halves_, 1);
         codes_.resize_rows(rows.rows());  // the last step that can fail
-        scales_.push_back(0.0F);
-        if constexpr (is_l2) {
-            biases_.push_back(0.0F);
+        if constexpr (has_terms) {
+            terms_.push_back({});
         }
         if constexpr (is_l2 && has_scan) {
             halves_.push_back(0.0F);
@@ -183,8 +187,7 @@ public:
     /// Removes all codes except the first `count`.
     void keep_first(std::size_t count) {
         codes_.resize_rows(std::min(count, codes_.rows()));
-        scales_.resize(std::min(count, scales_.size()));
-        biases_.resize(std::min(count, biases_.size()));
+        terms_.resize(std::min(count, terms_.size()));
         halves_.resize(std::min(count, halves_.size()));
     }
 
@@ -194,7 +197,8 @@ public:
     void prepare(std::span<const float> query, Query& prepared) const {
         quantiser_.template prepare<M>(query, prepared.codes);
         (prepared.codes.*Code::elements).resize(codes_.cols());
-        prepared.step = (is_l2 ? 2.0F : 1.0F) * Code::step(prepared.codes);
+        prepared.step =
+            (is_l2 ? 2.0F : 1.0F) * (has_terms ? 1.0F : Code::template shared_scale<M>)*Code::step(prepared.codes);
         const double length = prepared.codes.length;
         prepared.offset = static_cast<float>(is_l2 ? -length * length : prepared.codes.at_mean);
     }
@@ -209,9 +213,13 @@ public:
             const auto some = ids.subspan(begin, std::min(products.size(), ids.size() - begin));
             Code::template multiply<Backend>(row_of_query, codes_.view(), some, std::span(products).first(some.size()));
             for (std::size_t i = 0; i < some.size(); ++i) {
-                float score = scales_[some[i]] * (query.step * static_cast<float>(products[i])) + query.offset;
+                const float product = query.step * static_cast<float>(products[i]);
+                float score = product + query.offset;
+                if constexpr (has_terms) {
+                    score = terms_[some[i]].scale * product + query.offset;
+                }
                 if constexpr (is_l2) {
-                    score += biases_[some[i]];
+                    score += terms_[some[i]].bias;
                 }
                 out[begin + i] = score;
             }
@@ -243,7 +251,7 @@ public:
             const auto some = std::span<const std::uint32_t>(ids).first(size);
             kernels::int8_row_dots<Backend>(bytes_of_query, codes_.view(), some, std::span(dots).first(size));
             for (std::size_t i = 0; i < size; ++i) {
-                lefts[i] = scales_[begin + i] * (step * static_cast<float>(dots[i]) + offset);
+                lefts[i] = terms_[begin + i].scale * (step * static_cast<float>(dots[i]) + offset);
                 if constexpr (is_l2) {
                     lefts[i] += halves_[begin + i];
                 }
@@ -257,7 +265,7 @@ public:
                 }
                 for (std::size_t j = i; reach != 0 && j < std::min(i + group, size); ++j) {
                     if (!(lefts[j] < candidates.threshold())) {
-                        candidates.offer(ids[j], lefts[j], scales_[ids[j]], passes(ids[j]));
+                        candidates.offer(ids[j], lefts[j], terms_[ids[j]].scale, passes(ids[j]));
                     }
                 }
             }
@@ -269,19 +277,18 @@ public:
 
     [[gnu::always_inline]] void prefetch(MatrixView<const float>, std::uint32_t id) const noexcept {
         prefetch_elements(codes_.row(id).data(), width == std::dynamic_extent ? codes_.cols() : width);
-        __builtin_prefetch(scales_.data() + id);
-        if constexpr (is_l2) {
-            __builtin_prefetch(biases_.data() + id);
+        if constexpr (has_terms) {
+            __builtin_prefetch(terms_.data() + id);
         }
     }
 
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
         return quantiser_.memory_bytes() + codes_.rows() * codes_.stride() * sizeof(Element) +
-               (scales_.size() + biases_.size() + halves_.size()) * sizeof(float);
+               terms_.size() * sizeof(Terms) + halves_.size() * sizeof(float);
     }
     [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t dimension) noexcept {
-        constexpr std::size_t floats = !is_l2 ? 1 : has_scan ? 3 : 2;
-        return n * (padded(dimension) * sizeof(Element) + floats * sizeof(float)) + dimension * sizeof(float);
+        constexpr std::size_t beside = (has_terms ? sizeof(Terms) : 0) + (is_l2 && has_scan ? sizeof(float) : 0);
+        return n * (padded(dimension) * sizeof(Element) + beside) + dimension * sizeof(float);
     }
 
     /// A file has only the mean, and read() encodes the rows again: codes that are not in the file need no check.
@@ -296,6 +303,16 @@ public:
 
 private:
     static constexpr bool is_l2 = std::same_as<typename M::Stored, L2>;
+    static constexpr bool has_terms = Code::template shared_scale<M> == 0.0F;
+
+    struct Scale {
+        float scale = 0.0F;
+    };
+    struct ScaleAndBias {
+        float scale = 0.0F;
+        float bias = 0.0F;  // minus the squared length of the decoded vector
+    };
+    using Terms = std::conditional_t<is_l2, ScaleAndBias, Scale>;  // side by side: one cache miss
 
     [[nodiscard]] static constexpr std::size_t padded(std::size_t dimension) noexcept {
         constexpr std::size_t step = row_alignment / sizeof(Element);
@@ -306,19 +323,20 @@ private:
     CodeRows(MatrixView<const float> rows, Quantiser quantiser)
         : quantiser_(std::move(quantiser)),
           codes_(rows.rows(), padded(rows.cols())),
-          scales_(rows.rows()),
-          biases_(is_l2 ? rows.rows() : 0),
-          halves_(has_scan ? biases_.size() : 0) {
+          terms_(has_terms ? rows.rows() : 0),
+          halves_(is_l2 && has_scan ? rows.rows() : 0) {
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             encode(rows.row(i), i);
         }
     }
 
     void encode(std::span<const float> row, std::size_t i) {
-        const auto terms = Code::encode(quantiser_, row, codes_.row(i));
-        scales_[i] = terms.scale;
+        const auto terms = Code::template encode<M>(quantiser_, row, codes_.row(i));
+        if constexpr (has_terms) {
+            terms_[i].scale = terms.scale;
+        }
         if constexpr (is_l2) {
-            biases_[i] = static_cast<float>(-terms.squares);
+            terms_[i].bias = static_cast<float>(-terms.squares);
         }
         if constexpr (has_scan) {
             if constexpr (is_l2) {
@@ -331,8 +349,7 @@ private:
 
     Quantiser quantiser_;
     Matrix<Element> codes_;
-    std::vector<float> scales_;
-    std::vector<float> biases_;   // of L2: minus the squared length of the decoded vector
+    std::vector<Terms> terms_;    // empty if all vectors have the same scale
     std::vector<float> halves_;   // of L2, for scan(): minus half of the squared length of the vector, rounded up
     double longest_ = 0.0;        // for scan(): at least as large as the length of the bytes of any vector
     double largest_error_ = 0.0;  // and as its error, in units of its scale

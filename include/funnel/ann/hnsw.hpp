@@ -369,15 +369,16 @@ private:
 ///
 /// Dim       the dimension of all vectors, if it is known at compile time: searches are a little faster
 /// Codes     F32, or Int8: searches score a copy of the vectors with one byte per element, which they read in less
-///           time, and then the best ef of them exactly
+///           time, and then the best ef of them exactly; or F16: the same with a float of 16 bits per element
 ///
 /// See Index for the functions. A removed vector stays in the graph: searches pass through it. replace() takes the old
 /// vector out, and its neighbours link to each other in its place. The first add() or replace() after build or load
 /// traverses all links once, and creates a table to find equal vectors, about 8 to 24 bytes per vector.
 ///
 /// Cost      build: O(n log n) distances in practice;  memory 4 (d + 2 M) + about 14 bytes per vector, 4 more under
-///           InnerProduct, with d and 2 M rounded up to a multiple of 16; Int8 adds d + 4 bytes, under L2 d + 12, with
-///           d rounded up to a multiple of 64;  search: about 15 ef distances
+///           InnerProduct, with d and 2 M rounded up to a multiple of 16; Int8 adds d + 4 bytes, d rounded up to a
+///           multiple of 64 (L2: d + 12); F16 adds 2 d bytes, d rounded up to a multiple of 32 (InnerProduct: 4 more,
+///           L2: 8);  search: about 15 ef distances
 /// Source    Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
 ///           small world graphs", TPAMI 2020
 template <Metric M, std::size_t Dim = std::dynamic_extent, CodeType Codes = F32,

@@ -332,9 +332,9 @@ private:
 /// length. Under InnerProduct and Cosine, a search reads the lists whose centroids have the largest inner product with
 /// the query.
 ///
-/// Codes     how lists store a copy of their vectors. F32: exactly. Int8: a byte per element and a scale per vector;
-///           a search then scores up to refine * k candidates again, exactly: those that the errors of their codes
-///           may have kept from the hits
+/// Codes     how lists store a copy of their vectors. F32: exactly. Int8, F16: a byte or a float of 16 bits per element
+///           and a scale per vector; a search then scores up to refine * k candidates again, exactly: those that the
+///           errors of their codes may have kept from the hits
 ///
 /// See Index for the functions. remove() takes a vector out of its list, so that later searches are faster. The lists do
 /// not change when vectors are added or replaced: build again after the data has changed its shape. An index that was

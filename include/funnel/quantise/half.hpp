@@ -58,14 +58,29 @@ public:
     [[nodiscard]] std::size_t dimension() const noexcept { return mean_.values().size(); }
     [[nodiscard]] std::size_t memory_bytes() const noexcept { return mean_.memory_bytes(); }
 
-    /// Shapes    row: d, not longer than 2^62;  out: d or more, of which only the first d are written
-    HalfTerms encode(std::span<const float> row, std::span<kernels::Float16> out) const noexcept {
-        FUNNEL_ASSERT(row.size() == dimension() && out.size() >= row.size());
+    /// A scale for all vectors of unit length, less the mean of such vectors: no half is above 2^14.
+    /// Elements below 2^-27 lose digits, but a float of such a vector is no more exact.
+    static constexpr float unit_scale = 0x1p-13F;
+
+    /// The scale of a vector's own.
+    ///
+    /// Shapes    row: d, not longer than 2^62
+    [[nodiscard]] float scale_of(std::span<const float> row) const noexcept {
         double largest = 0.0;
         for (std::size_t j = 0; j < row.size(); ++j) {
             largest = std::max(largest, math::abs(mean_.centred(row, j)));
         }
-        const float scale = scale_for(largest);
+        return scale_for(largest);
+    }
+
+    HalfTerms encode(std::span<const float> row, std::span<kernels::Float16> out) const noexcept {
+        return encode(row, scale_of(row), out);
+    }
+
+    /// Shapes    row: d;  scale: a power of two, not smaller than scale_of(row);  out: d or more, of which
+    ///           only the first d are written
+    HalfTerms encode(std::span<const float> row, float scale, std::span<kernels::Float16> out) const noexcept {
+        FUNNEL_ASSERT(row.size() == dimension() && out.size() >= row.size());
         const double per_scale = 1.0 / static_cast<double>(scale);
         double squares = 0.0;
         for (std::size_t j = 0; j < row.size(); ++j) {

@@ -13,7 +13,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace quantise {
 
-/// The mean of a set of vectors, which quantisers subtract: it takes away what all vectors share. Vectors more than 1024
+/// The mean of a set of vectors, which quantisers subtract: it takes away what all vectors share. Vectors over 1024
 /// times as long as the median one do not count: beside one of them, the mean of all would be far from every vector,
 /// and codes of the difference would hold nothing else.
 class Mean {

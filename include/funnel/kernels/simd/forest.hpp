@@ -22,6 +22,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
+// Tables of bytes and the transposition need AVX2; without it, the scalar kernels.
+#if defined(__AVX2__)
 namespace simd {
 
 // One load: see SweepNode.
@@ -122,6 +124,7 @@ void add_leaves(Simd<Arch>, std::span<const Value> values, std::span<const Leaf>
     }
     add_leaves(Scalar{}, values, leaves.subspan(filled), sums.subspan(filled));
 }
+#endif
 
 }  // namespace kernels
 }  // namespace FUNNEL_ABI

@@ -17,16 +17,16 @@ namespace kernels {
 
 namespace simd {
 
-/// The width at which rows are read. Zen 4 converts 256 bits in less than half of the time of 512.
-template <class Arch>
-struct HalfRowsArch {
-    using Type = Arch;
-};
-template <class Arch>
-    requires is_avx512<Arch>
-struct HalfRowsArch<Arch> {
-    using Type = Half<Arch>;
-};
+/// Zen 4 converts 256 bits in less than half of the time of 512. Four rows together also have their registers there.
+template <class Arch, class M, std::size_t Dim, class RowOf>
+[[gnu::always_inline]] inline void score_each_half(std::span<const float, Dim> query, RowOf row_of,
+                                                   std::span<float> out) noexcept {
+    if constexpr (is_avx512<Arch>) {
+        score_each<Half<Arch>, M, 4>(query, row_of, out);
+    } else {
+        score_each<Arch, M>(query, row_of, out);
+    }
+}
 
 }  // namespace simd
 
@@ -35,7 +35,7 @@ template <class Arch, simd::OneSumPerRow M, HalfFloat H>
 void score_half_rows(Simd<Arch>, M, std::span<const float> query, MatrixView<const H> rows,
                      std::span<float> out) noexcept {
     const auto row_of = [&](std::size_t i) { return rows.data() + i * rows.stride(); };
-    simd::score_each<typename simd::HalfRowsArch<Arch>::Type, M>(query, row_of, out.first(rows.rows()));
+    simd::score_each_half<Arch, M>(query, row_of, out.first(rows.rows()));
 }
 
 template <class Arch, simd::OneSumPerRow M, HalfFloat H, std::size_t Dim>
@@ -45,7 +45,7 @@ template <class Arch, simd::OneSumPerRow M, HalfFloat H, std::size_t Dim>
                                                    std::span<float> out) noexcept {
     const auto row_of = [&](std::size_t i)
                             __attribute__((always_inline)) { return rows.data() + ids[i] * rows.stride(); };
-    simd::score_each<typename simd::HalfRowsArch<Arch>::Type, M>(query, row_of, out.first(ids.size()));
+    simd::score_each_half<Arch, M>(query, row_of, out.first(ids.size()));
 }
 
 }  // namespace kernels

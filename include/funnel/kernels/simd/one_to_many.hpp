@@ -38,11 +38,9 @@ concept OneSumPerRow = requires { RowSum<M>::score(0.0F); };
 
 // Rows scored together share the loads of the query, and their cache misses overlap. Prefetching gave no further gain.
 // Four rows with four accumulators each need the 32 registers of AVX-512.
-template <class Arch, class M, std::size_t Dim, class RowOf>
+template <class Arch, class M, std::size_t Together = is_avx512<Arch> ? 4 : 2, std::size_t Dim, class RowOf>
 [[gnu::always_inline]] inline void score_each(std::span<const float, Dim> query, RowOf row_of,
                                               std::span<float> out) noexcept {
-    constexpr std::size_t together = is_avx512<Arch> ? 4 : 2;
-
     const auto score_some = [&](std::size_t first, auto count) __attribute__((always_inline)) {
         std::array<decltype(row_of(first)), count> rows;
         unroll<count>([&](auto r) __attribute__((always_inline)) { rows[r] = row_of(first + r); });
@@ -51,8 +49,8 @@ template <class Arch, class M, std::size_t Dim, class RowOf>
     };
 
     std::size_t i = 0;
-    for (; out.size() - i >= together; i += together) {
-        score_some(i, std::integral_constant<std::size_t, together>{});
+    for (; out.size() - i >= Together; i += Together) {
+        score_some(i, std::integral_constant<std::size_t, Together>{});
     }
     for (; i < out.size(); ++i) {
         score_some(i, std::integral_constant<std::size_t, 1>{});
