@@ -16,9 +16,10 @@ namespace ann {
 
 namespace detail {
 
-/// A shared mutex under which nobody starves. A reader waits for at most one writer: those that arrive while one waits or
-/// writes enter together when it is done, before the next one. A writer waits for the readers that are inside, and for
-/// the writers before it. (std::shared_mutex of glibc lets readers pass a writer that waits, for as long as they come.)
+/// A shared mutex under which nobody starves. A reader waits for at most one writer: those that arrive while one waits
+/// or writes enter together when it is done, before the next one. A writer waits for the readers that are inside, and
+/// for the writers before it. (std::shared_mutex of glibc lets readers pass a writer that waits, for as long as they
+/// come.)
 ///
 /// Source    Brandenburg & Anderson, "Spin-based reader-writer synchronization for multiprocessor real-time systems",
 ///           Real-Time Systems 2010 (phase-fair locks; this one sleeps instead of spinning)
@@ -102,8 +103,8 @@ public:
     Concurrent& operator=(const Concurrent&) = delete;
     ~Concurrent() = default;
 
-    /// Returns what use(index) returns, by value. The index does not change during the call. The result must not refer to
-    /// the index, and use must not call this object: it may wait for itself.
+    /// Returns what use(index) returns, by value. The index does not change during the call. The result must not refer
+    /// to the index, and use must not call this object: it may wait for itself.
     template <class Use>
     auto read(const Use& use) const {
         const std::shared_lock lock(mutex_);

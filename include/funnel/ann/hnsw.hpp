@@ -200,8 +200,8 @@ public:
         }
     }
 
-    // The node of the old vector is unlinked, and the new vector becomes a node, unless there are equal ones. Everything
-    // that may fail comes first.
+    // The node of the old vector is unlinked, and the new vector becomes a node, unless there are equal ones.
+    // Everything that may fail comes first.
     void replace(std::uint32_t id, std::span<const float> vector, Vectors<M>& vectors) {
         const auto rows = vectors.rows();
         copies_.reserve_changes(rows);

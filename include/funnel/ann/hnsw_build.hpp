@@ -35,10 +35,10 @@ struct InsertScratch {
     LinkSelection selection;
 };
 
-/// Finds the neighbours that a node of this level should have, among the other nodes, and appends one offer of a reverse
-/// link for each, level by level from the top, the best ones first. score(ids, out) is the similarity to the vector of
-/// the node, `similarity` that of two nodes. ef is the number of candidates kept per level. It only reads the graph, so
-/// several threads may call it at once, each with its own scratch and offers.
+/// Finds the neighbours that a node of this level should have, among the other nodes, and appends one offer of a
+/// reverse link for each, level by level from the top, the best ones first. score(ids, out) is the similarity to the
+/// vector of the node, `similarity` that of two nodes. ef is the number of candidates kept per level. It only reads the
+/// graph, so several threads may call it at once, each with its own scratch and offers.
 template <class Score, class Similar>
 void find_links(const HNSWGraph& graph, std::uint32_t node, std::size_t node_level, std::size_t ef, const Score& score,
                 const Similar& similarity, InsertScratch& scratch, std::vector<Offer>& offers) {

@@ -76,8 +76,8 @@ void close_gap(HNSWGraph& graph, std::uint32_t node, std::size_t level, std::uin
     return parents[node] == node;
 }
 
-/// Brings the subtrees of the orphans back into the spanning tree. If a node of the tree that is near an orphan links to
-/// it, this link becomes the edge; else a node near it, or any, gets a new link.
+/// Brings the subtrees of the orphans back into the spanning tree. If a node of the tree that is near an orphan links
+/// to it, this link becomes the edge; else a node near it, or any, gets a new link.
 inline void adopt(HNSWGraph& graph, UnlinkScratch& scratch, std::vector<std::uint32_t>& parents) noexcept {
     auto& orphans = scratch.orphans;
     const auto near = [&](std::uint32_t orphan, const auto& accept) {

@@ -336,9 +336,9 @@ private:
 ///           and a scale per vector; a search then scores up to refine * k candidates again, exactly: those that the
 ///           errors of their codes may have kept from the hits
 ///
-/// See Index for the functions. remove() takes a vector out of its list, so that later searches are faster. The lists do
-/// not change when vectors are added or replaced: build again after the data has changed its shape. An index that was
-/// built without vectors has one list.
+/// See Index for the functions. remove() takes a vector out of its list, so that later searches are faster. The lists
+/// do not change when vectors are added or replaced: build again after the data has changed its shape. An index that
+/// was built without vectors has one list.
 ///
 /// Cost      build: 14 rows_per_list lists^2 d + n lists d;  search: d (lists + n nprobe / lists);  memory: codes, and
 ///           4 d + 13 bytes per vector, with d rounded up to a multiple of 16

@@ -50,8 +50,8 @@ struct ScoredKey {
 ///     index.replace("blue shirt", new_vector);
 ///
 /// The vectors of the index inside have dense ids. A key keeps its id when its vector is replaced. A new key gets the
-/// smallest id whose key was removed, or else the next one, so the index does not grow while no more keys are added than
-/// were removed. Ties go to the smaller id.
+/// smallest id whose key was removed, or else the next one, so the index does not grow while no more keys are added
+/// than were removed. Ties go to the smaller id.
 ///
 /// Cost      a key takes sizeof(Key), the characters of a long string, and 8 to 16 bytes of a hash table; a look-up is
 ///           O(1), also for keys that an attacker has chosen
