@@ -102,7 +102,7 @@ concept LoadsHalves = requires(const H* p) {
 /// How sums_of reads rows of halves.
 template <class Arch, HalfFloat H>
     requires LoadsHalves<Arch, H>
-struct Elements<Arch, H> : HalfBatch<Arch, H> {
+struct RowElements<Arch, H> : HalfBatch<Arch, H> {
     [[nodiscard, gnu::always_inline]] static Batch<Arch> load_first(const H* p, std::size_t count) noexcept {
         std::array<H, Batch<Arch>::size> lanes{};
         std::copy_n(p, count, lanes.begin());

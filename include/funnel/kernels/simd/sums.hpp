@@ -85,10 +85,10 @@ template <std::size_t Groups, std::size_t Step, class Arch>
 
 /// How a batch of floats is loaded from elements of type T. simd/half.hpp has those for floats of 16 bits.
 template <class Arch, class T>
-struct Elements;
+struct RowElements;
 
 template <class Arch>
-struct Elements<Arch, float> {
+struct RowElements<Arch, float> {
     [[nodiscard, gnu::always_inline]] static Batch<Arch> load(const float* p) noexcept {
         return Batch<Arch>::load_unaligned(p);
     }
@@ -120,9 +120,9 @@ template <class Terms, class Arch, std::size_t Dim, std::size_t Rows, class T = 
                          __attribute__((always_inline)) { Terms::set(s, x, y); };
     const auto add = [](Batch<Arch>* s, const Batch<Arch>& x, const Batch<Arch>& y)
                          __attribute__((always_inline)) { Terms::add(s, x, y); };
-    const auto batch = []<class E>(const E* p) __attribute__((always_inline)) { return Elements<Arch, E>::load(p); };
+    const auto batch = []<class E>(const E* p) __attribute__((always_inline)) { return RowElements<Arch, E>::load(p); };
     const auto rest = [&]<class E>(const E* p) __attribute__((always_inline)) {
-        return Elements<Arch, E>::load_first(p, length - in_batches);
+        return RowElements<Arch, E>::load_first(p, length - in_batches);
     };
 
     std::array<Batch<Arch>, step> total;
