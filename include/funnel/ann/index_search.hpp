@@ -135,6 +135,8 @@ private:
             structure.find_batch(queries, vectors, options, all, 1.0, scratch, results);
         };
 
+    static constexpr bool forgets_removed = requires(Structure& structure) { structure.remove(std::uint32_t{}); };
+
     // The queries of a batch read the vectors together, unless fewer than this share are eligible.
     static constexpr double few = 1.0 / 32.0;
 
@@ -166,6 +168,8 @@ private:
             return share < few && scans_by_ids<Passes>(share);  // else find_batch is a scan
         } else if (Passes::is_list && vectors_->has_rows()) {
             return true;
+        } else if (!Passes::has_filter && forgets_removed) {
+            return false;  // the structure has live vectors only
         } else {
             return eligible.excludes_any() &&
                    structure_->prefers_scan(options, share, Passes::scan_cost(share, has_codes));
