@@ -65,10 +65,8 @@ public:
     [[nodiscard]] double share() const noexcept(is_nothrow_filter<F>) {
         const auto count = static_cast<double>(vectors_->count());
         const double live = static_cast<double>(vectors_->live()) / count;
-        if constexpr (is_bitmap<F>) {
+        if constexpr (lists_ids) {
             return live * std::min(1.0, static_cast<double>(filter_->count()) / count);
-        } else if constexpr (is_id_list<F>) {
-            return live * std::min(1.0, static_cast<double>(filter_->ids().size()) / count);
         } else if constexpr (has_filter) {
             return passing_share(vectors_->count(), *this);
         } else {

@@ -66,6 +66,8 @@ public:
         return std::binary_search(ids_.begin(), ids_.end(), id);
     }
 
+    /// The number of ids.
+    [[nodiscard]] std::size_t count() const noexcept { return ids_.size(); }
     [[nodiscard]] std::span<const std::uint32_t> ids() const noexcept { return ids_; }
 
 private:

@@ -24,7 +24,7 @@ public:
     }
 
     [[nodiscard]] std::size_t count() const noexcept
-        requires is_bitmap<F>
+        requires(is_bitmap<F> || is_id_list<F>)
     {
         return filter_->count() / shards_;
     }
