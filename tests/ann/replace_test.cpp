@@ -269,6 +269,7 @@ void check_churn(double worst_loss) {
     Matrix<float> now(all.view().rows_from(0, n));
     const funnel::ann::HNSWOptions options{.M = 6, .ef_construction = 40};
     auto index = HNSW<M>::build(now, options);
+    index.replace(0, queries.row(0));  // from here on, it has the tree that changes need
     index.replace(0, now.row(0));
     const std::size_t memory = index.memory_bytes();
     for (std::size_t round = 0; round < 10; ++round) {
@@ -330,6 +331,7 @@ TEST_CASE("HNSW: placeholders that get their vectors one after another become a 
             index.replace(id, vectors.row(id));
         }
         CHECK(index.unreachable() == 0);
+        fresh.replace(0, queries.row(0));  // now it also has the tree that changes need
         fresh.replace(0, vectors.row(0));
         // The same levels, for they depend on the ids alone; and 4 bytes each to find equal vectors.
         CHECK(index.memory_bytes() == fresh.memory_bytes() + std::size_t{1500} * 4);
