@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +32,12 @@ std::vector<Scored<>> contents(const CandidatePool& pool) {
         all.push_back(pool[i]);
     }
     return all;
+}
+
+// Expands one node. Returns it; no_node if there is none.
+std::uint32_t expand_next(CandidatePool& pool) {
+    std::uint32_t node = no_node;
+    return pool.expand(std::span(&node, 1)) == 1 ? node : no_node;
 }
 
 void link(HNSWGraph& graph, std::uint32_t node, std::size_t level, const std::vector<std::uint32_t>& to) {
@@ -90,18 +97,18 @@ TEST_CASE("CandidatePool: best first, ties by id, the worst falls out") {
 TEST_CASE("CandidatePool: expands each once, a better newcomer next") {
     CandidatePool pool;
     pool.reset(3);
-    CHECK(pool.expand_next() == no_node);
+    CHECK(expand_next(pool) == no_node);
     pool.insert({1, 1.0F});
     pool.insert({2, 0.5F});
-    CHECK(pool.expand_next() == 1);
+    CHECK(expand_next(pool) == 1);
     pool.insert({3, 2.0F});
-    CHECK(pool.expand_next() == 3);
-    CHECK(pool.expand_next() == 2);
-    CHECK(pool.expand_next() == no_node);
+    CHECK(expand_next(pool) == 3);
+    CHECK(expand_next(pool) == 2);
+    CHECK(expand_next(pool) == no_node);
     CHECK(contents(pool) == std::vector<Scored<>>{{3, 2.0F}, {1, 1.0F}, {2, 0.5F}});
     pool.reset(1);
     CHECK(pool.size() == 0);
-    CHECK(pool.expand_next() == no_node);
+    CHECK(expand_next(pool) == no_node);
 }
 
 TEST_CASE("CandidatePool: holds what TopK of the same stream does") {
@@ -116,7 +123,7 @@ TEST_CASE("CandidatePool: holds what TopK of the same stream does") {
             pool.insert({id, score});
             top.push(id, score);
             if (id % 5 == 0) {
-                (void)pool.expand_next();
+                static_cast<void>(expand_next(pool));
             }
         }
         const auto best = top.finish();
@@ -150,20 +157,46 @@ TEST_CASE("VisitedSet: nothing is left of the last search, whatever its size") {
     }
 }
 
-TEST_CASE("CandidatePool: tells which node to expand next") {
+TEST_CASE("CandidatePool: tells which nodes to expand next") {
     CandidatePool pool;
-    pool.reset(2);
-    CHECK(pool.next() == no_node);
-    CHECK(pool.insert({4, 1.0F}));
-    CHECK_FALSE(pool.insert({5, 0.5F}));
-    CHECK_FALSE(pool.insert({6, 0.25F}));  // does not fit
-    CHECK(pool.next() == 4);
-    CHECK(pool.expand_next() == 4);
-    CHECK(pool.next() == 5);
-    CHECK(pool.insert({7, 0.75F}));  // drops 5
+    pool.reset(3);
+    const auto next = [&](std::size_t most) {
+        std::vector<std::uint32_t> ids;
+        pool.for_each_next(most, [&](std::uint32_t id) { ids.push_back(id); });
+        return ids;
+    };
+    CHECK(next(4).empty());
+    pool.insert({4, 1.0F});
+    pool.insert({5, 0.5F});
+    pool.insert({6, 0.25F});
+    CHECK(next(2) == std::vector<std::uint32_t>{4, 5});
+    CHECK(next(4) == std::vector<std::uint32_t>{4, 5, 6});
+    CHECK(expand_next(pool) == 4);
+    CHECK(next(4) == std::vector<std::uint32_t>{5, 6});
+    pool.insert({7, 2.0F});  // drops 6
     CHECK_FALSE(pool.would_keep({8, 0.5F}));
     CHECK(pool.would_keep({8, 0.875F}));
-    CHECK(pool.next() == 7);
+    CHECK(next(4) == std::vector<std::uint32_t>{7, 5});
+}
+
+TEST_CASE("CandidatePool: expands several at a time, best first, each once") {
+    CandidatePool pool;
+    pool.reset(10);
+    for (std::uint32_t id = 0; id < 5; ++id) {
+        pool.insert({id, static_cast<float>(id)});
+    }
+    std::array<std::uint32_t, 2> two;
+    CHECK(pool.expand(two) == 2);
+    CHECK(two == std::array<std::uint32_t, 2>{4, 3});
+    pool.insert({7, 3.5F});
+    CHECK(pool.expand(two) == 2);
+    CHECK(two == std::array<std::uint32_t, 2>{7, 2});
+    CHECK(pool.expand(std::span<std::uint32_t>()) == 0);
+    std::array<std::uint32_t, 4> four;
+    CHECK(pool.expand(four) == 2);
+    CHECK(four[0] == 1);
+    CHECK(four[1] == 0);
+    CHECK(pool.expand(four) == 0);
 }
 
 TEST_CASE("descend: goes on while a neighbour is better, ties to the smaller id") {

@@ -75,7 +75,8 @@ public:
     }
 
     /// May load the link slots of a node on a level into the cache.
-    void prefetch_links(std::uint32_t node, std::size_t level) const noexcept {
+    // Inlined, because g++ takes a function that only prefetches for one without effect, and drops its calls.
+    [[gnu::always_inline]] void prefetch_links(std::uint32_t node, std::size_t level) const noexcept {
         const auto all = slots(node, level);
         for (std::size_t i = 0; i < all.size(); i += row_alignment / sizeof(std::uint32_t)) {
             __builtin_prefetch(all.data() + i);

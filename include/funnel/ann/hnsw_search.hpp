@@ -14,7 +14,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace funnel {
@@ -83,11 +82,9 @@ public:
     }
 
     /// Inserts a node that is not in the pool. It is dropped if the pool is full of better nodes.
-    ///
-    /// Returns   whether it is the one to expand next
-    bool insert(RankedNode node) noexcept {
+    void insert(RankedNode node) noexcept {
         if (!would_keep(node)) {
-            return false;
+            return;
         }
         std::size_t position = 0;
         for (std::size_t length = size_; length > 0;) {  // binary search without unpredictable branches
@@ -101,26 +98,31 @@ public:
         std::copy_backward(at, end, end + 1);
         *at = node;
         size_ = std::min(size_ + 1, capacity_);
-        const bool is_next = position <= next_;
-        next_ = is_next ? position : next_;
-        return is_next;
+        next_ = std::min(next_, position);
     }
 
-    /// The best node that is not expanded yet; no_node if there is none.
-    [[nodiscard]] std::uint32_t next() noexcept {
-        while (next_ < size_ && nodes_[next_].is_expanded()) {
-            ++next_;
+    /// Marks the best nodes that are not expanded yet as expanded, as many as out has room for, and writes their ids.
+    ///
+    /// Returns   their number
+    std::size_t expand(std::span<std::uint32_t> out) noexcept {
+        std::size_t count = 0;
+        for (; next_ < size_ && count < out.size(); ++next_) {
+            out[count] = nodes_[next_].id();
+            count += nodes_[next_].is_expanded() ? 0U : 1U;
+            nodes_[next_].set_expanded();
         }
-        return next_ == size_ ? no_node : nodes_[next_].id();
+        return count;
     }
 
-    /// Marks the node next() as expanded and returns it; no_node if there is none.
-    std::uint32_t expand_next() noexcept {
-        const std::uint32_t id = next();
-        if (id != no_node) {
-            nodes_[next_++].set_expanded();
+    /// Calls visit(id) for each of the best nodes that are not expanded yet, at most `most`.
+    template <class Visit>
+    [[gnu::always_inline]] void for_each_next(std::size_t most, const Visit& visit) const {
+        for (std::size_t i = next_; i < size_ && most > 0; ++i) {
+            if (!nodes_[i].is_expanded()) {
+                visit(nodes_[i].id());
+                --most;
+            }
         }
-        return id;
     }
 
     /// Replaces all scores by those of score(ids, out), and orders the nodes by them. The search must be over.
@@ -195,6 +197,9 @@ private:
     std::vector<Flag> is_used_;
 };
 
+/// How many nodes walk() expands at a time.
+inline constexpr std::size_t beam_width = 4;
+
 /// The pool size of walk_down on upper levels.
 inline constexpr std::size_t walk_down_width = 4;
 
@@ -202,8 +207,7 @@ inline constexpr std::size_t walk_down_width = 4;
 struct WalkScratch {
     CandidatePool pool;
     VisitedSet visited;
-    std::vector<std::uint32_t> ids;       // neighbours of one node that were not visited before
-    std::vector<std::uint32_t> next_ids;  // those of the node after it
+    std::vector<std::uint32_t> ids;  // neighbours of the nodes of a beam that were not visited before
     std::vector<float> scores;
     std::vector<RankedNode> kept;  // those that the pool may keep
     std::vector<Scored<>> seeds;   // start nodes of walk_down on the next level
@@ -213,10 +217,10 @@ struct WalkScratch {
     void reserve(const HNSWGraph& graph, std::size_t ef) {
         pool.reserve(std::min(ef, graph.size()));
         visited.reserve(graph.size());
-        ids.resize(graph.capacity(0));
-        next_ids.resize(graph.capacity(0));
-        scores.resize(graph.capacity(0));
-        kept.resize(graph.capacity(0));
+        const std::size_t most = beam_width * graph.capacity(0);
+        ids.resize(most);
+        scores.resize(most);
+        kept.resize(most);
         seeds.reserve(walk_down_width + 1);
     }
 
@@ -259,44 +263,44 @@ Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkS
     }
 }
 
-/// Best-first search on one level: expands the best node of the pool that is not expanded yet, until all are expanded.
+/// Best-first search on one level: expands the best nodes of the pool that are not expanded yet, until all are expanded.
 /// At the start, the pool holds the start nodes and `visited` contains them. At the end, the pool holds the best of all
 /// visited nodes.
 ///
-/// It runs one node ahead: it collects the neighbours of the next node, and starts to load their vectors, before it
-/// scores those of the node before. So the scores of one node are computed while memory delivers the vectors of the
-/// next. A node may therefore be expanded a step early, or although a neighbour would have pushed it out of the pool.
+/// It expands up to beam_width nodes at a time: their lists of links, and then the vectors of all their neighbours, come
+/// from memory together, so that the search waits once for all. A node may therefore be expanded although a neighbour of
+/// a better one would have pushed it out of the pool.
 ///
 /// score(ids, out) fills out with the scores of the nodes; prefetch(id) may load the vector of a node into the cache.
 ///
 /// Source    Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable
-///           small world graphs", TPAMI 2020 (algorithm 2; there, a node is expanded after all before it are scored)
+///           small world graphs", TPAMI 2020 (algorithm 2); Subramanya et al., "DiskANN: fast accurate billion-point
+///           nearest neighbor search on a single node", NeurIPS 2019 (section 3.4: beams)
 template <class Score, class Prefetch>
 void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const Score& score,
           const Prefetch& prefetch) {
-    std::uint32_t* ids = scratch.ids.data();
-    std::uint32_t* next_ids = scratch.next_ids.data();
-    std::size_t count = 0;
-    do {
-        std::size_t next_count = 0;
-        if (const std::uint32_t node = scratch.pool.expand_next(); node != no_node) {
-            ++scratch.stats.hops;
-            // Whether a neighbour is new cannot be predicted, so no branch depends on it.
+    const auto prefetch_links = [&](std::uint32_t node) __attribute__((always_inline)) {
+        graph.prefetch_links(node, level);
+    };
+    std::array<std::uint32_t, beam_width> nodes;
+    while (const std::size_t expanded = scratch.pool.expand(nodes)) {
+        std::size_t count = 0;
+        for (const std::uint32_t node : std::span<const std::uint32_t>(nodes).first(expanded)) {
             for (const std::uint32_t neighbour : graph.slots(node, level)) {
                 if (neighbour == no_node) {
                     break;
                 }
-                next_ids[next_count] = neighbour;
-                next_count += scratch.visited.insert(neighbour) ? 1U : 0U;
-            }
-            for (std::size_t i = 0; i < next_count; ++i) {
-                prefetch(next_ids[i]);
-            }
-            if (const std::uint32_t next = scratch.pool.next(); next != no_node) {
-                graph.prefetch_links(next, level);  // most probably expanded next
+                if (scratch.visited.insert(neighbour)) {
+                    prefetch(neighbour);
+                    scratch.ids[count++] = neighbour;
+                }
             }
         }
-        score(std::span<const std::uint32_t>(ids, count), std::span(scratch.scores).first(count));
+        const auto ids = std::span<const std::uint32_t>(scratch.ids).first(count);
+        scratch.pool.for_each_next(beam_width, prefetch_links);
+        score(ids, std::span(scratch.scores).first(count));
+        scratch.stats.hops += expanded;
+
         std::size_t kept = 0;
         for (std::size_t i = 0; i < count; ++i) {
             const RankedNode candidate(ids[i], scratch.scores[i]);
@@ -304,13 +308,10 @@ void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const
             kept += scratch.pool.would_keep(candidate) ? 1U : 0U;
         }
         for (const RankedNode candidate : std::span<const RankedNode>(scratch.kept).first(kept)) {
-            if (scratch.pool.insert(candidate)) {
-                graph.prefetch_links(candidate.id(), level);
-            }
+            scratch.pool.insert(candidate);
         }
-        std::swap(ids, next_ids);
-        count = next_count;
-    } while (count > 0 || scratch.pool.next() != no_node);
+        scratch.pool.for_each_next(beam_width, prefetch_links);
+    }
 }
 
 /// Best-first search on one level from the node `entry`, which must be on that level; the graph must not be empty. On
