@@ -263,13 +263,13 @@ Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkS
     }
 }
 
-/// Best-first search on one level: expands the best nodes of the pool that are not expanded yet, until all are expanded.
-/// At the start, the pool holds the start nodes and `visited` contains them. At the end, the pool holds the best of all
+/// Best-first search on one level: expands the best nodes of the pool that are not expanded yet, until all are. At the
+/// start, the pool holds the start nodes and `visited` contains them. At the end, the pool holds the best of all
 /// visited nodes.
 ///
-/// It expands up to beam_width nodes at a time: their lists of links, and then the vectors of all their neighbours, come
-/// from memory together, so that the search waits once for all. A node may therefore be expanded although a neighbour of
-/// a better one would have pushed it out of the pool.
+/// It expands up to beam_width nodes at a time: their lists of links, and then the vectors of all their neighbours,
+/// come from memory together, so that the search waits once for all. A node may therefore be expanded although a
+/// neighbour of a better one would have pushed it out of the pool.
 ///
 /// score(ids, out) fills out with the scores of the nodes; prefetch(id) may load the vector of a node into the cache.
 ///
@@ -279,9 +279,8 @@ Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkS
 template <class Score, class Prefetch>
 void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const Score& score,
           const Prefetch& prefetch) {
-    const auto prefetch_links = [&](std::uint32_t node) __attribute__((always_inline)) {
-        graph.prefetch_links(node, level);
-    };
+    const auto prefetch_links = [&](std::uint32_t node)
+                                    __attribute__((always_inline)) { graph.prefetch_links(node, level); };
     std::array<std::uint32_t, beam_width> nodes;
     while (const std::size_t expanded = scratch.pool.expand(nodes)) {
         std::size_t count = 0;
