@@ -169,7 +169,8 @@ TEST_CASE("NormAugmentation: an index that grows from nothing chooses its radius
     vectors(3, 0) = 5.0F;
     augmentation.append(vectors, Copies());
     CHECK(augmentation.radius_squared() == 16.0);
-    CHECK(augmentation(augmentation.drop(0), 0) == doctest::Approx(-4.0));  // 12 - 16: all rows are lifted onto the new sphere
+    CHECK(augmentation(augmentation.drop(0), 0) ==
+          doctest::Approx(-4.0));  // 12 - 16: all rows are lifted onto the new sphere
 }
 
 TEST_CASE("NormAugmentation: short vectors are told apart beside very long ones, and no similarity overflows") {
