@@ -35,7 +35,8 @@ enum class Defect : std::uint8_t {
     Allocates,
     CountsTooSoon,
     BatchOfOne,
-    TakesAnyQuery
+    TakesAnyQuery,
+    StaysRemoved
 };
 
 Defect defect = Defect::None;
@@ -128,6 +129,15 @@ public:
         return id;
     }
     bool remove(std::uint32_t id) { return flat_.remove(id); }
+    void replace(std::uint32_t id, std::span<const float> vector) {
+        const bool was_removed = id < flat_.next_id() && !flat_.contains(id);
+        flat_.replace(id, vector);
+        if (defect == Defect::StaysRemoved && was_removed) {
+            flat_.remove(id);
+        }
+    }
+    [[nodiscard]] std::size_t next_id() const noexcept { return flat_.next_id(); }
+    [[nodiscard]] std::span<const float> vector(std::uint32_t id) const& { return flat_.vector(id); }
     void save(const std::string& path) const { flat_.save(path); }
     [[nodiscard]] static Toy load(const std::string& path) { return Toy(Flat::load(path)); }
 
@@ -173,4 +183,8 @@ TEST_CASE("index contract: fails where the lists of a batch depend on the thread
 
 TEST_CASE("index contract: fails where a query of another dimension is taken" * doctest::should_fail()) {
     check_toy(Defect::TakesAnyQuery);
+}
+
+TEST_CASE("index contract: fails where an id that was removed cannot be used again" * doctest::should_fail()) {
+    check_toy(Defect::StaysRemoved);
 }
