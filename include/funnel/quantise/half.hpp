@@ -73,13 +73,14 @@ public:
         return scale_for(largest);
     }
 
-    HalfTerms encode(std::span<const float> row, std::span<kernels::Float16> out) const noexcept {
+    [[nodiscard]] HalfTerms encode(std::span<const float> row, std::span<kernels::Float16> out) const noexcept {
         return encode(row, scale_of(row), out);
     }
 
     /// Shapes    row: d;  scale: a power of two, not smaller than scale_of(row);  out: d or more, of which
     ///           only the first d are written
-    HalfTerms encode(std::span<const float> row, float scale, std::span<kernels::Float16> out) const noexcept {
+    [[nodiscard]] HalfTerms encode(std::span<const float> row, float scale,
+                                   std::span<kernels::Float16> out) const noexcept {
         FUNNEL_ASSERT(row.size() == dimension() && out.size() >= row.size());
         const double per_scale = 1.0 / static_cast<double>(scale);
         double squares = 0.0;
