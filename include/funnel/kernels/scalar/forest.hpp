@@ -36,7 +36,6 @@ inline constexpr std::size_t tile_rows = 16;
 inline constexpr std::size_t tile_features = 8;
 using Tile = std::array<float, tile_rows * tile_features>;
 using TileRows = std::array<const float*, tile_rows>;
-using TileColumn = std::span<const float, tile_rows>;
 
 /// Transposes a block of rows by tiles. Calls copy(rows, first, n, tile) to fill one with the features from first to
 /// first + n - 1, and then with_values(c, r, values) for its columns: those of rows r to r + 15. After the last row,
@@ -60,7 +59,7 @@ template <class Copy, class WithValues>
             copy(at, first, last - first + 1, tile);
             for (; begin < end; ++begin) {
                 const std::size_t feature = columns[begin].feature - first;
-                with_values(begin, r, TileColumn(tile.data() + feature * tile_rows, tile_rows));
+                with_values(begin, r, std::span<const float>(tile.data() + feature * tile_rows, tile_rows));
             }
         }
     }
