@@ -183,8 +183,10 @@ template <class Arch, std::size_t Queries, std::size_t Registers>
             const std::uint8_t* const p =
                 at + first / int8_block * int8_block * dimension + j * int8_block + first % int8_block * int8_group;
             bytes[r] = Sums::load(p);
-            // The next tile. It may lie behind the last vector.
-            __builtin_prefetch(p + Registers * Sums::lanes * dimension);
+            // One query loads the next tile ahead; it may lie behind the last vector. Several find their tiles cached.
+            if constexpr (Queries == 1) {
+                __builtin_prefetch(p + Registers * Sums::lanes * dimension);
+            }
         });
         unroll<Queries>([&](auto q) __attribute__((always_inline)) {
             std::int32_t four;
