@@ -11,9 +11,37 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace funnel::testing {
+
+/// Ids that pass, as each kind of filter.
+struct Allowed {
+    std::vector<std::uint8_t> flags;
+    std::vector<std::uint64_t> words;
+    std::vector<std::uint32_t> ids;
+
+    Allowed(std::size_t n, std::vector<std::uint32_t> chosen) : flags(n), words((n + 63) / 64), ids(std::move(chosen)) {
+        std::sort(ids.begin(), ids.end());
+        for (const std::uint32_t id : ids) {
+            flags[id] = 1;
+            words[id / 64] |= std::uint64_t{1} << (id % 64);
+        }
+    }
+    [[nodiscard]] auto callable() const {
+        return [this](std::uint32_t id) { return flags[id] != 0; };
+    }
+};
+
+/// Every step-th of n ids.
+[[nodiscard]] inline std::vector<std::uint32_t> every(std::uint32_t step, std::size_t n) {
+    std::vector<std::uint32_t> ids;
+    for (std::uint32_t id = step / 2; id < n; id += step) {
+        ids.push_back(id);
+    }
+    return ids;
+}
 
 /// Checks filters that one in 1, 2, ... n vectors passes: there are as many hits as an exact search has, all of them
 /// pass, and `least` of those of the exact search are among them.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/ann/index_search.hpp>
 
+#include "ann/filter_checks.hpp"
 #include "ann/sample_vectors.hpp"
 #include "support/backends.hpp"
 
@@ -32,24 +33,11 @@ using funnel::ann::Int8;
 using funnel::ann::IVFFlat;
 using funnel::ann::L2;
 using funnel::ann::SortedIds;
+using funnel::testing::Allowed;
 using funnel::testing::Hits;
 using funnel::testing::tastes;
 
 namespace {
-
-struct Allowed {
-    std::vector<std::uint8_t> flags;
-    std::vector<std::uint64_t> words;
-    std::vector<std::uint32_t> ids;
-
-    Allowed(std::size_t n, std::vector<std::uint32_t> chosen) : flags(n), words((n + 63) / 64), ids(std::move(chosen)) {
-        std::sort(ids.begin(), ids.end());
-        for (const std::uint32_t id : ids) {
-            flags[id] = 1;
-            words[id / 64] |= std::uint64_t{1} << (id % 64);
-        }
-    }
-};
 
 // The ids in an order: worst for the query first, or spread.
 std::vector<std::uint32_t> some_ids(const Hits& ranking, std::size_t count, bool far) {

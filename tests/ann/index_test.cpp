@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/ann/index.hpp>
 
+#include "ann/filter_checks.hpp"
 #include "ann/sample_vectors.hpp"
 #include "support/allocations.hpp"
 #include "support/temp_dir.hpp"
@@ -37,28 +38,10 @@ using funnel::ann::InnerProduct;
 using funnel::ann::IVFFlat;
 using funnel::ann::L2;
 using funnel::ann::SortedIds;
+using funnel::testing::Allowed;
+using funnel::testing::every;
 using funnel::testing::Hits;
 using funnel::testing::tastes;
-
-namespace {
-
-// Ids that pass, as each kind of filter.
-struct Allowed {
-    std::vector<std::uint32_t> ids;
-    std::vector<std::uint64_t> words;
-
-    Allowed(std::size_t n, std::uint32_t step) : words((n + 63) / 64) {
-        for (std::uint32_t id = step / 2; id < n; id += step) {
-            ids.push_back(id);
-            words[id / 64] |= std::uint64_t{1} << (id % 64);
-        }
-    }
-    [[nodiscard]] auto callable() const {
-        return [this](std::uint32_t id) { return std::binary_search(ids.begin(), ids.end(), id); };
-    }
-};
-
-}  // namespace
 
 TEST_CASE_TEMPLATE("Index: reads stored vectors back", Index, Flat<L2>, HNSW<L2>, IVFFlat<L2>) {
     const std::vector<float> numbers{1.0F, 2.0F, 3.0F, 4.0F};
@@ -95,7 +78,7 @@ TEST_CASE_TEMPLATE("Index: a bitmap, a list of ids and a callable allow the same
         }
         for (const std::uint32_t step : {1U, 2U, 7U, 40U, 200U, 5000U}) {
             CAPTURE(step);
-            const Allowed allowed(1500, step);
+            const Allowed allowed(1500, every(step, 1500));
             for (std::size_t i = 0; i < queries.rows(); ++i) {
                 const auto query = queries.row(i);
                 const Hits expected = exact.search(query, {.k = 12}, allowed.callable());
@@ -133,13 +116,13 @@ TEST_CASE_TEMPLATE("Index: a batch takes one filter, or one per query", Index, F
     const auto vectors = tastes(900, 8, 1);
     const auto queries = tastes(20, 8, 2);
     const auto index = Index::build(vectors);
-    const Allowed third(900, 3);
+    const Allowed third(900, every(3, 900));
     std::vector<std::function<bool(std::uint32_t)>> filters;
     std::vector<Bitmap> bitmaps;
     std::vector<Allowed> steps;
     for (std::uint32_t i = 0; i < 20; ++i) {
         filters.emplace_back([i](std::uint32_t id) { return id % 20 == i; });
-        steps.emplace_back(900, i + 1);
+        steps.emplace_back(900, every(i + 1, 900));
     }
     for (const Allowed& step : steps) {
         bitmaps.emplace_back(step.words);
@@ -171,7 +154,7 @@ TEST_CASE("Index: a scratch says what the last search did") {
     CHECK(flat_scratch.stats() == funnel::ann::SearchStats{});
     flat.search(query, {.k = 10}, flat_scratch, out);
     CHECK(flat_scratch.stats() == funnel::ann::SearchStats{.distances = 3000, .hops = 0, .scanned = true});
-    const Allowed few(3000, 100);
+    const Allowed few(3000, every(100, 3000));
     flat.search(query, {.k = 10}, SortedIds(few.ids), flat_scratch, out);
     CHECK(flat_scratch.stats() == funnel::ann::SearchStats{.distances = 30, .hops = 0, .scanned = true});
     flat.search(query, {.k = 10}, Bitmap(few.words), flat_scratch, out);
