@@ -166,6 +166,7 @@
 #include <funnel/kernels/feature_blocks.hpp>
 #include <funnel/kernels/forest.hpp>
 #include <funnel/kernels/forest_block.hpp>
+#include <funnel/kernels/gemm.hpp>
 #include <funnel/kernels/gemv.hpp>
 #include <funnel/kernels/half.hpp>
 #include <funnel/kernels/half_floats.hpp>
@@ -207,12 +208,18 @@
 #include <funnel/metrics/reliability.hpp>
 #include <funnel/metrics/report.hpp>
 #include <funnel/metrics/ties.hpp>
+#include <funnel/nn/activations.hpp>
+#include <funnel/nn/dense.hpp>
+#include <funnel/nn/elementwise.hpp>
+#include <funnel/nn/layer.hpp>
 #include <funnel/nn/listwise_losses.hpp>
 #include <funnel/nn/loss.hpp>
 #include <funnel/nn/ndcg_gain.hpp>
 #include <funnel/nn/optimiser.hpp>
 #include <funnel/nn/pairwise_losses.hpp>
 #include <funnel/nn/pointwise_losses.hpp>
+#include <funnel/nn/sequential.hpp>
+#include <funnel/nn/tower.hpp>
 #include <funnel/pipeline/candidates.hpp>
 #include <funnel/pipeline/explore.hpp>
 #include <funnel/pipeline/fallback.hpp>

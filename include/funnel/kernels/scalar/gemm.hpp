@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/kernels/backend.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
+
+template <std::floating_point T>
+void gemm_nt(Scalar, MatrixView<const T> a, MatrixView<const T> b, std::span<const T> bias, MatrixView<T> c) noexcept {
+    for (std::size_t i = 0; i < c.rows(); ++i) {
+        for (std::size_t j = 0; j < c.cols(); ++j) {
+            T sum = bias.empty() ? T{0} : bias[j];
+            for (std::size_t k = 0; k < a.cols(); ++k) {
+                sum += a(i, k) * b(j, k);
+            }
+            c(i, j) = sum;
+        }
+    }
+}
+
+template <std::floating_point T>
+void gemm_nn(Scalar, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c) noexcept {
+    for (std::size_t i = 0; i < c.rows(); ++i) {
+        for (std::size_t j = 0; j < c.cols(); ++j) {
+            T sum{0};
+            for (std::size_t k = 0; k < a.cols(); ++k) {
+                sum += a(i, k) * b(k, j);
+            }
+            c(i, j) = sum;
+        }
+    }
+}
+
+template <std::floating_point T>
+void gemm_tn(Scalar, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c) noexcept {
+    for (std::size_t i = 0; i < c.rows(); ++i) {
+        for (std::size_t j = 0; j < c.cols(); ++j) {
+            for (std::size_t k = 0; k < a.rows(); ++k) {
+                c(i, j) += a(k, i) * b(k, j);
+            }
+        }
+    }
+}
+
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/kernels/backend.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace nn {
+
+/// What a layer needs to know about a step of training. Dropout draws its masks from it: the same seed, step and layer
+/// give the same masks for any number of threads.
+struct Step {
+    std::uint64_t seed = 1;
+    std::uint64_t number = 0;           ///< of the step, from 0
+    Stream layer = stream("nn.layer");  ///< of the random draws of this layer
+
+    /// The same step for layer `position` of several.
+    [[nodiscard]] constexpr Step of(std::size_t position) const noexcept {
+        return {.seed = seed, .number = number, .layer = layer.substream(position)};
+    }
+};
+
+/// A layer of a neural network: a type without state. It holds sizes and formulas; parameters, statistics and memory
+/// are handed in. So all numbers of a network lie in one array, and an optimiser, a checkpoint and clipping are one loop
+/// each.
+///
+///     name                                 "Dense"
+///     in, out                              lengths of the rows that it takes and gives
+///     parameters, statistics               how many numbers are trained, and how many only collected (BatchNorm)
+///     memory(rows), scratch(rows)          how many numbers `memory` and `scratch` must hold
+///     initialise(parameters, statistics, random)
+///     infer<B>(parameters, statistics, x, y, scratch)                           in service; noexcept
+///     forward<B>(step, parameters, statistics, x, y, memory, executor)          in training; may update statistics
+///     backward<B>(step, parameters, x, y, dy, dx, gradient, memory, executor)   memory: what forward left there
+///
+/// x and dx are n x in, y and dy n x out; an empty dx (no rows) is not wanted. backward adds to `gradient` (one number
+/// per parameter) and overwrites dx. Layers work for float, through the kernels of backend B, and for double, with which
+/// tests compare gradients with central differences. Results do not depend on the executor.
+///
+/// A layer without a size, such as ReLU, has a member template bind<In>, which is the layer for rows of length In.
+template <class L>
+concept Layer = requires {
+    { L::name } -> std::convertible_to<const char*>;
+    { L::in } -> std::convertible_to<std::size_t>;
+    { L::out } -> std::convertible_to<std::size_t>;
+    { L::parameters } -> std::convertible_to<std::size_t>;
+    { L::statistics } -> std::convertible_to<std::size_t>;
+    { L::memory(std::size_t{1}) } -> std::convertible_to<std::size_t>;
+    { L::scratch(std::size_t{1}) } -> std::convertible_to<std::size_t>;
+};
+
+namespace detail {
+
+/// Rows of a batch that one call of an executor's body gets. A matrix product packs its second factor once per call, so
+/// fewer rows would cost more.
+inline constexpr std::size_t row_grain = 256;
+
+/// The distance of rows of that many numbers in the memory of a layer: whole cache lines, also for double.
+[[nodiscard]] constexpr std::size_t padded_width(std::size_t width) noexcept {
+    constexpr std::size_t line = row_alignment / sizeof(float);
+    return (width + line - 1) / line * line;
+}
+
+/// Takes a rows x width matrix from the front of memory.
+template <class T>
+[[nodiscard]] MatrixView<T> take_rows(std::span<T>& memory, std::size_t rows, std::size_t width) {
+    const std::size_t stride = padded_width(width);
+    const MatrixView<T> matrix(memory.first(rows * stride), rows, width, stride);
+    memory = memory.subspan(rows * stride);
+    return matrix;
+}
+
+/// Takes `count` numbers from the front of memory.
+template <class T>
+[[nodiscard]] std::span<T> take(std::span<T>& memory, std::size_t count) {
+    const std::span<T> front = memory.first(count);
+    memory = memory.subspan(count);
+    return front;
+}
+
+inline void require_width(std::size_t width, std::size_t expected, const char* what) {
+    if (width != expected) [[unlikely]] {
+        raise<InvalidArgument>(std::string(what) + " must have " + std::to_string(expected) + " columns, got " +
+                               std::to_string(width));
+    }
+}
+
+/// The columns first .. first + count - 1 of a matrix.
+template <class T>
+[[nodiscard]] MatrixView<T> columns(MatrixView<T> matrix, std::size_t first, std::size_t count) {
+    const std::size_t length = matrix.rows() == 0 ? 0 : (matrix.rows() - 1) * matrix.stride() + count;
+    return {std::span<T>(matrix.data() + first, length), matrix.rows(), count, std::max(matrix.stride(), count)};
+}
+
+}  // namespace detail
+
+}  // namespace nn
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/config.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/nn/layer.hpp>
+#include <funnel/nn/sequential.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace nn {
+
+/// A feed-forward network whose layers and sizes are known at compile time: a tower of a two-tower model, or a ranker.
+///
+///     Tower<Dense<136, 256>, ReLU, BatchNorm<256>, Dropout<256>, Dense<256, 64>, L2Normalize<64>> tower(seed);
+///     const Matrix<float> vectors = tower.infer(rows);
+///
+/// All parameters lie in one array, in the order of the layers, and so do all statistics. Training is a loop of
+/// forward(), a loss, backward() and a step of an optimiser on parameters():
+///
+///     decltype(tower)::Pass pass(batch.rows());
+///     const auto y = tower.forward(batch, {.seed = 1, .number = step}, pass);
+///     const Matrix<float> dy = ...;                                    // from a loss of y
+///     std::fill(gradient.begin(), gradient.end(), 0.0F);
+///     tower.backward(batch, dy, pass, gradient);
+///     optimiser.step(tower.parameters(), gradient);
+///
+/// Results do not depend on the number of threads. Sizes that do not match fail to compile, with a message that names
+/// the two layers.
+///
+/// Cost      infer: that of the layers, in blocks of block_rows rows whose intermediate results stay in cache
+template <class... Layers>
+class Tower {
+public:
+    using Network = Sequential<Layers...>;
+    static constexpr std::size_t in = Network::in;
+    static constexpr std::size_t out = Network::out;
+    static constexpr std::size_t block_rows = 96;
+
+    /// Memory of a forward and a backward pass, of as many rows as the largest batch.
+    class Pass {
+    public:
+        explicit Pass(std::size_t rows) : output_(rows, out), memory_(Network::memory(rows)) {}
+
+        /// The largest batch.
+        [[nodiscard]] std::size_t rows() const noexcept { return output_.rows(); }
+
+    private:
+        friend class Tower;
+
+        Matrix<float> output_;
+        std::vector<float, funnel::detail::RowAllocator<float>> memory_;
+        Step step_{};
+        std::size_t used_ = 0;  // rows of the last forward pass
+    };
+
+    /// A network with random parameters.
+    explicit Tower(std::uint64_t seed = 1) : parameters_(Network::parameters), statistics_(Network::statistics) {
+        Random random(seed, stream("tower.parameters"));
+        Network::template initialise<float>(parameters_, statistics_, random);
+    }
+
+    /// Numbers of scratch memory that infer needs for that many rows.
+    [[nodiscard]] static constexpr std::size_t scratch(std::size_t rows) noexcept {
+        return Network::scratch(std::min(rows, block_rows));
+    }
+
+    /// The outputs for n rows, as in service: nothing is dropped, and BatchNorm uses what it collected.
+    ///
+    /// Shapes    x: n x in
+    /// Returns   n x out; each row is the same whatever the other rows are
+    /// Errors    InvalidArgument if x has another width
+    template <kernels::HostBackend Backend = kernels::DefaultBackend>
+    [[nodiscard]] Matrix<float> infer(MatrixView<const float> x) const {
+        detail::require_width(x.cols(), in, "Tower::infer: x");
+        Matrix<float> result(x.rows(), out);
+        std::vector<float, funnel::detail::RowAllocator<float>> memory(scratch(x.rows()));
+        infer<Backend>(x, memory, result.view());
+        return result;
+    }
+
+    /// The same into memory of the caller.
+    ///
+    /// Shapes    x: n x in;  memory: scratch(n) or more;  y: n x out, not overlapping x or memory (not checked)
+    template <kernels::HostBackend Backend = kernels::DefaultBackend>
+    void infer(MatrixView<const float> x, std::span<float> memory, MatrixView<float> y) const noexcept {
+        FUNNEL_ASSERT(x.cols() == in && y.cols() == out && x.rows() == y.rows() && memory.size() >= scratch(x.rows()));
+        for (std::size_t begin = 0; begin < x.rows(); begin += block_rows) {
+            const std::size_t rows = std::min(block_rows, x.rows() - begin);
+            Network::template infer<Backend, float>(std::span<const float>(parameters_),
+                                                    std::span<const float>(statistics_), x.rows_from(begin, rows),
+                                                    y.rows_from(begin, rows), memory);
+        }
+    }
+
+    /// The outputs for a batch of training. Updates the statistics.
+    ///
+    /// Shapes    x: n x in, n <= pass.rows()
+    /// Returns   n x out, a view of memory of the pass
+    /// Errors    InvalidArgument if x has another width or too many rows
+    template <kernels::HostBackend Backend = kernels::DefaultBackend, Executor E = Serial>
+    MatrixView<const float> forward(MatrixView<const float> x, const Step& step, Pass& pass FUNNEL_LIFETIMEBOUND,
+                                    E&& executor = E{}) {
+        detail::require_width(x.cols(), in, "Tower::forward: x");
+        require(x.rows() <= pass.rows(), "Tower::forward: x must not have more rows than the pass");
+        pass.step_ = step;
+        pass.used_ = x.rows();
+        const MatrixView<float> y = pass.output_.view().rows_from(0, x.rows());
+        Network::template forward<Backend, float>(step, std::span<const float>(parameters_), std::span(statistics_), x,
+                                                  y, std::span(pass.memory_), executor);
+        return y;
+    }
+
+    /// Adds the gradient of a loss to `gradient`, for the batch of the last forward pass.
+    ///
+    /// Shapes    x: the batch;  dy: n x out, the derivatives of the loss;  gradient: one number per parameter;
+    ///           dx: n x in, overwritten with the derivatives for x, or empty if they are not wanted
+    /// Errors    InvalidArgument if a shape does not match
+    template <kernels::HostBackend Backend = kernels::DefaultBackend, Executor E = Serial>
+    void backward(MatrixView<const float> x, MatrixView<const float> dy, Pass& pass, std::span<float> gradient,
+                  MatrixView<float> dx = {}, E&& executor = E{}) const {
+        detail::require_width(x.cols(), in, "Tower::backward: x");
+        detail::require_width(dy.cols(), out, "Tower::backward: dy");
+        require(x.rows() == pass.used_ && dy.rows() == x.rows(),
+                "Tower::backward: x and dy must have the rows of the last forward pass");
+        require(gradient.size() == parameters_.size(), "Tower::backward: gradient must have one number per parameter");
+        require(dx.rows() == 0 || (dx.rows() == x.rows() && dx.cols() == in),
+                "Tower::backward: dx must have the shape of x, or be empty");
+        Network::template backward<Backend, float>(pass.step_, std::span<const float>(parameters_), x,
+                                                   MatrixView<const float>(pass.output_).rows_from(0, x.rows()), dy, dx,
+                                                   gradient, std::span(pass.memory_), executor);
+    }
+
+    [[nodiscard]] std::span<float> parameters() noexcept FUNNEL_LIFETIMEBOUND { return parameters_; }
+    [[nodiscard]] std::span<const float> parameters() const noexcept FUNNEL_LIFETIMEBOUND { return parameters_; }
+    /// What BatchNorm collected.
+    [[nodiscard]] std::span<float> statistics() noexcept FUNNEL_LIFETIMEBOUND { return statistics_; }
+    [[nodiscard]] std::span<const float> statistics() const noexcept FUNNEL_LIFETIMEBOUND { return statistics_; }
+
+private:
+    std::vector<float, funnel::detail::RowAllocator<float>> parameters_;
+    std::vector<float, funnel::detail::RowAllocator<float>> statistics_;
+};
+
+}  // namespace nn
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
