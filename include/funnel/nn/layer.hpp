@@ -33,8 +33,8 @@ struct Step {
 };
 
 /// A layer of a neural network: a type without state. It holds sizes and formulas; parameters, statistics and memory
-/// are handed in. So all numbers of a network lie in one array, and an optimiser, a checkpoint and clipping are one loop
-/// each.
+/// are handed in. So all numbers of a network lie in one array, and an optimiser, a checkpoint and clipping are one
+/// loop each.
 ///
 ///     name                                 "Dense"
 ///     in, out                              lengths of the rows that it takes and gives
@@ -46,8 +46,8 @@ struct Step {
 ///     backward<B>(step, parameters, x, y, dy, dx, gradient, memory, executor)   memory: what forward left there
 ///
 /// x and dx are n x in, y and dy n x out; an empty dx (no rows) is not wanted. backward adds to `gradient` (one number
-/// per parameter) and overwrites dx. Layers work for float, through the kernels of backend B, and for double, with which
-/// tests compare gradients with central differences. Results do not depend on the executor.
+/// per parameter) and overwrites dx. Layers work for float, through the kernels of backend B, and for double, with
+/// which tests compare gradients with central differences. Results do not depend on the executor.
 ///
 /// A layer without a size, such as ReLU, has a member template bind<In>, which is the layer for rows of length In.
 template <class L>
