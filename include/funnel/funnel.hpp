@@ -218,7 +218,9 @@
 #include <funnel/nn/optimiser.hpp>
 #include <funnel/nn/pairwise_losses.hpp>
 #include <funnel/nn/pointwise_losses.hpp>
+#include <funnel/nn/sampled_losses.hpp>
 #include <funnel/nn/sequential.hpp>
+#include <funnel/nn/softmax_losses.hpp>
 #include <funnel/nn/tower.hpp>
 #include <funnel/pipeline/candidates.hpp>
 #include <funnel/pipeline/explore.hpp>

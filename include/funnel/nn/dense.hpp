@@ -38,34 +38,34 @@ struct Dense {
     [[nodiscard]] static constexpr std::size_t scratch(std::size_t /*rows*/) noexcept { return 0; }
 
     template <std::floating_point T>
-    static void initialise(std::span<T> parameters, std::span<T> /*statistics*/, Random& random) {
+    static void initialise(std::span<T> trained, std::span<T> /*collected*/, Random& random) {
         const double bound = 1.0 / math::sqrt(static_cast<double>(In));
-        for (T& weight : parameters) {
+        for (T& weight : trained) {
             weight = static_cast<T>(bound * (2.0 * random.uniform() - 1.0));
         }
     }
 
     template <kernels::HostBackend Backend, std::floating_point T>
-    static void infer(std::span<const T> parameters, std::span<const T> /*statistics*/, MatrixView<const T> x,
+    static void infer(std::span<const T> trained, std::span<const T> /*collected*/, MatrixView<const T> x,
                       MatrixView<T> y, std::span<T> /*scratch*/) noexcept {
-        kernels::gemm_nt<Backend>(x, weights(parameters), bias(parameters), y);
+        kernels::gemm_nt<Backend>(x, weights(trained), bias(trained), y);
     }
 
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
-    static void forward(const Step& /*step*/, std::span<const T> parameters, std::span<T> /*statistics*/,
+    static void forward(const Step& /*step*/, std::span<const T> trained, std::span<T> /*collected*/,
                         MatrixView<const T> x, MatrixView<T> y, std::span<T> /*memory*/, E& executor) {
         executor.for_range(x.rows(), detail::row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-            kernels::gemm_nt<Backend>(x.rows_from(begin, end - begin), weights(parameters), bias(parameters),
+            kernels::gemm_nt<Backend>(x.rows_from(begin, end - begin), weights(trained), bias(trained),
                                       y.rows_from(begin, end - begin));
         });
     }
 
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
-    static void backward(const Step& /*step*/, std::span<const T> parameters, MatrixView<const T> x,
+    static void backward(const Step& /*step*/, std::span<const T> trained, MatrixView<const T> x,
                          MatrixView<const T> /*y*/, MatrixView<const T> dy, MatrixView<T> dx, std::span<T> gradient,
                          std::span<T> /*memory*/, E& executor) {
         executor.for_range(dx.rows(), detail::row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-            kernels::gemm_nn<Backend>(dy.rows_from(begin, end - begin), weights(parameters),
+            kernels::gemm_nn<Backend>(dy.rows_from(begin, end - begin), weights(trained),
                                       dx.rows_from(begin, end - begin));
         });
         const MatrixView<T> dw(gradient.first(Out * In), Out, In);
@@ -84,13 +84,13 @@ struct Dense {
 
     /// W, of Out x In parameters.
     template <class T>
-    [[nodiscard]] static MatrixView<T> weights(std::span<T> parameters) {
-        return {parameters.first(Out * In), Out, In};
+    [[nodiscard]] static MatrixView<T> weights(std::span<T> trained) {
+        return {trained.first(Out * In), Out, In};
     }
 
     template <class T>
-    [[nodiscard]] static std::span<T> bias(std::span<T> parameters) {
-        return parameters.subspan(Out * In);
+    [[nodiscard]] static std::span<T> bias(std::span<T> trained) {
+        return trained.subspan(Out * In);
     }
 };
 

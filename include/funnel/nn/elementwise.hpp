@@ -40,23 +40,23 @@ struct Elementwise {
     [[nodiscard]] static constexpr std::size_t scratch(std::size_t /*rows*/) noexcept { return 0; }
 
     template <std::floating_point T>
-    static void initialise(std::span<T> /*parameters*/, std::span<T> /*statistics*/, Random& /*random*/) noexcept {}
+    static void initialise(std::span<T> /*trained*/, std::span<T> /*collected*/, Random& /*random*/) noexcept {}
 
     template <kernels::HostBackend Backend, std::floating_point T>
-    static void infer(std::span<const T> /*parameters*/, std::span<const T> /*statistics*/, MatrixView<const T> x,
+    static void infer(std::span<const T> /*trained*/, std::span<const T> /*collected*/, MatrixView<const T> x,
                       MatrixView<T> y, std::span<T> /*scratch*/) noexcept {
         apply(x, y, 0, x.rows());
     }
 
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
-    static void forward(const Step& /*step*/, std::span<const T> /*parameters*/, std::span<T> /*statistics*/,
+    static void forward(const Step& /*step*/, std::span<const T> /*trained*/, std::span<T> /*collected*/,
                         MatrixView<const T> x, MatrixView<T> y, std::span<T> /*memory*/, E& executor) {
         executor.for_range(x.rows(), detail::row_grain,
                            [&](std::size_t begin, std::size_t end, std::size_t) { apply(x, y, begin, end); });
     }
 
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
-    static void backward(const Step& /*step*/, std::span<const T> /*parameters*/, MatrixView<const T> x,
+    static void backward(const Step& /*step*/, std::span<const T> /*trained*/, MatrixView<const T> x,
                          MatrixView<const T> y, MatrixView<const T> dy, MatrixView<T> dx, std::span<T> /*gradient*/,
                          std::span<T> /*memory*/, E& executor) {
         executor.for_range(dx.rows(), detail::row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {

@@ -40,10 +40,10 @@ struct Step {
 ///     in, out                              lengths of the rows that it takes and gives
 ///     parameters, statistics               how many numbers are trained, and how many only collected (BatchNorm)
 ///     memory(rows), scratch(rows)          how many numbers `memory` and `scratch` must hold
-///     initialise(parameters, statistics, random)
-///     infer<B>(parameters, statistics, x, y, scratch)                           in service; noexcept
-///     forward<B>(step, parameters, statistics, x, y, memory, executor)          in training; may update statistics
-///     backward<B>(step, parameters, x, y, dy, dx, gradient, memory, executor)   memory: what forward left there
+///     initialise(trained, collected, random)                                the parameters, the statistics
+///     infer<B>(trained, collected, x, y, scratch)                           in service; noexcept
+///     forward<B>(step, trained, collected, x, y, memory, executor)          in training; may update the statistics
+///     backward<B>(step, trained, x, y, dy, dx, gradient, memory, executor)  memory: what forward left there
 ///
 /// x and dx are n x in, y and dy n x out; an empty dx (no rows) is not wanted. backward adds to `gradient` (one number
 /// per parameter) and overwrites dx. Layers work for float, through the kernels of backend B, and for double, with

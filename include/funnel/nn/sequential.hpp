@@ -102,17 +102,17 @@ struct Sequential {
     }
 
     template <std::floating_point T>
-    static void initialise(std::span<T> parameters, std::span<T> statistics, Random& random) {
+    static void initialise(std::span<T> trained, std::span<T> collected, Random& random) {
         each([&](auto... layer) {
-            (decltype(layer)::type::initialise(parameters_of<layer.position>(parameters),
-                                               statistics_of<layer.position>(statistics), random),
+            (decltype(layer)::type::initialise(parameters_of<layer.position>(trained),
+                                               statistics_of<layer.position>(collected), random),
              ...);
         });
     }
 
     template <kernels::HostBackend Backend, std::floating_point T>
-    static void infer(std::span<const T> parameters, std::span<const T> statistics, MatrixView<const T> x,
-                      MatrixView<T> y, std::span<T> scratch) noexcept {
+    static void infer(std::span<const T> trained, std::span<const T> collected, MatrixView<const T> x, MatrixView<T> y,
+                      std::span<T> scratch) noexcept {
         const std::array<std::span<T>, 2> turns{detail::take(scratch, x.rows() * widest),
                                                 detail::take(scratch, x.rows() * widest)};
         each([&](auto... layer) {
@@ -120,7 +120,7 @@ struct Sequential {
             const auto run = [&]<class L, std::size_t I>(Position<L, I>) {
                 std::span<T> turn = turns[I % 2];
                 const MatrixView<T> output = I + 1 == depth ? y : detail::take_rows(turn, x.rows(), L::out);
-                L::template infer<Backend, T>(parameters_of<I>(parameters), statistics_of<I>(statistics), input, output,
+                L::template infer<Backend, T>(parameters_of<I>(trained), statistics_of<I>(collected), input, output,
                                               scratch);
                 input = output;
             };
@@ -129,13 +129,13 @@ struct Sequential {
     }
 
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
-    static void forward(const Step& step, std::span<const T> parameters, std::span<T> statistics, MatrixView<const T> x,
+    static void forward(const Step& step, std::span<const T> trained, std::span<T> collected, MatrixView<const T> x,
                         MatrixView<T> y, std::span<T> memory, E& executor) {
         each([&](auto... layer) {
             MatrixView<const T> input = x;
             const auto run = [&]<class L, std::size_t I>(Position<L, I>) {
                 const MatrixView<T> output = I + 1 == depth ? y : detail::take_rows(memory, x.rows(), L::out);
-                L::template forward<Backend, T>(step.of(I), parameters_of<I>(parameters), statistics_of<I>(statistics),
+                L::template forward<Backend, T>(step.of(I), parameters_of<I>(trained), statistics_of<I>(collected),
                                                 input, output, detail::take(memory, L::memory(x.rows())), executor);
                 input = output;
             };
@@ -144,7 +144,7 @@ struct Sequential {
     }
 
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
-    static void backward(const Step& step, std::span<const T> parameters, MatrixView<const T> x, MatrixView<const T> y,
+    static void backward(const Step& step, std::span<const T> trained, MatrixView<const T> x, MatrixView<const T> y,
                          MatrixView<const T> dy, MatrixView<T> dx, std::span<T> gradient, std::span<T> memory,
                          E& executor) {
         std::array<MatrixView<const T>, depth + 1> rows_of;  // the input of each layer, then the last output
@@ -167,8 +167,8 @@ struct Sequential {
             using L = LayerAt<I>;
             std::span<T> turn = turns[I % 2];
             const MatrixView<T> below = I == 0 ? dx : detail::take_rows(turn, x.rows(), L::in);
-            L::template backward<Backend, T>(step.of(I), parameters_of<I>(parameters), rows_of[I], rows_of[I + 1],
-                                             above, below, parameters_of<I>(gradient), memory_of[I], executor);
+            L::template backward<Backend, T>(step.of(I), parameters_of<I>(trained), rows_of[I], rows_of[I + 1], above,
+                                             below, parameters_of<I>(gradient), memory_of[I], executor);
             above = below;
         };
         [&]<std::size_t... I>(std::index_sequence<I...>) {
