@@ -83,6 +83,7 @@
 #include <funnel/cf/scorer.hpp>
 #include <funnel/cf/similarity.hpp>
 #include <funnel/cf/sparse_weights.hpp>
+#include <funnel/core/alias_table.hpp>
 #include <funnel/core/config.hpp>
 #include <funnel/core/copy_on_write_matrix.hpp>
 #include <funnel/core/eigen.hpp>
@@ -211,6 +212,8 @@
 #include <funnel/nn/activations.hpp>
 #include <funnel/nn/dense.hpp>
 #include <funnel/nn/elementwise.hpp>
+#include <funnel/nn/embedding_bag.hpp>
+#include <funnel/nn/keyed_table.hpp>
 #include <funnel/nn/layer.hpp>
 #include <funnel/nn/listwise_losses.hpp>
 #include <funnel/nn/loss.hpp>
@@ -219,8 +222,10 @@
 #include <funnel/nn/pairwise_losses.hpp>
 #include <funnel/nn/pointwise_losses.hpp>
 #include <funnel/nn/sampled_losses.hpp>
+#include <funnel/nn/samplers.hpp>
 #include <funnel/nn/sequential.hpp>
 #include <funnel/nn/softmax_losses.hpp>
+#include <funnel/nn/sparse_gradient.hpp>
 #include <funnel/nn/tower.hpp>
 #include <funnel/pipeline/candidates.hpp>
 #include <funnel/pipeline/explore.hpp>

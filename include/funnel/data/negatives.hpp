@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/alias_table.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/options.hpp>
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -37,14 +39,15 @@ struct NegativeOptions {
 /// Cost      construction: O(rows + users + items) time and memory. A draw: O(1) tries, each O(log history), if the
 ///           history has a small part of the weight; at worst O(items)
 /// Errors    InvalidArgument if alpha is negative, infinite or NaN
-/// Source    alias method: Walker 1977, Vose 1991
 class NegativeSampler {
 public:
     explicit NegativeSampler(const Interactions& history, const NegativeOptions& options = {})
         : seed_(options.seed), alpha_(options.alpha), history_(user_item_matrix(history)) {
         require_not_negative(options.alpha, "NegativeSampler: alpha");
         weigh(history);
-        build_alias_table();
+        if (std::any_of(weights_.begin(), weights_.end(), [](double weight) { return weight > 0.0; })) {
+            table_.emplace(weights_);
+        }
     }
 
     NegativeSampler(const NegativeSampler&) = default;
@@ -107,52 +110,18 @@ private:
         }
     }
 
-    // Alias method: one slot per item, all equally likely. A slot gives its own item with probability keep_[slot] and
-    // other_[slot] otherwise. Items below the mean weight (poor) fill their slots with weight of items above it (rich).
-    void build_alias_table() {
-        double total = 0.0;
-        for (const double weight : weights_) {
-            total += weight;
-        }
-        keep_.assign(items(), 1.0);
-        other_.assign(items(), 0);
-        if (total == 0.0) {
-            return;  // nothing will be drawn
-        }
-        std::vector<double> left(items());
-        std::vector<std::uint32_t> poor;
-        std::vector<std::uint32_t> rich;
-        for (std::uint32_t item = 0; item < items(); ++item) {
-            left[item] = weights_[item] / total * static_cast<double>(items());
-            (left[item] < 1.0 ? poor : rich).push_back(item);
-        }
-        while (!poor.empty() && !rich.empty()) {
-            const std::uint32_t slot = poor.back();
-            const std::uint32_t giver = rich.back();
-            poor.pop_back();
-            keep_[slot] = left[slot];
-            other_[slot] = giver;
-            left[giver] -= 1.0 - left[slot];
-            if (left[giver] < 1.0) {
-                rich.pop_back();
-                poor.push_back(giver);
-            }
-        }
-    }
-
     // Draws from all items until the item is not in the history; after 32 tries, draws from the remaining items.
     // Returns false if there is no item to draw.
     //
     // NOLINTNEXTLINE(bugprone-exception-escape): below(0) would throw, but without items nothing is drawn
     bool draw_unseen(Random& random, std::span<const std::uint32_t> seen, std::uint32_t& drawn) const noexcept {
         const auto is_seen = [&](std::size_t item) { return std::binary_search(seen.begin(), seen.end(), item); };
-        if (seen.size() == items()) {
+        if (!table_ || seen.size() == items()) {
             return false;
         }
         constexpr int tries = 32;
         for (int attempt = 0; attempt < tries; ++attempt) {
-            const auto slot = static_cast<std::uint32_t>(random.below(items()));
-            drawn = random.uniform() < keep_[slot] ? slot : other_[slot];
+            drawn = table_->draw(random);
             if (!is_seen(drawn) && weights_[drawn] > 0.0) {
                 return true;
             }
@@ -200,8 +169,7 @@ private:
     CSRMatrix<float> history_;
     std::vector<std::uint32_t> counts_;  // number of rows per item
     std::vector<double> weights_;        // relative to the most popular item (1); 0 also on underflow
-    std::vector<double> keep_;           // alias table: probability that a slot gives its own item
-    std::vector<std::uint32_t> other_;   // alias table: the other item of a slot
+    std::optional<AliasTable> table_;    // of the weights; empty if nothing can be drawn
 };
 
 }  // namespace data

@@ -15,9 +15,9 @@ inline namespace FUNNEL_ABI {
 namespace kernels {
 
 // The three products that a layer of a neural network needs. Matrices are row-major; rows may be strided. N is a matrix
-// as it is, T its transpose. Every element of a result is one chain of multiply-adds in ascending order of k, so it does
-// not depend on the number of rows and columns: blocks of a result have the same bits as the whole.
-// Only float has SIMD forms; double always takes the plain loops.
+// as it is, T its transpose. Every element of a result is one chain of multiply-adds in ascending order of k, so it
+// does not depend on the number of rows and columns: blocks of a result have the same bits as the whole. Only float has
+// SIMD forms; double always takes the plain loops.
 
 /// c = a b^T + bias: the forward pass of a dense layer with weights b.
 ///

@@ -73,7 +73,8 @@ double bpr_loss(const SampledScores<T>& scores) {
 ///
 ///     s' = s - log Q(item);   loss = mean over rows of log(exp(s'+) + sum over negatives of exp(s'-)) - s'+
 ///
-/// Shapes    log_q_positives: n;  log_q_negatives: n x k; both empty: no correction, as for negatives of equal probability
+/// Shapes    log_q_positives: n;  log_q_negatives: n x k; both empty: no correction, as for negatives of equal
+///           probability
 /// Returns   the mean, 0 without rows
 /// Cost      O(n k)
 /// Errors    InvalidArgument if a shape does not match
@@ -116,8 +117,8 @@ struct GBCEOptions {
     double calibration = 0.75;  ///< t in [0, 1]; 0: plain BCE, 1: probabilities that need no correction
 };
 
-/// gBCE: binary cross-entropy of one positive and k sampled negatives, without the overconfidence that negative sampling
-/// causes. The positive's term is scaled by beta.
+/// gBCE: binary cross-entropy of one positive and k sampled negatives, without the overconfidence that negative
+/// sampling causes. The positive's term is scaled by beta.
 ///
 ///     alpha = k / (items - 1);   beta = alpha (t (1 - 1 / alpha) + 1 / alpha)
 ///     loss = mean over rows of beta softplus(-s+) + sum over negatives of softplus(s-)
@@ -151,7 +152,8 @@ double gbce_loss(const SampledScores<T>& scores, const GBCEOptions& options) {
 
 /// Distillation: the student's scores of a list should have the softmax of the teacher's, at temperature T.
 ///
-///     loss = T^2 KL(softmax(teacher / T) || softmax(student / T));   gradient = T (softmax(student / T) - softmax(teacher / T))
+///     loss = T^2 KL(softmax(teacher / T) || softmax(student / T))
+///     gradient = T (softmax(student / T) - softmax(teacher / T))
 ///
 /// Shapes    teacher, student, gradient: n; gradient is overwritten
 /// Returns   0 for an empty list

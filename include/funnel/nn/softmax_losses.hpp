@@ -29,8 +29,8 @@ namespace nn {
 
 namespace detail {
 
-/// The score of a column that is left out of a softmax: its probability is exactly 0. Unlike minus infinity, it also works
-/// under -ffast-math.
+/// The score of a column that is left out of a softmax: its probability is exactly 0. Unlike minus infinity, it also
+/// works under -ffast-math.
 template <class T>
 inline constexpr T left_out = std::numeric_limits<T>::lowest() / 2;
 
@@ -107,7 +107,7 @@ struct CrossEntropyOptions {
 /// Returns   the mean, 0 for no rows
 /// Cost      O(n m)
 /// Errors    InvalidArgument if a shape does not match, a target is not below m, or smoothing is out of range
-/// Source    smoothing: Szegedy et al., "Rethinking the inception architecture for computer vision", CVPR 2016 (section 7)
+/// Source    smoothing: Szegedy et al., "Rethinking the inception architecture for computer vision", CVPR 2016 (7)
 template <kernels::HostBackend Backend = kernels::DefaultBackend, std::floating_point T, Executor E = Serial>
 double cross_entropy(std::type_identity_t<MatrixView<const T>> scores, std::span<const std::uint32_t> targets,
                      MatrixView<T> gradient, const CrossEntropyOptions& options = {}, E&& executor = E{}) {
@@ -156,8 +156,8 @@ struct InBatchScratch {
 ///     s_ij = <u_i, v_j> / temperature - log Q_j
 ///     loss = mean over users i of (log sum over j of exp(s_ij)) - s_ii
 ///
-/// Q_j is how likely item j is in a batch. Popular items occur in many batches as negatives; subtracting log Q_j, also for
-/// the own item, makes up for that. In service, there is no log Q.
+/// Q_j is how likely item j is in a batch. Popular items occur in many batches as negatives; subtracting log Q_j, also
+/// for the own item, makes up for that. In service, there is no log Q.
 ///
 /// An item that occurs twice in a batch would be a negative of the user who took it. If item_ids are given, such
 /// columns are left out: their probability is exactly 0.
