@@ -43,7 +43,8 @@ namespace cf {
 ///
 ///     explain_for(profile, item, k)                   enables explain() of the model
 ///     score_some(profile, items, scores)              same bits as score_one for each item, but cheaper
-///     user_factors()  fold_in_factors(history)        Profile::factors of training users and of new users
+///     user_factors()  fold_in_factors(history)        Profile::factors of training users and of new users; the history
+///                                                     ascends, or is as it was given if reads_histories_in_order exists
 template <class S>
 concept LearnedScorer = Scorer<S> && std::default_initializable<typename S::Options> &&
                         requires(const S& scorer, const data::Interactions& log, const CSRMatrix<float>& user_item,
@@ -202,7 +203,14 @@ private:
         std::vector<std::uint32_t> observed = checked_history(history, items());
         std::vector<float> factors;
         if constexpr (has_factors) {
-            factors = scorer.fold_in_factors(observed);
+            // Only some scorers read the order of time.
+            factors = scorer.fold_in_factors([&]() -> std::span<const std::uint32_t> {
+                if constexpr (requires { S::reads_histories_in_order; }) {
+                    return history;
+                } else {
+                    return observed;
+                }
+            }());
         }
         return {std::forward<ThisScorer>(scorer), std::move(observed), std::move(factors)};
     }

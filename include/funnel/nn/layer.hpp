@@ -7,6 +7,7 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/dot.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -94,6 +95,20 @@ inline void require_width(std::size_t width, std::size_t expected, const char* w
     if (width != expected) [[unlikely]] {
         raise<InvalidArgument>(std::string(what) + " must have " + std::to_string(expected) + " columns, got " +
                                std::to_string(width));
+    }
+}
+
+/// The inner product, through the kernels for float.
+template <kernels::HostBackend Backend, std::floating_point T>
+[[nodiscard]] T dot_of(std::span<const T> a, std::span<const T> b) noexcept {
+    if constexpr (std::same_as<T, float>) {
+        return kernels::dot<Backend>(a, b);
+    } else {
+        T sum{0};
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            sum += a[i] * b[i];
+        }
+        return sum;
     }
 }
 

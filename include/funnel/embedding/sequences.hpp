@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/data/interactions.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <tuple>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace embedding {
+
+/// The items of each user in the order of time, as sequence models and towers with a history read them. Rows of the same
+/// time are ordered by item id, so the result does not depend on the order of the log.
+///
+/// Cost      O(rows log rows); 4 bytes per row and 8 per user
+class Sequences {
+public:
+    explicit Sequences(const data::Interactions& log) : starts_(log.users() + 1), items_(log.size()) {
+        std::vector<std::size_t> rows(log.size());
+        std::iota(rows.begin(), rows.end(), std::size_t{0});
+        std::sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
+            const data::Interaction& x = log[a];
+            const data::Interaction& y = log[b];
+            return std::tie(x.user, x.time, x.item) < std::tie(y.user, y.time, y.item);
+        });
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            items_[i] = log[rows[i]].item;
+            ++starts_[log[rows[i]].user + 1];
+        }
+        std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
+    }
+
+    [[nodiscard]] std::size_t users() const noexcept { return starts_.size() - 1; }
+    /// Where the items of each user start in items(), and the end: users() + 1 numbers.
+    [[nodiscard]] std::span<const std::size_t> starts() const noexcept FUNNEL_LIFETIMEBOUND { return starts_; }
+    /// The items of all users, one user after the other.
+    [[nodiscard]] std::span<const std::uint32_t> items() const noexcept FUNNEL_LIFETIMEBOUND { return items_; }
+    /// The items of a user < users() (not checked), oldest first.
+    [[nodiscard]] std::span<const std::uint32_t> of(std::size_t user) const noexcept FUNNEL_LIFETIMEBOUND {
+        FUNNEL_ASSERT(user < users());
+        return items().subspan(starts_[user], starts_[user + 1] - starts_[user]);
+    }
+
+private:
+    std::vector<std::size_t> starts_;
+    std::vector<std::uint32_t> items_;
+};
+
+}  // namespace embedding
+}  // namespace FUNNEL_ABI
+}  // namespace funnel

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/cf/histories.hpp>
+#include <funnel/cf/model.hpp>
+#include <funnel/cf/scorer.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
+#include <funnel/core/sparse.hpp>
+#include <funnel/data/interactions.hpp>
+#include <funnel/embedding/sequences.hpp>
+#include <funnel/embedding/two_tower_trainer.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/dot.hpp>
+#include <funnel/kernels/gemv.hpp>
+#include <funnel/nn/activations.hpp>
+#include <funnel/nn/dense.hpp>
+#include <funnel/nn/embedding_bag.hpp>
+#include <funnel/nn/l2_normalize.hpp>
+#include <funnel/nn/layer.hpp>
+#include <funnel/nn/sequential.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace embedding {
+
+/// The learned part of TwoTower: a vector per user and per item, the networks and the embeddings that made them.
+template <nn::Layer UserNetwork, nn::Layer ItemNetwork, std::size_t Width,
+          kernels::HostBackend Backend = kernels::DefaultBackend>
+class TwoTowerScorer {
+    using Weights = TwoTowerWeights<UserNetwork, ItemNetwork, Width>;
+
+public:
+    using Options = TwoTowerOptions;
+    using Trainer = TwoTowerTrainer<UserNetwork, ItemNetwork, Width, Backend>;
+    static constexpr std::string_view kind = "embedding.TwoTower";
+    static constexpr bool needs_history = Weights::user_features == 0;
+    static constexpr bool reads_histories_in_order = true;
+    static constexpr std::size_t dimension = UserNetwork::out;
+
+    /// The vectors of the present weights of a trainer.
+    template <Executor E = Serial>
+    TwoTowerScorer(const Trainer& trainer, const Options& options, E&& executor = E{})
+        : user_(trainer.weights().user),
+          item_(trainer.weights().item),
+          histories_(trainer.weights().histories),
+          history_(options.history),
+          users_(trainer.sequences().users(), dimension),
+          items_(histories_.rows(), dimension) {
+        std::vector<std::uint8_t> is_known(items());
+        for (const std::uint32_t item : trainer.sequences().items()) {
+            is_known[item] = 1;
+        }
+        executor.for_range(items(), row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+            Matrix<float> rows(end - begin, ItemNetwork::in);
+            for (std::size_t i = begin; i < end; ++i) {
+                // Nothing has trained the id of an item that nobody took: its features speak for it.
+                if (is_known[i] != 0) {
+                    const std::span<const float> id = trainer.weights().ids.row(i);
+                    std::copy(id.begin(), id.end(), rows.row(i - begin).begin());
+                }
+                copy_features(options.item_features, i, rows.row(i - begin));
+            }
+            write(item_.template infer<Backend>(rows), items_, begin);
+        });
+        executor.for_range(users_.rows(), row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+            Matrix<float> rows(end - begin, UserNetwork::in);
+            for (std::size_t i = begin; i < end; ++i) {
+                pool(trainer.sequences().of(i), rows.row(i - begin));
+                copy_features(options.user_features, i, rows.row(i - begin));
+            }
+            write(user_.template infer<Backend>(rows), users_, begin);
+        });
+        nobody_ = user_vector({}, std::vector<float>(Weights::user_features));
+    }
+
+    [[nodiscard]] std::size_t items() const noexcept { return items_.rows(); }
+    /// One row per training user: the vector of the user's last items.
+    [[nodiscard]] MatrixView<const float> user_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return users_.view(); }
+    /// One row per item. With these rows in an index, search(user vector) finds the items for a user: HNSW<Cosine> if
+    /// the networks end with L2Normalize, else HNSW<InnerProduct>.
+    [[nodiscard]] MatrixView<const float> item_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return items_.view(); }
+    void user_factors() const&& = delete;
+    void item_factors() const&& = delete;
+
+    /// The vector of a user with this history, oldest item first, and these features.
+    ///
+    /// Cost      one pass of the user network
+    /// Errors    InvalidArgument if an item is unknown, or there are too few or too many features
+    [[nodiscard]] std::vector<float> user_vector(std::span<const std::uint32_t> history,
+                                                 std::span<const float> features = {}) const {
+        for (const std::uint32_t item : history) {
+            require_below(item, histories_.rows(), "TwoTower::user_vector: item of the history");
+        }
+        nn::detail::require_size(features.size(), Weights::user_features, "TwoTower::user_vector",
+                                 "number of features");
+        Matrix<float> row(1, UserNetwork::in);
+        pool(history, row.row(0));
+        std::copy(features.begin(), features.end(), row.row(0).begin() + Width);
+        return vector_of(user_.template infer<Backend>(row));
+    }
+
+    /// The vector of an item that is not in the catalogue, from its features alone. Train with id_dropout > 0 for this.
+    ///
+    /// Cost      one pass of the item network
+    /// Errors    InvalidArgument if there are too few or too many features
+    [[nodiscard]] std::vector<float> item_vector(std::span<const float> features) const {
+        nn::detail::require_size(features.size(), Weights::item_features, "TwoTower::item_vector",
+                                 "number of features");
+        Matrix<float> row(1, ItemNetwork::in);
+        std::copy(features.begin(), features.end(), row.row(0).begin() + Width);
+        return vector_of(item_.template infer<Backend>(row));
+    }
+
+    /// For cf::Model: a new user without features, the history in the order of time.
+    [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history) const {
+        return user_vector(history, std::vector<float>(Weights::user_features));
+    }
+
+    void score_all(const cf::Profile& profile, std::span<float> scores) const noexcept {
+        kernels::gemv<Backend>(items_, vector_of(profile), scores);
+    }
+
+    [[nodiscard]] float score_one(const cf::Profile& profile, std::uint32_t item) const noexcept {
+        float score = 0.0F;
+        const std::uint32_t only = item;
+        score_some(profile, {&only, 1}, {&score, 1});
+        return score;
+    }
+
+    void score_some(const cf::Profile& profile, std::span<const std::uint32_t> items,
+                    std::span<float> scores) const noexcept {
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            kernels::gemv<Backend>(items_.view().rows_from(items[i], 1), vector_of(profile), scores.subspan(i, 1));
+        }
+    }
+
+    template <Executor E>
+    [[nodiscard]] static TwoTowerScorer learn(const data::Interactions& log, const CSRMatrix<float>& /*user_item*/,
+                                              const Options& options, E&& executor) {
+        Trainer trainer(log, options);
+        for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
+            const double loss = trainer.epoch(executor);
+            require(math::is_finite(loss), "TwoTower: training diverged; try a smaller learning_rate");
+            report_progress(executor, "TwoTower", epoch + 1, options.epochs);
+        }
+        return TwoTowerScorer(trainer, options, executor);
+    }
+
+    template <class Writer>
+    void write(Writer& file) const {
+        file.value("history", std::uint64_t{history_});
+        file.array("user_parameters", user_.parameters());
+        file.array("user_statistics", user_.statistics());
+        file.array("item_parameters", item_.parameters());
+        file.array("item_statistics", item_.statistics());
+        file.matrix("history_embeddings", histories_.view());
+        file.matrix("user_factors", users_.view());
+        file.matrix("item_factors", items_.view());
+    }
+
+    template <class Reader>
+    static TwoTowerScorer read(const Reader& file, const cf::Histories& histories) {
+        TwoTowerScorer scorer;
+        scorer.history_ = file.template value<std::uint64_t>("history");
+        file.check(scorer.history_ > 0, "history", "must be at least 1");
+        const auto numbers = [&](const char* name, std::span<float> into) {
+            const std::vector<float> read = file.template array<float>(name, into.size());
+            file.check(all_finite(read), name, "must be finite");
+            std::copy(read.begin(), read.end(), into.begin());
+        };
+        numbers("user_parameters", scorer.user_.parameters());
+        numbers("user_statistics", scorer.user_.statistics());
+        numbers("item_parameters", scorer.item_.parameters());
+        numbers("item_statistics", scorer.item_.statistics());
+        const auto rows = [&](const char* name, std::size_t count, std::size_t width) {
+            Matrix<float> matrix = file.template matrix<float>(name, count, width);
+            for (std::size_t i = 0; i < matrix.rows(); ++i) {
+                file.check(all_finite(matrix.row(i)), name, "must be finite");
+            }
+            return matrix;
+        };
+        scorer.histories_ = rows("history_embeddings", histories.items(), Width);
+        scorer.users_ = rows("user_factors", histories.users(), dimension);
+        scorer.items_ = rows("item_factors", histories.items(), dimension);
+        scorer.nobody_ = scorer.user_vector({}, std::vector<float>(Weights::user_features));
+        file.check(all_finite(scorer.nobody_), "user_parameters", "must give finite vectors");
+        return scorer;
+    }
+
+private:
+    static constexpr std::size_t row_grain = 256;
+
+    TwoTowerScorer() = default;
+
+    [[nodiscard]] static bool all_finite(std::span<const float> numbers) noexcept {
+        return std::all_of(numbers.begin(), numbers.end(), [](const float& x) { return math::is_finite(x); });
+    }
+
+    static void copy_features(MatrixView<const float> features, std::size_t i, std::span<float> row) {
+        if (features.cols() > 0) {
+            std::copy(features.row(i).begin(), features.row(i).end(), row.begin() + Width);
+        }
+    }
+
+    // The mean of the embeddings of the last items.
+    void pool(std::span<const std::uint32_t> history, std::span<float> row) const {
+        const auto last = history.last(std::min<std::size_t>(history.size(), history_));
+        const std::array<std::size_t, 2> starts{0, last.size()};
+        nn::pool_bags<Backend, float>(histories_, {.ids = last, .starts = starts}, nn::Pooling::Mean,
+                                      MatrixView<float>(row.first(Width), 1, Width));
+    }
+
+    static void write(const Matrix<float>& rows, Matrix<float>& into, std::size_t first) {
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            std::copy(rows.row(i).begin(), rows.row(i).end(), into.row(first + i).begin());
+        }
+    }
+
+    [[nodiscard]] static std::vector<float> vector_of(const Matrix<float>& row) {
+        return {row.row(0).begin(), row.row(0).end()};
+    }
+
+    // Of a profile; a user who is not known has no factors.
+    [[nodiscard]] std::span<const float> vector_of(const cf::Profile& profile) const noexcept {
+        return profile.factors.empty() ? std::span<const float>(nobody_) : profile.factors;
+    }
+
+    nn::Tower<UserNetwork> user_;
+    nn::Tower<ItemNetwork> item_;
+    Matrix<float> histories_;
+    std::uint64_t history_ = 1;
+    Matrix<float> users_;
+    Matrix<float> items_;
+    std::vector<float> nobody_;  // the vector of a user about whom nothing is known
+};
+
+/// A two-tower model with networks of your own. UserNetwork takes Width numbers (the mean of the embeddings of the
+/// user's last items) and the user's features; ItemNetwork takes Width numbers (the embedding of its id) and the item's
+/// features. Both give vectors of the same length.
+template <nn::Layer UserNetwork, nn::Layer ItemNetwork, std::size_t Width = 64,
+          kernels::HostBackend Backend = kernels::DefaultBackend>
+using BasicTwoTower = cf::Model<TwoTowerScorer<UserNetwork, ItemNetwork, Width, Backend>>;
+
+/// Two-tower retrieval: a network turns a user's history into a vector, another one turns an item into a vector, and the
+/// score is the cosine of both. Item vectors go into an index; at a request, only the user's vector is computed.
+///
+///     auto model = TwoTower<18>::fit(train, {.item_features = genres});
+///     auto index = ann::HNSW<Cosine>::build(model.item_factors());
+///     auto items = index.search(model.user_vector(history), {.k = 100});
+///
+/// The user's tower is 64 + UserFeatures -> 128 -> 64, the item's tower 64 + ItemFeatures -> 128 -> 64, with ReLU. Both
+/// are trained by the in-batch softmax with log Q correction (nn::in_batch_softmax). It is a model like those of cf:
+/// recommend, score, fold_in (history oldest first), save and load.
+///
+/// Cost      fit: per pair O(history + parameters of both towers + batch x 64);  recommend: items x 64
+/// Source    Covington et al., "Deep neural networks for YouTube recommendations", RecSys 2016;  Yi et al.,
+///           "Sampling-bias-corrected neural modeling for large corpus item recommendations", RecSys 2019
+template <std::size_t ItemFeatures = 0, std::size_t UserFeatures = 0>
+using TwoTower = BasicTwoTower<
+    nn::Sequential<nn::Dense<64 + UserFeatures, 128>, nn::ReLU, nn::Dense<128, 64>, nn::L2Normalize<64>>,
+    nn::Sequential<nn::Dense<64 + ItemFeatures, 128>, nn::ReLU, nn::Dense<128, 64>, nn::L2Normalize<64>>>;
+
+}  // namespace embedding
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
