@@ -76,6 +76,7 @@ def overloads(path, backend):
     found = {}
     for name, rest in re.findall(r"\b(\w+)\(\s*(?:" + backend + r")(?: \w+)?,([^{;]*?)\)\s*noexcept", code):
         types = re.sub(r",\s*Dim>", ">", " ".join(rest.split()))  # a fixed extent is a form of the same parameter
+        types = re.sub(r"\bT\b", "float", types)  # of a template over floats and doubles, SIMD takes the floats
         found.setdefault(name, set()).add(re.sub(r"(?<=[>\w]) \w+(?=,|$)", "", types))
     return found
 

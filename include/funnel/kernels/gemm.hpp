@@ -5,6 +5,9 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/scalar/gemm.hpp>
+#if FUNNEL_HAS_SIMD
+#include <funnel/kernels/simd/gemm.hpp>
+#endif
 
 #include <concepts>
 #include <span>
@@ -15,9 +18,10 @@ inline namespace FUNNEL_ABI {
 namespace kernels {
 
 // The three products that a layer of a neural network needs. Matrices are row-major; rows may be strided. N is a matrix
-// as it is, T its transpose. Every element of a result is one chain of multiply-adds in ascending order of k, so it
-// does not depend on the number of rows and columns: blocks of a result have the same bits as the whole. Only float has
-// SIMD forms; double always takes the plain loops.
+// as it is, T its transpose. On every backend, each element of a result is one chain of multiply-adds in ascending k.
+// So it does not depend on the number of rows and columns: blocks of a result have the same bits as the whole. Backends
+// differ in how a multiply-add is rounded: once, or after the product and after the sum.
+// Only float has SIMD forms; double always takes the plain loops.
 
 /// c = a b^T + bias: the forward pass of a dense layer with weights b.
 ///

@@ -97,10 +97,16 @@ template <class Arch>
     }
 }
 
-/// a * b + c. Up to xsimd 10, fma for AVX-512 is a multiplication and an addition, which clang does not fuse.
+/// a * b + c. Up to xsimd 10, fma for AVX-512 is a multiplication and an addition, which clang does not fuse. The same
+/// holds for SSE, and g++ fuses them in some loops and not in others, so that results would depend on the loop.
 template <class Arch>
 [[nodiscard, gnu::always_inline]] inline Batch<Arch> fma(const Batch<Arch>& a, const Batch<Arch>& b,
                                                          const Batch<Arch>& c) noexcept {
+#if defined(__FMA__)
+    if constexpr (std::derived_from<Arch, xsimd::sse2> && !has_halves<Arch>) {
+        return Batch<Arch>(_mm_fmadd_ps(a, b, c));
+    }
+#endif
 #if XSIMD_VERSION_MAJOR < 11 && defined(__AVX512F__)
     if constexpr (is_avx512<Arch>) {
         return Batch<Arch>(_mm512_fmadd_ps(a, b, c));
