@@ -125,6 +125,9 @@
 #include <funnel/data/synthetic_items.hpp>
 #include <funnel/data/synthetic_oracle.hpp>
 #include <funnel/data/user_item_matrix.hpp>
+#include <funnel/embedding/sequences.hpp>
+#include <funnel/embedding/two_tower.hpp>
+#include <funnel/embedding/two_tower_trainer.hpp>
 #include <funnel/features/feature_rows.hpp>
 #include <funnel/features/standardised_rows.hpp>
 #include <funnel/io/byte_reader.hpp>
@@ -210,10 +213,12 @@
 #include <funnel/metrics/report.hpp>
 #include <funnel/metrics/ties.hpp>
 #include <funnel/nn/activations.hpp>
+#include <funnel/nn/adam.hpp>
 #include <funnel/nn/dense.hpp>
 #include <funnel/nn/elementwise.hpp>
 #include <funnel/nn/embedding_bag.hpp>
 #include <funnel/nn/keyed_table.hpp>
+#include <funnel/nn/l2_normalize.hpp>
 #include <funnel/nn/layer.hpp>
 #include <funnel/nn/listwise_losses.hpp>
 #include <funnel/nn/loss.hpp>

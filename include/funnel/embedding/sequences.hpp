@@ -2,7 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
-#include <funnel/data/interactions.hpp>
+#include <funnel/data/interaction_log.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -16,20 +16,18 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace embedding {
 
-/// The items of each user in the order of time, as sequence models and towers with a history read them. Rows of the same
-/// time are ordered by item id, so the result does not depend on the order of the log.
+/// The items of each user in the order of time, as sequence models and towers with a history read them. Rows of the
+/// same time are ordered by item id, so the result does not depend on the order of the log.
 ///
 /// Cost      O(rows log rows); 4 bytes per row and 8 per user
 class Sequences {
 public:
-    explicit Sequences(const data::Interactions& log) : starts_(log.users() + 1), items_(log.size()) {
+    template <data::InteractionLog Log>
+    explicit Sequences(const Log& log) : starts_(log.users() + 1), items_(log.size()) {
         std::vector<std::size_t> rows(log.size());
         std::iota(rows.begin(), rows.end(), std::size_t{0});
-        std::sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
-            const data::Interaction& x = log[a];
-            const data::Interaction& y = log[b];
-            return std::tie(x.user, x.time, x.item) < std::tie(y.user, y.time, y.item);
-        });
+        const auto place = [&](std::size_t row) { return std::tuple(log[row].user, log[row].time, log[row].item); };
+        std::sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) { return place(a) < place(b); });
         for (std::size_t i = 0; i < rows.size(); ++i) {
             items_[i] = log[rows[i]].item;
             ++starts_[log[rows[i]].user + 1];

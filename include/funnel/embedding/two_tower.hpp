@@ -11,7 +11,7 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/sparse.hpp>
-#include <funnel/data/interactions.hpp>
+#include <funnel/data/interaction_log.hpp>
 #include <funnel/embedding/sequences.hpp>
 #include <funnel/embedding/two_tower_trainer.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -67,14 +67,19 @@ public:
         executor.for_range(items(), row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
             Matrix<float> rows(end - begin, ItemNetwork::in);
             for (std::size_t i = begin; i < end; ++i) {
-                // Nothing has trained the id of an item that nobody took: its features speak for it.
+                // Nothing has trained the id of an item that nobody took: only its features describe it.
                 if (is_known[i] != 0) {
                     const std::span<const float> id = trainer.weights().ids.row(i);
                     std::copy(id.begin(), id.end(), rows.row(i - begin).begin());
                 }
                 copy_features(options.item_features, i, rows.row(i - begin));
             }
-            write(item_.template infer<Backend>(rows), items_, begin);
+            copy_rows(item_.template infer<Backend>(rows), items_, begin);
+            for (std::size_t i = begin; i < end && Weights::item_features == 0; ++i) {
+                if (is_known[i] == 0) {
+                    std::fill(items_.row(i).begin(), items_.row(i).end(), 0.0F);  // nothing is known about it
+                }
+            }
         });
         executor.for_range(users_.rows(), row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
             Matrix<float> rows(end - begin, UserNetwork::in);
@@ -82,9 +87,9 @@ public:
                 pool(trainer.sequences().of(i), rows.row(i - begin));
                 copy_features(options.user_features, i, rows.row(i - begin));
             }
-            write(user_.template infer<Backend>(rows), users_, begin);
+            copy_rows(user_.template infer<Backend>(rows), users_, begin);
         });
-        nobody_ = user_vector({}, std::vector<float>(Weights::user_features));
+        nobody_ = fold_in_factors({});
     }
 
     [[nodiscard]] std::size_t items() const noexcept { return items_.rows(); }
@@ -127,11 +132,23 @@ public:
 
     /// For cf::Model: a new user without features, the history in the order of time.
     [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history) const {
+        if (items() == 0) {
+            return std::vector<float>(users_.cols());  // there is nothing to score; a moved-from model has no networks
+        }
         return user_vector(history, std::vector<float>(Weights::user_features));
     }
 
     void score_all(const cf::Profile& profile, std::span<float> scores) const noexcept {
         kernels::gemv<Backend>(items_, vector_of(profile), scores);
+    }
+
+    // An item that nobody took, without features, has a vector of zeros: its score of 0 is not evidence.
+    void keep_known_zeros(const cf::Profile& /*profile*/, std::span<float> scores) const noexcept {
+        for (std::size_t item = 0; item < scores.size(); ++item) {
+            const std::span<const float> row = items_.row(item);
+            const bool is_trained = std::any_of(row.begin(), row.end(), [](float x) { return x != 0.0F; });
+            scores[item] = scores[item] == 0.0F && is_trained ? 0.0F : 1.0F;
+        }
     }
 
     [[nodiscard]] float score_one(const cf::Profile& profile, std::uint32_t item) const noexcept {
@@ -148,8 +165,8 @@ public:
         }
     }
 
-    template <Executor E>
-    [[nodiscard]] static TwoTowerScorer learn(const data::Interactions& log, const CSRMatrix<float>& /*user_item*/,
+    template <data::InteractionLog Log, Executor E>
+    [[nodiscard]] static TwoTowerScorer learn(const Log& log, const CSRMatrix<float>& /*user_item*/,
                                               const Options& options, E&& executor) {
         Trainer trainer(log, options);
         for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
@@ -196,7 +213,7 @@ public:
         scorer.histories_ = rows("history_embeddings", histories.items(), Width);
         scorer.users_ = rows("user_factors", histories.users(), dimension);
         scorer.items_ = rows("item_factors", histories.items(), dimension);
-        scorer.nobody_ = scorer.user_vector({}, std::vector<float>(Weights::user_features));
+        scorer.nobody_ = scorer.fold_in_factors({});
         file.check(all_finite(scorer.nobody_), "user_parameters", "must give finite vectors");
         return scorer;
     }
@@ -224,7 +241,7 @@ private:
                                       MatrixView<float>(row.first(Width), 1, Width));
     }
 
-    static void write(const Matrix<float>& rows, Matrix<float>& into, std::size_t first) {
+    static void copy_rows(const Matrix<float>& rows, Matrix<float>& into, std::size_t first) {
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             std::copy(rows.row(i).begin(), rows.row(i).end(), into.row(first + i).begin());
         }
@@ -255,8 +272,8 @@ template <nn::Layer UserNetwork, nn::Layer ItemNetwork, std::size_t Width = 64,
           kernels::HostBackend Backend = kernels::DefaultBackend>
 using BasicTwoTower = cf::Model<TwoTowerScorer<UserNetwork, ItemNetwork, Width, Backend>>;
 
-/// Two-tower retrieval: a network turns a user's history into a vector, another one turns an item into a vector, and the
-/// score is the cosine of both. Item vectors go into an index; at a request, only the user's vector is computed.
+/// Two-tower retrieval: a network turns a user's history into a vector, another one turns an item into a vector, and
+/// the score is the cosine of both. Item vectors go into an index; at a request, only the user's vector is computed.
 ///
 ///     auto model = TwoTower<18>::fit(train, {.item_features = genres});
 ///     auto index = ann::HNSW<Cosine>::build(model.item_factors());
@@ -270,9 +287,9 @@ using BasicTwoTower = cf::Model<TwoTowerScorer<UserNetwork, ItemNetwork, Width, 
 /// Source    Covington et al., "Deep neural networks for YouTube recommendations", RecSys 2016;  Yi et al.,
 ///           "Sampling-bias-corrected neural modeling for large corpus item recommendations", RecSys 2019
 template <std::size_t ItemFeatures = 0, std::size_t UserFeatures = 0>
-using TwoTower = BasicTwoTower<
-    nn::Sequential<nn::Dense<64 + UserFeatures, 128>, nn::ReLU, nn::Dense<128, 64>, nn::L2Normalize<64>>,
-    nn::Sequential<nn::Dense<64 + ItemFeatures, 128>, nn::ReLU, nn::Dense<128, 64>, nn::L2Normalize<64>>>;
+using TwoTower =
+    BasicTwoTower<nn::Sequential<nn::Dense<64 + UserFeatures, 128>, nn::ReLU, nn::Dense<128, 64>, nn::L2Normalize<64>>,
+                  nn::Sequential<nn::Dense<64 + ItemFeatures, 128>, nn::ReLU, nn::Dense<128, 64>, nn::L2Normalize<64>>>;
 
 }  // namespace embedding
 }  // namespace FUNNEL_ABI

@@ -8,7 +8,7 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/rng.hpp>
-#include <funnel/data/interactions.hpp>
+#include <funnel/data/interaction_log.hpp>
 #include <funnel/embedding/sequences.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/nn/adam.hpp>
@@ -34,16 +34,16 @@ inline namespace FUNNEL_ABI {
 namespace embedding {
 
 struct TwoTowerOptions {
-    std::size_t epochs = 15;           ///< passes over all training pairs
-    std::size_t batch = 1024;          ///< pairs per step, at least 1
-    std::size_t history = 50;          ///< most recent items of a user that describe the user, at least 1
-    float learning_rate = 1e-3F;       ///< of Adam, > 0
-    double temperature = 0.07;         ///< > 0; for networks without L2Normalize, 1 is usual
-    bool log_q_correction = true;      ///< whether the loss corrects for the popularity of in-batch negatives
-    std::size_t uniform_negatives = 0; ///< per batch, beside its own items
-    float id_dropout = 0.0F;           ///< in [0, 1): share of item ids that are hidden in training, so that features
-                                       ///< alone can describe an item; for catalogues with new items
-    float init_scale = 0.05F;          ///< standard deviation of the initial embeddings, > 0
+    std::size_t epochs = 15;            ///< passes over all training pairs
+    std::size_t batch = 1024;           ///< pairs per step, at least 1
+    std::size_t history = 50;           ///< most recent items of a user that describe the user, at least 1
+    float learning_rate = 1e-3F;        ///< of Adam, > 0
+    double temperature = 0.07;          ///< > 0; for networks without L2Normalize, 1 is usual
+    bool log_q_correction = true;       ///< whether the loss corrects for the popularity of in-batch negatives
+    std::size_t uniform_negatives = 0;  ///< per batch, beside its own items
+    float id_dropout = 0.0F;            ///< in [0, 1): share of item ids that are hidden in training, so that features
+                                        ///< alone can describe an item; for catalogues with new items
+    float init_scale = 0.05F;           ///< standard deviation of the initial embeddings, > 0
     std::uint64_t seed = 1;
     MatrixView<const float> item_features{};  ///< one row per item; as many columns as the item network wants
     MatrixView<const float> user_features{};  ///< one row per user; as many columns as the user network wants
@@ -67,7 +67,9 @@ struct TwoTowerWeights {
     Matrix<float> ids;        // an embedding per item, for the item network
 
     TwoTowerWeights(std::size_t items, float init_scale, std::uint64_t seed)
-        : user(seed_of(seed, "two_tower.user")), item(seed_of(seed, "two_tower.item")), histories(items, Width),
+        : user(seed_of(seed, "two_tower.user")),
+          item(seed_of(seed, "two_tower.item")),
+          histories(items, Width),
           ids(items, Width) {
         draw(histories, init_scale, seed, stream("two_tower.histories"));
         draw(ids, init_scale, seed, stream("two_tower.ids"));
@@ -88,7 +90,8 @@ private:
     }
 };
 
-/// Trains a two-tower model epoch by epoch, for programs that decide themselves when to stop. TwoTower::fit runs all epochs.
+/// Trains a two-tower model epoch by epoch, for programs that decide themselves when to stop. TwoTower::fit runs all
+/// epochs.
 ///
 /// A training pair is an item that a user took, and the items that the user took before it: a history never holds the
 /// item itself or a later one. The first item of a user has no history, and is a pair only if there are user features.
@@ -101,7 +104,8 @@ public:
     using Weights = TwoTowerWeights<UserNetwork, ItemNetwork, Width>;
 
     /// Errors    InvalidArgument if an option is out of range, or features do not have the shape that the networks want
-    TwoTowerTrainer(const data::Interactions& log, const TwoTowerOptions& options)
+    template <data::InteractionLog Log>
+    TwoTowerTrainer(const Log& log, const TwoTowerOptions& options)
         : options_(checked(options, log)),
           sequences_(log),
           weights_(log.items(), options.init_scale, options.seed),
@@ -163,7 +167,8 @@ private:
         std::size_t position;  // of the item in sequences_.items()
     };
 
-    [[nodiscard]] static const TwoTowerOptions& checked(const TwoTowerOptions& options, const data::Interactions& log) {
+    template <data::InteractionLog Log>
+    [[nodiscard]] static const TwoTowerOptions& checked(const TwoTowerOptions& options, const Log& log) {
         require(options.batch > 0, "TwoTower: batch must be at least 1, got 0");
         require(options.history > 0, "TwoTower: history must be at least 1, got 0");
         require_positive(options.learning_rate, "TwoTower: learning_rate");
@@ -230,7 +235,8 @@ private:
         hidden_.assign(m, 0);
         Random lots(options_.seed, stream("two_tower.id_dropout"), steps_);
         for (std::size_t j = 0; j < m; ++j) {
-            hidden_[j] = options_.id_dropout > 0.0F && lots.uniform() < static_cast<double>(options_.id_dropout) ? 1 : 0;
+            hidden_[j] =
+                options_.id_dropout > 0.0F && lots.uniform() < static_cast<double>(options_.id_dropout) ? 1 : 0;
             const std::span<float> row = item_rows.row(j);
             const std::span<const float> id = weights_.ids.row(items_[j]);
             if (hidden_[j] != 0) {
@@ -264,8 +270,10 @@ private:
         const MatrixView<float> d_item_rows = d_item_rows_.view().rows_from(0, m);
         std::fill(user_gradient_.begin(), user_gradient_.end(), 0.0F);
         std::fill(item_gradient_.begin(), item_gradient_.end(), 0.0F);
-        weights_.user.template backward<Backend>(user_rows, d_users, *user_pass_, user_gradient_, d_user_rows, executor);
-        weights_.item.template backward<Backend>(item_rows, d_items, *item_pass_, item_gradient_, d_item_rows, executor);
+        weights_.user.template backward<Backend>(user_rows, d_users, *user_pass_, user_gradient_, d_user_rows,
+                                                 executor);
+        weights_.item.template backward<Backend>(item_rows, d_items, *item_pass_, item_gradient_, d_item_rows,
+                                                 executor);
 
         nn::pool_bags_gradient<Backend, float>(bags, nn::Pooling::Mean,
                                                nn::detail::columns(MatrixView<const float>(d_user_rows), 0, Width),

@@ -100,8 +100,9 @@ private:
     std::vector<float> squares_;
 };
 
-/// Adam for tables of embeddings: a step changes only the rows with a gradient. The means of other rows do not decay, so
-/// it differs from Adam with zeros as their gradients; a step costs as much as its batch, whatever the size of the table.
+/// Adam for tables of embeddings: a step changes only the rows with a gradient. The means of other rows do not decay,
+/// so it differs from Adam with zeros as their gradients; a step costs as much as its batch, whatever the size of the
+/// table.
 class LazyAdam {
 public:
     /// Errors    InvalidArgument if an option is out of range

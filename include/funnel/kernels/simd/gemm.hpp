@@ -58,9 +58,9 @@ void multiply_tile(const Strided& a, const Tile& tile) noexcept {
         });
     });
     // Four rows share a pointer: they are 0, 1, 2 and 3 steps away. There are too few registers for a pointer per row.
-    constexpr std::size_t groups = (R + 3) / 4;
-    std::array<const float*, groups> rows;
-    for (std::size_t g = 0; g < groups; ++g) {
+    constexpr std::size_t parts = (R + 3) / 4;
+    std::array<const float*, parts> rows;
+    for (std::size_t g = 0; g < parts; ++g) {
         rows[g] = a.data + 4 * g * a.row_step;
     }
     const float* b = tile.b;
