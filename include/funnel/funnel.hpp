@@ -214,12 +214,15 @@
 #include <funnel/metrics/ties.hpp>
 #include <funnel/nn/activations.hpp>
 #include <funnel/nn/adam.hpp>
+#include <funnel/nn/batch_norm.hpp>
 #include <funnel/nn/dense.hpp>
+#include <funnel/nn/dropout.hpp>
 #include <funnel/nn/elementwise.hpp>
 #include <funnel/nn/embedding_bag.hpp>
 #include <funnel/nn/keyed_table.hpp>
 #include <funnel/nn/l2_normalize.hpp>
 #include <funnel/nn/layer.hpp>
+#include <funnel/nn/layer_norm.hpp>
 #include <funnel/nn/listwise_losses.hpp>
 #include <funnel/nn/loss.hpp>
 #include <funnel/nn/ndcg_gain.hpp>
