@@ -215,10 +215,15 @@
 #include <funnel/nn/activations.hpp>
 #include <funnel/nn/adam.hpp>
 #include <funnel/nn/batch_norm.hpp>
+#include <funnel/nn/columns.hpp>
+#include <funnel/nn/cross_network.hpp>
 #include <funnel/nn/dense.hpp>
+#include <funnel/nn/dot_interaction.hpp>
 #include <funnel/nn/dropout.hpp>
 #include <funnel/nn/elementwise.hpp>
 #include <funnel/nn/embedding_bag.hpp>
+#include <funnel/nn/fm_interaction.hpp>
+#include <funnel/nn/gated_experts.hpp>
 #include <funnel/nn/keyed_table.hpp>
 #include <funnel/nn/l2_normalize.hpp>
 #include <funnel/nn/layer.hpp>
@@ -228,6 +233,7 @@
 #include <funnel/nn/ndcg_gain.hpp>
 #include <funnel/nn/optimiser.hpp>
 #include <funnel/nn/pairwise_losses.hpp>
+#include <funnel/nn/parallel_layers.hpp>
 #include <funnel/nn/pointwise_losses.hpp>
 #include <funnel/nn/sampled_losses.hpp>
 #include <funnel/nn/samplers.hpp>
