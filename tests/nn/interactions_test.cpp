@@ -32,6 +32,28 @@ std::vector<double> joined(std::initializer_list<std::vector<double>> parts) {
     return all;
 }
 
+// Rows that begin with the same numbers give the same, whether that part is computed once or for each row.
+template <Layer L, std::size_t Head>
+void check_split() {
+    constexpr std::size_t rows = 7;
+    LayerRun<L> run(rows);
+    run.randomise(4);
+    std::vector<double> tail;
+    for (std::size_t i = 0; i < rows; ++i) {
+        std::copy_n(run.x.begin(), Head, run.x.begin() + static_cast<std::ptrdiff_t>(i * L::in));
+        tail.insert(tail.end(), run.x.begin() + static_cast<std::ptrdiff_t>(i * L::in + Head),
+                    run.x.begin() + static_cast<std::ptrdiff_t>((i + 1) * L::in));
+    }
+    run.infer();
+    std::vector<double> y(run.y.size());
+    std::vector<double> scratch(detail::split_scratch<L>(rows));
+    detail::infer_split<L, funnel::kernels::Scalar, Head, double>(
+        run.parameters, run.statistics, std::span<const double>(run.x).first(Head),
+        funnel::MatrixView<const double>(tail, rows, L::in - Head), funnel::MatrixView<double>(y, rows, L::out),
+        scratch);
+    CHECK(are_close(y, run.y, 1e-12));
+}
+
 // infer must give what forward gives, and both must not depend on whether dx is wanted.
 template <Layer L>
 void check_layer(std::size_t rows = 5) {
@@ -120,6 +142,24 @@ TEST_CASE("Parallel, Blocks: layers side by side are a layer, also inside others
     masks.x.assign(50, 1.0);
     masks.forward();
     CHECK(!std::equal(masks.y.begin(), masks.y.begin() + 50, masks.y.begin() + 50));
+}
+
+TEST_CASE("infer_split: the same outputs as for whole rows, for every layer") {
+    using Deep = Sequential<Dense<6, 5>, ReLU, Dense<5, 2>>;
+    check_split<Dense<6, 3>, 4>();
+    check_split<Deep, 4>();
+    check_split<CrossNetwork<6, 1>, 2>();
+    check_split<CrossNetwork<6, 3>, 2>();
+    check_split<Columns<6, 0, 3>, 4>();
+    check_split<Columns<6, 1, 4>, 3>();
+    check_split<Columns<6, 4, 2>, 3>();
+    check_split<Columns<6, 3, 3>, 3>();
+    check_split<FMInteraction<3, 2>, 2>();
+    check_split<Blocks<Dense<3, 2>, Dense<3, 2>>, 4>();
+    check_split<Parallel<Deep, CrossNetwork<6, 2>, Columns<6, 2, 3>, BatchNorm<6>>, 4>();
+    check_split<Sequential<Parallel<Deep, CrossNetwork<6, 2>>, Dense<8, 1>>, 5>();
+    check_split<Sequential<Sequential<Columns<6, 0, 6>, FMInteraction<3, 2>>, Dense<1, 1>>, 4>();
+    check_split<Sequential<ReLU::bind<6>, Dense<6, 2>>, 3>();
 }
 
 TEST_CASE("GatedExperts: the published logits of MMoE and PLE") {

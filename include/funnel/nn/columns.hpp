@@ -40,6 +40,19 @@ struct Columns {
         }
     }
 
+    [[nodiscard]] static constexpr std::size_t split_scratch(std::size_t /*rows*/) noexcept { return 0; }
+
+    template <kernels::HostBackend Backend, std::size_t Head, std::floating_point T>
+    static void infer_split(std::span<const T> /*trained*/, std::span<const T> /*collected*/, std::span<const T> head,
+                            MatrixView<const T> tail, MatrixView<T> y, std::span<T> /*scratch*/) noexcept {
+        constexpr std::size_t from_head = First < Head ? std::min(Count, Head - First) : 0;
+        constexpr std::size_t first_of_tail = First < Head ? 0 : First - Head;
+        for (std::size_t i = 0; i < tail.rows(); ++i) {
+            const auto rest = std::copy_n(head.begin() + std::min(First, Head), from_head, y.row(i).begin());
+            std::copy_n(tail.row(i).begin() + first_of_tail, Count - from_head, rest);
+        }
+    }
+
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
     static void forward(const Step& /*step*/, std::span<const T> trained, std::span<T> collected, MatrixView<const T> x,
                         MatrixView<T> y, std::span<T> memory, E& /*executor*/) {

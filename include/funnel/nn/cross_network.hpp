@@ -53,16 +53,28 @@ struct CrossNetwork {
     template <kernels::HostBackend Backend, std::floating_point T>
     static void infer(std::span<const T> trained, std::span<const T> collected, MatrixView<const T> x, MatrixView<T> y,
                       std::span<T> scratch) noexcept {
-        const MatrixView<T> product = detail::take_rows(scratch, x.rows(), Width);
-        const MatrixView<T> other = detail::take_rows(scratch, x.rows(), Width);
-        MatrixView<const T> below = x;
-        for (std::size_t l = 0; l < Depth; ++l) {
-            // The last output is y; those before take turns, so that no layer overwrites its input.
-            const MatrixView<T> above = (Depth - l) % 2 == 1 ? y : other;
-            Product::template infer<Backend, T>(part(trained, l), collected, below, product, {});
-            combine(x, below, product, above, 0, x.rows());
-            below = above;
+        run<Backend, T>(trained, collected, x, y, scratch, [&](MatrixView<T> product) {
+            Product::template infer<Backend, T>(part(trained, 0), collected, x, product, {});
+        });
+    }
+
+    [[nodiscard]] static constexpr std::size_t split_scratch(std::size_t rows) noexcept {
+        return 3 * rows * detail::padded_width(Width) + Width;
+    }
+
+    /// Only the first product can be split: later ones have rows that differ everywhere.
+    template <kernels::HostBackend Backend, std::size_t Head, std::floating_point T>
+    static void infer_split(std::span<const T> trained, std::span<const T> collected, std::span<const T> head,
+                            MatrixView<const T> tail, MatrixView<T> y, std::span<T> scratch) noexcept {
+        const MatrixView<T> x = detail::take_rows(scratch, tail.rows(), Width);
+        for (std::size_t i = 0; i < tail.rows(); ++i) {
+            std::copy(head.begin(), head.end(), x.row(i).begin());
+            std::copy(tail.row(i).begin(), tail.row(i).end(), x.row(i).begin() + Head);
         }
+        const std::span<T> shared = detail::take(scratch, Width);
+        run<Backend, T>(trained, collected, x, y, scratch, [&](MatrixView<T> product) {
+            Product::template infer_split<Backend, Head, T>(part(trained, 0), collected, head, tail, product, shared);
+        });
     }
 
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
@@ -131,6 +143,26 @@ struct CrossNetwork {
 
 private:
     using Product = Dense<Width, Width>;
+
+    // Serves all layers; first(product) computes W_0 x_0 + b_0.
+    template <kernels::HostBackend Backend, std::floating_point T, class First>
+    static void run(std::span<const T> trained, std::span<const T> collected, MatrixView<const T> x, MatrixView<T> y,
+                    std::span<T> scratch, const First& first) noexcept {
+        const MatrixView<T> product = detail::take_rows(scratch, x.rows(), Width);
+        const MatrixView<T> other = detail::take_rows(scratch, x.rows(), Width);
+        MatrixView<const T> below = x;
+        for (std::size_t l = 0; l < Depth; ++l) {
+            // The last output is y; those before take turns, so that no layer overwrites its input.
+            const MatrixView<T> above = (Depth - l) % 2 == 1 ? y : other;
+            if (l == 0) {
+                first(product);
+            } else {
+                Product::template infer<Backend, T>(part(trained, l), collected, below, product, {});
+            }
+            combine<T>(x, below, product, above, 0, x.rows());
+            below = above;
+        }
+    }
 
     template <class T>
     [[nodiscard]] static std::span<T> part(std::span<T> all, std::size_t l) noexcept {

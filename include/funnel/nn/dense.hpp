@@ -51,6 +51,18 @@ struct Dense {
         kernels::gemm_nt<Backend>(x, weights(trained), bias(trained), y);
     }
 
+    [[nodiscard]] static constexpr std::size_t split_scratch(std::size_t /*rows*/) noexcept { return Out; }
+
+    /// W x = W_head head + W_tail tail: the first product, with b, is the bias of the second.
+    template <kernels::HostBackend Backend, std::size_t Head, std::floating_point T>
+    static void infer_split(std::span<const T> trained, std::span<const T> /*collected*/, std::span<const T> head,
+                            MatrixView<const T> tail, MatrixView<T> y, std::span<T> scratch) noexcept {
+        const MatrixView<T> shared(scratch.first(Out), 1, Out);
+        kernels::gemm_nt<Backend>(MatrixView<const T>(head, 1, Head), detail::columns(weights(trained), 0, Head),
+                                  bias(trained), shared);
+        kernels::gemm_nt<Backend>(tail, detail::columns(weights(trained), Head, In - Head), shared.row(0), y);
+    }
+
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
     static void forward(const Step& /*step*/, std::span<const T> trained, std::span<T> /*collected*/,
                         MatrixView<const T> x, MatrixView<T> y, std::span<T> /*memory*/, E& executor) {

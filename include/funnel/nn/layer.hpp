@@ -119,6 +119,37 @@ template <class T>
     return {std::span<T>(matrix.data() + first, length), matrix.rows(), count, std::max(matrix.stride(), count)};
 }
 
+// ---- rows that begin with the same numbers
+
+/// Numbers of scratch memory that infer_split needs for that many rows.
+template <Layer L>
+[[nodiscard]] constexpr std::size_t split_scratch(std::size_t rows) noexcept {
+    if constexpr (requires { L::split_scratch(rows); }) {
+        return L::split_scratch(rows);
+    } else {
+        return rows * padded_width(L::in) + L::scratch(rows);
+    }
+}
+
+/// infer for rows that all begin with the same Head numbers, such as the features of a user whose candidates are scored.
+/// A layer with a member infer_split does that part of its work once; for others, the rows are put together.
+///
+/// Shapes    head: Head;  tail: n x (in - Head), the rest of each row;  y: n x out;  scratch: split_scratch<L>(n)
+template <Layer L, kernels::HostBackend Backend, std::size_t Head, std::floating_point T>
+void infer_split(std::span<const T> trained, std::span<const T> collected, std::span<const T> head,
+                 MatrixView<const T> tail, MatrixView<T> y, std::span<T> scratch) noexcept {
+    if constexpr (requires { L::template infer_split<Backend, Head, T>(trained, collected, head, tail, y, scratch); }) {
+        L::template infer_split<Backend, Head, T>(trained, collected, head, tail, y, scratch);
+    } else {
+        const MatrixView<T> rows = take_rows(scratch, tail.rows(), L::in);
+        for (std::size_t i = 0; i < tail.rows(); ++i) {
+            std::copy(head.begin(), head.end(), rows.row(i).begin());
+            std::copy(tail.row(i).begin(), tail.row(i).end(), rows.row(i).begin() + Head);
+        }
+        L::template infer<Backend, T>(trained, collected, rows, y, scratch);
+    }
+}
+
 }  // namespace detail
 
 }  // namespace nn

@@ -61,6 +61,23 @@ struct SideBySide {
         });
     }
 
+    [[nodiscard]] static constexpr std::size_t split_scratch(std::size_t rows) noexcept
+        requires HasSharedInput
+    {
+        return std::max({detail::split_scratch<Layers>(rows)...});
+    }
+
+    template <kernels::HostBackend Backend, std::size_t Head, std::floating_point T>
+        requires HasSharedInput
+    static void infer_split(std::span<const T> trained, std::span<const T> collected, std::span<const T> head,
+                            MatrixView<const T> tail, MatrixView<T> y, std::span<T> scratch) noexcept {
+        each([&]<class L, std::size_t I>(Position<L, I>) {
+            detail::infer_split<L, Backend, Head, T>(trained.subspan(before<I>().parameters, L::parameters),
+                                                     collected.subspan(before<I>().statistics, L::statistics), head,
+                                                     tail, columns(y, before<I>().out, L::out), scratch);
+        });
+    }
+
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
     static void forward(const Step& step, std::span<const T> trained, std::span<T> collected, MatrixView<const T> x,
                         MatrixView<T> y, std::span<T> memory, E& executor) {

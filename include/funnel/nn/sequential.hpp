@@ -113,18 +113,21 @@ struct Sequential {
     template <kernels::HostBackend Backend, std::floating_point T>
     static void infer(std::span<const T> trained, std::span<const T> collected, MatrixView<const T> x, MatrixView<T> y,
                       std::span<T> scratch) noexcept {
-        const std::array<std::span<T>, 2> turns{detail::take(scratch, x.rows() * widest),
-                                                detail::take(scratch, x.rows() * widest)};
-        each([&](auto... layer) {
-            MatrixView<const T> input = x;
-            const auto run = [&]<class L, std::size_t I>(Position<L, I>) {
-                std::span<T> turn = turns[I % 2];
-                const MatrixView<T> output = I + 1 == depth ? y : detail::take_rows(turn, x.rows(), L::out);
-                L::template infer<Backend, T>(parameters_of<I>(trained), statistics_of<I>(collected), input, output,
-                                              scratch);
-                input = output;
-            };
-            (run(layer), ...);
+        run<Backend, T>(trained, collected, x.rows(), y, scratch, [&](MatrixView<T> output, std::span<T> rest) {
+            First::template infer<Backend, T>(parameters_of<0>(trained), statistics_of<0>(collected), x, output, rest);
+        });
+    }
+
+    [[nodiscard]] static constexpr std::size_t split_scratch(std::size_t rows) noexcept {
+        return scratch(rows) + detail::split_scratch<First>(rows);
+    }
+
+    template <kernels::HostBackend Backend, std::size_t Head, std::floating_point T>
+    static void infer_split(std::span<const T> trained, std::span<const T> collected, std::span<const T> head,
+                            MatrixView<const T> tail, MatrixView<T> y, std::span<T> scratch) noexcept {
+        run<Backend, T>(trained, collected, tail.rows(), y, scratch, [&](MatrixView<T> output, std::span<T> rest) {
+            detail::infer_split<First, Backend, Head, T>(parameters_of<0>(trained), statistics_of<0>(collected), head,
+                                                         tail, output, rest);
         });
     }
 
@@ -187,6 +190,29 @@ struct Sequential {
     }
 
 private:
+    // Serves all layers; first(output, scratch) is the first one. Outputs take turns in two blocks of memory.
+    template <kernels::HostBackend Backend, std::floating_point T, class RunFirst>
+    static void run(std::span<const T> trained, std::span<const T> collected, std::size_t rows, MatrixView<T> y,
+                    std::span<T> scratch, const RunFirst& first) noexcept {
+        const std::array<std::span<T>, 2> turns{detail::take(scratch, rows * widest),
+                                                detail::take(scratch, rows * widest)};
+        each([&](auto... layer) {
+            MatrixView<const T> input;
+            const auto run_one = [&]<class L, std::size_t I>(Position<L, I>) {
+                std::span<T> turn = turns[I % 2];
+                const MatrixView<T> output = I + 1 == depth ? y : detail::take_rows(turn, rows, L::out);
+                if constexpr (I == 0) {
+                    first(output, scratch);
+                } else {
+                    L::template infer<Backend, T>(parameters_of<I>(trained), statistics_of<I>(collected), input, output,
+                                                  scratch);
+                }
+                input = output;
+            };
+            (run_one(layer), ...);
+        });
+    }
+
     template <class L, std::size_t I>
     struct Position {
         using type = L;
