@@ -230,6 +230,7 @@
 #include <funnel/nn/layer_norm.hpp>
 #include <funnel/nn/listwise_losses.hpp>
 #include <funnel/nn/loss.hpp>
+#include <funnel/nn/mlp.hpp>
 #include <funnel/nn/ndcg_gain.hpp>
 #include <funnel/nn/optimiser.hpp>
 #include <funnel/nn/pairwise_losses.hpp>
@@ -259,8 +260,11 @@
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/boosting_objective.hpp>
 #include <funnel/ranking/catboost.hpp>
+#include <funnel/ranking/deep_rankers.hpp>
 #include <funnel/ranking/down_sampling.hpp>
 #include <funnel/ranking/feature_bins.hpp>
+#include <funnel/ranking/field_ranker.hpp>
+#include <funnel/ranking/fields.hpp>
 #include <funnel/ranking/fm.hpp>
 #include <funnel/ranking/forest.hpp>
 #include <funnel/ranking/forest_costs.hpp>
@@ -275,9 +279,11 @@
 #include <funnel/ranking/lightgbm_reader.hpp>
 #include <funnel/ranking/lightgbm_writer.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
+#include <funnel/ranking/multi_task.hpp>
 #include <funnel/ranking/platt_scaling.hpp>
 #include <funnel/ranking/position_bias.hpp>
 #include <funnel/ranking/split_search.hpp>
+#include <funnel/ranking/task_losses.hpp>
 #include <funnel/ranking/tree_decision.hpp>
 #include <funnel/ranking/tree_ensemble.hpp>
 #include <funnel/ranking/tree_growth.hpp>

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/io/container.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/nn/adam.hpp>
+#include <funnel/nn/layer.hpp>
+#include <funnel/nn/sparse_gradient.hpp>
+#include <funnel/nn/tower.hpp>
+#include <funnel/ranking/binary_labels.hpp>
+#include <funnel/ranking/fields.hpp>
+#include <funnel/ranking/task_losses.hpp>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace ranking {
+
+struct FieldRankerOptions {
+    std::size_t epochs = 1;             ///< passes over all rows; such models often overfit in the second pass
+    std::size_t batch = 1024;           ///< rows per step, at least 1
+    float learning_rate = 1e-3F;        ///< of the network, by Adam, > 0
+    float table_learning_rate = 1e-2F;  ///< of the embeddings, by LazyAdam, > 0
+    float l2 = 0.0F;                    ///< L2 penalty on the embeddings that a batch uses, >= 0
+    float init_scale = 0.01F;           ///< standard deviation of the initial embeddings, > 0
+    std::uint64_t seed = 1;
+};
+
+/// A deep ranker over fields: embeddings of ids and dense features go through a network. DeepFM, WideAndDeep, DCNv2,
+/// DLRM, SharedBottom, MMoE and PLE are rankers with a given network.
+///
+///     logits = Network(row) + sum over fields of w_f[id_f],   the second part only if HasLinear
+///
+/// The network has one output per task. An id that training has not seen has an embedding of zeros.
+///
+/// Cost      fit: per row O(fields x width + parameters of the network);  memory: 12 (width + 1) bytes per id in
+///           training, a third of it in service
+template <class Schema, nn::Layer Network, bool HasLinear = false, class Loss = LoglossPerTask,
+          kernels::HostBackend Backend = kernels::DefaultBackend>
+class FieldRanker {
+    static_assert(Network::in == Schema::columns, "FieldRanker: the network must take the rows of the schema");
+    static_assert(!HasLinear || Network::out == 1, "FieldRanker: only a network with one output has a linear part");
+
+public:
+    static constexpr std::size_t tasks = Network::out;
+    static constexpr std::size_t block_rows = 256;
+
+    /// Learns from rows and labels.
+    ///
+    /// Shapes    rows: n;  labels: n x tasks, each 0 or 1
+    /// Errors    InvalidArgument if a shape does not match, a label is neither 0 nor 1, a dense feature is not finite,
+    ///           an option is out of range, or training diverges
+    template <Executor E = Serial>
+    [[nodiscard]] static FieldRanker fit(const FieldRows& rows, MatrixView<const float> labels,
+                                         const FieldRankerOptions& options = {}, E&& executor = E{}) {
+        check(rows, "FieldRanker::fit: rows");
+        check(options);
+        require(labels.rows() == rows.ids.rows() && labels.cols() == tasks,
+                "FieldRanker::fit: labels must have one row per row, and one column per task");
+        for (std::size_t i = 0; i < labels.rows(); ++i) {
+            detail::require_binary_labels(labels.row(i), tasks, "FieldRanker::fit");
+        }
+        FieldRanker ranker(sizes_of(rows.ids), options);
+        ranker.train(rows, labels, options, executor);
+        return ranker;
+    }
+
+    /// The same for one task. Shapes    labels: n
+    template <Executor E = Serial>
+        requires(tasks == 1)
+    [[nodiscard]] static FieldRanker fit(const FieldRows& rows, std::span<const float> labels,
+                                         const FieldRankerOptions& options = {}, E&& executor = E{}) {
+        detail::require_binary_labels(labels, rows.ids.rows(), "FieldRanker::fit");
+        return fit(rows, MatrixView<const float>(labels, labels.size(), 1), options, executor);
+    }
+
+    /// The logits, n x tasks; higher means more likely.
+    ///
+    /// Errors    InvalidArgument if a shape does not match or a dense feature is not finite
+    [[nodiscard]] Matrix<float> score(const FieldRows& rows) const {
+        check(rows, "FieldRanker::score: rows");
+        Matrix<float> logits(rows.ids.rows(), tasks);
+        Matrix<float> inputs(std::min(block_rows, logits.rows()), Schema::columns);
+        Buffer scratch(nn::Tower<Network>::scratch(inputs.rows()));
+        for (std::size_t begin = 0; begin < logits.rows(); begin += block_rows) {
+            const std::size_t count = std::min(block_rows, logits.rows() - begin);
+            const MatrixView<float> block = inputs.view().rows_from(0, count);
+            for (std::size_t i = 0; i < count; ++i) {
+                fill(rows, begin + i, block.row(i));
+            }
+            const MatrixView<float> out = logits.view().rows_from(begin, count);
+            network_.template infer<Backend>(block, scratch, out);
+            for (std::size_t i = 0; i < count && HasLinear; ++i) {
+                out(i, 0) += linear(rows.ids.row(begin + i), 0);
+            }
+        }
+        return logits;
+    }
+
+    /// The probabilities, n x tasks, in [0, 1].
+    ///
+    /// Errors    as score()
+    [[nodiscard]] Matrix<float> predict(const FieldRows& rows) const {
+        Matrix<float> probabilities = score(rows);
+        for (std::size_t i = 0; i < probabilities.rows(); ++i) {
+            for (float& p : probabilities.row(i)) {
+                p = static_cast<float>(detail::logistic(static_cast<double>(p)));
+            }
+        }
+        return probabilities;
+    }
+
+    /// A user and candidates. The part of the network that sees only the user is computed once.
+    struct Request {
+        std::span<const std::uint32_t> user_ids;   ///< one per field of the user
+        std::span<const float> user_dense;         ///< one per dense feature of the user
+        MatrixView<const std::uint32_t> item_ids;  ///< n x fields of the item
+        MatrixView<const float> item_dense{};      ///< n x dense features of the item
+    };
+
+    /// The logits of the candidates of one user, n x tasks: those of score(), up to rounding.
+    ///
+    /// Errors    InvalidArgument if a shape does not match or a dense feature is not finite
+    [[nodiscard]] Matrix<float> score(const Request& request) const {
+        require(fits(request), "FieldRanker::score: the request must have the fields and dense features of the schema");
+        const auto require_all_finite = [](std::span<const float> features) {
+            for (const float& x : features) {
+                require_finite(x, "FieldRanker::score: a dense feature");
+            }
+        };
+        require_all_finite(request.user_dense);
+        for (std::size_t i = 0; i < request.item_dense.rows(); ++i) {
+            require_all_finite(request.item_dense.row(i));
+        }
+        Matrix<float> logits(request.item_ids.rows(), tasks);
+        Buffer memory(scratch(logits.rows()));
+        score(request, memory, logits.view());
+        return logits;
+    }
+
+    /// Numbers of scratch memory that the next function needs for n candidates.
+    [[nodiscard]] static constexpr std::size_t scratch(std::size_t n) noexcept {
+        const std::size_t rows = std::min(n, block_rows);
+        return nn::detail::padded_width(Schema::user_columns) + rows * nn::detail::padded_width(item_columns) +
+               nn::detail::split_scratch<Network>(rows);
+    }
+
+    /// The same in memory of the caller.
+    ///
+    /// Shapes    memory: scratch(n) or more;  logits: n x tasks (not checked)
+    void score(const Request& request, std::span<float> memory, MatrixView<float> logits) const noexcept {
+        FUNNEL_ASSERT(fits(request) && memory.size() >= scratch(logits.rows()));
+        const std::span<float> padded = nn::detail::take(memory, nn::detail::padded_width(Schema::user_columns));
+        const std::span<float> user = padded.first(Schema::user_columns);
+        std::copy(request.user_dense.begin(), request.user_dense.end(), user.begin());
+        embed(request.user_ids, 0, user.subspan(Schema::user_dense));
+        const float user_linear = linear(request.user_ids, 0);
+        const std::span<float> tail_memory =
+            nn::detail::take(memory, std::min(logits.rows(), block_rows) * nn::detail::padded_width(item_columns));
+        for (std::size_t begin = 0; begin < logits.rows(); begin += block_rows) {
+            const std::size_t count = std::min(block_rows, logits.rows() - begin);
+            std::span<float> rest = tail_memory;
+            const MatrixView<float> items = nn::detail::take_rows(rest, count, item_columns);
+            for (std::size_t i = 0; i < count; ++i) {
+                embed(request.item_ids.row(begin + i), Schema::user_fields, items.row(i));
+                if constexpr (Schema::item_dense > 0) {
+                    const auto dense = request.item_dense.row(begin + i);
+                    std::copy(dense.begin(), dense.end(), items.row(i).begin() + Schema::item_fields * Schema::width);
+                }
+            }
+            const MatrixView<float> out = logits.rows_from(begin, count);
+            nn::detail::infer_split<Network, Backend, Schema::user_columns, float>(
+                network_.parameters(), network_.statistics(), user, items, out, memory);
+            for (std::size_t i = 0; i < count && HasLinear; ++i) {
+                out(i, 0) += user_linear + linear(request.item_ids.row(begin + i), Schema::user_fields);
+            }
+        }
+    }
+
+    /// The network, the embeddings of all fields one after the other (with a linear weight as last column, if there is
+    /// one), and the number of the first row of each field: for loading weights that were trained elsewhere.
+    [[nodiscard]] nn::Tower<Network>& network() noexcept FUNNEL_LIFETIMEBOUND { return network_; }
+    [[nodiscard]] const nn::Tower<Network>& network() const noexcept FUNNEL_LIFETIMEBOUND { return network_; }
+    [[nodiscard]] MatrixView<float> table() noexcept FUNNEL_LIFETIMEBOUND { return table_.view(); }
+    [[nodiscard]] MatrixView<const float> table() const noexcept FUNNEL_LIFETIMEBOUND { return table_.view(); }
+    [[nodiscard]] std::span<const std::uint64_t> first_rows() const noexcept FUNNEL_LIFETIMEBOUND { return first_; }
+
+    /// A ranker with random weights, for loading weights that were trained elsewhere.
+    ///
+    /// Shapes    sizes: the number of ids of each field
+    /// Errors    InvalidArgument if there is another number of fields, or 2^32 ids or more
+    explicit FieldRanker(std::span<const std::size_t> sizes, const FieldRankerOptions& options = {})
+        : network_(options.seed) {
+        check(options);
+        require_equal(sizes.size(), Schema::fields, "FieldRanker: number of sizes");
+        for (std::size_t f = 0; f < Schema::fields; ++f) {
+            first_[f + 1] = math::saturating_add(first_[f], sizes[f]);
+        }
+        require(first_.back() < std::numeric_limits<std::uint32_t>::max(),
+                "FieldRanker: the number of ids of all fields must be below 2^32 - 1");
+        table_ = Matrix<float>(first_.back(), table_width);
+        for (std::size_t i = 0; i < table_.rows(); ++i) {
+            Random random(options.seed, stream("field_ranker.table"), i);
+            for (float& x : table_.row(i).first(Schema::width)) {
+                x = options.init_scale * static_cast<float>(random.normal());
+            }
+        }
+    }
+
+    /// Errors    IOError
+    void save(const std::string& path) const {
+        io::ContainerWriter file(kind, layout_version);
+        file.array("first_rows", std::span<const std::uint64_t>(first_));
+        file.array("parameters", network_.parameters());
+        file.array("statistics", network_.statistics());
+        file.matrix("table", table_.view());
+        file.save(path);
+    }
+
+    /// Errors    IOError;  CorruptData if the file is damaged or holds something else
+    [[nodiscard]] static FieldRanker load(const std::string& path) {
+        const io::ContainerReader file(path, kind, layout_version);
+        const auto first = file.template array<std::uint64_t>("first_rows", Schema::fields + 1);
+        file.check(first.front() == 0 && std::is_sorted(first.begin(), first.end()), "first_rows",
+                   "must ascend from 0");
+        Matrix<float> table = file.template matrix<float>("table", first.back(), table_width);
+        const auto all_finite = [&](std::span<const float> numbers, const char* section) {
+            for (const float& x : numbers) {
+                file.check(math::is_finite(x), section, "must be finite");
+            }
+        };
+        for (std::size_t i = 0; i < table.rows(); ++i) {
+            all_finite(table.row(i), "table");
+        }
+        FieldRanker ranker(std::array<std::size_t, Schema::fields>{});
+        std::copy(first.begin(), first.end(), ranker.first_.begin());
+        ranker.table_ = std::move(table);
+        const auto read = [&](const char* section, std::span<float> into) {
+            const auto numbers = file.template array<float>(section, into.size());
+            all_finite(numbers, section);
+            std::copy(numbers.begin(), numbers.end(), into.begin());
+        };
+        read("parameters", ranker.network_.parameters());
+        read("statistics", ranker.network_.statistics());
+        return ranker;
+    }
+
+private:
+    using Buffer = std::vector<float, funnel::detail::RowAllocator<float>>;
+    static constexpr std::string_view kind = "ranking.FieldRanker";
+    static constexpr std::uint32_t layout_version = 1;
+    static constexpr std::size_t table_width = Schema::width + (HasLinear ? 1 : 0);
+    static constexpr std::size_t item_columns = Schema::columns - Schema::user_columns;
+
+    static void check(const FieldRankerOptions& options) {
+        require(options.batch > 0, "FieldRanker: batch must be at least 1, got 0");
+        require_positive(options.learning_rate, "FieldRanker: learning_rate");
+        require_positive(options.table_learning_rate, "FieldRanker: table_learning_rate");
+        require_not_negative(options.l2, "FieldRanker: l2");
+        require_positive(options.init_scale, "FieldRanker: init_scale");
+    }
+
+    static void check(const FieldRows& rows, const char* what) {
+        if (rows.ids.cols() != Schema::fields || rows.dense.cols() != Schema::dense ||
+            (Schema::dense > 0 && rows.dense.rows() != rows.ids.rows())) {
+            raise<InvalidArgument>(std::string(what) + " must have " + std::to_string(Schema::fields) + " ids and " +
+                                   std::to_string(Schema::dense) + " dense features each, got " +
+                                   std::to_string(rows.ids.rows()) + " x " + std::to_string(rows.ids.cols()) +
+                                   " ids and " + std::to_string(rows.dense.rows()) + " x " +
+                                   std::to_string(rows.dense.cols()) + " dense features");
+        }
+        for (std::size_t i = 0; i < rows.dense.rows() && Schema::dense > 0; ++i) {
+            for (const float& x : rows.dense.row(i)) {
+                require_finite(x, "FieldRanker: a dense feature");
+            }
+        }
+    }
+
+    [[nodiscard]] static bool fits(const Request& request) noexcept {
+        return request.user_ids.size() == Schema::user_fields && request.user_dense.size() == Schema::user_dense &&
+               request.item_ids.cols() == Schema::item_fields && request.item_dense.cols() == Schema::item_dense &&
+               (Schema::item_dense == 0 || request.item_dense.rows() == request.item_ids.rows());
+    }
+
+    [[nodiscard]] static std::array<std::size_t, Schema::fields> sizes_of(MatrixView<const std::uint32_t> ids) {
+        std::array<std::size_t, Schema::fields> sizes{};
+        for (std::size_t i = 0; i < ids.rows(); ++i) {
+            for (std::size_t f = 0; f < Schema::fields; ++f) {
+                sizes[f] = std::max(sizes[f], std::size_t{ids(i, f)} + 1);
+            }
+        }
+        return sizes;
+    }
+
+    // The row of an id in the table, or the number of rows if training has not seen the id.
+    [[nodiscard]] std::size_t row_of(std::size_t field, std::uint32_t id) const noexcept {
+        return id < first_[field + 1] - first_[field] ? first_[field] + id : table_.rows();
+    }
+
+    // The embeddings of ids, of fields from `field` on.
+    void embed(std::span<const std::uint32_t> ids, std::size_t field, std::span<float> out) const noexcept {
+        for (std::size_t f = 0; f < ids.size(); ++f) {
+            const std::span<float> to = out.subspan(f * Schema::width, Schema::width);
+            const std::size_t row = row_of(field + f, ids[f]);
+            if (row < table_.rows()) {
+                std::copy_n(table_.row(row).begin(), Schema::width, to.begin());
+            } else {
+                std::fill(to.begin(), to.end(), 0.0F);
+            }
+        }
+    }
+
+    [[nodiscard]] float linear(std::span<const std::uint32_t> ids, std::size_t field) const noexcept {
+        float sum = 0.0F;
+        if constexpr (HasLinear) {
+            for (std::size_t f = 0; f < ids.size(); ++f) {
+                const std::size_t row = row_of(field + f, ids[f]);
+                sum += row < table_.rows() ? table_(row, Schema::width) : 0.0F;
+            }
+        }
+        return sum;
+    }
+
+    // [user's dense | embeddings | item's dense]
+    void fill(const FieldRows& rows, std::size_t i, std::span<float> out) const noexcept {
+        embed(rows.ids.row(i), 0, out.subspan(Schema::user_dense, Schema::fields * Schema::width));
+        if constexpr (Schema::dense > 0) {
+            const std::span<const float> dense = rows.dense.row(i);
+            std::copy_n(dense.begin(), Schema::user_dense, out.begin());
+            std::copy(dense.begin() + Schema::user_dense, dense.end(),
+                      out.begin() + Schema::user_dense + Schema::fields * Schema::width);
+        }
+    }
+
+    template <Executor E>
+    void train(const FieldRows& rows, MatrixView<const float> labels, const FieldRankerOptions& options, E& executor) {
+        const std::size_t n = rows.ids.rows();
+        if (n == 0) {
+            return;
+        }
+        const std::size_t batch = std::min(options.batch, n);
+        std::vector<std::size_t> order(n);
+        std::iota(order.begin(), order.end(), std::size_t{0});
+        nn::Adam network_adam(network_.parameters().size(),
+                              {.learning_rate = static_cast<double>(options.learning_rate)});
+        nn::LazyAdam table_adam(table_.rows(), table_width,
+                                {.learning_rate = static_cast<double>(options.table_learning_rate)});
+        typename nn::Tower<Network>::Pass pass(batch);
+        nn::SparseGradient<float> table_gradient;
+        std::vector<float> gradient(network_.parameters().size());
+        std::vector<std::uint32_t> ids(batch * Schema::fields);
+        Matrix<float> inputs(batch, Schema::columns);
+        Matrix<float> d_inputs(batch, Schema::columns);
+        Matrix<float> logits(batch, tasks);
+        Matrix<float> d_logits(batch, tasks);
+        Matrix<float> targets(batch, tasks);
+        std::uint64_t step = 0;
+        for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
+            Random(options.seed, stream("field_ranker.order"), epoch).shuffle(std::span(order));
+            for (std::size_t begin = 0; begin + batch <= n; begin += batch, ++step) {
+                for (std::size_t i = 0; i < batch; ++i) {
+                    const std::size_t row = order[begin + i];
+                    fill(rows, row, inputs.row(i));
+                    std::copy_n(labels.row(row).begin(), tasks, targets.row(i).begin());
+                    for (std::size_t f = 0; f < Schema::fields; ++f) {
+                        ids[i * Schema::fields + f] = static_cast<std::uint32_t>(row_of(f, rows.ids(row, f)));
+                    }
+                }
+                const auto out = network_.template forward<Backend>(
+                    inputs, {.seed = options.seed, .number = step, .layer = stream("field_ranker.layers")}, pass,
+                    executor);
+                for (std::size_t i = 0; i < batch; ++i) {
+                    std::copy_n(out.row(i).begin(), tasks, logits.row(i).begin());
+                    if constexpr (HasLinear) {
+                        logits(i, 0) += linear(rows.ids.row(order[begin + i]), 0);
+                    }
+                }
+                const double value = Loss{}(logits, targets, d_logits.view());
+                require(math::is_finite(value), "FieldRanker::fit: training diverged; try a smaller learning_rate");
+
+                std::fill(gradient.begin(), gradient.end(), 0.0F);
+                network_.template backward<Backend>(inputs, d_logits, pass, gradient, d_inputs.view(), executor);
+                table_gradient.collect(
+                    ids, table_width,
+                    [&](std::size_t at, std::span<float> sum) {
+                        const std::size_t i = at / Schema::fields;
+                        const std::size_t first = Schema::user_dense + at % Schema::fields * Schema::width;
+                        for (std::size_t k = 0; k < Schema::width; ++k) {
+                            sum[k] += d_inputs(i, first + k);
+                        }
+                        if constexpr (HasLinear) {
+                            sum[Schema::width] += d_logits(i, 0);
+                        }
+                    },
+                    executor);
+                if (options.l2 > 0.0F) {
+                    for (std::size_t u = 0; u < table_gradient.ids().size(); ++u) {
+                        const std::span<const float> values = table_.row(table_gradient.ids()[u]);
+                        const std::span<float> sums = table_gradient.rows().row(u);
+                        for (std::size_t k = 0; k < table_width; ++k) {
+                            sums[k] += options.l2 * values[k];
+                        }
+                    }
+                }
+                network_adam.step(network_.parameters(), gradient);
+                table_adam.step(table_.view(), table_gradient, executor);
+            }
+            report_progress(executor, "FieldRanker", epoch + 1, options.epochs);
+        }
+    }
+
+    nn::Tower<Network> network_;
+    Matrix<float> table_;
+    std::array<std::uint64_t, Schema::fields + 1> first_{};
+};
+
+}  // namespace ranking
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
