@@ -264,6 +264,7 @@
 #include <funnel/ranking/down_sampling.hpp>
 #include <funnel/ranking/feature_bins.hpp>
 #include <funnel/ranking/field_ranker.hpp>
+#include <funnel/ranking/field_table.hpp>
 #include <funnel/ranking/fields.hpp>
 #include <funnel/ranking/fm.hpp>
 #include <funnel/ranking/forest.hpp>

@@ -226,8 +226,8 @@ TEST_CASE("FieldRanker: the L2 penalty follows the weights, it is not that of th
         options.l2 = l2;
         const auto ranker = SmallDeepFM::fit(train.rows(), std::span<const float>(train.labels), options);
         float most = 0.0F;
-        for (std::size_t i = 0; i < ranker.table().rows(); ++i) {
-            for (const float x : ranker.table().row(i)) {
+        for (std::size_t i = 0; i < ranker.table().rows().rows(); ++i) {
+            for (const float x : ranker.table().rows().row(i)) {
                 most = std::max(most, std::abs(x));
             }
         }

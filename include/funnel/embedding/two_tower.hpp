@@ -112,10 +112,9 @@ public:
         }
         nn::detail::require_size(features.size(), Weights::user_features, "TwoTower::user_vector",
                                  "number of features");
-        Matrix<float> row(1, UserNetwork::in);
-        pool(history, row.row(0));
-        std::copy(features.begin(), features.end(), row.row(0).begin() + Width);
-        return vector_of(user_.template infer<Backend>(row));
+        const std::vector<float> vector = pass(history, features);
+        require(all_finite(vector), "TwoTower::user_vector: the network must give finite numbers");
+        return vector;
     }
 
     /// The vector of an item that is not in the catalogue, from its features alone. Train with id_dropout > 0 for this.
@@ -127,7 +126,9 @@ public:
                                  "number of features");
         Matrix<float> row(1, ItemNetwork::in);
         std::copy(features.begin(), features.end(), row.row(0).begin() + Width);
-        return vector_of(item_.template infer<Backend>(row));
+        const std::vector<float> vector = vector_of(item_.template infer<Backend>(row));
+        require(all_finite(vector), "TwoTower::item_vector: the network must give finite numbers");
+        return vector;
     }
 
     /// For cf::Model: a new user without features, the history in the order of time.
@@ -207,14 +208,19 @@ public:
             Matrix<float> matrix = file.template matrix<float>(name, count, width);
             for (std::size_t i = 0; i < matrix.rows(); ++i) {
                 file.check(all_finite(matrix.row(i)), name, "must be finite");
+                // So is then the inner product of two rows.
+                const float square = kernels::dot<Backend>(matrix.row(i), matrix.row(i));
+                file.check(math::is_finite(square), name, "must have rows of finite length");
             }
             return matrix;
         };
         scorer.histories_ = rows("history_embeddings", histories.items(), Width);
         scorer.users_ = rows("user_factors", histories.users(), dimension);
         scorer.items_ = rows("item_factors", histories.items(), dimension);
-        scorer.nobody_ = scorer.fold_in_factors({});
-        file.check(all_finite(scorer.nobody_), "user_parameters", "must give finite vectors");
+        if (scorer.items() > 0) {
+            scorer.nobody_ = scorer.pass({}, std::vector<float>(Weights::user_features));
+            file.check(all_finite(scorer.nobody_), "user_parameters", "must give finite vectors");
+        }
         return scorer;
     }
 
@@ -225,6 +231,15 @@ private:
 
     [[nodiscard]] static bool all_finite(std::span<const float> numbers) noexcept {
         return std::all_of(numbers.begin(), numbers.end(), [](const float& x) { return math::is_finite(x); });
+    }
+
+    // One pass of the user network.
+    [[nodiscard]] std::vector<float> pass(std::span<const std::uint32_t> history,
+                                          std::span<const float> features) const {
+        Matrix<float> row(1, UserNetwork::in);
+        pool(history, row.row(0));
+        std::copy(features.begin(), features.end(), row.row(0).begin() + Width);
+        return vector_of(user_.template infer<Backend>(row));
     }
 
     static void copy_features(MatrixView<const float> features, std::size_t i, std::span<float> row) {

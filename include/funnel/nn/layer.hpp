@@ -131,8 +131,8 @@ template <Layer L>
     }
 }
 
-/// infer for rows that all begin with the same Head numbers, such as the features of a user whose candidates are scored.
-/// A layer with a member infer_split does that part of its work once; for others, the rows are put together.
+/// infer for rows that all begin with the same Head numbers, such as the features of a user whose candidates are
+/// scored. A layer with a member infer_split does that part of its work once; for others, the rows are put together.
 ///
 /// Shapes    head: Head;  tail: n x (in - Head), the rest of each row;  y: n x out;  scratch: split_scratch<L>(n)
 template <Layer L, kernels::HostBackend Backend, std::size_t Head, std::floating_point T>

@@ -15,6 +15,7 @@
 #include <funnel/nn/sparse_gradient.hpp>
 #include <funnel/nn/tower.hpp>
 #include <funnel/ranking/binary_labels.hpp>
+#include <funnel/ranking/field_table.hpp>
 #include <funnel/ranking/fields.hpp>
 #include <funnel/ranking/task_losses.hpp>
 
@@ -73,13 +74,12 @@ public:
     [[nodiscard]] static FieldRanker fit(const FieldRows& rows, MatrixView<const float> labels,
                                          const FieldRankerOptions& options = {}, E&& executor = E{}) {
         check(rows, "FieldRanker::fit: rows");
-        check(options);
         require(labels.rows() == rows.ids.rows() && labels.cols() == tasks,
                 "FieldRanker::fit: labels must have one row per row, and one column per task");
         for (std::size_t i = 0; i < labels.rows(); ++i) {
             detail::require_binary_labels(labels.row(i), tasks, "FieldRanker::fit");
         }
-        FieldRanker ranker(sizes_of(rows.ids), options);
+        FieldRanker ranker(FieldTable<Schema, HasLinear>::sizes_of(rows.ids), options);
         ranker.train(rows, labels, options, executor);
         return ranker;
     }
@@ -95,7 +95,7 @@ public:
 
     /// The logits, n x tasks; higher means more likely.
     ///
-    /// Errors    InvalidArgument if a shape does not match or a dense feature is not finite
+    /// Errors    InvalidArgument if a shape does not match, or a dense feature or a logit is not finite
     [[nodiscard]] Matrix<float> score(const FieldRows& rows) const {
         check(rows, "FieldRanker::score: rows");
         Matrix<float> logits(rows.ids.rows(), tasks);
@@ -105,14 +105,15 @@ public:
             const std::size_t count = std::min(block_rows, logits.rows() - begin);
             const MatrixView<float> block = inputs.view().rows_from(0, count);
             for (std::size_t i = 0; i < count; ++i) {
-                fill(rows, begin + i, block.row(i));
+                table_.fill(rows, begin + i, block.row(i));
             }
             const MatrixView<float> out = logits.view().rows_from(begin, count);
             network_.template infer<Backend>(block, scratch, out);
             for (std::size_t i = 0; i < count && HasLinear; ++i) {
-                out(i, 0) += linear(rows.ids.row(begin + i), 0);
+                out(i, 0) += table_.linear(rows.ids.row(begin + i), 0);
             }
         }
+        require_finite_logits(logits);
         return logits;
     }
 
@@ -139,7 +140,7 @@ public:
 
     /// The logits of the candidates of one user, n x tasks: those of score(), up to rounding.
     ///
-    /// Errors    InvalidArgument if a shape does not match or a dense feature is not finite
+    /// Errors    InvalidArgument if a shape does not match, or a dense feature or a logit is not finite
     [[nodiscard]] Matrix<float> score(const Request& request) const {
         require(fits(request), "FieldRanker::score: the request must have the fields and dense features of the schema");
         const auto require_all_finite = [](std::span<const float> features) {
@@ -154,6 +155,7 @@ public:
         Matrix<float> logits(request.item_ids.rows(), tasks);
         Buffer memory(scratch(logits.rows()));
         score(request, memory, logits.view());
+        require_finite_logits(logits);
         return logits;
     }
 
@@ -172,8 +174,8 @@ public:
         const std::span<float> padded = nn::detail::take(memory, nn::detail::padded_width(Schema::user_columns));
         const std::span<float> user = padded.first(Schema::user_columns);
         std::copy(request.user_dense.begin(), request.user_dense.end(), user.begin());
-        embed(request.user_ids, 0, user.subspan(Schema::user_dense));
-        const float user_linear = linear(request.user_ids, 0);
+        table_.embed(request.user_ids, 0, user.subspan(Schema::user_dense));
+        const float user_linear = table_.linear(request.user_ids, 0);
         const std::span<float> tail_memory =
             nn::detail::take(memory, std::min(logits.rows(), block_rows) * nn::detail::padded_width(item_columns));
         for (std::size_t begin = 0; begin < logits.rows(); begin += block_rows) {
@@ -181,7 +183,7 @@ public:
             std::span<float> rest = tail_memory;
             const MatrixView<float> items = nn::detail::take_rows(rest, count, item_columns);
             for (std::size_t i = 0; i < count; ++i) {
-                embed(request.item_ids.row(begin + i), Schema::user_fields, items.row(i));
+                table_.embed(request.item_ids.row(begin + i), Schema::user_fields, items.row(i));
                 if constexpr (Schema::item_dense > 0) {
                     const auto dense = request.item_dense.row(begin + i);
                     std::copy(dense.begin(), dense.end(), items.row(i).begin() + Schema::item_fields * Schema::width);
@@ -191,72 +193,43 @@ public:
             nn::detail::infer_split<Network, Backend, Schema::user_columns, float>(
                 network_.parameters(), network_.statistics(), user, items, out, memory);
             for (std::size_t i = 0; i < count && HasLinear; ++i) {
-                out(i, 0) += user_linear + linear(request.item_ids.row(begin + i), Schema::user_fields);
+                out(i, 0) += user_linear + table_.linear(request.item_ids.row(begin + i), Schema::user_fields);
             }
         }
     }
 
-    /// The network, the embeddings of all fields one after the other (with a linear weight as last column, if there is
-    /// one), and the number of the first row of each field: for loading weights that were trained elsewhere.
+    /// The network, and the embeddings of the fields: for loading weights that were trained elsewhere.
     [[nodiscard]] nn::Tower<Network>& network() noexcept FUNNEL_LIFETIMEBOUND { return network_; }
     [[nodiscard]] const nn::Tower<Network>& network() const noexcept FUNNEL_LIFETIMEBOUND { return network_; }
-    [[nodiscard]] MatrixView<float> table() noexcept FUNNEL_LIFETIMEBOUND { return table_.view(); }
-    [[nodiscard]] MatrixView<const float> table() const noexcept FUNNEL_LIFETIMEBOUND { return table_.view(); }
-    [[nodiscard]] std::span<const std::uint64_t> first_rows() const noexcept FUNNEL_LIFETIMEBOUND { return first_; }
+    [[nodiscard]] FieldTable<Schema, HasLinear>& table() noexcept FUNNEL_LIFETIMEBOUND { return table_; }
+    [[nodiscard]] const FieldTable<Schema, HasLinear>& table() const noexcept FUNNEL_LIFETIMEBOUND { return table_; }
 
     /// A ranker with random weights, for loading weights that were trained elsewhere.
     ///
     /// Shapes    sizes: the number of ids of each field
-    /// Errors    InvalidArgument if there is another number of fields, or 2^32 ids or more
+    /// Errors    InvalidArgument if there is another number of fields, or 2^32 - 1 ids or more
     explicit FieldRanker(std::span<const std::size_t> sizes, const FieldRankerOptions& options = {})
-        : network_(options.seed) {
-        check(options);
-        require_equal(sizes.size(), Schema::fields, "FieldRanker: number of sizes");
-        for (std::size_t f = 0; f < Schema::fields; ++f) {
-            first_[f + 1] = math::saturating_add(first_[f], sizes[f]);
-        }
-        require(first_.back() < std::numeric_limits<std::uint32_t>::max(),
-                "FieldRanker: the number of ids of all fields must be below 2^32 - 1");
-        table_ = Matrix<float>(first_.back(), table_width);
-        for (std::size_t i = 0; i < table_.rows(); ++i) {
-            Random random(options.seed, stream("field_ranker.table"), i);
-            for (float& x : table_.row(i).first(Schema::width)) {
-                x = options.init_scale * static_cast<float>(random.normal());
-            }
-        }
-    }
+        : network_(checked(options).seed), table_(sizes, options.init_scale, options.seed) {}
 
     /// Errors    IOError
     void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
-        file.array("first_rows", std::span<const std::uint64_t>(first_));
+        table_.write(file);
         file.array("parameters", network_.parameters());
         file.array("statistics", network_.statistics());
-        file.matrix("table", table_.view());
         file.save(path);
     }
 
     /// Errors    IOError;  CorruptData if the file is damaged or holds something else
     [[nodiscard]] static FieldRanker load(const std::string& path) {
         const io::ContainerReader file(path, kind, layout_version);
-        const auto first = file.template array<std::uint64_t>("first_rows", Schema::fields + 1);
-        file.check(first.front() == 0 && std::is_sorted(first.begin(), first.end()), "first_rows",
-                   "must ascend from 0");
-        Matrix<float> table = file.template matrix<float>("table", first.back(), table_width);
-        const auto all_finite = [&](std::span<const float> numbers, const char* section) {
+        FieldRanker ranker(std::array<std::size_t, Schema::fields>{});
+        ranker.table_ = FieldTable<Schema, HasLinear>::read(file);
+        const auto read = [&](const char* section, std::span<float> into) {
+            const auto numbers = file.template array<float>(section, into.size());
             for (const float& x : numbers) {
                 file.check(math::is_finite(x), section, "must be finite");
             }
-        };
-        for (std::size_t i = 0; i < table.rows(); ++i) {
-            all_finite(table.row(i), "table");
-        }
-        FieldRanker ranker(std::array<std::size_t, Schema::fields>{});
-        std::copy(first.begin(), first.end(), ranker.first_.begin());
-        ranker.table_ = std::move(table);
-        const auto read = [&](const char* section, std::span<float> into) {
-            const auto numbers = file.template array<float>(section, into.size());
-            all_finite(numbers, section);
             std::copy(numbers.begin(), numbers.end(), into.begin());
         };
         read("parameters", ranker.network_.parameters());
@@ -268,15 +241,16 @@ private:
     using Buffer = std::vector<float, funnel::detail::RowAllocator<float>>;
     static constexpr std::string_view kind = "ranking.FieldRanker";
     static constexpr std::uint32_t layout_version = 1;
-    static constexpr std::size_t table_width = Schema::width + (HasLinear ? 1 : 0);
+    static constexpr std::size_t table_width = FieldTable<Schema, HasLinear>::width;
     static constexpr std::size_t item_columns = Schema::columns - Schema::user_columns;
 
-    static void check(const FieldRankerOptions& options) {
+    static const FieldRankerOptions& checked(const FieldRankerOptions& options) {
         require(options.batch > 0, "FieldRanker: batch must be at least 1, got 0");
         require_positive(options.learning_rate, "FieldRanker: learning_rate");
         require_positive(options.table_learning_rate, "FieldRanker: table_learning_rate");
         require_not_negative(options.l2, "FieldRanker: l2");
         require_positive(options.init_scale, "FieldRanker: init_scale");
+        return options;
     }
 
     static void check(const FieldRows& rows, const char* what) {
@@ -295,60 +269,18 @@ private:
         }
     }
 
+    static void require_finite_logits(const Matrix<float>& logits) {
+        for (std::size_t i = 0; i < logits.rows(); ++i) {
+            for (const float& logit : logits.row(i)) {
+                require_finite(logit, "FieldRanker::score: a logit");
+            }
+        }
+    }
+
     [[nodiscard]] static bool fits(const Request& request) noexcept {
         return request.user_ids.size() == Schema::user_fields && request.user_dense.size() == Schema::user_dense &&
                request.item_ids.cols() == Schema::item_fields && request.item_dense.cols() == Schema::item_dense &&
                (Schema::item_dense == 0 || request.item_dense.rows() == request.item_ids.rows());
-    }
-
-    [[nodiscard]] static std::array<std::size_t, Schema::fields> sizes_of(MatrixView<const std::uint32_t> ids) {
-        std::array<std::size_t, Schema::fields> sizes{};
-        for (std::size_t i = 0; i < ids.rows(); ++i) {
-            for (std::size_t f = 0; f < Schema::fields; ++f) {
-                sizes[f] = std::max(sizes[f], std::size_t{ids(i, f)} + 1);
-            }
-        }
-        return sizes;
-    }
-
-    // The row of an id in the table, or the number of rows if training has not seen the id.
-    [[nodiscard]] std::size_t row_of(std::size_t field, std::uint32_t id) const noexcept {
-        return id < first_[field + 1] - first_[field] ? first_[field] + id : table_.rows();
-    }
-
-    // The embeddings of ids, of fields from `field` on.
-    void embed(std::span<const std::uint32_t> ids, std::size_t field, std::span<float> out) const noexcept {
-        for (std::size_t f = 0; f < ids.size(); ++f) {
-            const std::span<float> to = out.subspan(f * Schema::width, Schema::width);
-            const std::size_t row = row_of(field + f, ids[f]);
-            if (row < table_.rows()) {
-                std::copy_n(table_.row(row).begin(), Schema::width, to.begin());
-            } else {
-                std::fill(to.begin(), to.end(), 0.0F);
-            }
-        }
-    }
-
-    [[nodiscard]] float linear(std::span<const std::uint32_t> ids, std::size_t field) const noexcept {
-        float sum = 0.0F;
-        if constexpr (HasLinear) {
-            for (std::size_t f = 0; f < ids.size(); ++f) {
-                const std::size_t row = row_of(field + f, ids[f]);
-                sum += row < table_.rows() ? table_(row, Schema::width) : 0.0F;
-            }
-        }
-        return sum;
-    }
-
-    // [user's dense | embeddings | item's dense]
-    void fill(const FieldRows& rows, std::size_t i, std::span<float> out) const noexcept {
-        embed(rows.ids.row(i), 0, out.subspan(Schema::user_dense, Schema::fields * Schema::width));
-        if constexpr (Schema::dense > 0) {
-            const std::span<const float> dense = rows.dense.row(i);
-            std::copy_n(dense.begin(), Schema::user_dense, out.begin());
-            std::copy(dense.begin() + Schema::user_dense, dense.end(),
-                      out.begin() + Schema::user_dense + Schema::fields * Schema::width);
-        }
     }
 
     template <Executor E>
@@ -362,7 +294,7 @@ private:
         std::iota(order.begin(), order.end(), std::size_t{0});
         nn::Adam network_adam(network_.parameters().size(),
                               {.learning_rate = static_cast<double>(options.learning_rate)});
-        nn::LazyAdam table_adam(table_.rows(), table_width,
+        nn::LazyAdam table_adam(table_.rows().rows(), table_width,
                                 {.learning_rate = static_cast<double>(options.table_learning_rate)});
         typename nn::Tower<Network>::Pass pass(batch);
         nn::SparseGradient<float> table_gradient;
@@ -379,10 +311,10 @@ private:
             for (std::size_t begin = 0; begin + batch <= n; begin += batch, ++step) {
                 for (std::size_t i = 0; i < batch; ++i) {
                     const std::size_t row = order[begin + i];
-                    fill(rows, row, inputs.row(i));
+                    table_.fill(rows, row, inputs.row(i));
                     std::copy_n(labels.row(row).begin(), tasks, targets.row(i).begin());
                     for (std::size_t f = 0; f < Schema::fields; ++f) {
-                        ids[i * Schema::fields + f] = static_cast<std::uint32_t>(row_of(f, rows.ids(row, f)));
+                        ids[i * Schema::fields + f] = static_cast<std::uint32_t>(table_.row_of(f, rows.ids(row, f)));
                     }
                 }
                 const auto out = network_.template forward<Backend>(
@@ -391,7 +323,7 @@ private:
                 for (std::size_t i = 0; i < batch; ++i) {
                     std::copy_n(out.row(i).begin(), tasks, logits.row(i).begin());
                     if constexpr (HasLinear) {
-                        logits(i, 0) += linear(rows.ids.row(order[begin + i]), 0);
+                        logits(i, 0) += table_.linear(rows.ids.row(order[begin + i]), 0);
                     }
                 }
                 const double value = Loss{}(logits, targets, d_logits.view());
@@ -414,7 +346,7 @@ private:
                     executor);
                 if (options.l2 > 0.0F) {
                     for (std::size_t u = 0; u < table_gradient.ids().size(); ++u) {
-                        const std::span<const float> values = table_.row(table_gradient.ids()[u]);
+                        const std::span<const float> values = table_.rows().row(table_gradient.ids()[u]);
                         const std::span<float> sums = table_gradient.rows().row(u);
                         for (std::size_t k = 0; k < table_width; ++k) {
                             sums[k] += options.l2 * values[k];
@@ -422,15 +354,14 @@ private:
                     }
                 }
                 network_adam.step(network_.parameters(), gradient);
-                table_adam.step(table_.view(), table_gradient, executor);
+                table_adam.step(table_.rows(), table_gradient, executor);
             }
             report_progress(executor, "FieldRanker", epoch + 1, options.epochs);
         }
     }
 
     nn::Tower<Network> network_;
-    Matrix<float> table_;
-    std::array<std::uint64_t, Schema::fields + 1> first_{};
+    FieldTable<Schema, HasLinear> table_;
 };
 
 }  // namespace ranking
