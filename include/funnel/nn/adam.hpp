@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
-#include <funnel/core/matrix.hpp>
-#include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
-#include <funnel/nn/sparse_gradient.hpp>
+#include <funnel/nn/dense_optimiser.hpp>
+#include <funnel/nn/row_optimiser.hpp>
+#include <funnel/nn/update_rule.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -24,119 +22,103 @@ struct AdamOptions {
     double epsilon = 1e-8;        ///< > 0; added after the bias correction, as in PyTorch
 };
 
-namespace detail {
-
-inline void require_adam(const AdamOptions& options) {
-    require_positive(options.learning_rate, "Adam: learning_rate");
-    require(options.beta1 >= 0.0 && options.beta1 < 1.0, "Adam: beta1 must lie in [0, 1)");
-    require(options.beta2 >= 0.0 && options.beta2 < 1.0, "Adam: beta2 must lie in [0, 1)");
-    require_positive(options.epsilon, "Adam: epsilon");
-}
-
-/// What Adam needs of a step: it is the same for all parameters.
-struct AdamStep {
-    float beta1;
-    float beta2;
-    float rate;           // learning_rate / (1 - beta1^t)
-    float square_factor;  // 1 / (1 - beta2^t)
-    float epsilon;
-
-    AdamStep(const AdamOptions& options, std::uint64_t t)
-        : beta1(static_cast<float>(options.beta1)),
-          beta2(static_cast<float>(options.beta2)),
-          rate(static_cast<float>(options.learning_rate / (1.0 - power(options.beta1, t)))),
-          square_factor(static_cast<float>(1.0 / (1.0 - power(options.beta2, t)))),
-          epsilon(static_cast<float>(options.epsilon)) {}
-
-    void apply(std::span<float> values, std::span<const float> gradient, std::span<float> means,
-               std::span<float> squares) const noexcept {
-        for (std::size_t i = 0; i < values.size(); ++i) {
-            const float g = gradient[i];
-            means[i] += (1.0F - beta1) * (g - means[i]);
-            squares[i] += (1.0F - beta2) * (g * g - squares[i]);
-            values[i] -= rate * means[i] / (math::sqrt(squares[i] * square_factor) + epsilon);
-        }
-    }
-
-private:
-    [[nodiscard]] static double power(double base, std::uint64_t exponent) noexcept {
-        double result = 1.0;
-        for (; exponent > 0; exponent >>= 1, base *= base) {
-            result *= (exponent & 1) != 0 ? base : 1.0;
-        }
-        return result;
-    }
+struct AdamWOptions {
+    double learning_rate = 1e-3;  ///< > 0
+    double beta1 = 0.9;           ///< in [0, 1): decay of the mean of the gradients
+    double beta2 = 0.999;         ///< in [0, 1): decay of the mean of their squares
+    double epsilon = 1e-8;        ///< > 0; added after the bias correction
+    double weight_decay = 0.01;   ///< >= 0; parameters shrink by the factor 1 - learning_rate * weight_decay
 };
-
-}  // namespace detail
 
 /// Adam: steps that adapt to the mean and the spread of the gradients of each parameter.
 ///
 ///     m = beta1 m + (1 - beta1) g;   v = beta2 v + (1 - beta2) g^2
 ///     p -= learning_rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
 ///
-/// Cost      8 bytes per parameter
 /// Source    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015
-class Adam {
+class AdamRule {
 public:
-    /// Errors    InvalidArgument if an option is out of range
-    explicit Adam(std::size_t parameters, const AdamOptions& options = {})
-        : options_(options), means_(parameters), squares_(parameters) {
-        detail::require_adam(options);
+    using Options = AdamOptions;
+    static constexpr const char* name = "Adam";
+    static constexpr std::size_t arrays = 2;  // m, v
+
+    static void check(const AdamOptions& options) {
+        require_positive(options.learning_rate, "Adam: learning_rate");
+        detail::require_decay(options.beta1, "Adam: beta1");
+        detail::require_decay(options.beta2, "Adam: beta2");
+        require_positive(options.epsilon, "Adam: epsilon");
     }
 
-    /// Shapes    parameters, gradient: as many numbers as the constructor was told
-    /// Errors    InvalidArgument if a size does not match
-    void step(std::span<float> parameters, std::span<const float> gradient) {
-        require(parameters.size() == means_.size() && gradient.size() == means_.size(),
-                "Adam::step: parameters and gradient must have the size that Adam was made for");
-        detail::AdamStep(options_, ++steps_).apply(parameters, gradient, means_, squares_);
-    }
+    AdamRule(const AdamOptions& options, std::uint64_t t)
+        : beta1_(static_cast<float>(options.beta1)),
+          beta2_(static_cast<float>(options.beta2)),
+          rate_(static_cast<float>(options.learning_rate / (1.0 - detail::whole_power(options.beta1, t)))),
+          square_factor_(static_cast<float>(1.0 / (1.0 - detail::whole_power(options.beta2, t)))),
+          epsilon_(static_cast<float>(options.epsilon)) {}
 
-private:
-    AdamOptions options_;
-    std::uint64_t steps_ = 0;
-    std::vector<float> means_;
-    std::vector<float> squares_;
-};
-
-/// Adam for tables of embeddings: a step changes only the rows with a gradient. The means of other rows do not decay,
-/// so it differs from Adam with zeros as their gradients; a step costs as much as its batch, whatever the size of the
-/// table.
-class LazyAdam {
-public:
-    /// Errors    InvalidArgument if an option is out of range
-    LazyAdam(std::size_t rows, std::size_t width, const AdamOptions& options = {})
-        : options_(options), means_(rows, width), squares_(rows, width) {
-        detail::require_adam(options);
-    }
-
-    /// Shapes    table: rows x width, as the constructor was told
-    /// Errors    InvalidArgument if a shape does not match, or the gradient has an id that is not below rows
-    template <Executor E = Serial>
-    void step(MatrixView<float> table, const SparseGradient<float>& gradient, E&& executor = E{}) {
-        require(table.rows() == means_.rows() && table.cols() == means_.cols() &&
-                    (gradient.ids().empty() || gradient.rows().cols() == means_.cols()),
-                "LazyAdam::step: table and gradient must have the shape that LazyAdam was made for");
-        if (!gradient.ids().empty()) {
-            require_below(gradient.ids().back(), table.rows(), "LazyAdam::step: id of the gradient");
+    void apply(std::span<float> parameters, std::span<const float> gradient,
+               std::span<const std::span<float>, arrays> state) const noexcept {
+        const std::span<float> means = state[0];
+        const std::span<float> squares = state[1];
+        for (std::size_t i = 0; i < parameters.size(); ++i) {
+            const float g = gradient[i];
+            means[i] += (1.0F - beta1_) * (g - means[i]);
+            squares[i] += (1.0F - beta2_) * (g * g - squares[i]);
+            parameters[i] -= rate_ * means[i] / (math::sqrt(squares[i] * square_factor_) + epsilon_);
         }
-        const detail::AdamStep step(options_, ++steps_);
-        constexpr std::size_t id_grain = 64;
-        executor.for_range(gradient.ids().size(), id_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-            for (std::size_t i = begin; i < end; ++i) {
-                const std::uint32_t id = gradient.ids()[i];
-                step.apply(table.row(id), gradient.rows().row(i), means_.row(id), squares_.row(id));
-            }
-        });
     }
 
 private:
-    AdamOptions options_;
-    std::uint64_t steps_ = 0;
-    Matrix<float> means_;
-    Matrix<float> squares_;
+    float beta1_;
+    float beta2_;
+    float rate_;           // learning_rate / (1 - beta1^t)
+    float square_factor_;  // 1 / (1 - beta2^t)
+    float epsilon_;
 };
+
+/// Adam with decoupled weight decay: the decay does not go through the moments.
+///
+///     p -= learning_rate weight_decay p;   then the step of Adam
+///
+/// Source    Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019
+class AdamWRule {
+public:
+    using Options = AdamWOptions;
+    static constexpr const char* name = "AdamW";
+    static constexpr std::size_t arrays = AdamRule::arrays;
+
+    static void check(const AdamWOptions& options) {
+        AdamRule::check(adam(options));
+        require_not_negative(options.weight_decay, "AdamW: weight_decay");
+    }
+
+    AdamWRule(const AdamWOptions& options, std::uint64_t t)
+        : adam_(adam(options), t), kept_(static_cast<float>(1.0 - options.learning_rate * options.weight_decay)) {}
+
+    void apply(std::span<float> parameters, std::span<const float> gradient,
+               std::span<const std::span<float>, arrays> state) const noexcept {
+        for (float& parameter : parameters) {
+            parameter *= kept_;
+        }
+        adam_.apply(parameters, gradient, state);
+    }
+
+private:
+    [[nodiscard]] static AdamOptions adam(const AdamWOptions& options) noexcept {
+        return {.learning_rate = options.learning_rate,
+                .beta1 = options.beta1,
+                .beta2 = options.beta2,
+                .epsilon = options.epsilon};
+    }
+
+    AdamRule adam_;
+    float kept_;  // the factor of weight decay
+};
+
+using Adam = DenseOptimiser<AdamRule>;
+using AdamW = DenseOptimiser<AdamWRule>;
+/// Adam for the rows of a table that a batch uses. It is not equal to Adam: see RowOptimiser.
+using LazyAdam = RowOptimiser<AdamRule>;
 
 }  // namespace nn
 }  // namespace FUNNEL_ABI

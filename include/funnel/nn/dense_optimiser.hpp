@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/options.hpp>
+#include <funnel/io/container_reader.hpp>
+#include <funnel/io/container_writer.hpp>
+#include <funnel/nn/update_rule.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace nn {
+
+/// An optimiser of parameters that all have a gradient in each step: SGD, Adagrad, Adam, AdamW, FTRL.
+///
+///     Adam adam(tower.parameters().size(), {.learning_rate = 1e-3});
+///     adam.step(tower.parameters(), gradient);
+///
+/// Cost      step: O(parameters);  memory: 4 bytes per parameter and array of the rule
+template <UpdateRule Rule>
+    requires(!detail::is_row_wise<Rule>())
+class DenseOptimiser {
+public:
+    using Options = typename Rule::Options;
+
+    /// Errors    InvalidArgument if an option is out of range
+    explicit DenseOptimiser(std::size_t parameters, const Options& options = {})
+        : options_(options), parameters_(parameters) {
+        Rule::check(options);
+        for (Array& array : state_) {
+            array.resize(parameters);
+        }
+    }
+
+    /// Changes the parameters against their gradient.
+    ///
+    /// Shapes    parameters, gradient: as many numbers as the constructor was told
+    /// Errors    InvalidArgument if a size does not match
+    void step(std::span<float> parameters, std::span<const float> gradient) {
+        require(parameters.size() == parameters_ && gradient.size() == parameters_,
+                "DenseOptimiser::step: parameters and gradient must have the size that the optimiser was made for");
+        begin_step();
+        update(0, parameters, gradient);
+    }
+
+    /// Starts a step in parts: one call of begin_step, then update for each part. step() does both. Parts that do not
+    /// overlap may be updated by several threads.
+    void begin_step() noexcept { ++steps_; }
+
+    /// Updates the parameters first, first + 1, ... in the current step.
+    ///
+    /// Shapes    values, gradient: one number per parameter of the part
+    /// Errors    InvalidArgument if no step has begun, the sizes differ, or the part ends after the last parameter
+    void update(std::size_t first, std::span<float> values, std::span<const float> gradient) {
+        require(steps_ > 0, "DenseOptimiser::update: begin_step must come first");
+        require(values.size() == gradient.size(), "DenseOptimiser::update: values and gradient must have one size");
+        require(first <= parameters_ && values.size() <= parameters_ - first,
+                "DenseOptimiser::update: the part must end before the last parameter");
+        std::array<std::span<float>, Rule::arrays> parts;
+        for (std::size_t i = 0; i < Rule::arrays; ++i) {
+            parts[i] = std::span(state_[i]).subspan(first, values.size());
+        }
+        Rule(options_, steps_).apply(values, gradient, parts);
+    }
+
+    [[nodiscard]] double learning_rate() const noexcept { return options_.learning_rate; }
+    /// Sets the learning rate of the next step, for example from a schedule.
+    ///
+    /// Errors    InvalidArgument if it is not finite or below 0
+    void set_learning_rate(double rate) {
+        require_not_negative(rate, "DenseOptimiser: learning_rate");
+        options_.learning_rate = rate;
+    }
+
+    /// Steps so far.
+    [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }
+    /// How many parameters it was made for.
+    [[nodiscard]] std::size_t parameters() const noexcept { return parameters_; }
+    /// One array of the state: the mean of gradients of Adam, for example.
+    ///
+    /// Shapes    i < Rule::arrays (not checked); one number per parameter
+    [[nodiscard]] std::span<const float> state(std::size_t i) const noexcept FUNNEL_LIFETIMEBOUND { return state_[i]; }
+
+    /// Adds the state to a file: name, steps, learning rate and arrays. The optimiser must not change until it is
+    /// saved.
+    void write(io::ContainerWriter& file) const {
+        const std::array name{std::string(Rule::name)};
+        file.strings("optimiser", name);
+        file.value("optimiser.steps", steps_);
+        file.value("optimiser.rate", options_.learning_rate);
+        for (std::size_t i = 0; i < Rule::arrays; ++i) {
+            file.array("optimiser.state" + std::to_string(i), state_[i]);
+        }
+    }
+
+    /// The optimiser of a file, for that many parameters. Other options than the learning rate are those given.
+    ///
+    /// Errors    CorruptData if the file has the state of another optimiser, or none
+    [[nodiscard]] static DenseOptimiser read(const io::ContainerReader& file, std::size_t parameters,
+                                             const Options& options) {
+        DenseOptimiser optimiser(parameters, options);
+        const std::string name = file.strings("optimiser", 1).front();
+        file.check(name == Rule::name, "optimiser", std::string("must be ") + Rule::name);
+        optimiser.steps_ = file.value<std::uint64_t>("optimiser.steps");
+        const auto rate = file.value<double>("optimiser.rate");
+        file.check(math::is_finite(rate) && rate >= 0.0, "optimiser.rate", "must be finite and >= 0");
+        optimiser.options_.learning_rate = rate;
+        for (std::size_t i = 0; i < Rule::arrays; ++i) {
+            const std::string section = "optimiser.state" + std::to_string(i);
+            const std::vector<float> numbers = file.array<float>(section, parameters);
+            file.check(std::all_of(numbers.begin(), numbers.end(), [](float x) { return math::is_finite(x); }), section,
+                       "must be finite");
+            std::copy(numbers.begin(), numbers.end(), optimiser.state_[i].begin());
+        }
+        return optimiser;
+    }
+
+    [[nodiscard]] const Options& options() const noexcept FUNNEL_LIFETIMEBOUND { return options_; }
+
+private:
+    using Array = std::vector<float, funnel::detail::RowAllocator<float>>;
+
+    Options options_;
+    std::size_t parameters_;
+    std::uint64_t steps_ = 0;
+    std::array<Array, Rule::arrays> state_;
+};
+
+}  // namespace nn
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
