@@ -157,6 +157,9 @@
 #include <funnel/io/npz.hpp>
 #include <funnel/io/raw_matrix.hpp>
 #include <funnel/io/recognise.hpp>
+#include <funnel/io/safetensors.hpp>
+#include <funnel/io/safetensors_writer.hpp>
+#include <funnel/io/tensor_type.hpp>
 #include <funnel/io/text.hpp>
 #include <funnel/io/ubjson.hpp>
 #include <funnel/io/utf8.hpp>
@@ -216,6 +219,7 @@
 #include <funnel/nn/adagrad.hpp>
 #include <funnel/nn/adam.hpp>
 #include <funnel/nn/batch_norm.hpp>
+#include <funnel/nn/checkpoint.hpp>
 #include <funnel/nn/clipping.hpp>
 #include <funnel/nn/columns.hpp>
 #include <funnel/nn/cross_network.hpp>
@@ -251,6 +255,7 @@
 #include <funnel/nn/sparse_gradient.hpp>
 #include <funnel/nn/tower.hpp>
 #include <funnel/nn/update_rule.hpp>
+#include <funnel/nn/weights.hpp>
 #include <funnel/pipeline/candidates.hpp>
 #include <funnel/pipeline/explore.hpp>
 #include <funnel/pipeline/fallback.hpp>

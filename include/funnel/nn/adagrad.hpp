@@ -35,6 +35,7 @@ public:
     using Options = AdagradOptions;
     static constexpr const char* name = "Adagrad";
     static constexpr std::size_t arrays = 1;  // G
+    static constexpr std::size_t squares_from = 0;
 
     static void check(const AdagradOptions& options) {
         require_positive(options.learning_rate, "Adagrad: learning_rate");
@@ -68,6 +69,7 @@ public:
     using Options = RowAdagradOptions;
     static constexpr const char* name = "RowAdagrad";
     static constexpr std::size_t arrays = 1;  // G
+    static constexpr std::size_t squares_from = 0;
     static constexpr bool is_row_wise = true;
 
     static void check(const RowAdagradOptions& options) {

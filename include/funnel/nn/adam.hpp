@@ -41,6 +41,7 @@ public:
     using Options = AdamOptions;
     static constexpr const char* name = "Adam";
     static constexpr std::size_t arrays = 2;  // m, v
+    static constexpr std::size_t squares_from = 1;
 
     static void check(const AdamOptions& options) {
         require_positive(options.learning_rate, "Adam: learning_rate");
@@ -86,6 +87,7 @@ public:
     using Options = AdamWOptions;
     static constexpr const char* name = "AdamW";
     static constexpr std::size_t arrays = AdamRule::arrays;
+    static constexpr std::size_t squares_from = AdamRule::squares_from;
 
     static void check(const AdamWOptions& options) {
         AdamRule::check(adam(options));

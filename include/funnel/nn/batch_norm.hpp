@@ -10,6 +10,7 @@
 #include <funnel/nn/layer.hpp>
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -37,6 +38,9 @@ struct BatchNorm {
     static constexpr std::size_t out = Width;
     static constexpr std::size_t parameters = 2 * Width;
     static constexpr std::size_t statistics = 2 * Width;
+    static constexpr std::array tensors{LayerTensor{"weight", Width}, LayerTensor{"bias", Width},
+                                        LayerTensor{.name = "running_mean", .rows = Width, .is_statistic = true},
+                                        LayerTensor{.name = "running_var", .rows = Width, .is_statistic = true}};
     static constexpr double epsilon = 1e-5;
     static constexpr double momentum = 0.1;
 

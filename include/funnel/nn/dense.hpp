@@ -9,6 +9,7 @@
 #include <funnel/kernels/gemm.hpp>
 #include <funnel/nn/layer.hpp>
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -33,6 +34,7 @@ struct Dense {
     static constexpr std::size_t out = Out;
     static constexpr std::size_t parameters = Out * In + Out;
     static constexpr std::size_t statistics = 0;
+    static constexpr std::array tensors{LayerTensor{"weight", Out, In}, LayerTensor{"bias", Out}};
 
     [[nodiscard]] static constexpr std::size_t memory(std::size_t /*rows*/) noexcept { return 0; }
     [[nodiscard]] static constexpr std::size_t scratch(std::size_t /*rows*/) noexcept { return 0; }

@@ -13,9 +13,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace funnel {
@@ -106,13 +106,14 @@ public:
 
     /// The optimiser of a file, for that many parameters. Other options than the learning rate are those given.
     ///
-    /// Errors    CorruptData if the file has the state of another optimiser, or none
+    /// Errors    CorruptData if the file has the state of another optimiser or of other sizes, or none
     [[nodiscard]] static DenseOptimiser read(const io::ContainerReader& file, std::size_t parameters,
                                              const Options& options) {
         DenseOptimiser optimiser(parameters, options);
         const std::string name = file.strings("optimiser", 1).front();
         file.check(name == Rule::name, "optimiser", std::string("must be ") + Rule::name);
         optimiser.steps_ = file.value<std::uint64_t>("optimiser.steps");
+        file.check(optimiser.steps_ < std::numeric_limits<std::uint64_t>::max(), "optimiser.steps", "must be smaller");
         const auto rate = file.value<double>("optimiser.rate");
         file.check(math::is_finite(rate) && rate >= 0.0, "optimiser.rate", "must be finite and >= 0");
         optimiser.options_.learning_rate = rate;
@@ -121,6 +122,9 @@ public:
             const std::vector<float> numbers = file.array<float>(section, parameters);
             file.check(std::all_of(numbers.begin(), numbers.end(), [](float x) { return math::is_finite(x); }), section,
                        "must be finite");
+            file.check(i < Rule::squares_from || std::all_of(
+                                                     numbers.begin(), numbers.end(), [](float x) { return x >= 0.0F; }),
+                       section, "must be >= 0");
             std::copy(numbers.begin(), numbers.end(), optimiser.state_[i].begin());
         }
         return optimiser;

@@ -34,6 +34,7 @@ public:
     using Options = FTRLOptions;
     static constexpr const char* name = "FTRL";
     static constexpr std::size_t arrays = 2;  // z, n
+    static constexpr std::size_t squares_from = 1;
 
     static void check(const FTRLOptions& options) {
         require_positive(options.learning_rate, "FTRL: learning_rate");

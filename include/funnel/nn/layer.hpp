@@ -33,6 +33,16 @@ struct Step {
     }
 };
 
+/// A part of the numbers of a layer that has a name in files: "weight", of rows x cols numbers, row-major.
+struct LayerTensor {
+    const char* name;
+    std::size_t rows;
+    std::size_t cols = 0;       ///< 0: a vector of `rows` numbers
+    bool is_statistic = false;  ///< a part of the statistics, not of the parameters
+
+    [[nodiscard]] constexpr std::size_t size() const noexcept { return cols == 0 ? rows : rows * cols; }
+};
+
 /// A layer of a neural network: a type without state. It holds sizes and formulas; parameters, statistics and memory
 /// are handed in. So all numbers of a network lie in one array, and an optimiser, a checkpoint and clipping are one
 /// loop each.
@@ -49,6 +59,9 @@ struct Step {
 /// x and dx are n x in, y and dy n x out; an empty dx (no rows) is not wanted. backward adds to `gradient` (one number
 /// per parameter) and overwrites dx. Layers work for float, through the kernels of backend B, and for double, with
 /// which tests compare gradients with central differences. Results do not depend on the executor.
+///
+/// A layer with parameters or statistics has an array `tensors` of LayerTensor. It names all of them, in their order,
+/// as PyTorch does, so that weights can be loaded from files.
 ///
 /// A layer without a size, such as ReLU, has a member template bind<In>, which is the layer for rows of length In.
 template <class L>

@@ -9,6 +9,7 @@
 #include <funnel/nn/layer.hpp>
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <ratio>
@@ -34,6 +35,7 @@ struct LayerNorm {
     static constexpr std::size_t out = Width;
     static constexpr std::size_t parameters = 2 * Width;
     static constexpr std::size_t statistics = 0;
+    static constexpr std::array tensors{LayerTensor{"weight", Width}, LayerTensor{"bias", Width}};
     static constexpr double epsilon = static_cast<double>(Epsilon::num) / static_cast<double>(Epsilon::den);
 
     [[nodiscard]] static constexpr std::size_t memory(std::size_t /*rows*/) noexcept { return 0; }

@@ -12,8 +12,10 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -187,6 +189,34 @@ struct Sequential {
     template <std::size_t I, class T>
     [[nodiscard]] static std::span<T> statistics_of(std::span<T> all) noexcept {
         return all.subspan(statistic_offsets[I], LayerAt<I>::statistics);
+    }
+
+    /// Calls visit(position of the layer, tensor, first), where `first` is the place of the tensor among all parameters,
+    /// or among all statistics.
+    template <class Visit>
+    static void each_tensor(const Visit& visit) {
+        const auto visit_layer = [&]<class L, std::size_t I>(Position<L, I>) {
+            if constexpr (requires { L::tensors; }) {
+                std::array<std::size_t, 2> first{parameter_offsets[I], statistic_offsets[I]};
+                for (const LayerTensor& tensor : L::tensors) {
+                    std::size_t& at = first[tensor.is_statistic ? 1 : 0];
+                    visit(I, tensor, at);
+                    at += tensor.size();
+                }
+            } else {
+                static_assert(L::parameters + L::statistics == 0, "nn: a layer with parameters must name its tensors");
+            }
+        };
+        each([&](auto... layer) { (visit_layer(layer), ...); });
+    }
+
+    /// The layers in words: "Dense 136 -> 256", "ReLU 256 -> 256".
+    [[nodiscard]] static std::vector<std::string> description() {
+        return each([](auto... layer) {
+            return std::vector<std::string>{std::string(decltype(layer)::type::name) + " " +
+                                            std::to_string(decltype(layer)::type::in) + " -> " +
+                                            std::to_string(decltype(layer)::type::out)...};
+        });
     }
 
 private:

@@ -31,6 +31,7 @@ public:
     using Options = SGDOptions;
     static constexpr const char* name = "SGD";
     static constexpr std::size_t arrays = 1;  // m
+    static constexpr std::size_t squares_from = 1;
 
     static void check(const SGDOptions& options) {
         require_positive(options.learning_rate, "SGD: learning_rate");

@@ -4,9 +4,12 @@
 #include <funnel/core/config.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
+#include <funnel/io/container_reader.hpp>
+#include <funnel/io/container_writer.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/nn/layer.hpp>
 #include <funnel/nn/sequential.hpp>
@@ -15,6 +18,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace funnel {
@@ -47,6 +52,8 @@ public:
     static constexpr std::size_t in = Network::in;
     static constexpr std::size_t out = Network::out;
     static constexpr std::size_t block_rows = 96;
+    static constexpr std::string_view kind = "nn.Tower";
+    static constexpr std::uint32_t layout_version = 1;
 
     /// Memory of a forward and a backward pass, of as many rows as the largest batch.
     class Pass {
@@ -147,6 +154,68 @@ public:
     /// What BatchNorm collected.
     [[nodiscard]] std::span<float> statistics() noexcept FUNNEL_LIFETIMEBOUND { return statistics_; }
     [[nodiscard]] std::span<const float> statistics() const noexcept FUNNEL_LIFETIMEBOUND { return statistics_; }
+
+    /// Saves the network, completely or not at all.
+    ///
+    /// Errors    IOError
+    void save(const std::string& path) const {
+        io::ContainerWriter file(kind, layout_version);
+        write(file);
+        file.save(path);
+    }
+
+    /// Loads a network.
+    ///
+    /// Errors    IOError;  CorruptData if the file is corrupt or holds other layers: the message names both lists
+    [[nodiscard]] static Tower load(const std::string& path) {
+        return read(io::ContainerReader(path, kind, layout_version));
+    }
+
+    /// Adds the network to a file. It must not change until the file is saved.
+    void write(io::ContainerWriter& file) const {
+        file.strings("tower.layers", Network::description());
+        file.array("tower.parameters", parameters_);
+        file.array("tower.statistics", statistics_);
+    }
+
+    /// The network of a file.
+    ///
+    /// Errors    CorruptData if the file has none, one of other layers, numbers that are not finite, or a variance < 0
+    [[nodiscard]] static Tower read(const io::ContainerReader& file) {
+        const auto listed = [](const std::vector<std::string>& layers) {
+            std::string list;
+            for (const std::string& layer : layers) {
+                list += (list.empty() ? "" : ", ") + layer;
+            }
+            return "[" + list + "]";
+        };
+        const std::vector<std::string> layers = file.strings("tower.layers");
+        file.check(layers == Network::description(), "tower.layers",
+                   "expected " + listed(Network::description()) + ", found " + listed(layers));
+        Tower tower;
+        const auto fill = [&](const char* name, std::span<float> numbers) {
+            const std::vector<float> read = file.array<float>(name, numbers.size());
+            file.check(std::all_of(read.begin(), read.end(), [](float x) { return math::is_finite(x); }), name,
+                       "must be finite");
+            std::copy(read.begin(), read.end(), numbers.begin());
+        };
+        fill("tower.parameters", tower.parameters_);
+        fill("tower.statistics", tower.statistics_);
+        file.check(tower.has_valid_variances(), "tower.statistics", "variances must be >= 0");
+        return tower;
+    }
+
+    /// Whether no variance that BatchNorm collected is negative: for statistics that come from outside.
+    [[nodiscard]] bool has_valid_variances() const {
+        bool is_valid = true;
+        Network::each_tensor([&](std::size_t, const LayerTensor& tensor, std::size_t first) {
+            if (tensor.is_statistic && std::string_view(tensor.name) == "running_var") {
+                const auto variances = std::span<const float>(statistics_).subspan(first, tensor.size());
+                is_valid = is_valid && std::all_of(variances.begin(), variances.end(), [](float v) { return v >= 0; });
+            }
+        });
+        return is_valid;
+    }
 
 private:
     std::vector<float, funnel::detail::RowAllocator<float>> parameters_;

@@ -18,6 +18,7 @@ namespace nn {
 ///     Options                                    the settings, with a member learning_rate
 ///     name                                       "Adam"
 ///     arrays                                     how many numbers of state there are per parameter
+///     squares_from                               arrays from this position on hold sums of squares, >= 0
 ///     check(options)                             InvalidArgument if an option is out of range
 ///     Rule(options, t)                           the constants of step t, which counts from 1
 ///     apply(parameters, gradient, state)         noexcept; state: `arrays` spans, as long as the parameters
@@ -27,6 +28,7 @@ template <class R>
 concept UpdateRule = requires(const R rule, typename R::Options options, std::span<float> values,
                               std::span<const float> gradient, std::span<const std::span<float>, R::arrays> state) {
     { R::name } -> std::convertible_to<const char*>;
+    { R::squares_from } -> std::convertible_to<std::size_t>;
     { R::check(options) };
     { R(options, std::uint64_t{1}) };
     { rule.apply(values, gradient, state) } noexcept;

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "fuzz/fuzz.hpp"
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/nn/activations.hpp>
+#include <funnel/nn/adam.hpp>
+#include <funnel/nn/batch_norm.hpp>
+#include <funnel/nn/checkpoint.hpp>
+#include <funnel/nn/dense.hpp>
+#include <funnel/nn/tower.hpp>
+
+#include <string>
+#include <vector>
+
+namespace funnel::fuzz {
+namespace {
+
+using Network = nn::Tower<nn::Dense<2, 3>, nn::ReLU, nn::BatchNorm<3>, nn::Dense<3, 1>>;
+
+const Registered tower({
+    .name = "tower",
+    .run =
+        [](const Input& input) {
+            attempt([&] {
+                const Network loaded = Network::load(input.path);
+                check_finite(loaded.parameters());
+                check(loaded.has_valid_variances(), "variances are >= 0");
+                static_cast<void>(loaded.infer(counting_matrix<float>(3, 2)));
+                check_round_trip(loaded, Network::load,
+                                 [](const std::string& path, const Network& of) { of.save(path); });
+            });
+            attempt([&] {
+                Network network;
+                nn::Adam adam(network.parameters().size());
+                const nn::TrainingState state = nn::load_checkpoint(input.path, network, adam);
+                check_finite(network.parameters());
+                check_finite(adam.state(0));
+                const std::string path = scratch_path(1);
+                nn::save_checkpoint(path, network, adam, state);
+                const std::string first = contents_of(path);
+                check(nn::load_checkpoint(path, network, adam) == state, "what was written is read as it was");
+                nn::save_checkpoint(path, network, adam, state);
+                check(contents_of(path) == first, "what was written is read as it was");
+                std::filesystem::remove(path);
+            });
+        },
+    .seeds =
+        [] {
+            const Network network;
+            const nn::Adam adam(network.parameters().size());
+            return std::vector<std::string>{
+                saved([&](const std::string& path) { network.save(path); }),
+                saved([&](const std::string& path) { nn::save_checkpoint(path, network, adam, {.step = 3}); })};
+        },
+    .is_container = true,
+});
+
+}  // namespace
+}  // namespace funnel::fuzz
