@@ -154,14 +154,16 @@ private:
     data::Interactions train_;
 };
 
-template <std::size_t Features, bool IsCosine>
+template <std::size_t Features, bool IsCosine, std::size_t Dimension>
 using Network =
     std::conditional_t<IsCosine,
-                       nn::Sequential<nn::Dense<64 + Features, 128>, nn::ReLU, nn::Dense<128, 64>, nn::L2Normalize<64>>,
-                       nn::Sequential<nn::Dense<64 + Features, 128>, nn::ReLU, nn::Dense<128, 64>>>;
+                       nn::Sequential<nn::Dense<Dimension + Features, 128>, nn::ReLU, nn::Dense<128, Dimension>,
+                                      nn::L2Normalize<Dimension>>,
+                       nn::Sequential<nn::Dense<Dimension + Features, 128>, nn::ReLU, nn::Dense<128, Dimension>>>;
 
-template <std::size_t Features, bool IsCosine = true>
-using Model = embedding::TwoTowerScorer<Network<0, IsCosine>, Network<Features, IsCosine>, 64>;
+template <std::size_t Features, bool IsCosine = true, std::size_t Dimension = 64>
+using Model =
+    embedding::TwoTowerScorer<Network<0, IsCosine, Dimension>, Network<Features, IsCosine, Dimension>, Dimension>;
 
 }  // namespace
 
@@ -183,5 +185,9 @@ int main(int argc, char** argv) {
                                   {.uniform_negatives = 512, .item_features = features});
     comparison.run<Model<genres>>("with log Q, temperature 0.2", {.temperature = 0.2, .item_features = features});
     comparison.run<Model<genres, false>>("with log Q, inner product", {.temperature = 1.0, .item_features = features});
+    comparison.run<Model<genres, true, 8>>("dimension 8", {.item_features = features});
+    comparison.run<Model<genres, true, 16>>("dimension 16", {.item_features = features});
+    comparison.run<Model<genres, true, 32>>("dimension 32", {.item_features = features});
+    comparison.run<Model<genres, true, 128>>("dimension 128", {.item_features = features});
     return 0;
 }

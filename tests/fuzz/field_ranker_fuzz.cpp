@@ -3,6 +3,7 @@
 
 #include <funnel/core/matrix.hpp>
 #include <funnel/ranking/deep_rankers.hpp>
+#include <funnel/ranking/field_ranker.hpp>
 
 #include <cstdint>
 #include <string>

@@ -44,7 +44,8 @@ namespace cf {
 ///     explain_for(profile, item, k)                   enables explain() of the model
 ///     score_some(profile, items, scores)              same bits as score_one for each item, but cheaper
 ///     user_factors()  fold_in_factors(history)        Profile::factors of training users and of new users; the history
-///                                                     ascends, or is as it was given if reads_histories_in_order exists
+///                                                     ascends, or is as it was given if reads_histories_in_order
+///           exists
 template <class S>
 concept LearnedScorer = Scorer<S> && std::default_initializable<typename S::Options> &&
                         requires(const S& scorer, const data::Interactions& log, const CSRMatrix<float>& user_item,

@@ -29,8 +29,8 @@ namespace io {
 ///     file.add<float>("0.weight", {64, 136}, weights);
 ///     file.save("model.safetensors");
 ///
-/// The order of tensors in the file is that of the Python package: by type, the largest first, then by name. Tensors are
-/// copied.
+/// The order of tensors in the file is that of the Python package: by type, the largest first, then by name. Tensors
+/// are copied.
 ///
 /// Errors    InvalidArgument if a name occurs twice, is "__metadata__" or no UTF-8, or if a shape has another size than
 ///           its numbers

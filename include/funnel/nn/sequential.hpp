@@ -191,8 +191,8 @@ struct Sequential {
         return all.subspan(statistic_offsets[I], LayerAt<I>::statistics);
     }
 
-    /// Calls visit(position of the layer, tensor, first), where `first` is the place of the tensor among all parameters,
-    /// or among all statistics.
+    /// Calls visit(position of the layer, tensor, first), where `first` is the place of the tensor among all
+    /// parameters, or among all statistics.
     template <class Visit>
     static void each_tensor(const Visit& visit) {
         const auto visit_layer = [&]<class L, std::size_t I>(Position<L, I>) {
