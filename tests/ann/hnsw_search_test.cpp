@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -55,6 +56,44 @@ struct Table {
 };
 
 constexpr auto no_prefetch = [](std::uint32_t) {};
+
+// walk_from on level 0 with a sorted list: the four best that are not expanded are marked, and then all their neighbours join.
+std::vector<Scored<>> walk_by_definition(const HNSWGraph& graph, const std::vector<float>& scores, std::uint32_t entry,
+                                         std::size_t ef, std::size_t& hops, std::size_t& scored) {
+    std::vector<Scored<>> best;
+    std::vector<bool> is_met(graph.size(), false);
+    std::vector<bool> is_expanded(graph.size(), false);
+    const auto meet = [&](std::uint32_t id) {
+        if (!is_met[id]) {
+            is_met[id] = true;
+            best.push_back({id, scores[id]});
+            ++scored;
+        }
+    };
+    meet(entry);
+    scored = 0;  // that of the entry was known
+    meet(graph.root());
+    while (true) {
+        std::sort(best.begin(), best.end(), funnel::ranks_before);
+        best.resize(std::min(best.size(), ef));
+        std::vector<std::uint32_t> next;
+        for (const Scored<>& node : best) {
+            if (!is_expanded[node.id] && next.size() < 4) {
+                is_expanded[node.id] = true;
+                next.push_back(node.id);
+            }
+        }
+        if (next.empty()) {
+            return best;
+        }
+        hops += next.size();
+        for (const std::uint32_t node : next) {
+            for (const std::uint32_t id : graph.links(node, 0)) {
+                meet(id);
+            }
+        }
+    }
+}
 
 }  // namespace
 
@@ -113,7 +152,7 @@ TEST_CASE("CandidatePool: expands each once, a better newcomer next") {
 
 TEST_CASE("CandidatePool: holds what TopK of the same stream does") {
     funnel::Random random(1);
-    for (const std::size_t capacity : {1U, 2U, 7U, 64U}) {
+    for (const std::size_t capacity : {1U, 2U, 7U, 64U, 65U, 66U, 200U, 350U}) {
         CandidatePool pool;
         pool.reset(capacity);
         std::vector<Scored<>> storage(capacity);
@@ -155,6 +194,21 @@ TEST_CASE("VisitedSet: nothing is left of the last search, whatever its size") {
             is_inserted[node] = true;
         }
     }
+}
+
+TEST_CASE("CandidatePool: the threshold is the lowest score once it is full") {
+    constexpr float none = -std::numeric_limits<float>::infinity();
+    CandidatePool pool;
+    pool.reset(2);
+    CHECK(pool.threshold() == none);
+    pool.insert({1, -3.0F});
+    CHECK(pool.threshold() == none);
+    pool.insert({2, 5.0F});
+    CHECK(pool.threshold() == -3.0F);
+    pool.insert({3, 4.0F});
+    CHECK(pool.threshold() == 4.0F);
+    pool.reset(2);
+    CHECK(pool.threshold() == none);
 }
 
 TEST_CASE("CandidatePool: tells which nodes to expand next") {
@@ -231,4 +285,40 @@ TEST_CASE("walk_from: meets what the entry leads to and, on level 0, the root, a
     CHECK(contents(scratch.pool) == std::vector<Scored<>>{{2, 2.0F}, {4, 1.0F}});
     walk_from(graph, {0, 0.5F}, 1, 6, scratch, table, no_prefetch);
     CHECK(contents(scratch.pool) == std::vector<Scored<>>{{0, 0.5F}, {1, 0.0F}});
+}
+
+TEST_CASE("walk_from: does what the definition says, for pools of all sizes and with ties") {
+    funnel::Random random(3);
+    WalkScratch scratch;
+    for (const std::size_t distinct : {3U, 40U, 100000U}) {
+        for (const std::size_t ef : {1U, 2U, 3U, 5U, 16U, 63U, 64U, 65U, 130U, 399U, 400U, 1000U}) {
+            constexpr std::size_t nodes = 400;
+            HNSWGraph graph(4, std::vector<std::uint8_t>(nodes, 0));
+            std::vector<float> scores(nodes);
+            for (std::uint32_t node = 0; node < nodes; ++node) {
+                scores[node] = static_cast<float>(random.below(distinct)) - static_cast<float>(distinct / 2);
+                std::vector<std::uint32_t> to;
+                for (std::size_t degree = random.below(9); to.size() < degree;) {
+                    const auto other = static_cast<std::uint32_t>(random.below(nodes));
+                    if (other != node && std::find(to.begin(), to.end(), other) == to.end()) {
+                        to.push_back(other);
+                    }
+                }
+                link(graph, node, 0, to);
+            }
+            graph.set_root(static_cast<std::uint32_t>(random.below(nodes)));
+            const auto entry = static_cast<std::uint32_t>(random.below(nodes));
+            std::size_t hops = 0;
+            std::size_t scored = 0;
+            const auto expected = walk_by_definition(graph, scores, entry, ef, hops, scored);
+            std::size_t asked = 0;
+            scratch.stats = {};
+            walk_from(graph, {entry, scores[entry]}, 0, ef, scratch, Table{scores, asked}, no_prefetch);
+            CAPTURE(ef);
+            CAPTURE(distinct);
+            CHECK(contents(scratch.pool) == expected);
+            CHECK(scratch.stats.hops == hops);
+            CHECK(asked == scored);
+        }
+    }
 }

@@ -13,6 +13,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -81,18 +82,17 @@ public:
         return size_ < capacity_ || node < nodes_[size_ - 1];
     }
 
+    /// Nodes of lower scores would not be kept. Minus infinity until the pool is full.
+    [[nodiscard]] float threshold() const noexcept {
+        return size_ < capacity_ ? -std::numeric_limits<float>::infinity() : nodes_[size_ - 1].score();
+    }
+
     /// Inserts a node that is not in the pool. It is dropped if the pool is full of better nodes.
     void insert(RankedNode node) noexcept {
         if (!would_keep(node)) {
             return;
         }
-        std::size_t position = 0;
-        for (std::size_t length = size_; length > 0;) {  // binary search without unpredictable branches
-            const std::size_t half = length / 2;
-            const bool is_after = nodes_[position + half] < node;
-            position = is_after ? position + half + 1 : position;
-            length = is_after ? length - half - 1 : half;
-        }
+        const std::size_t position = position_of(node);
         const auto at = nodes_.begin() + static_cast<std::ptrdiff_t>(position);
         const auto end = nodes_.begin() + static_cast<std::ptrdiff_t>(size_);
         std::copy_backward(at, end, end + 1);
@@ -144,6 +144,24 @@ public:
     }
 
 private:
+    // How many nodes rank before this one. A binary search is mispredicted half of the time, so it ends early: compilers
+    // vectorize the loop that counts the rest.
+    [[nodiscard]] std::size_t position_of(RankedNode node) const noexcept {
+        constexpr std::size_t counted = 64;
+        std::size_t first = 0;
+        std::size_t length = size_;
+        while (length > counted) {
+            const std::size_t half = (length + 1) / 2;
+            first = nodes_[first + half - 1] < node ? first + half : first;
+            length -= half;
+        }
+        std::size_t position = first;
+        for (std::size_t i = first; i < first + length; ++i) {
+            position += nodes_[i] < node ? 1U : 0U;
+        }
+        return position;
+    }
+
     std::vector<RankedNode> nodes_;
     std::size_t capacity_ = 0;
     std::size_t size_ = 0;
@@ -209,9 +227,9 @@ struct WalkScratch {
     VisitedSet visited;
     std::vector<std::uint32_t> ids;  // neighbours of the nodes of a beam that were not visited before
     std::vector<float> scores;
-    std::vector<RankedNode> kept;  // those that the pool may keep
-    std::vector<Scored<>> seeds;   // start nodes of walk_down on the next level
-    SearchStats stats;             // counts on, until the owner resets it
+    std::vector<std::uint32_t> kept;  // positions in ids of those that the pool may keep
+    std::vector<Scored<>> seeds;      // start nodes of walk_down on the next level
+    SearchStats stats;                // counts on, until the owner resets it
 
     /// Reserves memory, so that searches with a pool of ef nodes do not allocate.
     void reserve(const HNSWGraph& graph, std::size_t ef) {
@@ -245,10 +263,12 @@ template <class Score, class Prefetch>
 Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkScratch& scratch, const Score& score,
                  const Prefetch& prefetch) {
     while (true) {
-        const auto links = graph.links(from.id, level);
-        for (const std::uint32_t id : links) {
-            prefetch(id);
+        const auto slots = graph.slots(from.id, level);
+        std::size_t degree = 0;
+        for (; degree < slots.size() && slots[degree] != no_node; ++degree) {
+            prefetch(slots[degree]);
         }
+        const auto links = slots.first(degree);
         const auto scores = std::span(scratch.scores).first(links.size());
         score(links, scores);
         ++scratch.stats.hops;
@@ -285,14 +305,16 @@ void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const
     while (const std::size_t expanded = scratch.pool.expand(nodes)) {
         std::size_t count = 0;
         for (const std::uint32_t node : std::span<const std::uint32_t>(nodes).first(expanded)) {
+            const std::size_t first = count;
             for (const std::uint32_t neighbour : graph.slots(node, level)) {
                 if (neighbour == no_node) {
                     break;
                 }
-                if (scratch.visited.insert(neighbour)) {
-                    prefetch(neighbour);
-                    scratch.ids[count++] = neighbour;
-                }
+                scratch.ids[count] = neighbour;  // half are new: a branch would be mispredicted
+                count += scratch.visited.insert(neighbour) ? 1U : 0U;
+            }
+            for (std::size_t i = first; i < count; ++i) {
+                prefetch(scratch.ids[i]);
             }
         }
         const auto ids = std::span<const std::uint32_t>(scratch.ids).first(count);
@@ -300,14 +322,14 @@ void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const
         score(ids, std::span(scratch.scores).first(count));
         scratch.stats.hops += expanded;
 
+        const float threshold = scratch.pool.threshold();
         std::size_t kept = 0;
         for (std::size_t i = 0; i < count; ++i) {
-            const RankedNode candidate(ids[i], scratch.scores[i]);
-            scratch.kept[kept] = candidate;
-            kept += scratch.pool.would_keep(candidate) ? 1U : 0U;
+            scratch.kept[kept] = static_cast<std::uint32_t>(i);
+            kept += scratch.scores[i] >= threshold ? 1U : 0U;
         }
-        for (const RankedNode candidate : std::span<const RankedNode>(scratch.kept).first(kept)) {
-            scratch.pool.insert(candidate);
+        for (const std::uint32_t i : std::span<const std::uint32_t>(scratch.kept).first(kept)) {
+            scratch.pool.insert({ids[i], scratch.scores[i]});
         }
         scratch.pool.for_each_next(beam_width, prefetch_links);
     }
