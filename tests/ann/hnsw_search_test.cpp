@@ -72,7 +72,6 @@ std::vector<Scored<>> walk_by_definition(const HNSWGraph& graph, const std::vect
     };
     meet(entry);
     scored = 0;  // that of the entry was known
-    meet(graph.root());
     while (true) {
         std::sort(best.begin(), best.end(), funnel::ranks_before);
         best.resize(std::min(best.size(), ef));
@@ -83,8 +82,11 @@ std::vector<Scored<>> walk_by_definition(const HNSWGraph& graph, const std::vect
                 next.push_back(node.id);
             }
         }
-        if (next.empty()) {
+        if (next.empty() && (best.size() == ef || is_met[graph.root()])) {
             return best;
+        }
+        if (next.empty()) {
+            meet(graph.root());
         }
         hops += next.size();
         for (const std::uint32_t node : next) {

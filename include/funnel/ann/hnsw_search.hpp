@@ -78,13 +78,13 @@ public:
     }
 
     /// Whether the pool is not full of better nodes.
-    [[nodiscard]] bool would_keep(RankedNode node) const noexcept {
-        return size_ < capacity_ || node < nodes_[size_ - 1];
-    }
+    [[nodiscard]] bool would_keep(RankedNode node) const noexcept { return !is_full() || node < nodes_[size_ - 1]; }
+
+    [[nodiscard]] bool is_full() const noexcept { return size_ == capacity_; }
 
     /// Nodes of lower scores would not be kept. Minus infinity until the pool is full.
     [[nodiscard]] float threshold() const noexcept {
-        return size_ < capacity_ ? -std::numeric_limits<float>::infinity() : nodes_[size_ - 1].score();
+        return !is_full() ? -std::numeric_limits<float>::infinity() : nodes_[size_ - 1].score();
     }
 
     /// Inserts a node that is not in the pool. It is dropped if the pool is full of better nodes.
@@ -144,8 +144,8 @@ public:
     }
 
 private:
-    // How many nodes rank before this one. A binary search is mispredicted half of the time, so it ends early: compilers
-    // vectorize the loop that counts the rest.
+    // How many nodes rank before this one. Half of the branches of a binary search are mispredicted, so it ends early:
+    // compilers vectorize the loop that counts the rest.
     [[nodiscard]] std::size_t position_of(RankedNode node) const noexcept {
         constexpr std::size_t counted = 64;
         std::size_t first = 0;
@@ -336,18 +336,19 @@ void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const
 }
 
 /// Best-first search on one level from the node `entry`, which must be on that level; the graph must not be empty. On
-/// level 0 the search also starts from the root, so that it can reach every node. The best nodes, at most ef, are then
-/// in scratch.pool.
+/// level 0, if fewer than ef nodes can be reached from there, the search goes on from the root, which leads to every
+/// node. The best nodes, at most ef, are then in scratch.pool.
 template <class Score, class Prefetch>
 void walk_from(const HNSWGraph& graph, Scored<> entry, std::size_t level, std::size_t ef, WalkScratch& scratch,
                const Score& score, const Prefetch& prefetch) {
     scratch.reset(graph, ef);
     scratch.visited.insert(entry.id);
     scratch.pool.insert({entry.id, entry.score});
-    if (level == 0 && scratch.visited.insert(graph.root())) {
-        scratch.pool.insert({graph.root(), scored_by(score, graph.root()).score});
-    }
     walk(graph, level, scratch, score, prefetch);
+    if (level == 0 && !scratch.pool.is_full() && scratch.visited.insert(graph.root())) {
+        scratch.pool.insert({graph.root(), scored_by(score, graph.root()).score});
+        walk(graph, level, scratch, score, prefetch);
+    }
 }
 
 /// Searches all levels from the entry down to level 0. On each upper level it keeps the `width` best nodes and starts
