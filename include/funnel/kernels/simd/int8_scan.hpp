@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <type_traits>
 
 // xsimd has no products of bytes, so this file uses intrinsics.
 
@@ -50,8 +51,7 @@ template <class Arch>
 class Int8Sums<Arch> {
 public:
     static constexpr std::size_t lanes = 8;
-    static constexpr std::size_t registers_for_one = 2;  // registers of sums for one query, and for each of four
-    static constexpr std::size_t registers_for_four = 2;
+    static constexpr std::size_t registers = 2;  // registers of sums for each of several queries
 
     // Bytes as signed numbers, and their absolute values.
     struct Bytes {
@@ -74,6 +74,7 @@ public:
         const __m256i pairs = _mm256_maddubs_epi16(bytes.absolutes, _mm256_sign_epi8(query, bytes.numbers));
         sums_ = _mm256_add_epi32(sums_, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
     }
+    [[gnu::always_inline]] void add(const Int8Sums& other) noexcept { sums_ = _mm256_add_epi32(sums_, other.sums_); }
     [[gnu::always_inline]] void store(std::int32_t* p) const noexcept {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), sums_);
     }
@@ -112,8 +113,7 @@ template <class Arch>
 class Int8Sums<Arch> {
 public:
     static constexpr std::size_t lanes = 16;
-    static constexpr std::size_t registers_for_one = 4;
-    static constexpr std::size_t registers_for_four = 4;
+    static constexpr std::size_t registers = 4;
 
     struct Bytes {
         __m512i plus_128;
@@ -136,6 +136,7 @@ public:
         asm("" : "+v"(sums));  // else g++ 12 copies the register before and after each instruction
         sums_ = sums;
     }
+    [[gnu::always_inline]] void add(const Int8Sums& other) noexcept { sums_ = _mm512_add_epi32(sums_, other.sums_); }
     [[gnu::always_inline]] void store(std::int32_t* p) const noexcept { _mm512_storeu_si512(p, sums_); }
 
     class Scores {
@@ -162,6 +163,49 @@ private:
 };
 #endif
 
+[[nodiscard, gnu::always_inline]] inline std::int32_t four_bytes(const Int8Query& query, std::size_t j) noexcept {
+    std::int32_t four;
+    std::memcpy(&four, query.bytes.data() + j, sizeof four);
+    return four;
+}
+
+/// The registers of one block.
+template <class Arch>
+using Int8BlockSums = std::array<Int8Sums<Arch>, int8_block / Int8Sums<Arch>::lanes>;
+
+/// The sums of one query with one block. The bytes are read strictly in order and without prefetches: the processor
+/// then reads ahead by itself, which is faster than several streams at once (three times from main memory). Several
+/// sums per lane hide the latency of the additions.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline Int8BlockSums<Arch> int8_block_sums(const Int8Query& query,
+                                                                             const std::uint8_t* bytes) noexcept {
+    using Sums = Int8Sums<Arch>;
+    constexpr std::size_t registers = int8_block / Sums::lanes;
+    constexpr std::size_t chains = 4 / registers;
+    const std::size_t dimension = query.bytes.size();
+    std::array<Int8BlockSums<Arch>, chains> sums;
+    unroll<chains>([&](auto c) __attribute__((always_inline)) {
+        unroll<registers>([&](auto r) __attribute__((always_inline)) { sums[c][r].start(c == 0 ? query.sum : 0); });
+    });
+    const auto add = [&](auto c, std::size_t j) __attribute__((always_inline)) {
+        const auto broadcast = Sums::broadcast(four_bytes(query, j));
+        unroll<registers>([&](auto r) __attribute__((always_inline)) {
+            sums[c][r].add(Sums::load(bytes + j * int8_block + r * Sums::lanes * int8_group), broadcast);
+        });
+    };
+    std::size_t j = 0;
+    for (; j + chains * int8_group <= dimension; j += chains * int8_group) {
+        unroll<chains>([&](auto c) __attribute__((always_inline)) { add(c, j + c * int8_group); });
+    }
+    for (; j < dimension; j += int8_group) {
+        add(std::integral_constant<std::size_t, 0>{}, j);
+    }
+    unroll<registers>([&](auto r) __attribute__((always_inline)) {
+        unroll<chains - 1>([&](auto c) __attribute__((always_inline)) { sums[0][r].add(sums[c + 1][r]); });
+    });
+    return sums[0];
+}
+
 template <class Arch, std::size_t Queries, std::size_t Registers>
 using Int8Tile = std::array<std::array<Int8Sums<Arch>, Registers>, Queries>;
 
@@ -180,22 +224,36 @@ template <class Arch, std::size_t Queries, std::size_t Registers>
         std::array<typename Sums::Bytes, Registers> bytes;
         unroll<Registers>([&](auto r) __attribute__((always_inline)) {
             constexpr std::size_t first = r * Sums::lanes;
-            const std::uint8_t* const p =
-                at + first / int8_block * int8_block * dimension + j * int8_block + first % int8_block * int8_group;
-            bytes[r] = Sums::load(p);
-            // One query loads the next tile ahead; it may lie behind the last vector. Several find their tiles cached.
-            if constexpr (Queries == 1) {
-                __builtin_prefetch(p + Registers * Sums::lanes * dimension);
-            }
+            bytes[r] = Sums::load(at + first / int8_block * int8_block * dimension + j * int8_block +
+                                  first % int8_block * int8_group);
         });
         unroll<Queries>([&](auto q) __attribute__((always_inline)) {
-            std::int32_t four;
-            std::memcpy(&four, queries[q].bytes.data() + j, sizeof four);
-            const auto broadcast = Sums::broadcast(four);
+            const auto broadcast = Sums::broadcast(four_bytes(queries[q], j));
             unroll<Registers>([&](auto r) __attribute__((always_inline)) { sums[q][r].add(bytes[r], broadcast); });
         });
     }
     return sums;
+}
+
+/// The hits in one register of vectors, the first of which is `first`.
+template <class Arch>
+[[gnu::always_inline]] inline void add_hits(const Int8Vectors& vectors, const Int8Sums<Arch>& sums, std::size_t first,
+                                            Int8Scan& scan) noexcept {
+    using Sums = Int8Sums<Arch>;
+    const typename Sums::Scores scores(sums, scan, vectors.scales.data() + first,
+                                       vectors.biases.empty() ? nullptr : vectors.biases.data() + first);
+    unsigned hits = scores.hits();
+    if (hits != 0) [[unlikely]] {
+        if (vectors.size - first < Sums::lanes) {
+            hits &= (1U << (vectors.size - first)) - 1U;
+        }
+        alignas(64) std::array<float, Sums::lanes> values;
+        scores.store(values.data());
+        for (; hits != 0; hits &= hits - 1U) {
+            const auto v = static_cast<std::size_t>(std::countr_zero(hits));
+            scan.hits[scan.count++] = {static_cast<std::uint32_t>(first + v), values[v]};
+        }
+    }
 }
 
 /// One tile of a scan.
@@ -203,34 +261,17 @@ template <class Arch, std::size_t Queries, std::size_t Registers>
 [[gnu::always_inline]] inline void scan_tile(const Int8Vectors& vectors, Int8Scan* scans,
                                              const std::array<Int8Query, Queries>& queries,
                                              std::size_t begin) noexcept {
-    using Sums = Int8Sums<Arch>;
     const auto sums = int8_tile<Arch, Queries, Registers>(queries, vectors.bytes.data(), begin);
     unroll<Queries>([&](auto q) __attribute__((always_inline)) {
-        Int8Scan& scan = scans[q];
         unroll<Registers>([&](auto r) __attribute__((always_inline)) {
-            const std::size_t first = begin + r * Sums::lanes;
-            const typename Sums::Scores scores(sums[q][r], scan, vectors.scales.data() + first,
-                                               vectors.biases.empty() ? nullptr : vectors.biases.data() + first);
-            unsigned hits = scores.hits();
-            if (hits != 0) [[unlikely]] {
-                if (vectors.size - first < Sums::lanes) {
-                    hits &= (1U << (vectors.size - first)) - 1U;
-                }
-                alignas(64) std::array<float, Sums::lanes> values;
-                scores.store(values.data());
-                for (; hits != 0; hits &= hits - 1U) {
-                    const auto v = static_cast<std::size_t>(std::countr_zero(hits));
-                    scan.hits[scan.count++] = {static_cast<std::uint32_t>(first + v), values[v]};
-                }
-            }
+            add_hits<Arch>(vectors, sums[q][r], begin + r * Int8Sums<Arch>::lanes, scans[q]);
         });
     });
 }
 
 template <class Arch, std::size_t Queries>
 void scan_queries(const Int8Vectors& vectors, Int8Scan* scans) noexcept {
-    constexpr std::size_t registers =
-        Queries == 1 ? Int8Sums<Arch>::registers_for_one : Int8Sums<Arch>::registers_for_four;
+    constexpr std::size_t registers = Int8Sums<Arch>::registers;
     constexpr std::size_t step = registers * Int8Sums<Arch>::lanes;
     std::array<Int8Query, Queries> queries;
     for (std::size_t q = 0; q < Queries; ++q) {
@@ -245,18 +286,33 @@ void scan_queries(const Int8Vectors& vectors, Int8Scan* scans) noexcept {
     }
 }
 
+template <class Arch>
+void scan_query(const Int8Vectors& vectors, Int8Scan& scan) noexcept {
+    const Int8Query query = scan.query;
+    for (std::size_t begin = 0; begin < vectors.size; begin += int8_block) {
+        const auto sums = int8_block_sums<Arch>(query, vectors.bytes.data() + begin * query.bytes.size());
+        unroll<sums.size()>([&](auto r) __attribute__((always_inline)) {
+            const std::size_t first = begin + r * Int8Sums<Arch>::lanes;
+            if (r == 0 || first < vectors.size) {
+                add_hits<Arch>(vectors, sums[r], first, scan);
+            }
+        });
+    }
+}
+
 }  // namespace simd
 
 template <class Arch>
     requires simd::has_byte_products<Arch>
 void int8_dots(Simd<Arch>, const Int8Query& query, std::span<const std::uint8_t> blocks,
                std::span<std::int32_t> out) noexcept {
-    constexpr std::size_t lanes = simd::Int8Sums<Arch>::lanes;
-    for (std::size_t v = 0; v < out.size(); v += lanes) {
-        const auto sums = simd::int8_tile<Arch, 1, 1>({query}, blocks.data(), v);
-        std::array<std::int32_t, lanes> dots;
-        sums[0][0].store(dots.data());
-        std::copy_n(dots.begin(), std::min(lanes, out.size() - v), out.data() + v);
+    for (std::size_t v = 0; v < out.size(); v += int8_block) {
+        const auto sums = simd::int8_block_sums<Arch>(query, blocks.data() + v * query.bytes.size());
+        std::array<std::int32_t, int8_block> dots;
+        for (std::size_t r = 0; r < sums.size(); ++r) {
+            sums[r].store(dots.data() + r * simd::Int8Sums<Arch>::lanes);
+        }
+        std::copy_n(dots.begin(), std::min(int8_block, out.size() - v), out.data() + v);
     }
 }
 
@@ -272,7 +328,7 @@ void int8_scan(Simd<Arch>, const Int8Vectors& vectors, std::span<Int8Scan> scans
         q += 2;
     }
     if (q < scans.size()) {
-        simd::scan_queries<Arch, 1>(vectors, scans.data() + q);
+        simd::scan_query<Arch>(vectors, scans[q]);
     }
 }
 
