@@ -92,13 +92,15 @@ void check_dots(const Sample& sample, const std::vector<std::int8_t>& query) {
 template <class Backend>
 void check_scan(const Sample& sample, std::size_t queries, bool has_biases, float threshold) {
     std::vector<std::vector<std::int8_t>> bytes;
-    std::vector<std::vector<Scored<>>> hits(queries, std::vector<Scored<>>(sample.n));
+    const Scored<> behind{12345, -7.0F};  // room ends in front of it
+    std::vector<std::vector<Scored<>>> hits(queries, std::vector<Scored<>>(sample.n + 16, behind));
     for (std::size_t q = 0; q < queries; ++q) {
         bytes.push_back(padded_query(sample.d, q));
     }
     std::vector<Int8Scan> scans;
     for (std::size_t q = 0; q < queries; ++q) {
-        scans.push_back({with_sum(bytes[q]), q % 2 == 0 ? 0.5F : 1.0F, static_cast<float>(q), threshold, hits[q], 99});
+        scans.push_back({with_sum(bytes[q]), q % 2 == 0 ? 0.5F : 1.0F, static_cast<float>(q), threshold,
+                         std::span(hits[q]).first(sample.n), 99});
     }
     const std::span<const float> biases = has_biases ? std::span<const float>(sample.biases) : std::span<const float>();
     int8_scan<Backend>({sample.blocks(), sample.scales, biases, sample.n}, scans);
@@ -112,6 +114,8 @@ void check_scan(const Sample& sample, std::size_t queries, bool has_biases, floa
                 expected.push_back({static_cast<std::uint32_t>(v), static_cast<float>(score)});
             }
         }
+        REQUIRE(std::all_of(hits[q].begin() + static_cast<std::ptrdiff_t>(sample.n), hits[q].end(),
+                            [&](const Scored<>& hit) { return hit == behind; }));
         hits[q].resize(scans[q].count);
         REQUIRE(hits[q] == expected);
     }
