@@ -183,3 +183,22 @@ TEST_CASE("IVFPQIndex: rejects vectors of another dimension, options out of rang
     CHECK_THROWS_AS((void)(IVFPQIndex<9, 3, InnerProduct>::load(dir / "a.fnl")), funnel::CorruptData);
     CHECK_THROWS_AS((void)(IVFPQIndex<12, 3>::load(dir / "a.fnl")), funnel::CorruptData);
 }
+
+TEST_CASE("IVFPQIndex: scores of codes do not depend on the place of a vector in its list") {
+    const Matrix<float> vectors = tastes(500, 16, 3);
+    const Matrix<float> queries = tastes(20, 16, 4);
+    const auto check = [&](auto index) {
+        const funnel::ann::IVFPQSearchOptions all{.k = 500, .nprobe = 7, .refine = 0};
+        const auto expected = index.search_batch(queries, all);
+        for (std::uint32_t i = 0; i < 500; ++i) {
+            index.replace((i * 7) % 500, vectors.row((i * 7) % 500));  // goes to the end of its list
+        }
+        CHECK(index.search_batch(queries, all) == expected);
+    };
+    const funnel::ann::IVFPQOptions plain{.lists = 7, .keep_vectors = false};
+    const funnel::ann::IVFPQOptions rotated{.lists = 7, .opq = true, .keep_vectors = false};
+    check(IVFPQIndex<16, 4, L2>::build(vectors, plain));
+    check(IVFPQIndex<16, 4, Cosine>::build(vectors, rotated));
+    check(IVFPQIndex<16, 8, InnerProduct, 4>::build(vectors, plain));
+    check(IVFPQIndex<16, 8, Cosine, 4>::build(vectors, rotated));
+}

@@ -71,3 +71,31 @@ TEST_CASE_TEMPLATE_DEFINE("scores_at_least: one by one, for any length", Backend
     }
 }
 TEST_CASE_TEMPLATE_APPLY(above_lengths, HostBackends);
+
+TEST_CASE_TEMPLATE_DEFINE("scores_at_least: a score has the same bits at every place of any length", Backend,
+                          above_places) {
+    // Values whose product has to be rounded.
+    for (std::uint64_t draw = 0; draw < 200; ++draw) {
+        funnel::Random random(4, draw);
+        const auto sum = static_cast<std::uint16_t>(random.below(65536));
+        const auto scale = static_cast<float>(random.uniform());
+        const auto offset = static_cast<float>(random.normal());
+        const std::vector<float> penalty(40, static_cast<float>(random.normal()));
+        const std::vector<std::uint16_t> sums(40, sum);
+        std::vector<std::uint32_t> positions(40);
+        std::vector<float> scores(40);
+        for (const bool has_penalties : {false, true}) {
+            float expected = 0.0F;
+            for (std::size_t n = 1; n <= sums.size(); ++n) {
+                const auto penalties = std::span<const float>(penalty).first(has_penalties ? n : 0);
+                REQUIRE(scores_at_least<Backend>(std::span(sums).first(n), scale, offset, penalties, -1e9F, positions,
+                                                 scores) == n);
+                expected = n == 1 ? scores[0] : expected;
+                for (std::size_t i = 0; i < n; ++i) {
+                    REQUIRE(scores[i] == expected);
+                }
+            }
+        }
+    }
+}
+TEST_CASE_TEMPLATE_APPLY(above_places, HostBackends);
