@@ -268,6 +268,7 @@
 #include <funnel/quantise/int8.hpp>
 #include <funnel/quantise/integer_tables.hpp>
 #include <funnel/quantise/kmeans.hpp>
+#include <funnel/quantise/limit_sizes.hpp>
 #include <funnel/quantise/mean.hpp>
 #include <funnel/quantise/opq.hpp>
 #include <funnel/quantise/product.hpp>

@@ -9,6 +9,7 @@
 #include "support/temp_dir.hpp"
 
 #include <funnel/ann/flat.hpp>
+#include <funnel/ann/ivfpq.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/io/container.hpp>
@@ -349,6 +350,7 @@ TEST_CASE("IVFFlat: every list and centroid of a file is checked") {
     struct Parts {
         std::uint64_t lists = 2;
         std::uint64_t rows_per_list = 128;
+        double balance = 1.0;
         std::vector<float> centroids{0.0F, 1.0F};
         std::size_t dimension = 1;
         std::vector<std::uint32_t> list_of{0, 1, 0xFFFFFFFFU};
@@ -366,6 +368,7 @@ TEST_CASE("IVFFlat: every list and centroid of a file is checked") {
         file.value("lists", parts.lists);
         file.value("seed", std::uint64_t{0});
         file.value("rows_per_list", parts.rows_per_list);
+        file.value("balance", parts.balance);
         file.matrix("centroids", centroids);
         file.array("list_of", parts.list_of);
         file.save(dir / "forged.fnl");
@@ -381,6 +384,11 @@ TEST_CASE("IVFFlat: every list and centroid of a file is checked") {
     CHECK(is_refused({.lists = 1}));
     CHECK(is_refused({.lists = (std::uint64_t{1} << 24) + 1}));
     CHECK(is_refused({.rows_per_list = 0}));
+    CHECK(is_refused({.balance = 0.5}));
+    CHECK(is_refused({.balance = 1e8}));
+#ifndef __FAST_MATH__
+    CHECK(is_refused({.balance = std::numeric_limits<double>::quiet_NaN()}));
+#endif
     CHECK(is_refused({.centroids = {0.0F, std::numeric_limits<float>::quiet_NaN()}}));
     CHECK(is_refused({.centroids = {0.0F, 1e30F}}));
     CHECK(is_refused({.centroids = {0.0F, 1.0F, 2.0F, 3.0F}, .dimension = 2}));
@@ -391,8 +399,79 @@ TEST_CASE("IVFFlat: every list and centroid of a file is checked") {
     CHECK(is_refused({.list_of = {0, 1}}));
 }
 
+TEST_CASE("IVFFlat: without a number of lists, there are twice the root of the number of vectors") {
+    CHECK(*IVFFlat<L2>::build(tastes(900, 4, 1)).options().lists == 60);
+    CHECK(*IVFFlat<L2>::build(tastes(1, 4, 1)).options().lists == 2);
+    CHECK(*IVFFlat<L2>::build(Matrix<float>(0, 4)).options().lists == 1);
+    CHECK(IVFFlat<L2>::memory_estimate(900, 4, {}) == IVFFlat<L2>::memory_estimate(900, 4, {.lists = 60}));
+    CHECK(*funnel::ann::IVFPQIndex<4, 2>::build(tastes(900, 4, 1)).options().lists == 60);
+}
+
+TEST_CASE_TEMPLATE("IVFFlat: balanced lists bound what a search reads, and keep what every index promises", Codes, F32,
+                   Int8) {
+    using Index = IVFFlat<L2, std::dynamic_extent, Codes>;
+    const auto build = [](MatrixView<const float> vectors, auto& executor) {
+        return Index::build(vectors, {.lists = 12, .balance = 1.2}, executor);
+    };
+    funnel::testing::check_index<L2>(build, funnel::ann::IVFSearchOptions{.nprobe = 12});
+    funnel::testing::check_index_searches<L2>(build, funnel::ann::IVFSearchOptions{.nprobe = 3}, {.min_recall = 0.5});
+    // 90 % of the vectors are copies.
+    Matrix<float> vectors = tastes(1000, 6, 1);
+    for (std::size_t i = 0; i < 1000; ++i) {
+        if (i % 10 != 0) {
+            std::copy(vectors.row(1).begin(), vectors.row(1).end(), vectors.row(i).begin());
+        }
+    }
+    const auto most_read = [&](const auto& index) {
+        auto scratch = index.scratch();
+        Hits out(1);
+        std::size_t most = 0;
+        for (std::size_t i = 0; i < 1000; ++i) {
+            CHECK(index.search(vectors.row(i), {.k = 1, .nprobe = 1, .refine = 0}, scratch, out) == 1);
+            most = std::max<std::size_t>(most, scratch.stats().distances);
+        }
+        return most;
+    };
+    CHECK(most_read(Index::build(vectors, {.lists = 20})) >= 900);
+    const auto index = Index::build(vectors, {.lists = 20, .balance = 1.2});
+    CHECK(most_read(index) == 60);
+    const funnel::testing::TempDir dir;
+    index.save(dir / "balanced.fnl");
+    const auto loaded = Index::load(dir / "balanced.fnl");
+    CHECK(loaded.options().balance == 1.2);
+    CHECK(most_read(loaded) == 60);
+    CHECK_FALSE(Index::build(vectors, {.lists = 20}).options().balance.has_value());
+}
+
+TEST_CASE("IVFPQIndex: balanced lists bound what a search reads") {
+    using Index = funnel::ann::IVFPQIndex<6, 3>;
+    const Matrix<float> vectors = tastes(1000, 6, 1);
+    const auto most_read = [&](const auto& index) {
+        auto scratch = index.scratch();
+        Hits out(1);
+        std::size_t most = 0;
+        for (std::size_t i = 0; i < 1000; ++i) {
+            CHECK(index.search(vectors.row(i), {.k = 1, .nprobe = 1, .refine = 0}, scratch, out) == 1);
+            most = std::max<std::size_t>(most, scratch.stats().distances);
+        }
+        return most;
+    };
+    CHECK(most_read(Index::build(vectors, {.lists = 20})) > 60);
+    const auto index = Index::build(vectors, {.lists = 20, .balance = 1.0});
+    CHECK(most_read(index) == 50);
+    const funnel::testing::TempDir dir;
+    index.save(dir / "balanced.fnl");
+    const auto loaded = Index::load(dir / "balanced.fnl");
+    CHECK(loaded.options().balance == 1.0);
+    CHECK(most_read(loaded) == 50);
+}
+
 TEST_CASE("IVFFlat: options out of range are rejected") {
     const Matrix<float> vectors = small_integers(20, 3, 1);
+    CHECK_THROWS_WITH_AS((void)IVFFlat<L2>::build(vectors, {.balance = 0.5}),
+                         "IVFFlat::build: balance must lie in [1, 1.67772e+07], got 0.5", InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)(funnel::ann::IVFPQIndex<3, 3>::build(vectors, {.balance = 0.5})),
+                         "IVFPQIndex::build: balance must lie in [1, 1.67772e+07], got 0.5", InvalidArgument);
     CHECK_THROWS_WITH_AS((void)IVFFlat<L2>::build(vectors, {.lists = 0}),
                          "IVFFlat::build: lists must lie in [1, 16777216], got 0", InvalidArgument);
     CHECK_THROWS_WITH_AS((void)IVFFlat<L2>::build(vectors, {.rows_per_list = 0}),

@@ -24,6 +24,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,9 +37,10 @@ inline namespace FUNNEL_ABI {
 namespace ann {
 
 struct IVFOptions {
-    std::size_t lists = 256;          ///< 1 to 2^24; fewer if there are fewer vectors
-    std::uint64_t seed = 0;           ///< draws the training rows and the first centroids
-    std::size_t rows_per_list = 128;  ///< k-means trains on at most this many rows per list
+    std::optional<std::size_t> lists = {};  ///< 1 to 2^24, fewer if there are fewer vectors; none: 2 sqrt(n)
+    std::uint64_t seed = 0;                 ///< draws the training rows and the first centroids
+    std::size_t rows_per_list = 128;        ///< k-means trains on at most this many rows per list
+    std::optional<double> balance = {};  ///< if set, build() makes no list larger than this many mean ones, at least 1
 };
 
 struct IVFSearchOptions {
@@ -70,7 +72,7 @@ public:
     static constexpr std::size_t batch_grain = 8;
 
     static void check(const IVFOptions& options) {
-        require_between(options.lists, 1, std::size_t{1} << 24, "IVFFlat::build: lists");
+        check_lists(options.lists, options.balance, "IVFFlat::build");
         require_at_least(options.rows_per_list, 1, "IVFFlat::build: rows_per_list");
     }
 
@@ -82,18 +84,20 @@ public:
         }
         IVFStructure structure;
         structure.options_ = options;
+        structure.options_.lists = number_of_lists(options.lists, rows.rows());
         structure.kmeans_ = KMeans::fit(rows,
-                                        {.clusters = options.lists,
+                                        {.clusters = *structure.options_.lists,
                                          .iterations = iterations,
                                          .seed = options.seed,
-                                         .rows_per_cluster = options.rows_per_list},
+                                         .rows_per_cluster = options.rows_per_list,
+                                         .balance = options.balance},
                                         executor);
         if (rows.rows() == 0 && rows.cols() > 0) {
             structure.kmeans_ = KMeans(Matrix<float>(1, rows.cols()));  // one list for all that is added
         }
         structure.quantiser_ = Quantiser::train(rows);
         if (rows.rows() > 0) {
-            structure.fill(vectors, structure.kmeans_.assign(rows, executor));
+            structure.fill(vectors, divide(structure.kmeans_, rows, options.balance, executor));
         } else {
             structure.fill(vectors, {});
         }
@@ -120,7 +124,7 @@ public:
     }
 
     [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t dimension, const IVFOptions& options) {
-        const std::size_t centroids = std::clamp<std::size_t>(n, 1, options.lists);
+        const std::size_t centroids = std::clamp<std::size_t>(n, 1, number_of_lists(options.lists, n));
         return n * (Sequence::bytes_per_vector(dimension) + 3 * sizeof(std::uint32_t)) +
                centroids * Matrix<float>(0, dimension).stride() * sizeof(float);
     }
@@ -200,9 +204,10 @@ public:
 
     template <class Writer>
     void write(Writer& file) const {
-        file.value("lists", std::uint64_t{options_.lists});
+        file.value("lists", std::uint64_t{options_.lists.value_or(1)});
         file.value("seed", options_.seed);
         file.value("rows_per_list", std::uint64_t{options_.rows_per_list});
+        write_balance(file, options_.balance);
         file.matrix("centroids", kmeans_.centroids());
         file.array("list_of", lists_.list_of());
         quantiser_.write(file);
@@ -213,13 +218,15 @@ public:
         const std::string defect = defect_of_dimension<Dim, Codes>(vectors.dimension());
         file.check(defect.empty(), "vectors", defect);
         IVFStructure structure;
-        structure.options_.lists = file.template value<std::uint64_t>("lists");
+        const auto lists = file.template value<std::uint64_t>("lists");
+        structure.options_.lists = lists;
         structure.options_.seed = file.template value<std::uint64_t>("seed");
         structure.options_.rows_per_list = file.template value<std::uint64_t>("rows_per_list");
+        structure.options_.balance = read_balance(file);
         const auto centroids = file.template matrix<float>("centroids");
-        file.check(structure.options_.lists <= std::size_t{1} << 24 && centroids.rows() <= structure.options_.lists &&
-                       (centroids.rows() > 0 || vectors.dimension() == 0),
-                   "centroids", "must be 1 to 2^24, and not more than lists");
+        file.check(
+            lists <= most_lists && centroids.rows() <= lists && (centroids.rows() > 0 || vectors.dimension() == 0),
+            "centroids", "must be 1 to 2^24, and not more than lists");
         file.check(structure.options_.rows_per_list >= 1, "rows_per_list", "must be at least 1");
         file.check(centroids.cols() == vectors.dimension(), "centroids", "must have the dimension of the vectors");
         for (std::size_t i = 0; i < centroids.rows(); ++i) {
@@ -339,6 +346,9 @@ private:
 /// See Index for the functions. remove() takes a vector out of its list, so that later searches are faster. The lists
 /// do not change when vectors are added or replaced: build again after the data has changed its shape. An index that
 /// was built without vectors has one list.
+///
+/// Balance   bounds the lists that build() makes: vectors of a list that would have more go to the list of a centroid
+///           that is less near. add() and replace() choose the nearest centroid, whatever the size of its list
 ///
 /// Cost      build: 14 rows_per_list lists^2 d + n lists d;  search: d (lists + n nprobe / lists);  memory: codes, and
 ///           4 d + 13 bytes per vector, with d rounded up to a multiple of 16

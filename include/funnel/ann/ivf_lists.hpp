@@ -3,8 +3,10 @@
 
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/one_to_many.hpp>
@@ -14,7 +16,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -23,6 +27,50 @@ inline namespace FUNNEL_ABI {
 namespace ann::detail {
 
 inline constexpr std::uint32_t no_list = std::numeric_limits<std::uint32_t>::max();
+
+inline constexpr std::size_t most_lists = std::size_t{1} << 24;
+
+/// The number of lists for n vectors, unless it is given: 2 sqrt(n), at least 1. docs/algorithms/ivf.md has the
+/// measurements.
+[[nodiscard]] inline std::size_t number_of_lists(std::optional<std::size_t> lists, std::size_t n) noexcept {
+    const double root = math::floor(2.0 * math::sqrt(static_cast<double>(n)));
+    return lists ? *lists : std::clamp<std::size_t>(static_cast<std::size_t>(root), 1, most_lists);
+}
+
+/// What IVFFlat and IVFPQIndex ask of the options that they share.
+inline void check_lists(std::optional<std::size_t> lists, const std::optional<double>& balance,
+                        const std::string& function) {
+    if (lists) {
+        require_between(*lists, 1, most_lists, (function + ": lists").c_str());
+    }
+    if (balance) {
+        require_between(*balance, 1.0, 0x1p24, (function + ": balance").c_str());
+    }
+}
+
+/// The list of each vector of a new index.
+template <class KMeans, class E>
+[[nodiscard]] std::vector<std::uint32_t> divide(const KMeans& kmeans, MatrixView<const float> rows,
+                                                const std::optional<double>& balance, E& executor) {
+    return balance ? kmeans.assign_balanced(rows, *balance, executor) : kmeans.assign(rows, executor);
+}
+
+/// Saves and loads the option `balance`; a file without it has none.
+template <class Writer>
+void write_balance(Writer& file, const std::optional<double>& balance) {
+    if (balance) {
+        file.value("balance", *balance);
+    }
+}
+template <class Reader>
+[[nodiscard]] std::optional<double> read_balance(const Reader& file) {
+    if (!file.has("balance")) {
+        return std::nullopt;
+    }
+    const auto balance = file.template value<double>("balance");
+    file.check(math::is_finite(balance) && balance >= 1.0 && balance <= 0x1p24, "balance", "must lie in [1, 2^24]");
+    return balance;
+}
 
 /// The lists of an inverted file: which ids a list has, and their codes in the same order. Removal takes O(d): the last
 /// of the list moves into the gap.

@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,10 +34,11 @@ inline namespace FUNNEL_ABI {
 namespace ann {
 
 struct IVFPQOptions {
-    std::size_t lists = 256;   ///< 1 to 2^24; fewer if there are fewer vectors
-    bool opq = false;          ///< rotates the vectors first, so that codes lose less
-    std::uint64_t seed = 0;    ///< draws the training rows and the first centroids and codewords
-    bool keep_vectors = true;  ///< false: keeps only codes, and a search returns their scores
+    std::optional<std::size_t> lists = {};  ///< 1 to 2^24, fewer if there are fewer vectors; none: 2 sqrt(n)
+    bool opq = false;                       ///< rotates the vectors first, so that codes lose less
+    std::uint64_t seed = 0;                 ///< draws the training rows and the first centroids and codewords
+    bool keep_vectors = true;               ///< false: keeps only codes, and a search returns their scores
+    std::optional<double> balance = {};  ///< if set, build() makes no list larger than this many mean ones, at least 1
 };
 
 struct IVFPQSearchOptions {
@@ -66,9 +68,7 @@ public:
     static constexpr bool has_host_search = true;
     static constexpr std::size_t batch_grain = 8;
 
-    static void check(const IVFPQOptions& options) {
-        require_between(options.lists, 1, std::size_t{1} << 24, "IVFPQIndex::build: lists");
-    }
+    static void check(const IVFPQOptions& options) { check_lists(options.lists, options.balance, "IVFPQIndex::build"); }
     [[nodiscard]] static bool keeps_rows(const IVFPQOptions& options) noexcept { return options.keep_vectors; }
 
     template <class E>
@@ -78,15 +78,21 @@ public:
         require_equal(has_dimension ? rows.cols() : Dim, Dim, "IVFPQIndex::build: number of columns");
         IVFPQStructure structure;
         structure.options_ = options;
+        structure.options_.lists = number_of_lists(options.lists, rows.rows());
         if (!has_dimension) {
             return structure;
         }
-        structure.encoder_ = rows.rows() == 0
-                                 ? Encoder::untrained(options.opq)
-                                 : Encoder::train(rows, options.lists, options.opq, options.seed, executor);
+        structure.encoder_ =
+            rows.rows() == 0
+                ? Encoder::untrained(options.opq)
+                : Encoder::train(
+                      rows, {.clusters = *structure.options_.lists, .seed = options.seed, .balance = options.balance},
+                      options.opq, executor);
         structure.lists_ = InvertedLists<Codes>(structure.encoder_.centroids().rows(), Codes());
+        const std::vector<std::uint32_t> list_of = structure.encoder_.divide(rows, options.balance, executor);
         for (std::size_t begin = 0; begin < rows.rows(); begin += encoded_together) {
-            structure.append(rows.rows_from(begin, std::min(encoded_together, rows.rows() - begin)), executor);
+            const std::size_t count = std::min(encoded_together, rows.rows() - begin);
+            structure.append(rows.rows_from(begin, count), std::span(list_of).subspan(begin, count), executor);
         }
         return structure;
     }
@@ -96,7 +102,7 @@ public:
     [[nodiscard]] std::size_t memory_bytes() const noexcept { return lists_.memory_bytes() + encoder_.memory_bytes(); }
 
     [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t, const IVFPQOptions& options) {
-        const std::size_t lists = std::clamp<std::size_t>(n, 1, options.lists);
+        const std::size_t lists = std::clamp<std::size_t>(n, 1, number_of_lists(options.lists, n));
         const std::size_t half_a_block = kernels::code_block / 2 * M * Bits / 8;
         return n * (Codes::bytes_per_vector() + 3 * sizeof(std::uint32_t)) + lists * half_a_block +
                Encoder::memory_estimate(lists, options.opq);
@@ -145,7 +151,11 @@ public:
         return take_best(candidates, out);
     }
 
-    void append(const Vectors<Kind>& vectors) { append(MatrixView<const float>(vectors.last(), 1, Dim), Serial{}); }
+    void append(const Vectors<Kind>& vectors) {
+        const MatrixView<const float> row(vectors.last(), 1, Dim);
+        Serial serial;
+        append(row, encoder_.assign(row, serial), serial);
+    }
 
     void remove(std::uint32_t id) noexcept { lists_.remove(id); }
 
@@ -162,10 +172,11 @@ public:
     void write(Writer& file) const {
         file.value("parts", std::uint64_t{M});
         file.value("bits", std::uint64_t{Bits});
-        file.value("lists", std::uint64_t{options_.lists});
+        file.value("lists", std::uint64_t{options_.lists.value_or(1)});
         file.value("opq", std::uint8_t{options_.opq});
         file.value("seed", options_.seed);
         file.value("keep_vectors", std::uint8_t{options_.keep_vectors});
+        write_balance(file, options_.balance);
         encoder_.write(file);
         file.array("list_of", lists_.list_of());
         std::vector<std::size_t> rank(lists_.list_of().size());  // among the vectors that were not removed
@@ -198,13 +209,14 @@ public:
         const bool has_dimension = vectors.count() > 0 || vectors.dimension() > 0;
         file.check(!has_dimension || vectors.dimension() == Dim, "centroids",
                    "the dimension must be " + std::to_string(Dim));
-        structure.options_ = {.lists = file.template value<std::uint64_t>("lists"),
+        const auto most = file.template value<std::uint64_t>("lists");
+        file.check(most >= 1 && most <= most_lists, "lists", "must lie in [1, 2^24]");
+        structure.options_ = {.lists = most,
                               .opq = flag("opq"),
                               .seed = file.template value<std::uint64_t>("seed"),
-                              .keep_vectors = flag("keep_vectors")};
-        file.check(structure.options_.lists >= 1 && structure.options_.lists <= std::size_t{1} << 24, "lists",
-                   "must lie in [1, 2^24]");
-        structure.encoder_ = Encoder::read(file, structure.options_.lists, vectors.dimension(), structure.options_.opq);
+                              .keep_vectors = flag("keep_vectors"),
+                              .balance = read_balance(file)};
+        structure.encoder_ = Encoder::read(file, most, vectors.dimension(), structure.options_.opq);
         const std::size_t lists = structure.encoder_.centroids().rows();
         structure.lists_ = InvertedLists<Codes>(lists, Codes());
         const auto list_of = file.template array<std::uint32_t>("list_of", vectors.count());
@@ -230,8 +242,7 @@ private:
     static constexpr std::size_t encoded_together = 4096;
 
     template <class E>
-    void append(MatrixView<const float> rows, E&& executor) {
-        const std::vector<std::uint32_t> list_of = encoder_.assign(rows, executor);
+    void append(MatrixView<const float> rows, std::span<const std::uint32_t> list_of, E& executor) {
         const std::vector<std::uint8_t> codes = encoder_.encode(rows, list_of, executor);
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             append(list_of[i], std::span(codes).subspan(i * M, M));
@@ -287,7 +298,7 @@ private:
 ///
 /// See Index for the functions. build rejects vectors of another dimension than Dim. remove() takes a vector out of its
 /// list. Lists and codewords do not change when vectors are added: build again after the data has changed its shape. An
-/// index that was built without vectors has one list, and all its codes are equal.
+/// index that was built without vectors has one list, and all its codes are equal. See IVFFlat for `balance`.
 ///
 /// Bits      8: tables of 256 entries, 16 bits each;  4: tables of 16 entries in registers, 8 bits each. At the same
 ///           number of bytes per vector, 4 bits are faster and lose more

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/ivf_lists.hpp>
 #include <funnel/ann/ivfpq_codes.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/matrix.hpp>
@@ -17,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -49,11 +51,11 @@ public:
 
     /// Shapes    rows: n x Dim, prepared, n > 0
     template <class E>
-    [[nodiscard]] static ProductEncoder train(MatrixView<const float> rows, std::size_t lists, bool has_rotation,
-                                              std::uint64_t seed, E& executor) {
+    [[nodiscard]] static ProductEncoder train(MatrixView<const float> rows, const quantise::KMeansOptions& lists,
+                                              bool has_rotation, E& executor) {
         ProductEncoder encoder;
         encoder.has_rotation_ = has_rotation;
-        encoder.kmeans_ = KMeans::fit(rows, {.clusters = lists, .seed = seed}, executor);
+        encoder.kmeans_ = KMeans::fit(rows, lists, executor);
         // Rows at an even distance.
         const std::size_t count = std::min(rows.rows(), training_rows);
         Matrix<float> sample(count, Dim);
@@ -63,10 +65,10 @@ public:
         }
         Matrix<float> residuals = encoder.residuals(sample, encoder.kmeans_.assign(sample, executor));
         if (has_rotation) {
-            encoder.opq_ = Rotation::train(residuals, {.seed = seed}, executor);
+            encoder.opq_ = Rotation::train(residuals, {.seed = lists.seed}, executor);
             residuals = encoder.opq_.rotate(residuals, executor);
         }
-        encoder.quantiser_ = Quantiser::train(residuals, {.seed = seed}, executor);
+        encoder.quantiser_ = Quantiser::train(residuals, {.seed = lists.seed}, executor);
         encoder.set_centroids(Matrix<float>(encoder.kmeans_.centroids()));
         return encoder;
     }
@@ -79,6 +81,13 @@ public:
     template <class E>
     [[nodiscard]] std::vector<std::uint32_t> assign(MatrixView<const float> rows, E& executor) const {
         return kmeans_.assign(rows, executor);
+    }
+
+    /// The same for all rows of a new index.
+    template <class E>
+    [[nodiscard]] std::vector<std::uint32_t> divide(MatrixView<const float> rows, const std::optional<double>& balance,
+                                                    E& executor) const {
+        return detail::divide(kmeans_, rows, balance, executor);
     }
 
     /// The codes of rows in their lists.

@@ -14,6 +14,7 @@
 #include <funnel/kernels/metric.hpp>
 #include <funnel/kernels/nearest_rows.hpp>
 #include <funnel/kernels/one_to_many.hpp>
+#include <funnel/quantise/limit_sizes.hpp>
 
 #include <algorithm>
 #include <array>
@@ -21,6 +22,7 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -35,6 +37,7 @@ struct KMeansOptions {
     std::size_t iterations = 10;         ///< at most; 0 returns the seeds
     std::uint64_t seed = 0;              ///< draws the training rows and the first centroids
     std::size_t rows_per_cluster = 128;  ///< trains on at most this many rows per cluster, at least 1
+    std::optional<double> balance = {};  ///< if set, the largest cluster in training, by the mean; 1 to 2^24
 };
 
 namespace detail {
@@ -237,10 +240,16 @@ void move_to_means(MatrixView<const float> rows, std::span<const std::uint32_t> 
 /// Lloyd's iterations start from k-means++ seeds. The result is bit-identical for any number of threads. A cluster that
 /// loses all rows gets the row that is farthest from its centroid.
 ///
+/// Clusters of a bounded size: with the option `balance`, each iteration moves rows out of clusters that are too large.
+/// It moves those that lose least by it, so that centroids gather where there are many rows. assign_balanced() does the
+/// same for all rows.
+///
 /// Cost      fit: s k d per iteration, with s = min(n, rows_per_cluster k) rows, and 4 s d bytes;  assign: n k d;
-///           memory: 8 k d bytes
+///           memory: 8 k d bytes. A bound adds k d for each row of a cluster that is too large, and k d each time that a
+///           row has to move on: at most k times, where copies fill most clusters
 /// Source    Arthur & Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007; Lloyd, "Least squares
-///           quantization in PCM", IEEE Transactions on Information Theory 1982
+///           quantization in PCM", IEEE Transactions on Information Theory 1982; Gale & Shapley, "College admissions
+///           and the stability of marriage", The American Mathematical Monthly 1962 (the bound)
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 class KMeans {
 public:
@@ -263,6 +272,9 @@ public:
                                     E&& executor = E{}) {
         require_between(options.clusters, 1, std::size_t{1} << 24, "KMeans::fit: clusters");
         require_at_least(options.rows_per_cluster, 1, "KMeans::fit: rows_per_cluster");
+        if (options.balance) {
+            require_between(*options.balance, 1.0, 0x1p24, "KMeans::fit: balance");
+        }
         check(rows, "KMeans::fit");
         if (rows.rows() == 0) {
             return KMeans(Matrix<float>(0, rows.cols()));
@@ -279,6 +291,10 @@ public:
         for (std::size_t i = 0; i < options.iterations; ++i) {
             report_progress(executor, "KMeans", i, options.iterations);
             detail::CentroidBlocks<Backend>(centroids).assign(sample, nearest, executor);
+            if (options.balance) {
+                const std::size_t limit = detail::largest_cluster(sample.rows(), centroids.rows(), *options.balance);
+                detail::limit_sizes<Backend>(sample, centroids, limit, nearest, executor);
+            }
             detail::fill_empty_clusters<Backend>(sample, centroids, nearest, executor);
             if (nearest == before) {
                 break;
@@ -308,6 +324,23 @@ public:
         check(rows, "KMeans::assign");
         std::vector<std::uint32_t> nearest(rows.rows());
         blocks_.assign(rows, nearest, executor);
+        return nearest;
+    }
+
+    /// A near centroid of each row, so that no cluster has more than ceil(balance n / k) rows.
+    ///
+    /// Rows of clusters that would have more go to the next centroid, first those that lose least by it.
+    ///
+    /// Shapes    rows: n x d;  balance: 1 to 2^24
+    /// Returns   n positions of centroids, bit-identical for any number of threads. Copies of a row may differ in theirs
+    /// Errors    as assign; InvalidArgument if balance is out of range
+    template <Executor E = Serial>
+    [[nodiscard]] std::vector<std::uint32_t> assign_balanced(MatrixView<const float> rows, double balance,
+                                                             E&& executor = E{}) const {
+        require_between(balance, 1.0, 0x1p24, "KMeans::assign_balanced: balance");
+        std::vector<std::uint32_t> nearest = assign(rows, executor);
+        detail::limit_sizes<Backend>(rows, centroids_, detail::largest_cluster(rows.rows(), centroids_.rows(), balance),
+                                     nearest, executor);
         return nearest;
     }
 
