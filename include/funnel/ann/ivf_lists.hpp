@@ -30,8 +30,7 @@ inline constexpr std::uint32_t no_list = std::numeric_limits<std::uint32_t>::max
 
 inline constexpr std::size_t most_lists = std::size_t{1} << 24;
 
-/// The number of lists for n vectors, unless it is given: 2 sqrt(n), at least 1. docs/algorithms/ivf.md has the
-/// measurements.
+/// The number of lists for n vectors, unless it is given: 2 sqrt(n), at least 1.
 [[nodiscard]] inline std::size_t number_of_lists(std::optional<std::size_t> lists, std::size_t n) noexcept {
     const double root = math::floor(2.0 * math::sqrt(static_cast<double>(n)));
     return lists ? *lists : std::clamp<std::size_t>(static_cast<std::size_t>(root), 1, most_lists);

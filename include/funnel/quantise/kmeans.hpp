@@ -240,12 +240,12 @@ void move_to_means(MatrixView<const float> rows, std::span<const std::uint32_t> 
 /// Lloyd's iterations start from k-means++ seeds. The result is bit-identical for any number of threads. A cluster that
 /// loses all rows gets the row that is farthest from its centroid.
 ///
-/// Clusters of a bounded size: with the option `balance`, each iteration moves rows out of clusters that are too large.
+/// Clusters of a bounded size: with the option `balance`, each iteration moves rows out of clusters that are too big.
 /// It moves those that lose least by it, so that centroids gather where there are many rows. assign_balanced() does the
 /// same for all rows.
 ///
 /// Cost      fit: s k d per iteration, with s = min(n, rows_per_cluster k) rows, and 4 s d bytes;  assign: n k d;
-///           memory: 8 k d bytes. A bound adds k d for each row of a cluster that is too large, and k d each time that a
+///           memory: 8 k d bytes. A bound adds k d for each row of a cluster that is too big, and k d each time that a
 ///           row has to move on: at most k times, where copies fill most clusters
 /// Source    Arthur & Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007; Lloyd, "Least squares
 ///           quantization in PCM", IEEE Transactions on Information Theory 1982; Gale & Shapley, "College admissions
@@ -332,7 +332,7 @@ public:
     /// Rows of clusters that would have more go to the next centroid, first those that lose least by it.
     ///
     /// Shapes    rows: n x d;  balance: 1 to 2^24
-    /// Returns   n positions of centroids, bit-identical for any number of threads. Copies of a row may differ in theirs
+    /// Returns   n positions of centroids, the same for any number of threads. Copies of a row may differ in theirs
     /// Errors    as assign; InvalidArgument if balance is out of range
     template <Executor E = Serial>
     [[nodiscard]] std::vector<std::uint32_t> assign_balanced(MatrixView<const float> rows, double balance,

@@ -37,8 +37,8 @@ namespace quantise::detail {
 /// Each row has an order of the centroids: the one that it is assigned to, then the others by distance. A cluster that
 /// has too many rows keeps those that would lose most by moving on: by the difference of the squared distances of the
 /// next centroid in their order and of this one. The rest move on, until no cluster has too many. This is deferred
-/// acceptance: its result does not depend on the order in which rows move, and no row and cluster would both prefer each
-/// other to what they have.
+/// acceptance: its result does not depend on the order in which rows move, and no row and cluster would both prefer
+/// each other to what they have.
 ///
 /// Shapes    rows: n x d;  centroids: k x d;  nearest: n, below k;  most: at least n / k (not checked)
 /// Cost      k d for each row of a cluster that had too many, and again each time that it moves on; 24 n bytes
