@@ -119,6 +119,16 @@ TEST_CASE("checkpoint: resumed training gives the bits of uninterrupted training
     check_resumed([](std::size_t n) { return FTRL(n, {.l1 = 1e-4}); });
 }
 
+TEST_CASE("checkpoint: one whose schedule has reached a rate of 0 loads into an optimiser at 0") {
+    const TempDir dir;
+    Small tower(3);
+    Adam adam(tower.parameters().size());
+    adam.set_learning_rate(0.0);
+    save_checkpoint(dir / "a.fnl", tower, adam, {.step = 40});
+    CHECK(load_checkpoint(dir / "a.fnl", tower, adam).step == 40);
+    CHECK(adam.learning_rate() == 0.0);
+}
+
 TEST_CASE("checkpoint: another tower, optimiser or size is rejected, and nothing changes") {
     const TempDir dir;
     const std::string path = dir / "a.fnl";

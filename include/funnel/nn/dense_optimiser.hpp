@@ -109,7 +109,9 @@ public:
     /// Errors    CorruptData if the file has the state of another optimiser or of other sizes, or none
     [[nodiscard]] static DenseOptimiser read(const io::ContainerReader& file, std::size_t parameters,
                                              const Options& options) {
-        DenseOptimiser optimiser(parameters, options);
+        Options checked = options;
+        checked.learning_rate = 1.0;  // replaced below; a schedule may have brought it to 0, where options are invalid
+        DenseOptimiser optimiser(parameters, checked);
         const std::string name = file.strings("optimiser", 1).front();
         file.check(name == Rule::name, "optimiser", std::string("must be ") + Rule::name);
         optimiser.steps_ = file.value<std::uint64_t>("optimiser.steps");
