@@ -23,7 +23,8 @@ namespace nn {
 /// running means of the mean and the variance.
 ///
 ///     y = gamma (x - mean) / sqrt(var + 1e-5) + beta
-///     training:  mean, var of the batch, var with 1 / n;   running = 0.9 running + 0.1 batch, there var with 1 / (n - 1)
+///     training:  mean, var of the batch, var with 1 / n
+///                running = 0.9 running + 0.1 batch, there var with 1 / (n - 1)
 ///
 /// The parameters are gamma (starts at 1), then beta (starts at 0); the statistics are the running mean (0), then the
 /// running variance (1): weight, bias, running_mean and running_var of PyTorch's BatchNorm1d.

@@ -79,7 +79,7 @@ struct DCNNetwork {
 ///
 ///     logit = linear(ids, dense) + MLP(row)
 ///
-///     using Features = Fields<2, 3, 16, 0, 5>;           // 2 fields of the user, 3 of the item, 5 dense features of it
+///     using Features = Fields<2, 3, 16, 0, 5>;  // 2 fields of the user, 3 of the item, 5 dense features of the item
 ///     auto ranker = WideAndDeep<Features, 64, 32>::fit({.ids = ids, .dense = dense}, labels);
 ///
 /// Source    Cheng et al., "Wide & deep learning for recommender systems", DLRS 2016
