@@ -167,6 +167,7 @@
 #include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/beta.hpp>
+#include <funnel/kernels/dense_panels.hpp>
 #include <funnel/kernels/distance.hpp>
 #include <funnel/kernels/dot.hpp>
 #include <funnel/kernels/fast_scan.hpp>
@@ -186,6 +187,7 @@
 #include <funnel/kernels/metric.hpp>
 #include <funnel/kernels/nearest_rows.hpp>
 #include <funnel/kernels/one_to_many.hpp>
+#include <funnel/kernels/packed_dense.hpp>
 #include <funnel/kernels/pq_scan.hpp>
 #include <funnel/kernels/preconditions.hpp>
 #include <funnel/kernels/reduce.hpp>
@@ -231,6 +233,8 @@
 #include <funnel/nn/elementwise.hpp>
 #include <funnel/nn/embedding_bag.hpp>
 #include <funnel/nn/fm_interaction.hpp>
+#include <funnel/nn/freeze.hpp>
+#include <funnel/nn/frozen_steps.hpp>
 #include <funnel/nn/ftrl.hpp>
 #include <funnel/nn/gated_experts.hpp>
 #include <funnel/nn/keyed_table.hpp>

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/dense_panels.hpp>
+#include <funnel/kernels/packed_dense.hpp>
+#include <funnel/nn/activations.hpp>
+#include <funnel/nn/dense.hpp>
+#include <funnel/nn/elementwise.hpp>
+#include <funnel/nn/layer.hpp>
+#include <funnel/nn/sequential.hpp>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace nn {
+
+/// A layer that gives its input in service, such as Dropout. Frozen leaves it out.
+template <class L>
+concept IdentityInService = Layer<L> && requires { requires L::is_identity_in_service; };
+
+/// A layer that multiplies and adds in service, number by number, such as BatchNorm: y[j] = scale[j] x[j] + shift[j].
+/// Frozen makes it a part of a Dense layer.
+template <class L>
+concept ScalesInService =
+    Layer<L> && requires(std::span<const float> parameters, std::span<const float> statistics, std::span<double> of) {
+        L::scale_and_shift(parameters, statistics, of, of);
+    };
+
+namespace detail {
+
+template <class T>
+using Aligned = std::vector<T, funnel::detail::RowAllocator<T>>;
+
+// Layers that are Sequential themselves are replaced by their layers. Parameters and statistics keep their places.
+template <class L>
+struct Flatten {
+    using type = std::tuple<L>;
+};
+template <class... Layers>
+struct Flatten<std::tuple<Layers...>> {
+    using type = decltype(std::tuple_cat(std::declval<typename Flatten<Layers>::type>()...));
+};
+template <class First, class... Rest>
+struct Flatten<Sequential<First, Rest...>> : Flatten<typename Sequential<First, Rest...>::Layers> {};
+
+template <class Layers>
+struct SequenceOf;
+template <class... Layers>
+struct SequenceOf<std::tuple<Layers...>> {
+    using type = Sequential<Layers...>;
+};
+
+template <class L>
+inline constexpr bool is_dense = false;
+template <std::size_t In, std::size_t Out>
+inline constexpr bool is_dense<Dense<In, Out>> = true;
+
+template <class L>
+inline constexpr bool is_relu = false;
+template <std::size_t Width>
+inline constexpr bool is_relu<Elementwise<ReLU, Width>> = true;
+
+/// What becomes of a layer.
+enum class Role {
+    Dense,        // packed, with what is folded into it
+    LeftOut,      // gives its input
+    FoldedBack,   // into the Dense before it
+    FoldedAhead,  // into the Dense after it
+    Epilogue,     // of the Dense before it
+    Scale,        // there is no Dense to fold it into
+    Kept,
+};
+
+template <class Layers>
+struct Roles;
+
+template <class... Layers>
+struct Roles<std::tuple<Layers...>> {
+    static constexpr std::size_t depth = sizeof...(Layers);
+
+    static constexpr std::array<Role, depth> of = [] {
+        constexpr std::array<bool, depth> dense{is_dense<Layers>...};
+        constexpr std::array<bool, depth> relu{is_relu<Layers>...};
+        constexpr std::array<bool, depth> identity{IdentityInService<Layers>...};
+        constexpr std::array<bool, depth> scales{ScalesInService<Layers>...};
+        std::array<Role, depth> roles{};
+        bool follows_dense = false;  // with nothing but folded layers between them
+        for (std::size_t i = 0; i < depth; ++i) {
+            if (dense[i]) {
+                roles[i] = Role::Dense;
+                follows_dense = true;
+            } else if (identity[i]) {
+                roles[i] = Role::LeftOut;
+            } else if (scales[i]) {
+                std::size_t next = i + 1;
+                while (next < depth && (identity[next] || scales[next])) {
+                    ++next;
+                }
+                const bool precedes_dense = next < depth && dense[next];
+                roles[i] = follows_dense ? Role::FoldedBack : precedes_dense ? Role::FoldedAhead : Role::Scale;
+            } else {
+                roles[i] = relu[i] && follows_dense ? Role::Epilogue : Role::Kept;
+                follows_dense = false;
+            }
+        }
+        return roles;
+    }();
+
+    /// Whether the epilogue of the Dense layer at that position is ReLU.
+    [[nodiscard]] static constexpr bool ends_with_relu(std::size_t dense) noexcept {
+        std::size_t i = dense + 1;
+        while (i < depth && (of[i] == Role::LeftOut || of[i] == Role::FoldedBack)) {
+            ++i;
+        }
+        return i < depth && of[i] == Role::Epilogue;
+    }
+};
+
+/// The affine map of a Dense layer in double, into which others are folded.
+struct FoldedDense {
+    std::size_t in;
+    std::size_t out;
+    std::vector<double> weights;  // out x in
+    std::vector<double> bias;
+
+    /// For an input that is scaled and shifted before: W' = W diag(scale), b' = b + W shift.
+    void fold_before(std::span<const double> scale, std::span<const double> shift) {
+        for (std::size_t j = 0; j < out; ++j) {
+            for (std::size_t k = 0; k < in; ++k) {
+                double& weight = weights[j * in + k];
+                bias[j] += weight * shift[k];
+                weight *= scale[k];
+            }
+        }
+    }
+
+    /// For an output that is scaled and shifted after: W' = diag(scale) W, b' = scale b + shift.
+    void fold_after(std::span<const double> scale, std::span<const double> shift) {
+        for (std::size_t j = 0; j < out; ++j) {
+            for (std::size_t k = 0; k < in; ++k) {
+                weights[j * in + k] *= scale[j];
+            }
+            bias[j] = scale[j] * bias[j] + shift[j];
+        }
+    }
+};
+
+// The steps of a frozen network. Each has in, out, scratch(rows) and infer<Backend>(x, y, scratch).
+
+template <std::size_t In, std::size_t Out, kernels::Epilogue E, kernels::PackedWeight Storage>
+class PackedStep {
+public:
+    static constexpr std::size_t in = In;
+    static constexpr std::size_t out = Out;
+
+    explicit PackedStep(const FoldedDense& dense) : weights_(Panels::weights_of(In, Out)), bias_(Panels::bias_of(Out)) {
+        const std::vector<float> rounded(dense.weights.begin(), dense.weights.end());
+        kernels::pack_dense<Storage>(MatrixView<const float>(rounded, Out, In), weights_);
+        std::copy(dense.bias.begin(), dense.bias.end(), bias_.begin());
+    }
+
+    [[nodiscard]] static constexpr std::size_t scratch(std::size_t /*rows*/) noexcept { return 0; }
+
+    template <kernels::HostBackend Backend>
+    void infer(MatrixView<const float> x, MatrixView<float> y, std::span<float> /*scratch*/) const noexcept {
+        kernels::packed_dense<E, Backend>(Panels{In, Out, weights_, bias_}, x, y);
+    }
+
+private:
+    using Panels = kernels::DensePanels<Storage>;
+
+    Aligned<Storage> weights_;
+    Aligned<float> bias_;
+};
+
+template <std::size_t Width>
+class ScaleStep {
+public:
+    static constexpr std::size_t in = Width;
+    static constexpr std::size_t out = Width;
+
+    ScaleStep(std::span<const double> scale, std::span<const double> shift)
+        : scale_(scale.begin(), scale.end()), shift_(shift.begin(), shift.end()) {}
+
+    [[nodiscard]] static constexpr std::size_t scratch(std::size_t /*rows*/) noexcept { return 0; }
+
+    template <kernels::HostBackend Backend>
+    void infer(MatrixView<const float> x, MatrixView<float> y, std::span<float> /*scratch*/) const noexcept {
+        for (std::size_t i = 0; i < x.rows(); ++i) {
+            for (std::size_t j = 0; j < Width; ++j) {
+                y(i, j) = scale_[j] * x(i, j) + shift_[j];
+            }
+        }
+    }
+
+private:
+    std::vector<float> scale_;
+    std::vector<float> shift_;
+};
+
+template <Layer L>
+class KeptStep {
+public:
+    static constexpr std::size_t in = L::in;
+    static constexpr std::size_t out = L::out;
+
+    KeptStep(std::span<const float> parameters, std::span<const float> statistics)
+        : parameters_(parameters.begin(), parameters.end()), statistics_(statistics.begin(), statistics.end()) {}
+
+    [[nodiscard]] static constexpr std::size_t scratch(std::size_t rows) noexcept { return L::scratch(rows); }
+
+    template <kernels::HostBackend Backend>
+    void infer(MatrixView<const float> x, MatrixView<float> y, std::span<float> scratch) const noexcept {
+        L::template infer<Backend, float>(std::span<const float>(parameters_), std::span<const float>(statistics_), x,
+                                          y, scratch);
+    }
+
+private:
+    Aligned<float> parameters_;
+    Aligned<float> statistics_;
+};
+
+}  // namespace detail
+
+}  // namespace nn
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
