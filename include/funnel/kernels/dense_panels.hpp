@@ -19,11 +19,12 @@ template <class W>
 concept PackedWeight = std::same_as<W, float> || std::same_as<W, BFloat16>;
 
 /// The weights of a dense layer in the order in which packed_dense reads them, on every backend: panels of 32 outputs.
-/// In a panel, the 32 weights of one input lie side by side. The last panel is filled up with zeros. Pairs of BFloat16
-/// are the outputs j and j + 16, so that two shifts make batches of floats of them.
+/// In a panel, the 32 weights of one input lie side by side. With BFloat16, they are pairs, of two inputs: each pair is
+/// a word of 32 bits. What fills up the last panel and the last pair is zero.
 template <PackedWeight Weight>
 struct DensePanels {
     static constexpr std::size_t width = 32;
+    static constexpr std::size_t per_word = sizeof(float) / sizeof(Weight);  ///< inputs
 
     std::size_t in = 0;
     std::size_t out = 0;
@@ -34,18 +35,13 @@ struct DensePanels {
         return (out + width - 1) / width * width;
     }
     [[nodiscard]] static constexpr std::size_t weights_of(std::size_t in, std::size_t out) noexcept {
-        return in * bias_of(out);
+        return (in + per_word - 1) / per_word * per_word * bias_of(out);
     }
 
     /// Where the weight from input k to output j is.
     [[nodiscard]] static constexpr std::size_t position(std::size_t in, std::size_t k, std::size_t j) noexcept {
-        const std::size_t panel = (j / width * in + k) * width;
-        const std::size_t column = j % width;
-        if constexpr (std::same_as<Weight, float>) {
-            return panel + column;
-        } else {
-            return panel + column % (width / 2) * 2 + column / (width / 2);
-        }
+        const std::size_t words = (in + per_word - 1) / per_word;
+        return ((j / width * words + k / per_word) * width + j % width) * per_word + k % per_word;
     }
 };
 

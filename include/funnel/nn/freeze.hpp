@@ -30,7 +30,8 @@ namespace nn {
 ///   it, it stays as a multiplication and an addition. This is computed in double.
 /// - ReLU after a Dense layer is applied before the outputs are written.
 /// - Weights are packed in the order in which the kernels read them, as Storage. With kernels::BFloat16 they take half
-///   of the memory, and are off by up to 2^-9 of their size. Sums are floats.
+///   of the memory, and they, and on some processors the inputs of the layer, are off by up to 2^-8 of their size
+///   (kernels::packed_dense). Sums are floats.
 ///
 /// Other layers are kept as they are.
 ///

@@ -25,7 +25,8 @@ namespace kernels {
 
 namespace simd {
 
-/// A batch of floats from and to as many halves. Has specializations for the instruction sets that convert.
+/// A batch of floats from and to as many halves. Has specializations for the instruction sets that convert. load_even
+/// and load_odd read the elements 0, 2, 4 ... and 1, 3, 5 ... of twice as many.
 template <class Arch, class H>
 struct HalfBatch;
 
@@ -49,11 +50,12 @@ struct HalfBatch<Arch, BFloat16> {
         const __m512i words = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
         return Batch<Arch>(_mm512_castsi512_ps(_mm512_slli_epi32(words, 16)));
     }
-    [[nodiscard, gnu::always_inline]] static std::array<Batch<Arch>, 2> load_pairs(const BFloat16* p) noexcept {
-        const __m512i words = _mm512_loadu_si512(p);
-        const __m512i second = _mm512_and_si512(words, _mm512_set1_epi32(static_cast<int>(0xFFFF0000U)));
-        return {Batch<Arch>(_mm512_castsi512_ps(_mm512_slli_epi32(words, 16))),
-                Batch<Arch>(_mm512_castsi512_ps(second))};
+    [[nodiscard, gnu::always_inline]] static Batch<Arch> load_even(const BFloat16* p) noexcept {
+        return Batch<Arch>(_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16)));
+    }
+    [[nodiscard, gnu::always_inline]] static Batch<Arch> load_odd(const BFloat16* p) noexcept {
+        const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xFFFF0000U));
+        return Batch<Arch>(_mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), upper)));
     }
 };
 #endif
@@ -77,11 +79,14 @@ struct HalfBatch<Arch, BFloat16> {
         const __m256i words = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
         return Batch<Arch>(_mm256_castsi256_ps(_mm256_slli_epi32(words, 16)));
     }
-    [[nodiscard, gnu::always_inline]] static std::array<Batch<Arch>, 2> load_pairs(const BFloat16* p) noexcept {
+    [[nodiscard, gnu::always_inline]] static Batch<Arch> load_even(const BFloat16* p) noexcept {
         const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-        const __m256i second = _mm256_and_si256(words, _mm256_set1_epi32(static_cast<int>(0xFFFF0000U)));
-        return {Batch<Arch>(_mm256_castsi256_ps(_mm256_slli_epi32(words, 16))),
-                Batch<Arch>(_mm256_castsi256_ps(second))};
+        return Batch<Arch>(_mm256_castsi256_ps(_mm256_slli_epi32(words, 16)));
+    }
+    [[nodiscard, gnu::always_inline]] static Batch<Arch> load_odd(const BFloat16* p) noexcept {
+        const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+        const __m256i upper = _mm256_set1_epi32(static_cast<int>(0xFFFF0000U));
+        return Batch<Arch>(_mm256_castsi256_ps(_mm256_and_si256(words, upper)));
     }
 };
 #endif
@@ -103,10 +108,13 @@ struct HalfBatch<Arch, BFloat16> {
         const uint16x4_t halves = vld1_u16(reinterpret_cast<const std::uint16_t*>(p));
         return Batch<Arch>(vreinterpretq_f32_u32(vshll_n_u16(halves, 16)));
     }
-    [[nodiscard, gnu::always_inline]] static std::array<Batch<Arch>, 2> load_pairs(const BFloat16* p) noexcept {
+    [[nodiscard, gnu::always_inline]] static Batch<Arch> load_even(const BFloat16* p) noexcept {
         const uint32x4_t words = vreinterpretq_u32_u16(vld1q_u16(reinterpret_cast<const std::uint16_t*>(p)));
-        return {Batch<Arch>(vreinterpretq_f32_u32(vshlq_n_u32(words, 16))),
-                Batch<Arch>(vreinterpretq_f32_u32(vandq_u32(words, vdupq_n_u32(0xFFFF0000U))))};
+        return Batch<Arch>(vreinterpretq_f32_u32(vshlq_n_u32(words, 16)));
+    }
+    [[nodiscard, gnu::always_inline]] static Batch<Arch> load_odd(const BFloat16* p) noexcept {
+        const uint32x4_t words = vreinterpretq_u32_u16(vld1q_u16(reinterpret_cast<const std::uint16_t*>(p)));
+        return Batch<Arch>(vreinterpretq_f32_u32(vandq_u32(words, vdupq_n_u32(0xFFFF0000U))));
     }
 };
 #endif
@@ -115,10 +123,6 @@ template <class Arch, class H>
 concept LoadsHalves = requires(const H* p) {
     { HalfBatch<Arch, H>::load(p) } -> std::same_as<Batch<Arch>>;
 };
-
-/// load_pairs(p) reads a batch of elements 0, 2, 4 ... and one of 1, 3, 5 ...
-template <class Arch>
-concept LoadsHalfPairs = requires(const BFloat16* p) { HalfBatch<Arch, BFloat16>::load_pairs(p); };
 
 /// How sums_of reads rows of halves.
 template <class Arch, HalfFloat H>

@@ -6,6 +6,7 @@
 #include <funnel/kernels/dense_panels.hpp>
 #include <funnel/kernels/scalar/packed_dense.hpp>
 #include <funnel/kernels/simd/batch.hpp>
+#include <funnel/kernels/simd/bfloat16_products.hpp>
 #include <funnel/kernels/simd/gemm.hpp>
 #include <funnel/kernels/simd/half.hpp>
 
@@ -13,7 +14,8 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
-#include <utility>
+#include <cstdint>
+#include <type_traits>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -21,91 +23,158 @@ namespace kernels {
 
 namespace simd {
 
-/// The weights of a panel are read in pairs of batches: outputs j ... and j + 16 ... of the panel.
+template <std::size_t N>
+using Count = std::integral_constant<std::size_t, N>;
+
+/// Weights of a batch of outputs, of one input. load<I>(p) takes those of input I of the words at p.
 template <class Arch, PackedWeight Weight>
-struct WeightPairs;
+struct WeightBatch;
 
 template <class Arch>
-struct WeightPairs<Arch, float> {
-    [[nodiscard, gnu::always_inline]] static std::array<Batch<Arch>, 2> load(const float* p, std::size_t j) noexcept {
-        return {Batch<Arch>::load_unaligned(p + j), Batch<Arch>::load_unaligned(p + j + 16)};
+struct WeightBatch<Arch, float> {
+    template <std::size_t I>
+    [[nodiscard, gnu::always_inline]] static Batch<Arch> load(const float* p) noexcept {
+        return Batch<Arch>::load_unaligned(p);
     }
 };
 
 template <class Arch>
-    requires LoadsHalfPairs<Arch>
-struct WeightPairs<Arch, BFloat16> {
-    [[nodiscard, gnu::always_inline]] static std::array<Batch<Arch>, 2> load(const BFloat16* p,
-                                                                             std::size_t j) noexcept {
-        return HalfBatch<Arch, BFloat16>::load_pairs(p + 2 * j);
+    requires LoadsHalves<Arch, BFloat16>
+struct WeightBatch<Arch, BFloat16> {
+    template <std::size_t I>
+    [[nodiscard, gnu::always_inline]] static Batch<Arch> load(const BFloat16* p) noexcept {
+        return I == 0 ? HalfBatch<Arch, BFloat16>::load_even(p) : HalfBatch<Arch, BFloat16>::load_odd(p);
     }
 };
 
 template <class Arch, class Weight>
-concept LoadsWeights = requires(const Weight* p) { WeightPairs<Arch, Weight>::load(p, std::size_t{0}); };
+concept LoadsWeights = requires(const Weight* p) { WeightBatch<Arch, Weight>::template load<0>(p); };
 
-template <std::size_t N>
-using Count = std::integral_constant<std::size_t, N>;
-
-/// Pairs of batches in a panel.
-template <class Arch>
-inline constexpr std::size_t pairs_per_panel = DensePanels<float>::width / 2 / Batch<Arch>::size;
-
-/// R rows of x, and the outputs of P pairs from `first` on.
-template <class Arch, Epilogue E, std::size_t R, std::size_t P, PackedWeight Weight>
-void dense_tile(const DensePanels<Weight>& panels, const float* x, std::size_t x_step, std::size_t first, float* y,
-                std::size_t y_step) noexcept {
+/// The outputs of V batches from batch `first` on, for R rows. accumulate(weights, sums) adds the products, given where
+/// the weights of each batch begin.
+template <class Arch, Epilogue E, std::size_t R, std::size_t V, PackedWeight Weight, class Accumulate>
+[[gnu::always_inline]] inline void dense_tile(const DensePanels<Weight>& panels, std::size_t first, MatrixView<float> y,
+                                              std::size_t row, const Accumulate& accumulate) noexcept {
     using Batch = simd::Batch<Arch>;
     constexpr std::size_t lanes = Batch::size;
-    constexpr std::size_t width = DensePanels<Weight>::width;
-    std::array<std::size_t, P> columns;
-    std::array<const Weight*, P> weights;
-    std::array<std::array<std::array<Batch, 2>, P>, R> sums;
-    unroll<P>([&](auto p) __attribute__((always_inline)) {
-        const std::size_t pair = first + p;
-        const std::size_t panel = pair / pairs_per_panel<Arch>;
-        const std::size_t in_panel = pair % pairs_per_panel<Arch> * lanes;
-        columns[p] = panel * width + in_panel;
-        weights[p] = panels.weights.data() + panel * width * panels.in;
+    std::array<const Weight*, V> weights;
+    std::array<std::array<Batch, V>, R> sums;
+    unroll<V>([&](auto v) __attribute__((always_inline)) {
+        const std::size_t column = (first + v) * lanes;
+        weights[v] = panels.weights.data() + panels.position(panels.in, 0, column);
         unroll<R>([&](auto r) __attribute__((always_inline)) {
-            sums[r][p] = WeightPairs<Arch, float>::load(panels.bias.data(), columns[p]);
+            sums[r][v] = Batch::load_unaligned(panels.bias.data() + column);
         });
     });
-    // Four rows share a pointer, as in multiply_tile.
-    std::array<const float*, (R + 3) / 4> rows;
-    for (std::size_t g = 0; g < rows.size(); ++g) {
-        rows[g] = x + 4 * g * x_step;
-    }
-    for (std::size_t k = 0; k < panels.in; ++k) {
-        std::array<std::array<Batch, 2>, P> factors;
-        unroll<P>([&](auto p) __attribute__((always_inline)) {
-            factors[p] = WeightPairs<Arch, Weight>::load(weights[p] + k * width, columns[p] % width);
-        });
+    accumulate(weights, sums);
+    unroll<V>([&](auto v) __attribute__((always_inline)) {
+        const std::size_t column = (first + v) * lanes;
+        const std::size_t count = std::min(lanes, panels.out - column);
         unroll<R>([&](auto r) __attribute__((always_inline)) {
-            const Batch input(rows[r / 4][r % 4 * x_step + k]);
-            unroll<P>([&](auto p) __attribute__((always_inline)) {
-                sums[r][p][0] = fma<Arch>(input, factors[p][0], sums[r][p][0]);
-                sums[r][p][1] = fma<Arch>(input, factors[p][1], sums[r][p][1]);
-            });
-        });
-    }
-    unroll<R>([&](auto r) __attribute__((always_inline)) {
-        unroll<P>([&](auto p) __attribute__((always_inline)) {
-            unroll<2>([&](auto half) __attribute__((always_inline)) {
-                Batch sum = sums[r][p][half];
-                if constexpr (E == Epilogue::ReLU) {
-                    sum = xsimd::select(sum > Batch(0.0F), sum, Batch(0.0F));
-                }
-                const std::size_t column = columns[p] + half * 16;
-                if (column + lanes <= panels.out) {
-                    sum.store_unaligned(y + r * y_step + column);
-                } else if (column < panels.out) {
-                    store_first<Arch>(sum, y + r * y_step + column, panels.out - column);
-                }
-            });
+            const Batch sum = sums[r][v];
+            const Batch output = E == Epilogue::ReLU ? Batch(xsimd::select(sum > Batch(0.0F), sum, Batch(0.0F))) : sum;
+            float* const to = y.data() + (row + r) * y.stride() + column;
+            if (count == lanes) {
+                output.store_unaligned(to);
+            } else {
+                store_first<Arch>(output, to, count);
+            }
         });
     });
 }
+
+template <class Arch, Epilogue E, std::size_t R, std::size_t V, PackedWeight Weight>
+void dense_tile_of_floats(const DensePanels<Weight>& panels, std::size_t first, MatrixView<const float> x,
+                          MatrixView<float> y, std::size_t row) noexcept {
+    constexpr std::size_t per_word = DensePanels<Weight>::per_word;
+    constexpr std::size_t step = DensePanels<Weight>::width * per_word;
+    // Four rows share a pointer, as in multiply_tile.
+    std::array<const float*, (R + 3) / 4> rows;
+    for (std::size_t g = 0; g < rows.size(); ++g) {
+        rows[g] = x.data() + (row + 4 * g) * x.stride();
+    }
+    dense_tile<Arch, E, R, V>(panels, first, y, row, [&](auto& weights, auto& sums) __attribute__((always_inline)) {
+        const auto add = [&](auto half, std::size_t word) __attribute__((always_inline)) {
+            std::array<Batch<Arch>, V> factors;
+            unroll<V>([&](auto v) __attribute__((always_inline)) {
+                factors[v] = WeightBatch<Arch, Weight>::template load<half>(weights[v] + word * step);
+            });
+            unroll<R>([&](auto r) __attribute__((always_inline)) {
+                const Batch<Arch> input(rows[r / 4][r % 4 * x.stride() + word * per_word + half]);
+                unroll<V>([&](auto v) __attribute__((always_inline)) {
+                    sums[r][v] = fma<Arch>(input, factors[v], sums[r][v]);
+                });
+            });
+        };
+        for (std::size_t word = 0; word < panels.in / per_word; ++word) {
+            unroll<per_word>([&](auto half) __attribute__((always_inline)) { add(half, word); });
+        }
+        if (panels.in % per_word != 0) {
+            add(Count<0>{}, panels.in / per_word);
+        }
+    });
+}
+
+template <class Arch, Epilogue E, std::size_t R, std::size_t V>
+void dense_tile_of_pairs(const DensePanels<BFloat16>& panels, std::size_t first, const std::uint32_t* x,
+                         std::size_t x_step, MatrixView<float> y, std::size_t row) noexcept {
+    constexpr std::size_t step = DensePanels<BFloat16>::width * 2;
+    dense_tile<Arch, E, R, V>(panels, first, y, row, [&](auto& weights, auto& sums) __attribute__((always_inline)) {
+        for (std::size_t word = 0; word < (panels.in + 1) / 2; ++word) {
+            unroll<R>([&](auto r) __attribute__((always_inline)) {
+                unroll<V>([&](auto v) __attribute__((always_inline)) {
+                    sums[r][v] = BFloat16Products<Arch>::multiply_add(sums[r][v], x[r * x_step + word],
+                                                                      weights[v] + word * step);
+                });
+            });
+        }
+    });
+}
+
+/// Divides rows and batches of outputs into tiles, and calls tile(rows, batches, first row, first batch).
+template <class Arch, class Tile>
+[[gnu::always_inline]] inline void for_dense_tiles(std::size_t rows, std::size_t outputs, const Tile& tile) noexcept {
+    constexpr std::size_t most = tile_rows<Arch>;
+    const std::size_t batches = (outputs + Batch<Arch>::size - 1) / Batch<Arch>::size;
+    std::size_t first = 0;
+    const auto all_rows = [&](auto count) __attribute__((always_inline)) {
+        std::size_t row = 0;
+        for (; rows - row >= most; row += most) {
+            tile(Count<most>{}, count, row, first);
+        }
+        const auto rest = [&](auto some) __attribute__((always_inline)) {
+            if (rows - row >= some) {
+                tile(some, count, row, first);
+                row += some;
+            }
+        };
+        if constexpr (most > 8) {
+            rest(Count<8>{});
+        }
+        rest(Count<4>{});
+        rest(Count<2>{});
+        rest(Count<1>{});
+    };
+    // Few rows have too few sums in two batches: each would wait for the one before.
+    if (rows == 1) {
+        for (; batches - first >= 8; first += 8) {
+            tile(Count<1>{}, Count<8>{}, 0, first);
+        }
+    } else if (rows == 2) {
+        for (; batches - first >= 4; first += 4) {
+            tile(Count<2>{}, Count<4>{}, 0, first);
+        }
+    }
+    for (; batches - first >= 2; first += 2) {
+        all_rows(Count<2>{});
+    }
+    if (first < batches) {
+        all_rows(Count<1>{});
+    }
+}
+
+/// Inputs of a layer that are rounded to pairs of BFloat16, on the stack.
+inline constexpr std::size_t most_rounded_inputs = 2048;
 
 }  // namespace simd
 
@@ -113,35 +182,27 @@ template <Epilogue E, class Arch, PackedWeight Weight>
     requires simd::LoadsWeights<Arch, Weight>
 void packed_dense(Simd<Arch>, const DensePanels<Weight>& panels, MatrixView<const float> x,
                   MatrixView<float> y) noexcept {
-    constexpr std::size_t most = simd::tile_rows<Arch>;
-    const std::size_t lanes = simd::Batch<Arch>::size;
-    const std::size_t rest = std::min(panels.out % panels.width, panels.width / 2);
-    const std::size_t pairs = panels.out / panels.width * simd::pairs_per_panel<Arch> + (rest + lanes - 1) / lanes;
-    std::size_t pair = 0;
-    const auto tile = [&](auto rows, auto of_pairs, std::size_t i) {
-        simd::dense_tile<Arch, E, rows, of_pairs>(panels, x.data() + i * x.stride(), x.stride(), pair,
-                                                  y.data() + i * y.stride(), y.stride());
-    };
-    using simd::Count;
-    // One row has too few sums per pair: each would wait for the one before.
-    if (x.rows() == 1) {
-        for (; pairs - pair >= 4; pair += 4) {
-            tile(Count<1>{}, Count<4>{}, 0);
-        }
-    } else if (x.rows() == 2) {
-        for (; pairs - pair >= 2; pair += 2) {
-            tile(Count<2>{}, Count<2>{}, 0);
+    if constexpr (std::same_as<Weight, BFloat16> && simd::MultipliesBFloat16<Arch>) {
+        if (panels.in <= simd::most_rounded_inputs) {
+            constexpr std::size_t block = simd::tile_rows<Arch>;
+            alignas(64) std::array<std::uint32_t, block * simd::most_rounded_inputs / 2> words;
+            const std::size_t step = (panels.in + 31) / 32 * 16;
+            for (std::size_t begin = 0; begin < x.rows(); begin += block) {
+                const std::size_t rows = std::min(block, x.rows() - begin);
+                for (std::size_t i = 0; i < rows; ++i) {
+                    simd::BFloat16Products<Arch>::round(x.row(begin + i).data(), panels.in, words.data() + i * step);
+                }
+                simd::for_dense_tiles<Arch>(rows, panels.out, [&](auto r, auto v, std::size_t row, std::size_t first) {
+                    simd::dense_tile_of_pairs<Arch, E, r, v>(panels, first, words.data() + row * step, step, y,
+                                                             begin + row);
+                });
+            }
+            return;
         }
     }
-    for (; pair < pairs; ++pair) {
-        std::size_t i = 0;
-        for (; x.rows() - i >= most; i += most) {
-            tile(Count<most>{}, Count<1>{}, i);
-        }
-        [&]<std::size_t... Less>(std::index_sequence<Less...>) {
-            ((x.rows() - i == Less + 1 ? tile(Count<Less + 1>{}, Count<1>{}, i) : void()), ...);
-        }(std::make_index_sequence<most - 1>{});
-    }
+    simd::for_dense_tiles<Arch>(x.rows(), panels.out, [&](auto r, auto v, std::size_t row, std::size_t first) {
+        simd::dense_tile_of_floats<Arch, E, r, v>(panels, first, x, y, row);
+    });
 }
 
 }  // namespace kernels
