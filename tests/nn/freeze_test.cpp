@@ -10,7 +10,9 @@
 #include <funnel/core/rng.hpp>
 #include <funnel/kernels/half_floats.hpp>
 #include <funnel/nn/activations.hpp>
+#include <funnel/nn/batch_norm.hpp>
 #include <funnel/nn/dense.hpp>
+#include <funnel/nn/dropout.hpp>
 #include <funnel/nn/sequential.hpp>
 #include <funnel/nn/tower.hpp>
 
@@ -29,7 +31,9 @@ using funnel::MatrixView;
 using funnel::Random;
 using funnel::kernels::BFloat16;
 using funnel::kernels::Scalar;
+using funnel::nn::BatchNorm;
 using funnel::nn::Dense;
+using funnel::nn::Dropout;
 using funnel::nn::freeze;
 using funnel::nn::Frozen;
 using funnel::nn::ReLU;
@@ -213,6 +217,7 @@ TEST_CASE("freeze: layers that are parts of others take no step") {
     static_assert(sizeof(Wide) == sizeof(Frozen<float, Dense<4, 16>>));
     static_assert(sizeof(Frozen<float, Dense<4, 16>, ReLU, Normalize<16>, Drop<16>, Dense<16, 4>>) == 2 * sizeof(Wide));
     static_assert(std::is_empty_v<Frozen<float, Drop<4>>> || sizeof(Frozen<float, Drop<4>>) <= sizeof(void*));
+    static_assert(sizeof(Frozen<float, Dense<4, 16>, Dropout<16>, BatchNorm<16>, ReLU>) == sizeof(Wide));
     static_assert(Wide::scratch(1000) == 96 * Wide::scratch(1));
 }
 
@@ -253,10 +258,12 @@ TEST_CASE("freeze: published values of folded layers") {
             }
         }
     };
-    check(Frozen<float, Dense<2, 3>, Normalize<3>>(joined(floats(6, 6.0), floats(3, 7.0), gamma_beta), statistics), 2,
-          {-0.3304815, 0.7770576, 1.150345, 0.4791776, -0.5519731, -1.014607}, {0.8448687, 1.237907, 0.4315554});
-    check(Frozen<float, Normalize<3>, Dense<3, 2>>(joined(gamma_beta, floats(6, 8.0), floats(2, 9.0)), statistics), 3,
-          {1.170174, 0.4791776, -0.5519731, -1.182749, -0.623883, 0.4263087}, {0.5079971, -0.6531795});
+    check(Frozen<float, Dense<2, 3>, Dropout<3>, BatchNorm<3>>(joined(floats(6, 6.0), floats(3, 7.0), gamma_beta),
+                                                               statistics),
+          2, {-0.3304815, 0.7770576, 1.150345, 0.4791776, -0.5519731, -1.014607}, {0.8448687, 1.237907, 0.4315554});
+    check(Frozen<float, BatchNorm<3>, Dropout<3>, Dense<3, 2>>(joined(gamma_beta, floats(6, 8.0), floats(2, 9.0)),
+                                                               statistics),
+          3, {1.170174, 0.4791776, -0.5519731, -1.182749, -0.623883, 0.4263087}, {0.5079971, -0.6531795});
 }
 
 TEST_CASE("freeze: a row is the same whatever the other rows are") {

@@ -57,6 +57,16 @@ struct BatchNorm {
         std::fill(collected.begin() + Width, collected.end(), T{1});
     }
 
+    /// In service, y[j] = scale[j] x[j] + shift[j]: what freeze folds into a Dense layer.
+    static void scale_and_shift(std::span<const float> trained, std::span<const float> collected,
+                                std::span<double> scale, std::span<double> shift) noexcept {
+        for (std::size_t j = 0; j < Width; ++j) {
+            scale[j] =
+                static_cast<double>(trained[j]) / math::sqrt(static_cast<double>(collected[Width + j]) + epsilon);
+            shift[j] = static_cast<double>(trained[Width + j]) - static_cast<double>(collected[j]) * scale[j];
+        }
+    }
+
     template <kernels::HostBackend Backend, std::floating_point T>
     static void infer(std::span<const T> trained, std::span<const T> collected, MatrixView<const T> x, MatrixView<T> y,
                       std::span<T> /*scratch*/) noexcept {

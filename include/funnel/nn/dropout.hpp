@@ -32,6 +32,7 @@ struct Dropout {
     static constexpr std::size_t out = Width;
     static constexpr std::size_t parameters = 0;
     static constexpr std::size_t statistics = 0;
+    static constexpr bool is_identity_in_service = true;  // freeze leaves it out
     static constexpr double rate = static_cast<double>(Rate::num) / static_cast<double>(Rate::den);
 
     [[nodiscard]] static constexpr std::size_t memory(std::size_t /*rows*/) noexcept { return 0; }
