@@ -22,7 +22,7 @@ namespace nn {
 ///
 ///     y = x / max(|x|, 1e-12);   dx = (dy - y <y, dy>) / |x|
 ///
-/// A row of zeros stays zero, and has no gradient.
+/// For |x| < 1e-12, dx = dy / 1e-12. A row of zeros stays zero, and has no gradient.
 template <std::size_t Width>
 struct L2Normalize {
     static constexpr const char* name = "L2Normalize";
@@ -57,8 +57,10 @@ struct L2Normalize {
         executor.for_range(dx.rows(), detail::row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
             for (std::size_t i = begin; i < end; ++i) {
                 const T length = length_of<Backend>(x.row(i));
+                // Shorter rows are only scaled by a constant.
+                const bool is_turned = length > static_cast<T>(least_length);
+                const T along = is_turned ? detail::dot_of<Backend, T>(y.row(i), dy.row(i)) : T{0};
                 const T inverse = length > T{0} ? 1 / std::max(length, static_cast<T>(least_length)) : T{0};
-                const T along = detail::dot_of<Backend, T>(y.row(i), dy.row(i));
                 for (std::size_t j = 0; j < Width; ++j) {
                     dx(i, j) = (dy(i, j) - y(i, j) * along) * inverse;
                 }
