@@ -74,7 +74,7 @@ public:
         std::string text = header();
         text.resize((text.size() + 7) / 8 * 8, ' ');
         ByteWriter head;
-        head.number(static_cast<std::uint64_t>(text.size()));
+        head.number(std::uint64_t{text.size()});
         head.text(text);
         AtomicFile file(path);
         file.write(head.bytes());
