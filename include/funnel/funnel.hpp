@@ -217,6 +217,7 @@
 #include <funnel/metrics/reliability.hpp>
 #include <funnel/metrics/report.hpp>
 #include <funnel/metrics/ties.hpp>
+#include <funnel/nn/activation_unit.hpp>
 #include <funnel/nn/activations.hpp>
 #include <funnel/nn/adagrad.hpp>
 #include <funnel/nn/adam.hpp>
@@ -280,10 +281,13 @@
 #include <funnel/ranking/boosting_objective.hpp>
 #include <funnel/ranking/catboost.hpp>
 #include <funnel/ranking/deep_rankers.hpp>
+#include <funnel/ranking/din.hpp>
+#include <funnel/ranking/din_trainer.hpp>
 #include <funnel/ranking/down_sampling.hpp>
 #include <funnel/ranking/feature_bins.hpp>
 #include <funnel/ranking/field_ranker.hpp>
 #include <funnel/ranking/field_table.hpp>
+#include <funnel/ranking/field_training.hpp>
 #include <funnel/ranking/fields.hpp>
 #include <funnel/ranking/fm.hpp>
 #include <funnel/ranking/forest.hpp>

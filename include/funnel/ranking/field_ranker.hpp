@@ -16,6 +16,7 @@
 #include <funnel/nn/tower.hpp>
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/field_table.hpp>
+#include <funnel/ranking/field_training.hpp>
 #include <funnel/ranking/fields.hpp>
 #include <funnel/ranking/task_losses.hpp>
 
@@ -35,16 +36,6 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ranking {
-
-struct FieldRankerOptions {
-    std::size_t epochs = 1;             ///< passes over all rows; such models often overfit in the second pass
-    std::size_t batch = 1024;           ///< rows per step, at least 1
-    float learning_rate = 1e-3F;        ///< of the network, by Adam, > 0
-    float table_learning_rate = 1e-2F;  ///< of the embeddings, by LazyAdam, > 0
-    float l2 = 0.0F;                    ///< L2 penalty on the embeddings that a batch uses, >= 0
-    float init_scale = 0.01F;           ///< standard deviation of the initial embeddings, > 0
-    std::uint64_t seed = 1;
-};
 
 /// A deep ranker over fields: embeddings of ids and dense features go through a network. DeepFM, WideAndDeep, DCNv2,
 /// DLRM, SharedBottom, MMoE and PLE are rankers with a given network.
@@ -73,7 +64,7 @@ public:
     template <Executor E = Serial>
     [[nodiscard]] static FieldRanker fit(const FieldRows& rows, MatrixView<const float> labels,
                                          const FieldRankerOptions& options = {}, E&& executor = E{}) {
-        check(rows, "FieldRanker::fit: rows");
+        detail::require_rows<Schema>(rows, "FieldRanker::fit");
         require(labels.rows() == rows.ids.rows() && labels.cols() == tasks,
                 "FieldRanker::fit: labels must have one row per row, and one column per task");
         for (std::size_t i = 0; i < labels.rows(); ++i) {
@@ -97,7 +88,7 @@ public:
     ///
     /// Errors    InvalidArgument if a shape does not match, or a dense feature or a logit is not finite
     [[nodiscard]] Matrix<float> score(const FieldRows& rows) const {
-        check(rows, "FieldRanker::score: rows");
+        detail::require_rows<Schema>(rows, "FieldRanker::score");
         Matrix<float> logits(rows.ids.rows(), tasks);
         Matrix<float> inputs(std::min(block_rows, logits.rows()), Schema::columns);
         Buffer scratch(nn::Tower<Network>::scratch(inputs.rows()));
@@ -113,7 +104,7 @@ public:
                 out(i, 0) += table_.linear(rows.ids.row(begin + i), 0);
             }
         }
-        require_finite_logits(logits);
+        detail::require_finite_logits(logits, "FieldRanker::score");
         return logits;
     }
 
@@ -143,19 +134,13 @@ public:
     /// Errors    InvalidArgument if a shape does not match, or a dense feature or a logit is not finite
     [[nodiscard]] Matrix<float> score(const Request& request) const {
         require(fits(request), "FieldRanker::score: the request must have the fields and dense features of the schema");
-        const auto require_all_finite = [](std::span<const float> features) {
-            for (const float& x : features) {
-                require_finite(x, "FieldRanker::score: a dense feature");
-            }
-        };
-        require_all_finite(request.user_dense);
-        for (std::size_t i = 0; i < request.item_dense.rows(); ++i) {
-            require_all_finite(request.item_dense.row(i));
-        }
+        detail::require_finite_features(MatrixView<const float>(request.user_dense, 1, Schema::user_dense),
+                                        "FieldRanker::score");
+        detail::require_finite_features(request.item_dense, "FieldRanker::score");
         Matrix<float> logits(request.item_ids.rows(), tasks);
         Buffer memory(scratch(logits.rows()));
         score(request, memory, logits.view());
-        require_finite_logits(logits);
+        detail::require_finite_logits(logits, "FieldRanker::score");
         return logits;
     }
 
@@ -209,7 +194,7 @@ public:
     /// Shapes    sizes: the number of ids of each field
     /// Errors    InvalidArgument if there is another number of fields, or 2^32 - 1 ids or more
     explicit FieldRanker(std::span<const std::size_t> sizes, const FieldRankerOptions& options = {})
-        : network_(checked(options).seed), table_(sizes, options.init_scale, options.seed) {}
+        : network_(detail::checked(options, "FieldRanker").seed), table_(sizes, options.init_scale, options.seed) {}
 
     /// Errors    IOError
     void save(const std::string& path) const {
@@ -243,39 +228,6 @@ private:
     static constexpr std::uint32_t layout_version = 1;
     static constexpr std::size_t table_width = FieldTable<Schema, HasLinear>::width;
     static constexpr std::size_t item_columns = Schema::columns - Schema::user_columns;
-
-    static const FieldRankerOptions& checked(const FieldRankerOptions& options) {
-        require(options.batch > 0, "FieldRanker: batch must be at least 1, got 0");
-        require_positive(options.learning_rate, "FieldRanker: learning_rate");
-        require_positive(options.table_learning_rate, "FieldRanker: table_learning_rate");
-        require_not_negative(options.l2, "FieldRanker: l2");
-        require_positive(options.init_scale, "FieldRanker: init_scale");
-        return options;
-    }
-
-    static void check(const FieldRows& rows, const char* what) {
-        if (rows.ids.cols() != Schema::fields || rows.dense.cols() != Schema::dense ||
-            (Schema::dense > 0 && rows.dense.rows() != rows.ids.rows())) {
-            raise<InvalidArgument>(std::string(what) + " must have " + std::to_string(Schema::fields) + " ids and " +
-                                   std::to_string(Schema::dense) + " dense features each, got " +
-                                   std::to_string(rows.ids.rows()) + " x " + std::to_string(rows.ids.cols()) +
-                                   " ids and " + std::to_string(rows.dense.rows()) + " x " +
-                                   std::to_string(rows.dense.cols()) + " dense features");
-        }
-        for (std::size_t i = 0; i < rows.dense.rows() && Schema::dense > 0; ++i) {
-            for (const float& x : rows.dense.row(i)) {
-                require_finite(x, "FieldRanker: a dense feature");
-            }
-        }
-    }
-
-    static void require_finite_logits(const Matrix<float>& logits) {
-        for (std::size_t i = 0; i < logits.rows(); ++i) {
-            for (const float& logit : logits.row(i)) {
-                require_finite(logit, "FieldRanker::score: a logit");
-            }
-        }
-    }
 
     [[nodiscard]] static bool fits(const Request& request) noexcept {
         return request.user_ids.size() == Schema::user_fields && request.user_dense.size() == Schema::user_dense &&
@@ -344,15 +296,7 @@ private:
                         }
                     },
                     executor);
-                if (options.l2 > 0.0F) {
-                    for (std::size_t u = 0; u < table_gradient.ids().size(); ++u) {
-                        const std::span<const float> values = table_.rows().row(table_gradient.ids()[u]);
-                        const std::span<float> sums = table_gradient.rows().row(u);
-                        for (std::size_t k = 0; k < table_width; ++k) {
-                            sums[k] += options.l2 * values[k];
-                        }
-                    }
-                }
+                detail::add_penalty(options.l2, table_.rows(), table_gradient);
                 network_adam.step(network_.parameters(), gradient);
                 table_adam.step(table_.rows(), table_gradient, executor);
             }
