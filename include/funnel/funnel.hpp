@@ -127,6 +127,7 @@
 #include <funnel/data/user_item_matrix.hpp>
 #include <funnel/embedding/sequences.hpp>
 #include <funnel/embedding/two_tower.hpp>
+#include <funnel/embedding/two_tower_sides.hpp>
 #include <funnel/embedding/two_tower_trainer.hpp>
 #include <funnel/features/feature_rows.hpp>
 #include <funnel/features/standardised_rows.hpp>
