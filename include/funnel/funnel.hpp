@@ -125,6 +125,8 @@
 #include <funnel/data/synthetic_items.hpp>
 #include <funnel/data/synthetic_oracle.hpp>
 #include <funnel/data/user_item_matrix.hpp>
+#include <funnel/embedding/cross_domain.hpp>
+#include <funnel/embedding/cross_domain_trainer.hpp>
 #include <funnel/embedding/sequences.hpp>
 #include <funnel/embedding/two_tower.hpp>
 #include <funnel/embedding/two_tower_sides.hpp>
