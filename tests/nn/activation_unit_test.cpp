@@ -12,7 +12,10 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <initializer_list>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 using funnel::Matrix;
@@ -119,7 +122,7 @@ TEST_CASE_TEMPLATE_DEFINE("ActivationUnit: without pairs, the same vector as wit
                   doctest::Approx(expected[j]).epsilon(1e-5).scale(1.0 + static_cast<double>(history)));
         }
     };
-    for (const std::size_t history : {0, 1, 2, 17, 100}) {
+    for (const std::size_t history : std::initializer_list<std::size_t>{0, 1, 2, 17, 100}) {
         check(std::type_identity<ActivationUnit<16, Sigmoid, 36>>{}, history);
         check(std::type_identity<ActivationUnit<5, Sigmoid, 7, 3>>{}, history);
         check(std::type_identity<ActivationUnit<1, Tanh, 1>>{}, history);

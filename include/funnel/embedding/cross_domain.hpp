@@ -241,7 +241,7 @@ using CrossDomainNetwork =
 ///
 ///     loss = sum over domains d of weight_d (in-batch softmax over the items of d)
 ///
-///     auto model = CrossDomain<18, 0>::fit(logs, {.item_features = features});    // 18 features of a video, none of a product
+///     auto model = CrossDomain<18, 0>::fit(logs, {.item_features = features});   // videos with 18 features; products
 ///     auto products = ann::HNSW<Cosine>::build(model.item_factors(1));
 ///     auto hits = products.search(model.user_vector(history), {.k = 100});
 ///
@@ -250,7 +250,7 @@ using CrossDomainNetwork =
 /// noise, and a TwoTower model of its own is better: measure both.
 ///
 /// Cost      fit: as TwoTower, per step one batch of each domain
-/// Source    the two-tower model, with one item tower per domain:  Covington et al., RecSys 2016;  Yi et al., RecSys 2019
+/// Source    TwoTower, with one tower of items per domain
 template <std::size_t... ItemFeatures>
 using CrossDomain = BasicCrossDomain<64, kernels::DefaultBackend, detail::CrossDomainNetwork<0>,
                                      detail::CrossDomainNetwork<ItemFeatures>...>;
