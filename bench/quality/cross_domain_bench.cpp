@@ -117,5 +117,5 @@ int main(int argc, char** argv) {
             compare(report, shares_tastes, few);
         }
     }
-    return 0;
+    return report.finish();
 }

@@ -189,5 +189,5 @@ int main(int argc, char** argv) {
     comparison.run<Model<genres, true, 16>>("dimension 16", {.item_features = features});
     comparison.run<Model<genres, true, 32>>("dimension 32", {.item_features = features});
     comparison.run<Model<genres, true, 128>>("dimension 128", {.item_features = features});
-    return 0;
+    return report.finish();
 }
