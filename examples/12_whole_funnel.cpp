@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The whole funnel on real ratings. Five sources propose candidates. LambdaMART, trained on an earlier window, sorts
-// them; logistic regression and a factorization machine rank the same candidates for comparison. The last mile lifts
-// new films, explores two of them by Thompson sampling, and selects a diverse slate under rules. Every stage is evaluated
+// The whole funnel on real ratings. Six sources propose candidates, two towers among them. LambdaMART, trained on an
+// earlier window, sorts them; logistic regression, a factorization machine and a deep ranker (DeepFM) rank the same
+// candidates for comparison. The last mile lifts new films, explores two of them by Thompson sampling, and selects a diverse slate under rules. Every stage is evaluated
 // on the items that users took later.
 //
 //     ./dev demo
@@ -56,14 +56,14 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     const funnel::Matrix<float> genres = world.genres();
     const demo::RankingRows rows = demo::ranking_rows(train, genres, pool);
     const auto rankers = demo::Rankers::fit(rows, model_path, pool);
-    demo::describe(rankers, model_path, data);
-    const demo::Sources sources = demo::Sources::fit(train, pool);
+    demo::describe(rankers, rows.group_sizes.size(), model_path, data);
+    const demo::Sources sources = demo::Sources::fit(train, genres, pool);
     const demo::CandidateFeatures features(sources, train, genres);
 
     const auto best_hundred = [&](demo::ByFeatures::Score score) {
         return rank(named("ranker", demo::ByFeatures{features, rankers, score}, {.at_most = 100}));
     };
-    const auto by_forest = best_hundred(&demo::Rankers::by_forest);
+    const auto by_ranker = best_hundred(rankers.deep_is_better() ? &demo::Rankers::by_deep : &demo::Rankers::by_forest);
     const demo::Freshness fresh(train);
     const demo::FilmGroups groups(world);
     const demo::NewFilms new_films(train, sources.histories);
@@ -74,7 +74,7 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     const auto whoever_is_new = [&] { return fallback(named("trending for all", sources.trending)); };
 
     // The funnel itself; the rest of this function measures it.
-    const Funnel served(sources.retrieval(), by_forest, rank(named("freshness", fresh)),
+    const Funnel served(sources.retrieval(), by_ranker, rank(named("freshness", fresh)),
                         explore(named("new films", new_films), explored_places),
                         slate(demo::Selection::MMR, lambda, true), whoever_is_new());
 
@@ -86,7 +86,9 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     };
     const demo::Remembered by_logistic = remember(&demo::Rankers::by_logistic);
     const demo::Remembered by_fm = remember(&demo::Rankers::by_fm);
-    const demo::Remembered ranked = remember(&demo::Rankers::by_forest);
+    const demo::Remembered by_deep = remember(&demo::Rankers::by_deep);
+    const demo::Remembered by_forest = remember(&demo::Rankers::by_forest);
+    const demo::Remembered& ranked = rankers.deep_is_better() ? by_deep : by_forest;
     const auto order_of = [&](const demo::Remembered& lists) {
         return Funnel(retrieve(std::cref(lists)), whoever_is_new());
     };
@@ -104,6 +106,9 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
     const auto als_by_index = [&](const Request& request, std::size_t n) {
         return sources.search_als(request.user, n);
     };
+    const auto two_towers_by_index = [&](const Request& request, std::size_t n) {
+        return sources.search_two_towers(request.user, n);
+    };
 
     data.quality = {judge("source", "popular", sources.popular, pool),
                     judge("source", "trending", sources.trending, pool),
@@ -111,10 +116,13 @@ demo::ReportData run(const demo::World& world, std::size_t threads, float lambda
                     judge("source", "ease", sources.ease, pool),
                     judge("source", "als, all items", sources.als, pool),
                     judge("source", "als, by hnsw", Funnel(retrieve(als_by_index)), pool),
-                    judge("retrieved", "all five, merged", Funnel(sources.retrieval(), whoever_is_new()), pool),
+                    judge("source", "two towers, all items", sources.two_towers, pool),
+                    judge("source", "two towers, by hnsw", Funnel(retrieve(two_towers_by_index)), pool),
+                    judge("retrieved", "all six, merged", Funnel(sources.retrieval(), whoever_is_new()), pool),
                     judge("ranked", "logistic regression", order_of(by_logistic), pool),
                     judge("ranked", "factorization machine", order_of(by_fm), pool),
-                    judge("ranked", "lambdamart", order_of(ranked), pool),
+                    judge("ranked", "deepfm", order_of(by_deep), pool),
+                    judge("ranked", "lambdamart", order_of(by_forest), pool),
                     judge.lists_of_ten("re-ranked", "fresh", in_order, pool)};
     const auto re_ranked = [&](const char* name, const auto& funnel) {
         data.quality.push_back(judge.lists_of_ten("re-ranked", name, funnel, pool));

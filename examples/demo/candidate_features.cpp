@@ -4,6 +4,7 @@
 #include <funnel/kernels/distance.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -55,6 +56,7 @@ CandidateFeatures::CandidateFeatures(const Sources& sources, const funnel::data:
       item_age_(train.items(), 0.0F),
       item_rest_(train.items(), 1.0F),
       user_rest_(train.users(), 1.0F),
+      main_genre_(train.items(), 0),
       last_items_(train.users()) {
     using funnel::cf::Popularity;
     const double span = time_span(train);
@@ -75,12 +77,18 @@ CandidateFeatures::CandidateFeatures(const Sources& sources, const funnel::data:
             last_items_[user].push_back(item);
         }
     }
+    for (std::size_t item = 0; item < main_genre_.size(); ++item) {
+        const auto row = genres.row(item);
+        const auto first = std::find(row.begin(), row.end(), 1.0F);
+        main_genre_[item] = first == row.end() ? 0 : static_cast<std::uint32_t>(first - row.begin()) + 1;
+    }
 }
 
 funnel::Matrix<float> CandidateFeatures::of(std::uint32_t user, const funnel::pipeline::Candidates& candidates) const {
     const auto ids = candidates.ids();
     const std::array scores{relative(sources_.ease.score(user, ids)), relative(sources_.item_knn.score(user, ids)),
-                            relative(sources_.als.score(user, ids))};
+                            relative(sources_.als.score(user, ids)),
+                            relative(sources_.two_towers.score(user, ids))};
     const auto history = sources_.histories.row(user).columns;
     const float experience = std::log1p(static_cast<float>(history.size())) / 5.0F;
     const std::vector<float> taste = genres_of(history, genres_);
@@ -124,6 +132,19 @@ funnel::Matrix<float> CandidateFeatures::of(std::uint32_t user, const funnel::pi
         for (std::size_t t = 1; t < popularity_.size(); ++t) {
             add(popularity_[t][item] * experience);
         }
+    }
+    return rows;
+}
+
+funnel::Matrix<std::uint32_t> CandidateFeatures::fields_of(std::uint32_t user,
+                                                           const funnel::pipeline::Candidates& candidates) const {
+    const auto ids = candidates.ids();
+    const auto cohort = static_cast<std::uint32_t>(std::bit_width(sources_.histories.row(user).size()));
+    funnel::Matrix<std::uint32_t> rows(ids.size(), fields);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        rows(i, 0) = cohort;
+        rows(i, 1) = ids[i];
+        rows(i, 2) = main_genre_[ids[i]];
     }
     return rows;
 }

@@ -48,12 +48,23 @@ inline ReportData describe(const World& world, float lambda) {
     return data;
 }
 
-/// How the ranker that serves was saved and loaded.
-inline void describe(const Rankers& rankers, const std::string& path, ReportData& data) {
+/// Which ranker serves and why, and how the forest was saved and loaded.
+inline void describe(const Rankers& rankers, std::size_t lists, const std::string& path, ReportData& data) {
     data.ranker = "LambdaMART, " + std::to_string(rankers.forest.trees().trees.size()) +
                   " trees, was saved for LightGBM and loaded again to serve (" + path +
                   "): " + std::to_string(rankers.differ) + " of " + std::to_string(rankers.compared) +
                   " scores of its training rows differ in any bit.";
+    if (std::isnan(rankers.held_out_forest) || std::isnan(rankers.held_out_deep)) {
+        data.choice_of_ranker = "LambdaMART ranks: there are too few lists to compare it with DeepFM before the cut.";
+        return;
+    }
+    char words[240];
+    std::snprintf(words, sizeof words,
+                  "%s ranks: on the %zu lists of the earlier window, each scored by a model that learned from others, "
+                  "NDCG@10 is %.3f by LambdaMART and %.3f by DeepFM.",
+                  rankers.deep_is_better() ? "DeepFM" : "LambdaMART", lists, rankers.held_out_forest,
+                  rankers.held_out_deep);
+    data.choice_of_ranker = words;
 }
 
 /// How many rows and users there are on both sides of the cut.
@@ -167,6 +178,7 @@ inline std::vector<std::string> verdicts(const ReportData& data) {
     for (const Comparison& comparison : data.comparisons) {
         sentences.push_back(in_words(comparison));
     }
+    sentences.push_back(data.choice_of_ranker);
     sentences.push_back(data.ranker);
     return sentences;
 }

@@ -16,7 +16,7 @@ namespace demo {
 
 RankingRows ranking_rows(const funnel::data::Interactions& past, const funnel::data::Interactions& future,
                          const funnel::Matrix<float>& genres, Pool& pool) {
-    const Sources sources = Sources::fit(past, pool);
+    const Sources sources = Sources::fit(past, genres, pool);
     const CandidateFeatures features(sources, past, genres);
     const auto retrieval = sources.retrieval();
     const funnel::CSRMatrix<float> taken = funnel::data::user_item_matrix(future);
@@ -33,7 +33,9 @@ RankingRows ranking_rows(const funnel::data::Interactions& past, const funnel::d
         funnel::pipeline::Trace trace;
         retrieval.run(funnel::pipeline::Request{.user = user}, candidates, trace);
         const funnel::Matrix<float> found = features.of(user, candidates);
+        const funnel::Matrix<std::uint32_t> fields = features.fields_of(user, candidates);
         for (std::size_t i = 0; i < found.rows(); ++i) {
+            rows.ids.insert(rows.ids.end(), fields.row(i).begin(), fields.row(i).end());
             rows.values.insert(rows.values.end(), found.row(i).begin(), found.row(i).end());
             rows.labels.push_back(std::ranges::binary_search(relevant, candidates.ids()[i]) ? 1.0F : 0.0F);
         }

@@ -7,20 +7,27 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/ranking/fields.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace demo {
 
 /// Lists of candidates, one per user, with their features, and labels: 1 if the user went on to choose the candidate.
 struct RankingRows {
-    std::vector<float> values;  ///< row by row
+    std::vector<float> values;         ///< features, row by row
+    std::vector<std::uint32_t> ids;  ///< of the fields, row by row
     std::vector<float> labels;
     std::vector<std::size_t> group_sizes;
 
     [[nodiscard]] funnel::MatrixView<const float> rows() const {
         return {values, labels.size(), CandidateFeatures::count};
+    }
+
+    [[nodiscard]] funnel::ranking::FieldRows fields() const {
+        return {.ids = {ids, labels.size(), CandidateFeatures::fields}, .dense = rows()};
     }
 };
 

@@ -107,6 +107,7 @@ struct ReportData {
     bool has_genres;            ///< without genres nothing can be said about diversity
     std::vector<Quality> quality;
     std::vector<Comparison> comparisons;  ///< rankers with the order of retrieval, the list that is shown with sources
+    std::string choice_of_ranker;         ///< which ranker serves and why, in words
     std::string ranker;                   ///< how the forest was saved and loaded, in words
     std::vector<StageLatency> stages;
     std::vector<double> latencies;        ///< of whole requests, microseconds, in no order

@@ -12,6 +12,7 @@
 #include <funnel/pipeline/candidates.hpp>
 #include <funnel/pipeline/stage.hpp>
 #include <funnel/pipeline/trace.hpp>
+#include <funnel/ranking/fields.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -75,21 +76,25 @@ inline void write_learned_rows(const std::string& folder, const RankingRows& row
 inline void write_ranked_rows(const std::string& folder, const World& world, const Sources& sources,
                               const CandidateFeatures& features, const Rankers& rankers,
                               std::span<const std::uint32_t> users) {
-    std::string text = "user,item,id,logistic,fm,forest" + detail::header();
+    std::string text = "user,item,id,logistic,fm,deep,forest" + detail::header();
     const auto retrieval = sources.retrieval();
     for (const std::uint32_t user : users) {
         funnel::pipeline::Candidates candidates;
         funnel::pipeline::Trace trace;
         retrieval.run(funnel::pipeline::Request{.user = user}, candidates, trace);
         const funnel::Matrix<float> rows = features.of(user, candidates);
-        const auto logistic = rankers.by_logistic(rows);
-        const auto fm = rankers.by_fm(rows);
+        const funnel::Matrix<std::uint32_t> ids = features.fields_of(user, candidates);
+        const funnel::ranking::FieldRows fields{.ids = ids, .dense = rows};
+        const auto logistic = rankers.by_logistic(fields);
+        const auto fm = rankers.by_fm(fields);
+        const auto deep = rankers.by_deep(fields);
         const auto forest = rankers.forest.score(rows);
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             const std::uint32_t item = candidates.ids()[i];
             text += world.log.user_key(user) + ',' + world.log.item_key(item) + ',' + std::to_string(item);
             detail::append(text, static_cast<double>(logistic[i]));
             detail::append(text, static_cast<double>(fm[i]));
+            detail::append(text, static_cast<double>(deep[i]));
             detail::append(text, forest[i], 17);
             detail::append(text, rows.row(i));
         }

@@ -9,13 +9,16 @@
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/cf/popularity.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/embedding/two_tower.hpp>
 #include <funnel/pipeline/funnel.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace demo {
@@ -47,30 +50,43 @@ inline std::vector<std::uint32_t> evenly_spread(const std::vector<std::uint32_t>
     return some;
 }
 
-/// Everything that proposes candidates, learned from one training log: two that know what is popular, three that know
-/// the user. The factors of ALS are searched through an index, as one would with millions of items.
+/// Everything that proposes candidates, learned from one training log: two that know what is popular, four that know
+/// the user. The vectors of ALS and of the two towers are searched through an index, as one would with millions of items.
 struct Sources {
+    /// Genres that the item tower sees: as many as MovieLens has. Further ones share these columns.
+    static constexpr std::size_t genre_columns = 19;
+
     funnel::cf::Popularity popular;
     funnel::cf::Popularity trending;  ///< popularity of late
     funnel::cf::ItemKNN item_knn;
     funnel::cf::EASE ease;
     funnel::cf::ImplicitALS als;
     funnel::ann::HNSW<funnel::ann::InnerProduct> als_index;
+    funnel::embedding::TwoTower<genre_columns> two_towers;
+    funnel::ann::HNSW<funnel::ann::Cosine> two_towers_index;
     funnel::CSRMatrix<float> histories;
 
-    static Sources fit(const funnel::data::Interactions& train, Pool& pool);
+    /// Shapes    genres: one row per item, 1 where it has the genre
+    static Sources fit(const funnel::data::Interactions& train, const funnel::Matrix<float>& genres, Pool& pool);
 
     [[nodiscard]] bool knows(std::uint32_t user) const { return histories.row(user).size() > 0; }
 
-    /// Items near the user's factors, without those the user has had: the index is asked for as many more. With a
-    /// filter it would scan a catalogue as small as that of the demo instead of walking its graph. Items that nobody
-    /// had in the training log have factors of 0, which say nothing, and are left out.
     [[nodiscard]] std::vector<funnel::Scored<>> search_als(std::uint32_t user, std::size_t n) const {
-        if (!knows(user)) {
-            return {};
-        }
+        return knows(user) ? search(als_index, als.user_factors().row(user), user, n) : nothing();
+    }
+
+    [[nodiscard]] std::vector<funnel::Scored<>> search_two_towers(std::uint32_t user, std::size_t n) const {
+        return knows(user) ? search(two_towers_index, two_towers.user_factors().row(user), user, n) : nothing();
+    }
+
+    /// Items near a vector of the user, without those the user has had: the index is asked for as many more. With a
+    /// filter it would scan a catalogue as small as that of the demo instead of walking its graph. Items that nobody
+    /// had in the training log are left out: nothing has trained their vectors.
+    template <class Index>
+    [[nodiscard]] std::vector<funnel::Scored<>> search(const Index& index, std::span<const float> vector,
+                                                       std::uint32_t user, std::size_t n) const {
         const auto seen = histories.row(user).columns;
-        auto items = als_index.search(als.user_factors().row(user), {.k = n + seen.size(), .ef = 2 * n});
+        auto items = index.search(vector, {.k = n + seen.size(), .ef = 2 * n});
         std::erase_if(items, [&](const auto& item) {
             return popular.scores()[item.id] == 0.0F || std::ranges::binary_search(seen, item.id);
         });
@@ -84,7 +100,7 @@ struct Sources {
         using namespace funnel::pipeline;
         const auto for_known_users = [this](const auto& model) {
             return [this, &model](const Request& request, std::size_t n) {
-                return knows(request.user) ? model.recommend(request.user, {.k = n}) : std::vector<funnel::Scored<>>{};
+                return knows(request.user) ? model.recommend(request.user, {.k = n}) : nothing();
             };
         };
         return retrieve(
@@ -92,8 +108,13 @@ struct Sources {
             named("trending", for_known_users(trending), {.at_most = 100}),
             named("item-knn", item_knn, {.at_most = 100}), named("ease", ease, {.at_most = 100}),
             named("als, by hnsw", [this](const Request& request, std::size_t n) { return search_als(request.user, n); },
+                  {.at_most = 100}),
+            named("two towers, by hnsw",
+                  [this](const Request& request, std::size_t n) { return search_two_towers(request.user, n); },
                   {.at_most = 100}));
     }
+
+    [[nodiscard]] static std::vector<funnel::Scored<>> nothing() { return {}; }
 };
 
 }  // namespace demo
