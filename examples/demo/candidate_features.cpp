@@ -87,8 +87,7 @@ CandidateFeatures::CandidateFeatures(const Sources& sources, const funnel::data:
 funnel::Matrix<float> CandidateFeatures::of(std::uint32_t user, const funnel::pipeline::Candidates& candidates) const {
     const auto ids = candidates.ids();
     const std::array scores{relative(sources_.ease.score(user, ids)), relative(sources_.item_knn.score(user, ids)),
-                            relative(sources_.als.score(user, ids)),
-                            relative(sources_.two_towers.score(user, ids))};
+                            relative(sources_.als.score(user, ids)), relative(sources_.two_towers.score(user, ids))};
     const auto history = sources_.histories.row(user).columns;
     const float experience = std::log1p(static_cast<float>(history.size())) / 5.0F;
     const std::vector<float> taste = genres_of(history, genres_);

@@ -17,7 +17,7 @@ namespace demo {
 
 /// Lists of candidates, one per user, with their features, and labels: 1 if the user went on to choose the candidate.
 struct RankingRows {
-    std::vector<float> values;         ///< features, row by row
+    std::vector<float> values;       ///< features, row by row
     std::vector<std::uint32_t> ids;  ///< of the fields, row by row
     std::vector<float> labels;
     std::vector<std::size_t> group_sizes;

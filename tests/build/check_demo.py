@@ -67,9 +67,10 @@ answers = []
 for log in (rows, swapped):
     _, printed, model = check("test part", table(log), [" 0 of "], arguments=("--user", "7"))
     lines = printed.replace("*", " ").split("For user 7 (")[-1].splitlines()
-    answers.append((model, [line for line in lines if not line.startswith(("Whole run", "Plots"))]))
-if not answers[0][0].startswith("tree") or len(answers[0][1]) < 10 or answers[0] != answers[1]:
-    problems.append(f"test part: the ranker or the list changes with it, or there is none: {[a[1] for a in answers]}")
+    choice = [line for line in printed.splitlines() if " ranks: " in line]
+    answers.append((model, choice, [line for line in lines if not line.startswith(("Whole run", "Plots"))]))
+if not answers[0][0].startswith("tree") or len(answers[0][1]) != 1 or len(answers[0][2]) < 10 or answers[0] != answers[1]:
+    problems.append(f"test part: the ranker or the list changes with it, or there is none: {[a[1:] for a in answers]}")
 
 new_to_all = table((1, item, item) for item in range(30))
 refused("only items that nobody had before", new_to_all, "too small to learn a ranker")

@@ -90,6 +90,7 @@ TEST_CASE("ranking rows: features do not depend on what the labels come from") {
     REQUIRE(!rows.labels.empty());
     CHECK(rows.group_sizes == other.group_sizes);
     CHECK(rows.values == other.values);
+    CHECK(rows.ids == other.ids);
     CHECK(rows.labels != other.labels);  // else nothing was tested
 }
 
@@ -113,10 +114,52 @@ TEST_CASE("ranking rows: labels are the later choices, and no candidate is an it
     CHECK(std::count(earlier.labels.begin(), earlier.labels.end(), 1.0F) == 0);
 }
 
+TEST_CASE("sources: two towers find items that are trained and that the user has not had") {
+    funnel::Threads workers(1);
+    demo::ProgressBar bar;
+    demo::Pool pool(workers, std::ref(bar));
+    // User 4 has no history, item 6 has no row.
+    std::vector<Interaction> log;
+    for (std::uint32_t row = 0; row < 16; ++row) {
+        log.push_back({.user = row % 4, .item = (row / 4 + row) % 6, .value = 1.0F, .time = static_cast<double>(row)});
+    }
+    const auto train = Interactions::from_ids(std::move(log), 5, 7);
+    const funnel::Matrix<float> many_genres(7, 2 * demo::Sources::genre_columns + 1);
+    const auto sources = demo::Sources::fit(train, many_genres, pool);
+    for (std::uint32_t user = 0; user < 4; ++user) {
+        const auto seen = sources.histories.row(user).columns;
+        std::vector<std::uint32_t> others;
+        for (std::uint32_t item = 0; item < 6; ++item) {
+            if (!std::ranges::binary_search(seen, item)) {
+                others.push_back(item);
+            }
+        }
+        std::vector<std::uint32_t> found;
+        for (const auto& item : sources.search_two_towers(user, 100)) {
+            found.push_back(item.id);
+        }
+        CHECK(sources.search_two_towers(user, 1).size() == 1);
+        std::sort(found.begin(), found.end());
+        CHECK(found == others);
+    }
+    CHECK(sources.search_two_towers(4, 100).empty());
+}
+
+TEST_CASE("ranking rows: a field of the user and two of the item, beside the features") {
+    const auto rows = rows_of(world().log(), 1);
+    REQUIRE(rows.fields().ids.rows() == rows.labels.size());
+    for (std::size_t row = 0; row < rows.labels.size(); ++row) {
+        const auto ids = rows.fields().ids.row(row);
+        CHECK(ids[0] >= 1);               // a history of one item or more
+        CHECK(ids[2] == ids[1] % 3 + 1);  // genres() gives item i the genre i % 3
+    }
+}
+
 TEST_CASE("ranking rows: the same for any number of threads") {
     const auto one = rows_of(world().log(), 1);
     const auto two = rows_of(world().log(), 2);
     CHECK(one.values == two.values);
+    CHECK(one.ids == two.ids);
     CHECK(one.labels == two.labels);
     CHECK(one.group_sizes == two.group_sizes);
 }
