@@ -10,6 +10,7 @@
 #include <funnel/core/rng.hpp>
 #include <funnel/core/threads.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/io/container.hpp>
 #include <funnel/nn/activations.hpp>
 #include <funnel/nn/dense.hpp>
 #include <funnel/nn/l2_normalize.hpp>
@@ -192,6 +193,8 @@ TEST_CASE("CrossDomain: the weight of a domain scales its gradients, and 0 leave
     CHECK(moved[0] > 1.0);
     CHECK(moved[1] == 0.0);
     CHECK(trained({}).first[1] > 1.0);
+    const std::array<double, 2> none{0.0, 0.0};
+    CHECK(trained(none).second == numbers_of(Pair::Trainer(world.logs, {.training = options}).weights().histories));
     const std::array<double, 2> equal{1.0, 1.0};
     const std::array<double, 2> other{1.0, 5.0};
     CHECK(trained(equal).second == trained({}).second);
@@ -330,4 +333,47 @@ TEST_CASE("CrossDomain: files come back, damaged ones are rejected") {
     using Wider = BasicCrossDomain<8, Backend, Net<>, Net<>, Net<2>>;
     CHECK_THROWS_AS(static_cast<void>(Wider::load(dir / "model.fnl")), funnel::CorruptData);
     funnel::testing::check_damage(funnel::testing::bytes_of(dir / "model.fnl"), used);
+}
+
+TEST_CASE("CrossDomain: a file whose parts do not fit, or with numbers that are not finite, is rejected") {
+    const funnel::testing::TempDir dir;
+    struct File {
+        std::uint64_t history = 5;
+        std::size_t histories = 5;
+        std::size_t factors = 3;
+        float number = 1.0F;
+    };
+    const auto load = [&](const File& parts) {
+        funnel::io::ContainerWriter file("embedding.CrossDomain", 1);
+        const std::vector<float> parameters(Net<>::parameters, parts.number);
+        const std::vector<float> none;
+        const Matrix<float> histories(parts.histories, 8);
+        const Matrix<float> two(2, 8);
+        const Matrix<float> three(3, 8);
+        const Matrix<float> factors(parts.factors, 8);
+        file.value("history", parts.history);
+        file.array("user_parameters", parameters);
+        file.array("user_statistics", none);
+        file.matrix("histories", histories.view());
+        file.matrix("user_factors", two.view());
+        file.array("item_parameters_0", parameters);
+        file.array("item_statistics_0", none);
+        file.matrix("ids_0", two.view());
+        file.matrix("item_factors_0", two.view());
+        file.array("item_parameters_1", parameters);
+        file.array("item_statistics_1", none);
+        file.matrix("ids_1", three.view());
+        file.matrix("item_factors_1", factors.view());
+        file.save(dir / "model.fnl");
+        const Pair model = Pair::load(dir / "model.fnl");
+        return model.item_factors(1).rows();
+    };
+    const auto rejects = [&](const File& parts) {
+        CHECK_THROWS_AS(static_cast<void>(load(parts)), funnel::CorruptData);
+    };
+    CHECK(load({}) == 3);
+    rejects({.history = 0});
+    rejects({.histories = 4});
+    rejects({.factors = 2});
+    rejects({.number = std::numeric_limits<float>::infinity()});
 }
