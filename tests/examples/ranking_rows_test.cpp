@@ -138,7 +138,7 @@ TEST_CASE("sources: two towers find items that are trained and that the user has
         for (const auto& item : sources.search_two_towers(user, 100)) {
             found.push_back(item.id);
         }
-        CHECK(sources.search_two_towers(user, 1).size() == 1);
+        CHECK(sources.search_two_towers(user, 1).size() <= 1);
         std::sort(found.begin(), found.end());
         CHECK(found == others);
     }
