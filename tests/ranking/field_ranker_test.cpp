@@ -109,13 +109,13 @@ TEST_CASE("WideAndDeep, DeepFM, DLRM: the published logits") {
     }
     const std::vector<double> linear = joined({sines(2, 3.0), {0.1 + ids}});
 
-    LayerRun<networks::sum_of_parts<Published, nn::MLP<8, 3, 1>>> wide(1);
+    LayerRun<networks::PartsSum<Published, nn::MLP<8, 3, 1>>> wide(1);
     wide.x = x;
     wide.parameters = joined({deep, linear});
     wide.forward();
     CHECK(wide.y[0] == doctest::Approx(0.2420952).epsilon(1e-6));
 
-    LayerRun<networks::sum_of_parts<Published, networks::FieldPairs<Published>, nn::MLP<8, 3, 1>>> fm(1);
+    LayerRun<networks::PartsSum<Published, networks::FieldPairs<Published>, nn::MLP<8, 3, 1>>> fm(1);
     fm.x = x;
     fm.parameters = joined({deep, linear});
     fm.forward();
@@ -129,8 +129,8 @@ TEST_CASE("WideAndDeep, DeepFM, DLRM: the published logits") {
 }
 
 TEST_CASE("FieldRanker: the networks of all rankers have the right gradients") {
-    CHECK(gradient_error<networks::sum_of_parts<Schema, networks::FieldPairs<Schema>, nn::MLP<Schema::columns, 5, 1>>>(
-              3) < 1e-6);
+    CHECK(gradient_error<networks::PartsSum<Schema, networks::FieldPairs<Schema>, nn::MLP<Schema::columns, 5, 1>>>(3) <
+          1e-6);
     CHECK(gradient_error<networks::DCNNetwork<Schema, 2, 5>::type>(3) < 1e-6);
     CHECK(gradient_error<networks::DLRMNetwork<Schema, nn::HiddenLayers<3, 4>, 5>::type>(3) < 1e-6);
 }

@@ -89,6 +89,7 @@ public:
         std::copy(row.begin(), row.end(), rows_.row(rows_.rows() - 1).begin());
     }
 
+    // NOLINTNEXTLINE(bugprone-exception-escape): resize_rows throws only if it adds rows
     void remove(std::size_t position) noexcept {
         const std::span<const float> last = rows_.row(rows_.rows() - 1);
         if (position + 1 < rows_.rows()) {

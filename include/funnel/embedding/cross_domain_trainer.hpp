@@ -155,7 +155,7 @@ public:
 
 private:
     template <class Log>
-    [[nodiscard]] static const CrossDomainOptions& checked(const CrossDomainOptions& options,
+    [[nodiscard]] static CrossDomainOptions checked(const CrossDomainOptions& options,
                                                            const std::array<Log, domains>& logs) {
         detail::check(options.training, "CrossDomain");
         require(options.training.item_features.cols() == 0,

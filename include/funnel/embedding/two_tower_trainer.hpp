@@ -117,7 +117,7 @@ public:
 
 private:
     template <data::InteractionLog Log>
-    [[nodiscard]] static const TwoTowerOptions& checked(const TwoTowerOptions& options, const Log& log) {
+    [[nodiscard]] static TwoTowerOptions checked(const TwoTowerOptions& options, const Log& log) {
         detail::check(options, "TwoTower");
         detail::require_features(options.item_features, log.items(), Weights::item_features, "TwoTower: item_features");
         detail::require_features(options.user_features, log.users(), Weights::user_features, "TwoTower: user_features");

@@ -114,8 +114,8 @@ public:
     }
 
     [[nodiscard]] double operator()(std::uint64_t step) const noexcept {
-        const double t = static_cast<double>(step);
-        const double w = static_cast<double>(warm_up_);
+        const auto t = static_cast<double>(step);
+        const auto w = static_cast<double>(warm_up_);
         return step < warm_up_ ? rate_ * t / w : rate_ * math::sqrt(w / t);
     }
 

@@ -51,7 +51,7 @@ struct SumOfParts<Schema, true, Parts...> {
 };
 
 template <class Schema, nn::Layer... Parts>
-using sum_of_parts = typename SumOfParts<Schema, (Schema::dense > 0), Parts...>::type;
+using PartsSum = typename SumOfParts<Schema, (Schema::dense > 0), Parts...>::type;
 
 template <class Schema>
 using FieldPairs = nn::Sequential<typename Schema::Embeddings, nn::FMInteraction<Schema::fields, Schema::width>>;
@@ -84,7 +84,7 @@ struct DCNNetwork {
 ///
 /// Source    Cheng et al., "Wide & deep learning for recommender systems", DLRS 2016
 template <class Schema, std::size_t... Hidden>
-using WideAndDeep = FieldRanker<Schema, detail::sum_of_parts<Schema, nn::MLP<Schema::columns, Hidden..., 1>>, true>;
+using WideAndDeep = FieldRanker<Schema, detail::PartsSum<Schema, nn::MLP<Schema::columns, Hidden..., 1>>, true>;
 
 /// DeepFM: Wide & Deep plus the inner products of all pairs of embeddings.
 ///
@@ -93,8 +93,8 @@ using WideAndDeep = FieldRanker<Schema, detail::sum_of_parts<Schema, nn::MLP<Sch
 /// Source    Guo et al., "DeepFM: a factorization-machine based neural network for CTR prediction", IJCAI 2017
 template <class Schema, std::size_t... Hidden>
 using DeepFM =
-    FieldRanker<Schema,
-                detail::sum_of_parts<Schema, detail::FieldPairs<Schema>, nn::MLP<Schema::columns, Hidden..., 1>>, true>;
+    FieldRanker<Schema, detail::PartsSum<Schema, detail::FieldPairs<Schema>, nn::MLP<Schema::columns, Hidden..., 1>>,
+                true>;
 
 /// DCN v2, the parallel form: a cross network and a deep one side by side, then a dense layer on both.
 ///

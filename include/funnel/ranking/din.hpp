@@ -165,6 +165,7 @@ public:
     ///
     /// Shapes    memory: scratch(n, size of the history) or more;  logits: n x tasks (not checked)
     /// Cost      O(n (history x parameters of the unit, a quarter of those of its first layer, + those of the network))
+    // NOLINTNEXTLINE(bugprone-exception-escape): views of memory that is large enough do not throw
     void score(const Request& request, std::span<float> memory, MatrixView<float> logits) const noexcept {
         FUNNEL_ASSERT(fits(request) && memory.size() >= scratch(logits.rows(), request.history.size()));
         const std::span<float> user =

@@ -154,6 +154,7 @@ public:
     /// The same in memory of the caller.
     ///
     /// Shapes    memory: scratch(n) or more;  logits: n x tasks (not checked)
+    // NOLINTNEXTLINE(bugprone-exception-escape): views of memory that is large enough do not throw
     void score(const Request& request, std::span<float> memory, MatrixView<float> logits) const noexcept {
         FUNNEL_ASSERT(fits(request) && memory.size() >= scratch(logits.rows()));
         const std::span<float> padded = nn::detail::take(memory, nn::detail::padded_width(Schema::user_columns));

@@ -29,7 +29,7 @@ struct FieldRankerOptions {
 namespace detail {
 
 /// Checks the options of a model with this name.
-inline const FieldRankerOptions& checked(const FieldRankerOptions& options, const std::string& model) {
+inline FieldRankerOptions checked(const FieldRankerOptions& options, const std::string& model) {
     require_at_least(options.batch, 1, (model + ": batch").c_str());
     require_positive(options.learning_rate, (model + ": learning_rate").c_str());
     require_positive(options.table_learning_rate, (model + ": table_learning_rate").c_str());

@@ -30,14 +30,14 @@ struct Times<L, std::index_sequence<I...>> {
     using type = std::tuple<Each<I>...>;
 };
 template <class L, std::size_t Count>
-using times = typename Times<L, std::make_index_sequence<Count>>::type;
+using TupleOf = typename Times<L, std::make_index_sequence<Count>>::type;
 
 template <class Tuple>
 struct SideBySide;
 template <nn::Layer... Layers>
 struct SideBySide<std::tuple<Layers...>> {
-    using parallel = nn::Parallel<Layers...>;
-    using blocks = nn::Blocks<Layers...>;
+    using InParallel = nn::Parallel<Layers...>;
+    using InBlocks = nn::Blocks<Layers...>;
 };
 
 template <class Schema, std::size_t Tasks, std::size_t Own, std::size_t Shared, nn::Layer Expert, nn::Layer Tower>
@@ -47,9 +47,9 @@ struct ExpertsNetwork {
                   "MMoE, PLE: a tower must take what an expert gives, and give one logit");
     using Mixture = nn::GatedExperts<Expert::out, Tasks, Own, Shared>;
     using Gate = nn::Dense<Schema::columns, Mixture::of_task>;
-    using All = decltype(std::tuple_cat(times<Expert, Mixture::experts>{}, times<Gate, Tasks>{}));
-    using type =
-        nn::Sequential<typename SideBySide<All>::parallel, Mixture, typename SideBySide<times<Tower, Tasks>>::blocks>;
+    using All = decltype(std::tuple_cat(TupleOf<Expert, Mixture::experts>{}, TupleOf<Gate, Tasks>{}));
+    using type = nn::Sequential<typename SideBySide<All>::InParallel, Mixture,
+                                typename SideBySide<TupleOf<Tower, Tasks>>::InBlocks>;
 };
 
 template <class Schema, std::size_t Tasks, nn::Layer Bottom, nn::Layer Tower>
@@ -57,7 +57,7 @@ struct SharedBottomNetwork {
     static_assert(Bottom::in == Schema::columns, "SharedBottom: the bottom must take the rows of the schema");
     static_assert(Tower::in == Bottom::out && Tower::out == 1,
                   "SharedBottom: a tower must take what the bottom gives, and give one logit");
-    using type = nn::Sequential<Bottom, typename SideBySide<times<Tower, Tasks>>::parallel>;
+    using type = nn::Sequential<Bottom, typename SideBySide<TupleOf<Tower, Tasks>>::InParallel>;
 };
 
 }  // namespace detail
