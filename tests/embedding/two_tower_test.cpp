@@ -250,7 +250,9 @@ TEST_CASE("TwoTower: without log Q correction, popular items score lower") {
 
 TEST_CASE("TwoTower: bad options and features are rejected") {
     const Interactions log = two_tastes();
-    const auto fails = [&](TwoTowerOptions options) { CHECK_THROWS_AS(Small::fit(log, options), InvalidArgument); };
+    const auto fails = [&](TwoTowerOptions options) {
+        CHECK_THROWS_AS(static_cast<void>(Small::fit(log, options)), InvalidArgument);
+    };
     fails({.batch = 0});
     fails({.history = 0});
     fails({.learning_rate = 0.0F});
@@ -260,10 +262,11 @@ TEST_CASE("TwoTower: bad options and features are rejected") {
     fails({.init_scale = 0.0F});
     const Matrix<float> features(22, 2);
     fails({.item_features = features});
-    CHECK_THROWS_WITH_AS(WithFeatures::fit(log), "TwoTower: item_features must be 22 x 2, got 0 x 0", InvalidArgument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(WithFeatures::fit(log)), "TwoTower: item_features must be 22 x 2, got 0 x 0",
+                         InvalidArgument);
     Matrix<float> wrong(22, 2);
     wrong(21, 1) = std::numeric_limits<float>::infinity();
-    CHECK_THROWS_AS(WithFeatures::fit(log, {.item_features = wrong}), InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(WithFeatures::fit(log, {.item_features = wrong})), InvalidArgument);
     const Small model = Small::fit(log, {.epochs = 0});
     CHECK_THROWS_AS(static_cast<void>(model.user_vector(std::vector<std::uint32_t>{22})), InvalidArgument);
     CHECK_THROWS_AS(static_cast<void>(model.fold_in(std::vector<std::uint32_t>{22})), InvalidArgument);
