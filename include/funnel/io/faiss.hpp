@@ -34,9 +34,11 @@ struct FaissList {
     std::vector<std::uint8_t> codes;  ///< ids.size() codes of code_bytes
 };
 
-/// IndexIVFFlat of FAISS, whose codes are the floats of the vectors, or IndexIVFPQ.
+/// IndexIVFFlat of FAISS, whose codes are the floats of the vectors, or IndexIVFPQ, also behind a LinearTransform.
 struct FaissIVF {
     FaissMetric metric = FaissMetric::l2;
+    FaissMetric centroid_metric = FaissMetric::l2;  ///< by which a search chooses lists
+    Matrix<float> transform;         ///< of IndexPreTransform: d x d, times a vector before all else; else empty
     Matrix<float> centroids;         ///< lists x d; unchecked values
     std::vector<FaissList> lists;    ///< ids and codes of the vectors nearest to each centroid
     std::size_t size = 0;            ///< vectors in all lists
@@ -75,8 +77,12 @@ public:
     }
 
     [[nodiscard]] FaissIVF ivf() {
-        const Header head = header({"IwFl", "IwPQ"}, "an IndexIVFFlat or an IndexIVFPQ");
+        Header head = header({"IwFl", "IwPQ", "IxPT"}, "an IndexIVFFlat, an IndexIVFPQ or an IndexPreTransform");
         FaissIVF ivf;
+        if (head.kind == "IxPT") {
+            ivf.transform = linear_transform(head.dimension);
+            head = transformed(head);
+        }
         ivf.metric = head.metric;
         const auto lists = file_.number<std::uint64_t>("number of lists");
         file_.number<std::uint64_t>("nprobe");
@@ -87,6 +93,7 @@ public:
                           std::to_string(lists) + " x " + std::to_string(head.dimension),
                           std::to_string(quantiser.vectors.rows()) + " x " + std::to_string(quantiser.vectors.cols()));
         }
+        ivf.centroid_metric = quantiser.metric;
         ivf.centroids = std::move(quantiser.vectors);
         direct_map();
         ivf.code_bytes = 4 * head.dimension;
@@ -180,6 +187,45 @@ private:
             load_numbers<float>(bytes.subspan(4 * i * cols, 4 * cols), out.row(i));
         }
         return out;
+    }
+
+    // The transforms of an IndexPreTransform: one, from d to d dimensions and without a bias.
+    [[nodiscard]] Matrix<float> linear_transform(std::size_t d) {
+        const auto count = file_.number<std::int32_t>("number of transforms");
+        expect(count == 1, "number of transforms", "1", static_cast<std::uint64_t>(count));
+        const std::uint64_t at = file_.position();
+        const std::string kind = file_.text(4, "kind of transform");
+        if (kind != "LTra" && kind != "rrot") {
+            file_.fail_at(at, "kind of transform", R"("LTra" (linear, OPQ) or "rrot" (random rotation))",
+                          "\"" + kind + "\"");
+        }
+        expect(!flag("bias of the transform"), "bias of the transform", "none", 1);
+        const auto size = file_.number<std::uint64_t>("numbers of the transform");
+        const std::uint64_t needed = file_.product(d, d, "numbers of the transform");
+        expect(size == needed, "numbers of the transform", std::to_string(needed), size);
+        Matrix<float> transform = matrix(d, d, "numbers of the transform");
+        skip_vector(4, "unused bias of the transform");
+        for (const char* what : {"input dimension of the transform", "output dimension of the transform"}) {
+            const auto dimension = file_.number<std::int32_t>(what);
+            expect(static_cast<std::uint64_t>(dimension) == d, what, std::to_string(d),
+                   static_cast<std::uint64_t>(dimension));
+        }
+        expect(flag("is_trained of the transform"), "is_trained of the transform", "1", 0);
+        return transform;
+    }
+
+    // The header of the index behind a transform, which must be of the same vectors.
+    [[nodiscard]] Header transformed(const Header& outer) {
+        const std::uint64_t at = file_.position();
+        const Header inner = header({"IwPQ"}, "an IndexIVFPQ");
+        const auto text = [](const Header& head) {
+            return std::to_string(head.count) + " vectors of " + std::to_string(head.dimension) + " dimensions for " +
+                   (head.metric == FaissMetric::l2 ? "L2" : "inner products");
+        };
+        if (text(inner) != text(outer)) {
+            file_.fail_at(at, "index behind the transform", text(outer), text(inner));
+        }
+        return inner;
     }
 
     // A table from ids to places in the lists, which funnel makes anew.
@@ -313,8 +359,9 @@ private:
 }  // namespace detail
 
 /// Read what FAISS (write_index, versions 1.5 to 1.15) saved on a little-endian machine: IndexFlat for L2 or the inner
-/// product; IndexIVFFlat or IndexIVFPQ (4 or 8 bits) with such a coarse quantiser and lists in memory; IndexHNSWFlat.
-/// ann/import.hpp makes indexes of the results.
+/// product; IndexIVFFlat or IndexIVFPQ (4 or 8 bits) with such a coarse quantiser and lists in memory; IndexPreTransform
+/// with one LinearTransform from d to d dimensions without a bias (OPQMatrix) and an IndexIVFPQ; IndexHNSWFlat.
+/// ann/import.hpp and ann/import_ivfpq.hpp make indexes of the results.
 ///
 /// Errors    IOError if the file cannot be read;  CorruptData, with the byte, if it is damaged or of another kind
 /// Source    FAISS 1.15, impl/index_write.cpp

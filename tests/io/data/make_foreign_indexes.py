@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Writes the index files beside it, with hnswlib 0.8.0 and faiss-cpu 1.15.1, and what these libraries find in them: NAME.npy
-holds the ids of the 5 nearest vectors of each query. Builds run in one thread, so the files do not change."""
+holds the ids of the 5 nearest vectors of each query. Of product codes they are 10, with their scores in NAME_scores.npy. Builds
+run in one thread, so the files do not change."""
 
 import pathlib
 
@@ -15,6 +16,38 @@ N, DIM, QUERIES, K = 120, 6, 20, 5
 
 def save(name, ids):
     numpy.save(FOLDER / f"{name}.npy", ids.astype(numpy.uint32))
+
+
+def save_product_codes(name, index, queries):
+    """The scores are those of funnel: the largest is the best."""
+    faiss.write_index(index, str(FOLDER / f"faiss_{name}.bin"))
+    numbers, ids = index.search(queries, 2 * K)
+    assert ids.min() >= 0
+    save(f"faiss_{name}", ids)
+    numpy.save(FOLDER / f"faiss_{name}_scores.npy", numbers if index.metric_type == faiss.METRIC_INNER_PRODUCT else -numbers)
+
+
+def make_product_codes(items, queries):
+    labels = 5000 - 3 * numpy.arange(N)  # in another order than the rows
+    training = numpy.random.default_rng(2).standard_normal((1000, DIM)).astype(numpy.float32)
+    for name, factory, kind, by_residual in (
+        ("ivf_pq8_ip", "IVF4,PQ3x8", faiss.METRIC_INNER_PRODUCT, True),
+        ("ivf_pq4_ip", "IVF4,PQ3x4", faiss.METRIC_INNER_PRODUCT, True),
+        ("ivf_pq8_whole_l2", "IVF4,PQ3x8", faiss.METRIC_L2, False),
+        ("ivf_pq4_whole_ip", "IVF4,PQ3x4", faiss.METRIC_INNER_PRODUCT, False),
+        ("opq_ivf_pq4_l2", "OPQ3,IVF4,PQ3x4", faiss.METRIC_L2, True),
+        ("opq_ivf_pq8_ip", "OPQ3,IVF4,PQ3x8", faiss.METRIC_INNER_PRODUCT, True),
+        ("opq_ivf_pq4_whole_l2", "OPQ3,IVF4,PQ3x4", faiss.METRIC_L2, False),
+        ("rotated_ivf_pq4_whole_ip", "RR6,IVF4,PQ3x4", faiss.METRIC_INNER_PRODUCT, False),
+    ):
+        index = faiss.index_factory(DIM, factory, kind)
+        ivf = faiss.downcast_index(faiss.extract_index_ivf(index))
+        ivf.by_residual = by_residual
+        ivf.pq.cp.min_points_per_centroid = 1
+        index.train(training)
+        index.add_with_ids(items, labels)
+        ivf.nprobe = 2
+        save_product_codes(name, index, queries)
 
 
 def main():
@@ -50,8 +83,12 @@ def main():
                 index.nprobe = 2
             if name == "hnsw":
                 index.hnsw.efSearch = 20
+            if "pq" in name:
+                save_product_codes(f"{name}_{metric}", index, queries)
+                continue
             faiss.write_index(index, str(FOLDER / f"faiss_{name}_{metric}.bin"))
             save(f"faiss_{name}_{metric}", index.search(queries, K)[1])
+    make_product_codes(items, queries)
 
 
 if __name__ == "__main__":
