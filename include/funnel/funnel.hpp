@@ -22,6 +22,7 @@
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/import.hpp>
+#include <funnel/ann/import_ivfpq.hpp>
 #include <funnel/ann/index.hpp>
 #include <funnel/ann/index_search.hpp>
 #include <funnel/ann/index_structure.hpp>

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -57,8 +58,14 @@ Contents contents(const FaissFlat& flat) {
 }
 
 Contents contents(const FaissIVF& ivf) {
-    Contents all{static_cast<std::uint64_t>(ivf.metric), ivf.size, ivf.code_bytes, ivf.sub_quantisers, ivf.bits,
+    Contents all{static_cast<std::uint64_t>(ivf.metric),
+                 static_cast<std::uint64_t>(ivf.centroid_metric),
+                 ivf.size,
+                 ivf.code_bytes,
+                 ivf.sub_quantisers,
+                 ivf.bits,
                  ivf.codes_residuals ? 1U : 0U};
+    append(all, ivf.transform);
     append(all, ivf.centroids);
     append(all, ivf.codewords);
     for (const funnel::io::FaissList& list : ivf.lists) {
@@ -153,6 +160,33 @@ TEST_CASE("read_faiss_ivf: IndexIVFPQ") {
     CHECK(errors < 0.05 * squares);
 }
 
+TEST_CASE("read_faiss_ivf: IndexIVFPQ behind a rotation") {
+    const auto deviation = [](const Matrix<float>& rotation) {
+        double largest = 0.0;
+        for (std::size_t i = 0; i < rotation.rows(); ++i) {
+            for (std::size_t j = 0; j < rotation.rows(); ++j) {
+                double sum = i == j ? -1.0 : 0.0;
+                for (std::size_t l = 0; l < rotation.cols(); ++l) {
+                    sum += static_cast<double>(rotation(i, l)) * static_cast<double>(rotation(j, l));
+                }
+                largest = std::max(largest, std::abs(sum));
+            }
+        }
+        return largest;
+    };
+    for (const char* name : {"faiss_opq_ivf_pq4_l2.bin", "faiss_rotated_ivf_pq4_whole_ip.bin"}) {
+        const FaissIVF ivf = read_faiss_ivf(foreign_index(name));
+        REQUIRE(ivf.transform.rows() == 6);
+        CHECK(deviation(ivf.transform) < 1e-6);
+        CHECK(ivf.transform(0, 1) != ivf.transform(1, 0));
+        CHECK(ivf.sub_quantisers == 3);
+        CHECK(ivf.metric == ivf.centroid_metric);
+    }
+    CHECK(read_faiss_ivf(foreign_index("faiss_ivf_pq4_l2.bin")).transform.rows() == 0);
+    CHECK_FALSE(read_faiss_ivf(foreign_index("faiss_opq_ivf_pq4_whole_l2.bin")).codes_residuals);
+    CHECK(read_faiss_ivf(foreign_index("faiss_opq_ivf_pq4_l2.bin")).codes_residuals);
+}
+
 TEST_CASE("read_faiss_hnsw: files that FAISS saved") {
     const Matrix<float> rows = items();
     for (const char* name : {"faiss_hnsw_l2.bin", "faiss_hnsw_ip.bin"}) {
@@ -174,7 +208,7 @@ TEST_CASE("FAISS files: another kind is named, damage is found") {
     CHECK(error_of(foreign_index("faiss_hnsw_l2.bin"), read_faiss_flat) ==
           ": byte 0 (kind of index): expected an IndexFlat for L2 or the inner product, found \"IHNf\"");
     CHECK(error_of(foreign_index("faiss_flat_l2.bin"), read_faiss_ivf) ==
-          ": byte 0 (kind of index): expected an IndexIVFFlat or an IndexIVFPQ, found \"IxF2\"");
+          ": byte 0 (kind of index): expected an IndexIVFFlat, an IndexIVFPQ or an IndexPreTransform, found \"IxF2\"");
     CHECK(error_of(foreign_index("faiss_flat_l2.bin"), read_faiss_hnsw).find("an IndexHNSWFlat") != std::string::npos);
 
     const TempDir dir;
@@ -195,5 +229,6 @@ TEST_CASE("FAISS files: another kind is named, damage is found") {
     damage("faiss_ivf_flat_l2.bin", read_faiss_ivf);
     damage("faiss_ivf_pq8_l2.bin", read_faiss_ivf);
     damage("faiss_ivf_pq4_l2.bin", read_faiss_ivf);
+    damage("faiss_opq_ivf_pq4_l2.bin", read_faiss_ivf);
     damage("faiss_hnsw_l2.bin", read_faiss_hnsw);
 }

@@ -36,15 +36,15 @@ struct Imported {
 
 namespace detail {
 
-// Vectors from a file: what they may not hold is the file's fault.
+// Rows from a file: what they may not hold is the file's fault. `what` names one of them.
 template <Metric M>
-void check_imported(const std::string& path, MatrixView<const float> rows) {
+void check_imported(const std::string& path, MatrixView<const float> rows, const char* what = "vector") {
     for (std::size_t i = 0; i < rows.rows(); ++i) {
         if (const char* defect = defect_of<M>(rows.row(i))) {
-            raise<CorruptData>(path + ": vector " + std::to_string(i) + " " + defect);
+            raise<CorruptData>(path + ": " + what + " " + std::to_string(i) + " " + defect);
         }
         if (M::normalises && math::abs(squared_length(rows.row(i)) - 1.0) > 1e-3) {
-            raise<CorruptData>(path + ": vector " + std::to_string(i) + " has not length 1, as Cosine needs");
+            raise<CorruptData>(path + ": " + what + " " + std::to_string(i) + " has not length 1, as Cosine needs");
         }
     }
 }
@@ -58,10 +58,41 @@ void check_metric(const std::string& path, io::FaissMetric metric) {
     }
 }
 
+// Where an inverted file of FAISS has a vector.
+struct FaissPlace {
+    std::int64_t id;
+    std::uint32_t list;
+    std::size_t position;
+
+    /// Its code.
+    [[nodiscard]] std::span<const std::uint8_t> code(const io::FaissIVF& file) const noexcept FUNNEL_LIFETIMEBOUND {
+        return std::span(file.lists[list].codes).subspan(position * file.code_bytes, file.code_bytes);
+    }
+};
+
+// All vectors, in the order of their ids, which are not negative and differ.
+[[nodiscard]] inline std::vector<FaissPlace> places_of(const std::string& path, const io::FaissIVF& file) {
+    std::vector<FaissPlace> places;
+    places.reserve(file.size);
+    for (std::size_t list = 0; list < file.lists.size(); ++list) {
+        for (std::size_t i = 0; i < file.lists[list].ids.size(); ++i) {
+            places.push_back({file.lists[list].ids[i], static_cast<std::uint32_t>(list), i});
+        }
+    }
+    std::sort(places.begin(), places.end(), [](const FaissPlace& a, const FaissPlace& b) { return a.id < b.id; });
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        if (places[i].id < 0 || (i > 0 && places[i].id == places[i - 1].id)) {
+            raise<CorruptData>(path + ": ids of vectors must differ and not be negative, found " +
+                               std::to_string(places[i].id) + (places[i].id < 0 ? "" : " twice"));
+        }
+    }
+    return places;
+}
+
 template <class Graph>
-[[nodiscard]] Graph import_graph(const std::string& path, const io::GraphFile& file) {
+[[nodiscard]] Graph import_graph(const std::string& path, const io::GraphFile& file, const char* function) {
     check_imported<typename Graph::Metric>(path, file.vectors);
-    Graph index = Graph::import(file.vectors, file);
+    Graph index = Graph::import({file.vectors, function}, file);
     for (std::uint32_t id = 0; id < file.size(); ++id) {
         if (file.is_removed[id] != 0) {
             index.remove(id);
@@ -85,7 +116,7 @@ template <class Graph>
 template <class Graph>
 [[nodiscard]] Imported<Graph> import_hnswlib(const std::string& path) {
     io::GraphFile file = io::read_hnswlib(path);
-    Graph index = detail::import_graph<Graph>(path, file);
+    Graph index = detail::import_graph<Graph>(path, file, "import_hnswlib");
     return {std::move(index), std::move(file.labels)};
 }
 
@@ -103,7 +134,7 @@ void export_hnswlib(const std::string& path, const Graph& index) {
 ///     auto flat = import_faiss_flat<Flat<InnerProduct>>("flat.index");
 ///     auto [index, labels] = import_faiss_ivf<IVFFlat<L2>>("ivf.index");
 ///
-/// The ids of an inverted file become labels, in ascending order.
+/// The ids of an inverted file become labels, in ascending order. ann/import_ivfpq.hpp reads an IndexIVFPQ.
 ///
 /// Errors    IOError; CorruptData if the file is damaged, of another kind or metric, or an id repeats
 template <class FlatIndex>
@@ -118,7 +149,7 @@ template <class Graph>
 [[nodiscard]] Graph import_faiss_hnsw(const std::string& path) {
     const io::FaissHNSW file = io::read_faiss_hnsw(path);
     detail::check_metric<typename Graph::Metric>(path, file.metric);
-    return detail::import_graph<Graph>(path, file.graph);
+    return detail::import_graph<Graph>(path, file.graph, "import_faiss_hnsw");
 }
 
 template <class IVF>
@@ -127,38 +158,21 @@ template <class IVF>
     const io::FaissIVF file = io::read_faiss_ivf(path);
     detail::check_metric<M>(path, file.metric);
     if (file.sub_quantisers != 0) {
-        raise<CorruptData>(path + ": the index holds codes of product quantisation, no vectors");
+        raise<CorruptData>(path +
+                           ": the index holds codes of product quantisation, no vectors: see import_faiss_ivfpq");
     }
-    struct Place {
-        std::int64_t id;
-        std::uint32_t list;
-        std::size_t position;
-    };
-    std::vector<Place> places;
-    places.reserve(file.size);
-    for (std::size_t list = 0; list < file.lists.size(); ++list) {
-        for (std::size_t i = 0; i < file.lists[list].ids.size(); ++i) {
-            places.push_back({file.lists[list].ids[i], static_cast<std::uint32_t>(list), i});
-        }
-    }
-    std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.id < b.id; });
+    const std::vector<detail::FaissPlace> places = detail::places_of(path, file);
     Matrix<float> rows(places.size(), file.centroids.cols());
     std::vector<std::uint32_t> list_of;
     std::vector<std::uint64_t> labels;
     for (std::size_t i = 0; i < places.size(); ++i) {
-        const Place& place = places[i];
-        if (place.id < 0 || (i > 0 && place.id == places[i - 1].id)) {
-            raise<CorruptData>(path + ": ids of vectors must differ and not be negative, found " +
-                               std::to_string(place.id) + (place.id < 0 ? "" : " twice"));
-        }
-        const auto codes = std::as_bytes(std::span(file.lists[place.list].codes));
-        io::load_numbers<float>(codes.subspan(place.position * file.code_bytes, file.code_bytes), rows.row(i));
-        list_of.push_back(place.list);
-        labels.push_back(static_cast<std::uint64_t>(place.id));
+        io::load_numbers<float>(std::as_bytes(places[i].code(file)), rows.row(i));
+        list_of.push_back(places[i].list);
+        labels.push_back(static_cast<std::uint64_t>(places[i].id));
     }
     detail::check_imported<M>(path, rows);
-    detail::check_imported<L2>(path, file.centroids);
-    return {IVF::import(rows, file.centroids, list_of), std::move(labels)};
+    detail::check_imported<L2>(path, file.centroids, "centroid");
+    return {IVF::import({rows, "import_faiss_ivf"}, file.centroids, list_of), std::move(labels)};
 }
 
 }  // namespace ann

@@ -82,9 +82,9 @@ public:
     /// For ann/import.hpp: an index whose structure S::import(vectors, parts...) makes of what another library built,
     /// and its way back, of a graph.
     template <class... Parts>
-    [[nodiscard]] static Index import(MatrixView<const float> vectors, const Parts&... parts) {
+    [[nodiscard]] static Index import(detail::Vectors<Metric> vectors, const Parts&... parts) {
         Index index;
-        index.vectors_ = detail::Vectors<Metric>(vectors, Structure::names.build);
+        index.vectors_ = std::move(vectors);
         index.structure_ = Structure::import(index.vectors_, parts...);
         return index;
     }

@@ -63,7 +63,7 @@ public:
     static constexpr IndexNames names{"IVFPQIndex::build", "IVFPQIndex::search", "IVFPQIndex::search_batch",
                                       "IVFPQIndex::add",   "IVFPQIndex::remove", "IVFPQIndex::replace"};
     static constexpr std::string_view kind = "ann.IVFPQ";
-    static constexpr std::uint32_t layout_version = 1;
+    static constexpr std::uint32_t layout_version = 2;  // 1: without codes_residuals
     static constexpr bool is_exact = false;
     static constexpr bool has_host_search = true;
     static constexpr std::size_t batch_grain = 8;
@@ -93,6 +93,31 @@ public:
         for (std::size_t begin = 0; begin < rows.rows(); begin += encoded_together) {
             const std::size_t count = std::min(encoded_together, rows.rows() - begin);
             structure.append(rows.rows_from(begin, count), std::span(list_of).subspan(begin, count), executor);
+        }
+        return structure;
+    }
+
+    /// Lists and codes that another library made.
+    ///
+    /// Shapes    list_of: n, below the number of centroids;  codes: n x M, below 2^Bits
+    [[nodiscard]] static IVFPQStructure import(const Vectors<Kind>& vectors, const ProductParts& parts,
+                                               std::span<const std::uint32_t> list_of,
+                                               std::span<const std::uint8_t> codes) {
+        const std::size_t lists = parts.centroids.rows();
+        require_between(lists, 1, most_lists, "IVFPQIndex::import: number of centroids");
+        require_equal(list_of.size(), vectors.count(), "IVFPQIndex::import: size of list_of");
+        require_equal(codes.size(), M * vectors.count(), "IVFPQIndex::import: number of codes");
+        IVFPQStructure structure;
+        structure.options_ = {.lists = lists, .opq = parts.rotation.rows() > 0, .keep_vectors = vectors.has_rows()};
+        structure.encoder_ = Encoder::import(parts);
+        structure.lists_ = InvertedLists<Codes>(lists, Codes());
+        for (std::size_t id = 0; id < list_of.size(); ++id) {
+            require_below(list_of[id], lists, "IVFPQIndex::import: list of a vector");
+            const auto own = codes.subspan(id * M, M);
+            for (const std::uint8_t code : own) {
+                require_below(code, Quantiser::codewords, "IVFPQIndex::import: code");
+            }
+            structure.append(list_of[id], own);
         }
         return structure;
     }
@@ -264,8 +289,9 @@ private:
         encoder_.prepare(query, scratch.query);
         const auto above = [&](float centroid, const Codes& codes, std::size_t begin, std::size_t end, float threshold,
                                std::span<Scored<>> survivors) {
+            const float offset = encoder_.codes_residuals() ? centroid : 0.0F;
             const std::size_t count =
-                codes.template above<Backend>(scratch.query, centroid, begin, end, threshold, survivors);
+                codes.template above<Backend>(scratch.query, offset, begin, end, threshold, survivors);
             for (Scored<>& survivor : survivors.first(count)) {
                 survivor.score = bounded<Kind>(survivor.score);
             }

@@ -30,6 +30,8 @@ namespace ann::detail {
 ///     Cosine          1 - |q - c - r|^2 / 2 = <q, c> + <q, r> - penalty,   penalty = (|c + r|^2 - 1) / 2
 ///     L2              - |q - c - r|^2 = - |q - c|^2 + 2 <q, r> - penalty,   penalty = 2 <c, r> + |r|^2
 ///
+/// If codes are of whole vectors, which an import may bring, c is 0, whatever the centroid of the list.
+///
 /// Under Cosine, vectors have unit length, but c + r is shorter. The inner product alone would prefer vectors that are
 /// stored with a small loss to near ones.
 template <Metric Kind, std::size_t M, std::size_t Bits>

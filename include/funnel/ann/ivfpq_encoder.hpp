@@ -6,6 +6,7 @@
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/dot.hpp>
 #include <funnel/quantise/integer_tables.hpp>
@@ -25,6 +26,15 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann::detail {
+
+/// What another library learned, for IVFPQStructure::import. A vector x is stored in the codes of R (x - centroid), or
+/// of R x.
+struct ProductParts {
+    MatrixView<const float> centroids;  ///< lists x Dim, valid under L2
+    MatrixView<const float> codewords;  ///< M 2^Bits x Dim / M, those of a part one after another
+    MatrixView<const float> rotation;   ///< R: Dim x Dim, orthogonal; none: no rows
+    bool codes_residuals = true;        ///< false: codes are of R x
+};
 
 /// What all lists of an IVFPQIndex share: their centroids, the codewords and, if there is one, the rotation.
 template <Metric Kind, std::size_t Dim, std::size_t M, std::size_t Bits, kernels::HostBackend Backend>
@@ -73,9 +83,26 @@ public:
         return encoder;
     }
 
+    /// Errors    InvalidArgument if shapes differ, the rotation is none, or codewords are out of range
+    [[nodiscard]] static ProductEncoder import(const ProductParts& parts) {
+        require_equal(parts.centroids.cols(), Dim, "IVFPQIndex::import: number of columns of centroids");
+        ProductEncoder encoder;
+        encoder.codes_residuals_ = parts.codes_residuals;
+        encoder.has_rotation_ = parts.rotation.rows() > 0;
+        encoder.quantiser_ = Quantiser::import(parts.codewords);
+        if (encoder.has_rotation_) {
+            encoder.opq_ = Rotation::import(parts.rotation);
+        }
+        encoder.set_centroids(Matrix<float>(parts.centroids));
+        return encoder;
+    }
+
     [[nodiscard]] MatrixView<const float> centroids() const noexcept FUNNEL_LIFETIMEBOUND {
         return kmeans_.centroids();
     }
+
+    /// Whether scores of codes lack that of the centroid of their list.
+    [[nodiscard]] bool codes_residuals() const noexcept { return codes_residuals_; }
 
     /// The list of each row.
     template <class E>
@@ -105,9 +132,14 @@ public:
             std::array<float, Dim> residual;
             quantiser_.decode(codes, residual);
             const std::span<const float> r = residual;
-            const std::span<const float> c = rotated_centroids_.view().row(list);
-            const float sum = 2.0F * kernels::dot<Backend>(c, r) + kernels::dot<Backend>(r, r);
-            return Codes::is_l2 ? sum : (sum + kernels::dot<Backend>(c, c) - 1.0F) / 2.0F;
+            float sum = kernels::dot<Backend>(r, r);
+            float squares = 0.0F;
+            if (codes_residuals_) {
+                const std::span<const float> c = rotated_centroids_.view().row(list);
+                sum += 2.0F * kernels::dot<Backend>(c, r);
+                squares = kernels::dot<Backend>(c, c);
+            }
+            return Codes::is_l2 ? sum : (sum + squares - 1.0F) / 2.0F;
         } else {
             return 0.0F;
         }
@@ -121,6 +153,7 @@ public:
 
     /// Fills the tables of a query. Allocates nothing after reserve.
     void prepare(std::span<const float> query, typename Codes::Query& prepared) const noexcept {
+        const float origin = codes_residuals_ || !Codes::is_l2 ? 0.0F : -kernels::dot<Backend>(query, query);
         if (has_rotation_) {
             opq_.rotate(query, prepared.rotated);
             query = prepared.rotated;
@@ -130,7 +163,7 @@ public:
             quantise::round_tables<typename Codes::Entry>(prepared.floats, M, prepared.table);
         constexpr float factor = Codes::is_l2 ? 2.0F : 1.0F;
         prepared.scale = factor * scale.scale;
-        prepared.offset = factor * scale.offset;
+        prepared.offset = factor * scale.offset + origin;
     }
 
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
@@ -154,6 +187,7 @@ public:
                 opq_.write(file);
             }
         }
+        file.value("codes_residuals", std::uint8_t{codes_residuals_});
     }
 
     /// Shapes    lists: the most that there may be;  dimension: Dim, or 0 if there must be no lists
@@ -162,6 +196,11 @@ public:
                                              bool has_rotation) {
         ProductEncoder encoder;
         encoder.has_rotation_ = has_rotation;
+        if (file.has("codes_residuals")) {  // since layout 2
+            const auto value = file.template value<std::uint8_t>("codes_residuals");
+            file.check(value <= 1, "codes_residuals", "must be 0 or 1");
+            encoder.codes_residuals_ = value == 1;
+        }
         const auto centroids = file.template matrix<float>("centroids", {}, dimension);
         file.check(centroids.rows() <= lists && (centroids.rows() > 0) == (dimension > 0), "centroids",
                    "must be at least 1, and not more than lists");
@@ -185,7 +224,7 @@ private:
 
     void set_centroids(const Matrix<float>& centroids) {
         kmeans_ = KMeans(centroids);
-        if (Codes::has_penalties) {
+        if (Codes::has_penalties && codes_residuals_) {
             rotated_centroids_ = has_rotation_ ? opq_.rotate(centroids) : centroids;
         }
     }
@@ -194,13 +233,18 @@ private:
         Matrix<float> differences(rows.rows(), Dim);
         for (std::size_t i = 0; i < rows.rows(); ++i) {
             const std::span<const float> row = rows.row(i);
-            const std::span<const float> centroid = centroids().row(list_of[i]);
-            std::transform(row.begin(), row.end(), centroid.begin(), differences.row(i).begin(), std::minus<>());
+            if (codes_residuals_) {
+                const std::span<const float> centroid = centroids().row(list_of[i]);
+                std::transform(row.begin(), row.end(), centroid.begin(), differences.row(i).begin(), std::minus<>());
+            } else {
+                std::copy(row.begin(), row.end(), differences.row(i).begin());
+            }
         }
         return differences;
     }
 
     bool has_rotation_ = false;
+    bool codes_residuals_ = true;  // false: of whole vectors, as an import may bring
     KMeans kmeans_;
     Matrix<float> rotated_centroids_;  // for penalties
     Rotation opq_;

@@ -151,6 +151,17 @@ public:
         }
     }
 
+    /// `count` vectors after drop_rows(). count < 2^31 (not checked).
+    [[nodiscard]] static Vectors without_rows(std::size_t count, std::size_t dimension) {
+        FUNNEL_ASSERT(count < max_vectors);
+        Vectors vectors;
+        vectors.rows_ = Matrix<float>(0, dimension);
+        vectors.is_removed_.assign(count, 0);
+        vectors.live_ = count;
+        vectors.has_rows_ = false;
+        return vectors;
+    }
+
     [[nodiscard]] std::size_t dimension() const noexcept { return rows_.cols(); }
     [[nodiscard]] std::size_t count() const noexcept { return is_removed_.size(); }
     [[nodiscard]] std::size_t live() const noexcept { return live_; }

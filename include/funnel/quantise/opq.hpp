@@ -19,6 +19,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -85,6 +86,35 @@ public:
         return opq;
     }
 
+    /// A rotation that another library learned.
+    ///
+    /// Shapes    rotation: Dim x Dim
+    /// Errors    InvalidArgument if the shape differs, or deviation(rotation) is above 1e-3
+    [[nodiscard]] static OPQ import(MatrixView<const float> rotation) {
+        require_equal(rotation.rows(), Dim, "OPQ::import: number of rows");
+        require_equal(rotation.cols(), Dim, "OPQ::import: number of columns");
+        require_between(deviation(rotation), 0.0, 1e-3, "OPQ::import: deviation of the rotation");
+        OPQ opq;
+        opq.rotation_ = Matrix<float>(rotation);
+        return opq;
+    }
+
+    /// How far a matrix is from being orthogonal: the largest difference between the inner product of two of its rows
+    /// and 1 (of a row with itself) or 0; the largest double if a number is not finite.
+    [[nodiscard]] static double deviation(MatrixView<const float> matrix) noexcept {
+        double largest = 0.0;
+        for (std::size_t i = 0; i < matrix.rows(); ++i) {
+            for (std::size_t j = 0; j <= i; ++j) {
+                double dot = i == j ? -1.0 : 0.0;
+                for (std::size_t k = 0; k < matrix.cols(); ++k) {
+                    dot += static_cast<double>(matrix(i, k)) * static_cast<double>(matrix(j, k));
+                }
+                largest = std::max(largest, math::is_finite(dot) ? math::abs(dot) : std::numeric_limits<double>::max());
+            }
+        }
+        return largest;
+    }
+
     /// Shapes    row: Dim;  out: Dim, not overlapping (not checked)
     void rotate(std::span<const float> row, std::span<float> out) const noexcept {
         kernels::gemv<Backend>(rotation_, row, out);
@@ -108,15 +138,7 @@ public:
     [[nodiscard]] static OPQ read(const io::ContainerReader& file) {
         OPQ opq;
         opq.rotation_ = file.matrix<float>("rotation", Dim, Dim);
-        for (std::size_t i = 0; i < Dim; ++i) {
-            for (std::size_t j = 0; j <= i; ++j) {
-                double dot = 0.0;
-                for (std::size_t k = 0; k < Dim; ++k) {
-                    dot += static_cast<double>(opq.rotation_(i, k)) * static_cast<double>(opq.rotation_(j, k));
-                }
-                file.check(math::abs(dot - (i == j ? 1.0 : 0.0)) < 1e-3, "rotation", "must be orthogonal");
-            }
-        }
+        file.check(deviation(opq.rotation_) <= 1e-3, "rotation", "must be orthogonal");
         return opq;
     }
 

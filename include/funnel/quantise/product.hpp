@@ -81,6 +81,23 @@ public:
         return quantiser;
     }
 
+    /// Codewords that another library learned, those of part m in rows m 2^Bits and after.
+    ///
+    /// Shapes    given: M 2^Bits x Dim / M
+    /// Errors    InvalidArgument if the shape differs, or a number is not in [-2^62, 2^62]
+    [[nodiscard]] static ProductQuantiser import(MatrixView<const float> given) {
+        require_equal(given.rows(), table_size, "ProductQuantiser::import: number of rows");
+        require_equal(given.cols(), part, "ProductQuantiser::import: number of columns");
+        ProductQuantiser quantiser;
+        quantiser.codebooks_.resize(table_size * part);
+        for (std::size_t m = 0; m < M; ++m) {
+            quantiser.set_codewords(m, given.rows_from(m * codewords, codewords));
+        }
+        require(std::all_of(quantiser.codebooks_.begin(), quantiser.codebooks_.end(), is_valid),
+                "ProductQuantiser::import: numbers must lie in [-2^62, 2^62]");
+        return quantiser;
+    }
+
     /// One more iteration of k-means on all rows. A codeword that is nearest to no row stays.
     ///
     /// Shapes    rows: n x Dim, finite (checked)
@@ -167,7 +184,7 @@ public:
         ProductQuantiser quantiser;
         quantiser.codebooks_ = file.array<float>("codebooks", table_size * part);
         for (const float x : quantiser.codebooks_) {
-            file.check(math::is_finite(x) && math::abs(x) <= 0x1p62F, "codebooks", "must lie in [-2^62, 2^62]");
+            file.check(is_valid(x), "codebooks", "must lie in [-2^62, 2^62]");
         }
         return quantiser;
     }
@@ -190,6 +207,10 @@ public:
     }
 
 private:
+    [[nodiscard]] static bool is_valid(const float& x) noexcept {
+        return math::is_finite(x) && math::abs(x) <= 0x1p62F;
+    }
+
     // Element j of all codewords of its part, one after another: so that tables are computed by full registers.
     [[nodiscard]] std::span<const float> element(std::size_t j) const noexcept {
         return std::span(codebooks_).subspan(j * codewords, codewords);
