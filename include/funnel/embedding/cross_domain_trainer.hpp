@@ -156,7 +156,7 @@ public:
 private:
     template <class Log>
     [[nodiscard]] static CrossDomainOptions checked(const CrossDomainOptions& options,
-                                                           const std::array<Log, domains>& logs) {
+                                                    const std::array<Log, domains>& logs) {
         detail::check(options.training, "CrossDomain");
         require(options.training.item_features.cols() == 0,
                 "CrossDomain: item_features are given per domain, not in the options of training");

@@ -39,7 +39,8 @@ struct BFloat16Products<Arch> {
     [[nodiscard, gnu::always_inline]] static Batch<Arch> multiply_add(const Batch<Arch>& sum, std::uint32_t x,
                                                                       const BFloat16* w) noexcept {
         const __m512i pairs = _mm512_set1_epi32(static_cast<int>(x));
-        return Batch<Arch>(_mm512_dpbf16_ps(sum, (__m512bh)pairs, (__m512bh)_mm512_loadu_si512(w)));
+        return Batch<Arch>(_mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(pairs),
+                                            reinterpret_cast<__m512bh>(_mm512_loadu_si512(w))));
     }
 };
 #endif
