@@ -98,7 +98,8 @@ inline void unpack(std::span<const std::uint8_t> code, const IVFPQShape& shape, 
 
 }  // namespace detail
 
-/// Reads an IndexIVFPQ that FAISS saved (write_index), also behind an OPQMatrix or another rotation (IndexPreTransform).
+/// Reads an IndexIVFPQ that FAISS saved (write_index), also behind an OPQMatrix or another rotation
+/// (IndexPreTransform).
 ///
 ///     auto [index, labels] = import_faiss_ivfpq<IVFPQIndex<64, 8, L2>>("ivfpq.index");
 ///     auto hits = index.search(query, {.k = 10, .nprobe = 16});   // labels[hits[0].id] is the id of FAISS
