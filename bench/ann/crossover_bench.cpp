@@ -109,7 +109,7 @@ private:
     void add_graphs() {
         const auto [graph, seconds] = bench::timed_build<ann::HNSW<Cosine, dim>>(items_, {.seed = 1});
         add("HNSW f32", graph, seconds, target, items_.rows());
-        const auto coded = ann::HNSW<Cosine, dim, Int8>::import({items_, "HNSW::import"}, graph.to_graph_file());
+        const auto coded = ann::HNSW<Cosine, dim, Int8>::import(items_, graph.to_graph_file());
         add("HNSW int8", coded, seconds, target, items_.rows());
     }
 

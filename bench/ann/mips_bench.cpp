@@ -153,8 +153,7 @@ private:
         Matrix<float> centroids(fitted.centroids());
         normalise(centroids);
         const auto list_of = quantise::KMeans<>(centroids).assign(directions);
-        return ann::IVFFlat<InnerProduct, dim, Int8>::import({items_, "IVFFlat::import"}, centroids.view(),
-                                                             std::span(list_of));
+        return ann::IVFFlat<InnerProduct, dim, Int8>::import(items_, centroids.view(), std::span(list_of));
     }
 
     static void normalise(Matrix<float>& rows) {

@@ -88,6 +88,10 @@ public:
         index.structure_ = Structure::import(index.vectors_, parts...);
         return index;
     }
+    template <class... Parts>
+    [[nodiscard]] static Index import(MatrixView<const float> vectors, const Parts&... parts) {
+        return import(detail::Vectors<Metric>(vectors, Structure::names.build), parts...);
+    }
     [[nodiscard]] io::GraphFile to_graph_file() const { return structure_.to_graph_file(vectors_); }
 
     [[nodiscard]] std::size_t size() const noexcept { return vectors_.live(); }
