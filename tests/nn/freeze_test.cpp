@@ -55,32 +55,31 @@ struct Normalize {
     [[nodiscard]] static constexpr std::size_t scratch(std::size_t /*rows*/) { return 0; }
 
     template <class T>
-    static void initialise(std::span<T> parameters, std::span<T> statistics, Random& random) {
+    static void initialise(std::span<T> trained, std::span<T> collected, Random& random) {
         for (std::size_t j = 0; j < Width; ++j) {
-            parameters[j] = static_cast<T>(1.0 + 0.3 * random.normal());
-            parameters[Width + j] = static_cast<T>(random.normal());
-            statistics[j] = static_cast<T>(random.normal());
-            statistics[Width + j] = static_cast<T>(0.2 + random.uniform());
+            trained[j] = static_cast<T>(1.0 + 0.3 * random.normal());
+            trained[Width + j] = static_cast<T>(random.normal());
+            collected[j] = static_cast<T>(random.normal());
+            collected[Width + j] = static_cast<T>(0.2 + random.uniform());
         }
     }
 
     template <class T>
-    static void scale_and_shift(std::span<const T> parameters, std::span<const T> statistics, std::span<double> scale,
+    static void scale_and_shift(std::span<const T> trained, std::span<const T> collected, std::span<double> scale,
                                 std::span<double> shift) {
         for (std::size_t j = 0; j < Width; ++j) {
-            scale[j] =
-                static_cast<double>(parameters[j]) / std::sqrt(static_cast<double>(statistics[Width + j]) + 1e-5);
-            shift[j] = static_cast<double>(parameters[Width + j]) - scale[j] * static_cast<double>(statistics[j]);
+            scale[j] = static_cast<double>(trained[j]) / std::sqrt(static_cast<double>(collected[Width + j]) + 1e-5);
+            shift[j] = static_cast<double>(trained[Width + j]) - scale[j] * static_cast<double>(collected[j]);
         }
     }
 
     template <class Backend, class T>
-    static void infer(std::span<const T> parameters, std::span<const T> statistics, MatrixView<const T> x,
-                      MatrixView<T> y, std::span<T> /*scratch*/) noexcept {
+    static void infer(std::span<const T> trained, std::span<const T> collected, MatrixView<const T> x, MatrixView<T> y,
+                      std::span<T> /*scratch*/) noexcept {
         for (std::size_t i = 0; i < x.rows(); ++i) {
             for (std::size_t j = 0; j < Width; ++j) {
-                const T unit = (x(i, j) - statistics[j]) / std::sqrt(statistics[Width + j] + T{1e-5F});
-                y(i, j) = parameters[j] * unit + parameters[Width + j];
+                const T unit = (x(i, j) - collected[j]) / std::sqrt(collected[Width + j] + T{1e-5F});
+                y(i, j) = trained[j] * unit + trained[Width + j];
             }
         }
     }

@@ -18,6 +18,7 @@
 #include <limits>
 #include <numeric>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -67,9 +68,8 @@ Assignment by_definition(MatrixView<const float> rows, MatrixView<const float> c
     std::vector<std::vector<std::size_t>> order(rows.rows(), std::vector<std::size_t>(k));
     for (std::size_t i = 0; i < rows.rows(); ++i) {
         std::iota(order[i].begin(), order[i].end(), std::size_t{0});
-        std::stable_sort(order[i].begin(), order[i].end(), [&](std::size_t a, std::size_t b) {
-            return std::pair(a != nearest[i], distance(i, a)) < std::pair(b != nearest[i], distance(i, b));
-        });
+        const auto place = [&](std::size_t c) { return std::tuple(c != nearest[i], distance(i, c), c); };
+        std::sort(order[i].begin(), order[i].end(), [&](std::size_t a, std::size_t b) { return place(a) < place(b); });
     }
     std::vector<std::size_t> asked(rows.rows());  // how many centroids refused the row
     const auto loss = [&](std::size_t i) {

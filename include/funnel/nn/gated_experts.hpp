@@ -99,7 +99,8 @@ private:
     template <class T>
     [[nodiscard]] static std::array<T, of_task> weights_of(std::span<const T> row, std::size_t task) noexcept {
         std::array<T, of_task> weights;
-        std::copy_n(row.begin() + gate(task), of_task, weights.begin());
+        const std::span<const T> logits = row.subspan(gate(task), of_task);
+        std::copy(logits.begin(), logits.end(), weights.begin());
         const T largest = *std::max_element(weights.begin(), weights.end());
         T sum{0};
         for (T& weight : weights) {
