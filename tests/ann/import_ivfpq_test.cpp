@@ -14,11 +14,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <limits>
 #include <span>
 #include <string>
@@ -302,17 +300,4 @@ TEST_CASE("import_faiss_ivfpq: damaged files are errors, or indexes that can be 
                          {.has_checksum = false, .head = 1024, .bit_flips = 8000, .truncations = 300});
         CHECK(report.cases >= 10'000);
     });
-}
-
-TEST_CASE("IVFPQIndex: loads a file of layout 1, which has no codes_residuals") {
-    // The example that ivfpq_test.cpp works by hand; scores of codes, as vectors were not kept.
-    const auto path = std::filesystem::path(__FILE__).parent_path() / "data" / "ivfpq_layout_1.fnl";
-    const auto index = IVFPQIndex<2, 2, L2, 4>::load(path);
-    const std::vector<float> query{1.0F, 1.0F};
-    const auto hits = index.search(query, {.k = 3});
-    REQUIRE(hits.size() == 3);
-    CHECK((hits[0] == Scored<>{0, -2.0F}));
-    CHECK((hits[1] == Scored<>{1, -2.0F}));
-    CHECK(hits[2].id == 2);
-    CHECK(hits[2].score == doctest::Approx(-25.0).epsilon(0.01));
 }

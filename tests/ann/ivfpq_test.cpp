@@ -10,6 +10,7 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/parallel.hpp>
+#include <funnel/io/container.hpp>
 
 #include <doctest/doctest.h>
 
@@ -17,6 +18,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -201,4 +204,97 @@ TEST_CASE("IVFPQIndex: scores of codes do not depend on the place of a vector in
     check(IVFPQIndex<16, 4, Cosine>::build(vectors, rotated));
     check(IVFPQIndex<16, 8, InnerProduct, 4>::build(vectors, plain));
     check(IVFPQIndex<16, 8, Cosine, 4>::build(vectors, rotated));
+}
+
+TEST_CASE("IVFPQIndex: loads a file of layout 1, which does not say whether codes are of residuals") {
+    // The example worked by hand above, without vectors.
+    const auto path = std::filesystem::path(__FILE__).parent_path() / "data" / "ivfpq_layout_1.fnl";
+    const auto index = IVFPQIndex<2, 2, L2, 4>::load(path);
+    const std::vector<float> query{1.0F, 1.0F};
+    const Hits hits = index.search(query, {.k = 3});
+    REQUIRE(hits.size() == 3);
+    CHECK(hits[2].id == 2);
+    CHECK(hits[2].score == doctest::Approx(-25.0).epsilon(0.01));
+    CHECK(hits[0].score == doctest::Approx(-2.0).epsilon(0.01));
+}
+
+TEST_CASE("IVFPQIndex: codes of whole vectors, worked by hand; their flag is 0 or 1, else the file is rejected") {
+    // Centroid (1, 2). The only code is of (0, 4): as a residual it stands for (1, 6), as a whole vector for itself.
+    const funnel::testing::TempDir dir;
+    const auto load = [&]<class Index>(std::optional<std::uint8_t> codes_residuals) {
+        funnel::io::ContainerWriter file(Index::file_kind, Index::file_layout);
+        const std::string metric(Index::Metric::name);
+        const Matrix<float> centroids(funnel::MatrixView<const float>(std::vector<float>{1.0F, 2.0F}, 1, 2));
+        std::vector<float> codebooks(32);
+        codebooks[16] = 4.0F;
+        const std::vector<std::uint8_t> live(1);
+        const std::vector<std::uint32_t> list_of(1);
+        const std::vector<std::uint8_t> codes(2);
+        file.strings("metric", std::span(&metric, 1));
+        file.value("dimension", std::uint64_t{2});
+        file.array("is_removed", live);
+        file.value("parts", std::uint64_t{2});
+        file.value("bits", std::uint64_t{4});
+        file.value("lists", std::uint64_t{1});
+        file.value("opq", std::uint8_t{0});
+        file.value("seed", std::uint64_t{0});
+        file.value("keep_vectors", std::uint8_t{0});
+        file.matrix("centroids", centroids);
+        file.array("codebooks", codebooks);
+        if (codes_residuals) {
+            file.value("codes_residuals", *codes_residuals);
+        }
+        file.array("list_of", list_of);
+        file.array("codes", codes);
+        file.save(dir / "a.fnl");
+        return Index::load(dir / "a.fnl");
+    };
+    const auto score = [&]<class Index>(std::optional<std::uint8_t> codes_residuals, float x, float y) {
+        const std::vector<float> query{x, y};
+        return load.template operator()<Index>(codes_residuals).search(query, {.k = 1}).at(0).score;
+    };
+    using Distances = IVFPQIndex<2, 2, L2, 4>;
+    using Products = IVFPQIndex<2, 2, InnerProduct, 4>;
+    using Cosines = IVFPQIndex<2, 2, Cosine, 4>;
+    CHECK(score.operator()<Distances>(std::uint8_t{1}, 1.0F, 1.0F) == doctest::Approx(-25.0));  // 0 + 25
+    CHECK(score.operator()<Distances>(std::nullopt, 1.0F, 1.0F) == doctest::Approx(-25.0));
+    CHECK(score.operator()<Distances>(std::uint8_t{0}, 1.0F, 1.0F) == doctest::Approx(-10.0));  // 1 + 9
+    CHECK(score.operator()<Products>(std::uint8_t{1}, 1.0F, 2.0F) == doctest::Approx(13.0));    // 1 + 12
+    CHECK(score.operator()<Products>(std::uint8_t{0}, 1.0F, 2.0F) == doctest::Approx(8.0));     // 0 + 8
+    // 1 - |q - x|^2 / 2 would be far below -1, which is the least cosine.
+    CHECK(score.operator()<Cosines>(std::uint8_t{0}, 1.0F, 0.0F) == -1.0F);
+    CHECK_THROWS_AS((void)load.operator()<Distances>(std::uint8_t{2}), funnel::CorruptData);
+
+    // A vector that is added gets the code of itself, not of its difference to the centroid: (0, 4) is a codeword.
+    Distances whole = load.operator()<Distances>(std::uint8_t{0});
+    const std::vector<float> vector{0.0F, 4.0F};
+    CHECK(whole.add(vector) == 1);
+    const Hits hits = whole.search(vector, {.k = 2});
+    REQUIRE(hits.size() == 2);
+    CHECK(hits[0].score == hits[1].score);
+    CHECK(std::abs(hits[0].score) < 1e-4F);
+}
+
+TEST_CASE("IVFPQIndex: import rejects parts of other sizes, and lists and codes out of range") {
+    using Index = IVFPQIndex<2, 2, L2, 4>;
+    const Matrix<float> centroids(3, 2);
+    const Matrix<float> codewords(32, 1);
+    const std::vector<std::uint32_t> list_of{0, 2};
+    const std::vector<std::uint8_t> codes{0, 1, 15, 3};
+    const auto import = [](const funnel::ann::detail::ProductParts& parts, std::vector<std::uint32_t> lists,
+                           std::vector<std::uint8_t> all_codes) {
+        return Index::import(funnel::ann::detail::Vectors<L2>::without_rows(2, 2), parts,
+                             std::span<const std::uint32_t>(lists), std::span<const std::uint8_t>(all_codes));
+    };
+    CHECK(import({centroids, codewords, {}}, list_of, codes).size() == 2);
+    CHECK_THROWS_WITH_AS((void)import({centroids, codewords, {}}, {0, 3}, codes),
+                         "IVFPQIndex::import: list of a vector must be below 3, got 3", InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)import({centroids, codewords, {}}, list_of, {0, 1, 16, 3}),
+                         "IVFPQIndex::import: code must be below 16, got 16", InvalidArgument);
+    CHECK_THROWS_AS((void)import({centroids, codewords, {}}, {0}, codes), InvalidArgument);
+    CHECK_THROWS_AS((void)import({centroids, codewords, {}}, list_of, {0, 1, 2}), InvalidArgument);
+    CHECK_THROWS_AS((void)import({Matrix<float>(3, 3), codewords, {}}, list_of, codes), InvalidArgument);
+    CHECK_THROWS_AS((void)import({Matrix<float>(0, 2), codewords, {}}, list_of, codes), InvalidArgument);
+    CHECK_THROWS_AS((void)import({centroids, centroids, {}}, list_of, codes), InvalidArgument);
+    CHECK_THROWS_AS((void)import({centroids, codewords, Matrix<float>(2, 2)}, list_of, codes), InvalidArgument);
 }

@@ -262,6 +262,30 @@ TEST_CASE("product quantiser: rejects rows of another dimension or with NaN, and
 #endif
 }
 
+TEST_CASE("product quantiser: import takes codewords, and rejects other shapes and numbers out of range") {
+    using Quantiser = ProductQuantiser<4, 2, 4>;
+    Matrix<float> codewords = random_rows(32, 2, 12);
+    const auto quantiser = Quantiser::import(codewords);
+    for (std::uint8_t c = 0; c < 16; ++c) {
+        const std::vector<std::uint8_t> codes{c, static_cast<std::uint8_t>(15 - c)};
+        Matrix<float> decoded(1, 4);
+        quantiser.decode(codes, decoded.row(0));
+        CHECK(decoded(0, 0) == codewords(c, 0));
+        CHECK(decoded(0, 1) == codewords(c, 1));
+        CHECK(decoded(0, 2) == codewords(std::size_t{31} - c, 0));
+        CHECK(decoded(0, 3) == codewords(std::size_t{31} - c, 1));
+        CHECK(quantiser.encode(decoded) == codes);
+    }
+    CHECK_THROWS_AS((void)Quantiser::import(Matrix<float>(31, 2)), funnel::InvalidArgument);
+    CHECK_THROWS_AS((void)Quantiser::import(Matrix<float>(32, 3)), funnel::InvalidArgument);
+    codewords(31, 1) = 0x1.8p62F;
+    CHECK_THROWS_AS((void)Quantiser::import(codewords), funnel::InvalidArgument);
+#ifndef __FAST_MATH__
+    codewords(31, 1) = std::numeric_limits<float>::quiet_NaN();
+    CHECK_THROWS_AS((void)Quantiser::import(codewords), funnel::InvalidArgument);
+#endif
+}
+
 TEST_CASE("product quantiser: rejects damaged files, and files for other codes or with infinite codewords") {
     using Quantiser = ProductQuantiser<4, 2, 4>;
     const Matrix<float> rows = random_rows(40, 4, 10);

@@ -90,9 +90,9 @@ struct FaissPlace {
 }
 
 template <class Graph>
-[[nodiscard]] Graph import_graph(const std::string& path, const io::GraphFile& file, const char* function) {
+[[nodiscard]] Graph import_graph(const std::string& path, const io::GraphFile& file) {
     check_imported<typename Graph::Metric>(path, file.vectors);
-    Graph index = Graph::import({file.vectors, function}, file);
+    Graph index = Graph::import(file.vectors, file);
     for (std::uint32_t id = 0; id < file.size(); ++id) {
         if (file.is_removed[id] != 0) {
             index.remove(id);
@@ -116,7 +116,7 @@ template <class Graph>
 template <class Graph>
 [[nodiscard]] Imported<Graph> import_hnswlib(const std::string& path) {
     io::GraphFile file = io::read_hnswlib(path);
-    Graph index = detail::import_graph<Graph>(path, file, "import_hnswlib");
+    Graph index = detail::import_graph<Graph>(path, file);
     return {std::move(index), std::move(file.labels)};
 }
 
@@ -149,7 +149,7 @@ template <class Graph>
 [[nodiscard]] Graph import_faiss_hnsw(const std::string& path) {
     const io::FaissHNSW file = io::read_faiss_hnsw(path);
     detail::check_metric<typename Graph::Metric>(path, file.metric);
-    return detail::import_graph<Graph>(path, file.graph, "import_faiss_hnsw");
+    return detail::import_graph<Graph>(path, file.graph);
 }
 
 template <class IVF>
@@ -172,7 +172,7 @@ template <class IVF>
     }
     detail::check_imported<M>(path, rows);
     detail::check_imported<L2>(path, file.centroids, "centroid");
-    return {IVF::import({rows, "import_faiss_ivf"}, file.centroids, list_of), std::move(labels)};
+    return {IVF::import(rows, file.centroids, list_of), std::move(labels)};
 }
 
 }  // namespace ann

@@ -98,8 +98,7 @@ inline void unpack(std::span<const std::uint8_t> code, const IVFPQShape& shape, 
 
 }  // namespace detail
 
-/// Reads an IndexIVFPQ that FAISS saved (write_index), also behind an OPQMatrix or another rotation
-/// (IndexPreTransform).
+/// Reads an IndexIVFPQ that FAISS saved (write_index), also behind an OPQMatrix or a RandomRotationMatrix.
 ///
 ///     auto [index, labels] = import_faiss_ivfpq<IVFPQIndex<64, 8, L2>>("ivfpq.index");
 ///     auto hits = index.search(query, {.k = 10, .nprobe = 16});   // labels[hits[0].id] is the id of FAISS
@@ -147,10 +146,10 @@ template <class Index>
         labels.push_back(static_cast<std::uint64_t>(place.id));
     }
     const detail::ProductParts parts{centroids, file.codewords, file.transform, file.codes_residuals};
-    auto vectors = detail::Vectors<typename Index::Metric>::without_rows(list_of.size(), shape.dimension);
-    return {Index::import(std::move(vectors), parts, std::span<const std::uint32_t>(list_of),
-                          std::span<const std::uint8_t>(codes)),
-            std::move(labels)};
+    const auto vectors = detail::Vectors<typename Index::Metric>::without_rows(list_of.size(), shape.dimension);
+    return {
+        Index::import(vectors, parts, std::span<const std::uint32_t>(list_of), std::span<const std::uint8_t>(codes)),
+        std::move(labels)};
 }
 
 }  // namespace ann

@@ -80,17 +80,13 @@ public:
     }
 
     /// For ann/import.hpp: an index whose structure S::import(vectors, parts...) makes of what another library built,
-    /// and its way back, of a graph.
-    template <class... Parts>
-    [[nodiscard]] static Index import(detail::Vectors<Metric> vectors, const Parts&... parts) {
+    /// and its way back, of a graph. `vectors` is a matrix, or detail::Vectors without rows.
+    template <class Rows, class... Parts>
+    [[nodiscard]] static Index import(const Rows& vectors, const Parts&... parts) {
         Index index;
-        index.vectors_ = std::move(vectors);
+        index.vectors_ = detail::Vectors<Metric>(vectors);
         index.structure_ = Structure::import(index.vectors_, parts...);
         return index;
-    }
-    template <class... Parts>
-    [[nodiscard]] static Index import(MatrixView<const float> vectors, const Parts&... parts) {
-        return import(detail::Vectors<Metric>(vectors, Structure::names.build), parts...);
     }
     [[nodiscard]] io::GraphFile to_graph_file() const { return structure_.to_graph_file(vectors_); }
 

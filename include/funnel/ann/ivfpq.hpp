@@ -325,6 +325,7 @@ private:
 /// See Index for the functions. build rejects vectors of another dimension than Dim. remove() takes a vector out of its
 /// list. Lists and codewords do not change when vectors are added: build again after the data has changed its shape. An
 /// index that was built without vectors has one list, and all its codes are equal. See IVFFlat for `balance`.
+/// ann/import_ivfpq.hpp reads an IndexIVFPQ of FAISS.
 ///
 /// Bits      8: tables of 256 entries, 16 bits each;  4: tables of 16 entries in registers, 8 bits each. At the same
 ///           number of bytes per vector, 4 bits are faster and lose more

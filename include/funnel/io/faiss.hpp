@@ -359,9 +359,9 @@ private:
 }  // namespace detail
 
 /// Read what FAISS (write_index, versions 1.5 to 1.15) saved on a little-endian machine: IndexFlat for L2 or the inner
-/// product; IndexIVFFlat or IndexIVFPQ (4 or 8 bits) with such a coarse quantiser and lists in memory;
-/// IndexPreTransform with one LinearTransform from d to d dimensions without a bias (OPQMatrix) and an IndexIVFPQ;
-/// IndexHNSWFlat. ann/import.hpp and ann/import_ivfpq.hpp make indexes of the results.
+/// product; IndexIVFFlat or IndexIVFPQ (4 or 8 bits) with such a coarse quantiser and lists in memory; an IndexIVFPQ in
+/// an IndexPreTransform whose only transform is linear (OPQMatrix), keeps the dimension and has no bias; IndexHNSWFlat.
+/// ann/import.hpp and ann/import_ivfpq.hpp make indexes of the results.
 ///
 /// Errors    IOError if the file cannot be read;  CorruptData, with the byte, if it is damaged or of another kind
 /// Source    FAISS 1.15, impl/index_write.cpp
