@@ -5,11 +5,11 @@
 using namespace funnel::ann;
 
 #ifdef FUNNEL_EXPECT_FAILURE
-using Imported = IVFPQIndex<64, 8, Cosine>;
+using Wanted = IVFPQIndex<64, 8, Cosine>;
 #else
-using Imported = IVFPQIndex<64, 8, InnerProduct>;
+using Wanted = IVFPQIndex<64, 8, InnerProduct>;
 #endif
 
 int main() {
-    return static_cast<int>(import_faiss_ivfpq<Imported>("ivfpq.index").index.size());
+    return static_cast<int>(import_faiss_ivfpq<Wanted>("ivfpq.index").index.size());
 }
