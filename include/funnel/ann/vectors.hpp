@@ -136,7 +136,7 @@ class Vectors {
 public:
     Vectors() = default;
 
-    Vectors(MatrixView<const float> vectors, const char* function = "Index::import")
+    explicit Vectors(MatrixView<const float> vectors, const char* function = "Index::import")
         : rows_(Matrix<float>(vectors.rows(), vectors.cols())), live_(vectors.rows()) {
         if (vectors.rows() > 0 && vectors.cols() == 0) {
             raise<InvalidArgument>(std::string(function) + ": vectors must have at least one column");
