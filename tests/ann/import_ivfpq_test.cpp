@@ -8,6 +8,7 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/scored.hpp>
+#include <funnel/io/container.hpp>
 #include <funnel/io/faiss.hpp>
 #include <funnel/io/npy.hpp>
 
@@ -209,6 +210,8 @@ TEST_CASE("import_faiss_ivfpq: an index is the same after save and load") {
         CAPTURE(name);
         const auto imported = import_faiss_ivfpq<Index>(foreign_index(name + ".bin"));
         imported.index.save(dir / "a.fnl");
+        // A reader of layout 1 would take codes of whole vectors for those of residuals.
+        CHECK_THROWS_AS(funnel::io::ContainerReader(dir / "a.fnl", Index::file_kind, 1), funnel::CorruptData);
         auto loaded = Index::load(dir / "a.fnl");
         CHECK(answers(loaded) == answers(imported.index));
         CHECK(loaded.memory_bytes() == imported.index.memory_bytes());
@@ -250,6 +253,8 @@ TEST_CASE("import_faiss_ivfpq: errors for what FAISS has and we have not say wha
         ": byte 41 (kind of transform): expected \"LTra\" (linear, OPQ) or \"rrot\" (random rotation), found \"Pcam\"");
     CHECK(error(with_number(opq, linear_transform_at + 4, std::uint8_t{1})) ==
           ": byte 46 (bias of the transform): expected none, found 1");
+    CHECK(error(with_number(opq, linear_transform_at + 5, std::uint64_t{35})) ==
+          ": byte 54 (numbers of the transform): expected 36, found 35");
     CHECK(error(with_number(opq, linear_transform_at + 169, std::int32_t{12})).find("output dimension") !=
           std::string::npos);
     CHECK(error(with_number(opq, linear_transform_at + 165, std::int32_t{12})).find("input dimension") !=
