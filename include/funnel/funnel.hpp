@@ -255,6 +255,7 @@
 #include <funnel/nn/parallel_layers.hpp>
 #include <funnel/nn/pointwise_losses.hpp>
 #include <funnel/nn/row_optimiser.hpp>
+#include <funnel/nn/row_wise.hpp>
 #include <funnel/nn/sampled_losses.hpp>
 #include <funnel/nn/samplers.hpp>
 #include <funnel/nn/schedules.hpp>

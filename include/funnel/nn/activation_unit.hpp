@@ -2,15 +2,14 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
-#include <funnel/core/executor.hpp>
 #include <funnel/core/matrix_view.hpp>
-#include <funnel/core/rng.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/gemm.hpp>
 #include <funnel/nn/dense.hpp>
 #include <funnel/nn/embedding_bag.hpp>
 #include <funnel/nn/layer.hpp>
 #include <funnel/nn/mlp.hpp>
+#include <funnel/nn/row_wise.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -22,6 +21,40 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace nn {
 
+namespace detail {
+
+template <std::size_t Width>
+struct PairRow {
+    static constexpr const char* name = "PairFeatures";
+    static constexpr std::size_t in = 2 * Width;
+    static constexpr std::size_t out = 4 * Width;
+
+    template <kernels::HostBackend Backend, std::floating_point T>
+    static void infer(std::span<const T> x, std::span<T> y) noexcept {
+        for (std::size_t j = 0; j < Width; ++j) {
+            const T q = x[j];
+            const T k = x[Width + j];
+            y[j] = q;
+            y[Width + j] = k;
+            y[2 * Width + j] = q - k;
+            y[3 * Width + j] = q * k;
+        }
+    }
+
+    template <kernels::HostBackend Backend, std::floating_point T>
+    static void backward(std::span<const T> x, std::span<const T> /*y*/, std::span<const T> dy,
+                         std::span<T> dx) noexcept {
+        for (std::size_t j = 0; j < Width; ++j) {
+            const T of_difference = dy[2 * Width + j];
+            const T of_product = dy[3 * Width + j];
+            dx[j] = dy[j] + of_difference + x[Width + j] * of_product;
+            dx[Width + j] = dy[Width + j] - of_difference + x[j] * of_product;
+        }
+    }
+};
+
+}  // namespace detail
+
 /// Turns a pair of vectors into what an activation unit compares.
 ///
 ///     [q | k]  ->  [q | k | q - k | q * k],   the last one element by element
@@ -29,59 +62,7 @@ namespace nn {
 /// Shapes    rows of 2 Width numbers; gives rows of 4 Width
 template <std::size_t Width>
     requires(Width > 0)
-struct PairFeatures {
-    static constexpr const char* name = "PairFeatures";
-    static constexpr std::size_t in = 2 * Width;
-    static constexpr std::size_t out = 4 * Width;
-    static constexpr std::size_t parameters = 0;
-    static constexpr std::size_t statistics = 0;
-
-    [[nodiscard]] static constexpr std::size_t memory(std::size_t /*rows*/) noexcept { return 0; }
-    [[nodiscard]] static constexpr std::size_t scratch(std::size_t /*rows*/) noexcept { return 0; }
-
-    template <std::floating_point T>
-    static void initialise(std::span<T> /*trained*/, std::span<T> /*collected*/, Random& /*random*/) noexcept {}
-
-    template <kernels::HostBackend Backend, std::floating_point T>
-    static void infer(std::span<const T> /*trained*/, std::span<const T> /*collected*/, MatrixView<const T> x,
-                      MatrixView<T> y, std::span<T> /*scratch*/) noexcept {
-        for (std::size_t i = 0; i < x.rows(); ++i) {
-            for (std::size_t j = 0; j < Width; ++j) {
-                const T q = x(i, j);
-                const T k = x(i, Width + j);
-                y(i, j) = q;
-                y(i, Width + j) = k;
-                y(i, 2 * Width + j) = q - k;
-                y(i, 3 * Width + j) = q * k;
-            }
-        }
-    }
-
-    template <kernels::HostBackend Backend, std::floating_point T, Executor E>
-    static void forward(const Step& /*step*/, std::span<const T> trained, std::span<T> collected, MatrixView<const T> x,
-                        MatrixView<T> y, std::span<T> memory, E& executor) {
-        executor.for_range(x.rows(), detail::row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-            infer<Backend, T>(trained, collected, x.rows_from(begin, end - begin), y.rows_from(begin, end - begin),
-                              memory);
-        });
-    }
-
-    template <kernels::HostBackend Backend, std::floating_point T, Executor E>
-    static void backward(const Step& /*step*/, std::span<const T> /*trained*/, MatrixView<const T> x,
-                         MatrixView<const T> /*y*/, MatrixView<const T> dy, MatrixView<T> dx, std::span<T> /*gradient*/,
-                         std::span<T> /*memory*/, E& executor) {
-        executor.for_range(dx.rows(), detail::row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-            for (std::size_t i = begin; i < end; ++i) {
-                for (std::size_t j = 0; j < Width; ++j) {
-                    const T of_difference = dy(i, 2 * Width + j);
-                    const T of_product = dy(i, 3 * Width + j);
-                    dx(i, j) = dy(i, j) + of_difference + x(i, Width + j) * of_product;
-                    dx(i, Width + j) = dy(i, Width + j) - of_difference + x(i, j) * of_product;
-                }
-            }
-        });
-    }
-};
+struct PairFeatures : detail::RowWise<detail::PairRow<Width>> {};
 
 /// The activation unit of a Deep Interest Network: how much an item k of a history says about a candidate q.
 ///

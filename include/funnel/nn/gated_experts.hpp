@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
-#include <funnel/core/matrix_view.hpp>
-#include <funnel/core/rng.hpp>
 #include <funnel/kernels/backend.hpp>
-#include <funnel/nn/layer.hpp>
+#include <funnel/nn/row_wise.hpp>
 
 #include <algorithm>
 #include <array>
@@ -18,73 +15,50 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace nn {
 
-/// Mixes the outputs of experts for each of several tasks, as the gates of MMoE and PLE do.
-///
-///     out_t = sum over the experts e of task t of softmax(gate logits of t)_e expert_e
-///
-/// Each task has Own experts, and all tasks have Shared ones. With Own = 0 this is MMoE. A row holds the own experts of
-/// each task, then the shared experts (Width numbers each), then the gate logits of each task (own experts, then
-/// shared). The output is one mixture per task.
-///
-/// Source    Ma et al., "Modeling task relationships in multi-task learning with multi-gate mixture-of-experts", KDD
-///           2018; Tang et al., "Progressive layered extraction (PLE)", RecSys 2020
+namespace detail {
+
 template <std::size_t Width, std::size_t Tasks, std::size_t Own, std::size_t Shared>
-    requires(Width > 0 && Tasks > 0 && Own + Shared > 0)
-struct GatedExperts {
+struct GatedRow {
     static constexpr const char* name = "GatedExperts";
     static constexpr std::size_t experts = Tasks * Own + Shared;
-    static constexpr std::size_t of_task = Own + Shared;  ///< experts that a task mixes
+    static constexpr std::size_t of_task = Own + Shared;
     static constexpr std::size_t in = experts * Width + Tasks * of_task;
     static constexpr std::size_t out = Tasks * Width;
-    static constexpr std::size_t parameters = 0;
-    static constexpr std::size_t statistics = 0;
-
-    [[nodiscard]] static constexpr std::size_t memory(std::size_t /*rows*/) noexcept { return 0; }
-    [[nodiscard]] static constexpr std::size_t scratch(std::size_t /*rows*/) noexcept { return 0; }
-
-    template <std::floating_point T>
-    static void initialise(std::span<T> /*trained*/, std::span<T> /*collected*/, Random& /*random*/) noexcept {}
 
     template <kernels::HostBackend Backend, std::floating_point T>
-    static void infer(std::span<const T> /*trained*/, std::span<const T> /*collected*/, MatrixView<const T> x,
-                      MatrixView<T> y, std::span<T> /*scratch*/) noexcept {
-        apply(x, y, 0, x.rows());
-    }
-
-    template <kernels::HostBackend Backend, std::floating_point T, Executor E>
-    static void forward(const Step& /*step*/, std::span<const T> /*trained*/, std::span<T> /*collected*/,
-                        MatrixView<const T> x, MatrixView<T> y, std::span<T> /*memory*/, E& executor) {
-        executor.for_range(x.rows(), detail::row_grain,
-                           [&](std::size_t begin, std::size_t end, std::size_t) { apply(x, y, begin, end); });
-    }
-
-    template <kernels::HostBackend Backend, std::floating_point T, Executor E>
-    static void backward(const Step& /*step*/, std::span<const T> /*trained*/, MatrixView<const T> x,
-                         MatrixView<const T> /*y*/, MatrixView<const T> dy, MatrixView<T> dx, std::span<T> /*gradient*/,
-                         std::span<T> /*memory*/, E& executor) {
-        executor.for_range(dx.rows(), detail::row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-            for (std::size_t i = begin; i < end; ++i) {
-                const std::span<const T> row = x.row(i);
-                const std::span<T> d = dx.row(i);
-                std::fill(d.begin(), d.end(), T{0});
-                for (std::size_t task = 0; task < Tasks; ++task) {
-                    const auto weights = weights_of(row, task);
-                    std::array<T, of_task> slopes{};
-                    T mean{0};
-                    for (std::size_t e = 0; e < of_task; ++e) {
-                        const std::size_t expert = place(task, e) * Width;
-                        for (std::size_t k = 0; k < Width; ++k) {
-                            d[expert + k] += weights[e] * dy(i, task * Width + k);
-                            slopes[e] += row[expert + k] * dy(i, task * Width + k);
-                        }
-                        mean += weights[e] * slopes[e];
-                    }
-                    for (std::size_t e = 0; e < of_task; ++e) {
-                        d[gate(task) + e] = weights[e] * (slopes[e] - mean);
-                    }
+    static void infer(std::span<const T> x, std::span<T> y) noexcept {
+        for (std::size_t task = 0; task < Tasks; ++task) {
+            const auto weights = weights_of(x, task);
+            for (std::size_t k = 0; k < Width; ++k) {
+                T sum{0};
+                for (std::size_t e = 0; e < of_task; ++e) {
+                    sum += weights[e] * x[place(task, e) * Width + k];
                 }
+                y[task * Width + k] = sum;
             }
-        });
+        }
+    }
+
+    template <kernels::HostBackend Backend, std::floating_point T>
+    static void backward(std::span<const T> x, std::span<const T> /*y*/, std::span<const T> dy,
+                         std::span<T> dx) noexcept {
+        std::fill(dx.begin(), dx.end(), T{0});
+        for (std::size_t task = 0; task < Tasks; ++task) {
+            const auto weights = weights_of(x, task);
+            std::array<T, of_task> slopes{};
+            T mean{0};
+            for (std::size_t e = 0; e < of_task; ++e) {
+                const std::size_t expert = place(task, e) * Width;
+                for (std::size_t k = 0; k < Width; ++k) {
+                    dx[expert + k] += weights[e] * dy[task * Width + k];
+                    slopes[e] += x[expert + k] * dy[task * Width + k];
+                }
+                mean += weights[e] * slopes[e];
+            }
+            for (std::size_t e = 0; e < of_task; ++e) {
+                dx[gate(task) + e] = weights[e] * (slopes[e] - mean);
+            }
+        }
     }
 
 private:
@@ -112,23 +86,25 @@ private:
         }
         return weights;
     }
+};
 
-    template <class T>
-    static void apply(MatrixView<const T> x, MatrixView<T> y, std::size_t begin, std::size_t end) noexcept {
-        for (std::size_t i = begin; i < end; ++i) {
-            const std::span<const T> row = x.row(i);
-            for (std::size_t task = 0; task < Tasks; ++task) {
-                const auto weights = weights_of(row, task);
-                for (std::size_t k = 0; k < Width; ++k) {
-                    T sum{0};
-                    for (std::size_t e = 0; e < of_task; ++e) {
-                        sum += weights[e] * row[place(task, e) * Width + k];
-                    }
-                    y(i, task * Width + k) = sum;
-                }
-            }
-        }
-    }
+}  // namespace detail
+
+/// Mixes the outputs of experts for each of several tasks, as the gates of MMoE and PLE do.
+///
+///     out_t = sum over the experts e of task t of softmax(gate logits of t)_e expert_e
+///
+/// Each task has Own experts, and all tasks have Shared ones. With Own = 0 this is MMoE. A row holds the own experts of
+/// each task, then the shared experts (Width numbers each), then the gate logits of each task (own experts, then
+/// shared). The output is one mixture per task.
+///
+/// Source    Ma et al., "Modeling task relationships in multi-task learning with multi-gate mixture-of-experts", KDD
+///           2018; Tang et al., "Progressive layered extraction (PLE)", RecSys 2020
+template <std::size_t Width, std::size_t Tasks, std::size_t Own, std::size_t Shared>
+    requires(Width > 0 && Tasks > 0 && Own + Shared > 0)
+struct GatedExperts : detail::RowWise<detail::GatedRow<Width, Tasks, Own, Shared>> {
+    static constexpr std::size_t experts = Tasks * Own + Shared;
+    static constexpr std::size_t of_task = Own + Shared;  ///< experts that a task mixes
 };
 
 }  // namespace nn
