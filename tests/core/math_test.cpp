@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <span>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -99,4 +101,23 @@ TEST_CASE("math: sums and products of sizes stop at the largest size") {
     CHECK(math::saturating_multiply(2, most / 2) == most - 1);
     CHECK(math::saturating_multiply(most / 3 + 1, 3) == most);
     CHECK(math::saturating_multiply(most, most) == most);
+}
+
+TEST_CASE("math: all_finite finds a NaN or an infinity in any place") {
+    const auto check = []<class T>(T /*zero*/) {
+        CHECK(funnel::math::all_finite(std::span<const T>()));
+        std::vector<T> numbers(9, std::numeric_limits<T>::max());
+        CHECK(funnel::math::all_finite(numbers));
+        for (T& number : numbers) {
+            for (const T bad : {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity(),
+                                -std::numeric_limits<T>::infinity()}) {
+                number = bad;
+                CHECK_FALSE(funnel::math::all_finite(numbers));
+            }
+            number = T{0};
+        }
+        CHECK(funnel::math::all_finite(numbers));
+    };
+    check(0.0F);
+    check(0.0);
 }

@@ -179,8 +179,7 @@ public:
         const auto d = static_cast<std::size_t>(dimension);
         const auto factors = file.array<float>("factors", math::saturating_multiply(updates.size(), d * (d + 1) / 2));
         const auto diagonals = file.array<double>("inverse_diagonals", math::saturating_multiply(updates.size(), d));
-        file.check(std::all_of(factors.begin(), factors.end(), [](const float& x) { return math::is_finite(x); }),
-                   "factors", "must be finite");
+        file.check(math::all_finite(factors), "factors", "must be finite");
         file.check(std::all_of(diagonals.begin(), diagonals.end(),
                                [](const double& x) { return math::is_finite(x) && x > 0.0; }),
                    "inverse_diagonals", "must be finite and > 0");

@@ -152,8 +152,7 @@ private:
         if (factored.info() == Eigen::Success) {
             factored.solveInPlace(x);
         }
-        require(factored.info() == Eigen::Success &&
-                    std::all_of(x.begin(), x.end(), [](Real value) { return math::is_finite(value); }),
+        require(factored.info() == Eigen::Success && math::all_finite(x),
                 "ImplicitALS: a row has no finite solution: lambda is too small or stddev is too large");
     }
 

@@ -8,7 +8,6 @@
 #include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/backend.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -86,8 +85,7 @@ public:
     template <class Reader>
     static DenseWeights read(const Reader& file, std::size_t items) {
         auto weights = file.template array<float>("weights", items * items);
-        file.check(std::all_of(weights.begin(), weights.end(), [](float weight) { return math::is_finite(weight); }),
-                   "weights", "must be finite");
+        file.check(math::all_finite(weights), "weights", "must be finite");
         return {std::move(weights), items};
     }
 

@@ -78,8 +78,7 @@ public:
                 }
             }
         });
-        require(std::all_of(weights.begin(), weights.end(), [](float weight) { return math::is_finite(weight); }),
-                "EASE: lambda is too small: the weights for this log are not finite");
+        require(math::all_finite(weights), "EASE: lambda is too small: the weights for this log are not finite");
         return EASEScorer(DenseWeights<Backend>(std::move(weights), items));
     }
 

@@ -80,8 +80,7 @@ public:
             const double age = now - train[row].time;
             sums[train[row].item] += options.half_life ? math::exp2(-(age / *options.half_life)) : 1.0;
         }
-        require(std::all_of(sums.begin(), sums.end(), [](double sum) { return math::is_finite(sum); }),
-                "Popularity: scores must be finite: half_life is too small or now is too late");
+        require(math::all_finite(sums), "Popularity: scores must be finite: half_life is too small or now is too late");
         return PopularityScorer({sums.begin(), sums.end()});
     }
 

@@ -86,8 +86,7 @@ public:
                            "weight_columns", "must ascend in each row and be below the number of items");
             }
         }
-        file.check(std::all_of(values.begin(), values.end(), [](float value) { return math::is_finite(value); }),
-                   "weights", "must be finite");
+        file.check(math::all_finite(values), "weights", "must be finite");
         return SparseWeights(CSRMatrix<float>::from_parts(std::vector<std::size_t>(offsets.begin(), offsets.end()),
                                                           std::move(columns), std::move(values), items));
     }

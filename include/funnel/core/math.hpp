@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 
 /// The functions of `<cmath>` that the library needs, as builtins. Names and results are those of the standard.
 /// `<cmath>` itself takes longer to parse than most of our headers, because C++17 added the special functions to it.
@@ -34,6 +35,22 @@ namespace math {
 }
 [[nodiscard]] constexpr bool is_inf(const double& x) noexcept {
     return (std::bit_cast<std::uint64_t>(x) & 0x7FFF'FFFF'FFFF'FFFFU) == 0x7FF0'0000'0000'0000U;
+}
+
+/// Whether all values are finite. Does not stop at the first one that is not, so that the loop can be vectorized.
+[[nodiscard]] constexpr bool all_finite(std::span<const float> values) noexcept {
+    bool is_all_finite = true;
+    for (const float& value : values) {
+        is_all_finite = is_finite(value) && is_all_finite;
+    }
+    return is_all_finite;
+}
+[[nodiscard]] constexpr bool all_finite(std::span<const double> values) noexcept {
+    bool is_all_finite = true;
+    for (const double& value : values) {
+        is_all_finite = is_finite(value) && is_all_finite;
+    }
+    return is_all_finite;
 }
 
 /// a + b and a * b for sizes that a caller may choose freely: overflow yields the largest size_t instead of wrapping.

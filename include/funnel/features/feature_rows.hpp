@@ -74,15 +74,6 @@ private:
 
 namespace detail {
 
-/// Whether all values are finite. Does not stop at the first one that is not, so that the loop can be vectorized.
-[[nodiscard]] inline bool all_finite(std::span<const float> values) noexcept {
-    bool is_finite = true;
-    for (const float& value : values) {
-        is_finite = math::is_finite(value) && is_finite;
-    }
-    return is_finite;
-}
-
 // Cold and not inlined, so that the check costs its caller one predictable branch.
 [[gnu::cold, gnu::noinline]] inline void reject_row(const FeatureRows& rows, std::size_t i, const char* function) {
     rows.for_each_stored(i, [&](std::size_t column, const float& value) {
@@ -97,7 +88,7 @@ namespace detail {
 ///
 /// Errors    InvalidArgument, with function, row and column, if a feature is NaN or infinite
 inline void require_finite_row(const FeatureRows& rows, std::size_t i, const char* function) {
-    if (!all_finite(rows.stored(i))) [[unlikely]] {
+    if (!math::all_finite(rows.stored(i))) [[unlikely]] {
         reject_row(rows, i, function);
     }
 }

@@ -69,8 +69,7 @@ template <ItemList L>
     for (const auto& entry : shown) {
         const std::size_t item = detail::checked_id(entry, embeddings.rows(), "intra_list_distance");
         const std::span<const float> embedding = embeddings.row(item);
-        require(std::all_of(embedding.begin(), embedding.end(), [](const float& x) { return math::is_finite(x); }),
-                "intra_list_distance: embeddings must be finite");
+        require(math::all_finite(embedding), "intra_list_distance: embeddings must be finite");
         ++count;
         double squared_length = 0.0;
         for (const float x : embedding) {

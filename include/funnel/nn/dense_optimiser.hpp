@@ -122,8 +122,7 @@ public:
         for (std::size_t i = 0; i < Rule::arrays; ++i) {
             const std::string section = "optimiser.state" + std::to_string(i);
             const std::vector<float> numbers = file.array<float>(section, parameters);
-            file.check(std::all_of(numbers.begin(), numbers.end(), [](float x) { return math::is_finite(x); }), section,
-                       "must be finite");
+            file.check(math::all_finite(numbers), section, "must be finite");
             file.check(i < Rule::squares_from || std::all_of(
                                                      numbers.begin(), numbers.end(), [](float x) { return x >= 0.0F; }),
                        section, "must be >= 0");

@@ -122,9 +122,7 @@ public:
         std::copy(first.begin(), first.end(), table.first_.begin());
         table.rows_ = file.template matrix<float>("table", first.back(), width);
         for (std::size_t i = 0; i < table.rows_.rows(); ++i) {
-            for (const float& x : table.rows_.row(i)) {
-                file.check(math::is_finite(x), "table", "must be finite");
-            }
+            file.check(math::all_finite(table.rows_.row(i)), "table", "must be finite");
         }
         return table;
     }

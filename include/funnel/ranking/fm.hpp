@@ -167,9 +167,9 @@ private:
     [[nodiscard]] std::size_t sums_size() const noexcept { return features() > 0 ? factors() : 0; }
 
     [[nodiscard]] bool is_finite() const noexcept {
-        bool is_finite = math::is_finite(bias_) && features::detail::all_finite(weights_);
+        bool is_finite = math::is_finite(bias_) && math::all_finite(weights_);
         for (std::size_t j = 0; j < features(); ++j) {
-            is_finite = is_finite && features::detail::all_finite(vectors_.row(j));
+            is_finite = is_finite && math::all_finite(vectors_.row(j));
         }
         return is_finite;
     }

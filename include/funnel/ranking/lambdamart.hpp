@@ -255,7 +255,7 @@ private:
         for (std::size_t t = 0; t < options.trees; ++t) {
             training_losses_.push_back(objective.derive(bias.add_to(scores), t, gradients, executor));
             bias.update(gradients);
-            require(math::is_finite(training_losses_.back()) && detail::all_finite(bias.biases()),
+            require(math::is_finite(training_losses_.back()) && math::all_finite(bias.biases()),
                     "LambdaMART::fit: training diverged; try a smaller sigma or position_bias_l2");
             const auto rows = sample(n, options.row_fraction, Random(options.seed, stream("lambdamart.rows"), t));
             const auto features = sample(binned.features(), options.feature_fraction,

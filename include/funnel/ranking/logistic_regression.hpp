@@ -154,7 +154,7 @@ private:
     LogisticRegression() = default;
 
     [[nodiscard]] bool is_finite() const noexcept {
-        return math::is_finite(bias_) && features::detail::all_finite(weights_) && features::detail::all_finite(means_);
+        return math::is_finite(bias_) && math::all_finite(weights_) && math::all_finite(means_);
     }
 
     void find_origin() noexcept {

@@ -22,10 +22,6 @@ inline constexpr std::size_t max_leaves = 65'536;  ///< of one tree
 
 namespace detail {
 
-[[nodiscard]] inline bool all_finite(std::span<const double> values) noexcept {
-    return std::all_of(values.begin(), values.end(), [](const double& x) { return math::is_finite(x); });
-}
-
 // Why the splits do not form a tree, or an empty string: each split but the root and each leaf is the child of exactly
 // one split, which stands before it.
 [[nodiscard]] inline std::string problem_of_shape(const Tree& tree) {
@@ -90,7 +86,8 @@ namespace detail {
                     [&](std::uint32_t feature) { return feature >= forest.features; })) {
         return "a linear leaf has a feature of " + std::to_string(forest.features) + " or more";
     }
-    return all_finite(linear.constants) && all_finite(linear.coefficients) ? "" : "a linear leaf is not finite";
+    return math::all_finite(linear.constants) && math::all_finite(linear.coefficients) ? ""
+                                                                                       : "a linear leaf is not finite";
 }
 
 /// What is wrong with a tree of a forest, or an empty string. Nothing of the tree needs to be valid.
@@ -106,7 +103,7 @@ namespace detail {
     if (tree.output >= (is_wide ? 1 : forest.outputs)) {
         return "output " + std::to_string(tree.output) + " of " + std::to_string(forest.outputs);
     }
-    if (!all_finite(tree.leaf_values)) {
+    if (!math::all_finite(tree.leaf_values)) {
         return "a leaf value is not finite";
     }
     const auto is_cover = [](const std::vector<double>& covers, std::size_t n) {
@@ -139,7 +136,7 @@ namespace detail {
         return std::to_string(forest.trees.size()) + " trees, at most " + std::to_string(max_trees) + " are supported";
     }
     for (const auto* values : {&forest.start, &forest.bias}) {
-        if (!values->empty() && (values->size() != forest.outputs || !all_finite(*values))) {
+        if (!values->empty() && (values->size() != forest.outputs || !math::all_finite(*values))) {
             return "start and bias must be finite, one per output";
         }
     }

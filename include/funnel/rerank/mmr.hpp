@@ -98,8 +98,7 @@ template <class FillSimilarities, SlateRule Rule>
         similarities.pop_back();
 
         fill_similarities(pick, std::span<const std::size_t>(remaining), std::span<float>(similarities));
-        require(std::all_of(similarities.begin(), similarities.end(), [](float s) { return math::is_finite(s); }),
-                "mmr: similarities must be finite");
+        require(math::all_finite(similarities), "mmr: similarities must be finite");
         for (std::size_t at = 0; at < remaining.size(); ++at) {
             redundancies[at] = std::max(redundancies[at], similarities[at]);
             scores[at] = options.lambda * relevance[remaining[at]] - (1.0F - options.lambda) * redundancies[at];
