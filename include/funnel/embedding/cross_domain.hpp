@@ -164,29 +164,16 @@ public:
         BasicCrossDomain model;
         model.history_ = file.template value<std::uint64_t>("history");
         file.check(model.history_ > 0, "history", "must be at least 1");
-        const auto check_finite = [&](std::span<const float> numbers, const std::string& section) {
-            for (const float& x : numbers) {
-                file.check(math::is_finite(x), section.c_str(), "must be finite");
-            }
-        };
-        const auto read = [&](const std::string& section, std::span<float> into) {
-            const auto numbers = file.template array<float>(section, into.size());
-            check_finite(numbers, section);
-            std::copy(numbers.begin(), numbers.end(), into.begin());
-        };
         const auto matrix = [&](const std::string& section, std::size_t width) {
             Matrix<float> numbers = file.template matrix<float>(section, {}, width);
             for (std::size_t i = 0; i < numbers.rows(); ++i) {
-                check_finite(numbers.row(i), section);
+                file.check(math::all_finite(numbers.row(i)), section, "must be finite");
             }
             return numbers;
         };
-        read("user_parameters", model.weights_.user.parameters());
-        read("user_statistics", model.weights_.user.statistics());
+        model.weights_.user.read_numbers(file, "user_parameters", "user_statistics");
         Weights::each([&]<std::size_t D>(std::integral_constant<std::size_t, D>) {
-            auto& tower = std::get<D>(model.weights_.item);
-            read(name("item_parameters", D), tower.parameters());
-            read(name("item_statistics", D), tower.statistics());
+            std::get<D>(model.weights_.item).read_numbers(file, name("item_parameters", D), name("item_statistics", D));
             model.weights_.ids[D] = matrix(name("ids", D), Width);
             model.items_[D] = matrix(name("item_factors", D), UserNetwork::out);
             file.check(model.items_[D].rows() == model.weights_.ids[D].rows(), name("item_factors", D).c_str(),
@@ -212,11 +199,8 @@ private:
 
     [[nodiscard]] std::vector<float> pass(std::span<const std::uint32_t> history,
                                           std::span<const float> features) const {
-        const auto last = history.last(std::min<std::size_t>(history.size(), history_));
-        const std::array<std::size_t, 2> starts{0, last.size()};
         Matrix<float> row(1, UserNetwork::in);
-        nn::pool_bags<Backend, float>(weights_.histories, {.ids = last, .starts = starts}, nn::Pooling::Mean,
-                                      MatrixView<float>(row.row(0).first(Width), 1, Width));
+        detail::pool_last<Backend>(weights_.histories, history_, history, row.row(0));
         std::copy(features.begin(), features.end(), row.row(0).begin() + Width);
         const Matrix<float> vector = weights_.user.template infer<Backend>(row);
         return {vector.row(0).begin(), vector.row(0).end()};

@@ -25,7 +25,6 @@
 #include <funnel/nn/sequential.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -84,7 +83,7 @@ public:
         executor.for_range(users_.rows(), row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
             Matrix<float> rows(end - begin, UserNetwork::in);
             for (std::size_t i = begin; i < end; ++i) {
-                pool(trainer.sequences().of(i), rows.row(i - begin));
+                detail::pool_last<Backend>(histories_, history_, trainer.sequences().of(i), rows.row(i - begin));
                 copy_features(options.user_features, i, rows.row(i - begin));
             }
             copy_rows(user_.template infer<Backend>(rows), users_, begin);
@@ -113,7 +112,7 @@ public:
         nn::detail::require_size(features.size(), Weights::user_features, "TwoTower::user_vector",
                                  "number of features");
         const std::vector<float> vector = pass(history, features);
-        require(all_finite(vector), "TwoTower::user_vector: the network must give finite numbers");
+        require(math::all_finite(vector), "TwoTower::user_vector: the network must give finite numbers");
         return vector;
     }
 
@@ -127,7 +126,7 @@ public:
         Matrix<float> row(1, ItemNetwork::in);
         std::copy(features.begin(), features.end(), row.row(0).begin() + Width);
         const std::vector<float> vector = vector_of(item_.template infer<Backend>(row));
-        require(all_finite(vector), "TwoTower::item_vector: the network must give finite numbers");
+        require(math::all_finite(vector), "TwoTower::item_vector: the network must give finite numbers");
         return vector;
     }
 
@@ -195,19 +194,12 @@ public:
         TwoTowerScorer scorer;
         scorer.history_ = file.template value<std::uint64_t>("history");
         file.check(scorer.history_ > 0, "history", "must be at least 1");
-        const auto numbers = [&](const char* name, std::span<float> into) {
-            const std::vector<float> read = file.template array<float>(name, into.size());
-            file.check(all_finite(read), name, "must be finite");
-            std::copy(read.begin(), read.end(), into.begin());
-        };
-        numbers("user_parameters", scorer.user_.parameters());
-        numbers("user_statistics", scorer.user_.statistics());
-        numbers("item_parameters", scorer.item_.parameters());
-        numbers("item_statistics", scorer.item_.statistics());
+        scorer.user_.read_numbers(file, "user_parameters", "user_statistics");
+        scorer.item_.read_numbers(file, "item_parameters", "item_statistics");
         const auto rows = [&](const char* name, std::size_t count, std::size_t width) {
             Matrix<float> matrix = file.template matrix<float>(name, count, width);
             for (std::size_t i = 0; i < matrix.rows(); ++i) {
-                file.check(all_finite(matrix.row(i)), name, "must be finite");
+                file.check(math::all_finite(matrix.row(i)), name, "must be finite");
                 // So is then the inner product of two rows.
                 const float square = kernels::dot<Backend>(matrix.row(i), matrix.row(i));
                 file.check(math::is_finite(square), name, "must have rows of finite length");
@@ -219,7 +211,7 @@ public:
         scorer.items_ = rows("item_factors", histories.items(), dimension);
         if (scorer.items() > 0) {
             scorer.nobody_ = scorer.pass({}, std::vector<float>(Weights::user_features));
-            file.check(all_finite(scorer.nobody_), "user_parameters", "must give finite vectors");
+            file.check(math::all_finite(scorer.nobody_), "user_parameters", "must give finite vectors");
         }
         return scorer;
     }
@@ -229,15 +221,11 @@ private:
 
     TwoTowerScorer() = default;
 
-    [[nodiscard]] static bool all_finite(std::span<const float> numbers) noexcept {
-        return std::all_of(numbers.begin(), numbers.end(), [](const float& x) { return math::is_finite(x); });
-    }
-
     // One pass of the user network.
     [[nodiscard]] std::vector<float> pass(std::span<const std::uint32_t> history,
                                           std::span<const float> features) const {
         Matrix<float> row(1, UserNetwork::in);
-        pool(history, row.row(0));
+        detail::pool_last<Backend>(histories_, history_, history, row.row(0));
         std::copy(features.begin(), features.end(), row.row(0).begin() + Width);
         return vector_of(user_.template infer<Backend>(row));
     }
@@ -246,14 +234,6 @@ private:
         if (features.cols() > 0) {
             std::copy(features.row(i).begin(), features.row(i).end(), row.begin() + Width);
         }
-    }
-
-    // The mean of the embeddings of the last items.
-    void pool(std::span<const std::uint32_t> history, std::span<float> row) const {
-        const auto last = history.last(std::min<std::size_t>(history.size(), history_));
-        const std::array<std::size_t, 2> starts{0, last.size()};
-        nn::pool_bags<Backend, float>(histories_, {.ids = last, .starts = starts}, nn::Pooling::Mean,
-                                      MatrixView<float>(row.first(Width), 1, Width));
     }
 
     static void copy_rows(const Matrix<float>& rows, Matrix<float>& into, std::size_t first) {

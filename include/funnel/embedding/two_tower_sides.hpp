@@ -19,6 +19,7 @@
 #include <funnel/nn/tower.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -86,6 +87,18 @@ inline void grow(Matrix<float>& matrix, std::size_t rows, std::size_t cols) {
     if (matrix.rows() < rows || matrix.cols() != cols) {
         matrix = Matrix<float>(rows, cols);
     }
+}
+
+/// Writes what describes a user into the front of a row: the mean of the embeddings of the last `limit` items.
+///
+/// Shapes    history: ids below the rows of embeddings (not checked);  row: as wide as embeddings, or wider
+template <kernels::HostBackend Backend>
+void pool_last(MatrixView<const float> embeddings, std::size_t limit, std::span<const std::uint32_t> history,
+               std::span<float> row) {
+    const auto last = history.last(std::min(history.size(), limit));
+    const std::array<std::size_t, 2> starts{0, last.size()};
+    nn::pool_bags<Backend, float>(embeddings, {.ids = last, .starts = starts}, nn::Pooling::Mean,
+                                  MatrixView<float>(row.first(embeddings.cols()), 1, embeddings.cols()));
 }
 
 /// A user and the position, among the items of all sequences, of an item that this user took.

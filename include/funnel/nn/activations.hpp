@@ -3,6 +3,7 @@
 
 #include <funnel/core/math.hpp>
 #include <funnel/nn/elementwise.hpp>
+#include <funnel/nn/loss.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -13,16 +14,6 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace nn {
-
-namespace detail {
-
-/// 1 / (1 + exp(-x)). For very negative x, exp(-x) is infinite and the result is 0, as intended.
-template <std::floating_point T>
-[[nodiscard]] T logistic(T x) noexcept {
-    return T{1} / (T{1} + math::exp(-x));
-}
-
-}  // namespace detail
 
 /// max(x, 0). Its derivative at 0 is 0.
 struct ReLU {
@@ -64,7 +55,7 @@ struct Sigmoid {
 
     template <std::floating_point T>
     [[nodiscard]] static T value(T x) noexcept {
-        return detail::logistic(x);
+        return detail::sigmoid(x);
     }
     template <std::floating_point T>
     [[nodiscard]] static T slope(T /*x*/, T y) noexcept {
@@ -100,7 +91,7 @@ struct Softplus {
     }
     template <std::floating_point T>
     [[nodiscard]] static T slope(T x, T /*y*/) noexcept {
-        return detail::logistic(x);
+        return detail::sigmoid(x);
     }
 };
 
@@ -114,11 +105,11 @@ struct SiLU {
 
     template <std::floating_point T>
     [[nodiscard]] static T value(T x) noexcept {
-        return x * detail::logistic(x);
+        return x * detail::sigmoid(x);
     }
     template <std::floating_point T>
     [[nodiscard]] static T slope(T x, T y) noexcept {
-        const T p = detail::logistic(x);
+        const T p = detail::sigmoid(x);
         return p + y * (T{1} - p);
     }
 };

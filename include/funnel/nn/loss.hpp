@@ -65,8 +65,9 @@ template <class T>
 }
 
 /// 1 / (1 + exp(-x)). For very negative x, exp(-x) is infinite and the result is 0, as intended.
-[[nodiscard]] inline double sigmoid(double x) noexcept {
-    return 1.0 / (1.0 + math::exp(-x));
+template <std::floating_point T>
+[[nodiscard]] T sigmoid(T x) noexcept {
+    return T{1} / (T{1} + math::exp(-x));
 }
 
 /// log(1 + exp(x)), without overflow.

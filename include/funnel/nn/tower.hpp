@@ -193,16 +193,23 @@ public:
         file.check(layers == Network::description(), "tower.layers",
                    "expected " + listed(Network::description()) + ", found " + listed(layers));
         Tower tower;
-        const auto fill = [&](const char* name, std::span<float> numbers) {
-            const std::vector<float> read = file.array<float>(name, numbers.size());
-            file.check(std::all_of(read.begin(), read.end(), [](float x) { return math::is_finite(x); }), name,
-                       "must be finite");
-            std::copy(read.begin(), read.end(), numbers.begin());
-        };
-        fill("tower.parameters", tower.parameters_);
-        fill("tower.statistics", tower.statistics_);
+        tower.read_numbers(file, "tower.parameters", "tower.statistics");
         file.check(tower.has_valid_variances(), "tower.statistics", "variances must be >= 0");
         return tower;
+    }
+
+    /// Replaces the parameters and statistics by two sections of a file.
+    ///
+    /// Errors    CorruptData if a section is missing, has another size, or has a number that is not finite
+    template <class Reader>
+    void read_numbers(const Reader& file, const std::string& parameters, const std::string& statistics) {
+        const auto replace = [&](const std::string& section, std::span<float> numbers) {
+            const std::vector<float> read = file.template array<float>(section, numbers.size());
+            file.check(math::all_finite(read), section, "must be finite");
+            std::copy(read.begin(), read.end(), numbers.begin());
+        };
+        replace(parameters, parameters_);
+        replace(statistics, statistics_);
     }
 
     /// Whether no variance that BatchNorm collected is negative: for statistics that come from outside.

@@ -119,13 +119,7 @@ public:
     ///
     /// Errors    as score()
     [[nodiscard]] Matrix<float> predict(const FieldRows& rows, const nn::Bags& histories) const {
-        Matrix<float> probabilities = score(rows, histories);
-        for (std::size_t i = 0; i < probabilities.rows(); ++i) {
-            for (float& p : probabilities.row(i)) {
-                p = static_cast<float>(detail::logistic(static_cast<double>(p)));
-            }
-        }
-        return probabilities;
+        return detail::probabilities(score(rows, histories));
     }
 
     /// A user with a history, and candidates. What does not depend on the candidate is computed once.
@@ -141,10 +135,7 @@ public:
     ///
     /// Errors    InvalidArgument if a shape does not match, or a dense feature or a logit is not finite
     [[nodiscard]] Matrix<float> score(const Request& request) const {
-        require(fits(request), "DIN::score: the request must have the fields and dense features of the schema");
-        detail::require_finite_features(MatrixView<const float>(request.user_dense, 1, Schema::user_dense),
-                                        "DIN::score");
-        detail::require_finite_features(request.item_dense, "DIN::score");
+        detail::require_request<Schema>(request, "DIN::score");
         Matrix<float> logits(request.item_ids.rows(), tasks);
         Buffer memory(scratch(logits.rows(), request.history.size()));
         score(request, memory, logits.view());
@@ -167,7 +158,7 @@ public:
     /// Cost      O(n (history x parameters of the unit, a quarter of those of its first layer, + those of the network))
     // NOLINTNEXTLINE(bugprone-exception-escape): views of memory that is large enough do not throw
     void score(const Request& request, std::span<float> memory, MatrixView<float> logits) const noexcept {
-        FUNNEL_ASSERT(fits(request) && memory.size() >= scratch(logits.rows(), request.history.size()));
+        FUNNEL_ASSERT(detail::fits<Schema>(request) && memory.size() >= scratch(logits.rows(), request.history.size()));
         const std::span<float> user =
             nn::detail::take(memory, nn::detail::padded_width(Schema::user_columns)).first(Schema::user_columns);
         weights_.fill_user(request.user_ids, request.user_dense, user);
@@ -222,17 +213,8 @@ public:
         ranker.weights_.table = FieldTable<Schema, false>::read(file);
         file.check(file.strings("unit_layers") == Unit::Network::description(), "unit_layers",
                    "must be the layers of this activation unit");
-        const auto read = [&](const char* section, std::span<float> into) {
-            const auto numbers = file.template array<float>(section, into.size());
-            for (const float& x : numbers) {
-                file.check(math::is_finite(x), section, "must be finite");
-            }
-            std::copy(numbers.begin(), numbers.end(), into.begin());
-        };
-        read("unit_parameters", ranker.weights_.unit.parameters());
-        read("unit_statistics", ranker.weights_.unit.statistics());
-        read("network_parameters", ranker.weights_.network.parameters());
-        read("network_statistics", ranker.weights_.network.statistics());
+        ranker.weights_.unit.read_numbers(file, "unit_parameters", "unit_statistics");
+        ranker.weights_.network.read_numbers(file, "network_parameters", "network_statistics");
         return ranker;
     }
 
@@ -251,12 +233,6 @@ private:
                 (function + ": starts of histories must be ascending").c_str());
         require_equal(starts.empty() ? 0 : starts.back(), histories.ids.size(),
                       (function + ": the last start of histories").c_str());
-    }
-
-    [[nodiscard]] static bool fits(const Request& request) noexcept {
-        return request.user_ids.size() == Schema::user_fields && request.user_dense.size() == Schema::user_dense &&
-               request.item_ids.cols() == Schema::item_fields && request.item_dense.cols() == Schema::item_dense &&
-               (Schema::item_dense == 0 || request.item_dense.rows() == request.item_ids.rows());
     }
 
     // The vector of a history, at the front of an item's part of a row; the embedding of its first field stands behind.

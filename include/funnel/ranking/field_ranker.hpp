@@ -111,15 +111,7 @@ public:
     /// The probabilities, n x tasks, in [0, 1].
     ///
     /// Errors    as score()
-    [[nodiscard]] Matrix<float> predict(const FieldRows& rows) const {
-        Matrix<float> probabilities = score(rows);
-        for (std::size_t i = 0; i < probabilities.rows(); ++i) {
-            for (float& p : probabilities.row(i)) {
-                p = static_cast<float>(detail::logistic(static_cast<double>(p)));
-            }
-        }
-        return probabilities;
-    }
+    [[nodiscard]] Matrix<float> predict(const FieldRows& rows) const { return detail::probabilities(score(rows)); }
 
     /// A user and candidates. The part of the network that sees only the user is computed once.
     struct Request {
@@ -133,10 +125,7 @@ public:
     ///
     /// Errors    InvalidArgument if a shape does not match, or a dense feature or a logit is not finite
     [[nodiscard]] Matrix<float> score(const Request& request) const {
-        require(fits(request), "FieldRanker::score: the request must have the fields and dense features of the schema");
-        detail::require_finite_features(MatrixView<const float>(request.user_dense, 1, Schema::user_dense),
-                                        "FieldRanker::score");
-        detail::require_finite_features(request.item_dense, "FieldRanker::score");
+        detail::require_request<Schema>(request, "FieldRanker::score");
         Matrix<float> logits(request.item_ids.rows(), tasks);
         Buffer memory(scratch(logits.rows()));
         score(request, memory, logits.view());
@@ -156,7 +145,7 @@ public:
     /// Shapes    memory: scratch(n) or more;  logits: n x tasks (not checked)
     // NOLINTNEXTLINE(bugprone-exception-escape): views of memory that is large enough do not throw
     void score(const Request& request, std::span<float> memory, MatrixView<float> logits) const noexcept {
-        FUNNEL_ASSERT(fits(request) && memory.size() >= scratch(logits.rows()));
+        FUNNEL_ASSERT(detail::fits<Schema>(request) && memory.size() >= scratch(logits.rows()));
         const std::span<float> padded = nn::detail::take(memory, nn::detail::padded_width(Schema::user_columns));
         const std::span<float> user = padded.first(Schema::user_columns);
         std::copy(request.user_dense.begin(), request.user_dense.end(), user.begin());
@@ -211,15 +200,7 @@ public:
         const io::ContainerReader file(path, kind, layout_version);
         FieldRanker ranker(std::array<std::size_t, Schema::fields>{});
         ranker.table_ = FieldTable<Schema, HasLinear>::read(file);
-        const auto read = [&](const char* section, std::span<float> into) {
-            const auto numbers = file.template array<float>(section, into.size());
-            for (const float& x : numbers) {
-                file.check(math::is_finite(x), section, "must be finite");
-            }
-            std::copy(numbers.begin(), numbers.end(), into.begin());
-        };
-        read("parameters", ranker.network_.parameters());
-        read("statistics", ranker.network_.statistics());
+        ranker.network_.read_numbers(file, "parameters", "statistics");
         return ranker;
     }
 
@@ -229,12 +210,6 @@ private:
     static constexpr std::uint32_t layout_version = 1;
     static constexpr std::size_t table_width = FieldTable<Schema, HasLinear>::width;
     static constexpr std::size_t item_columns = Schema::columns - Schema::user_columns;
-
-    [[nodiscard]] static bool fits(const Request& request) noexcept {
-        return request.user_ids.size() == Schema::user_fields && request.user_dense.size() == Schema::user_dense &&
-               request.item_ids.cols() == Schema::item_fields && request.item_dense.cols() == Schema::item_dense &&
-               (Schema::item_dense == 0 || request.item_dense.rows() == request.item_ids.rows());
-    }
 
     template <Executor E>
     void train(const FieldRows& rows, MatrixView<const float> labels, const FieldRankerOptions& options, E& executor) {

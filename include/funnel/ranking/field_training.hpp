@@ -2,9 +2,11 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/nn/sparse_gradient.hpp>
+#include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/fields.hpp>
 
 #include <cstddef>
@@ -72,6 +74,23 @@ inline void add_penalty(float l2, MatrixView<const float> table, nn::SparseGradi
     }
 }
 
+/// Whether a request, of a user and candidates, has the fields and dense features of a schema.
+template <class Schema, class Request>
+[[nodiscard]] bool fits(const Request& request) noexcept {
+    return request.user_ids.size() == Schema::user_fields && request.user_dense.size() == Schema::user_dense &&
+           request.item_ids.cols() == Schema::item_fields && request.item_dense.cols() == Schema::item_dense &&
+           (Schema::item_dense == 0 || request.item_dense.rows() == request.item_ids.rows());
+}
+
+/// Checks that, and that the dense features are finite.
+template <class Schema, class Request>
+void require_request(const Request& request, const std::string& function) {
+    require(fits<Schema>(request),
+            (function + ": the request must have the fields and dense features of the schema").c_str());
+    require_finite_features(MatrixView<const float>(request.user_dense, 1, Schema::user_dense), function);
+    require_finite_features(request.item_dense, function);
+}
+
 inline void require_finite_logits(MatrixView<const float> logits, const std::string& function) {
     const std::string what = function + ": a logit";
     for (std::size_t i = 0; i < logits.rows(); ++i) {
@@ -79,6 +98,15 @@ inline void require_finite_logits(MatrixView<const float> logits, const std::str
             require_finite(logit, what.c_str());
         }
     }
+}
+
+[[nodiscard]] inline Matrix<float> probabilities(Matrix<float> logits) {
+    for (std::size_t i = 0; i < logits.rows(); ++i) {
+        for (float& p : logits.row(i)) {
+            p = static_cast<float>(logistic(static_cast<double>(p)));
+        }
+    }
+    return logits;
 }
 
 }  // namespace detail
