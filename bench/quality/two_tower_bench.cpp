@@ -31,7 +31,6 @@
 #include <filesystem>
 #include <span>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <vector>
 
@@ -50,28 +49,16 @@ struct Figures {
 class Comparison {
 public:
     Comparison(bench::Report& report, const data::Interactions& log, const data::ItemMetadata& items)
-        : report_(report), log_(log), sequences_(log), features_(log.items(), genres) {
+        : report_(report),
+          log_(log),
+          sequences_(log),
+          features_(log.items(), genres),
+          train_(data::split_last_out(log, {.holdout = 2}).train) {
         for (std::size_t item = 0; item < log.items(); ++item) {
             for (const std::uint16_t genre : items[item].genres) {
                 features_(item, std::min<std::size_t>(genre, genres - 1)) = 1.0F;
             }
         }
-        // The last two rows of each user are held out.
-        std::vector<std::size_t> seen(log.users());
-        std::vector<std::size_t> rows(log.size());
-        for (std::size_t row = 0; row < log.size(); ++row) {
-            rows[row] = row;
-        }
-        std::sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
-            return std::tuple(log[a].user, log[a].time, log[a].item) <
-                   std::tuple(log[b].user, log[b].time, log[b].item);
-        });
-        std::vector<std::uint8_t> is_training(log.size());
-        for (const std::size_t row : rows) {
-            const std::uint32_t user = log[row].user;
-            is_training[row] = ++seen[user] + 2 <= sequences_.of(user).size() ? 1 : 0;
-        }
-        train_ = data::where(log, [&](std::size_t row) { return is_training[row] != 0; });
     }
 
     template <class Model>

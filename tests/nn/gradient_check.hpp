@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -25,6 +26,14 @@ inline std::vector<double> sines(std::size_t count, double start, double a = 1.0
         numbers[n] = a * std::sin(start + static_cast<double>(n));
     }
     return numbers;
+}
+
+inline std::vector<double> joined(std::initializer_list<std::vector<double>> parts) {
+    std::vector<double> all;
+    for (const std::vector<double>& part : parts) {
+        all.insert(all.end(), part.begin(), part.end());
+    }
+    return all;
 }
 
 /// One layer in double with everything that it needs, for tests.

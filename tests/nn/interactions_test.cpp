@@ -24,14 +24,6 @@ using namespace funnel::testing;
 
 namespace {
 
-std::vector<double> joined(std::initializer_list<std::vector<double>> parts) {
-    std::vector<double> all;
-    for (const std::vector<double>& part : parts) {
-        all.insert(all.end(), part.begin(), part.end());
-    }
-    return all;
-}
-
 // Rows that begin with the same numbers give the same, whether that part is computed once or for each row.
 template <Layer L, std::size_t Head>
 void check_split() {

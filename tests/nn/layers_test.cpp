@@ -43,11 +43,6 @@ std::vector<double> around(double start, std::size_t count, double phase, double
     return numbers;
 }
 
-std::vector<double> joined(std::vector<double> a, const std::vector<double>& b) {
-    a.insert(a.end(), b.begin(), b.end());
-    return a;
-}
-
 // Published vectors of long arrays: the first four numbers, the sum, and the sum of products with cos(n).
 void check_long(const std::vector<double>& numbers, const std::vector<double>& first, double sum, double with_cosines) {
     CHECK(are_close(std::span(numbers).first(first.size()), first, 1e-6));
@@ -105,8 +100,8 @@ TEST_CASE("activations: published values and slopes, finite for large numbers") 
 TEST_CASE("BatchNorm: published values in training and in service; the running variance is the unbiased one") {
     LayerRun<BatchNorm<3>> run(4);
     run.x = sines(12, 0.0);
-    run.parameters = joined(around(1.0, 3, 1.0, 0.1), sines(3, 2.0, 0.1));
-    run.statistics = joined(sines(3, 3.0, 0.1), around(1.0, 3, 4.0, 0.1));
+    run.parameters = joined({around(1.0, 3, 1.0, 0.1), sines(3, 2.0, 0.1)});
+    run.statistics = joined({sines(3, 3.0, 0.1), around(1.0, 3, 4.0, 0.1)});
     run.dy = sines(12, 5.0);
     run.forward();
     run.backward();
@@ -139,7 +134,7 @@ TEST_CASE("LayerNorm: published values with the epsilon of BERT, on rows of smal
     using Layer = LayerNorm<4, std::ratio<1, 1'000'000'000'000>>;
     LayerRun<Layer> run(2);
     run.x = sines(8, 0.0, 0.01);
-    run.parameters = joined(around(1.0, 4, 1.0, 0.1), sines(4, 2.0, 0.1));
+    run.parameters = joined({around(1.0, 4, 1.0, 0.1), sines(4, 2.0, 0.1)});
     run.dy = sines(8, 3.0);
     run.forward();
     run.backward();

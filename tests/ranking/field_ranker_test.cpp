@@ -39,14 +39,6 @@ namespace nn = funnel::nn;
 
 namespace {
 
-std::vector<double> joined(std::initializer_list<std::vector<double>> parts) {
-    std::vector<double> all;
-    for (const std::vector<double>& part : parts) {
-        all.insert(all.end(), part.begin(), part.end());
-    }
-    return all;
-}
-
 // 2 fields of the user, 1 of the item, vectors of 4 numbers, 1 dense feature of the user and 2 of the item.
 using Schema = Fields<2, 1, 4, 1, 2>;
 using SmallDeepFM = DeepFM<Schema, 8>;
