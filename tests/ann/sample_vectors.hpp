@@ -17,6 +17,15 @@
 
 namespace funnel::testing {
 
+inline double squared_distance(std::span<const float> a, std::span<const float> b) {
+    double sum = 0.0;
+    for (std::size_t j = 0; j < a.size(); ++j) {
+        const double difference = static_cast<double>(a[j]) - static_cast<double>(b[j]);
+        sum += difference * difference;
+    }
+    return sum;
+}
+
 using Hits = std::vector<Scored<>>;
 
 /// Whole numbers from -3 to 3: sums of their products are exact in float, on every backend, and tie often.

@@ -27,18 +27,10 @@ using funnel::quantise::KMeans;
 using funnel::quantise::KMeansOptions;
 using funnel::testing::signs;
 using funnel::testing::small_integers;
+using funnel::testing::squared_distance;
 using funnel::testing::tastes;
 
 namespace {
-
-double squared_distance(std::span<const float> a, std::span<const float> b) {
-    double sum = 0.0;
-    for (std::size_t j = 0; j < a.size(); ++j) {
-        const double difference = static_cast<double>(a[j]) - static_cast<double>(b[j]);
-        sum += difference * difference;
-    }
-    return sum;
-}
 
 std::size_t nearest_by_definition(std::span<const float> row, MatrixView<const float> centroids) {
     std::size_t nearest = 0;

@@ -29,20 +29,12 @@ using funnel::quantise::KMeans;
 using funnel::quantise::detail::largest_cluster;
 using funnel::quantise::detail::limit_sizes;
 using funnel::testing::small_integers;
+using funnel::testing::squared_distance;
 using funnel::testing::tastes;
 
 namespace {
 
 using Assignment = std::vector<std::uint32_t>;
-
-double squared_distance(std::span<const float> a, std::span<const float> b) {
-    double sum = 0.0;
-    for (std::size_t j = 0; j < a.size(); ++j) {
-        const double difference = static_cast<double>(a[j]) - static_cast<double>(b[j]);
-        sum += difference * difference;
-    }
-    return sum;
-}
 
 double objective(MatrixView<const float> rows, MatrixView<const float> centroids, const Assignment& assigned) {
     double sum = 0.0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/quantise/product.hpp>
 
+#include "ann/sample_vectors.hpp"
 #include "kernels/inputs.hpp"
 #include "support/backends.hpp"
 #include "support/damage.hpp"
@@ -37,15 +38,6 @@ namespace {
 Matrix<float> random_rows(std::size_t n, std::size_t d, std::uint64_t stream) {
     const auto elements = normals(n * d, stream);
     return Matrix<float>(MatrixView<const float>(elements, n, d));
-}
-
-double squared_distance(std::span<const float> a, std::span<const float> b) {
-    double sum = 0.0;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        const double difference = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-        sum += difference * difference;
-    }
-    return sum;
 }
 
 template <class Quantiser>
