@@ -134,7 +134,7 @@ void beside_eigen(bench::Report& report, const Work& work) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    bench::Report report("ranking_deep_rankers", argc, argv);
+    bench::Report report("deep_rankers", argc, argv);
     const Work work;
     beside_eigen(report, work);
     measure<ranking::WideAndDeep<Schema, 256, 128>>(report, "WideAndDeep 256-128", work);
