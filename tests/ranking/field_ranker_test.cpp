@@ -360,6 +360,28 @@ TEST_CASE("FieldRanker: no rows, no epochs, bad arguments") {
     CHECK_THROWS_AS(
         static_cast<void>(untrained.score(SmallDeepFM::Request{.user_ids = one, .user_dense = {}, .item_ids = {}})),
         InvalidArgument);
+    // A request with each of its four parts of another shape.
+    const std::vector<std::uint32_t> user_ids{1, 1};
+    const std::vector<float> user_dense{0.5F};
+    const Matrix<std::uint32_t> item_ids(2, 1);
+    const Matrix<float> item_dense(2, 2);
+    const SmallDeepFM::Request good{
+        .user_ids = user_ids, .user_dense = user_dense, .item_ids = item_ids, .item_dense = item_dense};
+    CHECK(untrained.score(good).rows() == 2);
+    const auto rejects = [&](auto change) {
+        SmallDeepFM::Request request = good;
+        change(request);
+        CHECK_THROWS_WITH_AS(static_cast<void>(untrained.score(request)),
+                             "FieldRanker::score: the request must have the fields and dense features of the schema",
+                             InvalidArgument);
+    };
+    const Matrix<std::uint32_t> two_ids(2, 2);
+    const Matrix<float> one_feature(2, 1);
+    rejects([&](auto& request) { request.user_ids = request.user_ids.first(1); });
+    rejects([&](auto& request) { request.user_dense = {}; });
+    rejects([&](auto& request) { request.item_ids = two_ids; });
+    rejects([&](auto& request) { request.item_dense = one_feature; });
+    rejects([&](auto& request) { request.item_dense = item_dense.view().rows_from(0, 1); });
     const std::vector<std::size_t> sizes{1, 2};
     CHECK_THROWS_AS(SmallDeepFM(std::span<const std::size_t>(sizes)), InvalidArgument);
     const std::vector<std::size_t> many(3, std::numeric_limits<std::size_t>::max());
