@@ -152,7 +152,7 @@ private:
         if (factored.info() == Eigen::Success) {
             factored.solveInPlace(x);
         }
-        require(factored.info() == Eigen::Success && math::all_finite(x),
+        require(factored.info() == Eigen::Success && math::all_finite({x.data(), static_cast<std::size_t>(x.size())}),
                 "ImplicitALS: a row has no finite solution: lambda is too small or stddev is too large");
     }
 
