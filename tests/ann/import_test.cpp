@@ -3,6 +3,7 @@
 
 #include "ann/sample_vectors.hpp"
 #include "io/foreign_index.hpp"
+#include "support/damage.hpp"
 #include "support/temp_dir.hpp"
 
 #include <funnel/core/error.hpp>
@@ -31,8 +32,12 @@ using funnel::ann::import_hnswlib;
 using funnel::ann::InnerProduct;
 using funnel::ann::IVFFlat;
 using funnel::ann::L2;
+using funnel::testing::bytes_of;
+using funnel::testing::error_of;
 using funnel::testing::foreign_index;
+using funnel::testing::put_bytes;
 using funnel::testing::TempDir;
+using funnel::testing::with_number;
 
 namespace {
 
@@ -122,6 +127,16 @@ TEST_CASE("import: a wrong metric, other kinds and vectors that Cosine cannot ho
     CHECK_THROWS_AS(static_cast<void>(import_faiss_ivf<IVFFlat<L2>>(foreign_index("faiss_ivf_pq8_l2.bin"))),
                     CorruptData);
     CHECK_THROWS_AS(static_cast<void>(import_faiss_hnsw<HNSW<L2>>(foreign_index("faiss_flat_l2.bin"))), CorruptData);
+}
+
+TEST_CASE("import_faiss_ivf: lists that FAISS chooses by another metric than the index are an error") {
+    const TempDir dir;
+    const std::string path = dir / "mixed.bin";
+    constexpr std::size_t metric_of_quantiser = 86;
+    put_bytes(path,
+              with_number(bytes_of(foreign_index("faiss_ivf_flat_ip.bin")), metric_of_quantiser, std::int32_t{1}));
+    CHECK(error_of(path, import_faiss_ivf<IVFFlat<InnerProduct>>) ==
+          ": the coarse quantiser is for another metric than the index");
 }
 
 TEST_CASE("export_hnswlib: what it writes is read as the same index") {

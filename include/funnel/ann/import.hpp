@@ -58,6 +58,14 @@ void check_metric(const std::string& path, io::FaissMetric metric) {
     }
 }
 
+// Lists are chosen by the metric of the index, so an index that chooses by another one would give other hits.
+inline void check_centroids(const std::string& path, const io::FaissIVF& file) {
+    if (file.centroid_metric != file.metric) {
+        raise<CorruptData>(path + ": the coarse quantiser is for another metric than the index");
+    }
+    check_imported<L2>(path, file.centroids, "centroid");
+}
+
 // Where an inverted file of FAISS has a vector.
 struct FaissPlace {
     std::int64_t id;
@@ -134,7 +142,8 @@ void export_hnswlib(const std::string& path, const Graph& index) {
 ///     auto flat = import_faiss_flat<Flat<InnerProduct>>("flat.index");
 ///     auto [index, labels] = import_faiss_ivf<IVFFlat<L2>>("ivf.index");
 ///
-/// The ids of an inverted file become labels, in ascending order. ann/import_ivfpq.hpp reads an IndexIVFPQ.
+/// The ids of an inverted file become labels, in ascending order. Its coarse quantiser must be for the metric of the
+/// index. ann/import_ivfpq.hpp reads an IndexIVFPQ.
 ///
 /// Errors    IOError; CorruptData if the file is damaged, of another kind or metric, or an id repeats
 template <class FlatIndex>
@@ -157,6 +166,7 @@ template <class IVF>
     using M = typename IVF::Metric;
     const io::FaissIVF file = io::read_faiss_ivf(path);
     detail::check_metric<M>(path, file.metric);
+    detail::check_centroids(path, file);
     if (file.sub_quantisers != 0) {
         raise<CorruptData>(path +
                            ": the index holds codes of product quantisation, no vectors: see import_faiss_ivfpq");
@@ -171,7 +181,6 @@ template <class IVF>
         labels.push_back(static_cast<std::uint64_t>(places[i].id));
     }
     detail::check_imported<M>(path, rows);
-    detail::check_imported<L2>(path, file.centroids, "centroid");
     return {IVF::import(rows, file.centroids, list_of), std::move(labels)};
 }
 

@@ -122,10 +122,7 @@ template <class Index>
         raise<CorruptData>(path + ": the index has " + std::to_string(file.centroids.rows()) + " lists, not 1 to 2^24");
     }
     detail::check_shape(path, shape, file);
-    if (file.centroid_metric != file.metric) {
-        raise<CorruptData>(path + ": the coarse quantiser is for another metric than the index");
-    }
-    detail::check_imported<L2>(path, file.centroids, "centroid");
+    detail::check_centroids(path, file);
     detail::check_codewords(path, file.codewords, shape.parts);
     Matrix<float> centroids = file.centroids;
     if (file.transform.rows() > 0) {
