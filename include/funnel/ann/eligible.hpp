@@ -17,7 +17,7 @@ namespace ann::detail {
 // What a scan costs per vector, in vectors of floats that are read one by one: a call of a filter, and int8 codes that
 // are read in order with what they do not rule out. Measured by bench/ann/filter_bench.cpp.
 inline constexpr double call_cost = 0.125;
-inline constexpr double code_cost = 0.1875;
+inline constexpr double code_cost = 0.125;
 
 /// An estimate of the share of the n > 0 ids that pass, from a sample of 128.
 template <class Passes>
