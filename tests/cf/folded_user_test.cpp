@@ -30,7 +30,7 @@ using Table = funnel::testing::TableScorer;
 
 TEST_CASE("FoldedUser: keeps its own copy of the history") {
     const Table model{{0.3F, 0.2F, 0.9F}};
-    const FoldedUser<Table> user(model, Ids{2});
+    const FoldedUser<Table> user(model, {Ids{2}});
     const FoldedUser<Table> copy = user;  // NOLINT(performance-unnecessary-copy-initialization)
     CHECK(copy.recommend({.k = 1}) == List{{0, 0.3F}});
     CHECK(copy.recommend({.k = 1}, [](std::uint32_t item) { return item == 1; }) == List{{1, 0.2F}});
@@ -40,7 +40,7 @@ TEST_CASE("FoldedUser: keeps its own copy of the history") {
 
 TEST_CASE("FoldedUser: the form without allocation agrees") {
     const Table model{{0.3F, 0.2F, 0.9F, 0.4F}};
-    const FoldedUser<Table> user(model, Ids{2});
+    const FoldedUser<Table> user(model, {Ids{2}});
     std::vector<float> scratch(4);
     List out(9, Scored<>{77, 7.0F});
     std::span<Scored<>> list;
@@ -55,7 +55,7 @@ TEST_CASE("FoldedUser: the form without allocation agrees") {
 }
 
 TEST_CASE("FoldedUser: of a temporary model keeps the model, in all of its copies") {
-    FoldedUser<Table> user(Table{{0.3F, 0.2F, 0.9F}}, Ids{2});
+    FoldedUser<Table> user(Table{{0.3F, 0.2F, 0.9F}}, {Ids{2}});
     const List expected{{0, 0.3F}, {1, 0.2F}};
     CHECK(user.recommend() == expected);
     {
@@ -64,7 +64,7 @@ TEST_CASE("FoldedUser: of a temporary model keeps the model, in all of its copie
     }
     CHECK(user.recommend() == expected);  // NOLINT(bugprone-use-after-move): a move is a copy
     const Table other{{0.1F, 0.2F}};
-    user = FoldedUser<Table>(other, Ids{0});
+    user = FoldedUser<Table>(other, {Ids{0}});
     CHECK(user.recommend() == List{{1, 0.2F}});
     const FoldedUser<Table>& itself = user;
     user = itself;
@@ -75,12 +75,12 @@ TEST_CASE("FoldedUser: of a temporary model keeps the model, in all of its copie
 TEST_CASE("FoldedUser: refuses a history that the model cannot read") {
     const Table model{{0.3F, 0.2F, 0.9F}};
     for (const Ids& history : {Ids{3}, Ids{0, 0xFFFFFFFF}, Ids{1, 0}, Ids{1, 1}}) {
-        CHECK_THROWS_AS((void)FoldedUser<Table>(model, history), InvalidArgument);
-        CHECK_THROWS_AS((void)FoldedUser<Table>(Table(model), history), InvalidArgument);
+        CHECK_THROWS_AS((void)FoldedUser<Table>(model, {history}), InvalidArgument);
+        CHECK_THROWS_AS((void)FoldedUser<Table>(Table(model), {history}), InvalidArgument);
     }
-    CHECK_THROWS_AS((void)FoldedUser<Table>(Table{}, Ids{0}), InvalidArgument);
-    CHECK_THROWS_AS((void)FoldedUser<Table>(model, Ids{0}, {1.0F}), InvalidArgument);
-    CHECK(FoldedUser<Table>(Table{}, Ids{}).recommend().empty());
+    CHECK_THROWS_AS((void)FoldedUser<Table>(Table{}, {Ids{0}}), InvalidArgument);
+    CHECK_THROWS_AS((void)FoldedUser<Table>(model, {Ids{0}}, {1.0F}), InvalidArgument);
+    CHECK(FoldedUser<Table>(Table{}, {Ids{}}).recommend().empty());
 }
 
 TEST_CASE("FoldedUser: an assignment takes over the model that is kept, the history and the factors") {
@@ -90,11 +90,11 @@ TEST_CASE("FoldedUser: an assignment takes over the model that is kept, the hist
         [[nodiscard]] funnel::MatrixView<const float> user_factors() const { return factors; }
     };
     const Watched other{{{0.1F, 0.2F}}, {}};
-    FoldedUser<Watched> user(other, Ids{0}, {0.5F, 0.5F});
+    FoldedUser<Watched> user(other, {Ids{0}}, {0.5F, 0.5F});
     auto alive = std::make_shared<int>(0);
     const std::weak_ptr<int> model = alive;
     {
-        const FoldedUser<Watched> keeps(Watched{{{0.3F, 0.2F, 0.9F}}, std::move(alive)}, Ids{2}, {1.5F, 2.5F});
+        const FoldedUser<Watched> keeps(Watched{{{0.3F, 0.2F, 0.9F}}, std::move(alive)}, {Ids{2}}, {1.5F, 2.5F});
         user = keeps;
     }
     REQUIRE_FALSE(model.expired());
@@ -102,6 +102,6 @@ TEST_CASE("FoldedUser: an assignment takes over the model that is kept, the hist
     const Profile profile = user.profile();
     CHECK(Ids(profile.history.begin(), profile.history.end()) == Ids{2});
     CHECK(std::vector<float>(profile.factors.begin(), profile.factors.end()) == std::vector<float>{1.5F, 2.5F});
-    user = FoldedUser<Watched>(other, Ids{0}, {0.5F, 0.5F});
+    user = FoldedUser<Watched>(other, {Ids{0}}, {0.5F, 0.5F});
     CHECK(model.expired());
 }

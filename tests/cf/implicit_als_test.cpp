@@ -272,7 +272,7 @@ TEST_CASE("ImplicitALS: the first factors are of the length asked for, and no us
 TEST_CASE("ImplicitALS: values and repetitions in the log do not matter") {
     const auto once = testing::log_of({{0, 1}, {1, 2}, {0, 2}}, 3);
     const auto often = funnel::data::Interactions::from_ids(
-        {{0, 0, 5.0F}, {0, 1, -1.0F}, {0, 0, 2.0F}, {1, 1}, {1, 2, 0.0F}, {2, 0}, {2, 2}, {2, 2}}, 3, 3);
+        {{0, 0, 5.0F}, {0, 1, 0.5F}, {0, 0, 2.0F}, {1, 1}, {1, 2, 1e-30F}, {2, 0}, {2, 2}, {2, 2}}, 3, 3);
     CHECK(ImplicitALS::fit(once, {.factors = 2}).recommend(0) == ImplicitALS::fit(often, {.factors = 2}).recommend(0));
 }
 
@@ -400,7 +400,7 @@ TEST_CASE("ImplicitALS: refuses to fold in a user with another number of factors
     using User = funnel::cf::FoldedUser<Scorer>;
     CHECK_THROWS_AS((void)model.fold_in_factors(Ids{1, 3}), InvalidArgument);
     for (const std::size_t factors : {0U, 3U, 5U}) {
-        CHECK_THROWS_AS((void)User(model, {1}, std::vector<float>(factors)), InvalidArgument);
+        CHECK_THROWS_AS((void)User(model, {{1}}, std::vector<float>(factors)), InvalidArgument);
     }
-    CHECK(User(model, {1}, std::vector<float>(4)).score(std::vector<std::uint32_t>{0}) == std::vector<float>{0.0F});
+    CHECK(User(model, {{1}}, std::vector<float>(4)).score(std::vector<std::uint32_t>{0}) == std::vector<float>{0.0F});
 }

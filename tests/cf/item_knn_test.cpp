@@ -136,7 +136,7 @@ TEST_CASE("ItemKNN: agrees with the definition on random input") {
 TEST_CASE("ItemKNN: values and repetitions in the log do not matter") {
     const auto once = testing::log_of({{0, 1}, {1, 2}, {0, 2}}, 3);
     const auto often = funnel::data::Interactions::from_ids(
-        {{0, 0, 5.0F}, {0, 1, -1.0F}, {0, 0, 2.0F}, {1, 1}, {1, 2, 0.0F}, {2, 0}, {2, 2}, {2, 2}}, 3, 3);
+        {{0, 0, 5.0F}, {0, 1, 0.5F}, {0, 0, 2.0F}, {1, 1}, {1, 2, 1e-30F}, {2, 0}, {2, 2}, {2, 2}}, 3, 3);
     CHECK(ItemKNN::fit(once).recommend(0) == ItemKNN::fit(often).recommend(0));
 }
 

@@ -2,21 +2,28 @@
 #include <funnel/cf/model.hpp>
 
 #include "cf/random_log.hpp"
+#include "support/model_contract.hpp"
 #include "support/temp_dir.hpp"
 
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/cf/popularity.hpp>
+#include <funnel/core/sparse.hpp>
 #include <funnel/data/interaction_log.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/io/container.hpp>
 #include <funnel/pipeline/funnel.hpp>
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 using funnel::InvalidArgument;
@@ -81,6 +88,62 @@ static_assert(funnel::data::InteractionLog<LogOf<OwnLog::Row>>);
 static_assert(!funnel::data::InteractionLog<LogOf<Userless>> && !funnel::data::InteractionLog<LogOf<Itemless>>);
 static_assert(!funnel::data::InteractionLog<LogOf<Valueless>> && !funnel::data::InteractionLog<LogOf<Timeless>>);
 
+// A scorer that wants values: score(user, item) = sum of the values of the user, times that of the values of the item.
+class Mass {
+public:
+    struct Options {};
+    static constexpr std::string_view kind = "tests.Mass";
+    static constexpr std::uint32_t layout_version = 2;
+    static constexpr bool needs_history = true;
+    static constexpr bool reads_values = true;
+
+    [[nodiscard]] std::size_t items() const noexcept { return sums_.size(); }
+    void score_all(const Profile& profile, std::span<float> scores) const noexcept {
+        for (std::uint32_t item = 0; item < items(); ++item) {
+            scores[item] = score_one(profile, item);
+        }
+    }
+    void keep_known_zeros(const Profile&, std::span<float> scores) const noexcept {
+        std::fill(scores.begin(), scores.end(), 1.0F);
+    }
+    [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
+        return std::accumulate(profile.values.begin(), profile.values.end(), 0.0F) * sums_[item];
+    }
+
+    template <class Log, class E>
+    static Mass learn(const Log&, const funnel::CSRMatrix<float>& user_item, const Options&, E&) {
+        Mass mass;
+        mass.sums_.resize(user_item.cols());
+        for (std::size_t user = 0; user < user_item.rows(); ++user) {
+            const auto row = user_item.row(user);
+            for (std::size_t i = 0; i < row.size(); ++i) {
+                mass.sums_[row.columns[i]] += row.values[i];
+            }
+        }
+        return mass;
+    }
+    template <class Writer>
+    void write(Writer& file) const {
+        file.array("sums", sums_);
+    }
+    template <class Reader>
+    static Mass read(const Reader& file, const Histories& histories) {
+        Mass mass;
+        mass.sums_ = file.template array<float>("sums", histories.items());
+        file.check(std::all_of(mass.sums_.begin(), mass.sums_.end(), [](float sum) { return std::abs(sum) < 1e9F; }),
+                   "sums", "must be below 10^9");
+        for (std::size_t user = 0; user < histories.users(); ++user) {
+            for (const float value : histories.values_of(user)) {
+                file.check(std::abs(value) < 1e9F, "history_values", "must be below 10^9");
+            }
+        }
+        return mass;
+    }
+
+private:
+    std::vector<float> sums_;
+};
+
 std::string message_of(const auto& call) {
     try {
         call();
@@ -112,6 +175,55 @@ TEST_CASE_TEMPLATE("Model: learns from a log that is not ours", M, Popularity, I
     // Such a log has no fingerprint: only its sizes tell it from another.
     CHECK_THROWS_AS((void)M::load(dir / "own.fnl", OwnLog{{}, {}, 2, 4}), InvalidArgument);
     CHECK_THROWS_AS((void)M::load(dir / "own.fnl", OwnLog{{}, {}, 3, 5}), InvalidArgument);
+}
+
+TEST_CASE("Model: a scorer that reads values keeps what every model promises") {
+    testing::check_model<Model<Mass>>();
+}
+
+TEST_CASE("Model: values reach a scorer that reads them, when it learns, scores, is loaded and folds in a user") {
+    // Of the two rows of user 0 with item 1, the last counts. Sums of users: 3, -2; of items: 2, 0, -1.
+    const auto log = Interactions::from_ids({{0, 1, 9}, {0, 0, 2}, {0, 1, 1}, {1, 1, -1}, {1, 2, -1}}, 2, 3);
+    const auto model = Model<Mass>::fit(log);
+    const Ids all{0, 1, 2};
+    CHECK(model.score(0, all) == std::vector<float>{6, 0, -3});
+    CHECK(model.score(1, all) == std::vector<float>{-4, 0, 2});
+    CHECK(model.recommend(0) == List{{2, -3}});
+    CHECK(model.recommend(1) == List{{0, -4}});  // what the user dislikes was seen, too
+    CHECK(model.fold_in(Ids{2, 0}, std::vector<float>{0.5F, 1.0F}).score(all) == std::vector<float>{3, 0, -1.5F});
+    CHECK(model.fold_in(Ids{2, 0}).score(all) == std::vector<float>{4, 0, -2});  // each value is 1
+    CHECK(model.fold_in(Ids{2}, std::vector<float>{-1.0F}).recommend() == List{{0, -2}});
+    const testing::TempDir dir;
+    model.save(dir / "mass.fnl");
+    CHECK(Model<Mass>::load(dir / "mass.fnl").score(1, all) == std::vector<float>{-4, 0, 2});
+    CHECK_NOTHROW((void)funnel::io::ContainerReader(dir / "mass.fnl", Mass::kind, 2));  // the layout of the scorer
+}
+
+TEST_CASE("Model: rejects values that are not finite") {
+    struct Values : OwnLog {
+        float value = 1.0F;
+        Row operator[](std::size_t row) const { return {user_ids[row], item_ids[row], value, 0.0}; }
+    };
+    for (const float value : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+        CHECK_THROWS_AS((void)Popularity::fit(Values{{{0}, {0}}, value}), InvalidArgument);
+        CHECK_THROWS_AS((void)Model<Mass>::fit(Values{{{0}, {0}}, value}), InvalidArgument);
+    }
+}
+
+// A value of -1 counted as a like.
+TEST_CASE("Model: what a user dislikes is not recommended again, and says nothing about the items the user likes") {
+    // Users 1 and 2 have 0 and 1 together; user 0 has 0 and dislikes 1 and, by its last row, 2.
+    const auto log = Interactions::from_ids(
+        {{0, 0}, {0, 1, -1}, {0, 2, 5}, {0, 2, 0}, {1, 0}, {1, 1}, {1, 3}, {2, 0}, {2, 1}, {2, 2}}, 3, 4);
+    const auto knn = ItemKNN::fit(log);
+    CHECK(knn.recommend(0).size() == 1);
+    CHECK(knn.recommend(0)[0].id == 3);
+    CHECK(knn.recommend(0, {.keep_seen = true}).size() == 3);
+    const auto likes = ItemKNN::fit(testing::log_of({{0}, {0, 1, 3}, {0, 1, 2}}, 4));
+    CHECK(knn.score(0, Ids{0, 1, 2, 3}) == likes.score(0, Ids{0, 1, 2, 3}));
+    const auto folded = knn.fold_in(Ids{3, 0, 1}, std::vector<float>{-1, 1, 0});
+    CHECK(folded.recommend().size() == 1);
+    CHECK(folded.recommend()[0].id == 2);
 }
 
 // A saved model beside a log that has grown: its ids would name other items, without any sign of it.

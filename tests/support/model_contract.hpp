@@ -306,6 +306,76 @@ void check_folded_users(const M& model, const ContractLog& contract) {
     }
 }
 
+// Values of fold_in: errors, and what they are if they are not given.
+template <class M>
+void check_values_of_folded_users(const M& model) {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    using Values = std::vector<float>;
+    CHECK_THROWS_AS((void)model.fold_in(Ids{1, 2}, Values{1.0F}), InvalidArgument);
+    CHECK_THROWS_AS((void)model.fold_in(Ids{1}, Values{1.0F, 1.0F}), InvalidArgument);
+#ifndef __FAST_MATH__
+    CHECK_THROWS_AS((void)model.fold_in(Ids{1}, Values{std::numeric_limits<float>::quiet_NaN()}), InvalidArgument);
+#endif
+    CHECK_THROWS_AS((void)model.fold_in(Ids{1}, Values{infinity}), InvalidArgument);
+    CHECK_THROWS_AS((void)M(model).fold_in(Ids{1}, Values{-infinity}), InvalidArgument);
+    CHECK_THROWS_AS((void)model.fold_in(Ids{1, 1}, Values{1.0F, 1.0F}), InvalidArgument);
+    CHECK_THROWS_AS((void)model.fold_in(Ids{ContractLog::items}, Values{-1.0F}), InvalidArgument);
+    CHECK(model.fold_in(Ids{5, 2}, Values{1.0F, 1.0F}).score(all_items()) ==
+          model.fold_in(Ids{5, 2}).score(all_items()));
+    CHECK(model.fold_in(Ids{7, 2, 5}, Values{3.0F, 1.0F, 2.0F}).recommend({.k = size_max}) ==
+          M(model).fold_in(Ids{7, 2, 5}, Values{3.0F, 1.0F, 2.0F}).recommend({.k = size_max}));
+}
+
+// Rows with a value of 0 or less change nothing but that their items are not recommended to their users. A value of -1
+// counted as a like.
+template <class M>
+void check_dislikes(const M& model, const ContractLog& contract, const typename M::Options& options) {
+    std::vector<data::Interaction> rows(contract.log.begin(), contract.log.end());
+    std::vector<Ids> disliked(ContractLog::users);
+    Random random(3);
+    for (std::uint32_t user = 0; user < ContractLog::users; ++user) {
+        for (std::uint32_t item = 0; item < ContractLog::items; ++item) {
+            if (random.uniform() < 0.2 && !std::ranges::binary_search(contract.histories[user], item)) {
+                rows.push_back({user, item, random.uniform() < 0.5 ? -1.0F : 0.0F});
+                disliked[user].push_back(item);
+            }
+        }
+    }
+    const M with = M::fit(data::Interactions::from_ids(rows, ContractLog::users, ContractLog::items), options);
+    const auto check_user = [&](const auto& user, const List& all, const Ids& hidden) {
+        List expected = all;
+        std::erase_if(expected, [&](const auto& item) { return std::ranges::binary_search(hidden, item.id); });
+        CHECK(user({.k = size_max}) == expected);
+        expected.resize(std::min<std::size_t>(expected.size(), 3));
+        CHECK(user({.k = 3}) == expected);
+    };
+    const TempDir dir;
+    with.save(dir / "with.fnl");
+    const M loaded = M::load(dir / "with.fnl");
+    loaded.save(dir / "again.fnl");
+    CHECK(bytes_of(dir / "again.fnl") == bytes_of(dir / "with.fnl"));
+    for (std::size_t user = 0; user < ContractLog::users; ++user) {
+        CAPTURE(user);
+        CHECK(with.score(user, all_items()) == model.score(user, all_items()));
+        const cf::RecommendOptions everything{.k = size_max, .keep_seen = true};
+        CHECK(with.recommend(user, everything) == model.recommend(user, everything));
+        const List all = model.recommend(user, {.k = size_max});
+        check_user([&](const cf::RecommendOptions& how) { return with.recommend(user, how); }, all, disliked[user]);
+        check_user([&](const cf::RecommendOptions& how) { return loaded.recommend(user, how); }, all, disliked[user]);
+        Ids history = disliked[user];
+        std::vector<float> values(history.size(), -2.0F);
+        for (const std::uint32_t item : contract.histories[user]) {
+            history.push_back(item);
+            values.push_back(0.5F);
+        }
+        const auto folded = model.fold_in(history, values);
+        check_user([&](const cf::RecommendOptions& how) { return folded.recommend(how); },
+                   model.fold_in(contract.histories[user]).recommend({.k = size_max}), disliked[user]);
+    }
+    const auto answers = [](const M& saved) { return lists_of(saved); };
+    check_saved(with, model, answers, use_all<M>);
+}
+
 }  // namespace detail
 
 /// What every model of cf/ promises, whatever it learns: lists by score that hold each unseen item with evidence and no
@@ -330,6 +400,10 @@ void check_model(const typename M::Options& options = {}) {
     detail::check_files(model, other, contract.log, options);
     detail::check_values(model, other);
     detail::check_folded_users(model, contract);
+    detail::check_values_of_folded_users(model);
+    if constexpr (!cf::detail::ReadsValues<M>) {
+        detail::check_dislikes(model, contract, options);
+    }
 
     // Logs without rows, without users, without anything.
     for (const auto& [users, items] : {std::pair{5U, 3U}, std::pair{0U, 3U}, std::pair{5U, 0U}, std::pair{0U, 0U}}) {

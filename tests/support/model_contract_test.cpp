@@ -41,6 +41,7 @@ enum class Defect : std::uint8_t {
     ListsUntakenItems,
     FoldsInDifferently,
     CountsThreads,
+    CountsDislikes,
     ForgetsFactors,
     TrustsCounts,
     Allocates,
@@ -110,7 +111,7 @@ public:
                            const ToyOptions&, E& executor) {
         ToyScorer scorer(std::vector<float>(log.items()), funnel::cf::Histories(user_item));
         for (const auto& row : log) {
-            scorer.counts_[row.item] += 1.0F;
+            scorer.counts_[row.item] += row.value > 0.0F || defect == Defect::CountsDislikes ? 1.0F : 0.0F;
         }
         if (defect == Defect::CountsThreads && log.items() > 0) {
             scorer.counts_[0] += static_cast<float>(executor.concurrency());
@@ -212,6 +213,10 @@ TEST_CASE("model contract: passes for a sound model") {
     defect = Defect::None;
     funnel::testing::check_model<SoundModel>();
     check_toy(Defect::None);
+}
+
+TEST_CASE("model contract: fails where a dislike counts as a like" * doctest::should_fail()) {
+    check_toy(Defect::CountsDislikes);
 }
 
 TEST_CASE("model contract: fails where score() differs from the scores of the list" * doctest::should_fail()) {

@@ -120,8 +120,9 @@ private:
 ///     min over B, diag(B) = 0, of |X - X B|^2 + lambda |B|^2:   P = (X^T X + lambda I)^-1,  B = I - P diag(1 / P_jj)
 ///     score(u, i) = sum over items j of u's history of B(j, i)
 ///
-/// X is a users x items matrix of zeros and ones: values and repetitions in the log are ignored. Suitable for up to
-/// about ten thousand items. Backend is used for scoring; learning uses Eigen, in double.
+/// X is a users x items matrix, 1 where the user likes the item (a value > 0), else 0: other than that, values and
+/// repetitions in the log are ignored. Suitable for up to about ten thousand items. Backend is used for scoring;
+/// learning uses Eigen, in double.
 ///
 /// Cost      fit: n^3 floating-point operations for n items, 12 n^2 bytes at the peak;  the model: 4 n^2 bytes
 /// Errors    InvalidArgument if an option is out of range, or if 12 n^2 bytes exceed the memory of this machine or the

@@ -36,6 +36,13 @@ namespace cf {
     return sorted;
 }
 
+/// The history of a user who is not in the training log: what Profile refers to, in memory of its own.
+struct FoldedHistory {
+    std::vector<std::uint32_t> items;          ///< Profile::history, ascending
+    std::vector<float> values = {};            ///< Profile::values
+    std::vector<std::uint32_t> disliked = {};  ///< Profile::disliked, ascending
+};
+
 /// A user who is not in the training log; fold_in returns it. It refers to the model, which must outlive it. If the
 /// model was a temporary, it owns the model.
 template <Scorer S>
@@ -43,13 +50,12 @@ class FoldedUser {
 public:
     /// Shapes    history: item ids, ascending;  factors: as many as a row of user_factors(), or none if the scorer has
     ///           no factors
-    /// Errors    InvalidArgument if a shape does not match, or history does not ascend or has an unknown item
-    FoldedUser(const S& scorer FUNNEL_LIFETIMEBOUND, std::vector<std::uint32_t> history,
-               std::vector<float> factors = {})
+    /// Errors    InvalidArgument if a shape does not match, ids do not ascend, or an item is unknown
+    FoldedUser(const S& scorer FUNNEL_LIFETIMEBOUND, FoldedHistory history, std::vector<float> factors = {})
         : scorer_(&scorer), history_(std::move(history)), factors_(std::move(factors)) {
         require_fit();
     }
-    FoldedUser(S&& scorer, std::vector<std::uint32_t> history, std::vector<float> factors = {})
+    FoldedUser(S&& scorer, FoldedHistory history, std::vector<float> factors = {})
         : kept_(std::make_shared<const S>(std::move(scorer))),
           scorer_(kept_.get()),
           history_(std::move(history)),
@@ -63,14 +69,17 @@ public:
         FoldedUser copy(other);
         kept_ = std::move(copy.kept_);
         scorer_ = copy.scorer_;
-        history_.swap(copy.history_);
+        std::swap(history_, copy.history_);
         factors_.swap(copy.factors_);
         return *this;
     }
     ~FoldedUser() = default;
 
     [[nodiscard]] Profile profile() const& noexcept FUNNEL_LIFETIMEBOUND {
-        return {{history_.data(), history_.size()}, {factors_.data(), factors_.size()}};
+        return {.history = {history_.items.data(), history_.items.size()},
+                .factors = {factors_.data(), factors_.size()},
+                .values = {history_.values.data(), history_.values.size()},
+                .disliked = {history_.disliked.data(), history_.disliked.size()}};
     }
     void profile() const&& = delete;
 
@@ -101,10 +110,14 @@ public:
 
 private:
     void require_fit() const {
-        const bool ascends =
-            std::adjacent_find(history_.begin(), history_.end(), std::greater_equal<>{}) == history_.end();
-        require(ascends && (history_.empty() || history_.back() < scorer_->items()),
+        const auto are_ascending_ids = [&](const std::vector<std::uint32_t>& ids) {
+            const bool ascends = std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>{}) == ids.end();
+            return ascends && (ids.empty() || ids.back() < scorer_->items());
+        };
+        require(are_ascending_ids(history_.items) && are_ascending_ids(history_.disliked),
                 "FoldedUser: history must be ascending item ids below items()");
+        require_equal(history_.values.size(), detail::ReadsValues<S> ? history_.items.size() : 0,
+                      "FoldedUser: number of values");
         if constexpr (requires { scorer_->user_factors().cols(); }) {
             require_equal(factors_.size(), scorer_->user_factors().cols(), "FoldedUser: number of factors");
         } else {
@@ -114,7 +127,7 @@ private:
 
     std::shared_ptr<const S> kept_;  // set if the scorer was a temporary
     const S* scorer_;
-    std::vector<std::uint32_t> history_;
+    FoldedHistory history_;
     std::vector<float> factors_;
 };
 

@@ -110,9 +110,10 @@ private:
 ///
 ///     score(u, i) = sum over items j of u's history, j among the neighbours of i, of similarity(i, j)
 ///
-/// Items are compared as sets of users: values and repetitions in the log are ignored. The neighbours of i are the
-/// `neighbours` other items most similar to it; ties go to the smaller id. Items that share no user are not neighbours.
-/// The neighbours are those of the scored item i: j can add to the score of i even if i is not a neighbour of j.
+/// Items are compared as sets of the users who like them (a value > 0): other than that, values and repetitions in the
+/// log are ignored. The neighbours of i are the `neighbours` other items most similar to it; ties go to the smaller id.
+/// Items that share no user are not neighbours. The neighbours are those of the scored item i: j can add to the score
+/// of i even if i is not a neighbour of j.
 ///
 /// Cost      fit: sum over users of |history|^2 in time, O(items x neighbours) memory, and O(items) per thread;
 ///           recommend: |history| sparse rows, O(items)

@@ -40,8 +40,8 @@ concept ItemWeights =
 ///     score(u, i) = sum over items j of u's history of weight(j, i)
 ///
 /// An item is a candidate if some item of the history has a nonzero weight for it, even if the weights sum to 0 or
-/// less. A user without a history gets an empty list. The history is the set of the user's items in the training log:
-/// values and repetitions are ignored.
+/// less. A user without a history gets an empty list. The history is the set of the items that the user likes in
+/// the training log: how large a value > 0 is, and repetitions, are ignored.
 ///
 /// A model adds kind, Options, learn and read (see LearnedScorer); cf/ease.hpp is an example.
 ///

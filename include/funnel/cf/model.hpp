@@ -8,6 +8,8 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 #include <funnel/core/item_filter.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interaction_log.hpp>
@@ -15,6 +17,7 @@
 #include <funnel/data/user_item_matrix.hpp>
 #include <funnel/io/container.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -36,16 +39,18 @@ namespace cf {
 ///     learn(log, user_item, options, executor)        -> S
 ///     write(file)  read(file, histories)              write and read its sections of a file; read -> S
 ///
-/// user_item is users x items and stores a 1 for each item of a user. The log may have no rows, users or items. file
-/// is an io::ContainerWriter or io::ContainerReader. read calls file.check(...) for every size, id and number that it
-/// uses.
+/// user_item is users x items and stores the value of each liked item of a user, or with reads_values that of each item
+/// (see Profile); all are finite. The log has all rows, and may have no rows, users or items. file is an
+/// io::ContainerWriter or io::ContainerReader. read calls file.check(...) for every size, id and number that it uses;
+/// with reads_values, it may rely on a finite value for each item of histories.
 /// Optional members:
 ///
+///     layout_version                                  of the sections that write adds, 1 if it is missing
 ///     explain_for(profile, item, k)                   enables explain() of the model
 ///     score_some(profile, items, scores)              same bits as score_one for each item, but cheaper
 ///     user_factors()  fold_in_factors(history)        Profile::factors of training users and of new users; the history
 ///                                                     ascends, or is as it was given if reads_histories_in_order
-///           exists
+///                                                     exists. With reads_values: fold_in_factors(history, values)
 template <class S>
 concept LearnedScorer = Scorer<S> && std::default_initializable<typename S::Options> &&
                         requires(const S& scorer, const data::Interactions& log, const CSRMatrix<float>& user_item,
@@ -71,11 +76,22 @@ class Model : public S {
 public:
     using Options = typename S::Options;
 
-    /// Errors    InvalidArgument if an option is outside the range that its comment gives
+    /// If a user has several rows with an item, the value of the last one counts.
+    ///
+    /// Errors    InvalidArgument if an option is outside the range that its comment gives, or a value is not finite
     template <data::InteractionLog Log = data::Interactions, Executor E = Serial>
     [[nodiscard]] static Model fit(const Log& train, const Options& options = {}, E&& executor = E{}) {
         const CSRMatrix<float> user_item = data::user_item_matrix(train);
-        return {S::learn(train, user_item, options, executor), Histories(user_item), data::fingerprint(train)};
+        require(math::all_finite(user_item.values()), "fit: every value in the log must be finite");
+        if constexpr (detail::ReadsValues<S>) {
+            return {S::learn(train, user_item, options, executor), Histories::with_values(user_item),
+                    data::fingerprint(train)};
+        } else {
+            Histories histories(user_item);
+            S scorer = histories.has_dislikes() ? S::learn(train, detail::liked_part(user_item), options, executor)
+                                                : S::learn(train, user_item, options, executor);
+            return {std::move(scorer), std::move(histories), data::fingerprint(train)};
+        }
     }
 
     Model(const Model&) = default;
@@ -129,12 +145,21 @@ public:
     /// Creates a user who is not in the training log. The results are those of a training user with this history. The
     /// returned object refers to this model; if this model is a temporary, the object owns it.
     ///
-    /// Errors    InvalidArgument if an item is unknown or occurs twice
+    /// Shapes    values: one per item of the history, as in the log; see Profile. Without values, each is 1
+    /// Errors    InvalidArgument if an item is unknown or occurs twice, a value is not finite, or there are more or
+    ///           fewer values than items
+    [[nodiscard]] FoldedUser<S> fold_in(std::span<const std::uint32_t> history,
+                                        std::span<const float> values) const& FUNNEL_LIFETIMEBOUND {
+        return fold_into(scorer(), history, values);
+    }
+    [[nodiscard]] FoldedUser<S> fold_in(std::span<const std::uint32_t> history, std::span<const float> values) && {
+        return fold_into(static_cast<S&&>(*this), history, values);
+    }
     [[nodiscard]] FoldedUser<S> fold_in(std::span<const std::uint32_t> history) const& FUNNEL_LIFETIMEBOUND {
-        return fold_into(scorer(), history);
+        return fold_into(scorer(), history, std::vector<float>(history.size(), 1.0F));
     }
     [[nodiscard]] FoldedUser<S> fold_in(std::span<const std::uint32_t> history) && {
-        return fold_into(static_cast<S&&>(*this), history);
+        return fold_into(static_cast<S&&>(*this), history, std::vector<float>(history.size(), 1.0F));
     }
 
     /// Errors    IOError
@@ -153,6 +178,8 @@ public:
     [[nodiscard]] static Model load(const std::string& path) {
         const io::ContainerReader file(path, S::kind, layout_version);
         Histories histories = Histories::read(file);
+        file.check(histories.has_values() == detail::ReadsValues<S> || histories.is_empty(), "history_values",
+                   detail::ReadsValues<S> ? "must be there" : "must not be there");
         S scorer = S::read(file, histories);
         return {std::move(scorer), std::move(histories), file.value<std::uint64_t>("log_fingerprint")};
     }
@@ -181,7 +208,13 @@ private:
     using S::read;
     using S::write;
 
-    static constexpr std::uint32_t layout_version = 1;
+    static constexpr std::uint32_t layout_version = [] {
+        if constexpr (requires { S::layout_version; }) {
+            return S::layout_version;
+        } else {
+            return std::uint32_t{1};
+        }
+    }();
     static constexpr bool has_factors = requires(const S& scorer) { scorer.user_factors(); };
 
     Model(S scorer, Histories histories, std::uint64_t fingerprint)
@@ -192,28 +225,45 @@ private:
     [[nodiscard]] const S& scorer() const noexcept { return *this; }
 
     [[nodiscard]] Profile profile(std::size_t user) const noexcept {
+        Profile profile{.history = histories_.of(user),
+                        .values = histories_.values_of(user),
+                        .disliked = histories_.disliked_by(user)};
         if constexpr (has_factors) {
-            return user < users() ? Profile{histories_.of(user), S::user_factors().row(user)} : Profile{};
-        } else {
-            return {histories_.of(user)};
+            profile.factors = user < users() ? S::user_factors().row(user) : std::span<const float>{};
         }
+        return profile;
     }
 
     template <class ThisScorer>
-    [[nodiscard]] FoldedUser<S> fold_into(ThisScorer&& scorer, std::span<const std::uint32_t> history) const {
-        std::vector<std::uint32_t> observed = checked_history(history, items());
-        std::vector<float> factors;
-        if constexpr (has_factors) {
-            // Only some scorers read the order of time.
-            factors = scorer.fold_in_factors([&]() -> std::span<const std::uint32_t> {
-                if constexpr (requires { S::reads_histories_in_order; }) {
-                    return history;
-                } else {
-                    return observed;
-                }
-            }());
+    [[nodiscard]] FoldedUser<S> fold_into(ThisScorer&& scorer, std::span<const std::uint32_t> history,
+                                          std::span<const float> values) const {
+        require_equal(values.size(), history.size(), "fold_in: number of values");
+        require(math::all_finite(values), "fold_in: every value must be finite");
+        const std::vector<std::uint32_t> sorted = checked_history(history, items());
+        std::vector<float> value_of(sorted.size());
+        for (std::size_t i = 0; i < history.size(); ++i) {
+            const auto at = std::lower_bound(sorted.begin(), sorted.end(), history[i]) - sorted.begin();
+            value_of[static_cast<std::size_t>(at)] = values[i];
         }
-        return {std::forward<ThisScorer>(scorer), std::move(observed), std::move(factors)};
+        FoldedHistory folded;
+        if constexpr (detail::ReadsValues<S>) {
+            folded = {sorted, std::move(value_of)};
+        } else {
+            for (std::size_t i = 0; i < sorted.size(); ++i) {
+                (value_of[i] > 0.0F ? folded.items : folded.disliked).push_back(sorted[i]);
+            }
+        }
+        std::vector<float> factors;
+        if constexpr (has_factors && detail::ReadsValues<S>) {
+            factors = scorer.fold_in_factors(folded.items, folded.values);
+        } else if constexpr (has_factors && requires { S::reads_histories_in_order; }) {
+            std::vector<std::uint32_t> liked(history.begin(), history.end());
+            std::erase_if(liked, [&](std::uint32_t item) { return !std::ranges::binary_search(folded.items, item); });
+            factors = scorer.fold_in_factors(liked);
+        } else if constexpr (has_factors) {
+            factors = scorer.fold_in_factors(folded.items);
+        }
+        return {std::forward<ThisScorer>(scorer), std::move(folded), std::move(factors)};
     }
 
     Histories histories_;

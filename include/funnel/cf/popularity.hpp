@@ -77,6 +77,9 @@ public:
 
         std::vector<double> sums(train.items(), 0.0);
         for (std::size_t row = 0; row < train.size(); ++row) {
+            if (!(train[row].value > 0.0F)) {
+                continue;
+            }
             const double age = now - train[row].time;
             sums[train[row].item] += options.half_life ? math::exp2(-(age / *options.half_life)) : 1.0;
         }
@@ -109,8 +112,8 @@ private:
 ///
 ///     score(i) = sum over rows of item i of 2^(-(now - time of the row) / half_life)
 ///
-/// Each row of the log counts, so an item that one user took twice counts twice. Values are ignored. Without half_life,
-/// the score is the number of rows. Items with score 0 are not recommended: they have no rows, or only rows that are
+/// Each row with a value > 0 counts, so an item that one user took twice counts twice. Without half_life, the score is
+/// the number of such rows. Items with score 0 are not recommended: they have no rows, or only rows that are
 /// hundreds of half-lives old.
 ///
 /// Cost      fit: O(rows);  recommend: O(items)

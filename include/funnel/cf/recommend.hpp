@@ -19,7 +19,7 @@ namespace cf {
 
 struct RecommendOptions {
     std::size_t k = 10;      ///< length of the list
-    bool keep_seen = false;  ///< true: the list may contain items of the user's own history
+    bool keep_seen = false;  ///< true: the list may contain items of the user's own history, and disliked ones
 };
 
 namespace detail {
@@ -84,18 +84,22 @@ std::span<Scored<>> recommend_for(const S& scorer, const Profile& profile, const
     }
     const std::span<float> scores = scratch.first(items);
     const auto seen = options.keep_seen ? std::span<const std::uint32_t>{} : profile.history;
+    const auto disliked = options.keep_seen ? std::span<const std::uint32_t>{} : profile.disliked;
+    const auto accept = [&](std::uint32_t id) noexcept(is_nothrow_filter<Filter>) {
+        return !std::binary_search(disliked.begin(), disliked.end(), id) && filter(id);
+    };
     scorer.score_all(profile, scores);
     if constexpr (!detail::TellsZerosApart<S>) {
-        return best_unseen(scores, seen, out, filter);
+        return best_unseen(scores, seen, out, accept);
     } else {
         // First only scores other than 0. If positive scores fill the list, no item with a score of 0 can enter, and
         // keep_known_zeros is not needed.
         TopK<> best(out);
-        detail::offer_unseen(best, scores, seen, [&](std::uint32_t id) { return scores[id] != 0.0F && filter(id); });
+        detail::offer_unseen(best, scores, seen, [&](std::uint32_t id) { return scores[id] != 0.0F && accept(id); });
         if (!best.is_full() || best.threshold() < 0.0F) {
             scorer.keep_known_zeros(profile, scores);
             detail::offer_unseen(best, scores, seen,
-                                 [&](std::uint32_t id) { return scores[id] == 0.0F && filter(id); });
+                                 [&](std::uint32_t id) { return scores[id] == 0.0F && accept(id); });
         }
         return best.finish();
     }

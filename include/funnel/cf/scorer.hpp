@@ -18,9 +18,16 @@ inline namespace FUNNEL_ABI {
 namespace cf {
 
 /// What a scorer knows about a user. Each scorer reads the part it needs.
+///
+/// A value > 0 in the log means that the user likes the item, and a larger value says so with more confidence. A value
+/// <= 0 means that the user saw the item and does not like it. By default, a scorer gets only the liked items, as a
+/// set; nothing is learned from the others, and they are not recommended. A scorer with reads_values gets all items and
+/// their values, and its comment says what it makes of them. Models of ratings take every value as a rating.
 struct Profile {
-    std::span<const std::uint32_t> history;  ///< ids of the user's items, ascending (not in the order of time)
-    std::span<const float> factors = {};     ///< the user's row of a factor model
+    std::span<const std::uint32_t> history;        ///< ids of the user's items, ascending (not in the order of time)
+    std::span<const float> factors = {};           ///< the user's row of a factor model
+    std::span<const float> values = {};            ///< one per item of the history, if the scorer has reads_values
+    std::span<const std::uint32_t> disliked = {};  ///< ids of items with a value <= 0, ascending, if it has not
 };
 
 /// The learned part of a model: scores items for a profile. Model turns a scorer into a recommender.
@@ -30,6 +37,7 @@ struct Profile {
 ///     score_one(profile, item)            the score of one item
 ///     score_some(profile, items, scores)  optional: the scores of some items, with the same bits as score_one
 ///     keep_known_zeros(profile, scores)   optional, noexcept; see below
+///     reads_values                        optional: the scorer uses Profile::values
 ///
 /// Ids must be below items(), and scores must have items() elements (neither is checked). items() of a moved-from
 /// scorer is 0; containers such as Matrix and std::vector see to that, a stored number does not.
@@ -53,6 +61,9 @@ template <class S>
 concept TellsZerosApart = requires(const S& scorer, const Profile& profile, std::span<float> scores) {
     { scorer.keep_known_zeros(profile, scores) } noexcept;
 };
+
+template <class S>
+concept ReadsValues = requires { S::reads_values; };
 
 }  // namespace detail
 
