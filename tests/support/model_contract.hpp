@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -386,9 +387,12 @@ void check_dislikes(const M& model, const ContractLog& contract, const typename 
 /// items follow. If the check of sizes after a move fails, items() of a moved-from scorer is not 0.
 ///
 ///     check_model<EASE>({.lambda = 10.0F});
-template <class M>
-void check_model(const typename M::Options& options = {}) {
+///     check_model<ContentBased>([](std::size_t items) { return ContentOptions{features_of(items)}; });
+template <class M, class OptionsFor>
+    requires std::invocable<const OptionsFor&, std::size_t>
+void check_model(const OptionsFor& options_for) {
     const detail::ContractLog contract;
+    const auto options = options_for(detail::ContractLog::items);
     const M model = M::fit(contract.log, options);
     CHECK(model.users() == detail::ContractLog::users);
     CHECK(model.items() == detail::ContractLog::items);
@@ -396,7 +400,7 @@ void check_model(const typename M::Options& options = {}) {
     detail::check_memory_of_caller(model, std::size_t{0});
     detail::check_users_without_history(model);
     detail::check_errors(model);
-    const M other = M::fit(log_of(std::vector<detail::Ids>(40, detail::Ids{0, 1}), 30), options);
+    const M other = M::fit(log_of(std::vector<detail::Ids>(40, detail::Ids{0, 1}), 30), options_for(30));
     detail::check_files(model, other, contract.log, options);
     detail::check_values(model, other);
     detail::check_folded_users(model, contract);
@@ -407,7 +411,7 @@ void check_model(const typename M::Options& options = {}) {
 
     // Logs without rows, without users, without anything.
     for (const auto& [users, items] : {std::pair{5U, 3U}, std::pair{0U, 3U}, std::pair{5U, 0U}, std::pair{0U, 0U}}) {
-        const M silent = M::fit(data::Interactions::from_ids({}, users, items), options);
+        const M silent = M::fit(data::Interactions::from_ids({}, users, items), options_for(items));
         CHECK(silent.recommend(0).empty());
         CHECK(silent.recommend(7, {.keep_seen = true}).empty());
         CHECK(silent.score(0, {}).empty());
@@ -416,6 +420,12 @@ void check_model(const typename M::Options& options = {}) {
         silent.save(dir / "silent.fnl");
         CHECK(M::load(dir / "silent.fnl").items() == items);
     }
+}
+
+/// The same, with options for logs of any number of items.
+template <class M>
+void check_model(const typename M::Options& options = {}) {
+    check_model<M>([&](std::size_t) { return options; });
 }
 
 }  // namespace funnel::testing

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
-#include <funnel/core/math.hpp>
 #include <funnel/core/sparse.hpp>
+#include <funnel/io/sparse_sections.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -64,9 +64,7 @@ public:
     /// Adds the sections to a file. This object must outlive the call of file.save().
     template <class Writer>
     void write(Writer& file) const {
-        file.array("weight_offsets", weights_.offsets());
-        file.array("weight_columns", weights_.columns());
-        file.array("weights", weights_.values());
+        io::write_sparse(file, sections, weights_);
     }
 
     /// Reads the sections that write() added.
@@ -74,24 +72,12 @@ public:
     /// Errors    CorruptData if the sections are missing or invalid
     template <class Reader>
     static SparseWeights read(const Reader& file, std::size_t items) {
-        auto offsets = file.template array<std::uint64_t>("weight_offsets", items + 1);
-        auto columns = file.template array<std::uint32_t>("weight_columns");
-        auto values = file.template array<float>("weights", columns.size());
-        file.check(
-            offsets.front() == 0 && offsets.back() == columns.size() && std::is_sorted(offsets.begin(), offsets.end()),
-            "weight_offsets", "must start at 0, end at the number of weights, and not decrease");
-        for (std::size_t row = 0; row < items; ++row) {
-            for (std::size_t at = offsets[row]; at < offsets[row + 1]; ++at) {
-                file.check(columns[at] < items && (at == offsets[row] || columns[at - 1] < columns[at]),
-                           "weight_columns", "must ascend in each row and be below the number of items");
-            }
-        }
-        file.check(math::all_finite(values), "weights", "must be finite");
-        return SparseWeights(CSRMatrix<float>::from_parts(std::vector<std::size_t>(offsets.begin(), offsets.end()),
-                                                          std::move(columns), std::move(values), items));
+        return SparseWeights(io::read_sparse(file, sections, items, items));
     }
 
 private:
+    static constexpr io::SparseSections sections{"weight_offsets", "weight_columns", "weights"};
+
     CSRMatrix<float> weights_;
 };
 
