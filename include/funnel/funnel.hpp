@@ -84,6 +84,11 @@
 #include <funnel/cf/scorer.hpp>
 #include <funnel/cf/similarity.hpp>
 #include <funnel/cf/sparse_weights.hpp>
+#include <funnel/content/cold_start.hpp>
+#include <funnel/content/content_based.hpp>
+#include <funnel/content/new_item.hpp>
+#include <funnel/content/onboarding.hpp>
+#include <funnel/content/rocchio.hpp>
 #include <funnel/core/alias_table.hpp>
 #include <funnel/core/config.hpp>
 #include <funnel/core/copy_on_write_matrix.hpp>
@@ -134,6 +139,8 @@
 #include <funnel/embedding/two_tower_trainer.hpp>
 #include <funnel/features/feature_rows.hpp>
 #include <funnel/features/standardised_rows.hpp>
+#include <funnel/features/term_vectors.hpp>
+#include <funnel/features/tokens.hpp>
 #include <funnel/io/byte_reader.hpp>
 #include <funnel/io/byte_writer.hpp>
 #include <funnel/io/container.hpp>
@@ -163,6 +170,7 @@
 #include <funnel/io/recognise.hpp>
 #include <funnel/io/safetensors.hpp>
 #include <funnel/io/safetensors_writer.hpp>
+#include <funnel/io/sparse_sections.hpp>
 #include <funnel/io/tensor_type.hpp>
 #include <funnel/io/text.hpp>
 #include <funnel/io/ubjson.hpp>
@@ -270,6 +278,7 @@
 #include <funnel/pipeline/explore.hpp>
 #include <funnel/pipeline/fallback.hpp>
 #include <funnel/pipeline/funnel.hpp>
+#include <funnel/pipeline/hybrid.hpp>
 #include <funnel/pipeline/merge.hpp>
 #include <funnel/pipeline/named.hpp>
 #include <funnel/pipeline/stage.hpp>

@@ -148,7 +148,7 @@ TEST_CASE("ContentBased: an item that nobody took is recommended by its text") {
 TEST_CASE("ContentBased: equal vectors tie, and ids order them; huge and tiny features have cosines of 1") {
     const CSRMatrix<float> features(
         std::vector<Triplet<float>>{
-            {0, 0, 3e38F}, {0, 1, 3e38F}, {1, 0, 1e-40F}, {1, 1, 1e-40F}, {2, 0, 1.0F}, {2, 1, 1.0F}},
+            {0, 0, 3e38F}, {0, 1, 3e38F}, {1, 0, 1e-30F}, {1, 1, 1e-30F}, {2, 0, 1.0F}, {2, 1, 1.0F}},
         3, 2);
     const auto model = ContentBased::fit(Interactions::from_ids({{0, 0}}, 1, 3), {.features = features});
     const auto list = model.recommend(0);

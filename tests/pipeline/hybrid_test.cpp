@@ -43,7 +43,7 @@ struct TableModel {
         for (const auto& [id, score] : scores) {
             list.push_back({id, score});
         }
-        std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
+        std::sort(list.begin(), list.end(), funnel::ranks_before);
         list.resize(std::min(options.k, list.size()));
         return list;
     }
@@ -150,13 +150,14 @@ TEST_CASE("stacked: a function of all scores, for each item that a source lists"
 }
 
 TEST_CASE("hybrids: scores that are not finite, and weights and counts that are wrong, are errors with the source") {
-    const TableModel broken{{{1, 1.0F}, {2, not_a_number}}};
+    const auto broken = [](const Request&, std::size_t) { return List{{1, 1.0F}, {2, not_a_number}}; };
+    const auto broken_scores = [](const Request&, const Candidates&) { return std::vector{1.0F, not_a_number, 1.0F}; };
     const auto fails = [](const auto& hybrid, const std::string& message) {
         CHECK_THROWS_WITH_AS(static_cast<void>(hybrid.recommend(0)), message.c_str(), InvalidArgument);
     };
     fails(weighted(std::array{1.0, 1.0}, a, named("bad", broken)), "bad gave item 2 a score that is not finite");
     fails(switching([](const Request&) { return 0; }, broken), "source 0 gave item 2 a score that is not finite");
-    fails(cascade(a, named("bad", broken)), "bad gave item 2 a score that is not finite");
+    fails(cascade(a, named("bad", broken_scores)), "bad gave item 2 a score that is not finite");
     fails(stacked([](std::span<const float>) { return not_a_number; }, {}, a),
           "stacked: the combined score of item 1 is not finite");
     fails(weighted(std::array{1.0, -0.5}, a, named("b", b)),

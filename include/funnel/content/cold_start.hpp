@@ -13,8 +13,8 @@ inline namespace FUNNEL_ABI {
 namespace content {
 
 struct ColdStartOptions {
-    double content_half = 1.0;           ///< interactions at which content weighs as much as popularity beside it, > 0
-    double collaborative_half = 12.0;    ///< and collaborative filtering as much as both, > 0
+    double content_half = 50.0;          ///< interactions at which content weighs as much as popularity beside it, > 0
+    double collaborative_half = 20.0;    ///< and collaborative filtering as much as both, > 0
     std::size_t content_from = 1;        ///< below so many interactions, content has weight 0
     std::size_t collaborative_from = 2;  ///< and below so many, collaborative filtering
 };
@@ -31,6 +31,7 @@ struct ColdStartOptions {
 ///
 /// The weights change little with each interaction, so a user's list does not jump at a threshold. No number of
 /// interactions is right for all logs and models: measure where the models cross on yours, and set the halves to it.
+/// The defaults suit MovieLens-100K, where genres and titles say little (docs/algorithms/cold_start.md).
 class ColdStartPolicy {
 public:
     /// Errors    InvalidArgument if a half is not finite and > 0

@@ -228,9 +228,11 @@ private:
             if (last.size() > longest) {
                 last.pop_front();
             }
-            std::string term;
-            for (auto at = last.rbegin(); at != last.rend(); ++at) {
-                term = at == last.rbegin() ? *at : *at + " " + term;
+            for (std::size_t first = last.size(); first-- > 0;) {
+                std::string term = last[first];
+                for (std::size_t i = first + 1; i < last.size(); ++i) {
+                    term.append(" ").append(last[i]);
+                }
                 visit(std::string_view(term));
             }
         });

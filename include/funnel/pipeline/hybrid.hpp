@@ -191,7 +191,7 @@ private:
 /// from it.
 ///
 ///     const auto blend = weighted(std::array{0.7, 0.3}, ease, content);
-///     const auto blend = weighted([&](const Request& r) { return policy.weights(log.count(r.user)); }, popular, content);
+///     const auto blend = weighted([&](const Request& r) { return weights_for(r.user); }, popular, content);
 ///
 /// weights is an array with a number >= 0 per source, or a callable (request) that returns one: weights that change as
 /// a user's interactions arrive. A source of weight 0 is not asked.
@@ -255,7 +255,8 @@ template <class Choose, class... Sources>
 /// (feature augmentation).
 ///
 /// Shapes    result: ids x sources
-/// Errors    InvalidArgument if a model returns another number of scores, or one that is not finite;  what a model raises for unknown ids
+/// Errors    InvalidArgument if a model returns another number of scores, or one that is not finite;  what a model
+///           raises for unknown ids
 template <RecommendationRequest R, class... Sources>
 [[nodiscard]] Matrix<float> source_scores(const R& request, std::span<const std::uint32_t> ids,
                                           const Named<Sources>&... sources) {
