@@ -169,7 +169,7 @@ int main(int argc, char** argv) {
     comparison.run<Model<genres>>("without log Q", {.log_q_correction = false, .item_features = features});
     comparison.run<Model<0>>("with log Q, ids only", {});
     comparison.run<Model<genres>>("with log Q, 512 uniform negatives",
-                                  {.uniform_negatives = 512, .item_features = features});
+                                  {.negatives = {.uniform = 512}, .item_features = features});
     comparison.run<Model<genres>>("with log Q, temperature 0.2", {.temperature = 0.2, .item_features = features});
     comparison.run<Model<genres, false>>("with log Q, inner product", {.temperature = 1.0, .item_features = features});
     comparison.run<Model<genres, true, 8>>("dimension 8", {.item_features = features});

@@ -133,10 +133,14 @@
 #include <funnel/data/user_item_matrix.hpp>
 #include <funnel/embedding/cross_domain.hpp>
 #include <funnel/embedding/cross_domain_trainer.hpp>
+#include <funnel/embedding/hard_pools.hpp>
 #include <funnel/embedding/sequences.hpp>
 #include <funnel/embedding/two_tower.hpp>
+#include <funnel/embedding/two_tower_negatives.hpp>
+#include <funnel/embedding/two_tower_options.hpp>
 #include <funnel/embedding/two_tower_sides.hpp>
 #include <funnel/embedding/two_tower_trainer.hpp>
+#include <funnel/embedding/two_tower_weights.hpp>
 #include <funnel/features/feature_rows.hpp>
 #include <funnel/features/standardised_rows.hpp>
 #include <funnel/features/term_vectors.hpp>

@@ -234,7 +234,7 @@ TEST_CASE("CrossDomain: features of users and of the items of one domain") {
     TwoTowerOptions options = quick();
     options.epochs = 1;
     options.id_dropout = 0.2F;
-    options.uniform_negatives = 5;
+    options.negatives.uniform = 5;
     options.user_features = user_features;
     const Featured model = Featured::fit(world.logs, {.training = options, .item_features = features});
     CHECK(model.user_vector({}, std::vector<float>{1.0F}).size() == 8);
@@ -248,7 +248,7 @@ TEST_CASE("CrossDomain: the same bits for any number of threads, other bits for 
     CrossDomainOptions options{.training = quick()};
     options.training.epochs = 2;
     options.training.batch = 300;
-    options.training.uniform_negatives = 10;
+    options.training.negatives.uniform = 10;
     options.training.id_dropout = 0.2F;
     const auto vectors = [&](auto&& executor) {
         const Pair model = Pair::fit(world.logs, options, executor);

@@ -151,7 +151,7 @@ TEST_CASE("TwoTower: the same bits for any number of threads, other bits for ano
     TwoTowerOptions options = quick();
     options.epochs = 3;
     options.batch = 300;  // several chunks of rows
-    options.uniform_negatives = 10;
+    options.negatives.uniform = 10;
     options.id_dropout = 0.2F;
     options.item_features = features;
     const auto vectors = [&](auto&& executor) {

@@ -52,7 +52,7 @@ TEST_CASE("samplers: a million draws have the probabilities that the loss is cor
     check_chi_square(PopularitySampler(counts), 20.5);  // 5
     check_chi_square(PopularitySampler(counts, 1.0), 20.5);
     check_chi_square(PopularitySampler(counts, 0.0), 20.5);
-    check_chi_square(MixedSampler(counts, 3, 1), 22.5);
+    check_chi_square(MixedSampler(counts, {.in_batch = 3, .uniform = 1}), 22.5);
 }
 
 TEST_CASE("PopularitySampler: published probabilities of alpha 0.75") {
@@ -67,11 +67,11 @@ TEST_CASE("PopularitySampler: published probabilities of alpha 0.75") {
 }
 
 TEST_CASE("MixedSampler: the mean of popularity and uniform, by their numbers") {
-    const MixedSampler sampler(std::vector<std::uint64_t>{3, 1, 0}, 8, 2);
+    const MixedSampler sampler(std::vector<std::uint64_t>{3, 1, 0}, {.in_batch = 8, .uniform = 2});
     CHECK(sampler.probability(0) == doctest::Approx((8 * 0.75 + 2.0 / 3.0) / 10.0));
     CHECK(sampler.probability(2) == doctest::Approx(2.0 / 30.0));
-    CHECK(MixedSampler(counts, 1, 0).probability(4) == 0.0);
-    CHECK(MixedSampler(counts, 0, 1).probability(3) == doctest::Approx(1.0 / 7.0));
+    CHECK(MixedSampler(counts, {.in_batch = 1}).probability(4) == 0.0);
+    CHECK(MixedSampler(counts, {.uniform = 1}).probability(3) == doctest::Approx(1.0 / 7.0));
 }
 
 TEST_CASE("StreamingFrequency: an item of every tenth batch gets probability 0.1") {
@@ -103,7 +103,7 @@ TEST_CASE("samplers: bad arguments are rejected") {
     CHECK_THROWS_AS(PopularitySampler(std::vector<std::uint64_t>{0, 0}), InvalidArgument);
     CHECK_THROWS_AS(PopularitySampler(counts, -0.5), InvalidArgument);
     CHECK_THROWS_AS(PopularitySampler(counts, std::numeric_limits<double>::quiet_NaN()), InvalidArgument);
-    CHECK_THROWS_AS(MixedSampler(counts, 0, 0), InvalidArgument);
+    CHECK_THROWS_AS(MixedSampler(counts, {}), InvalidArgument);
     CHECK_THROWS_AS(StreamingFrequency(3, 0.0), InvalidArgument);
     CHECK_THROWS_AS(StreamingFrequency(3, 0.5, 0.5), InvalidArgument);
     StreamingFrequency frequency(3);

@@ -20,6 +20,7 @@
 #include <funnel/nn/layer.hpp>
 #include <funnel/nn/loss.hpp>
 #include <funnel/nn/sequential.hpp>
+#include <funnel/nn/tower.hpp>
 
 #include <algorithm>
 #include <array>
@@ -29,6 +30,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -144,14 +146,11 @@ public:
     void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
         file.value("history", std::uint64_t{history_});
-        file.array("user_parameters", weights_.user.parameters());
-        file.array("user_statistics", weights_.user.statistics());
+        weights_.user.write(file, "user");
         file.matrix("histories", weights_.histories.view());
         file.matrix("user_factors", users_.view());
         Weights::each([&]<std::size_t D>(std::integral_constant<std::size_t, D>) {
-            const auto& tower = std::get<D>(weights_.item);
-            file.array(name("item_parameters", D), tower.parameters());
-            file.array(name("item_statistics", D), tower.statistics());
+            std::get<D>(weights_.item).write(file, name("item", D));
             file.matrix(name("ids", D), weights_.ids[D].view());
             file.matrix(name("item_factors", D), items_[D].view());
         });
@@ -171,9 +170,10 @@ public:
             }
             return numbers;
         };
-        model.weights_.user.read_numbers(file, "user_parameters", "user_statistics");
+        model.weights_.user = nn::Tower<UserNetwork>::read(file, "user");
         Weights::each([&]<std::size_t D>(std::integral_constant<std::size_t, D>) {
-            std::get<D>(model.weights_.item).read_numbers(file, name("item_parameters", D), name("item_statistics", D));
+            auto& tower = std::get<D>(model.weights_.item);
+            tower = std::remove_reference_t<decltype(tower)>::read(file, name("item", D));
             model.weights_.ids[D] = matrix(name("ids", D), Width);
             model.items_[D] = matrix(name("item_factors", D), UserNetwork::out);
             file.check(model.items_[D].rows() == model.weights_.ids[D].rows(), name("item_factors", D).c_str(),

@@ -10,6 +10,8 @@
 #include <funnel/data/interaction_log.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/embedding/sequences.hpp>
+#include <funnel/embedding/two_tower_negatives.hpp>
+#include <funnel/embedding/two_tower_options.hpp>
 #include <funnel/embedding/two_tower_sides.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/nn/adam.hpp>
@@ -31,7 +33,8 @@ inline namespace FUNNEL_ABI {
 namespace embedding {
 
 struct CrossDomainOptions {
-    TwoTowerOptions training{};  ///< batch and uniform_negatives are per domain; item_features must be empty
+    TwoTowerOptions training{};  ///< batch and negatives are per domain, and there are no hard ones; item_features and
+                                 ///< texts must be empty
     std::span<const double> domain_weights{};                  ///< of the loss of each domain, >= 0; empty: all are 1
     std::span<const MatrixView<const float>> item_features{};  ///< one matrix per domain; empty: no features
 };
@@ -100,7 +103,7 @@ public:
         : options_(checked(options, logs)),
           weights_(sizes(logs), options.training.init_scale, options.training.seed),
           sequences_(joined(logs, weights_.offsets)),
-          user_side_(weights_.histories.rows(), adam(options)),
+          user_side_(weights_.histories.rows(), 0, adam(options)),
           item_sides_(item_sides(sizes(logs), options, std::make_index_sequence<domains>{})) {
         for (std::size_t d = 0; d < domains; ++d) {
             domain_weights_[d] = options.domain_weights.empty() ? 1.0F : static_cast<float>(options.domain_weights[d]);
@@ -121,7 +124,7 @@ public:
         Weights::each([&]<std::size_t D>(std::integral_constant<std::size_t, D>) {
             next_[D] = pairs_[D].size();  // the first step shuffles
             if (!pairs_[D].empty()) {
-                std::get<D>(item_sides_).count(counts[D], batch_of(D), options.training.uniform_negatives);
+                std::get<D>(item_sides_).count(counts[D], batch_of(D), options.training.negatives);
             }
         });
     }
@@ -160,6 +163,9 @@ private:
         detail::check(options.training, "CrossDomain");
         require(options.training.item_features.cols() == 0,
                 "CrossDomain: item_features are given per domain, not in the options of training");
+        require(options.training.item_text.rows == 0 && options.training.user_text.rows == 0,
+                "CrossDomain: there must be no texts in the options of training");
+        require(options.training.negatives.hard == 0, "CrossDomain: negatives.hard must be 0");
         for (const Log& log : logs) {
             require_equal(log.users(), logs[0].users(), "CrossDomain: the number of users of each log");
         }
@@ -216,7 +222,8 @@ private:
     [[nodiscard]] static auto item_sides(const std::array<std::size_t, domains>& items,
                                          const CrossDomainOptions& options, std::index_sequence<D...> /*domains*/) {
         return std::tuple(detail::ItemSide<ItemNetworks, Width, Backend>(
-            items[D], adam(options), stream("cross_domain.items").substream(D).substream(options.training.seed).id)...);
+            items[D], 0, adam(options),
+            stream("cross_domain.items").substream(D).substream(options.training.seed).id)...);
     }
 
     [[nodiscard]] std::size_t domain_of(std::uint32_t item) const {
@@ -247,8 +254,8 @@ private:
                     static_cast<std::uint32_t>(sequences_.items()[batch_.back().position] - weights_.offsets[d]));
             }
         }
-        const auto users =
-            user_side_.forward(weights_.user, weights_.histories, sequences_, batch_, training, step.of(0), executor);
+        const auto users = user_side_.forward(weights_.user, weights_.histories, no_words_, sequences_, batch_,
+                                              training, step.of(0), executor);
         detail::grow(d_users_, batch_.size(), UserNetwork::out);
         const MatrixView<float> d_users = d_users_.view().rows_from(0, batch_.size());
         double loss = 0.0;
@@ -256,17 +263,21 @@ private:
         Weights::each([&]<std::size_t D>(std::integral_constant<std::size_t, D>) {
             const std::size_t count = batch_of(D);
             if (count > 0) {
+                const detail::ItemBatch items{
+                    .taken = std::span<const std::uint32_t>(taken_).subspan(first, count),
+                    .pairs = std::span<const detail::TrainingPair>(batch_).subspan(first, count),
+                    .sequences = sequences_,
+                    .first_item = weights_.offsets[D]};
                 const double of_domain =
                     std::get<D>(item_sides_)
-                        .step(std::get<D>(weights_.item), weights_.ids[D],
-                              std::span<const std::uint32_t>(taken_).subspan(first, count), features_[D],
+                        .step(std::get<D>(weights_.item), weights_.ids[D], no_words_, items, features_[D],
                               users.rows_from(first, count), d_users.rows_from(first, count), training,
                               domain_weights_[D], steps_, step.of(1 + D), executor);
                 loss += static_cast<double>(domain_weights_[D]) * of_domain;
             }
             first += count;
         });
-        user_side_.backward(weights_.user, weights_.histories.view(), d_users, executor);
+        user_side_.backward(weights_.user, weights_.histories.view(), no_words_.view(), d_users, executor);
         ++steps_;
         return loss;
     }
@@ -282,6 +293,7 @@ private:
     std::array<std::size_t, domains> next_{};  // the pair of each domain with which its next batch begins
     std::array<std::uint64_t, domains> rounds_{};
     std::uint64_t steps_ = 0;
+    Matrix<float> no_words_{0, Width};
     std::vector<detail::TrainingPair> batch_;
     std::vector<std::uint32_t> taken_;
     Matrix<float> d_users_;

@@ -13,16 +13,19 @@
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interaction_log.hpp>
 #include <funnel/embedding/sequences.hpp>
+#include <funnel/embedding/two_tower_options.hpp>
+#include <funnel/embedding/two_tower_sides.hpp>
 #include <funnel/embedding/two_tower_trainer.hpp>
+#include <funnel/embedding/two_tower_weights.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/dot.hpp>
 #include <funnel/kernels/gemv.hpp>
 #include <funnel/nn/activations.hpp>
 #include <funnel/nn/dense.hpp>
-#include <funnel/nn/embedding_bag.hpp>
 #include <funnel/nn/l2_normalize.hpp>
 #include <funnel/nn/layer.hpp>
 #include <funnel/nn/sequential.hpp>
+#include <funnel/nn/tower.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -56,38 +59,11 @@ public:
         : user_(trainer.weights().user),
           item_(trainer.weights().item),
           histories_(trainer.weights().histories),
+          user_words_(trainer.weights().user_words),
+          item_words_(trainer.weights().item_words),
           history_(options.history),
-          users_(trainer.sequences().users(), dimension),
-          items_(histories_.rows(), dimension) {
-        std::vector<std::uint8_t> is_known(items());
-        for (const std::uint32_t item : trainer.sequences().items()) {
-            is_known[item] = 1;
-        }
-        executor.for_range(items(), row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-            Matrix<float> rows(end - begin, ItemNetwork::in);
-            for (std::size_t i = begin; i < end; ++i) {
-                // Nothing has trained the id of an item that nobody took: only its features describe it.
-                if (is_known[i] != 0) {
-                    const std::span<const float> id = trainer.weights().ids.row(i);
-                    std::copy(id.begin(), id.end(), rows.row(i - begin).begin());
-                }
-                copy_features(options.item_features, i, rows.row(i - begin));
-            }
-            copy_rows(item_.template infer<Backend>(rows), items_, begin);
-            for (std::size_t i = begin; i < end && Weights::item_features == 0; ++i) {
-                if (is_known[i] == 0) {
-                    std::fill(items_.row(i).begin(), items_.row(i).end(), 0.0F);  // nothing is known about it
-                }
-            }
-        });
-        executor.for_range(users_.rows(), row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-            Matrix<float> rows(end - begin, UserNetwork::in);
-            for (std::size_t i = begin; i < end; ++i) {
-                detail::pool_last<Backend>(histories_, history_, trainer.sequences().of(i), rows.row(i - begin));
-                copy_features(options.user_features, i, rows.row(i - begin));
-            }
-            copy_rows(user_.template infer<Backend>(rows), users_, begin);
-        });
+          users_(detail::user_vectors<Backend>(trainer.weights(), trainer.sequences(), options, executor)),
+          items_(detail::item_vectors<Backend>(trainer.weights(), trainer.sequences(), options, executor)) {
         nobody_ = fold_in_factors({});
     }
 
@@ -100,30 +76,42 @@ public:
     void user_factors() const&& = delete;
     void item_factors() const&& = delete;
 
-    /// The vector of a user with this history, oldest item first, and these features.
+    /// The vector of a user with this history, oldest item first, these features, and a text of these words.
     ///
+    /// Shapes    words: ids below options.user_text.rows
     /// Cost      one pass of the user network
-    /// Errors    InvalidArgument if an item is unknown, or there are too few or too many features
+    /// Errors    InvalidArgument if an item or a word is unknown, or there are too few or too many features
     [[nodiscard]] std::vector<float> user_vector(std::span<const std::uint32_t> history,
-                                                 std::span<const float> features = {}) const {
+                                                 std::span<const float> features = {},
+                                                 std::span<const std::uint32_t> words = {}) const {
         for (const std::uint32_t item : history) {
             require_below(item, histories_.rows(), "TwoTower::user_vector: item of the history");
         }
+        for (const std::uint32_t word : words) {
+            require_below(word, user_words_.rows(), "TwoTower::user_vector: word");
+        }
         nn::detail::require_size(features.size(), Weights::user_features, "TwoTower::user_vector",
                                  "number of features");
-        const std::vector<float> vector = pass(history, features);
+        const std::vector<float> vector = pass(history, features, words);
         require(math::all_finite(vector), "TwoTower::user_vector: the network must give finite numbers");
         return vector;
     }
 
-    /// The vector of an item that is not in the catalogue, from its features alone. Train with id_dropout > 0 for this.
+    /// The vector of an item that is not in the catalogue, from its features and its words alone. Train with
+    /// id_dropout > 0 for this.
     ///
+    /// Shapes    words: ids below options.item_text.rows
     /// Cost      one pass of the item network
-    /// Errors    InvalidArgument if there are too few or too many features
-    [[nodiscard]] std::vector<float> item_vector(std::span<const float> features) const {
+    /// Errors    InvalidArgument if a word is unknown, or there are too few or too many features
+    [[nodiscard]] std::vector<float> item_vector(std::span<const float> features,
+                                                 std::span<const std::uint32_t> words = {}) const {
         nn::detail::require_size(features.size(), Weights::item_features, "TwoTower::item_vector",
                                  "number of features");
+        for (const std::uint32_t word : words) {
+            require_below(word, item_words_.rows(), "TwoTower::item_vector: word");
+        }
         Matrix<float> row(1, ItemNetwork::in);
+        detail::add_words<Backend>(item_words_, words, {}, row.row(0));
         std::copy(features.begin(), features.end(), row.row(0).begin() + Width);
         const std::vector<float> vector = vector_of(item_.template infer<Backend>(row));
         require(math::all_finite(vector), "TwoTower::item_vector: the network must give finite numbers");
@@ -180,11 +168,11 @@ public:
     template <class Writer>
     void write(Writer& file) const {
         file.value("history", std::uint64_t{history_});
-        file.array("user_parameters", user_.parameters());
-        file.array("user_statistics", user_.statistics());
-        file.array("item_parameters", item_.parameters());
-        file.array("item_statistics", item_.statistics());
+        user_.write(file, "user");
+        item_.write(file, "item");
         file.matrix("history_embeddings", histories_.view());
+        file.matrix("user_words", user_words_.view());
+        file.matrix("item_words", item_words_.view());
         file.matrix("user_factors", users_.view());
         file.matrix("item_factors", items_.view());
     }
@@ -194,52 +182,43 @@ public:
         TwoTowerScorer scorer;
         scorer.history_ = file.template value<std::uint64_t>("history");
         file.check(scorer.history_ > 0, "history", "must be at least 1");
-        scorer.user_.read_numbers(file, "user_parameters", "user_statistics");
-        scorer.item_.read_numbers(file, "item_parameters", "item_statistics");
-        const auto rows = [&](const char* name, std::size_t count, std::size_t width) {
-            Matrix<float> matrix = file.template matrix<float>(name, count, width);
-            for (std::size_t i = 0; i < matrix.rows(); ++i) {
-                file.check(math::all_finite(matrix.row(i)), name, "must be finite");
+        scorer.user_ = nn::Tower<UserNetwork>::read(file, "user");
+        scorer.item_ = nn::Tower<ItemNetwork>::read(file, "item");
+        const auto checked = [&](const char* name, Matrix<float> rows) {
+            for (std::size_t i = 0; i < rows.rows(); ++i) {
+                file.check(math::all_finite(rows.row(i)), name, "must be finite");
                 // So is then the inner product of two rows.
-                const float square = kernels::dot<Backend>(matrix.row(i), matrix.row(i));
+                const float square = kernels::dot<Backend>(rows.row(i), rows.row(i));
                 file.check(math::is_finite(square), name, "must have rows of finite length");
             }
-            return matrix;
+            return rows;
         };
-        scorer.histories_ = rows("history_embeddings", histories.items(), Width);
-        scorer.users_ = rows("user_factors", histories.users(), dimension);
-        scorer.items_ = rows("item_factors", histories.items(), dimension);
+        const auto matrix = [&](const char* name, std::size_t rows, std::size_t width) {
+            return checked(name, file.template matrix<float>(name, rows, width));
+        };
+        scorer.histories_ = matrix("history_embeddings", histories.items(), Width);
+        scorer.user_words_ = checked("user_words", file.template matrix<float>("user_words", {}, Width));
+        scorer.item_words_ = checked("item_words", file.template matrix<float>("item_words", {}, Width));
+        scorer.users_ = matrix("user_factors", histories.users(), dimension);
+        scorer.items_ = matrix("item_factors", histories.items(), dimension);
         if (scorer.items() > 0) {
-            scorer.nobody_ = scorer.pass({}, std::vector<float>(Weights::user_features));
-            file.check(math::all_finite(scorer.nobody_), "user_parameters", "must give finite vectors");
+            scorer.nobody_ = scorer.pass({}, std::vector<float>(Weights::user_features), {});
+            file.check(math::all_finite(scorer.nobody_), "user.parameters", "must give finite vectors");
         }
         return scorer;
     }
 
 private:
-    static constexpr std::size_t row_grain = 256;
-
     TwoTowerScorer() = default;
 
     // One pass of the user network.
-    [[nodiscard]] std::vector<float> pass(std::span<const std::uint32_t> history,
-                                          std::span<const float> features) const {
+    [[nodiscard]] std::vector<float> pass(std::span<const std::uint32_t> history, std::span<const float> features,
+                                          std::span<const std::uint32_t> words) const {
         Matrix<float> row(1, UserNetwork::in);
         detail::pool_last<Backend>(histories_, history_, history, row.row(0));
+        detail::add_words<Backend>(user_words_, words, {}, row.row(0));
         std::copy(features.begin(), features.end(), row.row(0).begin() + Width);
         return vector_of(user_.template infer<Backend>(row));
-    }
-
-    static void copy_features(MatrixView<const float> features, std::size_t i, std::span<float> row) {
-        if (features.cols() > 0) {
-            std::copy(features.row(i).begin(), features.row(i).end(), row.begin() + Width);
-        }
-    }
-
-    static void copy_rows(const Matrix<float>& rows, Matrix<float>& into, std::size_t first) {
-        for (std::size_t i = 0; i < rows.rows(); ++i) {
-            std::copy(rows.row(i).begin(), rows.row(i).end(), into.row(first + i).begin());
-        }
     }
 
     [[nodiscard]] static std::vector<float> vector_of(const Matrix<float>& row) {
@@ -254,6 +233,8 @@ private:
     nn::Tower<UserNetwork> user_;
     nn::Tower<ItemNetwork> item_;
     Matrix<float> histories_;
+    Matrix<float> user_words_;
+    Matrix<float> item_words_;
     std::uint64_t history_ = 1;
     Matrix<float> users_;
     Matrix<float> items_;

@@ -5,63 +5,38 @@
 #include <funnel/core/executor.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/data/interaction_log.hpp>
+#include <funnel/embedding/hard_pools.hpp>
 #include <funnel/embedding/sequences.hpp>
+#include <funnel/embedding/two_tower_options.hpp>
 #include <funnel/embedding/two_tower_sides.hpp>
+#include <funnel/embedding/two_tower_weights.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/nn/adam.hpp>
 #include <funnel/nn/layer.hpp>
-#include <funnel/nn/tower.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace embedding {
 
-/// The numbers of a two-tower model.
-///
-///     user vector = UserNetwork([mean of the history embeddings | user features])
-///     item vector = ItemNetwork([id embedding | item features])
-template <nn::Layer UserNetwork, nn::Layer ItemNetwork, std::size_t Width>
-struct TwoTowerWeights {
-    static_assert(UserNetwork::out == ItemNetwork::out, "TwoTower: both networks must give vectors of the same length");
-    static_assert(UserNetwork::in >= Width && ItemNetwork::in >= Width,
-                  "TwoTower: the input of a network starts with an embedding of Width numbers");
-    static constexpr std::size_t user_features = UserNetwork::in - Width;
-    static constexpr std::size_t item_features = ItemNetwork::in - Width;
-
-    nn::Tower<UserNetwork> user;
-    nn::Tower<ItemNetwork> item;
-    Matrix<float> histories;  // an embedding per item, for the histories of users
-    Matrix<float> ids;        // an embedding per item, for the item network
-
-    TwoTowerWeights(std::size_t items, float init_scale, std::uint64_t seed)
-        : user(seed_of(seed, "two_tower.user")),
-          item(seed_of(seed, "two_tower.item")),
-          histories(items, Width),
-          ids(items, Width) {
-        detail::draw(histories, init_scale, seed, stream("two_tower.histories"));
-        detail::draw(ids, init_scale, seed, stream("two_tower.ids"));
-    }
-
-private:
-    [[nodiscard]] static std::uint64_t seed_of(std::uint64_t seed, std::string_view name) noexcept {
-        return stream(name).substream(seed).id;
-    }
-};
-
 /// Trains a two-tower model epoch by epoch, for programs that decide themselves when to stop. TwoTower::fit runs all
 /// epochs.
 ///
 /// A training pair is an item that a user took, and the items that the user took before it: a history never holds the
-/// item itself or a later one. The first item of a user has no history, and is a pair only if there are user features.
+/// item itself or a later one. The first item of a user has no history, and is a pair only if there are features of
+/// users, or a text of this one.
+///
+/// With hard negatives, each epoch begins with a score for all pairs of users and items (HardPools::scored). Programs
+/// with a large catalogue search an index instead, and call set_hard_pools before each epoch.
 ///
 /// Results do not depend on the number of threads.
 template <nn::Layer UserNetwork, nn::Layer ItemNetwork, std::size_t Width,
@@ -75,20 +50,21 @@ public:
     TwoTowerTrainer(const Log& log, const TwoTowerOptions& options)
         : options_(checked(options, log)),
           sequences_(log),
-          weights_(log.items(), options.init_scale, options.seed),
-          user_side_(log.items(), adam(options)),
-          item_side_(log.items(), adam(options), options.seed) {
+          weights_(log.items(), options),
+          user_side_(log.items(), options.user_text.rows, adam(options)),
+          item_side_(log.items(), options.item_text.rows, adam(options), options.seed) {
         std::vector<std::uint64_t> counts(log.items());
         for (std::uint32_t user = 0; user < sequences_.users(); ++user) {
             const std::span<const std::uint32_t> items = sequences_.of(user);
-            for (std::size_t t = Weights::user_features > 0 ? 0 : 1; t < items.size(); ++t) {
+            const bool is_described = Weights::user_features > 0 || detail::has_words(options.user_text, user);
+            for (std::size_t t = is_described ? 0 : 1; t < items.size(); ++t) {
                 pairs_.push_back({.user = user, .position = sequences_.starts()[user] + t});
                 ++counts[items[t]];
             }
         }
         if (!pairs_.empty()) {
             batch_ = std::min(options.batch, pairs_.size());
-            item_side_.count(counts, batch_, options.uniform_negatives);
+            item_side_.count(counts, batch_, options.negatives);
         }
     }
 
@@ -97,6 +73,17 @@ public:
     [[nodiscard]] const Weights& weights() const noexcept FUNNEL_LIFETIMEBOUND { return weights_; }
     [[nodiscard]] const Sequences& sequences() const noexcept FUNNEL_LIFETIMEBOUND { return sequences_; }
 
+    /// Replaces the pools of hard negatives for all epochs from now on, which score no pools of their own then.
+    ///
+    /// Errors    InvalidArgument if options.negatives.hard is 0, or the pools are of other users or items
+    void set_hard_pools(HardPools pools) {
+        require(options_.negatives.hard > 0, "TwoTower::set_hard_pools: negatives.hard must be above 0");
+        require_equal(pools.users(), sequences_.users(), "TwoTower::set_hard_pools: number of users");
+        require_equal(pools.items(), weights_.ids.rows(), "TwoTower::set_hard_pools: number of items");
+        hard_pools_ = std::move(pools);
+        has_own_pools_ = true;
+    }
+
     /// One pass over all pairs, in a new random order. Pairs that do not fill a last batch wait for the next epoch.
     ///
     /// Returns   the mean loss, 0 without pairs
@@ -104,6 +91,12 @@ public:
     double epoch(E&& executor = E{}) {
         if (pairs_.empty()) {
             return 0.0;
+        }
+        if (options_.negatives.hard > 0 && !has_own_pools_) {
+            hard_pools_ =
+                HardPools::scored<Backend>(detail::user_vectors<Backend>(weights_, sequences_, options_, executor),
+                                           detail::item_vectors<Backend>(weights_, sequences_, options_, executor),
+                                           sequences_, options_.negatives.hard_pool, executor);
         }
         Random(options_.seed, stream("two_tower.order"), epoch_).shuffle(std::span(pairs_));
         const std::size_t batches = pairs_.size() / batch_;
@@ -121,6 +114,8 @@ private:
         detail::check(options, "TwoTower");
         detail::require_features(options.item_features, log.items(), Weights::item_features, "TwoTower: item_features");
         detail::require_features(options.user_features, log.users(), Weights::user_features, "TwoTower: user_features");
+        detail::require_text(options.item_text, log.items(), "TwoTower: item_text");
+        detail::require_text(options.user_text, log.users(), "TwoTower: user_text");
         return options;
     }
 
@@ -135,13 +130,18 @@ private:
         for (const detail::TrainingPair& pair : batch) {
             taken_.push_back(sequences_.items()[pair.position]);
         }
-        const auto users =
-            user_side_.forward(weights_.user, weights_.histories, sequences_, batch, options_, step.of(0), executor);
+        const auto users = user_side_.forward(weights_.user, weights_.histories, weights_.user_words, sequences_, batch,
+                                              options_, step.of(0), executor);
         detail::grow(d_users_, batch.size(), UserNetwork::out);
         const MatrixView<float> d_users = d_users_.view().rows_from(0, batch.size());
-        const double loss = item_side_.step(weights_.item, weights_.ids, taken_, options_.item_features, users, d_users,
-                                            options_, 1.0F, steps_, step.of(1), executor);
-        user_side_.backward(weights_.user, weights_.histories.view(), d_users, executor);
+        const detail::ItemBatch items{.taken = taken_,
+                                      .pairs = batch,
+                                      .sequences = sequences_,
+                                      .hard_pools = options_.negatives.hard > 0 ? &hard_pools_ : nullptr};
+        const double loss =
+            item_side_.step(weights_.item, weights_.ids, weights_.item_words, items, options_.item_features, users,
+                            d_users, options_, 1.0F, steps_, step.of(1), executor);
+        user_side_.backward(weights_.user, weights_.histories.view(), weights_.user_words.view(), d_users, executor);
         ++steps_;
         return loss;
     }
@@ -153,6 +153,8 @@ private:
     Weights weights_;
     detail::UserSide<UserNetwork, Width, Backend> user_side_;
     detail::ItemSide<ItemNetwork, Width, Backend> item_side_;
+    HardPools hard_pools_;
+    bool has_own_pools_ = false;
     std::uint64_t epoch_ = 0;
     std::uint64_t steps_ = 0;
     std::vector<std::uint32_t> taken_;

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -130,6 +131,43 @@ template <class T>
 [[nodiscard]] MatrixView<T> columns(MatrixView<T> matrix, std::size_t first, std::size_t count) {
     const std::size_t length = matrix.rows() == 0 ? 0 : (matrix.rows() - 1) * matrix.stride() + count;
     return {std::span<T>(matrix.data() + first, length), matrix.rows(), count, std::max(matrix.stride(), count)};
+}
+
+// ---- what files of networks check
+
+/// A layer in words: "Dense 136 -> 256". One that consists of others names them, too: "Blocks 4 -> 2 [ReLU 1 -> 1, ...]".
+template <Layer L>
+[[nodiscard]] std::string words_of_layer() {
+    std::string words = std::string(L::name) + " " + std::to_string(L::in) + " -> " + std::to_string(L::out);
+    if constexpr (requires { L::description(); }) {
+        const char* before = " [";
+        for (const std::string& inner : L::description()) {
+            words += before + inner;
+            before = ", ";
+        }
+        words += "]";
+    }
+    return words;
+}
+
+/// Whether no variance among the statistics of a layer is negative.
+template <Layer L>
+[[nodiscard]] bool has_valid_variances(std::span<const float> collected) {
+    bool is_valid = true;
+    if constexpr (requires { L::has_valid_variances(collected); }) {
+        is_valid = L::has_valid_variances(collected);
+    } else if constexpr (L::statistics > 0) {
+        std::size_t at = 0;
+        for (const LayerTensor& tensor : L::tensors) {
+            if (tensor.is_statistic) {
+                const auto numbers = collected.subspan(at, tensor.size());
+                is_valid = is_valid && (std::string_view(tensor.name) != "running_var" ||
+                                        std::all_of(numbers.begin(), numbers.end(), [](float v) { return v >= 0.0F; }));
+                at += tensor.size();
+            }
+        }
+    }
+    return is_valid;
 }
 
 // ---- rows that begin with the same numbers

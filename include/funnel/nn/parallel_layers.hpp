@@ -12,8 +12,10 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -115,6 +117,14 @@ struct SideBySide {
                 });
             }
         });
+    }
+
+    /// The layers in words.
+    [[nodiscard]] static std::vector<std::string> description() { return {words_of_layer<Layers>()...}; }
+
+    /// Whether no variance that a layer collected is negative.
+    [[nodiscard]] static bool has_valid_variances(std::span<const float> collected) {
+        return (detail::has_valid_variances<Layers>(take(collected, Layers::statistics)) && ...);
     }
 
 private:

@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <string>
+#include <utility>
 #include <vector>
 
 namespace funnel {
@@ -87,37 +87,113 @@ private:
     AliasTable table_;
 };
 
-/// Mixed negatives: a batch of `in_batch` items that users took, which come by popularity, and `uniform` items drawn
-/// uniformly. All share one probability, with which in_batch_softmax corrects both kinds.
+/// How many of the negatives of a batch come from where.
+struct MixedSamplerOptions {
+    std::size_t in_batch = 0;  ///< items that users of the batch took: they come by popularity
+    std::size_t uniform = 0;   ///< every item is equally likely
+    std::size_t popular = 0;   ///< by popularity^alpha
+    double alpha = 0.75;       ///< of the popular ones, >= 0; see PopularitySampler
+};
+
+/// Mixed negatives: items that users of the batch took, items drawn uniformly, and items drawn by popularity^alpha. All
+/// share one probability, with which in_batch_softmax corrects all kinds.
 ///
-///     Q(i) = (in_batch q_i + uniform / items) / (in_batch + uniform),   q_i = count_i / sum of counts
+///     Q(i) = (in_batch q_i + uniform / items + popular P_alpha(i)) / (in_batch + uniform + popular)
+///     q_i = count_i / sum of counts
 ///
 /// Uniform negatives reach items that no batch has, so that such items also learn to rank low.
 ///
 /// Source    Yang et al., "Mixed negative sampling for learning two-tower neural networks in recommendations", WWW 2020
 class MixedSampler {
 public:
-    /// Errors    InvalidArgument if no item has a count, or both numbers are 0
-    MixedSampler(std::span<const std::uint64_t> counts, std::size_t in_batch, std::size_t uniform)
-        : popular_(counts, 1.0),
-          uniform_(counts.size()),
-          share_(static_cast<double>(in_batch) / static_cast<double>(in_batch + uniform)) {
-        require(in_batch > 0 || uniform > 0, "MixedSampler: in_batch and uniform must not both be 0");
+    /// Errors    InvalidArgument if no item has a count, alpha is out of range, or all numbers are 0
+    MixedSampler(std::span<const std::uint64_t> counts, const MixedSamplerOptions& options)
+        : taken_(counts, 1.0), popular_(counts, options.alpha), uniform_(counts.size()) {
+        const double all = static_cast<double>(options.in_batch) + static_cast<double>(options.uniform) +
+                           static_cast<double>(options.popular);
+        require(all > 0.0, "MixedSampler: in_batch, uniform and popular must not all be 0");
+        in_batch_share_ = static_cast<double>(options.in_batch) / all;
+        popular_share_ = static_cast<double>(options.popular) / all;
     }
 
     [[nodiscard]] std::size_t items() const noexcept { return uniform_.items(); }
     [[nodiscard]] std::uint32_t draw(Random& random) const noexcept {
-        return random.uniform() < share_ ? popular_.draw(random) : uniform_.draw(random);
+        const double kind = random.uniform();
+        if (kind < in_batch_share_) {
+            return taken_.draw(random);
+        }
+        return kind - in_batch_share_ < popular_share_ ? popular_.draw(random) : uniform_.draw(random);
     }
     /// Of an id below items() (not checked).
     [[nodiscard]] double probability(std::uint32_t id) const noexcept {
-        return share_ * popular_.probability(id) + (1.0 - share_) * uniform_.probability(id);
+        return in_batch_share_ * taken_.probability(id) +
+               (1.0 - in_batch_share_ - popular_share_) * uniform_.probability(id) +
+               popular_share_ * popular_.probability(id);
     }
 
 private:
+    PopularitySampler taken_;
     PopularitySampler popular_;
     UniformSampler uniform_;
-    double share_;  // of the draws that come by popularity
+    double in_batch_share_ = 0.0;
+    double popular_share_ = 0.0;
+};
+
+/// Negatives from pools, such as items that the model scores high for the users of a batch: each pool is equally
+/// likely, and so is each item of it. Empty pools are never drawn from.
+///
+///     P(i) = mean over the pools that are not empty of (occurrences of i in the pool) / (size of the pool)
+///
+/// Cost      assign: O(sizes of all pools);  draw, probability: O(1);  8 bytes per item
+class PoolSampler {
+public:
+    /// Of ids below `items`, without pools: nothing can be drawn.
+    explicit PoolSampler(std::size_t items) : probabilities_(items) {}
+
+    /// Replaces the pools. They are not copied, and must outlive the draws.
+    ///
+    /// Errors    InvalidArgument if an id is not below items(); then there are no pools
+    void assign(std::span<const std::span<const std::uint32_t>> pools) {
+        for (const std::uint32_t id : used_) {
+            probabilities_[id] = 0.0;
+        }
+        used_.clear();
+        pools_.clear();
+        std::vector<std::span<const std::uint32_t>> usable;
+        for (const std::span<const std::uint32_t> pool : pools) {
+            for (const std::uint32_t id : pool) {
+                require_below(id, items(), "PoolSampler::assign: id");
+            }
+            if (!pool.empty()) {
+                usable.push_back(pool);
+            }
+        }
+        pools_ = std::move(usable);
+        for (const std::span<const std::uint32_t> pool : pools_) {
+            const double share = 1.0 / (static_cast<double>(pools_.size()) * static_cast<double>(pool.size()));
+            for (const std::uint32_t id : pool) {
+                probabilities_[id] += share;
+                used_.push_back(id);
+            }
+        }
+    }
+
+    /// Whether there is nothing to draw.
+    [[nodiscard]] bool is_empty() const noexcept { return pools_.empty(); }
+    [[nodiscard]] std::size_t items() const noexcept { return probabilities_.size(); }
+    /// One item. The sampler must not be empty (not checked).
+    // NOLINTNEXTLINE(bugprone-exception-escape): below(0) would throw, but no pool is empty
+    [[nodiscard]] std::uint32_t draw(Random& random) const noexcept {
+        const std::span<const std::uint32_t> pool = pools_[random.below(pools_.size())];
+        return pool[random.below(pool.size())];
+    }
+    /// Of an id below items() (not checked).
+    [[nodiscard]] double probability(std::uint32_t id) const noexcept { return probabilities_[id]; }
+
+private:
+    std::vector<std::span<const std::uint32_t>> pools_;
+    std::vector<double> probabilities_;
+    std::vector<std::uint32_t> used_;  // ids of pools, whose probabilities may differ from 0
 };
 
 /// Estimates how likely an item is in the next batch from a stream of batches, without a pass over the log: it averages

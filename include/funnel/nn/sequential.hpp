@@ -213,9 +213,16 @@ struct Sequential {
     /// The layers in words: "Dense 136 -> 256", "ReLU 256 -> 256".
     [[nodiscard]] static std::vector<std::string> description() {
         return each([](auto... layer) {
-            return std::vector<std::string>{std::string(decltype(layer)::type::name) + " " +
-                                            std::to_string(decltype(layer)::type::in) + " -> " +
-                                            std::to_string(decltype(layer)::type::out)...};
+            return std::vector<std::string>{detail::words_of_layer<typename decltype(layer)::type>()...};
+        });
+    }
+
+    /// Whether no variance that a layer collected is negative.
+    [[nodiscard]] static bool has_valid_variances(std::span<const float> collected) {
+        return each([&](auto... layer) {
+            return (
+                detail::has_valid_variances<typename decltype(layer)::type>(statistics_of<layer.position>(collected)) &&
+                ...);
         });
     }
 

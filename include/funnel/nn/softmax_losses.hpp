@@ -32,7 +32,7 @@ namespace detail {
 /// The score of a column that is left out of a softmax: its probability is exactly 0. Unlike minus infinity, it also
 /// works under -ffast-math.
 template <class T>
-inline constexpr T left_out = std::numeric_limits<T>::lowest() / 2;
+inline constexpr T left_out_score = std::numeric_limits<T>::lowest() / 2;
 
 /// Replaces a row of scores by its softmax.
 ///
@@ -139,10 +139,15 @@ struct InBatch {
     std::span<const double> log_q{};  ///< m: logarithm of the probability that the item is in a batch; empty: no
                                       ///< correction
     std::span<const std::uint32_t> item_ids{};  ///< m: equal ids are the same item; empty: all differ
+    /// Further columns that are left out: those of user i are left_out[left_out_starts[i]] and on, below m. The own
+    /// item of a user stays. Empty: none
+    std::span<const std::size_t> left_out_starts{};  ///< n + 1, ascending from 0
+    std::span<const std::uint32_t> left_out{};
 };
 
 struct InBatchOptions {
     double temperature = 0.07;  ///< > 0; for unit vectors 0.05 - 0.1 is usual, for inner products 1
+    bool in_batch = true;       ///< whether the items of other users are negatives; else only the items from n on are
 };
 
 /// Memory that in_batch_softmax reuses between calls.
@@ -150,6 +155,21 @@ template <std::floating_point T>
 struct InBatchScratch {
     Matrix<T> scores;
 };
+
+namespace detail {
+
+inline void require_left_out(std::span<const std::size_t> starts, std::span<const std::uint32_t> columns, std::size_t n,
+                             std::size_t m) {
+    require(starts.size() == n + 1 && starts.front() == 0 && starts.back() == columns.size() &&
+                std::is_sorted(starts.begin(), starts.end()),
+            "in_batch_softmax: left_out_starts must ascend from 0 to the number of columns that are left out, with one "
+            "number per user and one more");
+    for (const std::uint32_t column : columns) {
+        require_below(column, m, "in_batch_softmax: column that is left out");
+    }
+}
+
+}  // namespace detail
 
 /// In-batch softmax of a two-tower model: among all items of the batch, each user should find the own one.
 ///
@@ -160,7 +180,9 @@ struct InBatchScratch {
 /// for the own item, makes up for that. In service, there is no log Q.
 ///
 /// An item that occurs twice in a batch would be a negative of the user who took it. If item_ids are given, such
-/// columns are left out: their probability is exactly 0.
+/// columns are left out: their probability is exactly 0. So are those of left_out, such as items that the user took at
+/// another time, and without options.in_batch the items of all other users: then the loss is a sampled softmax, whose
+/// negatives all users share.
 ///
 /// Shapes    d_users: n x d, d_items: m x d, overwritten with the gradients
 /// Returns   the mean, 0 for no users
@@ -183,6 +205,10 @@ double in_batch_softmax(const InBatch<T>& batch, const InBatchOptions& options, 
     require(batch.item_ids.empty() || batch.item_ids.size() == m,
             "in_batch_softmax: item_ids must have one id per item");
     require_positive(options.temperature, "in_batch_softmax: temperature");
+    const bool has_left_out = !batch.left_out_starts.empty();
+    if (has_left_out) {
+        detail::require_left_out(batch.left_out_starts, batch.left_out, n, m);
+    }
     for (const double& log_q : batch.log_q) {
         require_finite(log_q, "in_batch_softmax: log_q");
     }
@@ -210,11 +236,20 @@ double in_batch_softmax(const InBatch<T>& batch, const InBatchOptions& options, 
         for (std::size_t j = 0; j < batch.log_q.size(); ++j) {
             row[j] -= static_cast<T>(batch.log_q[j]);
         }
+        const T own = row[i];
         for (std::size_t j = 0; j < batch.item_ids.size(); ++j) {
-            if (j != i && batch.item_ids[j] == batch.item_ids[i]) {
-                row[j] = detail::left_out<T>;
+            if (batch.item_ids[j] == batch.item_ids[i]) {
+                row[j] = detail::left_out_score<T>;
             }
         }
+        for (std::size_t at = has_left_out ? batch.left_out_starts[i] : 0;
+             has_left_out && at < batch.left_out_starts[i + 1]; ++at) {
+            row[batch.left_out[at]] = detail::left_out_score<T>;
+        }
+        if (!options.in_batch) {
+            std::fill(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(n), detail::left_out_score<T>);
+        }
+        row[i] = own;
         return detail::cross_entropy_row<Backend>(row, i, 0.0, share / options.temperature);
     });
     executor.for_range(n, detail::row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {

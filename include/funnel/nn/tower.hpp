@@ -171,17 +171,19 @@ public:
         return read(io::ContainerReader(path, kind, layout_version));
     }
 
-    /// Adds the network to a file. It must not change until the file is saved.
-    void write(io::ContainerWriter& file) const {
-        file.strings("tower.layers", Network::description());
-        file.array("tower.parameters", parameters_);
-        file.array("tower.statistics", statistics_);
+    /// Adds the network to a file, as the sections name.layers, name.parameters and name.statistics. It must not change
+    /// until the file is saved.
+    void write(io::ContainerWriter& file, const std::string& name = "tower") const {
+        file.strings(name + ".layers", Network::description());
+        file.array(name + ".parameters", parameters_);
+        file.array(name + ".statistics", statistics_);
     }
 
-    /// The network of a file.
+    /// The network of a file, with the name that it was written with.
     ///
-    /// Errors    CorruptData if the file has none, one of other layers, numbers that are not finite, or a variance < 0
-    [[nodiscard]] static Tower read(const io::ContainerReader& file) {
+    /// Errors    CorruptData if the file has none, one of other layers (the message names both lists), numbers that are
+    ///           not finite, or a variance < 0
+    [[nodiscard]] static Tower read(const io::ContainerReader& file, const std::string& name = "tower") {
         const auto listed = [](const std::vector<std::string>& layers) {
             std::string list;
             for (const std::string& layer : layers) {
@@ -189,12 +191,12 @@ public:
             }
             return "[" + list + "]";
         };
-        const std::vector<std::string> layers = file.strings("tower.layers");
-        file.check(layers == Network::description(), "tower.layers",
+        const std::vector<std::string> layers = file.strings(name + ".layers");
+        file.check(layers == Network::description(), name + ".layers",
                    "expected " + listed(Network::description()) + ", found " + listed(layers));
         Tower tower;
-        tower.read_numbers(file, "tower.parameters", "tower.statistics");
-        file.check(tower.has_valid_variances(), "tower.statistics", "variances must be >= 0");
+        tower.read_numbers(file, name + ".parameters", name + ".statistics");
+        file.check(tower.has_valid_variances(), name + ".statistics", "variances must be >= 0");
         return tower;
     }
 
@@ -213,16 +215,7 @@ public:
     }
 
     /// Whether no variance that BatchNorm collected is negative: for statistics that come from outside.
-    [[nodiscard]] bool has_valid_variances() const {
-        bool is_valid = true;
-        Network::each_tensor([&](std::size_t, const LayerTensor& tensor, std::size_t first) {
-            if (tensor.is_statistic && std::string_view(tensor.name) == "running_var") {
-                const auto variances = std::span<const float>(statistics_).subspan(first, tensor.size());
-                is_valid = is_valid && std::all_of(variances.begin(), variances.end(), [](float v) { return v >= 0; });
-            }
-        });
-        return is_valid;
-    }
+    [[nodiscard]] bool has_valid_variances() const { return Network::has_valid_variances(statistics_); }
 
 private:
     std::vector<float, funnel::detail::RowAllocator<float>> parameters_;
