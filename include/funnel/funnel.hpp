@@ -142,6 +142,7 @@
 #include <funnel/embedding/two_tower_trainer.hpp>
 #include <funnel/embedding/two_tower_weights.hpp>
 #include <funnel/features/feature_rows.hpp>
+#include <funnel/features/hashed_text.hpp>
 #include <funnel/features/standardised_rows.hpp>
 #include <funnel/features/term_vectors.hpp>
 #include <funnel/features/tokens.hpp>

@@ -248,7 +248,7 @@ TEST_CASE("CrossDomain: the same bits for any number of threads, other bits for 
     CrossDomainOptions options{.training = quick()};
     options.training.epochs = 2;
     options.training.batch = 300;
-    options.training.negatives.uniform = 10;
+    options.training.negatives = {.uniform = 10, .popular = 10, .leaves_out_taken = true};
     options.training.id_dropout = 0.2F;
     const auto vectors = [&](auto&& executor) {
         const Pair model = Pair::fit(world.logs, options, executor);
@@ -285,6 +285,10 @@ TEST_CASE("CrossDomain: empty domains, bad arguments are rejected") {
     fails({.training = {.learning_rate = 0.0F}});
     fails({.training = {.temperature = std::numeric_limits<double>::quiet_NaN()}});
     fails({.training = {.id_dropout = 1.0F}});
+    fails({.training = {.negatives = {.hard = 5}}});
+    const std::vector<std::size_t> starts(users + 1);
+    fails({.training = {.user_text = {.bags = {.ids = {}, .starts = starts}, .rows = 1}}});
+    fails({.training = {.item_text = {.bags = {.ids = {}, .starts = starts}, .rows = 1}}});
     const Matrix<float> features(items, 2);
     fails({.training = {.item_features = features}});
     const std::array<MatrixView<const float>, 2> of_domains{features, features};
@@ -342,6 +346,7 @@ TEST_CASE("CrossDomain: a file whose parts do not fit, or with numbers that are 
         std::size_t histories = 5;
         std::size_t factors = 3;
         float number = 1.0F;
+        bool has_other_layers = false;
     };
     const auto load = [&](const File& parts) {
         funnel::io::ContainerWriter file("embedding.CrossDomain", 1);
@@ -352,16 +357,21 @@ TEST_CASE("CrossDomain: a file whose parts do not fit, or with numbers that are 
         const Matrix<float> three(3, 8);
         const Matrix<float> factors(parts.factors, 8);
         file.value("history", parts.history);
-        file.array("user_parameters", parameters);
-        file.array("user_statistics", none);
+        const std::vector<std::string> layers = Tower<Net<>>::Network::description();
+        const std::vector<std::string> others = Tower<Net<1>>::Network::description();
+        file.strings("user.layers", parts.has_other_layers ? others : layers);
+        file.array("user.parameters", parameters);
+        file.array("user.statistics", none);
         file.matrix("histories", histories.view());
         file.matrix("user_factors", two.view());
-        file.array("item_parameters_0", parameters);
-        file.array("item_statistics_0", none);
+        file.strings("item_0.layers", layers);
+        file.array("item_0.parameters", parameters);
+        file.array("item_0.statistics", none);
         file.matrix("ids_0", two.view());
         file.matrix("item_factors_0", two.view());
-        file.array("item_parameters_1", parameters);
-        file.array("item_statistics_1", none);
+        file.strings("item_1.layers", layers);
+        file.array("item_1.parameters", parameters);
+        file.array("item_1.statistics", none);
         file.matrix("ids_1", three.view());
         file.matrix("item_factors_1", factors.view());
         file.save(dir / "model.fnl");
@@ -375,5 +385,6 @@ TEST_CASE("CrossDomain: a file whose parts do not fit, or with numbers that are 
     rejects({.history = 0});
     rejects({.histories = 4});
     rejects({.factors = 2});
+    rejects({.has_other_layers = true});
     rejects({.number = std::numeric_limits<float>::infinity()});
 }

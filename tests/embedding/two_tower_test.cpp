@@ -2,6 +2,7 @@
 #include <funnel/embedding/two_tower.hpp>
 
 #include "support/damage.hpp"
+#include "support/forgery.hpp"
 #include "support/model_contract.hpp"
 #include "support/temp_dir.hpp"
 
@@ -11,8 +12,10 @@
 #include <funnel/core/threads.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/nn/activations.hpp>
+#include <funnel/nn/batch_norm.hpp>
 #include <funnel/nn/dense.hpp>
 #include <funnel/nn/l2_normalize.hpp>
+#include <funnel/nn/parallel_layers.hpp>
 #include <funnel/nn/sequential.hpp>
 
 #include <doctest/doctest.h>
@@ -24,6 +27,7 @@
 #include <limits>
 #include <numeric>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 using funnel::InvalidArgument;
@@ -270,6 +274,46 @@ TEST_CASE("TwoTower: bad options and features are rejected") {
     const Small model = Small::fit(log, {.epochs = 0});
     CHECK_THROWS_AS(static_cast<void>(model.user_vector(std::vector<std::uint32_t>{22})), InvalidArgument);
     CHECK_THROWS_AS(static_cast<void>(model.fold_in(std::vector<std::uint32_t>{22})), InvalidArgument);
+}
+
+TEST_CASE("TwoTower: a file of a model with other layers of the same sizes is rejected, with both lists") {
+    using TanhNet = Sequential<Dense<8, 16>, Tanh, Dense<16, 8>, L2Normalize<8>>;
+    const funnel::testing::TempDir dir;
+    Small::fit(two_tastes(), {.epochs = 0}).save(dir / "model.fnl");
+    const auto says = [&](auto type) {
+        using Other = typename decltype(type)::type;
+        CHECK_THROWS_WITH_AS(
+            static_cast<void>(Other::load(dir / "model.fnl")),
+            doctest::Contains(
+                "expected [Sequential 8 -> 8 [Dense 8 -> 16, Tanh 16 -> 16, Dense 16 -> 8, L2Normalize 8 -> "
+                "8]], found [Sequential 8 -> 8 [Dense 8 -> 16, ReLU 16 -> 16, Dense"),
+            funnel::CorruptData);
+    };
+    says(std::type_identity<BasicTwoTower<TanhNet, ItemNet<>, 8>>{});
+    says(std::type_identity<BasicTwoTower<UserNet<>, TanhNet, 8>>{});
+}
+
+TEST_CASE("TwoTower: a file with a negative variance is rejected, in every layer that holds layers") {
+    using Normalized = Sequential<Parallel<Sequential<Dense<8, 4>, BatchNorm<4>>, Dense<8, 4>>, L2Normalize<8>>;
+    using Model = BasicTwoTower<Normalized, ItemNet<>, 8>;
+    const funnel::testing::TempDir dir;
+    const std::string path = dir / "model.fnl";
+    Model::fit(two_tastes(), {.epochs = 1}).save(path);
+    const auto forged = [&](std::size_t at) {
+        auto forgery = funnel::testing::Forgery::of(funnel::testing::bytes_of(path));
+        for (auto& section : forgery.sections) {
+            const std::string name(reinterpret_cast<const char*>(section.name.data()));
+            if (name == "user.statistics") {
+                section.bytes = funnel::testing::with_number(section.bytes, at, -1.0F);
+            }
+        }
+        funnel::testing::put_bytes(dir / "forged.fnl", forgery.file());
+        return Model::load(dir / "forged.fnl").users();
+    };
+    CHECK(forged(0) == 60);  // a mean may be negative
+    CHECK_THROWS_WITH_AS(static_cast<void>(forged(16)), doctest::Contains("variances must be >= 0"),
+                         funnel::CorruptData);
+    CHECK_THROWS_AS(static_cast<void>(forged(28)), funnel::CorruptData);
 }
 
 TEST_CASE("TwoTower: a damaged file is rejected") {

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <vector>
 
 using funnel::InvalidArgument;
@@ -43,6 +44,12 @@ void check_chi_square(const S& sampler, double limit) {
     CHECK(chi_square < limit);
 }
 
+using Lists = std::vector<std::vector<std::uint32_t>>;
+
+void assign(PoolSampler& sampler, const Lists& lists) {
+    sampler.assign(std::vector<std::span<const std::uint32_t>>(lists.begin(), lists.end()));
+}
+
 const std::vector<std::uint64_t> counts{1, 10, 100, 1000, 0, 50, 50};
 
 }  // namespace
@@ -53,6 +60,37 @@ TEST_CASE("samplers: a million draws have the probabilities that the loss is cor
     check_chi_square(PopularitySampler(counts, 1.0), 20.5);
     check_chi_square(PopularitySampler(counts, 0.0), 20.5);
     check_chi_square(MixedSampler(counts, {.in_batch = 3, .uniform = 1}), 22.5);
+    check_chi_square(MixedSampler(counts, {.in_batch = 3, .uniform = 1, .popular = 4, .alpha = 0.5}), 22.5);
+    check_chi_square(MixedSampler(counts, {.popular = 4, .alpha = 0.5}), 20.5);
+    const Lists lists{{0, 1, 2}, {}, {2}, {5, 0}};
+    PoolSampler pools(7);
+    assign(pools, lists);
+    check_chi_square(pools, 16.3);  // 3
+}
+
+TEST_CASE("PoolSampler: worked by hand; pools replace those before") {
+    PoolSampler sampler(4);
+    CHECK(sampler.is_empty());
+    const Lists two{{1, 3}, {3}, {}};
+    assign(sampler, two);
+    CHECK(sampler.probability(1) == 0.25);  // 1/2 of 1/2
+    CHECK(sampler.probability(3) == 0.75);
+    CHECK(sampler.probability(0) == 0.0);
+    const Lists one{{3}};
+    assign(sampler, one);
+    CHECK(sampler.probability(1) == 0.0);
+    CHECK(sampler.probability(3) == 1.0);
+    Random random(1);
+    CHECK(sampler.draw(random) == 3);
+    const Lists unknown{{1, 3}, {1, 4}};
+    CHECK_THROWS_AS(assign(sampler, unknown), InvalidArgument);
+    CHECK(sampler.is_empty());
+    CHECK(sampler.probability(3) == 0.0);
+    assign(sampler, {{}, {}});
+    CHECK(sampler.is_empty());
+    const Lists twice{{2, 2, 1}};
+    assign(sampler, twice);
+    CHECK(sampler.probability(2) == doctest::Approx(2.0 / 3.0));
 }
 
 TEST_CASE("PopularitySampler: published probabilities of alpha 0.75") {
@@ -70,6 +108,11 @@ TEST_CASE("MixedSampler: the mean of popularity and uniform, by their numbers") 
     const MixedSampler sampler(std::vector<std::uint64_t>{3, 1, 0}, {.in_batch = 8, .uniform = 2});
     CHECK(sampler.probability(0) == doctest::Approx((8 * 0.75 + 2.0 / 3.0) / 10.0));
     CHECK(sampler.probability(2) == doctest::Approx(2.0 / 30.0));
+    // 1/5 from the batch, 1/5 uniform, 3/5 by the roots of the counts: 2, 1 and 0.
+    const MixedSampler three(std::vector<std::uint64_t>{4, 1, 0},
+                             {.in_batch = 1, .uniform = 1, .popular = 3, .alpha = 0.5});
+    CHECK(three.probability(0) == doctest::Approx((4.0 / 5.0 + 1.0 / 3.0 + 3.0 * 2.0 / 3.0) / 5.0));
+    CHECK(three.probability(2) == doctest::Approx(1.0 / 15.0));
     CHECK(MixedSampler(counts, {.in_batch = 1}).probability(4) == 0.0);
     CHECK(MixedSampler(counts, {.uniform = 1}).probability(3) == doctest::Approx(1.0 / 7.0));
 }
@@ -104,6 +147,7 @@ TEST_CASE("samplers: bad arguments are rejected") {
     CHECK_THROWS_AS(PopularitySampler(counts, -0.5), InvalidArgument);
     CHECK_THROWS_AS(PopularitySampler(counts, std::numeric_limits<double>::quiet_NaN()), InvalidArgument);
     CHECK_THROWS_AS(MixedSampler(counts, {}), InvalidArgument);
+    CHECK_THROWS_AS(MixedSampler(counts, {.in_batch = 1, .alpha = -1.0}), InvalidArgument);
     CHECK_THROWS_AS(StreamingFrequency(3, 0.0), InvalidArgument);
     CHECK_THROWS_AS(StreamingFrequency(3, 0.5, 0.5), InvalidArgument);
     StreamingFrequency frequency(3);

@@ -164,6 +164,85 @@ TEST_CASE("in_batch_softmax: a masked column has no gradient at all") {
     CHECK(d_items == std::vector<double>(4, 0.0));
 }
 
+TEST_CASE("in_batch_softmax: columns that are left out, and negatives from outside of the batch alone, by definition") {
+    constexpr std::size_t n = 3;
+    constexpr std::size_t m = 7;
+    constexpr std::size_t d = 4;
+    const std::vector<double> u = normals(n * d, 1);
+    const std::vector<double> v = normals(m * d, 2);
+    const std::vector<double> log_q = normals(m, 3);
+    const std::vector<std::uint32_t> ids{5, 6, 7, 5, 8, 9, 6};  // columns 3 and 6 are the items of users 0 and 1
+    const std::vector<std::size_t> starts{0, 2, 2, 4};
+    const std::vector<std::uint32_t> left_out{1, 4, 2, 0};  // the own column of user 2, which stays, among them
+    for (const bool in_batch : {true, false}) {
+        const auto counts = [&](std::size_t i, std::size_t j) {
+            const bool is_listed = (i == 0 && (j == 1 || j == 4)) || (i == 2 && j == 0);
+            return j == i || (ids[j] != ids[i] && !is_listed && (in_batch || j >= n));
+        };
+        std::vector<double> du(n * d);
+        std::vector<double> dv(m * d);
+        const auto loss = [&](const std::vector<double>& users, const std::vector<double>& items) {
+            InBatchScratch<double> scratch;
+            return in_batch_softmax<Scalar, double>({.users = {users, n, d},
+                                                     .items = {items, m, d},
+                                                     .log_q = log_q,
+                                                     .item_ids = ids,
+                                                     .left_out_starts = starts,
+                                                     .left_out = left_out},
+                                                    {.temperature = 0.5, .in_batch = in_batch}, scratch, {du, n, d},
+                                                    {dv, m, d});
+        };
+        double expected = 0.0;
+        for (std::size_t i = 0; i < n; ++i) {
+            const auto score = [&](std::size_t j) {
+                double product = 0.0;
+                for (std::size_t k = 0; k < d; ++k) {
+                    product += u[i * d + k] * v[j * d + k];
+                }
+                return product / 0.5 - log_q[j];
+            };
+            double sum = 0.0;
+            for (std::size_t j = 0; j < m; ++j) {
+                sum += counts(i, j) ? std::exp(score(j)) : 0.0;
+            }
+            expected += (std::log(sum) - score(i)) / static_cast<double>(n);
+        }
+        CHECK(loss(u, v) == doctest::Approx(expected).epsilon(1e-12));
+        const std::vector<double> gradient_u = du;
+        const std::vector<double> gradient_v = dv;
+        for (std::size_t at = 0; at < u.size() + v.size(); ++at) {
+            const auto moved = [&](double by) {
+                std::vector<double> users = u;
+                std::vector<double> items = v;
+                (at < u.size() ? users[at] : items[at - u.size()]) += by;
+                return loss(users, items);
+            };
+            const double slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+            CHECK((at < u.size() ? gradient_u[at] : gradient_v[at - u.size()]) ==
+                  doctest::Approx(slope).epsilon(1e-6).scale(1.0));
+        }
+    }
+}
+
+TEST_CASE("in_batch_softmax: lists of columns that do not fit are rejected") {
+    const std::vector<float> u(4, 1.0F);
+    const std::vector<float> v(6, 1.0F);
+    std::vector<float> du(4);
+    std::vector<float> dv(6);
+    const auto fails = [&](const std::vector<std::size_t>& starts, const std::vector<std::uint32_t>& columns) {
+        InBatchScratch<float> scratch;
+        CHECK_THROWS_AS(static_cast<void>(in_batch_softmax<Scalar, float>(
+                            {.users = {u, 2, 2}, .items = {v, 3, 2}, .left_out_starts = starts, .left_out = columns},
+                            {.temperature = 0.5}, scratch, {du, 2, 2}, {dv, 3, 2})),
+                        InvalidArgument);
+    };
+    fails({0, 1}, {0});        // one number per user, and one more
+    fails({1, 1, 1}, {0});     // from 0
+    fails({0, 1, 1}, {0, 1});  // to the number of columns
+    fails({0, 2, 1}, {0});     // ascending
+    fails({0, 1, 1}, {3});     // a column that exists
+}
+
 TEST_CASE_TEMPLATE_DEFINE("in_batch_softmax: floats agree with doubles, the same bits for any number of threads",
                           Backend, in_batch_backends) {
     constexpr std::size_t n = 300;
