@@ -7,10 +7,12 @@
 #include "support/temp_dir.hpp"
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/hash.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/threads.hpp>
 #include <funnel/data/interactions.hpp>
+#include <funnel/io/little_endian.hpp>
 #include <funnel/nn/activations.hpp>
 #include <funnel/nn/batch_norm.hpp>
 #include <funnel/nn/dense.hpp>
@@ -21,11 +23,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -276,6 +280,119 @@ TEST_CASE("TwoTower: bad options and features are rejected") {
     CHECK_THROWS_AS(static_cast<void>(model.fold_in(std::vector<std::uint32_t>{22})), InvalidArgument);
 }
 
+namespace {
+
+using Trained = TwoTowerTrainer<UserNet<>, ItemNet<2>, 8>;
+
+// A hash of all weights.
+std::uint64_t hash_of(const Trained& trainer) {
+    std::uint64_t hash = trainer.epochs();
+    const auto add = [&](std::span<const float> numbers) {
+        for (const float x : numbers) {
+            hash = funnel::detail::hash_word(hash, std::bit_cast<std::uint32_t>(x));
+        }
+    };
+    const auto& weights = trainer.weights();
+    add(weights.user.parameters());
+    add(weights.item.parameters());
+    for (const auto* rows : {&weights.histories, &weights.ids, &weights.item_words, &weights.user_words}) {
+        for (std::size_t i = 0; i < rows->rows(); ++i) {
+            add(rows->row(i));
+        }
+    }
+    return hash;
+}
+
+// All that a trainer may keep: features, words, and negatives of every kind.
+struct Course {
+    Interactions log = two_tastes();
+    Matrix<float> features = tastes();
+    std::vector<std::uint32_t> words;
+    std::vector<std::size_t> starts{0};
+    TwoTowerOptions options = quick();
+
+    Course() {
+        for (std::uint32_t item = 0; item < 22; ++item) {
+            words.push_back(item % 4);
+            starts.push_back(words.size());
+        }
+        options.id_dropout = 0.2F;
+        options.negatives = {.uniform = 5, .popular = 5, .hard = 5, .hard_pool = {.size = 6}};
+        options.item_features = features;
+        options.item_text = {.bags = {.ids = words, .starts = starts}, .rows = 4};
+    }
+};
+
+}  // namespace
+
+TEST_CASE("TwoTower: a training that is saved and restored gives the hash of one without interruption") {
+    const Course course;
+    Trained whole(course.log, course.options);
+    for (int epoch = 0; epoch < 6; ++epoch) {
+        static_cast<void>(whole.epoch());
+    }
+    const funnel::testing::TempDir dir;
+    Trained first(course.log, course.options);
+    static_cast<void>(first.epoch());
+    static_cast<void>(first.epoch());
+    first.save(dir / "run.fnl");
+    Trained resumed(course.log, course.options);
+    for (int epoch = 0; epoch < 3; ++epoch) {  // it stood somewhere else
+        static_cast<void>(resumed.epoch());
+    }
+    resumed.restore(dir / "run.fnl");
+    CHECK(hash_of(resumed) == hash_of(first));
+    CHECK(resumed.epochs() == 2);
+    for (int epoch = 0; epoch < 4; ++epoch) {
+        static_cast<void>(resumed.epoch(Threads(2)));
+    }
+    CHECK(hash_of(resumed) == hash_of(whole));
+}
+
+TEST_CASE("TwoTower: a training restores only what a trainer of its kind saved; else nothing changes") {
+    const Course course;
+    const funnel::testing::TempDir dir;
+    const std::string path = dir / "run.fnl";
+    Trained trainer(course.log, course.options);
+    static_cast<void>(trainer.epoch());
+    trainer.save(path);
+    const auto good = funnel::testing::bytes_of(path);
+    Trained target(course.log, course.options);
+    const std::uint64_t before = hash_of(target);
+    const auto restored = [&](const std::string& from) {
+        Trained copy = target;
+        try {
+            copy.restore(from);
+        } catch (...) {
+            CHECK(hash_of(copy) == before);
+            throw;
+        }
+        return hash_of(copy);
+    };
+    CHECK(restored(path) == hash_of(trainer));
+    funnel::testing::check_damage(good, restored, {.head = 64, .bit_flips = 500});
+    const auto says = [&]<class T>(const std::string& section, std::size_t at, T number, const char* message) {
+        funnel::testing::put_bytes(path, funnel::testing::with_section_number(good, section, at, number));
+        CHECK(funnel::testing::error_of(path, restored).find(message) != std::string::npos);
+    };
+    says("course", 0, std::uint64_t{2}, "must have the steps of whole epochs");
+    says("course", 16, std::uint64_t{7}, "must have the seed");
+    says("course", 24, std::uint64_t{7}, "must have the seed");
+    says("order", 0, std::uint64_t{1} << 60, "must be positions of the pairs");
+    const auto first = funnel::io::load_number<std::uint64_t>(funnel::testing::section_of(good, "order"));
+    says("order", 8, first, "must have each pair once");
+    constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+    for (const char* section : {"ids", "histories", "item_words", "item.parameters", "item.adam.state0",
+                                "ids.adam.state0", "item.words_adam.state0"}) {
+        says(section, 4, nan, "must be finite");
+    }
+    TwoTowerOptions other = course.options;
+    other.seed = 2;
+    Trained of_other(course.log, other);
+    funnel::testing::put_bytes(path, good);
+    CHECK_THROWS_AS(of_other.restore(path), funnel::CorruptData);
+}
+
 TEST_CASE("TwoTower: a file of a model with other layers of the same sizes is rejected, with both lists") {
     using TanhNet = Sequential<Dense<8, 16>, Tanh, Dense<16, 8>, L2Normalize<8>>;
     const funnel::testing::TempDir dir;
@@ -299,15 +416,10 @@ TEST_CASE("TwoTower: a file with a negative variance is rejected, in every layer
     const funnel::testing::TempDir dir;
     const std::string path = dir / "model.fnl";
     Model::fit(two_tastes(), {.epochs = 1}).save(path);
+    const auto good = funnel::testing::bytes_of(path);
     const auto forged = [&](std::size_t at) {
-        auto forgery = funnel::testing::Forgery::of(funnel::testing::bytes_of(path));
-        for (auto& section : forgery.sections) {
-            const std::string name(reinterpret_cast<const char*>(section.name.data()));
-            if (name == "user.statistics") {
-                section.bytes = funnel::testing::with_number(section.bytes, at, -1.0F);
-            }
-        }
-        funnel::testing::put_bytes(dir / "forged.fnl", forgery.file());
+        funnel::testing::put_bytes(dir / "forged.fnl",
+                                   funnel::testing::with_section_number(good, "user.statistics", at, -1.0F));
         return Model::load(dir / "forged.fnl").users();
     };
     CHECK(forged(0) == 60);  // a mean may be negative

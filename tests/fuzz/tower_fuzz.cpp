@@ -3,6 +3,7 @@
 
 #include <funnel/core/matrix.hpp>
 #include <funnel/nn/activations.hpp>
+#include <funnel/nn/adagrad.hpp>
 #include <funnel/nn/adam.hpp>
 #include <funnel/nn/batch_norm.hpp>
 #include <funnel/nn/checkpoint.hpp>
@@ -43,6 +44,18 @@ const Registered tower({
                 check(contents_of(path) == first, "what was written is read as it was");
                 std::filesystem::remove(path);
             });
+            attempt([&] {
+                Network network;
+                nn::Adam adam(network.parameters().size());
+                Matrix<float> rows(3, 2);
+                nn::RowAdagrad adagrad(3, 2);
+                const nn::TrainedTable table{rows.view(), adagrad};
+                static_cast<void>(nn::load_checkpoint(input.path, network, adam, table));
+                for (std::size_t i = 0; i < 3; ++i) {
+                    check_finite(rows.row(i));
+                }
+                check_finite(adagrad.state(0).row(0));
+            });
         },
     .seeds =
         [] {
@@ -50,7 +63,12 @@ const Registered tower({
             const nn::Adam adam(network.parameters().size());
             return std::vector<std::string>{
                 saved([&](const std::string& path) { network.save(path); }),
-                saved([&](const std::string& path) { nn::save_checkpoint(path, network, adam, {.step = 3}); })};
+                saved([&](const std::string& path) { nn::save_checkpoint(path, network, adam, {.step = 3}); }),
+                saved([&](const std::string& path) {
+                    Matrix<float> rows(3, 2);
+                    nn::RowAdagrad adagrad(3, 2);
+                    nn::save_checkpoint(path, network, adam, {.step = 3}, nn::TrainedTable{rows.view(), adagrad});
+                })};
         },
     .is_container = true,
 });

@@ -7,7 +7,9 @@
 #include "support/temp_dir.hpp"
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/hash.hpp>
 #include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/nn/activations.hpp>
 #include <funnel/nn/adagrad.hpp>
@@ -15,14 +17,18 @@
 #include <funnel/nn/batch_norm.hpp>
 #include <funnel/nn/dense.hpp>
 #include <funnel/nn/dropout.hpp>
+#include <funnel/nn/embedding_bag.hpp>
 #include <funnel/nn/ftrl.hpp>
+#include <funnel/nn/row_optimiser.hpp>
 #include <funnel/nn/schedules.hpp>
 #include <funnel/nn/sgd.hpp>
+#include <funnel/nn/sparse_gradient.hpp>
 #include <funnel/nn/tower.hpp>
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -34,7 +40,9 @@
 using funnel::CorruptData;
 using funnel::InvalidArgument;
 using funnel::Matrix;
+using funnel::MatrixView;
 using funnel::Random;
+using funnel::kernels::Scalar;
 using namespace funnel::nn;
 using namespace funnel::testing;
 
@@ -72,19 +80,6 @@ std::vector<float> numbers_of(const Small& tower) {
     std::vector<float> all(tower.parameters().begin(), tower.parameters().end());
     all.insert(all.end(), tower.statistics().begin(), tower.statistics().end());
     return all;
-}
-
-// Rewrites numbers of one section, with right checksums.
-template <class T>
-Bytes forged(const Bytes& file, const std::string& section, std::size_t at, T number) {
-    Forgery forgery = Forgery::of(file);
-    for (Forgery::Section& each : forgery.sections) {
-        const std::string name(reinterpret_cast<const char*>(each.name.data()));
-        if (name == section) {
-            each.bytes = with_number(each.bytes, at, number);
-        }
-    }
-    return forgery.file();
 }
 
 }  // namespace
@@ -183,16 +178,188 @@ TEST_CASE("checkpoint: damaged and forged files are rejected, and nothing change
         CHECK(error_of(path, load).find(message) != std::string::npos);
     };
     constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-    says(forged(good, "tower.parameters", 4, nan), "must be finite");
-    says(forged(good, "tower.statistics", 0, nan), "must be finite");
-    says(forged(good, "tower.statistics", 24, -1.0F), "variances must be >= 0");
-    says(forged(good, "optimiser.state0", 0, nan), "must be finite");
-    says(forged(good, "optimiser.state1", 0, -1.0F), "must be >= 0");
-    says(forged(good, "optimiser.rate", 0, -1.0), "must be finite and >= 0");
-    says(forged(good, "optimiser.steps", 0, std::numeric_limits<std::uint64_t>::max()), "must be smaller");
-    CHECK(forged(good, "tower.statistics", 0, -1.0F) != good);
-    put_bytes(path, forged(good, "tower.statistics", 0, -1.0F));
+    says(with_section_number(good, "tower.parameters", 4, nan), "must be finite");
+    says(with_section_number(good, "tower.statistics", 0, nan), "must be finite");
+    says(with_section_number(good, "tower.statistics", 24, -1.0F), "variances must be >= 0");
+    says(with_section_number(good, "optimiser.state0", 0, nan), "must be finite");
+    says(with_section_number(good, "optimiser.state1", 0, -1.0F), "must be >= 0");
+    says(with_section_number(good, "optimiser.rate", 0, -1.0), "must be finite and >= 0");
+    says(with_section_number(good, "optimiser.steps", 0, std::numeric_limits<std::uint64_t>::max()), "must be smaller");
+    CHECK(with_section_number(good, "tower.statistics", 0, -1.0F) != good);
+    put_bytes(path, with_section_number(good, "tower.statistics", 0, -1.0F));
     CHECK(error_of(path, load) == "none");  // a mean may be negative
+}
+
+namespace {
+
+// A tower whose rows are bags of two tables of embeddings, with sparse gradients.
+template <class First, class Second>
+struct SparseTraining {
+    Small tower;
+    Adam adam;
+    Matrix<float> users;
+    Matrix<float> items;
+    First of_users;
+    Second of_items;
+    TrainingState state{.step = 0, .seed = 5};
+
+    explicit SparseTraining(std::uint64_t seed)
+        : tower(seed), adam(tower.parameters().size()), users(30, 2), items(20, 2), of_users(30, 2), of_items(20, 2) {
+        Random random(seed);
+        for (std::size_t i = 0; i < 30; ++i) {
+            users(i, 0) = static_cast<float>(random.normal());
+            items(i % 20, 1) = static_cast<float>(random.normal());
+        }
+    }
+
+    void train(std::uint64_t end) {
+        Small::Pass pass(8);
+        SparseGradient<float> gradient_of_users;
+        SparseGradient<float> gradient_of_items;
+        for (; state.step < end; ++state.step) {
+            Random random(state.seed, state.step);
+            std::vector<std::uint32_t> user_ids;
+            std::vector<std::uint32_t> item_ids;
+            std::vector<std::size_t> starts{0};
+            for (std::size_t i = 0; i < 8; ++i) {
+                for (std::uint64_t j = random.below(4); j > 0; --j) {
+                    user_ids.push_back(static_cast<std::uint32_t>(random.below(30)));
+                    item_ids.push_back(static_cast<std::uint32_t>(random.below(20)));
+                }
+                starts.push_back(user_ids.size());
+            }
+            Matrix<float> x(8, 4);
+            Matrix<float> dx(8, 4);
+            const Bags user_bags{.ids = user_ids, .starts = starts};
+            const Bags item_bags{.ids = item_ids, .starts = starts};
+            pool_bags<Scalar, float>(users, user_bags, Pooling::Sum, funnel::nn::detail::columns(x.view(), 0, 2));
+            pool_bags<Scalar, float>(items, item_bags, Pooling::Mean, funnel::nn::detail::columns(x.view(), 2, 2));
+            const auto y = tower.forward<Scalar>(x, {.seed = state.seed, .number = state.step}, pass);
+            Matrix<float> dy(8, 2);
+            for (std::size_t i = 0; i < 8; ++i) {
+                dy(i, 0) = y(i, 0) - 1.0F;
+                dy(i, 1) = y(i, 1) + x(i, 0);
+            }
+            std::vector<float> gradient(tower.parameters().size());
+            tower.backward<Scalar>(x, dy, pass, gradient, dx.view());
+            pool_bags_gradient<Scalar, float>(user_bags, Pooling::Sum, funnel::nn::detail::columns(dx.view(), 0, 2),
+                                              gradient_of_users);
+            pool_bags_gradient<Scalar, float>(item_bags, Pooling::Mean, funnel::nn::detail::columns(dx.view(), 2, 2),
+                                              gradient_of_items);
+            adam.step(tower.parameters(), gradient);
+            of_users.set_learning_rate(0.1 / static_cast<double>(state.step + 1));
+            of_users.step(users.view(), gradient_of_users);
+            of_items.step(items.view(), gradient_of_items);
+        }
+    }
+
+    // A hash of all numbers.
+    [[nodiscard]] std::uint64_t hash() const {
+        std::uint64_t all = 0;
+        const auto add = [&](std::span<const float> numbers) {
+            for (const float x : numbers) {
+                all = funnel::detail::hash_word(all, std::bit_cast<std::uint32_t>(x));
+            }
+        };
+        add(numbers_of(tower));
+        add(adam.state(0));
+        add(adam.state(1));
+        for (const MatrixView<const float> rows : {users.view(), items.view(), of_users.state(0), of_items.state(0)}) {
+            for (std::size_t i = 0; i < rows.rows(); ++i) {
+                add(rows.row(i));
+            }
+        }
+        return funnel::detail::hash_word(all, of_users.steps() + 1000 * of_items.steps());
+    }
+
+    void save(const std::string& path) {
+        save_checkpoint(path, tower, adam, state, TrainedTable{users.view(), of_users},
+                        TrainedTable{items.view(), of_items});
+    }
+    void load(const std::string& path) {
+        state = load_checkpoint(path, tower, adam, TrainedTable{users.view(), of_users},
+                                TrainedTable{items.view(), of_items});
+    }
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("checkpoint: resumed training of tables with sparse gradients gives the same hash", Training,
+                   SparseTraining<LazyAdam, RowAdagrad>, SparseTraining<RowAdagrad, RowOptimiser<FTRLRule>>,
+                   SparseTraining<RowOptimiser<SGDRule>, LazyAdam>) {
+    const TempDir dir;
+    Training whole(3);
+    whole.train(40);
+    Training first(3);
+    first.train(17);
+    first.save(dir / "a.fnl");
+    Training resumed(99);
+    resumed.train(2);
+    resumed.load(dir / "a.fnl");
+    CHECK(resumed.hash() == first.hash());
+    CHECK(resumed.of_users.steps() == 17);
+    CHECK(resumed.of_users.learning_rate() == first.of_users.learning_rate());
+    resumed.train(40);
+    CHECK(resumed.hash() == whole.hash());
+    // Without the state of a table it would not be the same.
+    Training without(99);
+    without.load(dir / "a.fnl");
+    without.of_users = Training(3).of_users;
+    without.train(40);
+    CHECK(without.hash() != whole.hash());
+}
+
+TEST_CASE("checkpoint: tables of other shapes, rules and numbers are rejected, and nothing changes") {
+    using Training = SparseTraining<LazyAdam, RowAdagrad>;
+    const TempDir dir;
+    const std::string path = dir / "a.fnl";
+    Training training(3);
+    training.train(5);
+    training.save(path);
+    const Bytes good = bytes_of(path);
+    Training target(4);
+    const std::uint64_t before = target.hash();
+    const auto says = [&](const auto& load, const char* message) {
+        CHECK_THROWS_WITH_AS(load(), doctest::Contains(message), CorruptData);
+        CHECK(target.hash() == before);
+    };
+    says([&] { load_checkpoint(path, target.tower, target.adam); }, "must be 0");
+    says([&] { load_checkpoint(path, target.tower, target.adam, TrainedTable{target.users.view(), target.of_users}); },
+         "must be 1");
+    says(
+        [&] {
+            load_checkpoint(path, target.tower, target.adam, TrainedTable{target.items.view(), target.of_items},
+                            TrainedTable{target.users.view(), target.of_users});
+        },
+        "table0");
+    SparseTraining<RowAdagrad, LazyAdam> others(4);
+    CHECK_THROWS_WITH_AS(others.load(path), doctest::Contains("must be RowAdagrad"), CorruptData);
+    const auto load = [&](const std::string& from) {
+        Training loaded(4);
+        try {
+            loaded.load(from);
+        } catch (...) {
+            CHECK(loaded.hash() == before);
+            throw;
+        }
+        return loaded.hash();
+    };
+    check_damage(good, load, {.head = 64});
+    const auto forgery_says = [&](const char* section, float number, const char* message) {
+        put_bytes(path, with_section_number(good, section, 4, number));
+        CHECK(error_of(path, load).find(message) != std::string::npos);
+    };
+    constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+    forgery_says("table0", nan, "must be finite");
+    forgery_says("table1", nan, "must be finite");
+    forgery_says("table0.optimiser.state0", nan, "must be finite");
+    forgery_says("table0.optimiser.state1", -1.0F, "must be >= 0");
+    forgery_says("table1.optimiser.state0", -1.0F, "must be >= 0");
+    forgery_says("table1.optimiser.state0", nan, "must be finite");
+    LazyAdam wrong(29, 2);
+    CHECK_THROWS_AS(
+        save_checkpoint(path, training.tower, training.adam, {}, TrainedTable{training.users.view(), wrong}),
+        InvalidArgument);
 }
 
 TEST_CASE("Tower: save and load") {

@@ -81,6 +81,29 @@ struct Forgery {
     }
 };
 
+/// The bytes of a section of a file.
+[[nodiscard]] inline Bytes section_of(const Bytes& file, const std::string& name) {
+    for (const Forgery::Section& section : Forgery::of(file).sections) {
+        if (name == reinterpret_cast<const char*>(section.name.data())) {
+            return section.bytes;
+        }
+    }
+    FAIL("no section ", name);
+    return {};
+}
+
+/// A file with another number at a byte of one section, with right checksums.
+template <class T>
+[[nodiscard]] Bytes with_section_number(const Bytes& file, const std::string& name, std::size_t at, T number) {
+    Forgery forgery = Forgery::of(file);
+    for (Forgery::Section& section : forgery.sections) {
+        if (name == reinterpret_cast<const char*>(section.name.data())) {
+            section.bytes = with_number(section.bytes, at, number);
+        }
+    }
+    return forgery.file();
+}
+
 /// Checks that whoever forges a file of ours gains nothing by it: memory stays linear in the size of the file, whatever
 /// it claims, and nothing but CorruptData comes out.
 ///

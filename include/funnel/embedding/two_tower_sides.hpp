@@ -8,6 +8,8 @@
 #include <funnel/embedding/sequences.hpp>
 #include <funnel/embedding/two_tower_negatives.hpp>
 #include <funnel/embedding/two_tower_options.hpp>
+#include <funnel/io/container_reader.hpp>
+#include <funnel/io/container_writer.hpp>
 #include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/nn/adam.hpp>
@@ -23,6 +25,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace funnel {
@@ -104,6 +107,11 @@ public:
         }
     }
 
+    void write(io::ContainerWriter& file, const std::string& name) const { adam_.write(file, name + ".words_adam"); }
+    void read(const io::ContainerReader& file, const std::string& name) {
+        adam_ = nn::LazyAdam::read(file, adam_.rows(), Width, adam_.options(), name + ".words_adam");
+    }
+
 private:
     [[nodiscard]] nn::Bags bags() const { return {.ids = ids_, .starts = starts_, .weights = weights_}; }
 
@@ -172,6 +180,19 @@ public:
         adam_.step(tower.parameters(), gradient_);
         history_adam_.step(histories, history_gradient_, executor);
         text_.step(words, d_rows, executor);
+    }
+
+    /// The state of the optimisers, in a file.
+    void write(io::ContainerWriter& file) const {
+        adam_.write(file, "user.adam");
+        history_adam_.write(file, "histories.adam");
+        text_.write(file, "user");
+    }
+    void read(const io::ContainerReader& file) {
+        adam_ = nn::Adam::read(file, Network::parameters, adam_.options(), "user.adam");
+        history_adam_ =
+            nn::LazyAdam::read(file, history_adam_.rows(), Width, history_adam_.options(), "histories.adam");
+        text_.read(file, "user");
     }
 
 private:
@@ -277,6 +298,18 @@ public:
         id_adam_.step(ids.view(), id_gradient_, executor);
         text_.step(words.view(), d_rows, executor);
         return loss;
+    }
+
+    /// The state of the optimisers, in a file.
+    void write(io::ContainerWriter& file) const {
+        adam_.write(file, "item.adam");
+        id_adam_.write(file, "ids.adam");
+        text_.write(file, "item");
+    }
+    void read(const io::ContainerReader& file) {
+        adam_ = nn::Adam::read(file, Network::parameters, adam_.options(), "item.adam");
+        id_adam_ = nn::LazyAdam::read(file, id_adam_.rows(), Width, id_adam_.options(), "ids.adam");
+        text_.read(file, "item");
     }
 
 private:

@@ -3,6 +3,7 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
@@ -13,14 +14,20 @@
 #include <funnel/embedding/two_tower_options.hpp>
 #include <funnel/embedding/two_tower_sides.hpp>
 #include <funnel/embedding/two_tower_weights.hpp>
+#include <funnel/io/container_reader.hpp>
+#include <funnel/io/container_writer.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/nn/adam.hpp>
 #include <funnel/nn/layer.hpp>
+#include <funnel/nn/tower.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -108,7 +115,100 @@ public:
         return loss / static_cast<double>(batches);
     }
 
+    /// Epochs that are done.
+    [[nodiscard]] std::uint64_t epochs() const noexcept { return epoch_; }
+
+    /// Saves all that training needs to go on after the last epoch: weights, optimisers, epochs and steps. The file is
+    /// written completely or not at all.
+    ///
+    /// Errors    IOError
+    void save(const std::string& path) const {
+        io::ContainerWriter file(kind, layout_version);
+        const std::array<std::uint64_t, 4> course{epoch_, steps_, options_.seed, pairs_.size()};
+        file.array("course", course);
+        std::vector<std::uint64_t> order;  // each epoch shuffles the order of the one before
+        for (const detail::TrainingPair& pair : pairs_) {
+            order.push_back(pair.position);
+        }
+        file.array_copy<std::uint64_t>("order", order);
+        weights_.user.write(file, "user");
+        weights_.item.write(file, "item");
+        file.matrix("histories", weights_.histories);
+        file.matrix("ids", weights_.ids);
+        file.matrix("user_words", weights_.user_words);
+        file.matrix("item_words", weights_.item_words);
+        user_side_.write(file);
+        item_side_.write(file);
+        file.save(path);
+    }
+
+    /// Goes on where a trainer with the same log and options was saved: training gives the same bits as without an
+    /// interruption. Pools of set_hard_pools are not part of the file. If it throws, nothing has changed.
+    ///
+    /// Errors    IOError;  CorruptData if the file is damaged, holds something else, or was saved by a trainer with
+    ///           other networks, another seed, or other numbers of items, words or pairs
+    void restore(const std::string& path) {
+        const io::ContainerReader file(path, kind, layout_version);
+        const std::vector<std::uint64_t> course = file.template array<std::uint64_t>("course", 4);
+        const std::size_t batches = pairs_.empty() ? 0 : pairs_.size() / batch_;
+        file.check(course[2] == options_.seed && course[3] == pairs_.size(), "course",
+                   "must have the seed and the number of pairs of this trainer");
+        file.check(batches == 0 ? course[0] == 0 && course[1] == 0
+                                : course[1] % batches == 0 && course[1] / batches == course[0],
+                   "course", "must have the steps of whole epochs");
+        std::vector<detail::TrainingPair> pairs = ordered(file);
+        Weights weights = weights_;
+        auto user_side = user_side_;
+        auto item_side = item_side_;
+        weights.user = nn::Tower<UserNetwork>::read(file, "user");
+        weights.item = nn::Tower<ItemNetwork>::read(file, "item");
+        const auto read = [&](const char* name, Matrix<float>& rows) {
+            rows = file.template matrix<float>(name, rows.rows(), Width);
+            for (std::size_t i = 0; i < rows.rows(); ++i) {
+                file.check(math::all_finite(rows.row(i)), name, "must be finite");
+            }
+        };
+        read("histories", weights.histories);
+        read("ids", weights.ids);
+        read("user_words", weights.user_words);
+        read("item_words", weights.item_words);
+        user_side.read(file);
+        item_side.read(file);
+        weights_ = std::move(weights);
+        user_side_ = std::move(user_side);
+        item_side_ = std::move(item_side);
+        pairs_ = std::move(pairs);
+        epoch_ = course[0];
+        steps_ = course[1];
+    }
+
 private:
+    static constexpr std::string_view kind = "embedding.TwoTowerRun";
+    static constexpr std::uint32_t layout_version = 1;
+
+    // The pairs in the order that a file has.
+    [[nodiscard]] std::vector<detail::TrainingPair> ordered(const io::ContainerReader& file) const {
+        const std::vector<std::uint64_t> order = file.array<std::uint64_t>("order", pairs_.size());
+        const auto is_before = [](const detail::TrainingPair& a, const detail::TrainingPair& b) {
+            return a.position < b.position;
+        };
+        std::vector<detail::TrainingPair> by_position = pairs_;
+        std::sort(by_position.begin(), by_position.end(), is_before);
+        std::vector<std::uint8_t> is_used(by_position.size());
+        std::vector<detail::TrainingPair> result;
+        for (const std::uint64_t position : order) {
+            const auto found = std::lower_bound(by_position.begin(), by_position.end(),
+                                                detail::TrainingPair{.user = 0, .position = position}, is_before);
+            file.check(found != by_position.end() && found->position == position, "order",
+                       "must be positions of the pairs of this trainer");
+            std::uint8_t& used = is_used[static_cast<std::size_t>(found - by_position.begin())];
+            file.check(used == 0, "order", "must have each pair once");
+            used = 1;
+            result.push_back(*found);
+        }
+        return result;
+    }
+
     template <data::InteractionLog Log>
     [[nodiscard]] static TwoTowerOptions checked(const TwoTowerOptions& options, const Log& log) {
         detail::check(options, "TwoTower");

@@ -2,18 +2,17 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
-#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/io/container_reader.hpp>
 #include <funnel/io/container_writer.hpp>
+#include <funnel/nn/optimiser_state.hpp>
 #include <funnel/nn/update_rule.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -92,15 +91,12 @@ public:
     /// Shapes    i < Rule::arrays (not checked); one number per parameter
     [[nodiscard]] std::span<const float> state(std::size_t i) const noexcept FUNNEL_LIFETIMEBOUND { return state_[i]; }
 
-    /// Adds the state to a file: name, steps, learning rate and arrays. The optimiser must not change until it is
-    /// saved.
-    void write(io::ContainerWriter& file) const {
-        const std::array name{std::string(Rule::name)};
-        file.strings("optimiser", name);
-        file.value("optimiser.steps", steps_);
-        file.value("optimiser.rate", options_.learning_rate);
+    /// Adds the state to a file: rule, steps, learning rate and arrays, in sections that begin with `name`. The optimiser
+    /// must not change until it is saved.
+    void write(io::ContainerWriter& file, const std::string& name = "optimiser") const {
+        detail::write_head<Rule>(file, name, {.steps = steps_, .rate = options_.learning_rate});
         for (std::size_t i = 0; i < Rule::arrays; ++i) {
-            file.array("optimiser.state" + std::to_string(i), state_[i]);
+            file.array(detail::state_section(name, i), state_[i]);
         }
     }
 
@@ -108,24 +104,14 @@ public:
     ///
     /// Errors    CorruptData if the file has the state of another optimiser or of other sizes, or none
     [[nodiscard]] static DenseOptimiser read(const io::ContainerReader& file, std::size_t parameters,
-                                             const Options& options) {
-        Options checked = options;
-        checked.learning_rate = 1.0;  // replaced below; a schedule may have brought it to 0, where options are invalid
-        DenseOptimiser optimiser(parameters, checked);
-        const std::string name = file.strings("optimiser", 1).front();
-        file.check(name == Rule::name, "optimiser", std::string("must be ") + Rule::name);
-        optimiser.steps_ = file.value<std::uint64_t>("optimiser.steps");
-        file.check(optimiser.steps_ < std::numeric_limits<std::uint64_t>::max(), "optimiser.steps", "must be smaller");
-        const auto rate = file.value<double>("optimiser.rate");
-        file.check(math::is_finite(rate) && rate >= 0.0, "optimiser.rate", "must be finite and >= 0");
-        optimiser.options_.learning_rate = rate;
+                                             const Options& options, const std::string& name = "optimiser") {
+        DenseOptimiser optimiser(parameters, detail::without_rate(options));
+        const detail::OptimiserHead head = detail::read_head<Rule>(file, name);
+        optimiser.steps_ = head.steps;
+        optimiser.options_.learning_rate = head.rate;
         for (std::size_t i = 0; i < Rule::arrays; ++i) {
-            const std::string section = "optimiser.state" + std::to_string(i);
-            const std::vector<float> numbers = file.array<float>(section, parameters);
-            file.check(math::all_finite(numbers), section, "must be finite");
-            file.check(i < Rule::squares_from || std::all_of(
-                                                     numbers.begin(), numbers.end(), [](float x) { return x >= 0.0F; }),
-                       section, "must be >= 0");
+            const std::vector<float> numbers = file.array<float>(detail::state_section(name, i), parameters);
+            detail::check_state<Rule>(file, name, i, numbers);
             std::copy(numbers.begin(), numbers.end(), optimiser.state_[i].begin());
         }
         return optimiser;

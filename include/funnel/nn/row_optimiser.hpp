@@ -6,13 +6,19 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
+#include <funnel/io/container_reader.hpp>
+#include <funnel/io/container_writer.hpp>
+#include <funnel/nn/optimiser_state.hpp>
 #include <funnel/nn/sparse_gradient.hpp>
 #include <funnel/nn/update_rule.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -73,12 +79,55 @@ public:
         options_.learning_rate = rate;
     }
 
+    /// The shape of the table that it was made for.
+    [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
+    [[nodiscard]] std::size_t width() const noexcept { return width_; }
     /// Steps so far.
     [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }
     /// One matrix of the state: rows x width, or 1 x rows if the rule is row-wise.
     ///
     /// Shapes    i < Rule::arrays (not checked)
     [[nodiscard]] MatrixView<const float> state(std::size_t i) const noexcept FUNNEL_LIFETIMEBOUND { return state_[i]; }
+
+    [[nodiscard]] const Options& options() const noexcept FUNNEL_LIFETIMEBOUND { return options_; }
+
+    /// Adds the state to a file: rule, steps, learning rate and matrices, in sections that begin with `name`. The
+    /// optimiser must not change until it is saved.
+    void write(io::ContainerWriter& file, const std::string& name = "optimiser") const {
+        detail::write_head<Rule>(file, name, {.steps = steps_, .rate = options_.learning_rate});
+        for (std::size_t i = 0; i < Rule::arrays; ++i) {
+            if constexpr (detail::is_row_wise<Rule>()) {
+                file.array(detail::state_section(name, i), state_[i].row(0));
+            } else {
+                file.matrix(detail::state_section(name, i), state_[i].view());
+            }
+        }
+    }
+
+    /// The optimiser of a file, for a table of that shape. Other options than the learning rate are those given.
+    ///
+    /// Errors    CorruptData if the file has the state of another optimiser or of other sizes, or none
+    [[nodiscard]] static RowOptimiser read(const io::ContainerReader& file, std::size_t rows, std::size_t width,
+                                           const Options& options, const std::string& name = "optimiser") {
+        RowOptimiser optimiser(rows, width, detail::without_rate(options));
+        const detail::OptimiserHead head = detail::read_head<Rule>(file, name);
+        optimiser.steps_ = head.steps;
+        optimiser.options_.learning_rate = head.rate;
+        for (std::size_t i = 0; i < Rule::arrays; ++i) {
+            const std::string section = detail::state_section(name, i);
+            if constexpr (detail::is_row_wise<Rule>()) {
+                const std::vector<float> numbers = file.array<float>(section, rows);
+                detail::check_state<Rule>(file, name, i, numbers);
+                std::copy(numbers.begin(), numbers.end(), optimiser.state_[i].row(0).begin());
+            } else {
+                optimiser.state_[i] = file.matrix<float>(section, rows, width);
+                for (std::size_t row = 0; row < rows; ++row) {
+                    detail::check_state<Rule>(file, name, i, optimiser.state_[i].row(row));
+                }
+            }
+        }
+        return optimiser;
+    }
 
 private:
     Options options_;
