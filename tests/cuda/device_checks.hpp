@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include "cuda/failures.hpp"
+#include "cuda/network_checks.hpp"
 #include "ranking/random_forest.hpp"
 
 #include <funnel/ann/cuda/scan.cuh>
@@ -29,20 +31,6 @@
 // The same checks for every system: on the host by the unit tests, on a device by tests/cuda/device.cu. Vectors of
 // small whole numbers make all of them exact, so that results compare with ==.
 namespace funnel::testing {
-
-/// Notes the checks that fail.
-class Failures {
-public:
-    void check(bool is_ok, const std::string& what) {
-        if (!is_ok) {
-            list_.push_back(what);
-        }
-    }
-    [[nodiscard]] const std::vector<std::string>& list() const noexcept { return list_; }
-
-private:
-    std::vector<std::string> list_;
-};
 
 inline Matrix<float> whole_numbers(std::size_t rows, std::size_t cols, std::uint64_t seed) {
     Matrix<float> matrix(rows, cols);
@@ -273,6 +261,7 @@ std::vector<std::string> check_device() {
     check_flat<System, kernels::Cosine>(failures, "Flat<Cosine>");
     check_ties_of_cosine<System>(failures);
     check_forests<System>(failures);
+    check_networks<System>(failures);
     return failures.list();
 }
 

@@ -52,6 +52,7 @@ public:
     static constexpr bool needs_history = Weights::user_features == 0;
     static constexpr bool reads_histories_in_order = true;
     static constexpr std::size_t dimension = UserNetwork::out;
+    static constexpr std::size_t width = Width;  ///< of the embeddings
 
     /// The vectors of the present weights of a trainer.
     template <Executor E = Serial>
@@ -75,6 +76,15 @@ public:
     [[nodiscard]] MatrixView<const float> item_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return items_.view(); }
     void user_factors() const&& = delete;
     void item_factors() const&& = delete;
+
+    /// The networks and what users are described with, for a service of your own, for example with nn::freeze.
+    [[nodiscard]] const nn::Tower<UserNetwork>& user_tower() const noexcept FUNNEL_LIFETIMEBOUND { return user_; }
+    [[nodiscard]] const nn::Tower<ItemNetwork>& item_tower() const noexcept FUNNEL_LIFETIMEBOUND { return item_; }
+    [[nodiscard]] MatrixView<const float> history_embeddings() const noexcept FUNNEL_LIFETIMEBOUND {
+        return histories_.view();
+    }
+    /// How many of the last items of a user describe the user.
+    [[nodiscard]] std::uint64_t history_length() const noexcept { return history_; }
 
     /// The vector of a user with this history, oldest item first, these features, and a text of these words.
     ///

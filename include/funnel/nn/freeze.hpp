@@ -84,6 +84,12 @@ public:
         }
     }
 
+    /// visit(the steps of the network), for copies of it on other backends: see nn/cuda/freeze.cuh.
+    template <class Visit>
+    [[nodiscard]] auto with_steps(const Visit& visit) const {
+        return std::apply(visit, steps_);
+    }
+
 private:
     using FlatLayers = typename detail::Flatten<Sequential<Layers...>>::type;
     using Network = typename detail::SequenceOf<FlatLayers>::type;

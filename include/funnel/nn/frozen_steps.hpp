@@ -175,8 +175,10 @@ public:
 
     template <kernels::HostBackend Backend>
     void infer(MatrixView<const float> x, MatrixView<float> y, std::span<float> /*scratch*/) const noexcept {
-        kernels::packed_dense<E, Backend>(Panels{In, Out, weights_, bias_}, x, y);
+        kernels::packed_dense<E, Backend>(panels(), x, y);
     }
+
+    [[nodiscard]] kernels::DensePanels<Storage> panels() const noexcept { return {In, Out, weights_, bias_}; }
 
 private:
     using Panels = kernels::DensePanels<Storage>;
@@ -204,6 +206,9 @@ public:
             }
         }
     }
+
+    [[nodiscard]] std::span<const float> scale() const noexcept { return scale_; }
+    [[nodiscard]] std::span<const float> shift() const noexcept { return shift_; }
 
 private:
     std::vector<float> scale_;
