@@ -160,6 +160,10 @@ template <class Arch, class Tile>
         for (; batches - first >= 8; first += 8) {
             tile(Count<1>{}, Count<8>{}, 0, first);
         }
+        if (batches - first >= 4) {
+            tile(Count<1>{}, Count<4>{}, 0, first);
+            first += 4;
+        }
     } else if (rows == 2) {
         for (; batches - first >= 4; first += 4) {
             tile(Count<2>{}, Count<4>{}, 0, first);
