@@ -5,6 +5,7 @@
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/scalar/gemm.hpp>
 #include <funnel/kernels/simd/batch.hpp>
+#include <funnel/kernels/simd/row_products.hpp>
 
 #include <algorithm>
 #include <array>
@@ -43,8 +44,9 @@ struct Tile {
     std::size_t width = 0;  ///< columns that are read from `from` and stored
 };
 
-/// R rows and V batches of columns: to = from + a b. All columns of b must be readable, also beyond width.
-template <class Arch, std::size_t R, std::size_t V>
+/// R rows and V batches of columns: to = from + a b. All columns of b must be readable, also beyond width, unless
+/// IsNarrow.
+template <class Arch, std::size_t R, std::size_t V, bool IsNarrow = false>
 void multiply_tile(const Strided& a, const Tile& tile) noexcept {
     using Batch = simd::Batch<Arch>;
     constexpr std::size_t lanes = Batch::size;
@@ -66,7 +68,10 @@ void multiply_tile(const Strided& a, const Tile& tile) noexcept {
     const float* b = tile.b;
     for (std::size_t k = 0; k < tile.depth; ++k) {
         std::array<Batch, V> columns;
-        unroll<V>([&](auto v) __attribute__((always_inline)) { columns[v] = Batch::load_unaligned(b + v * lanes); });
+        unroll<V>([&](auto v) __attribute__((always_inline)) {
+            const float* const at = b + v * lanes;
+            columns[v] = IsNarrow ? load_first<Arch>(at, lanes_of(v)) : Batch::load_unaligned(at);
+        });
         unroll<R>([&](auto r) __attribute__((always_inline)) {
             const Batch factor(rows[r / 4][r % 4 * a.row_step]);
             unroll<V>([&](auto v)
@@ -247,6 +252,9 @@ void multiply_in_place(const Product& p, MatrixView<const float> b) noexcept {
             next_columns(4 * width, multiply_tile<Arch, 1, 8>);
         }
         next_columns(width, [&](const Strided& a, const Tile& tile) { multiply_rows<Arch>(a, tile, p.c.rows()); });
+        if (p.c.rows() == 1 && first < p.c.cols()) {  // packing would cost more than the product
+            next_columns(p.c.cols() - first, multiply_tile<Arch, 1, 2, true>);
+        }
     }
     multiply_packed<Arch>(p, first, [&](Panel<Arch>& panel, auto... part) { panel.copy(b, part...); });
 }
@@ -260,9 +268,16 @@ void gemm_nt(Simd<Arch>, MatrixView<const float> a, MatrixView<const float> b, s
         return gemm_nt(Scalar{}, a, b, bias, c);
     }
     const bool has_bias = !bias.empty();
-    simd::multiply_packed<Arch>(
-        {{a.data(), a.stride(), 1}, a.cols(), has_bias ? bias.data() : simd::zeros.data(), has_bias ? 1U : 0U, c}, 0,
-        [&](simd::Panel<Arch>& panel, auto... part) { panel.transpose(b, part...); });
+    const float* const start = has_bias ? bias.data() : simd::zeros.data();
+    // A product with one row or one column would use few of the numbers of a panel.
+    if (c.rows() == 1 && c.cols() >= simd::least_rows<Arch>) {
+        return simd::multiply_row_products<Arch>({b, a.data(), start, has_bias ? 1U : 0U, c.data(), 1});
+    }
+    if (c.cols() == 1 && c.rows() >= simd::least_rows<Arch>) {
+        return simd::multiply_row_products<Arch>({a, b.data(), start, 0, c.data(), c.stride()});
+    }
+    simd::multiply_packed<Arch>({{a.data(), a.stride(), 1}, a.cols(), start, has_bias ? 1U : 0U, c}, 0,
+                                [&](simd::Panel<Arch>& panel, auto... part) { panel.transpose(b, part...); });
 }
 
 template <class Arch>
