@@ -8,16 +8,27 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/io/npy.hpp>
+#include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/half_floats.hpp>
 #include <funnel/nn/activations.hpp>
+#include <funnel/nn/adagrad.hpp>
+#include <funnel/nn/adam.hpp>
 #include <funnel/nn/dense.hpp>
+#include <funnel/nn/embedding_bag.hpp>
 #include <funnel/nn/freeze.hpp>
 #include <funnel/nn/l2_normalize.hpp>
+#include <funnel/nn/row_optimiser.hpp>
+#include <funnel/nn/sequential.hpp>
+#include <funnel/nn/softmax_losses.hpp>
+#include <funnel/nn/sparse_gradient.hpp>
+#include <funnel/nn/tower.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -105,10 +116,149 @@ void add_inference(Side& side) {
     });
 }
 
+// ---- Training: steps of a two-tower model, on the same batch in every step ----------------------------------------------
+
+class Training {
+public:
+    explicit Training(const Side::Arguments& arguments)
+        : users_(io::read_npy<float>(arguments.text("users"))),
+          items_(io::read_npy<float>(arguments.text("items"))),
+          pass_of_users_(users_.rows()),
+          pass_of_items_(items_.rows()),
+          d_users_(users_.rows(), Network::out),
+          d_items_(items_.rows(), Network::out),
+          gradient_(Network::parameters) {
+        const Matrix<float> log_q = io::read_npy<float>(arguments.text("log_q"));
+        log_q_.assign(log_q.row(0).begin(), log_q.row(0).end());
+        const auto load = [&](const char* name, nn::Tower<Network>& tower) {
+            const Matrix<float> parameters = io::read_npy<float>(arguments.text(name));
+            std::copy(parameters.row(0).begin(), parameters.row(0).end(), tower.parameters().begin());
+        };
+        load("user_parameters", user_);
+        load("item_parameters", item_);
+    }
+
+    double step() {
+        const auto u = user_.forward(users_, {}, pass_of_users_);
+        const auto v = item_.forward(items_, {}, pass_of_items_);
+        const double loss = nn::in_batch_softmax<kernels::DefaultBackend, float>(
+            {.users = u, .items = v, .log_q = log_q_}, {.temperature = 0.07}, scratch_, d_users_.view(),
+            d_items_.view());
+        update(user_, users_, d_users_, pass_of_users_, of_user_);
+        update(item_, items_, d_items_, pass_of_items_, of_item_);
+        return loss;
+    }
+
+    [[nodiscard]] Matrix<float> vectors() const { return user_.infer(users_); }
+
+private:
+    using Network = nn::Sequential<Dense<136, 256>, ReLU, Dense<256, 64>, nn::L2Normalize<64>>;
+
+    void update(nn::Tower<Network>& tower, const Matrix<float>& x, const Matrix<float>& dy,
+                nn::Tower<Network>::Pass& pass, nn::Adam& adam) {
+        std::fill(gradient_.begin(), gradient_.end(), 0.0F);
+        tower.backward(x, dy, pass, gradient_);
+        adam.step(tower.parameters(), gradient_);
+    }
+
+    Matrix<float> users_;
+    Matrix<float> items_;
+    std::vector<double> log_q_;
+    nn::Tower<Network> user_;
+    nn::Tower<Network> item_;
+    nn::Tower<Network>::Pass pass_of_users_;
+    nn::Tower<Network>::Pass pass_of_items_;
+    nn::Adam of_user_{Network::parameters};
+    nn::Adam of_item_{Network::parameters};
+    nn::InBatchScratch<float> scratch_;
+    Matrix<float> d_users_;
+    Matrix<float> d_items_;
+    std::vector<float> gradient_;
+};
+
+void add_training(Side& side) {
+    const auto training = std::make_shared<std::optional<Training>>();
+    side.on("training", [training](const Side::Arguments& arguments) -> Side::Answer {
+        training->emplace(arguments);
+        return {};
+    });
+    side.on("train", [training](const Side::Arguments& arguments) {
+        double loss = 0.0;
+        Side::Answer answer = Side::timed([&] {
+            for (std::size_t i = 0; i < arguments.number("times"); ++i) {
+                loss = training->value().step();
+            }
+        });
+        answer["loss"] = loss;
+        return answer;
+    });
+    side.on("write_vectors", [training](const Side::Arguments& arguments) -> Side::Answer {
+        io::write_npy(arguments.text("path"), training->value().vectors());
+        return {};
+    });
+}
+
+// ---- Bags of embeddings ------------------------------------------------------------------------------------------------
+
+void add_bags(Side& side) {
+    struct State {
+        Matrix<float> table;
+        std::vector<std::uint32_t> ids;
+        std::vector<std::size_t> starts;
+        Matrix<float> y;
+        Matrix<float> dy;
+        nn::SparseGradient<float> gradient;
+        std::optional<nn::RowOptimiser<nn::AdagradRule>> adagrad;
+
+        [[nodiscard]] nn::Bags bags() const { return {.ids = ids, .starts = starts}; }
+        void pool() { nn::pool_bags<kernels::DefaultBackend, float>(table, bags(), nn::Pooling::Mean, y.view()); }
+    };
+    const auto state = std::make_shared<State>();
+    side.on("bags", [state](const Side::Arguments& arguments) -> Side::Answer {
+        state->table = io::read_npy<float>(arguments.text("table"));
+        const Matrix<std::uint32_t> ids = io::read_npy<std::uint32_t>(arguments.text("ids"));  // one bag per row
+        state->ids.clear();
+        state->starts.assign(1, 0);
+        for (std::size_t i = 0; i < ids.rows(); ++i) {
+            state->ids.insert(state->ids.end(), ids.row(i).begin(), ids.row(i).end());
+            state->starts.push_back(state->ids.size());
+        }
+        state->y = Matrix<float>(ids.rows(), state->table.cols());
+        state->dy = io::read_npy<float>(arguments.text("gradient"));
+        state->adagrad.emplace(state->table.rows(), state->table.cols(), nn::AdagradOptions{.learning_rate = 0.05});
+        return {};
+    });
+    side.on("pool", [state](const Side::Arguments& arguments) {
+        return Side::timed([&] {
+            for (std::size_t i = 0; i < arguments.number("times"); ++i) {
+                state->pool();
+                bench::keep(state->y);
+            }
+        });
+    });
+    side.on("step_bags", [state](const Side::Arguments& arguments) {
+        return Side::timed([&] {
+            for (std::size_t i = 0; i < arguments.number("times"); ++i) {
+                state->pool();
+                nn::pool_bags_gradient<kernels::DefaultBackend, float>(state->bags(), nn::Pooling::Mean, state->dy,
+                                                                       state->gradient);
+                state->adagrad->step(state->table.view(), state->gradient);
+            }
+        });
+    });
+    side.on("write_bags", [state](const Side::Arguments& arguments) -> Side::Answer {
+        state->pool();
+        io::write_npy(arguments.text("path"), state->y);
+        return {};
+    });
+}
+
 }  // namespace
 
 int main() {
     Side side;
     add_inference(side);
+    add_training(side);
+    add_bags(side);
     return side.serve();
 }
