@@ -18,6 +18,8 @@
 #include <funnel/data/splits.hpp>
 #include <funnel/embedding/sequences.hpp>
 #include <funnel/embedding/two_tower.hpp>
+#include <funnel/embedding/two_tower_options.hpp>
+#include <funnel/features/hashed_text.hpp>
 #include <funnel/nn/activations.hpp>
 #include <funnel/nn/dense.hpp>
 #include <funnel/nn/l2_normalize.hpp>
@@ -55,6 +57,7 @@ public:
           features_(log.items(), genres),
           train_(data::split_last_out(log, {.holdout = 2}).train) {
         for (std::size_t item = 0; item < log.items(); ++item) {
+            titles_.add(items[item].title);
             for (const std::uint16_t genre : items[item].genres) {
                 features_(item, std::min<std::size_t>(genre, genres - 1)) = 1.0F;
             }
@@ -101,6 +104,9 @@ public:
     }
 
     [[nodiscard]] MatrixView<const float> features() const { return features_; }
+    [[nodiscard]] embedding::TextFeatures titles() const {
+        return {.bags = {.ids = titles_.ids(), .starts = titles_.starts()}, .rows = titles_.rows()};
+    }
 
 private:
     // held_out: 1 for the test item, 2 for the validation item.
@@ -138,6 +144,7 @@ private:
     const data::Interactions& log_;
     embedding::Sequences sequences_;
     Matrix<float> features_;
+    features::HashedText titles_{1 << 14};
     data::Interactions train_;
 };
 
@@ -170,6 +177,17 @@ int main(int argc, char** argv) {
     comparison.run<Model<0>>("with log Q, ids only", {});
     comparison.run<Model<genres>>("with log Q, 512 uniform negatives",
                                   {.negatives = {.uniform = 512}, .item_features = features});
+    comparison.run<Model<genres>>("with log Q, 512 popular negatives",
+                                  {.negatives = {.popular = 512}, .item_features = features});
+    comparison.run<Model<genres>>("1,024 uniform negatives, none of the batch",
+                                  {.negatives = {.in_batch = false, .uniform = 1024}, .item_features = features});
+    comparison.run<Model<genres>>("with log Q, 64 hard negatives",
+                                  {.negatives = {.hard = 64}, .item_features = features});
+    comparison.run<Model<genres>>("with log Q, 64 hard negatives, not the best 10",
+                                  {.negatives = {.hard = 64, .hard_pool = {.skip = 10}}, .item_features = features});
+    comparison.run<Model<genres>>("with log Q, taken items left out",
+                                  {.negatives = {.leaves_out_taken = true}, .item_features = features});
+    comparison.run<Model<genres>>("with log Q, titles", {.item_features = features, .item_text = comparison.titles()});
     comparison.run<Model<genres>>("with log Q, temperature 0.2", {.temperature = 0.2, .item_features = features});
     comparison.run<Model<genres, false>>("with log Q, inner product", {.temperature = 1.0, .item_features = features});
     comparison.run<Model<genres, true, 8>>("dimension 8", {.item_features = features});

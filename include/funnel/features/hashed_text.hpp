@@ -21,7 +21,8 @@ namespace features {
 ///
 ///     HashedText titles(1 << 14);
 ///     for (const std::string& title : ...) { titles.add(title); }
-///     TwoTower<>::fit(log, {.item_text = {.bags = {.ids = titles.ids(), .starts = titles.starts()}, .rows = 1 << 14}});
+///     const nn::Bags bags{.ids = titles.ids(), .starts = titles.starts()};
+///     auto model = TwoTower<>::fit(log, {.item_text = {.bags = bags, .rows = titles.rows()}});
 ///
 /// A word is a run of ASCII letters and digits, and of the bytes of other characters in UTF-8. ASCII letters count as
 /// lower case. The same word has the same id on every machine.

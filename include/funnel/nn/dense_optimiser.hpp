@@ -91,8 +91,8 @@ public:
     /// Shapes    i < Rule::arrays (not checked); one number per parameter
     [[nodiscard]] std::span<const float> state(std::size_t i) const noexcept FUNNEL_LIFETIMEBOUND { return state_[i]; }
 
-    /// Adds the state to a file: rule, steps, learning rate and arrays, in sections that begin with `name`. The optimiser
-    /// must not change until it is saved.
+    /// Adds the state to a file: rule, steps, learning rate and arrays, in sections that begin with `name`. The
+    /// optimiser must not change until it is saved.
     void write(io::ContainerWriter& file, const std::string& name = "optimiser") const {
         detail::write_head<Rule>(file, name, {.steps = steps_, .rate = options_.learning_rate});
         for (std::size_t i = 0; i < Rule::arrays; ++i) {

@@ -135,7 +135,8 @@ template <class T>
 
 // ---- what files of networks check
 
-/// A layer in words: "Dense 136 -> 256". One that consists of others names them, too: "Blocks 4 -> 2 [ReLU 1 -> 1, ...]".
+/// A layer in words: "Dense 136 -> 256". One that consists of others names them, too:
+/// "Sequential 4 -> 2 [Dense 4 -> 2, ReLU 2 -> 2]".
 template <Layer L>
 [[nodiscard]] std::string words_of_layer() {
     std::string words = std::string(L::name) + " " + std::to_string(L::in) + " -> " + std::to_string(L::out);

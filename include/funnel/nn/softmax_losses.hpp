@@ -9,6 +9,7 @@
 #include <funnel/core/options.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/gemm.hpp>
+#include <funnel/kernels/reduce.hpp>
 #include <funnel/kernels/softmax.hpp>
 #include <funnel/nn/layer.hpp>
 #include <funnel/nn/loss.hpp>
@@ -39,8 +40,14 @@ inline constexpr T left_out_score = std::numeric_limits<T>::lowest() / 2;
 /// Returns   the logarithm of the sum of the exponentials of the scores
 template <kernels::HostBackend Backend, std::floating_point T>
 double softmax_row(std::span<T> row) noexcept {
-    const auto largest = std::max_element(row.begin(), row.end());
-    const auto score = static_cast<double>(*largest);
+    std::size_t largest = 0;
+    if constexpr (std::same_as<T, float>) {
+        // As kernels::argmax without its check for NaN: a training that diverges ends with an error of its own.
+        largest = argmax(Backend{}, std::span<const float>(row));
+    } else {
+        largest = static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
+    }
+    const auto score = static_cast<double>(row[largest]);
     if constexpr (std::same_as<T, float>) {
         kernels::softmax<Backend>(row);
     } else {
@@ -54,7 +61,7 @@ double softmax_row(std::span<T> row) noexcept {
         }
     }
     return score -
-           math::log(static_cast<double>(*largest));  // the largest probability is 1 / sum of exp(score - largest)
+           math::log(static_cast<double>(row[largest]));  // the largest probability is 1 / sum of exp(score - largest)
 }
 
 /// The sum of body(row) over all rows. Partial sums belong to chunks of rows, so the result does not depend on threads.
