@@ -35,9 +35,9 @@ namespace nn {
 ///
 /// Other layers are kept as they are.
 ///
-/// Numbers of 16 bits are only stored weights. Training has none: parameters, gradients, sums and the state of optimisers
-/// are floats, which hold gradients down to 1e-38. So there is no loss scaling, which training needs where gradients
-/// are of 16 bits with an exponent of 5.
+/// Numbers of 16 bits are only stored weights. Training has none: parameters, gradients, sums and the state of
+/// optimisers are floats, which hold gradients down to 1e-38. So there is no loss scaling, which training needs where
+/// gradients have 16 bits, 5 of them for the exponent.
 ///
 /// Cost      infer: as Tower, but nothing is rearranged; one row takes little more than reading the weights
 template <kernels::PackedWeight Storage, class... Layers>
