@@ -47,7 +47,7 @@ public:
         if (options.popular > 0) {
             popular_.emplace(counts, options.alpha);
         }
-        pools_.emplace(counts.size());
+        pools_ = nn::PoolSampler(counts.size());
         const std::size_t in_batch = options.in_batch ? batch : 0;
         mixed_count_ = in_batch + options.uniform + options.popular;
         q_of_item_.assign(counts.size(), 0.0);
@@ -69,8 +69,10 @@ public:
             items_.push_back(static_cast<std::uint32_t>(uniform.below(q_of_item_.size())));
         }
         Random popular(seed_, stream("two_tower.popular_negatives"), number);
-        for (std::size_t i = 0; i < options_.popular; ++i) {
-            items_.push_back(popular_->draw(popular));
+        if (popular_) {
+            for (std::size_t i = 0; i < options_.popular; ++i) {
+                items_.push_back(popular_->draw(popular));
+            }
         }
         first_hard_ = items_.size();
         if (batch.hard_pools != nullptr && options_.hard > 0) {
@@ -78,10 +80,10 @@ public:
             for (const TrainingPair& pair : batch.pairs) {
                 pools_of_users_.push_back(batch.hard_pools->of(pair.user));
             }
-            pools_->assign(pools_of_users_);
+            pools_.assign(pools_of_users_);
             Random hard(seed_, stream("two_tower.hard_negatives"), number);
-            for (std::size_t i = 0; i < options_.hard && !pools_->is_empty(); ++i) {
-                items_.push_back(pools_->draw(hard));
+            for (std::size_t i = 0; i < options_.hard && !pools_.is_empty(); ++i) {
+                items_.push_back(pools_.draw(hard));
             }
         }
         leave_out_taken(batch);
@@ -101,7 +103,7 @@ public:
             return q_of_item_[item];
         }
         const auto mixed = static_cast<double>(mixed_count_);
-        return (mixed * q_of_item_[item] + static_cast<double>(hard) * pools_->probability(item)) /
+        return (mixed * q_of_item_[item] + static_cast<double>(hard) * pools_.probability(item)) /
                (mixed + static_cast<double>(hard));
     }
 
@@ -153,7 +155,7 @@ private:
     std::size_t mixed_count_ = 0;    // columns that are not hard negatives
     std::vector<double> q_of_item_;  // among these columns
     std::optional<nn::PopularitySampler> popular_;
-    std::optional<nn::PoolSampler> pools_;
+    nn::PoolSampler pools_{0};
     std::vector<std::span<const std::uint32_t>> pools_of_users_;
     std::vector<std::uint32_t> items_;
     std::size_t first_hard_ = 0;

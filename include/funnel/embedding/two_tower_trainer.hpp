@@ -127,6 +127,7 @@ public:
         const std::array<std::uint64_t, 4> course{epoch_, steps_, options_.seed, pairs_.size()};
         file.array("course", course);
         std::vector<std::uint64_t> order;  // each epoch shuffles the order of the one before
+        order.reserve(pairs_.size());
         for (const detail::TrainingPair& pair : pairs_) {
             order.push_back(pair.position);
         }
