@@ -107,11 +107,17 @@ private:
     std::vector<double> memory_;
 };
 
+/// Leaves a run as it is.
+inline constexpr auto unchanged = [](auto&) {};
+
 /// The largest difference between the gradients of a layer and central differences, relative to the largest gradient.
-template <nn::Layer L>
-double gradient_error(std::size_t rows, std::uint64_t seed = 1) {
+///
+/// prepare: changes the random run, for example sets the lengths of sequences
+template <nn::Layer L, class Prepare = decltype(unchanged)>
+double gradient_error(std::size_t rows, std::uint64_t seed = 1, const Prepare& prepare = unchanged) {
     LayerRun<L> run(rows);
     run.randomise(seed);
+    prepare(run);
     run.forward();
     run.backward();
     const std::vector<double> dx = run.dx;

@@ -5,6 +5,7 @@
 #include <funnel/nn/layer_norm.hpp>
 
 #include "nn/gradient_check.hpp"
+#include "nn/layer_checks.hpp"
 #include "nn/loss_checks.hpp"
 
 #include <funnel/core/error.hpp>
@@ -41,19 +42,6 @@ std::vector<double> around(double start, std::size_t count, double phase, double
         number += start;
     }
     return numbers;
-}
-
-// Published vectors of long arrays: the first four numbers, the sum, and the sum of products with cos(n).
-void check_long(const std::vector<double>& numbers, const std::vector<double>& first, double sum, double with_cosines) {
-    CHECK(are_close(std::span(numbers).first(first.size()), first, 1e-6));
-    double total = 0.0;
-    double product = 0.0;
-    for (std::size_t n = 0; n < numbers.size(); ++n) {
-        total += numbers[n];
-        product += numbers[n] * std::cos(static_cast<double>(n));
-    }
-    CHECK(total == doctest::Approx(sum).epsilon(1e-5));
-    CHECK(product == doctest::Approx(with_cosines).epsilon(1e-5));
 }
 
 template <class Function>

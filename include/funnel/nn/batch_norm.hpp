@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/nn/column_moments.hpp>
 #include <funnel/nn/layer.hpp>
 
 #include <algorithm>
@@ -82,33 +82,20 @@ struct BatchNorm {
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
     static void forward(const Step& /*step*/, std::span<const T> trained, std::span<T> collected, MatrixView<const T> x,
                         MatrixView<T> y, std::span<T> memory, E& executor) {
-        require(x.rows() != 1, "BatchNorm: a batch of training must not have one row, because it has no variance");
-        const auto n = static_cast<double>(x.rows());
-        // A thread has whole columns, so that each sum has the order of the rows.
-        executor.for_range(x.rows() > 0 ? Width : 0, column_grain,
-                           [&](std::size_t begin, std::size_t end, std::size_t) {
-                               for (std::size_t j = begin; j < end; ++j) {
-                                   double sum = 0.0;
-                                   for (std::size_t i = 0; i < x.rows(); ++i) {
-                                       sum += static_cast<double>(x(i, j));
-                                   }
-                                   const double mean = sum / n;
-                                   double squares = 0.0;
-                                   for (std::size_t i = 0; i < x.rows(); ++i) {
-                                       const double gap = static_cast<double>(x(i, j)) - mean;
-                                       squares += gap * gap;
-                                   }
-                                   const double scale = 1.0 / math::sqrt(squares / n + epsilon);
-                                   memory[j] = static_cast<T>(mean);
-                                   memory[Width + j] = static_cast<T>(scale);
-                                   update(collected[j], mean);
-                                   update(collected[Width + j], squares / (n - 1.0));
-                                   for (std::size_t i = 0; i < x.rows(); ++i) {
-                                       const double u = (static_cast<double>(x(i, j)) - mean) * scale;
-                                       y(i, j) = static_cast<T>(u) * trained[j] + trained[Width + j];
-                                   }
-                               }
-                           });
+        detail::require_a_variance(x.rows(), name);
+        const std::size_t columns = x.rows() > 0 ? Width : 0;
+        executor.for_range(columns, detail::column_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+            for (std::size_t j = begin; j < end; ++j) {
+                const auto [mean, scale] =
+                    detail::ColumnMoments::collect(x, j, epsilon, momentum, collected[j], collected[Width + j]);
+                memory[j] = static_cast<T>(mean);
+                memory[Width + j] = static_cast<T>(scale);
+                for (std::size_t i = 0; i < x.rows(); ++i) {
+                    const double u = (static_cast<double>(x(i, j)) - mean) * scale;
+                    y(i, j) = static_cast<T>(u) * trained[j] + trained[Width + j];
+                }
+            }
+        });
     }
 
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
@@ -118,10 +105,10 @@ struct BatchNorm {
         // With u the normalized column:  dx = gamma scale (dy - mean(dy) - u mean(dy u)).
         const auto n = static_cast<double>(x.rows());
         executor.for_range(
-            x.rows() > 0 ? Width : 0, column_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+            x.rows() > 0 ? Width : 0, detail::column_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
                 for (std::size_t j = begin; j < end; ++j) {
                     const auto normalized = [&](std::size_t i) {
-                        return static_cast<double>(x(i, j) - memory[j]) * static_cast<double>(memory[Width + j]);
+                        return detail::normalized(x(i, j), memory[j], memory[Width + j]);
                     };
                     double sum = 0.0;
                     double product = 0.0;
@@ -138,14 +125,6 @@ struct BatchNorm {
                     }
                 }
             });
-    }
-
-private:
-    static constexpr std::size_t column_grain = 16;
-
-    template <class T>
-    static void update(T& running, double batch) noexcept {
-        running = static_cast<T>((1.0 - momentum) * static_cast<double>(running) + momentum * batch);
     }
 };
 

@@ -9,6 +9,7 @@
 #include <funnel/nn/layer.hpp>
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -22,7 +23,7 @@ namespace nn {
 ///
 ///     x_(l+1) = x_0 * (W_l x_l + b_l) + x_l,   * element by element
 ///
-/// The parameters are W_0, b_0, W_1, b_1, ...
+/// The parameters are W_0, b_0, W_1, b_1, ...: kernels.0, bias.0, kernels.1, ... of torchrec's CrossNet.
 ///
 /// Cost      O(rows Depth Width^2)
 /// Source    Wang et al., "DCN V2: improved deep & cross network", WWW 2021 (equation 1)
@@ -34,6 +35,14 @@ struct CrossNetwork {
     static constexpr std::size_t out = Width;
     static constexpr std::size_t parameters = Depth * Dense<Width, Width>::parameters;
     static constexpr std::size_t statistics = 0;
+    static constexpr auto tensors = [] {
+        std::array<LayerTensor, 2 * Depth> all{};
+        for (std::size_t l = 0; l < Depth; ++l) {
+            all[2 * l] = {.name = "kernels", .rows = Width, .cols = Width, .position = l};
+            all[2 * l + 1] = {.name = "bias", .rows = Width, .cols = 1, .position = l};
+        }
+        return all;
+    }();
 
     /// The products W_l x_l + b_l and the outputs of all layers but the last; then two gradients of a row.
     [[nodiscard]] static constexpr std::size_t memory(std::size_t rows) noexcept {

@@ -13,6 +13,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,8 +39,9 @@ struct Step {
 struct LayerTensor {
     const char* name;
     std::size_t rows;
-    std::size_t cols = 0;       ///< 0: a vector of `rows` numbers
-    bool is_statistic = false;  ///< a part of the statistics, not of the parameters
+    std::size_t cols = 0;                      ///< 0: a vector of `rows` numbers
+    bool is_statistic = false;                 ///< a part of the statistics, not of the parameters
+    std::optional<std::size_t> position = {};  ///< of several of that name: the file has "weight.0", "weight.1"
 
     [[nodiscard]] constexpr std::size_t size() const noexcept { return cols == 0 ? rows : rows * cols; }
 };
@@ -62,7 +64,8 @@ struct LayerTensor {
 /// which tests compare gradients with central differences. Results do not depend on the executor.
 ///
 /// A layer with parameters or statistics has an array `tensors` of LayerTensor. It names all of them, in their order,
-/// as PyTorch does, so that weights can be loaded from files.
+/// as PyTorch does, so that weights can be loaded from files. A layer of layers has each_part(visit) instead. It calls
+/// visit.template operator()<Part>(name, first parameter, first statistic) for each of its parts.
 ///
 /// A layer without a size, such as ReLU, has a member template bind<In>, which is the layer for rows of length In.
 template <class L>
@@ -75,6 +78,25 @@ concept Layer = requires {
     { L::memory(std::size_t{1}) } -> std::convertible_to<std::size_t>;
     { L::scratch(std::size_t{1}) } -> std::convertible_to<std::size_t>;
 };
+
+/// Calls visit(name, tensor, first) for each tensor of a layer and of its parts. `first` is the place of the tensor among
+/// all parameters, or among all statistics. Names of parts are in front: "0.weight".
+template <Layer L, class Visit>
+void each_tensor(const Visit& visit, const std::string& prefix = "", std::size_t first_parameter = 0,
+                 std::size_t first_statistic = 0) {
+    if constexpr (requires { L::tensors; }) {
+        for (const LayerTensor& tensor : L::tensors) {
+            std::size_t& first = tensor.is_statistic ? first_statistic : first_parameter;
+            const std::string number = tensor.position ? "." + std::to_string(*tensor.position) : "";
+            visit(prefix + tensor.name + number, tensor, first);
+            first += tensor.size();
+        }
+    } else if constexpr (L::parameters + L::statistics > 0) {
+        L::each_part([&]<class Part>(const std::string& name, std::size_t parameter, std::size_t statistic) {
+            each_tensor<Part>(visit, prefix + name + ".", first_parameter + parameter, first_statistic + statistic);
+        });
+    }
+}
 
 namespace detail {
 
@@ -135,14 +157,17 @@ template <class T>
 
 // ---- what files of networks check
 
+template <Layer L>
+[[nodiscard]] std::vector<std::string> parts_in_words();
+
 /// A layer in words: "Dense 136 -> 256". One that consists of others names them, too:
 /// "Sequential 4 -> 2 [Dense 4 -> 2, ReLU 2 -> 2]".
 template <Layer L>
 [[nodiscard]] std::string words_of_layer() {
     std::string words = std::string(L::name) + " " + std::to_string(L::in) + " -> " + std::to_string(L::out);
-    if constexpr (requires { L::description(); }) {
+    if constexpr (!requires { L::tensors; } && L::parameters + L::statistics > 0) {
         const char* before = " [";
-        for (const std::string& inner : L::description()) {
+        for (const std::string& inner : parts_in_words<L>()) {
             words += before + inner;
             before = ", ";
         }
@@ -151,24 +176,13 @@ template <Layer L>
     return words;
 }
 
-/// Whether no variance among the statistics of a layer is negative.
+/// The parts of a layer of layers, in words.
 template <Layer L>
-[[nodiscard]] bool has_valid_variances(std::span<const float> collected) {
-    bool is_valid = true;
-    if constexpr (requires { L::has_valid_variances(collected); }) {
-        is_valid = L::has_valid_variances(collected);
-    } else if constexpr (L::statistics > 0) {
-        std::size_t at = 0;
-        for (const LayerTensor& tensor : L::tensors) {
-            if (tensor.is_statistic) {
-                const auto numbers = collected.subspan(at, tensor.size());
-                is_valid = is_valid && (std::string_view(tensor.name) != "running_var" ||
-                                        std::all_of(numbers.begin(), numbers.end(), [](float v) { return v >= 0.0F; }));
-                at += tensor.size();
-            }
-        }
-    }
-    return is_valid;
+[[nodiscard]] std::vector<std::string> parts_in_words() {
+    std::vector<std::string> words;
+    L::each_part(
+        [&]<class Part>(const std::string&, std::size_t, std::size_t) { words.push_back(words_of_layer<Part>()); });
+    return words;
 }
 
 // ---- rows that begin with the same numbers

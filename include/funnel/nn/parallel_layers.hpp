@@ -119,12 +119,12 @@ struct SideBySide {
         });
     }
 
-    /// The layers in words.
-    [[nodiscard]] static std::vector<std::string> description() { return {words_of_layer<Layers>()...}; }
-
-    /// Whether no variance that a layer collected is negative.
-    [[nodiscard]] static bool has_valid_variances(std::span<const float> collected) {
-        return (detail::has_valid_variances<Layers>(take(collected, Layers::statistics)) && ...);
+    /// Calls visit.template operator()<L>(position, first parameter, first statistic) for each layer L.
+    template <class Visit>
+    static void each_part(const Visit& visit) {
+        each([&]<class L, std::size_t I>(Position<L, I>) {
+            visit.template operator()<L>(std::to_string(I), before<I>().parameters, before<I>().statistics);
+        });
     }
 
 private:

@@ -191,39 +191,14 @@ struct Sequential {
         return all.subspan(statistic_offsets[I], LayerAt<I>::statistics);
     }
 
-    /// Calls visit(position of the layer, tensor, first), where `first` is the place of the tensor among all
-    /// parameters, or among all statistics.
+    /// Calls visit.template operator()<L>(position, first parameter, first statistic) for each layer L; the position is
+    /// a std::string, as the names of the parts of PyTorch's nn.Sequential.
     template <class Visit>
-    static void each_tensor(const Visit& visit) {
+    static void each_part(const Visit& visit) {
         const auto visit_layer = [&]<class L, std::size_t I>(Position<L, I>) {
-            if constexpr (requires { L::tensors; }) {
-                std::array<std::size_t, 2> first{parameter_offsets[I], statistic_offsets[I]};
-                for (const LayerTensor& tensor : L::tensors) {
-                    std::size_t& at = first[tensor.is_statistic ? 1 : 0];
-                    visit(I, tensor, at);
-                    at += tensor.size();
-                }
-            } else {
-                static_assert(L::parameters + L::statistics == 0, "nn: a layer with parameters must name its tensors");
-            }
+            visit.template operator()<L>(std::to_string(I), parameter_offsets[I], statistic_offsets[I]);
         };
         each([&](auto... layer) { (visit_layer(layer), ...); });
-    }
-
-    /// The layers in words: "Dense 136 -> 256", "ReLU 256 -> 256".
-    [[nodiscard]] static std::vector<std::string> description() {
-        return each([](auto... layer) {
-            return std::vector<std::string>{detail::words_of_layer<typename decltype(layer)::type>()...};
-        });
-    }
-
-    /// Whether no variance that a layer collected is negative.
-    [[nodiscard]] static bool has_valid_variances(std::span<const float> collected) {
-        return each([&](auto... layer) {
-            return (
-                detail::has_valid_variances<typename decltype(layer)::type>(statistics_of<layer.position>(collected)) &&
-                ...);
-        });
     }
 
 private:

@@ -174,7 +174,7 @@ public:
     /// Adds the network to a file, as the sections name.layers, name.parameters and name.statistics. It must not change
     /// until the file is saved.
     void write(io::ContainerWriter& file, const std::string& name = "tower") const {
-        file.strings(name + ".layers", Network::description());
+        file.strings(name + ".layers", detail::parts_in_words<Network>());
         file.array(name + ".parameters", parameters_);
         file.array(name + ".statistics", statistics_);
     }
@@ -192,8 +192,8 @@ public:
             return "[" + list + "]";
         };
         const std::vector<std::string> layers = file.strings(name + ".layers");
-        file.check(layers == Network::description(), name + ".layers",
-                   "expected " + listed(Network::description()) + ", found " + listed(layers));
+        file.check(layers == detail::parts_in_words<Network>(), name + ".layers",
+                   "expected " + listed(detail::parts_in_words<Network>()) + ", found " + listed(layers));
         Tower tower;
         tower.read_numbers(file, name + ".parameters", name + ".statistics");
         file.check(tower.has_valid_variances(), name + ".statistics", "variances must be >= 0");
@@ -215,7 +215,16 @@ public:
     }
 
     /// Whether no variance that BatchNorm collected is negative: for statistics that come from outside.
-    [[nodiscard]] bool has_valid_variances() const { return Network::has_valid_variances(statistics_); }
+    [[nodiscard]] bool has_valid_variances() const {
+        bool is_valid = true;
+        each_tensor<Network>([&](const std::string& name, const LayerTensor& tensor, std::size_t first) {
+            if (tensor.is_statistic && name.ends_with("running_var")) {
+                const auto variances = std::span<const float>(statistics_).subspan(first, tensor.size());
+                is_valid = is_valid && std::all_of(variances.begin(), variances.end(), [](float v) { return v >= 0; });
+            }
+        });
+        return is_valid;
+    }
 
 private:
     std::vector<float, funnel::detail::RowAllocator<float>> parameters_;

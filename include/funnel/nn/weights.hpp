@@ -56,6 +56,16 @@ inline void require_modules(const WeightNames& names, std::size_t depth) {
     }
 }
 
+/// each_tensor with the names that a file has.
+template <class Network, class Visit>
+void each_named_tensor(const WeightNames& names, const Visit& visit) {
+    std::size_t layer = 0;
+    Network::each_part([&]<class L>(const std::string&, std::size_t parameter, std::size_t statistic) {
+        each_tensor<L>(visit, module_name(names, layer), parameter, statistic);
+        ++layer;
+    });
+}
+
 /// Number i of a tensor as a float; the tensor has a type of floats.
 [[nodiscard]] inline float float_at(const io::Tensor& tensor, std::size_t i) {
     const auto bytes = tensor.bytes.subspan(i * io::size_of(tensor.type));
@@ -103,7 +113,8 @@ inline void load_tensor(const io::Safetensors& file, const std::string& name, co
 ///     safetensors.torch.save_file(model.state_dict(), "model.safetensors")                             (in Python)
 ///     load_weights(tower, io::Safetensors::read("model.safetensors"));
 ///
-/// Positions count all layers, also those without weights. Numbers of 16 bits are widened, those of 64 bits rounded.
+/// Positions count all layers, also those without weights. Layers inside Parallel, Blocks and Sequential add their
+/// position, and the one inside Residual adds "layer": "2.0.weight", "3.layer.bias". Numbers of 16 bits are widened, those of 64 bits rounded.
 /// num_batches_tracked of BatchNorm is not needed. If it throws, the tower is unchanged.
 ///
 /// Errors    CorruptData, with the name of the tensor, if one is missing or unexpected, has another shape (the message
@@ -115,15 +126,15 @@ void load_weights(Tower<Layers...>& tower, const io::Safetensors& file, const We
     detail::require_modules(names, Network::depth);
     Tower<Layers...> loaded = tower;
     std::set<std::string> known;
-    Network::each_tensor([&](std::size_t layer, const LayerTensor& tensor, std::size_t first) {
-        const std::string module = detail::module_name(names, layer);
-        const std::span<float> all = tensor.is_statistic ? loaded.statistics() : loaded.parameters();
-        detail::load_tensor(file, module + tensor.name, tensor, all.subspan(first, tensor.size()));
-        known.insert(module + tensor.name);
-        if (tensor.is_statistic) {
-            known.insert(module + "num_batches_tracked");
-        }
-    });
+    detail::each_named_tensor<Network>(
+        names, [&](const std::string& name, const LayerTensor& tensor, std::size_t first) {
+            const std::span<float> all = tensor.is_statistic ? loaded.statistics() : loaded.parameters();
+            detail::load_tensor(file, name, tensor, all.subspan(first, tensor.size()));
+            known.insert(name);
+            if (tensor.is_statistic) {
+                known.insert(name.substr(0, name.rfind('.') + 1) + "num_batches_tracked");
+            }
+        });
     for (const io::Tensor& tensor : file.tensors()) {
         if (tensor.name.starts_with(names.prefix) && known.count(tensor.name) == 0) {
             raise<CorruptData>(file.source() + ": tensor \"" + tensor.name + "\" of shape " +
@@ -147,11 +158,11 @@ void save_weights(const Tower<Layers...>& tower, const std::string& path, const 
     using Network = typename Tower<Layers...>::Network;
     detail::require_modules(names, Network::depth);
     io::SafetensorsWriter file;
-    Network::each_tensor([&](std::size_t layer, const LayerTensor& tensor, std::size_t first) {
-        const std::span<const float> all = tensor.is_statistic ? tower.statistics() : tower.parameters();
-        file.add<float>(detail::module_name(names, layer) + tensor.name, detail::shape_of(tensor),
-                        all.subspan(first, tensor.size()));
-    });
+    detail::each_named_tensor<Network>(
+        names, [&](const std::string& name, const LayerTensor& tensor, std::size_t first) {
+            const std::span<const float> all = tensor.is_statistic ? tower.statistics() : tower.parameters();
+            file.add<float>(name, detail::shape_of(tensor), all.subspan(first, tensor.size()));
+        });
     file.metadata("format", "pt");
     file.save(path);
 }
