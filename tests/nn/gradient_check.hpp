@@ -110,6 +110,16 @@ private:
 /// Leaves a run as it is.
 inline constexpr auto unchanged = [](auto&) {};
 
+/// Sets the last number of each row, the length of its sequence, to 0, 1, ... Steps in turn. The half added is rounded
+/// down, and keeps central differences away from the next whole number.
+template <std::size_t Steps>
+inline constexpr auto lengths = [](auto& run) {
+    const std::size_t width = run.x.size() / run.rows;
+    for (std::size_t i = 0; i < run.rows; ++i) {
+        run.x[(i + 1) * width - 1] = static_cast<double>(i % (Steps + 1)) + 0.5;
+    }
+};
+
 /// The largest difference between the gradients of a layer and central differences, relative to the largest gradient.
 ///
 /// prepare: changes the random run, for example sets the lengths of sequences

@@ -25,15 +25,6 @@ using namespace funnel::testing;
 
 namespace {
 
-// Sets the last number of row i, the length of its sequence, to i mod (steps + 1).
-template <std::size_t Steps>
-constexpr auto lengths = [](auto& run) {
-    const std::size_t width = run.x.size() / run.rows;
-    for (std::size_t i = 0; i < run.rows; ++i) {
-        run.x[(i + 1) * width - 1] = static_cast<double>(i % (Steps + 1));
-    }
-};
-
 template <std::size_t In, std::size_t Hidden>
 std::vector<double> published_gru() {
     return joined({sines(3 * Hidden * In, 0.0, 0.5), sines(3 * Hidden * Hidden, 1.0, 0.5), sines(3 * Hidden, 2.0, 0.5),

@@ -115,7 +115,7 @@ struct GRU {
             }
             for (std::size_t t = Steps; t-- > 0;) {
                 for (std::size_t i = begin; i < end; ++i) {
-                    turn_into_gradients(length(x, i) > t, kept.states[t].row(i), kept.inputs[t].row(i),
+                    turn_into_gradients<T>(length(x, i) > t, kept.states[t].row(i), kept.inputs[t].row(i),
                                         kept.products[t].row(i), kept.d_state.row(i));
                 }
                 kernels::gemm_nn<Backend, T>(kept.products[t].rows_from(begin, n), weights.of_state,

@@ -107,7 +107,7 @@ struct TargetAttention {
             kernels::gemm_nn<Backend, T>(dy.rows_from(begin, end - begin), weights.of_output,
                                          d_heads.rows_from(begin, end - begin));
             for (std::size_t i = begin; i < end; ++i) {
-                turn_into_gradients(kept, i, length(x, i), d_heads.row(i), d_query.row(i));
+                turn_into_gradients<T>(kept, i, length(x, i), d_heads.row(i), d_query.row(i));
             }
         });
         add_gradient<Backend, T>(dy, kept.heads, slopes.of_output, slopes.bias_of_output, executor);
@@ -195,7 +195,7 @@ private:
         kernels::gemm_nt<Backend, T>(kept.steps.rows_from(begin * Steps, n * Steps), weights.of_steps,
                                      weights.bias_of_steps, kept.keys_values.rows_from(begin * Steps, n * Steps));
         for (std::size_t i = begin; i < end; ++i) {
-            mix<Backend>(kept, i, length(x, i));
+            mix<Backend, T>(kept, i, length(x, i));
         }
         kernels::gemm_nt<Backend, T>(kept.heads.rows_from(begin, n), weights.of_output, weights.bias_of_output,
                                      y.rows_from(begin, n));
