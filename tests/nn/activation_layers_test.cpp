@@ -34,7 +34,7 @@ TEST_CASE("PReLU: worked by hand, with one slope and with one per column") {
     run.forward();
     run.backward();
     CHECK(run.y == std::vector<double>{-1, 2, 0, -2});
-    CHECK(run.dx == std::vector<double>{0.25, 10, 25, 250});   // at 0, the slope
+    CHECK(run.dx == std::vector<double>{0.25, 10, 25, 250});    // at 0, the slope
     CHECK(run.gradient == std::vector<double>{-4.0 - 8000.0});  // sum of x dy over x <= 0
 
     LayerRun<PReLU<2, 2>> own(2);
@@ -120,11 +120,13 @@ TEST_CASE("Residual: the layer inside gets its own output back, not the sum") {
 TEST_CASE("MaskedSoftmax: published values; what is left out is exactly 0") {
     LayerRun<MaskedSoftmax<4>> run(2);
     const std::vector<double> scores = sines(8, 0.0, 3.0);
-    run.x = {scores[0], scores[1], scores[2], scores[3], 1, 1, 0, 1, scores[4], scores[5], scores[6], scores[7], 1, 0, 0, 1};
+    run.x = {scores[0], scores[1], scores[2], scores[3], 1, 1, 0, 1,
+             scores[4], scores[5], scores[6], scores[7], 1, 0, 0, 1};
     run.dy = sines(8, 1.0);
     run.forward();
     run.backward();
-    CHECK(are_close(run.y, std::vector<double>{0.06661937, 0.8316472, 0, 0.1017334, 0.01418383, 0, 0, 0.9858162}, 1e-6));
+    CHECK(
+        are_close(run.y, std::vector<double>{0.06661937, 0.8316472, 0, 0.1017334, 0.01418383, 0, 0, 0.9858162}, 1e-6));
     CHECK(are_close(run.dx,
                     std::vector<double>{0.007074317, 0.1447204, 0, -0.1517947, 0, 0, 0, 0, -0.02724215, 0, 0,
                                         0.02724215, 0, 0, 0, 0},

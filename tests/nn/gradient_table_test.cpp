@@ -80,10 +80,8 @@ double sampled_error(const Loss& kind) {
     std::vector<double> up(4);
     std::vector<double> down(12);
     return pair_error(positives, negatives, up, down, [&] {
-        return kind(SampledScores<double>{.positives = positives,
-                                          .negatives = {negatives, 4, 3},
-                                          .d_positives = up,
-                                          .d_negatives = {down, 4, 3}});
+        return kind(SampledScores<double>{
+            .positives = positives, .negatives = {negatives, 4, 3}, .d_positives = up, .d_negatives = {down, 4, 3}});
     });
 }
 
@@ -206,7 +204,8 @@ void check_table(const char* title, const std::map<std::string, double>& table) 
 TEST_CASE("gradients of every layer: the worst relative error in double is below 1e-6") {
     const auto table = layer_table();
     const std::set<std::string> optimisers{"Adam", "AdamW", "SGD", "Adagrad", "RowAdagrad", "FTRL"};
-    auto names = found_in_headers("const char* name = \"", '"', [](const auto& header) { return !holds_losses(header); });
+    auto names =
+        found_in_headers("const char* name = \"", '"', [](const auto& header) { return !holds_losses(header); });
     for (const std::string& name : optimisers) {
         names.erase(name);
     }
@@ -262,8 +261,8 @@ TEST_CASE("every layer: weights are saved and loaded by name, and the whole towe
 
 TEST_CASE("layers inside layers: names count positions, as those of PyTorch's modules") {
     std::vector<std::string> names;
-    using Network = Sequential<Parallel<Dense<2, 3>, CrossNetwork<2, 2>>, Residual<Sequential<Dense<5, 5>, BatchNorm<5>>>,
-                               PReLU<5>>;
+    using Network = Sequential<Parallel<Dense<2, 3>, CrossNetwork<2, 2>>,
+                               Residual<Sequential<Dense<5, 5>, BatchNorm<5>>>, PReLU<5>>;
     std::vector<std::size_t> places;
     each_tensor<Network>([&](const std::string& name, const LayerTensor&, std::size_t first) {
         names.push_back(name);

@@ -60,10 +60,10 @@ void check_floats(const Prepare& prepare = unchanged) {
             const MatrixView<float> output(y, rows, L::out);
             L::template forward<Backend, float>(exact.step, parameters, std::span(statistics), input, output,
                                                 std::span(memory), executor);
-            L::template backward<Backend, float>(
-                exact.step, parameters, input, output, MatrixView<const float>(dy, rows, L::out),
-                is_wanted ? MatrixView<float>(dx, rows, L::in) : MatrixView<float>(), std::span(gradient),
-                std::span(memory), executor);
+            L::template backward<Backend, float>(exact.step, parameters, input, output,
+                                                 MatrixView<const float>(dy, rows, L::out),
+                                                 is_wanted ? MatrixView<float>(dx, rows, L::in) : MatrixView<float>(),
+                                                 std::span(gradient), std::span(memory), executor);
             return std::vector<std::vector<float>>{y, statistics, gradient, dx};
         };
         const auto found = run(Serial{}, true);

@@ -79,8 +79,8 @@ TEST_CASE("GRU: the published state of GRU4Rec, through a Dense layer") {
     for (std::size_t i = 0; i < 6; ++i) {
         scores.push_back(items[3 * i] * run.y[0] + items[3 * i + 1] * run.y[1] + items[3 * i + 2] * run.y[2]);
     }
-    CHECK(are_close(scores,
-                    std::vector<double>{0.169814, -0.2178212, 0.2614686, -0.2998827, 0.3322947, -0.3580558}, 1e-6));
+    CHECK(are_close(scores, std::vector<double>{0.169814, -0.2178212, 0.2614686, -0.2998827, 0.3322947, -0.3580558},
+                    1e-6));
 }
 
 TEST_CASE("GRU: gradients with lengths from 0 to all steps; padding changes nothing and has no gradient") {
@@ -234,7 +234,8 @@ TEST_CASE_TEMPLATE_DEFINE("GRU, TargetAttention: floats agree with doubles, the 
 TEST_CASE_TEMPLATE_APPLY(sequence_backends, HostBackends);
 
 TEST_CASE("GRU, TargetAttention: a part of a larger network, and no rows at all") {
-    using Network = Sequential<Parallel<TargetAttention<2, 1, 3>, Sequential<Columns<9, 2, 7>, Dense<7, 2>>>, Dense<4, 1>>;
+    using Network =
+        Sequential<Parallel<TargetAttention<2, 1, 3>, Sequential<Columns<9, 2, 7>, Dense<7, 2>>>, Dense<4, 1>>;
     CHECK(gradient_error<Network>(4, 1, lengths<3>) < 1e-6);
     LayerRun<GRU<2, 3, 2>> none(0);
     none.forward();

@@ -45,6 +45,29 @@ using Small = Tower<Dense<5, 33>, ReLU, Dense<33, 3>>;
 
 }  // namespace
 
+TEST_CASE("Tower: worked by hand") {
+    Tower<Dense<2, 2>, ReLU, Dense<2, 1>> tower;
+    const std::vector<float> numbers{1, 2, -1, 1, 0, -3, /* the second layer */ 2, 3, -1};
+    std::copy(numbers.begin(), numbers.end(), tower.parameters().begin());
+    Matrix<float> x(1, 2);
+    x(0, 0) = 1;
+    x(0, 1) = 2;
+    // W x + b = (1 + 4 + 0, -1 + 2 - 3) = (5, -2); ReLU gives (5, 0); 2 * 5 + 3 * 0 - 1 = 9.
+    CHECK(tower.infer(x)(0, 0) == 9.0F);
+
+    decltype(tower)::Pass pass(1);
+    CHECK(tower.forward(x, {}, pass)(0, 0) == 9.0F);
+    Matrix<float> dy(1, 1);
+    dy(0, 0) = 1;  // the derivative of the loss for the output
+    Matrix<float> dx(1, 2);
+    std::vector<float> gradient(numbers.size());
+    tower.backward(x, dy, pass, gradient, dx.view());
+    // Second layer: the input (5, 0), and 1 for the bias. Through ReLU: (2, 0). First layer: (2, 0) times x.
+    CHECK(gradient == std::vector<float>{2, 4, 0, 0, 2, 0, 5, 0, 1});
+    CHECK(dx(0, 0) == 2.0F);  // 2 * 1 + 0 * -1
+    CHECK(dx(0, 1) == 4.0F);  // 2 * 2 + 0 * 1
+}
+
 TEST_CASE_TEMPLATE_DEFINE("Tower: infer is the formula, for any number of rows", Backend, tower_infer) {
     const Small tower(7);
     const std::span<const float> p = tower.parameters();

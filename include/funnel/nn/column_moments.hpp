@@ -12,7 +12,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace nn::detail {
 
-/// Columns that one call of an executor's body gets. A thread has whole columns, so that each sum has the order of rows.
+/// Columns that one call of an executor's body gets. A thread has whole columns, so each sum has the order of the rows.
 inline constexpr std::size_t column_grain = 16;
 
 /// What BatchNorm and Dice know of one column of a batch.

@@ -20,7 +20,7 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace nn {
 
-/// The activation of Deep Interest Networks: a PReLU with a smooth corner that lies where the numbers of its column lie.
+/// The activation of Deep Interest Networks: a PReLU whose corner is smooth, and lies at the mean of the column.
 ///
 ///     p = sigmoid((x - mean) / sqrt(var + 1e-8));   y = x (p + (1 - p) alpha)
 ///     training:  mean, var of the column in the batch, var with 1 / n

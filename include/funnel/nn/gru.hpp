@@ -30,16 +30,17 @@ namespace nn {
 ///     h' = (1 - z) * n + z * h
 ///
 /// A row has one sequence: the state before its first step, zeros for a new sequence; then Steps vectors of In numbers;
-/// then the length, how many of them are read (see Errors below). The rest is padding and may be anything finite. A row that
-/// begins with the state of an earlier one continues its sequence, so a session takes one step per click.
+/// then the length, how many of them are read: it is rounded down, 0 if it is below 0 or NaN, and Steps if it is above.
+/// The rest is padding and may be anything finite. A row that begins with the state of an earlier one continues its
+/// sequence, so a session takes one step per click.
 ///
 /// The parameters are those of one layer of PyTorch's GRU, with its names and its order of gates, r, z, n: weight_ih_l0
-/// (3 Hidden x In), weight_hh_l0 (3 Hidden x Hidden), bias_ih_l0 and bias_hh_l0. All start uniform in [-1 / sqrt(Hidden),
-/// 1 / sqrt(Hidden)]. The reset gate multiplies a product, as in PyTorch and cuDNN; in the paper, it multiplies h.
+/// (3 Hidden x In), weight_hh_l0 (3 Hidden x Hidden), bias_ih_l0 and bias_hh_l0. All start uniform in
+/// [-1 / sqrt(Hidden), 1 / sqrt(Hidden)]. The reset gate multiplies a product, as in PyTorch and cuDNN; in the paper, it
+/// multiplies h.
 ///
 /// Shapes    rows of Hidden + Steps In + 1 numbers;  gives rows of Hidden
 /// Cost      O(rows Steps Hidden (In + Hidden)), also for short sequences in a batch with long ones
-/// Errors    none: a length that is not whole is rounded down, one below 0 or NaN is 0, one above Steps is Steps
 /// Source    Cho et al., "Learning phrase representations using RNN encoder-decoder", EMNLP 2014
 template <std::size_t In, std::size_t Hidden, std::size_t Steps>
     requires(In > 0 && Hidden > 0 && Steps > 0)
@@ -54,7 +55,8 @@ struct GRU {
                                         LayerTensor{"weight_hh_l0", gates, Hidden}, LayerTensor{"bias_ih_l0", gates},
                                         LayerTensor{"bias_hh_l0", gates}};
 
-    /// For each step: the gates r, z, n, the product W_h h + b_h, and the state before it; then two gradients of states.
+    /// For each step: the gates r, z, n, the product W_h h + b_h, and the state before it; then two gradients of
+    /// states.
     [[nodiscard]] static constexpr std::size_t memory(std::size_t rows) noexcept {
         return rows * (Steps * (2 * padded_gates + padded_state) + 2 * padded_state);
     }
@@ -116,10 +118,10 @@ struct GRU {
             for (std::size_t t = Steps; t-- > 0;) {
                 for (std::size_t i = begin; i < end; ++i) {
                     turn_into_gradients<T>(length(x, i) > t, kept.states[t].row(i), kept.inputs[t].row(i),
-                                        kept.products[t].row(i), kept.d_state.row(i));
+                                           kept.products[t].row(i), kept.d_state.row(i));
                 }
                 kernels::gemm_nn<Backend, T>(kept.products[t].rows_from(begin, n), weights.of_state,
-                                          kept.d_through.rows_from(begin, n));
+                                             kept.d_through.rows_from(begin, n));
                 for (std::size_t i = begin; i < end; ++i) {
                     for (std::size_t j = 0; j < Hidden; ++j) {
                         kept.d_state(i, j) += kept.d_through(i, j);
@@ -127,7 +129,7 @@ struct GRU {
                 }
                 if (is_wanted) {
                     kernels::gemm_nn<Backend, T>(kept.inputs[t].rows_from(begin, n), weights.of_input,
-                                              step_of(dx.rows_from(begin, n), t));
+                                                 step_of(dx.rows_from(begin, n), t));
                 }
             }
             for (std::size_t i = begin; is_wanted && i < end; ++i) {
@@ -141,9 +143,9 @@ struct GRU {
             const std::size_t n = end - begin;
             for (std::size_t t = 0; t < Steps; ++t) {
                 kernels::gemm_tn<Backend, T>(detail::columns(kept.inputs[t], begin, n), step_of(x, t),
-                                          slopes.of_input.rows_from(begin, n));
+                                             slopes.of_input.rows_from(begin, n));
                 kernels::gemm_tn<Backend, T>(detail::columns(kept.products[t], begin, n), kept.states[t],
-                                          slopes.of_state.rows_from(begin, n));
+                                             slopes.of_state.rows_from(begin, n));
                 for (std::size_t i = 0; i < x.rows(); ++i) {
                     for (std::size_t j = begin; j < end; ++j) {
                         slopes.bias_of_input[j] += kept.inputs[t](i, j);
@@ -168,7 +170,8 @@ private:
 
         explicit Weights(std::span<T> all)
             : of_input(detail::take(all, gates * In), gates, In),
-              of_state(detail::take(all, gates * Hidden), gates, Hidden), bias_of_input(detail::take(all, gates)),
+              of_state(detail::take(all, gates * Hidden), gates, Hidden),
+              bias_of_input(detail::take(all, gates)),
               bias_of_state(all) {}
     };
 

@@ -79,8 +79,8 @@ concept Layer = requires {
     { L::scratch(std::size_t{1}) } -> std::convertible_to<std::size_t>;
 };
 
-/// Calls visit(name, tensor, first) for each tensor of a layer and of its parts. `first` is the place of the tensor among
-/// all parameters, or among all statistics. Names of parts are in front: "0.weight".
+/// Calls visit(name, tensor, first) for each tensor of a layer and of its parts. `first` is the place of the tensor
+/// among all parameters, or among all statistics. Names of parts are in front: "0.weight".
 template <Layer L, class Visit>
 void each_tensor(const Visit& visit, const std::string& prefix = "", std::size_t first_parameter = 0,
                  std::size_t first_statistic = 0) {

@@ -66,9 +66,8 @@ struct Residual {
                          E& executor) {
         const MatrixView<T> correction = detail::take_rows(memory, x.rows(), out);
         L::template backward<Backend, T>(step.of(0), trained, x, correction, dy, dx, gradient, memory, executor);
-        executor.for_range(dx.rows(), detail::row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-            add<T>(dx, dy, dx, begin, end);
-        });
+        executor.for_range(dx.rows(), detail::row_grain,
+                           [&](std::size_t begin, std::size_t end, std::size_t) { add<T>(dx, dy, dx, begin, end); });
     }
 
     /// Calls visit.template operator()<L>("layer", 0, 0).

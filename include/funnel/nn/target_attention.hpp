@@ -111,7 +111,8 @@ struct TargetAttention {
             }
         });
         add_gradient<Backend, T>(dy, kept.heads, slopes.of_output, slopes.bias_of_output, executor);
-        add_gradient<Backend, T>(d_query, detail::columns(x, 0, Width), slopes.of_query, slopes.bias_of_query, executor);
+        add_gradient<Backend, T>(d_query, detail::columns(x, 0, Width), slopes.of_query, slopes.bias_of_query,
+                                 executor);
         add_gradient<Backend, T>(kept.keys_values, kept.steps, slopes.of_steps, slopes.bias_of_steps, executor);
         executor.for_range(dx.rows(), detail::row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
             const std::size_t n = end - begin;
@@ -144,8 +145,10 @@ private:
 
         explicit Weights(std::span<T> all)
             : of_query(detail::take(all, Width * Width), Width, Width),
-              of_steps(detail::take(all, 2 * Width * Width), 2 * Width, Width), bias_of_query(detail::take(all, Width)),
-              bias_of_steps(detail::take(all, 2 * Width)), of_output(detail::take(all, Width * Width), Width, Width),
+              of_steps(detail::take(all, 2 * Width * Width), 2 * Width, Width),
+              bias_of_query(detail::take(all, Width)),
+              bias_of_steps(detail::take(all, 2 * Width)),
+              of_output(detail::take(all, Width * Width), Width, Width),
               bias_of_output(all) {}
     };
 
@@ -161,7 +164,8 @@ private:
         Kept(std::span<T>& memory, std::size_t rows)
             : steps(detail::take_rows(memory, rows * Steps, Width)),
               keys_values(detail::take_rows(memory, rows * Steps, 2 * Width)),
-              query(detail::take_rows(memory, rows, Width)), heads(detail::take_rows(memory, rows, Width)),
+              query(detail::take_rows(memory, rows, Width)),
+              heads(detail::take_rows(memory, rows, Width)),
               shares(detail::take_rows(memory, rows, Heads * Steps)) {}
     };
 

@@ -114,8 +114,8 @@ inline void load_tensor(const io::Safetensors& file, const std::string& name, co
 ///     load_weights(tower, io::Safetensors::read("model.safetensors"));
 ///
 /// Positions count all layers, also those without weights. Layers inside Parallel, Blocks and Sequential add their
-/// position, and the one inside Residual adds "layer": "2.0.weight", "3.layer.bias". Numbers of 16 bits are widened, those of 64 bits rounded.
-/// num_batches_tracked of BatchNorm is not needed. If it throws, the tower is unchanged.
+/// position, and the one inside Residual adds "layer": "2.0.weight", "3.layer.bias". Numbers of 16 bits are widened,
+/// those of 64 bits rounded. num_batches_tracked of BatchNorm is not needed. If it throws, the tower is unchanged.
 ///
 /// Errors    CorruptData, with the name of the tensor, if one is missing or unexpected, has another shape (the message
 ///           has both) or type, or numbers that are not finite, or if a variance is negative;  InvalidArgument if
