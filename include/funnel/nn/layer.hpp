@@ -16,7 +16,7 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
+#include <vector>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
