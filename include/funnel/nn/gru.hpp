@@ -36,8 +36,8 @@ namespace nn {
 ///
 /// The parameters are those of one layer of PyTorch's GRU, with its names and its order of gates, r, z, n: weight_ih_l0
 /// (3 Hidden x In), weight_hh_l0 (3 Hidden x Hidden), bias_ih_l0 and bias_hh_l0. All start uniform in
-/// [-1 / sqrt(Hidden), 1 / sqrt(Hidden)]. The reset gate multiplies a product, as in PyTorch and cuDNN; in the paper, it
-/// multiplies h.
+/// [-1 / sqrt(Hidden), 1 / sqrt(Hidden)]. The reset gate multiplies a product, as in PyTorch and cuDNN; in the paper,
+/// it multiplies h.
 ///
 /// Shapes    rows of Hidden + Steps In + 1 numbers;  gives rows of Hidden
 /// Cost      O(rows Steps Hidden (In + Hidden)), also for short sequences in a batch with long ones
