@@ -30,7 +30,7 @@ namespace nn {
 ///     h' = (1 - z) * n + z * h
 ///
 /// A row has one sequence: the state before its first step, zeros for a new sequence; then Steps vectors of In numbers;
-/// then the length, how many of them are read: it is rounded down, 0 if it is below 0 or NaN, and Steps if it is above.
+/// then the length, how many of them are read: it is rounded down, 0 if it is below 0 or not finite, at most Steps.
 /// The rest is padding and may be anything finite. A row that begins with the state of an earlier one continues its
 /// sequence, so a session takes one step per click.
 ///

@@ -29,7 +29,7 @@ namespace nn {
 /// q_h is the h-th part of q, of Width / Heads numbers; so are k_jh and v_jh. An empty sequence gives y = b_o.
 ///
 /// A row has the vector x_q; then Steps vectors of Width numbers; then the length, how many of them are read: it is
-/// rounded down, 0 if it is below 0 or NaN, and Steps if it is above. The rest is padding and may be anything.
+/// rounded down, 0 if it is below 0 or not finite, at most Steps. The rest is padding and may be anything.
 ///
 /// The parameters are those of PyTorch's MultiheadAttention, with its names: in_proj_weight (3 Width x Width: W_q, W_k,
 /// W_v), in_proj_bias, out_proj.weight, out_proj.bias. They start as there: in_proj_weight uniform by Xavier, W_o
