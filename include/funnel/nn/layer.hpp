@@ -87,8 +87,11 @@ void each_tensor(const Visit& visit, const std::string& prefix = "", std::size_t
     if constexpr (requires { L::tensors; }) {
         for (const LayerTensor& tensor : L::tensors) {
             std::size_t& first = tensor.is_statistic ? first_statistic : first_parameter;
-            const std::string number = tensor.position ? "." + std::to_string(*tensor.position) : "";
-            visit(prefix + tensor.name + number, tensor, first);
+            std::string name = prefix + tensor.name;
+            if (tensor.position) {
+                name += "." + std::to_string(*tensor.position);
+            }
+            visit(name, tensor, first);
             first += tensor.size();
         }
     } else if constexpr (L::parameters + L::statistics > 0) {
