@@ -313,6 +313,7 @@
 #include <funnel/ranking/din_trainer.hpp>
 #include <funnel/ranking/down_sampling.hpp>
 #include <funnel/ranking/feature_bins.hpp>
+#include <funnel/ranking/ffm.hpp>
 #include <funnel/ranking/field_ranker.hpp>
 #include <funnel/ranking/field_table.hpp>
 #include <funnel/ranking/field_training.hpp>
@@ -334,6 +335,7 @@
 #include <funnel/ranking/multi_task.hpp>
 #include <funnel/ranking/platt_scaling.hpp>
 #include <funnel/ranking/position_bias.hpp>
+#include <funnel/ranking/row_descent.hpp>
 #include <funnel/ranking/split_search.hpp>
 #include <funnel/ranking/task_losses.hpp>
 #include <funnel/ranking/tree_decision.hpp>

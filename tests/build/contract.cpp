@@ -53,6 +53,7 @@
 #include <funnel/metrics/novelty.hpp>
 #include <funnel/metrics/precision_recall.hpp>
 #include <funnel/pipeline/funnel.hpp>
+#include <funnel/ranking/ffm.hpp>
 #include <funnel/ranking/fm.hpp>
 #include <funnel/ranking/forest.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
@@ -377,6 +378,7 @@ TEST_CASE("contract: ranking") {
     const auto model = funnel::ranking::FM::fit(rows, labels, {.factors = 2});
     CHECK(model.score(rows).size() == 2);
     CHECK(model.predict(rows)[1] > 0.0F);
+    CHECK(funnel::ranking::FFM::fit(rows, labels, {.fields = {0, 1}, .factors = 2}).score(rows).size() == 2);
 
     const std::vector<funnel::Triplet<float>> entries{{0, 1, 1.0F}, {1, 0, 1.0F}};
     const funnel::CSRMatrix<float> sparse(entries, 2, 2);

@@ -6,18 +6,16 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
-#include <funnel/core/options.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/features/feature_rows.hpp>
 #include <funnel/io/container.hpp>
 #include <funnel/nn/optimiser.hpp>
 #include <funnel/ranking/binary_labels.hpp>
+#include <funnel/ranking/row_descent.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
@@ -62,16 +60,7 @@ public:
     template <Executor E = Serial>
     [[nodiscard]] static FM fit(features::FeatureRows rows, std::span<const float> labels,
                                 const FMOptions& options = {}, E&& executor = E{}) {
-        if (options.factors > std::numeric_limits<std::uint32_t>::max()) {
-            raise<InvalidArgument>("FM::fit: factors must be below 2^32, got " + std::to_string(options.factors));
-        }
-        require_positive(options.learning_rate, "FM::fit: learning_rate");
-        require_not_negative(options.l2, "FM::fit: l2");
-        require_not_negative(options.init_scale, "FM::fit: init_scale");
-        detail::require_binary_labels(labels, rows.rows(), "FM::fit");
-        for (std::size_t i = 0; i < rows.rows(); ++i) {
-            features::detail::require_finite_row(rows, i, "FM::fit");
-        }
+        detail::require_trainable(rows, labels, options, "FM");
 
         FM model(rows.cols(), options.factors);
         constexpr Stream vector_stream = stream("fm.vectors");
@@ -82,18 +71,12 @@ public:
             }
         }
 
-        std::vector<std::size_t> order(rows.rows());
-        std::iota(order.begin(), order.end(), std::size_t{0});
         nn::Descent descent(options.optimiser, options.learning_rate, 1 + model.features() * (1 + options.factors));
         std::vector<double> sums(model.sums_size());
         std::vector<double> gradients(model.sums_size());
-        for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
-            Random(options.seed, stream("fm.order"), epoch).shuffle(std::span(order));
-            for (const std::size_t i : order) {
-                model.learn(rows, i, labels[i], static_cast<double>(options.l2), descent, sums, gradients);
-            }
-            report_progress(executor, "FM", epoch + 1, options.epochs);
-        }
+        detail::for_each_row(rows.rows(), options, stream("fm.order"), "FM", executor, [&](std::size_t i) {
+            model.learn(rows, i, labels[i], static_cast<double>(options.l2), descent, sums, gradients);
+        });
         require(model.is_finite(), "FM::fit: training diverged; try a smaller learning_rate or init_scale");
         return model;
     }
@@ -220,14 +203,8 @@ private:
 
     template <class Link>
     [[nodiscard]] std::vector<float> each(const features::FeatureRows& rows, Link&& link) const {
-        require_equal(rows.cols(), features(), "FM: number of columns of rows");
-        std::vector<float> out(rows.rows());
         std::vector<double> sums(sums_size());
-        for (std::size_t i = 0; i < rows.rows(); ++i) {
-            features::detail::require_finite_row(rows, i, "FM");
-            out[i] = detail::finite_score(link(logit(rows, i, sums)));
-        }
-        return out;
+        return detail::score_rows(rows, features(), "FM", [&](std::size_t i) { return logit(rows, i, sums); }, link);
     }
 
     float bias_ = 0.0F;
