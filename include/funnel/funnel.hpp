@@ -344,6 +344,7 @@
 #include <funnel/ranking/tree_link.hpp>
 #include <funnel/ranking/tree_shap.hpp>
 #include <funnel/ranking/tree_validation.hpp>
+#include <funnel/ranking/watch_time.hpp>
 #include <funnel/ranking/xgboost.hpp>
 #include <funnel/ranking/xgboost_tree.hpp>
 #include <funnel/rerank/assemble_page.hpp>

@@ -14,6 +14,15 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ranking::detail {
 
+/// Checks that the label of a row is 0 or 1.
+inline void require_binary_label(const float& label, std::size_t row, const std::string& function) {
+    // With -ffast-math, a NaN may compare equal to any value.
+    if (math::is_nan(label) || (label != 0.0F && label != 1.0F)) {
+        raise<InvalidArgument>(function + ": the label of row " + std::to_string(row) + " must be 0 or 1, got " +
+                               std::to_string(label));
+    }
+}
+
 /// Checks that there is one label per row and that each label is 0 or 1.
 ///
 /// Errors    InvalidArgument, with the name of the function and the row
@@ -23,11 +32,7 @@ inline void require_binary_labels(std::span<const float> labels, std::size_t row
                                " elements, one per row, got " + std::to_string(labels.size()));
     }
     for (std::size_t i = 0; i < labels.size(); ++i) {
-        // With -ffast-math, a NaN may compare equal to any value.
-        if (math::is_nan(labels[i]) || (labels[i] != 0.0F && labels[i] != 1.0F)) {
-            raise<InvalidArgument>(std::string(function) + ": the label of row " + std::to_string(i) +
-                                   " must be 0 or 1, got " + std::to_string(labels[i]));
-        }
+        require_binary_label(labels[i], i, function);
     }
 }
 

@@ -14,7 +14,6 @@
 #include <funnel/nn/layer.hpp>
 #include <funnel/nn/sparse_gradient.hpp>
 #include <funnel/nn/tower.hpp>
-#include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/field_table.hpp>
 #include <funnel/ranking/field_training.hpp>
 #include <funnel/ranking/fields.hpp>
@@ -58,18 +57,16 @@ public:
 
     /// Learns from rows and labels.
     ///
-    /// Shapes    rows: n;  labels: n x tasks, each 0 or 1
-    /// Errors    InvalidArgument if a shape does not match, a label is neither 0 nor 1, a dense feature is not finite,
-    ///           an option is out of range, or training diverges
+    /// Shapes    rows: n;  labels: n x tasks, each 0 or 1, or what Loss::is_label allows
+    /// Errors    InvalidArgument if a shape does not match, a label is not allowed, a dense feature is not finite, an
+    ///           option is out of range, or training diverges
     template <Executor E = Serial>
     [[nodiscard]] static FieldRanker fit(const FieldRows& rows, MatrixView<const float> labels,
                                          const FieldRankerOptions& options = {}, E&& executor = E{}) {
         detail::require_rows<Schema>(rows, "FieldRanker::fit");
         require(labels.rows() == rows.ids.rows() && labels.cols() == tasks,
                 "FieldRanker::fit: labels must have one row per row, and one column per task");
-        for (std::size_t i = 0; i < labels.rows(); ++i) {
-            detail::require_binary_labels(labels.row(i), tasks, "FieldRanker::fit");
-        }
+        detail::require_labels<Loss>(labels, "FieldRanker::fit");
         FieldRanker ranker(FieldTable<Schema, HasLinear>::sizes_of(rows.ids), options);
         ranker.train(rows, labels, options, executor);
         return ranker;
@@ -80,7 +77,7 @@ public:
         requires(tasks == 1)
     [[nodiscard]] static FieldRanker fit(const FieldRows& rows, std::span<const float> labels,
                                          const FieldRankerOptions& options = {}, E&& executor = E{}) {
-        detail::require_binary_labels(labels, rows.ids.rows(), "FieldRanker::fit");
+        require_equal(labels.size(), rows.ids.rows(), "FieldRanker::fit: number of labels");
         return fit(rows, MatrixView<const float>(labels, labels.size(), 1), options, executor);
     }
 

@@ -63,6 +63,23 @@ void require_rows(const FieldRows& rows, const std::string& function) {
     require_finite_features(rows.dense, function);
 }
 
+/// Checks that each label is one that a loss allows: 0 or 1 if the loss has no rule of its own.
+template <class Loss>
+void require_labels(MatrixView<const float> labels, const std::string& function) {
+    for (std::size_t i = 0; i < labels.rows(); ++i) {
+        for (const float& y : labels.row(i)) {
+            if constexpr (requires { Loss::is_label(y); }) {
+                if (!Loss::is_label(y)) {
+                    raise<InvalidArgument>(function + ": a label of row " + std::to_string(i) + " " + Loss::label_rule +
+                                           ", got " + std::to_string(y));
+                }
+            } else {
+                require_binary_label(y, i, function);
+            }
+        }
+    }
+}
+
 /// Adds the gradient of an L2 penalty on the used rows of a table.
 inline void add_penalty(float l2, MatrixView<const float> table, nn::SparseGradient<float>& gradient) {
     for (std::size_t u = 0; l2 > 0.0F && u < gradient.ids().size(); ++u) {

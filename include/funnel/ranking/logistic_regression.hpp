@@ -36,6 +36,16 @@ struct LogisticRegressionOptions {
     std::uint64_t seed = 1;                            ///< seed of the row order
 };
 
+/// One label in [0, 1] and one weight >= 0 per row. Watch times become such labels (watch_time.hpp).
+struct WeightedLabels {
+    // A constructor, because {} must go on to mean no labels.
+    WeightedLabels(std::span<const float> label_of, std::span<const float> weight_of) noexcept
+        : labels(label_of), weights(weight_of) {}
+
+    std::span<const float> labels;
+    std::span<const float> weights;
+};
+
 /// Logistic regression: predicts the probability of a click (or like, or sale) from a weighted sum of features. Try it
 /// first, as a baseline for other rankers.
 ///
@@ -59,23 +69,24 @@ public:
     template <Executor E = Serial>
     [[nodiscard]] static LogisticRegression fit(features::FeatureRows rows, std::span<const float> labels,
                                                 const LogisticRegressionOptions& options = {}, E&& executor = E{}) {
-        require_positive(options.learning_rate, "LogisticRegression::fit: learning_rate");
-        require_not_negative(options.l2, "LogisticRegression::fit: l2");
-        require_at_least(options.batch_size, 1, "LogisticRegression::fit: batch_size");
-        require(rows.rows() > 0, "LogisticRegression::fit: rows must have at least one row");
         detail::require_binary_labels(labels, rows.rows(), "LogisticRegression::fit");
-        for (std::size_t i = 0; i < rows.rows(); ++i) {
-            features::detail::require_finite_row(rows, i, "LogisticRegression::fit");
-        }
+        return fit_weighted(rows, WeightedLabels(labels, {}), options, executor);
+    }
 
-        const features::detail::StandardisedRows standardised_rows(rows);
-        LogisticRegression model;
-        model.means_ = standardised_rows.means();
-        model.scales_ = standardised_rows.scales();
-        model.descend(standardised_rows, labels, options, executor);
-        require(model.is_finite(), "LogisticRegression::fit: training diverged; try a smaller learning_rate");
-        model.find_origin();
-        return model;
+    /// The same with soft labels and weights: minimizes the mean over rows of weight logloss(logit(x), y), plus the
+    /// penalty.
+    ///
+    /// Errors    as above, and InvalidArgument if a label is not in [0, 1] or a weight is not finite and >= 0
+    template <Executor E = Serial>
+    [[nodiscard]] static LogisticRegression fit(features::FeatureRows rows, const WeightedLabels& labels,
+                                                const LogisticRegressionOptions& options = {}, E&& executor = E{}) {
+        require_equal(labels.labels.size(), rows.rows(), "LogisticRegression::fit: number of labels");
+        require_equal(labels.weights.size(), rows.rows(), "LogisticRegression::fit: number of weights");
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            require_between(labels.labels[i], 0.0, 1.0, "LogisticRegression::fit: a label");
+            require_not_negative(labels.weights[i], "LogisticRegression::fit: a weight");
+        }
+        return fit_weighted(rows, labels, options, executor);
     }
 
     LogisticRegression(const LogisticRegression&) = default;
@@ -153,6 +164,29 @@ private:
 
     LogisticRegression() = default;
 
+    // Without weights, each row has weight 1.
+    template <class E>
+    [[nodiscard]] static LogisticRegression fit_weighted(const features::FeatureRows& rows,
+                                                         const WeightedLabels& labels,
+                                                         const LogisticRegressionOptions& options, E& executor) {
+        require_positive(options.learning_rate, "LogisticRegression::fit: learning_rate");
+        require_not_negative(options.l2, "LogisticRegression::fit: l2");
+        require_at_least(options.batch_size, 1, "LogisticRegression::fit: batch_size");
+        require(rows.rows() > 0, "LogisticRegression::fit: rows must have at least one row");
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            features::detail::require_finite_row(rows, i, "LogisticRegression::fit");
+        }
+
+        const features::detail::StandardisedRows standardised_rows(rows);
+        LogisticRegression model;
+        model.means_ = standardised_rows.means();
+        model.scales_ = standardised_rows.scales();
+        model.descend(standardised_rows, labels, options, executor);
+        require(model.is_finite(), "LogisticRegression::fit: training diverged; try a smaller learning_rate");
+        model.find_origin();
+        return model;
+    }
+
     [[nodiscard]] bool is_finite() const noexcept {
         return math::is_finite(bias_) && math::all_finite(weights_) && math::all_finite(means_);
     }
@@ -165,7 +199,7 @@ private:
     }
 
     template <class E>
-    void descend(const features::detail::StandardisedRows& rows, std::span<const float> labels,
+    void descend(const features::detail::StandardisedRows& rows, const WeightedLabels& labels,
                  const LogisticRegressionOptions& options, E& executor) {
         constexpr std::size_t grain =
             256;  // rows per chunk; fixed, so that sums do not depend on the number of threads
@@ -196,7 +230,8 @@ private:
                     for (const std::size_t i : batch.subspan(begin, end - begin)) {
                         double logit = base;
                         rows.for_each(i, [&](std::size_t j, double z) { logit += parameters[j] * z; });
-                        const double error = detail::logistic(logit) - static_cast<double>(labels[i]);
+                        const double weight = labels.weights.empty() ? 1.0 : static_cast<double>(labels.weights[i]);
+                        const double error = weight * (detail::logistic(logit) - static_cast<double>(labels.labels[i]));
                         rows.for_each(i, [&](std::size_t j, double z) { chunk[j] += error * z; });
                         chunk[d] += error;
                     }

@@ -38,6 +38,13 @@ struct LoglossPerTask {
     }
 };
 
+/// The same for labels in [0, 1]: a probability, such as that of a teacher, or a share, such as a quantile. The logit
+/// that it learns is that of the expected label.
+struct SoftLoglossPerTask : LoglossPerTask {
+    static constexpr const char* label_rule = "must lie in [0, 1]";
+    [[nodiscard]] static bool is_label(const float& y) noexcept { return math::is_finite(y) && y >= 0.0F && y <= 1.0F; }
+};
+
 namespace detail {
 
 // The logloss of the product of two probabilities, in logarithms: a clipped product would lose the gradient of rare
