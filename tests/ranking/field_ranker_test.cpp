@@ -259,6 +259,71 @@ TEST_CASE("multi-task rankers: two tasks that disagree are both learned") {
     check(std::type_identity<SharedBottom<Schema, 2, Expert, nn::MLP<8, 1>>>{});
     check(std::type_identity<SmallMMoE>{});
     check(std::type_identity<PLE<Schema, 2, 1, 1, Expert, nn::MLP<8, 1>>>{});
+    check(std::type_identity<ProgressivePLE<Schema, 2, 1, 1, nn::MLP<6, 1>, Expert, nn::HiddenLayers<8, 6>>>{});
+}
+
+TEST_CASE("ProgressivePLE: two levels agree with the formula; gradients are central differences") {
+    // Inputs of 3 numbers, 2 tasks, 2 own experts and 1 shared one, levels 3 -> 4 -> 2 without activation.
+    using First = nn::Dense<3, 4>;
+    using Second = nn::Dense<4, 2>;
+    using Narrow = Fields<0, 1, 3>;
+    using Network = networks::ExpertsNetwork<Narrow, 2, 2, 1, nn::Dense<2, 1>, First, Second>::type;
+    CHECK(gradient_error<Network>(3) < 1e-6);
+
+    LayerRun<Network> run(1);
+    run.randomise(7);
+    run.forward();
+    using Row = std::vector<double>;
+    std::size_t at = 0;  // parameters come in the order of the layers: experts, gates, shared gate, towers
+    const auto dense = [&](const Row& x, std::size_t out) {
+        Row y(out);
+        for (std::size_t o = 0; o < out; ++o) {
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                y[o] += run.parameters[at + o * x.size() + i] * x[i];
+            }
+            y[o] += run.parameters[at + out * x.size() + o];
+        }
+        at += out * x.size() + out;
+        return y;
+    };
+    const auto level = [&](const std::vector<Row>& inputs, std::size_t out, bool is_last) {
+        const std::vector<std::size_t> reader{0, 0, 1, 1, 2};  // whose input each expert reads: tasks 0, 1, shared
+        std::vector<Row> experts;
+        for (std::size_t e = 0; e < 5; ++e) {
+            experts.push_back(dense(inputs[reader[e]], out));
+        }
+        std::vector<Row> mixtures;
+        for (std::size_t gate = 0; gate < (is_last ? 2U : 3U); ++gate) {
+            std::vector<std::size_t> mixed{2 * gate, 2 * gate + 1, 4};
+            if (gate == 2) {
+                mixed = {0, 1, 2, 3, 4};
+            }
+            Row weights = dense(inputs[gate], mixed.size());
+            double sum = 0.0;
+            for (double& weight : weights) {
+                weight = std::exp(weight);
+                sum += weight;
+            }
+            Row mixture(out);
+            for (std::size_t e = 0; e < mixed.size(); ++e) {
+                for (std::size_t k = 0; k < out; ++k) {
+                    mixture[k] += weights[e] / sum * experts[mixed[e]][k];
+                }
+            }
+            mixtures.push_back(mixture);
+        }
+        return mixtures;
+    };
+    const std::vector<Row> first = level({run.x, run.x, run.x}, 4, false);
+    const std::vector<Row> second = level(first, 2, true);
+    for (std::size_t task = 0; task < 2; ++task) {
+        CHECK(run.y[task] == doctest::Approx(dense(second[task], 1)[0]).epsilon(1e-10));
+    }
+    CHECK(at == Network::parameters);
+
+    using Three = networks::ExpertsNetwork<Narrow, 3, 1, 2, nn::MLP<2, 1>, nn::HiddenLayers<3, 4>,
+                                           nn::HiddenLayers<4, 4>, nn::HiddenLayers<4, 2>>::type;
+    CHECK(gradient_error<Three>(3) < 1e-6);
 }
 
 TEST_CASE("ESMMLoss, PALLoss: published values and gradients, finite for any logits") {

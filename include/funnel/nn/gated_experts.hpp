@@ -17,24 +17,26 @@ namespace nn {
 
 namespace detail {
 
-template <std::size_t Width, std::size_t Tasks, std::size_t Own, std::size_t Shared>
+template <std::size_t Width, std::size_t Tasks, std::size_t Own, std::size_t Shared, bool HasSharedMixture>
 struct GatedRow {
     static constexpr const char* name = "GatedExperts";
     static constexpr std::size_t experts = Tasks * Own + Shared;
     static constexpr std::size_t of_task = Own + Shared;
-    static constexpr std::size_t in = experts * Width + Tasks * of_task;
-    static constexpr std::size_t out = Tasks * Width;
+    static constexpr std::size_t mixtures = Tasks + (HasSharedMixture ? 1 : 0);
+    static constexpr std::size_t in = experts * Width + Tasks * of_task + (HasSharedMixture ? experts : 0);
+    static constexpr std::size_t out = mixtures * Width;
 
     template <kernels::HostBackend Backend, std::floating_point T>
     static void infer(std::span<const T> x, std::span<T> y) noexcept {
-        for (std::size_t task = 0; task < Tasks; ++task) {
-            const auto weights = weights_of(x, task);
+        for (std::size_t mixture = 0; mixture < mixtures; ++mixture) {
+            Weights<T> numbers;
+            const auto weights = weights_of(x, mixture, numbers);
             for (std::size_t k = 0; k < Width; ++k) {
                 T sum{0};
-                for (std::size_t e = 0; e < of_task; ++e) {
-                    sum += weights[e] * x[place(task, e) * Width + k];
+                for (std::size_t e = 0; e < weights.size(); ++e) {
+                    sum += weights[e] * x[place(mixture, e) * Width + k];
                 }
-                y[task * Width + k] = sum;
+                y[mixture * Width + k] = sum;
             }
         }
     }
@@ -43,37 +45,43 @@ struct GatedRow {
     static void backward(std::span<const T> x, std::span<const T> /*y*/, std::span<const T> dy,
                          std::span<T> dx) noexcept {
         std::fill(dx.begin(), dx.end(), T{0});
-        for (std::size_t task = 0; task < Tasks; ++task) {
-            const auto weights = weights_of(x, task);
-            std::array<T, of_task> slopes{};
+        for (std::size_t mixture = 0; mixture < mixtures; ++mixture) {
+            Weights<T> numbers;
+            const auto weights = weights_of(x, mixture, numbers);
+            Weights<T> slopes{};
             T mean{0};
-            for (std::size_t e = 0; e < of_task; ++e) {
-                const std::size_t expert = place(task, e) * Width;
+            for (std::size_t e = 0; e < weights.size(); ++e) {
+                const std::size_t expert = place(mixture, e) * Width;
                 for (std::size_t k = 0; k < Width; ++k) {
-                    dx[expert + k] += weights[e] * dy[task * Width + k];
-                    slopes[e] += x[expert + k] * dy[task * Width + k];
+                    dx[expert + k] += weights[e] * dy[mixture * Width + k];
+                    slopes[e] += x[expert + k] * dy[mixture * Width + k];
                 }
                 mean += weights[e] * slopes[e];
             }
-            for (std::size_t e = 0; e < of_task; ++e) {
-                dx[gate(task) + e] = weights[e] * (slopes[e] - mean);
+            for (std::size_t e = 0; e < weights.size(); ++e) {
+                dx[gate(mixture) + e] = weights[e] * (slopes[e] - mean);
             }
         }
     }
 
 private:
-    // The number of the expert that is in place e of a task.
-    [[nodiscard]] static constexpr std::size_t place(std::size_t task, std::size_t e) noexcept {
-        return e < Own ? task * Own + e : Tasks * Own + (e - Own);
+    // Room for the weights of the mixture of most experts.
+    template <class T>
+    using Weights = std::array<T, HasSharedMixture ? experts : of_task>;
+
+    // The number of the expert that is in place e of a mixture. That of the shared mixture, the last, is e.
+    [[nodiscard]] static constexpr std::size_t place(std::size_t mixture, std::size_t e) noexcept {
+        return mixture == Tasks ? e : e < Own ? mixture * Own + e : Tasks * Own + (e - Own);
     }
-    [[nodiscard]] static constexpr std::size_t gate(std::size_t task) noexcept {
-        return experts * Width + task * of_task;
+    [[nodiscard]] static constexpr std::size_t gate(std::size_t mixture) noexcept {
+        return experts * Width + mixture * of_task;
     }
 
     template <class T>
-    [[nodiscard]] static std::array<T, of_task> weights_of(std::span<const T> row, std::size_t task) noexcept {
-        std::array<T, of_task> weights;
-        const std::span<const T> logits = row.subspan(gate(task), of_task);
+    [[nodiscard]] static std::span<const T> weights_of(std::span<const T> row, std::size_t mixture,
+                                                       Weights<T>& numbers) noexcept {
+        const std::span<T> weights = std::span<T>(numbers).first(mixture == Tasks ? experts : of_task);
+        const std::span<const T> logits = row.subspan(gate(mixture), weights.size());
         std::copy(logits.begin(), logits.end(), weights.begin());
         const T largest = *std::max_element(weights.begin(), weights.end());
         T sum{0};
@@ -96,13 +104,14 @@ private:
 ///
 /// Each task has Own experts, and all tasks have Shared ones. With Own = 0 this is MMoE. A row holds the own experts of
 /// each task, then the shared experts (Width numbers each), then the gate logits of each task (own experts, then
-/// shared). The output is one mixture per task.
+/// shared). The output is one mixture per task. With HasSharedMixture, a last gate mixes all experts, for the shared
+/// experts of the next level of PLE.
 ///
 /// Source    Ma et al., "Modeling task relationships in multi-task learning with multi-gate mixture-of-experts", KDD
 ///           2018; Tang et al., "Progressive layered extraction (PLE)", RecSys 2020
-template <std::size_t Width, std::size_t Tasks, std::size_t Own, std::size_t Shared>
+template <std::size_t Width, std::size_t Tasks, std::size_t Own, std::size_t Shared, bool HasSharedMixture = false>
     requires(Width > 0 && Tasks > 0 && Own + Shared > 0)
-struct GatedExperts : detail::RowWise<detail::GatedRow<Width, Tasks, Own, Shared>> {
+struct GatedExperts : detail::RowWise<detail::GatedRow<Width, Tasks, Own, Shared, HasSharedMixture>> {
     static constexpr std::size_t experts = Tasks * Own + Shared;
     static constexpr std::size_t of_task = Own + Shared;  ///< experts that a task mixes
 };

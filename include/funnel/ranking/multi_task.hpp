@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/nn/columns.hpp>
 #include <funnel/nn/dense.hpp>
 #include <funnel/nn/gated_experts.hpp>
 #include <funnel/nn/layer.hpp>
@@ -40,16 +41,63 @@ struct SideBySide<std::tuple<Layers...>> {
     using InBlocks = nn::Blocks<Layers...>;
 };
 
-template <class Schema, std::size_t Tasks, std::size_t Own, std::size_t Shared, nn::Layer Expert, nn::Layer Tower>
+// Layer L on the columns First .. First + L::in - 1 of rows of In numbers.
+template <std::size_t In, std::size_t First, nn::Layer L>
+struct OnColumns {
+    using type = nn::Sequential<nn::Columns<In, First, L::in>, L>;
+};
+template <nn::Layer L>
+struct OnColumns<L::in, 0, L> {
+    using type = L;
+};
+
+// One level of experts and gates. The first level reads the row. A later one reads the mixtures of the level before it:
+// the experts and the gate of task t its mixture, the shared experts and the shared gate the shared mixture.
+template <bool IsFirst, bool IsLast, std::size_t Tasks, std::size_t Own, std::size_t Shared, nn::Layer Expert>
+struct ExpertsLevel {
+    static constexpr std::size_t width = Expert::in;
+    static constexpr std::size_t in = IsFirst ? width : (Tasks + 1) * width;
+    using Mixture = nn::GatedExperts<Expert::out, Tasks, Own, Shared, !IsLast>;
+
+    template <nn::Layer L, std::size_t Reader>
+    using Of = typename OnColumns<in, IsFirst ? 0 : Reader * width, L>::type;
+
+    template <class Readers>
+    struct Layers;
+    template <std::size_t... Task>
+    struct Layers<std::index_sequence<Task...>> {
+        using Experts =
+            decltype(std::tuple_cat(TupleOf<Of<Expert, Task>, Own>{}..., TupleOf<Of<Expert, Tasks>, Shared>{}));
+        using Gates = std::tuple<Of<nn::Dense<width, Mixture::of_task>, Task>...>;
+        using SharedGate = TupleOf<Of<nn::Dense<width, Mixture::experts>, Tasks>, IsLast ? 0 : 1>;
+        using type = decltype(std::tuple_cat(Experts{}, Gates{}, SharedGate{}));
+    };
+    using type = nn::Sequential<typename SideBySide<typename Layers<std::make_index_sequence<Tasks>>::type>::InParallel,
+                                Mixture>;
+};
+
+template <bool IsFirst, std::size_t Tasks, std::size_t Own, std::size_t Shared, class Done, nn::Layer... Experts>
+struct ExpertLevels;
+template <bool IsFirst, std::size_t Tasks, std::size_t Own, std::size_t Shared, nn::Layer... Done, nn::Layer Expert,
+          nn::Layer... Rest>
+struct ExpertLevels<IsFirst, Tasks, Own, Shared, std::tuple<Done...>, Expert, Rest...> {
+    using Level = typename ExpertsLevel<IsFirst, sizeof...(Rest) == 0, Tasks, Own, Shared, Expert>::type;
+    using type = typename ExpertLevels<false, Tasks, Own, Shared, std::tuple<Done..., Level>, Rest...>::type;
+};
+template <bool IsFirst, std::size_t Tasks, std::size_t Own, std::size_t Shared, nn::Layer... Done>
+    requires(sizeof...(Done) > 0)
+struct ExpertLevels<IsFirst, Tasks, Own, Shared, std::tuple<Done...>> {
+    using type = nn::Sequential<Done...>;
+};
+
+template <class Schema, std::size_t Tasks, std::size_t Own, std::size_t Shared, nn::Layer Tower, nn::Layer... Experts>
 struct ExpertsNetwork {
-    static_assert(Expert::in == Schema::columns, "MMoE, PLE: an expert must take the rows of the schema");
-    static_assert(Tower::in == Expert::out && Tower::out == 1,
+    using Levels = typename ExpertLevels<true, Tasks, Own, Shared, std::tuple<>, Experts...>::type;
+    static constexpr std::size_t width = Levels::out / Tasks;
+    static_assert(Levels::in == Schema::columns, "MMoE, PLE: an expert must take the rows of the schema");
+    static_assert(Tower::in == width && Tower::out == 1,
                   "MMoE, PLE: a tower must take what an expert gives, and give one logit");
-    using Mixture = nn::GatedExperts<Expert::out, Tasks, Own, Shared>;
-    using Gate = nn::Dense<Schema::columns, Mixture::of_task>;
-    using All = decltype(std::tuple_cat(TupleOf<Expert, Mixture::experts>{}, TupleOf<Gate, Tasks>{}));
-    using type = nn::Sequential<typename SideBySide<All>::InParallel, Mixture,
-                                typename SideBySide<TupleOf<Tower, Tasks>>::InBlocks>;
+    using type = nn::Sequential<Levels, typename SideBySide<TupleOf<Tower, Tasks>>::InBlocks>;
 };
 
 template <class Schema, std::size_t Tasks, nn::Layer Bottom, nn::Layer Tower>
@@ -81,15 +129,27 @@ using SharedBottom =
 template <class Schema, std::size_t Tasks, std::size_t Experts, nn::Layer Expert, nn::Layer Tower,
           class Loss = LoglossPerTask>
 using MMoE =
-    FieldRanker<Schema, typename detail::ExpertsNetwork<Schema, Tasks, 0, Experts, Expert, Tower>::type, false, Loss>;
+    FieldRanker<Schema, typename detail::ExpertsNetwork<Schema, Tasks, 0, Experts, Tower, Expert>::type, false, Loss>;
 
-/// PLE with one level: each task has Own experts that no other task trains, beside Shared ones.
+/// PLE with one level (CGC): each task has Own experts that no other task trains, beside Shared ones.
 ///
-/// Source    Tang et al., "Progressive layered extraction (PLE)", RecSys 2020 (the CGC module)
+/// Source    Tang et al., "Progressive layered extraction (PLE)", RecSys 2020
 template <class Schema, std::size_t Tasks, std::size_t Own, std::size_t Shared, nn::Layer Expert, nn::Layer Tower,
           class Loss = LoglossPerTask>
 using PLE =
-    FieldRanker<Schema, typename detail::ExpertsNetwork<Schema, Tasks, Own, Shared, Expert, Tower>::type, false, Loss>;
+    FieldRanker<Schema, typename detail::ExpertsNetwork<Schema, Tasks, Own, Shared, Tower, Expert>::type, false, Loss>;
+
+/// PLE with several levels, each an expert that takes what the one before it gives. The experts and the gate of a task
+/// read the mixture of this task; the shared experts, and a shared gate, read a mixture of all experts.
+///
+///     using Expert = nn::HiddenLayers<Features::columns, 64>;
+///     using Ranker = ProgressivePLE<Features, 2, 1, 1, nn::MLP<32, 1>, Expert, nn::HiddenLayers<64, 32>>;
+///
+/// Source    as PLE (section 4.2)
+template <class Schema, std::size_t Tasks, std::size_t Own, std::size_t Shared, nn::Layer Tower, nn::Layer... Levels>
+    requires(Own > 0 && Shared > 0 && sizeof...(Levels) > 0)
+using ProgressivePLE =
+    FieldRanker<Schema, typename detail::ExpertsNetwork<Schema, Tasks, Own, Shared, Tower, Levels...>::type>;
 
 }  // namespace ranking
 }  // namespace FUNNEL_ABI
