@@ -335,6 +335,7 @@
 #include <funnel/ranking/multi_task.hpp>
 #include <funnel/ranking/platt_scaling.hpp>
 #include <funnel/ranking/position_bias.hpp>
+#include <funnel/ranking/pre_ranker.hpp>
 #include <funnel/ranking/row_descent.hpp>
 #include <funnel/ranking/split_search.hpp>
 #include <funnel/ranking/task_losses.hpp>
