@@ -95,7 +95,7 @@ std::vector<std::size_t> best_items(const std::vector<float>& scores, std::size_
     std::vector<std::size_t> order(World::items);
     std::iota(order.begin(), order.end(), std::size_t{0});
     const std::span<const float> own = std::span(scores).subspan(user * World::items, World::items);
-    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return own[a] > own[b]; });
+    std::sort(order.begin(), order.end(), [&](auto a, auto b) { return own[a] != own[b] ? own[a] > own[b] : a < b; });
     order.resize(count);
     return order;
 }

@@ -104,8 +104,8 @@ struct WatchTimeQuantilesOptions {
     std::size_t groups = 10;  ///< groups of durations, of about equally many rows, at least 1
 };
 
-/// Watch times relative to those of videos that last about as long (D2Q). Long videos are watched longer, so a ranker of
-/// watch times prefers them whether or not they are liked. Train a ranker on quantile(), with SoftLoglossPerTask or
+/// Watch times relative to those of videos that last about as long (D2Q). Long videos are watched longer, so a ranker
+/// of watch times prefers them whether or not they are liked. Train a ranker on quantile(), with SoftLoglossPerTask or
 /// WeightedLabels, to rank by interest; watch_time() turns a predicted quantile back into time.
 ///
 ///     quantile(d, t) = (rows of the group of d with a time < t, plus half of those with time t) / rows of the group
