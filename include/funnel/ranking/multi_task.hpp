@@ -46,8 +46,9 @@ template <std::size_t In, std::size_t First, nn::Layer L>
 struct OnColumns {
     using type = nn::Sequential<nn::Columns<In, First, L::in>, L>;
 };
-template <nn::Layer L>
-struct OnColumns<L::in, 0, L> {
+template <std::size_t In, std::size_t First, nn::Layer L>
+    requires(In == L::in)
+struct OnColumns<In, First, L> {
     using type = L;
 };
 
