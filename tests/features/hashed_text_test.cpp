@@ -33,17 +33,16 @@ TEST_CASE("HashedText: words are runs of letters and digits, in lower case; a wo
     text.add("");
     text.add("  story--TOY's 1995\n");
     text.add("\xC3\x89t\xC3\xA9, caf\xC3\xA9!");
-    CHECK(copy_of(text.starts()) == std::vector<std::size_t>{0, 3, 3, 7, 9});
+    CHECK(copy_of(text.starts()) == std::vector<std::size_t>{0, 3, 3, 6, 8});
     const Ids ids = copy_of(text.ids());
-    REQUIRE(ids.size() == 9);
+    REQUIRE(ids.size() == 8);
     CHECK(ids[3] == ids[1]);  // story
     CHECK(ids[4] == ids[0]);  // toy
-    CHECK(ids[6] == ids[2]);  // 1995
-    CHECK(std::set<std::uint32_t>(ids.begin(), ids.end()).size() == 6);
+    CHECK(ids[5] == ids[2]);  // 1995
+    CHECK(std::set<std::uint32_t>(ids.begin(), ids.end()).size() == 5);
     CHECK(text.words("TOY") == Ids{ids[0]});
-    CHECK(text.words("caf\xC3\xA9") == Ids{ids[8]});
+    CHECK(text.words("caf\xC3\xA9") == Ids{ids[7]});
     CHECK(text.words(" ,;()[]{}~`'\"\t").empty());
-    CHECK(text.words("@Az`z{09/:") == text.words("az Z 09"));  // the neighbours of letters and digits in ASCII
 }
 
 TEST_CASE("HashedText: ids are the high bits of the hash times rows, below rows, and others for another seed") {
@@ -61,8 +60,8 @@ TEST_CASE("HashedText: ids are the high bits of the hash times rows, below rows,
     }
     CHECK(seen.size() == 7);
     CHECK(moved > 100);
-    CHECK(HashedText(1).words("a b") == Ids{0, 0});
-    CHECK(HashedText(std::size_t{1} << 32).words("a").size() == 1);
+    CHECK(HashedText(1).words("aa bb") == Ids{0, 0});
+    CHECK(HashedText(std::size_t{1} << 32).words("aa").size() == 1);
 }
 
 TEST_CASE("HashedText: bad numbers of rows are rejected") {

@@ -3,12 +3,12 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/hash.hpp>
+#include <funnel/features/tokens.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,8 +24,8 @@ namespace features {
 ///     const nn::Bags bags{.ids = titles.ids(), .starts = titles.starts()};
 ///     auto model = TwoTower<>::fit(log, {.item_text = {.bags = bags, .rows = titles.rows()}});
 ///
-/// A word is a run of ASCII letters and digits, and of the bytes of other characters in UTF-8. ASCII letters count as
-/// lower case. The same word has the same id on every machine.
+/// Words are the tokens of for_each_token: two characters or more, in small letters. The same word has the same id on
+/// every machine.
 ///
 /// Cost      add: O(characters)
 /// Source    Weinberger et al., "Feature hashing for large scale multitask learning", ICML 2009 (without signs)
@@ -39,14 +39,14 @@ public:
 
     /// Adds the bag of a text, which may be empty.
     void add(std::string_view text) {
-        each_word(text, [&](const std::string& word) { ids_.push_back(id(word)); });
+        for_each_token(text, [&](std::string_view word) { ids_.push_back(id(word)); });
         starts_.push_back(ids_.size());
     }
 
     /// The ids of the words of a text, in their order, for example of a new item.
     [[nodiscard]] std::vector<std::uint32_t> words(std::string_view text) const {
         std::vector<std::uint32_t> ids;
-        each_word(text, [&](const std::string& word) { ids.push_back(id(word)); });
+        for_each_token(text, [&](std::string_view word) { ids.push_back(id(word)); });
         return ids;
     }
 
@@ -58,24 +58,6 @@ public:
     [[nodiscard]] std::span<const std::size_t> starts() const noexcept FUNNEL_LIFETIMEBOUND { return starts_; }
 
 private:
-    template <class Visit>
-    static void each_word(std::string_view text, const Visit& visit) {
-        std::string word;
-        for (const char c : text) {
-            const auto byte = static_cast<unsigned char>(c);
-            const bool is_upper = byte >= 'A' && byte <= 'Z';
-            if (is_upper || (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte >= 0x80) {
-                word.push_back(is_upper ? static_cast<char>(c - 'A' + 'a') : c);
-            } else if (!word.empty()) {
-                visit(word);
-                word.clear();
-            }
-        }
-        if (!word.empty()) {
-            visit(word);
-        }
-    }
-
     [[nodiscard]] std::uint32_t id(std::string_view word) const noexcept {
         const std::uint64_t hash = funnel::detail::hash_word(seed_, funnel::detail::hash_name(word));
         return static_cast<std::uint32_t>((hash >> 32) * rows_ >> 32);

@@ -200,20 +200,6 @@ public:
         return tower;
     }
 
-    /// Replaces the parameters and statistics by two sections of a file.
-    ///
-    /// Errors    CorruptData if a section is missing, has another size, or has a number that is not finite
-    template <class Reader>
-    void read_numbers(const Reader& file, const std::string& parameters, const std::string& statistics) {
-        const auto replace = [&](const std::string& section, std::span<float> numbers) {
-            const std::vector<float> read = file.template array<float>(section, numbers.size());
-            file.check(math::all_finite(read), section, "must be finite");
-            std::copy(read.begin(), read.end(), numbers.begin());
-        };
-        replace(parameters, parameters_);
-        replace(statistics, statistics_);
-    }
-
     /// Whether no variance that BatchNorm collected is negative: for statistics that come from outside.
     [[nodiscard]] bool has_valid_variances() const {
         bool is_valid = true;
@@ -227,6 +213,18 @@ public:
     }
 
 private:
+    // Replaces the parameters and statistics by two sections of a file.
+    template <class Reader>
+    void read_numbers(const Reader& file, const std::string& parameters, const std::string& statistics) {
+        const auto replace = [&](const std::string& section, std::span<float> numbers) {
+            const std::vector<float> read = file.template array<float>(section, numbers.size());
+            file.check(math::all_finite(read), section, "must be finite");
+            std::copy(read.begin(), read.end(), numbers.begin());
+        };
+        replace(parameters, parameters_);
+        replace(statistics, statistics_);
+    }
+
     std::vector<float, funnel::detail::RowAllocator<float>> parameters_;
     std::vector<float, funnel::detail::RowAllocator<float>> statistics_;
 };

@@ -198,11 +198,8 @@ public:
     void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
         weights_.table.write(file);
-        file.strings("unit_layers", nn::detail::parts_in_words<typename Unit::Network>());
-        file.array("unit_parameters", weights_.unit.parameters());
-        file.array("unit_statistics", weights_.unit.statistics());
-        file.array("network_parameters", weights_.network.parameters());
-        file.array("network_statistics", weights_.network.statistics());
+        weights_.unit.write(file, "unit");
+        weights_.network.write(file, "network");
         file.save(path);
     }
 
@@ -211,10 +208,8 @@ public:
         const io::ContainerReader file(path, kind, layout_version);
         BasicDIN ranker(std::array<std::size_t, Schema::fields>{});
         ranker.weights_.table = FieldTable<Schema, false>::read(file);
-        file.check(file.strings("unit_layers") == nn::detail::parts_in_words<typename Unit::Network>(), "unit_layers",
-                   "must be the layers of this activation unit");
-        ranker.weights_.unit.read_numbers(file, "unit_parameters", "unit_statistics");
-        ranker.weights_.network.read_numbers(file, "network_parameters", "network_statistics");
+        ranker.weights_.unit = decltype(ranker.weights_.unit)::read(file, "unit");
+        ranker.weights_.network = decltype(ranker.weights_.network)::read(file, "network");
         return ranker;
     }
 

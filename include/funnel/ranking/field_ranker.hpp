@@ -187,8 +187,7 @@ public:
     void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
         table_.write(file);
-        file.array("parameters", network_.parameters());
-        file.array("statistics", network_.statistics());
+        network_.write(file, "network");
         file.save(path);
     }
 
@@ -197,7 +196,7 @@ public:
         const io::ContainerReader file(path, kind, layout_version);
         FieldRanker ranker(std::array<std::size_t, Schema::fields>{});
         ranker.table_ = FieldTable<Schema, HasLinear>::read(file);
-        ranker.network_.read_numbers(file, "parameters", "statistics");
+        ranker.network_ = decltype(ranker.network_)::read(file, "network");
         return ranker;
     }
 
