@@ -357,8 +357,8 @@ TEST_CASE("CrossDomain: a file whose parts do not fit, or with numbers that are 
         const Matrix<float> three(3, 8);
         const Matrix<float> factors(parts.factors, 8);
         file.value("history", parts.history);
-        const std::vector<std::string> layers = Tower<Net<>>::Network::description();
-        const std::vector<std::string> others = Tower<Net<1>>::Network::description();
+        const std::vector<std::string> layers = funnel::nn::detail::parts_in_words<Tower<Net<>>::Network>();
+        const std::vector<std::string> others = funnel::nn::detail::parts_in_words<Tower<Net<1>>::Network>();
         file.strings("user.layers", parts.has_other_layers ? others : layers);
         file.array("user.parameters", parameters);
         file.array("user.statistics", none);

@@ -38,7 +38,7 @@ public:
         std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
     }
 
-    [[nodiscard]] std::size_t users() const noexcept { return starts_.size() - 1; }
+    [[nodiscard]] std::size_t users() const noexcept { return starts_.empty() ? 0 : starts_.size() - 1; }
     /// Where the items of each user start in items(), and the end: users() + 1 numbers.
     [[nodiscard]] std::span<const std::size_t> starts() const noexcept FUNNEL_LIFETIMEBOUND { return starts_; }
     /// The items of all users, one user after the other.
