@@ -82,6 +82,7 @@
 #include <funnel/cf/popularity.hpp>
 #include <funnel/cf/recommend.hpp>
 #include <funnel/cf/scorer.hpp>
+#include <funnel/cf/similar.hpp>
 #include <funnel/cf/similarity.hpp>
 #include <funnel/cf/sparse_weights.hpp>
 #include <funnel/content/cold_start.hpp>

@@ -32,6 +32,14 @@ namespace {
 
 using Ids = std::vector<std::uint32_t>;
 
+// Observed rows, each with the value 1.
+struct Observed {
+    Ids ids;
+    std::vector<float> values = std::vector<float>(ids.size(), 1.0F);
+
+    [[nodiscard]] funnel::SparseRow<float> row() const { return {ids, values}; }
+};
+
 Matrix<float> random_rows(std::size_t rows, std::size_t cols, std::uint64_t seed) {
     funnel::Random random(seed);
     Matrix<float> matrix(rows, cols);
@@ -99,7 +107,7 @@ double total_loss(const CSRMatrix<float>& user_item, const Matrix<float>& w, con
 std::vector<float> solved(const Ids& observed, const Matrix<float>& y, const ImplicitALSOptions& options,
                           std::vector<float> start) {
     const Eigen::MatrixXf gram = als_gram(y.view(), options.alpha0);
-    ALSRowSolver<float>(y.view(), gram, options).solve(observed, start);
+    ALSRowSolver<>(y.view(), gram, options).solve(Observed{observed}.row(), start);
     return start;
 }
 
@@ -130,19 +138,19 @@ TEST_CASE("ALSRowSolver: weigh gives the shares of a score") {
     const MatrixView<const float> column(numbers, 3, 1);
     const ImplicitALSOptions one{.factors = 1, .lambda = 0.1F, .alpha0 = 0.5F};
     const Eigen::MatrixXf one_gram = als_gram(column, one.alpha0);
-    CHECK(ALSRowSolver<float>(column, one_gram, one).weigh(Ids{0, 1}, column.row(2))[0] ==
+    CHECK(ALSRowSolver<>(column, one_gram, one).weigh(Observed{{0, 1}}.row(), column.row(2))[0] ==
           doctest::Approx(3.0 / 12.35));
 
     // The gradient of the loss with pair `dropped` worth 0 vanishes at the best row minus A^-1 y_dropped.
     const Matrix<float> y = random_rows(12, 4, 1);
     const ImplicitALSOptions options{.factors = 4, .lambda = 0.02F, .alpha0 = 0.3F, .nu = 0.8F};
     const Eigen::MatrixXf gram = als_gram(y.view(), options.alpha0);
-    ALSRowSolver<float> solver(y.view(), gram, options);
+    ALSRowSolver<> solver(y.view(), gram, options);
     const Ids observed{1, 4, 5, 9};
     std::vector<float> best(4);
-    solver.solve(observed, best);
+    solver.solve(Observed{observed}.row(), best);
     for (const std::uint32_t dropped : observed) {
-        const std::vector<float> lost = solver.weigh(observed, y.row(dropped));
+        const std::vector<float> lost = solver.weigh(Observed{observed}.row(), y.row(dropped));
         const auto loss = [&](std::span<const float> x) {
             // (0 - s)^2 instead of (1 - s)^2
             return row_loss(x, observed, y, options) + 2.0 * product(x, y.row(dropped)) - 1.0;
@@ -218,20 +226,120 @@ TEST_CASE("ALSRowSolver: conjugate gradients come closer with each step, and arr
     CHECK(solved(observed, y, options, exact)[0] == doctest::Approx(exact[0]).epsilon(1e-3));  // stays where it is good
 }
 
+// The definitions of the three objectives, pair by pair.
+double weighted_loss(std::span<const float> x, const Observed& observed, const Matrix<float>& y,
+                     const ImplicitALSOptions& options) {
+    const double alpha0 = static_cast<double>(options.alpha0);
+    double loss = 0.0;
+    double sum = 0.0;
+    for (std::size_t i = 0; i < y.rows(); ++i) {
+        const double score = product(x, y.row(i));
+        const auto at = std::find(observed.ids.begin(), observed.ids.end(), i) - observed.ids.begin();
+        const bool is_observed = at < std::ssize(observed.ids);
+        const double value = is_observed ? static_cast<double>(observed.values[static_cast<std::size_t>(at)]) : 0.0;
+        const double preference = value > 0.0 ? 1.0 : 0.0;
+        const double miss = (preference - score) * (preference - score);
+        if (options.objective == ALSObjective::Rendle) {
+            loss += std::abs(value) * miss + alpha0 * score * score;
+            sum += std::abs(value);
+        } else if (options.objective == ALSObjective::HuKorenVolinsky) {
+            loss += (1.0 + static_cast<double>(options.alpha) * std::abs(value)) * miss;
+        } else {
+            loss += (is_observed ? std::abs(value) : 1.0) * miss;
+        }
+    }
+    const double penalty = options.objective == ALSObjective::Rendle
+                               ? std::pow(sum + alpha0 * static_cast<double>(y.rows()), static_cast<double>(options.nu))
+                               : 1.0;
+    return loss + static_cast<double>(options.lambda) * penalty * product(x, x);
+}
+
+TEST_CASE("ALSRowSolver: the gradient of each objective vanishes, with confidences and dislikes") {
+    const Matrix<float> y = random_rows(60, 37, 2);
+    const Observed observed{{2, 3, 10, 11, 12, 40, 59}, {2.5F, -1.0F, 0.25F, 3.0F, -0.5F, 0.0F, 1.0F}};
+    for (const ALSObjective objective :
+         {ALSObjective::Rendle, ALSObjective::HuKorenVolinsky, ALSObjective::Confidence}) {
+        for (const ALSSolver solver : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient, ALSSolver::Blocks}) {
+            const ImplicitALSOptions options{.factors = 37,
+                                             .lambda = 0.3F,
+                                             .alpha0 = 0.2F,
+                                             .nu = 0.5F,
+                                             .solver = solver,
+                                             .cg_steps = 60,
+                                             .objective = objective,
+                                             .use_values = true,
+                                             .alpha = 2.0F,
+                                             .block = 16};
+            CAPTURE(static_cast<int>(objective));
+            CAPTURE(static_cast<int>(solver));
+            const Eigen::MatrixXf gram = als_gram(y.view(), als_weight_of_all(options));
+            ALSRowSolver<> row_solver(y.view(), gram, options);
+            std::vector<float> x(37, 0.1F);
+            double before = weighted_loss(x, observed, y, options);
+            for (int round = 0; round < (solver == ALSSolver::Blocks ? 60 : 1); ++round) {
+                row_solver.solve(observed.row(), x);
+                const double loss = weighted_loss(x, observed, y, options);
+                CHECK(loss <= before + 1e-5);
+                before = loss;
+            }
+            for (std::size_t k = 0; k < 37; ++k) {
+                constexpr float h = 1.0F / 64;  // the loss is quadratic
+                std::vector<float> up = x;
+                std::vector<float> down = x;
+                up[k] += h;
+                down[k] -= h;
+                const double slope =
+                    (weighted_loss(up, observed, y, options) - weighted_loss(down, observed, y, options)) /
+                    (static_cast<double>(up[k]) - static_cast<double>(down[k]));
+                CHECK(std::abs(slope) < 2e-3);  // terms of about 10, with the rounding of a float
+            }
+        }
+    }
+}
+
+TEST_CASE("ALSRowSolver: without use_values, what is not above 0 is as if it were not there") {
+    const Matrix<float> y = random_rows(12, 5, 2);
+    const Eigen::MatrixXf gram = als_gram(y.view(), 0.1F);
+    for (const ALSSolver kind : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient, ALSSolver::Blocks}) {
+        const ImplicitALSOptions options{.factors = 5, .solver = kind, .block = 2};
+        ALSRowSolver<> solver(y.view(), gram, options);
+        std::vector<float> x(5, 0.5F);
+        std::vector<float> expected = x;
+        solver.solve(Observed{{1, 2, 3, 7}, {5.0F, -1.0F, 0.1F, 0.0F}}.row(), x);
+        solver.solve(Observed{{1, 3}}.row(), expected);
+        CHECK(x == expected);
+        solver.solve(Observed{{2, 7}, {-1.0F, 0.0F}}.row(), x);
+        CHECK(x == std::vector<float>(5));
+    }
+}
+
+TEST_CASE("ALSRowSolver: one block of all factors is the exact solution") {
+    const Matrix<float> y = random_rows(90, 8, 3);
+    const Ids observed{1, 2, 30, 44, 45, 60, 89};
+    const std::vector<float> exact = solved(observed, y, {.factors = 8}, std::vector<float>(8));
+    for (const std::size_t block : {std::size_t{8}, std::size_t{100}, std::numeric_limits<std::size_t>::max()}) {
+        const std::vector<float> x = solved(observed, y, {.factors = 8, .solver = ALSSolver::Blocks, .block = block},
+                                            std::vector<float>(8, 0.3F));
+        for (std::size_t k = 0; k < 8; ++k) {
+            CHECK(x[k] == doctest::Approx(exact[k]).epsilon(1e-4));
+        }
+    }
+}
+
 TEST_CASE("als_half_sweep: no half sweep raises the loss") {
     const auto log = testing::random_log(40, 30, 0.15, 6);
     const auto user_item = funnel::data::user_item_matrix(log);
     const auto item_user = user_item.transposed();
-    for (const ALSSolver solver : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient}) {
-        const ImplicitALSOptions options{.factors = 6, .solver = solver};
+    for (const ALSSolver solver : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient, ALSSolver::Blocks}) {
+        const ImplicitALSOptions options{.factors = 6, .solver = solver, .block = 4};
         Matrix<float> w = random_rows(40, 6, 1);
         Matrix<float> h = random_rows(30, 6, 2);
         double before = total_loss(user_item, w, h, options);
         for (int sweep = 0; sweep < 6; ++sweep) {
-            als_half_sweep([&](std::size_t i) { return item_user.row(i).columns; }, w.view(), h.view(), options);
+            als_half_sweep(item_user, w.view(), h.view(), options);
             const double between = total_loss(user_item, w, h, options);
             CHECK(between < before);
-            als_half_sweep([&](std::size_t u) { return user_item.row(u).columns; }, h.view(), w.view(), options);
+            als_half_sweep(user_item, h.view(), w.view(), options);
             before = total_loss(user_item, w, h, options);
             CHECK(before < between);
         }
@@ -241,15 +349,14 @@ TEST_CASE("als_half_sweep: no half sweep raises the loss") {
 TEST_CASE("als_half_sweep: any number of threads gives the same bits") {
     const auto user_item = funnel::data::user_item_matrix(testing::random_log(700, 40, 0.1, 6));
     const Matrix<float> y = random_rows(40, 6, 2);
-    for (const ALSSolver solver : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient}) {
-        const ImplicitALSOptions options{.factors = 6, .solver = solver};
-        const auto observed = [&](std::size_t u) { return user_item.row(u).columns; };
+    for (const ALSSolver solver : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient, ALSSolver::Blocks}) {
+        const ImplicitALSOptions options{.factors = 6, .solver = solver, .block = 4};
         Matrix<float> serial = random_rows(700, 6, 1);
-        als_half_sweep(observed, y.view(), serial.view(), options);
+        als_half_sweep(user_item, y.view(), serial.view(), options);
         for (const std::size_t count : {2U, 4U}) {
             Threads pool(count);
             Matrix<float> parallel = random_rows(700, 6, 1);
-            als_half_sweep(observed, y.view(), parallel.view(), options, pool);
+            als_half_sweep(user_item, y.view(), parallel.view(), options, pool);
             for (std::size_t u = 0; u < 700; ++u) {
                 CHECK(std::equal(serial.row(u).begin(), serial.row(u).end(), parallel.row(u).begin()));
             }
@@ -287,16 +394,16 @@ TEST_CASE("ALSRowSolver: the same bits, wherever the memory of the row lies") {
     constexpr std::size_t d = 37;
     const Matrix<float> y = random_rows(90, d, 3);
     const Ids observed{1, 2, 30, 44, 45, 60, 89};
-    for (const ALSSolver kind : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient}) {
-        const ImplicitALSOptions options{.factors = d, .solver = kind};
+    for (const ALSSolver kind : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient, ALSSolver::Blocks}) {
+        const ImplicitALSOptions options{.factors = d, .solver = kind, .block = 16};
         const Eigen::MatrixXf gram = als_gram(y.view(), options.alpha0);
-        ALSRowSolver<float> solver(y.view(), gram, options);
+        ALSRowSolver<> solver(y.view(), gram, options);
         const std::vector<float> expected = solved(observed, y, options, std::vector<float>(d));
         std::vector<float> memory(d + 16);
         for (std::size_t offset = 0; offset < 16; ++offset) {
             const std::span<float> row = std::span(memory).subspan(offset, d);
             std::fill(row.begin(), row.end(), 0.0F);
-            solver.solve(observed, row);
+            solver.solve(Observed{observed}.row(), row);
             CHECK(std::equal(row.begin(), row.end(), expected.begin()));
         }
     }
@@ -313,11 +420,13 @@ TEST_CASE("ALSRowSolver: shapes that do not fit together are rejected") {
     const Matrix<float> y = random_rows(4, 3, 2);
     const Eigen::MatrixXf gram = als_gram(y.view(), 1.0F);
     const Matrix<float> other = random_rows(4, 2, 2);
-    CHECK_THROWS_AS(ALSRowSolver<float>(other.view(), gram, {}), InvalidArgument);
+    CHECK_THROWS_AS(ALSRowSolver<>(other.view(), gram, {}), InvalidArgument);
     Matrix<float> x(5, 2);
-    const auto nothing = [](std::size_t) { return std::span<const std::uint32_t>(); };
-    CHECK_THROWS_AS(als_half_sweep(nothing, y.view(), x.view(), {.factors = 3}), InvalidArgument);
-    CHECK_NOTHROW(als_half_sweep(nothing, other.view(), x.view(), {.factors = 2}));
+    const auto nothing = [](std::size_t rows, std::size_t cols) { return CSRMatrix<float>({}, rows, cols); };
+    CHECK_THROWS_AS(als_half_sweep(nothing(5, 4), y.view(), x.view(), {.factors = 3}), InvalidArgument);
+    CHECK_THROWS_AS(als_half_sweep(nothing(4, 4), other.view(), x.view(), {.factors = 2}), InvalidArgument);
+    CHECK_THROWS_AS(als_half_sweep(nothing(5, 5), other.view(), x.view(), {.factors = 2}), InvalidArgument);
+    CHECK_NOTHROW(als_half_sweep(nothing(5, 4), other.view(), x.view(), {.factors = 2}));
 }
 
 TEST_CASE("ALSRowSolver: says so if there is no solution") {

@@ -47,6 +47,26 @@ concept GivesFactors = requires(M&& model) {
 static_assert(GivesFactors<ImplicitALS&> && GivesFactors<const ImplicitALS&>);
 static_assert(!GivesFactors<ImplicitALS> && !GivesFactors<const ImplicitALS>);
 
+// The sections of a file that are neither histories nor factors.
+struct Settings {
+    float lambda = 1.0F;
+    float alpha0 = 1.0F;
+    float nu = 1.0F;
+    float alpha = 1.0F;
+    std::uint32_t objective = 0;
+    std::uint32_t use_values = 0;
+
+    void write(funnel::io::ContainerWriter& file) const {
+        file.value("log_fingerprint", std::uint64_t{0});
+        file.value("lambda", lambda);
+        file.value("alpha0", alpha0);
+        file.value("nu", nu);
+        file.value("alpha", alpha);
+        file.value("objective", objective);
+        file.value("use_values", use_values);
+    }
+};
+
 bool is_zero(std::span<const float> row) {
     return std::all_of(row.begin(), row.end(), [](float x) { return x == 0.0F; });
 }
@@ -57,6 +77,13 @@ TEST_CASE("ImplicitALS: keeps what every model promises") {
     testing::check_model<ImplicitALS>({.factors = 5, .iterations = 3});
     // As many iterations as let the conjugate gradients converge: a folded-in user starts from zero.
     testing::check_model<ImplicitALS>({.factors = 60, .iterations = 15, .solver = ALSSolver::ConjugateGradient});
+    testing::check_model<ImplicitALS>({.factors = 8, .iterations = 60, .solver = ALSSolver::Blocks, .block = 4});
+    testing::check_model<ImplicitALS>({.factors = 4,
+                                       .lambda = 1.0F,
+                                       .iterations = 3,
+                                       .objective = ALSObjective::HuKorenVolinsky,
+                                       .use_values = true,
+                                       .alpha = 5.0F});
 }
 
 TEST_CASE("ImplicitALS: worked by hand") {
@@ -79,7 +106,7 @@ TEST_CASE("ImplicitALS: finds two groups of users and items") {
         }
     }
     const auto log = testing::log_of(histories, 10);
-    for (const ALSSolver solver : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient}) {
+    for (const ALSSolver solver : {ALSSolver::Cholesky, ALSSolver::ConjugateGradient, ALSSolver::Blocks}) {
         const auto model = ImplicitALS::fit(log, {.factors = 4, .iterations = 8, .solver = solver});
         for (std::uint32_t user = 0; user < 10; ++user) {
             CHECK(model.recommend(user, {.k = 1}).at(0).id == user);
@@ -191,46 +218,46 @@ TEST_CASE("ImplicitALS: the seed decides, the number of threads does not; files 
 TEST_CASE("ImplicitALS: whole files with contents that cannot be are rejected") {
     const testing::TempDir dir;
     constexpr float infinity = std::numeric_limits<float>::infinity();
-    const auto load_with = [&](float lambda, float alpha0, float nu, std::vector<float> users, std::vector<float> items,
+    const auto load_with = [&](const Settings& settings, std::vector<float> users, std::vector<float> items,
                                std::size_t rows = 1) {
-        funnel::io::ContainerWriter file("cf.ImplicitALS", 1);
+        funnel::io::ContainerWriter file("cf.ImplicitALS", 2);
         const std::vector<std::uint64_t> offsets{0, 1};
         const Ids history{1};
-        file.value("log_fingerprint", std::uint64_t{0});
+        const std::vector<float> values{1.0F};
+        settings.write(file);
         file.value("items", std::uint64_t{2});
         file.array("history_offsets", std::span(offsets));
         file.array("history_items", std::span(history));
-        file.value("lambda", lambda);
-        file.value("alpha0", alpha0);
-        file.value("nu", nu);
+        file.array("history_values", std::span(values));
         file.matrix("user_factors", funnel::MatrixView<const float>(users, rows, users.size() / rows));
         file.matrix("item_factors", funnel::MatrixView<const float>(items, 2, items.size() / 2));
         file.save(dir / "x.fnl");
         return ImplicitALS::load(dir / "x.fnl").recommend(0);
     };
-    CHECK(load_with(1, 1, 1, {1, 2}, {1, 0, 0, 1}) == List{{0, 1.0F}});
-    CHECK_THROWS_AS((void)load_with(0, 1, 1, {1, 2}, {1, 0, 0, 1}), CorruptData);
-    CHECK_THROWS_AS((void)load_with(infinity, 1, 1, {1, 2}, {1, 0, 0, 1}), CorruptData);
-    CHECK_THROWS_AS((void)load_with(1, -1, 1, {1, 2}, {1, 0, 0, 1}), CorruptData);
-    CHECK_THROWS_AS((void)load_with(1, 0, 1, {1, 2}, {1, 0, 0, 1}), CorruptData);
-    CHECK_THROWS_AS((void)load_with(1, infinity, 1, {1, 2}, {1, 0, 0, 1}), CorruptData);
-    CHECK_THROWS_AS((void)load_with(1, 1, infinity, {1, 2}, {1, 0, 0, 1}), CorruptData);
-    CHECK_THROWS_AS((void)load_with(1, 1, 1, {1, infinity}, {1, 0, 0, 1}), CorruptData);
-    CHECK_THROWS_AS((void)load_with(1, 1, 1, {1, 2}, {1, 0, 0, infinity}), CorruptData);
-    CHECK_THROWS_AS((void)load_with(1, 1, 1, {1, 2, 3}, {1, 0, 0, 1}), CorruptData);
-    CHECK_THROWS_AS((void)load_with(1, 1, 1, {1, 2, 3, 4}, {1, 0, 0, 1}, 2), CorruptData);  // two users
+    const std::vector<float> unit{1, 0, 0, 1};
+    CHECK(load_with({}, {1, 2}, unit) == List{{0, 1.0F}});
+    for (const float bad : {0.0F, -1.0F, infinity}) {
+        CHECK_THROWS_AS((void)load_with({.lambda = bad}, {1, 2}, unit), CorruptData);
+        CHECK_THROWS_AS((void)load_with({.alpha0 = bad}, {1, 2}, unit), CorruptData);
+        CHECK_THROWS_AS((void)load_with({.alpha = bad}, {1, 2}, unit), CorruptData);
+    }
+    CHECK_THROWS_AS((void)load_with({.nu = infinity}, {1, 2}, unit), CorruptData);
+    CHECK_NOTHROW((void)load_with({.objective = 2, .use_values = 1}, {1, 2}, unit));
+    CHECK_THROWS_AS((void)load_with({.objective = 3}, {1, 2}, unit), CorruptData);
+    CHECK_THROWS_AS((void)load_with({.use_values = 2}, {1, 2}, unit), CorruptData);
+    CHECK_THROWS_AS((void)load_with({}, {1, infinity}, unit), CorruptData);
+    CHECK_THROWS_AS((void)load_with({}, {1, 2}, {1, 0, 0, infinity}), CorruptData);
+    CHECK_THROWS_AS((void)load_with({}, {1, 2, 3}, unit), CorruptData);
+    CHECK_THROWS_AS((void)load_with({}, {1, 2, 3, 4}, unit, 2), CorruptData);  // two users
 }
 
 TEST_CASE("ImplicitALS: a file without factors is rejected, also one of nobody") {
     const testing::TempDir dir;
     const auto load_with = [&](std::size_t factors) {
-        funnel::io::ContainerWriter file("cf.ImplicitALS", 1);
+        funnel::io::ContainerWriter file("cf.ImplicitALS", 2);
         const Histories nobody;
-        file.value("log_fingerprint", std::uint64_t{0});
+        Settings{}.write(file);
         nobody.write(file);
-        for (const char* option : {"lambda", "alpha0", "nu"}) {
-            file.value(option, 1.0F);
-        }
         file.matrix("user_factors", funnel::MatrixView<const float>({}, 0, factors));
         file.matrix("item_factors", funnel::MatrixView<const float>({}, 0, factors));
         file.save(dir / "x.fnl");
@@ -315,16 +342,13 @@ TEST_CASE("ImplicitALS: first factors that overflow are refused, and not returne
 TEST_CASE("ImplicitALS: a small file does not take much memory") {
     const testing::TempDir dir;
     const auto write = [&](std::size_t items, std::size_t factors) {
-        funnel::io::ContainerWriter file("cf.ImplicitALS", 1);
+        funnel::io::ContainerWriter file("cf.ImplicitALS", 2);
         const std::vector<std::uint64_t> offsets{0};
         const std::vector<float> rows(items * factors, 0.5F);
-        file.value("log_fingerprint", std::uint64_t{0});
+        Settings{}.write(file);
         file.value("items", std::uint64_t{items});
         file.array("history_offsets", std::span(offsets));
         file.array("history_items", std::span<const std::uint32_t>());
-        for (const char* option : {"lambda", "alpha0", "nu"}) {
-            file.value(option, 1.0F);
-        }
         file.matrix("user_factors", funnel::MatrixView<const float>({}, 0, factors));
         file.matrix("item_factors", funnel::MatrixView<const float>(rows, items, factors));
         file.save(dir / "x.fnl");
@@ -352,16 +376,15 @@ TEST_CASE("ImplicitALS: a small file does not take much memory") {
 TEST_CASE("ImplicitALS: whole files whose scores are not finite are rejected") {
     const testing::TempDir dir;
     const auto load_with = [&](float user, float item) {
-        funnel::io::ContainerWriter file("cf.ImplicitALS", 1);
+        funnel::io::ContainerWriter file("cf.ImplicitALS", 2);
         const std::vector<std::uint64_t> offsets{0, 1};
         const Ids history{0};
-        file.value("log_fingerprint", std::uint64_t{0});
+        const std::vector<float> values{1.0F};
+        Settings{}.write(file);
         file.value("items", std::uint64_t{1});
         file.array("history_offsets", std::span(offsets));
         file.array("history_items", std::span(history));
-        for (const char* option : {"lambda", "alpha0", "nu"}) {
-            file.value(option, 1.0F);
-        }
+        file.array("history_values", std::span(values));
         file.matrix("user_factors", funnel::MatrixView<const float>(std::span(&user, 1), 1, 1));
         file.matrix("item_factors", funnel::MatrixView<const float>(std::span(&item, 1), 1, 1));
         file.save(dir / "x.fnl");
@@ -380,10 +403,13 @@ TEST_CASE("ImplicitALS: rejects what cannot work") {
         CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.lambda = bad}), InvalidArgument);
         CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.alpha0 = bad}), InvalidArgument);
         CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.stddev = bad}), InvalidArgument);
+        CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.alpha = bad}), InvalidArgument);
     }
     CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.nu = not_a_number}), InvalidArgument);
     CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.factors = 0}), InvalidArgument);
     CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.solver = static_cast<ALSSolver>(7)}), InvalidArgument);
+    CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.objective = static_cast<ALSObjective>(3)}), InvalidArgument);
+    CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.block = 0}), InvalidArgument);
     const auto model = ImplicitALS::fit(log, {.factors = 2});
     CHECK_THROWS_AS((void)model.score(0, Ids{2}), InvalidArgument);
     constexpr std::size_t too_many[] = {1025, std::size_t{1} << 40, std::numeric_limits<std::size_t>::max()};
@@ -393,14 +419,82 @@ TEST_CASE("ImplicitALS: rejects what cannot work") {
     CHECK_THROWS_AS((void)ImplicitALS::fit(log, {.factors = 2, .nu = 1e6F}), InvalidArgument);  // 2.2^nu
 }
 
+// A value of -1 counted as a like.
+TEST_CASE("ImplicitALS: a dislike lowers the score of the item, and of items like it") {
+    // Users 0 to 4 take items 0 to 2 together, users 5 to 9 items 3 to 5.
+    std::vector<funnel::data::Interaction> rows;
+    for (std::uint32_t user = 0; user < 10; ++user) {
+        for (std::uint32_t item = 0; item < 3; ++item) {
+            rows.push_back({user, item + (user < 5 ? 0U : 3U)});
+        }
+    }
+    const auto log = funnel::data::Interactions::from_ids(rows, 10, 6);
+    for (const ALSObjective objective :
+         {ALSObjective::Rendle, ALSObjective::HuKorenVolinsky, ALSObjective::Confidence}) {
+        const ImplicitALSOptions options{
+            .factors = 2, .lambda = 0.1F, .objective = objective, .use_values = true, .alpha = 4.0F};
+        const auto model = ImplicitALS::fit(log, options);
+        const Ids history{0, 3};
+        const auto likes = model.fold_in(history).score(Ids{0, 1, 4});
+        const auto dislikes = model.fold_in(history, std::vector<float>{-3.0F, 1.0F}).score(Ids{0, 1, 4});
+        CHECK(dislikes[0] < likes[0] - 0.1F);
+        CHECK(dislikes[1] < likes[1] - 0.1F);
+        CHECK(dislikes[2] > 0.1F);
+        const auto firm = model.fold_in(history, std::vector<float>{5.0F, 1.0F}).score(Ids{0, 1, 4});
+        CHECK(firm[1] > likes[1]);
+    }
+    // Without use_values, a dislike is only not recommended.
+    const auto model = ImplicitALS::fit(log, {.factors = 2});
+    const auto folded = model.fold_in(Ids{0, 3}, std::vector<float>{-3.0F, 1.0F});
+    CHECK(folded.score(Ids{1, 4}) == model.fold_in(Ids{3}).score(Ids{1, 4}));
+    for (const Scored<>& item : folded.recommend()) {
+        CHECK((item.id != 0 && item.id != 3));
+    }
+    CHECK(model.fold_in(Ids{0}, std::vector<float>{-1.0F}).recommend().empty());  // nothing is known
+}
+
+// What it learned from a log that has grown stays close to what more sweeps from the start give.
+TEST_CASE("ImplicitALS: update starts from the factors at hand") {
+    const auto log = testing::random_log(30, 20, 0.2, 3);
+    auto model = ImplicitALS::fit(log, {.factors = 4, .iterations = 3});
+    const auto longer = ImplicitALS::fit(log, {.factors = 4, .iterations = 5});
+    model.update(log, {.factors = 4, .iterations = 2});
+    for (std::size_t user = 0; user < 30; ++user) {
+        CHECK(model.recommend(user) == longer.recommend(user));  // the same sweeps, the same bits
+    }
+
+    std::vector<funnel::data::Interaction> rows(log.begin(), log.end());
+    rows.push_back({31, 21});
+    rows.push_back({31, 2});
+    const auto grown = funnel::data::Interactions::from_ids(rows, 32, 22);
+    ImplicitALS serial = model;
+    serial.update(grown, {.factors = 4, .iterations = 2});
+    CHECK(serial.users() == 32);
+    CHECK(serial.items() == 22);
+    CHECK(serial.score(31, Ids{21})[0] > 0.1F);
+    CHECK(serial.recommend(30).empty());
+    Threads pool(4);
+    model.update(grown, {.factors = 4, .iterations = 2}, pool);
+    CHECK(model.recommend(31) == serial.recommend(31));
+
+    const auto before = model.recommend(3);
+    CHECK_THROWS_AS(model.update(log, {.factors = 4}), InvalidArgument);    // fewer users
+    CHECK_THROWS_AS(model.update(grown, {.factors = 5}), InvalidArgument);  // another number of factors
+    CHECK_THROWS_AS(model.update(grown, {.factors = 4, .lambda = -1.0F}), InvalidArgument);
+    CHECK(model.recommend(3) == before);
+}
+
 // The scores of such a user were read from behind the factors.
 TEST_CASE("ImplicitALS: refuses to fold in a user with another number of factors") {
     const auto model = ImplicitALS::fit(funnel::testing::log_of({{0, 1}, {1, 2}}, 3), {.factors = 4, .iterations = 1});
     using Scorer = funnel::cf::ImplicitALSScorer<>;
     using User = funnel::cf::FoldedUser<Scorer>;
-    CHECK_THROWS_AS((void)model.fold_in_factors(Ids{1, 3}), InvalidArgument);
+    CHECK_THROWS_AS((void)model.fold_in_factors(Ids{1, 3}, std::vector<float>(2)), InvalidArgument);
+    CHECK_THROWS_AS((void)model.fold_in_factors(Ids{1}, std::vector<float>(2)), InvalidArgument);
     for (const std::size_t factors : {0U, 3U, 5U}) {
-        CHECK_THROWS_AS((void)User(model, {{1}}, std::vector<float>(factors)), InvalidArgument);
+        CHECK_THROWS_AS((void)User(model, {{1}, {1.0F}}, std::vector<float>(factors)), InvalidArgument);
     }
-    CHECK(User(model, {{1}}, std::vector<float>(4)).score(std::vector<std::uint32_t>{0}) == std::vector<float>{0.0F});
+    CHECK_THROWS_AS((void)User(model, {{1}}, std::vector<float>(4)), InvalidArgument);  // without a value
+    CHECK(User(model, {{1}, {1.0F}}, std::vector<float>(4)).score(std::vector<std::uint32_t>{0}) ==
+          std::vector<float>{0.0F});
 }

@@ -30,6 +30,9 @@ const Registered histories({
                     check(std::adjacent_find(items.begin(), items.end(), std::greater_equal()) == items.end(),
                           "the items of a history ascend");
                     check(items.empty() || items.back() < read.items(), "histories hold known items");
+                    const std::span<const std::uint32_t> disliked = read.disliked_by(user);
+                    check(disliked.empty() || disliked.back() < read.items(), "users dislike known items");
+                    check(!read.has_values() || read.values_of(user).size() == items.size(), "an item has a value");
                 }
                 check(entries == file.array<std::uint32_t>("history_items").size(), "every item belongs to a user");
                 check_round_trip(
@@ -42,7 +45,11 @@ const Registered histories({
         [] {
             const std::vector<Triplet<float>> entries{{0, 1, 1.0F}, {0, 4, 1.0F}, {2, 0, 1.0F}, {2, 2, 1.0F}};
             const cf::Histories histories(CSRMatrix<float>(entries, 3, 5));
-            return std::vector{saved([&](const std::string& path) { save(path, histories); })};
+            const std::vector<Triplet<float>> mixed{{0, 1, 2.0F}, {0, 4, -1.0F}, {2, 0, 0.0F}, {2, 2, 0.5F}};
+            const CSRMatrix<float> values(mixed, 3, 5);
+            return std::vector{saved([&](const std::string& path) { save(path, histories); }),
+                               saved([&](const std::string& path) { save(path, cf::Histories(values)); }),
+                               saved([&](const std::string& path) { save(path, cf::Histories::with_values(values)); })};
         },
     .is_container = true,
 });

@@ -10,6 +10,7 @@
 #include <funnel/cf/recommend.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/matrix_view.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/scored.hpp>
@@ -307,6 +308,152 @@ void check_folded_users(const M& model, const ContractLog& contract) {
     }
 }
 
+template <class M>
+void check_batches(const M& model) {
+    std::vector<std::uint32_t> users(ContractLog::users + 2);  // the last two are unknown
+    std::iota(users.begin(), users.end(), 0U);
+    users.push_back(3);
+    users.push_back(0xFFFFFFFF);
+    const auto is_even = [](std::uint32_t item) { return item % 2 == 0; };
+    for (const cf::RecommendOptions& options :
+         {cf::RecommendOptions{}, cf::RecommendOptions{.k = size_max, .keep_seen = true}, cf::RecommendOptions{.k = 0},
+          cf::RecommendOptions{.k = 3, .least_score = 0.01F}}) {
+        std::vector<List> expected;
+        std::vector<List> even;
+        for (const std::uint32_t user : users) {
+            expected.push_back(model.recommend(user, options));
+            even.push_back(model.recommend(user, options, is_even));
+        }
+        CHECK(model.recommend_batch(users, options) == expected);
+        CHECK(model.recommend_batch(users, options, is_even) == even);
+        Threads pool(3);
+        CHECK(model.recommend_batch(users, options, pool) == expected);
+        CHECK(model.recommend_batch(users, options, is_even, pool) == even);
+    }
+    CHECK(model.recommend_batch({}).empty());
+}
+
+template <class M>
+void check_least_scores(const M& model) {
+    for (std::size_t user = 0; user < 5; ++user) {
+        const List all = model.recommend(user, {.k = size_max});
+        for (const float least : {-std::numeric_limits<float>::infinity(), -0.5F, 0.0F, 0.5F, 2.0F,
+                                  all.empty() ? 0.0F : all[all.size() / 2].score}) {
+            List expected = all;
+            std::erase_if(expected, [&](const auto& item) { return item.score < least; });
+            CHECK(model.recommend(user, {.k = size_max, .least_score = least}) == expected);
+            expected.resize(std::min<std::size_t>(expected.size(), 2));
+            CHECK(model.recommend(user, {.k = 2, .least_score = least}) == expected);
+        }
+        CHECK(model.recommend(user, {.least_score = std::numeric_limits<float>::max()}).empty());
+    }
+}
+
+// A list of similar items or users: best first, without the one that was asked about, above 0, a beginning of all.
+template <class Similar>
+void check_similar(std::size_t n, const Similar& similar) {
+    for (std::uint32_t self = 0; self < n; ++self) {
+        const List all = similar(self, size_max);
+        CHECK(std::is_sorted(all.begin(), all.end(), ranks_before));
+        for (const Scored<>& one : all) {
+            CHECK((one.id < n && one.id != self && one.score > 0.0F));
+        }
+        for (const std::size_t k : {0U, 1U, 4U}) {
+            List some = all;
+            some.resize(std::min(some.size(), k));
+            CHECK(similar(self, k) == some);
+        }
+    }
+}
+
+template <class M>
+void check_similarities(const M& model) {
+    check_similar(ContractLog::users, [&](std::uint32_t user, std::size_t k) { return model.similar_users(user, k); });
+    for (const std::size_t nobody : {ContractLog::users, size_max}) {
+        CHECK(model.similar_users(nobody, 5).empty());
+    }
+    if (M::needs_history) {
+        CHECK(model.similar_users(ContractLog::silent_user, 5).empty());
+    }
+    if constexpr (requires { model.similar_items(0, 1); }) {
+        check_similar(ContractLog::items,
+                      [&](std::uint32_t item, std::size_t k) { return model.similar_items(item, k); });
+        CHECK(model.similar_items(ContractLog::items - 1, 5).empty());  // nobody took it
+        CHECK_THROWS_AS((void)model.similar_items(ContractLog::items, 5), InvalidArgument);
+    }
+}
+
+// How often the bytes of these numbers stand in a file.
+inline std::size_t count_of(const auto& numbers, const Bytes& file) {
+    const auto bytes = std::as_bytes(std::span(numbers));
+    std::size_t count = 0;
+    auto at = file.begin();
+    while ((at = std::search(at, file.end(), bytes.begin(), bytes.end())) != file.end()) {
+        ++count;
+        ++at;
+    }
+    return count;
+}
+
+// Whoever is forgotten is a user without a history, and the others stay as they were. The file holds neither the history
+// nor the factors, and what nothing was learned from leaves no trace in any byte.
+template <class M>
+void check_forgetting(const M& model, const ContractLog& contract, const typename M::Options& options) {
+    const TempDir dir;
+    constexpr std::size_t user = 4;
+    const Ids& history = contract.histories[user];
+    REQUIRE(history.size() >= 4);
+    M changed = model;
+    changed.forget_user(user);
+    changed.save(dir / "without.fnl");
+    const Bytes without = bytes_of(dir / "without.fnl");
+    model.save(dir / "with.fnl");
+    const Bytes with = bytes_of(dir / "with.fnl");
+    CHECK(count_of(history, without) + 1 == count_of(history, with));  // weights may have the same columns
+    if constexpr (requires { model.user_factors(); }) {
+        const auto row = MatrixView<const float>(model.user_factors()).row(user);
+        if (std::ranges::count(row, row[0]) != std::ranges::ssize(row)) {  // else others may have the same
+            CHECK(count_of(row, with) == 1);
+            CHECK(count_of(row, without) == 0);
+        }
+    }
+    if constexpr (requires { model.user_factors(); }) {
+        const auto nobody = model.fold_in({});
+        CHECK(std::ranges::equal(MatrixView<const float>(changed.user_factors()).row(user), nobody.profile().factors));
+    }
+    for (const M& forgetful : {changed, M::load(dir / "without.fnl")}) {
+        std::vector<List> expected = lists_of(model);
+        expected[user] = model.fold_in({}).recommend({.k = size_max});
+        CHECK(lists_of(forgetful) == expected);
+        CHECK(forgetful.score(user, all_items()) == model.fold_in({}).score(all_items()));
+        CHECK(forgetful.users() == ContractLog::users);
+        for (const Scored<>& other : forgetful.similar_users(0, size_max)) {
+            CHECK((other.id != user || !M::needs_history));
+        }
+    }
+    changed.forget_user(user);  // once more, and who is unknown
+    changed.forget_user(ContractLog::users);
+    changed.forget_user(size_max);
+    changed.save(dir / "again.fnl");
+    CHECK(bytes_of(dir / "again.fnl") == without);
+    static_assert(noexcept(changed.forget_user(user)));
+
+    if constexpr (!cf::detail::ReadsValues<M>) {
+        std::vector<data::Interaction> rows(contract.log.begin(), contract.log.end());
+        rows.push_back({ContractLog::silent_user, 3, -1.0F});
+        M dislikes = M::fit(data::Interactions::from_ids(rows, ContractLog::users, ContractLog::items), options);
+        dislikes.forget_user(ContractLog::silent_user);
+        dislikes.save(dir / "again.fnl");
+        CHECK(bytes_of(dir / "again.fnl") == with);
+    }
+    for (std::size_t each = 0; each < ContractLog::users; ++each) {
+        changed.forget_user(each);
+    }
+    changed.save(dir / "again.fnl");
+    CHECK(lists_of(M::load(dir / "again.fnl")) ==
+          std::vector<List>(ContractLog::users, model.fold_in({}).recommend({.k = size_max})));
+}
+
 // Values of fold_in: errors, and what they are if they are not given.
 template <class M>
 void check_values_of_folded_users(const M& model) {
@@ -380,7 +527,8 @@ void check_dislikes(const M& model, const ContractLog& contract, const typename 
 }  // namespace detail
 
 /// What every model of cf/ promises, whatever it learns: lists by score that hold each unseen item with evidence and no
-/// other, users without a history, unknown users, items and arguments, memory of the caller, files, moves and copies.
+/// other, users without a history, unknown users, items and arguments, memory of the caller, files, moves and copies,
+/// values, lists of many users, similar users and items, forgotten users.
 /// One call in the test of each model; options should be such that it learns fast.
 ///
 /// The log has 30 users, 2 of them without a history, and 24 items, 4 of which nobody took. Logs without rows, users or
@@ -405,6 +553,10 @@ void check_model(const OptionsFor& options_for) {
     detail::check_values(model, other);
     detail::check_folded_users(model, contract);
     detail::check_values_of_folded_users(model);
+    detail::check_batches(model);
+    detail::check_least_scores(model);
+    detail::check_similarities(model);
+    detail::check_forgetting(model, contract, options);
     if constexpr (!cf::detail::ReadsValues<M>) {
         detail::check_dislikes(model, contract, options);
     }

@@ -42,6 +42,7 @@ enum class Defect : std::uint8_t {
     FoldsInDifferently,
     CountsThreads,
     CountsDislikes,
+    KeepsFactors,
     ForgetsFactors,
     TrustsCounts,
     Allocates,
@@ -82,6 +83,9 @@ public:
 
     [[nodiscard]] std::size_t items() const noexcept { return items_; }
     [[nodiscard]] const Matrix<float>& user_factors() const noexcept { return factors_; }
+    void forget_user(std::size_t user) noexcept {
+        factors_(user, 0) = defect == Defect::KeepsFactors ? factors_(user, 0) : 0.0F;
+    }
     [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history) const {
         const std::size_t more = defect == Defect::FoldsInDifferently ? 1 : 0;
         return std::vector<float>(factors_.cols(), static_cast<float>(history.size() + more));
@@ -217,6 +221,10 @@ TEST_CASE("model contract: passes for a sound model") {
 
 TEST_CASE("model contract: fails where a dislike counts as a like" * doctest::should_fail()) {
     check_toy(Defect::CountsDislikes);
+}
+
+TEST_CASE("model contract: fails where a forgotten user leaves factors" * doctest::should_fail()) {
+    check_toy(Defect::KeepsFactors);
 }
 
 TEST_CASE("model contract: fails where score() differs from the scores of the list" * doctest::should_fail()) {

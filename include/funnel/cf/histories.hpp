@@ -65,6 +65,16 @@ public:
         return ids().subspan(first, count);
     }
 
+    /// Empties a list. The user must be known (not checked).
+    void clear(std::size_t user) noexcept {
+        const auto [first, count] = place_of(user);
+        const auto begin = ids_.begin() + static_cast<std::ptrdiff_t>(first);
+        ids_.erase(begin, begin + static_cast<std::ptrdiff_t>(count));
+        for (std::size_t next = user + 1; next < offsets_.size(); ++next) {
+            offsets_[next] -= count;
+        }
+    }
+
     template <class Writer>
     void write(Writer& file, const std::string& name) const {
         file.array(name + "_offsets", offsets_);
@@ -188,6 +198,24 @@ public:
     void of(std::size_t user) const&& = delete;
     void values_of(std::size_t user) const&& = delete;
     void disliked_by(std::size_t user) const&& = delete;
+
+    /// Removes what is stored about a user, who then has an empty history. Does nothing if the user is unknown.
+    ///
+    /// Cost      O(users + items in all histories)
+    void forget(std::size_t user) noexcept {
+        if (user >= users()) {
+            return;
+        }
+        if (has_values()) {
+            const auto [first, count] = lists_.place_of(user);
+            const auto begin = values_.begin() + static_cast<std::ptrdiff_t>(first);
+            values_.erase(begin, begin + static_cast<std::ptrdiff_t>(count));
+        }
+        lists_.clear(user);
+        if (has_dislikes()) {
+            disliked_.clear(user);
+        }
+    }
 
     /// Adds the sections to a file. This object must outlive the call of file.save().
     template <class Writer>

@@ -37,7 +37,9 @@ class ImplicitALSScorer {
 public:
     using Options = ImplicitALSOptions;
     static constexpr std::string_view kind = "cf.ImplicitALS";
+    static constexpr std::uint32_t layout_version = 2;
     static constexpr bool needs_history = true;
+    static constexpr bool reads_values = true;
 
     [[nodiscard]] std::size_t items() const noexcept { return items_.rows(); }
     [[nodiscard]] MatrixView<const float> user_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return users_.view(); }
@@ -48,10 +50,13 @@ public:
 
     /// The user factors for a history: solves one row exactly, with the item factors fixed.
     ///
-    /// Shapes    history: item ids
+    /// Shapes    history: item ids;  values: one per item
     /// Cost      O(|history| d^2 + d^3)
-    /// Errors    InvalidArgument if an item is unknown, or there is no finite solution
-    [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history) const {
+    /// Errors    InvalidArgument if an item is unknown, there are more or fewer values than items, or there is no
+    ///           finite solution
+    [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history,
+                                                     std::span<const float> values) const {
+        require_equal(values.size(), history.size(), "fold_in_factors: number of values");
         for (const std::uint32_t item : history) {
             require_below(item, items(), "fold_in_factors: every item of the history");
         }
@@ -60,14 +65,14 @@ public:
             ImplicitALSOptions exact = options_;
             exact.solver = ALSSolver::Cholesky;
             const Eigen::MatrixXf gram = item_gram();
-            ALSRowSolver<float>(item_factors(), gram, exact).solve(history, std::span(factors));
+            ALSRowSolver<Backend>(item_factors(), gram, exact).solve({history, values}, std::span(factors));
         }
         return factors;
     }
 
     /// Returns   the k history items that add most to the score, and what each adds, largest first, for exactly solved
     ///           user factors. With k >= |history|, the shares sum to the score, up to rounding and the error of
-    ///           ConjugateGradient
+    ///           the solver
     /// Cost      O(|history| d^2 + d^3)
     /// Errors    InvalidArgument if the item is unknown, or there is no finite solution
     [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
@@ -76,24 +81,30 @@ public:
             return {};
         }
         const Eigen::MatrixXf gram = item_gram();
-        const auto weighed =
-            ALSRowSolver<float>(item_factors(), gram, options_).weigh(profile.history, items_.row(item));
-        return largest_shares(profile.history, k,
-                              [&](std::uint32_t from) { return kernels::dot<Backend>(weighed, items_.row(from)); });
+        const auto weighed = ALSRowSolver<Backend>(item_factors(), gram, options_)
+                                 .weigh({profile.history, profile.values}, items_.row(item));
+        return largest_shares(profile.history, k, [&](std::uint32_t from) {
+            const auto at = std::lower_bound(profile.history.begin(), profile.history.end(), from);
+            const float value = profile.values[static_cast<std::size_t>(at - profile.history.begin())];
+            return als_pair(value, options_).target * kernels::dot<Backend>(weighed, items_.row(from));
+        });
     }
 
     void score_all(const Profile& profile, std::span<float> out) const noexcept {
         FUNNEL_ASSERT(profile.factors.size() == items_.cols() && out.size() == items());
         kernels::score_rows<kernels::InnerProduct, Backend>(profile.factors, items_.view(), out);
     }
-    // An item without rows in the log has zero factors: its score of 0 is not evidence.
-    void keep_known_zeros(const Profile&, std::span<float> scores) const noexcept {
+    void score_range(const Profile& profile, std::size_t first, std::span<float> out) const noexcept {
+        kernels::score_rows<kernels::InnerProduct, Backend>(profile.factors, items_.view().rows_from(first, out.size()),
+                                                            out);
+    }
+    void forget_user(std::size_t user) noexcept { std::fill(users_.row(user).begin(), users_.row(user).end(), 0.0F); }
+    // An item or a user without rows to learn from has zero factors: a score of 0 is then not evidence.
+    void keep_known_zeros(const Profile& profile, std::span<float> scores) const noexcept {
         FUNNEL_ASSERT(scores.size() == items());
+        const bool is_known = !is_zero(profile.factors);
         for (std::size_t item = 0; item < scores.size(); ++item) {
-            const auto is_trained = [&](std::span<const float> row) {
-                return std::any_of(row.begin(), row.end(), [](float x) { return x != 0.0F; });
-            };
-            scores[item] = scores[item] == 0.0F && is_trained(items_.row(item)) ? 0.0F : 1.0F;
+            scores[item] = scores[item] == 0.0F && is_known && !is_zero(items_.row(item)) ? 0.0F : 1.0F;
         }
     }
     [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
@@ -104,37 +115,15 @@ public:
     template <data::InteractionLog Log, Executor E>
     static ImplicitALSScorer learn(const Log&, const CSRMatrix<float>& user_item, const ImplicitALSOptions& options,
                                    E& executor) {
-        require_at_least(options.factors, 1, "ImplicitALS: factors");
-        require(options.factors <= most_factors(user_item.rows(), user_item.cols()),
-                "ImplicitALS: factors must be <= max(1024, users + items)");
-        require_positive(options.lambda, "ImplicitALS: lambda");
-        require_positive(options.alpha0, "ImplicitALS: alpha0");
-        require_positive(options.stddev, "ImplicitALS: stddev");
-        require_finite(options.nu, "ImplicitALS: nu");
-        require(options.solver == ALSSolver::Cholesky || options.solver == ALSSolver::ConjugateGradient,
-                "ImplicitALS: solver must be Cholesky or ConjugateGradient");
+        return ImplicitALSScorer().sweep(user_item, options, executor);
+    }
 
-        const CSRMatrix<float> item_user = user_item.transposed();
-        ImplicitALSScorer scorer;
-        scorer.options_ = options;
-        scorer.users_ = Matrix<float>(user_item.rows(), options.factors);
-        scorer.items_ = Matrix<float>(user_item.cols(), options.factors);
-        draw(scorer.users_, user_item, options, stream("implicit_als.users"), executor);
-        draw(scorer.items_, item_user, options, stream("implicit_als.items"), executor);
-
-        for (std::size_t iteration = 0; iteration < options.iterations; ++iteration) {
-            report_progress(executor, "ImplicitALS: iterations", iteration, options.iterations);
-            als_half_sweep([&](std::size_t item) { return item_user.row(item).columns; }, scorer.users_.view(),
-                           scorer.items_.view(), options, executor);
-            als_half_sweep([&](std::size_t user) { return user_item.row(user).columns; }, scorer.items_.view(),
-                           scorer.users_.view(), options, executor);
-        }
-        report_progress(executor, "ImplicitALS: iterations", options.iterations, options.iterations);
-        scorer.keep_gram(executor);
-        require(
-            scorer.is_finite(),
-            "ImplicitALS: factors and scores must be finite: stddev is too large, or lambda or alpha0 is too small");
-        return scorer;
+    /// From the factors at hand: rows that are zero, such as those of new users and items, are drawn first.
+    template <data::InteractionLog Log, Executor E>
+    [[nodiscard]] ImplicitALSScorer relearn(const Log&, const CSRMatrix<float>& user_item,
+                                            const ImplicitALSOptions& options, E& executor) const {
+        require_equal(options.factors, items_.cols(), "ImplicitALS: factors of an update");
+        return sweep(user_item, options, executor);
     }
 
     template <class Writer>
@@ -142,6 +131,9 @@ public:
         file.value("lambda", options_.lambda);
         file.value("alpha0", options_.alpha0);
         file.value("nu", options_.nu);
+        file.value("alpha", options_.alpha);
+        file.value("objective", static_cast<std::uint32_t>(options_.objective));
+        file.value("use_values", std::uint32_t{options_.use_values ? 1U : 0U});
         file.matrix("user_factors", user_factors());
         file.matrix("item_factors", item_factors());
     }
@@ -156,6 +148,14 @@ public:
         file.check(math::is_finite(options.lambda) && options.lambda > 0.0F, "lambda", "must be positive and finite");
         file.check(math::is_finite(options.alpha0) && options.alpha0 > 0.0F, "alpha0", "must be positive and finite");
         file.check(math::is_finite(options.nu), "nu", "must be finite");
+        options.alpha = file.template value<float>("alpha");
+        file.check(math::is_finite(options.alpha) && options.alpha > 0.0F, "alpha", "must be positive and finite");
+        const auto objective = file.template value<std::uint32_t>("objective");
+        file.check(objective <= 2, "objective", "must be 0, 1 or 2");
+        options.objective = static_cast<ALSObjective>(objective);
+        const auto use_values = file.template value<std::uint32_t>("use_values");
+        file.check(use_values <= 1, "use_values", "must be 0 or 1");
+        options.use_values = use_values == 1;
         scorer.users_ = file.template matrix<float>("user_factors", histories.users());
         scorer.items_ = file.template matrix<float>("item_factors", histories.items(), scorer.users_.cols());
         options.factors = scorer.users_.cols();
@@ -171,19 +171,73 @@ public:
 private:
     ImplicitALSScorer() = default;
 
-    // Normally distributed numbers, each row from its own index. Rows without observations stay 0.
+    // The scorer that sweeps over user_item lead to, from the factors of this one.
     template <Executor E>
-    static void draw(Matrix<float>& rows, const CSRMatrix<float>& observed, const ImplicitALSOptions& options,
-                     Stream start, E& executor) {
+    [[nodiscard]] ImplicitALSScorer sweep(const CSRMatrix<float>& user_item, const ImplicitALSOptions& options,
+                                          E& executor) const {
+        check(options, user_item.rows(), user_item.cols());
+        const CSRMatrix<float> item_user = user_item.transposed();
+        ImplicitALSScorer scorer;
+        scorer.options_ = options;
+        scorer.users_ = started(users_, user_item, options, stream("implicit_als.users"), executor);
+        scorer.items_ = started(items_, item_user, options, stream("implicit_als.items"), executor);
+
+        for (std::size_t iteration = 0; iteration < options.iterations; ++iteration) {
+            report_progress(executor, "ImplicitALS: iterations", iteration, options.iterations);
+            als_half_sweep<Backend>(item_user, scorer.users_.view(), scorer.items_.view(), options, executor);
+            als_half_sweep<Backend>(user_item, scorer.items_.view(), scorer.users_.view(), options, executor);
+        }
+        report_progress(executor, "ImplicitALS: iterations", options.iterations, options.iterations);
+        scorer.keep_gram(executor);
+        require(scorer.is_finite(),
+                "ImplicitALS: factors and scores must be finite: stddev is too large, lambda or alpha0 is too small, "
+                "or a value is too large");
+        return scorer;
+    }
+
+    static void check(const ImplicitALSOptions& options, std::size_t users, std::size_t items) {
+        require_at_least(options.factors, 1, "ImplicitALS: factors");
+        require(options.factors <= most_factors(users, items),
+                "ImplicitALS: factors must be <= max(1024, users + items)");
+        require_positive(options.lambda, "ImplicitALS: lambda");
+        require_positive(options.alpha0, "ImplicitALS: alpha0");
+        require_positive(options.alpha, "ImplicitALS: alpha");
+        require_positive(options.stddev, "ImplicitALS: stddev");
+        require_finite(options.nu, "ImplicitALS: nu");
+        require_at_least(options.block, 1, "ImplicitALS: block");
+        require(options.solver == ALSSolver::Cholesky || options.solver == ALSSolver::ConjugateGradient ||
+                    options.solver == ALSSolver::Blocks,
+                "ImplicitALS: solver must be Cholesky, ConjugateGradient or Blocks");
+        require(options.objective == ALSObjective::Rendle || options.objective == ALSObjective::HuKorenVolinsky ||
+                    options.objective == ALSObjective::Confidence,
+                "ImplicitALS: objective must be Rendle, HuKorenVolinsky or Confidence");
+    }
+
+    // The known rows, and normally distributed numbers in place of rows of zeros, each row from its own index. Rows
+    // without observations are 0.
+    template <Executor E>
+    [[nodiscard]] static Matrix<float> started(const Matrix<float>& known, const CSRMatrix<float>& observed,
+                                               const ImplicitALSOptions& options, Stream start, E& executor) {
+        Matrix<float> rows(observed.rows(), options.factors);
         const double scale = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
         parallel_for(executor, rows.rows(), 64, [&](std::size_t row) {
-            if (observed.row(row).size() > 0) {
+            if (observed.row(row).size() == 0) {
+                return;
+            }
+            if (row < known.rows() && !is_zero(known.row(row))) {
+                std::copy(known.row(row).begin(), known.row(row).end(), rows.row(row).begin());
+            } else {
                 Random random(options.seed, start, row);
                 for (float& x : rows.row(row)) {
                     x = static_cast<float>(scale * random.normal());
                 }
             }
         });
+        return rows;
+    }
+
+    [[nodiscard]] static bool is_zero(std::span<const float> row) noexcept {
+        return std::all_of(row.begin(), row.end(), [](float x) { return x == 0.0F; });
     }
 
     // More factors than rows do not improve the fit, and memory grows with their square.
@@ -195,17 +249,18 @@ private:
     template <Executor E>
     void keep_gram(E& executor) {
         if (options_.factors <= users_.rows() + items_.rows()) {
-            gram_ = als_gram(item_factors(), options_.alpha0, executor);
+            gram_ = als_gram(item_factors(), als_weight_of_all(options_), executor);
         }
     }
     [[nodiscard]] Eigen::MatrixXf item_gram() const {
-        return gram_.size() > 0 ? gram_ : als_gram(item_factors(), options_.alpha0);
+        return gram_.size() > 0 ? gram_ : als_gram(item_factors(), als_weight_of_all(options_));
     }
 
     // Checks all factors, all scores and all sums of fold_in: an inner product is at most the product of the norms.
     [[nodiscard]] bool is_finite() const {
         const double items = longest_row(items_);
-        const double sums = (1.0 + static_cast<double>(options_.alpha0)) * static_cast<double>(items_.rows()) * items;
+        const double sums =
+            (1.0 + static_cast<double>(als_weight_of_all(options_))) * static_cast<double>(items_.rows()) * items;
         return math::is_finite(static_cast<float>(longest_row(users_) * items)) &&
                math::is_finite(static_cast<float>(sums * items));
     }
@@ -240,8 +295,11 @@ private:
 ///                       + lambda sum over i of (|U_i| + alpha0 |U|)^nu |h_i|^2
 ///
 /// Each iteration solves all items, then all users. The user vectors are thus solved for the final item vectors, and
-/// fold_in with the history of a training user gives the vector of that user, up to rounding (for ConjugateGradient, up
-/// to its accuracy). Values and repetitions in the log are ignored. Backend is used for scoring; learning uses Eigen.
+/// fold_in with the history of a training user gives the vector of that user, up to rounding (for the other solvers, up
+/// to their accuracy). update() takes more sweeps from the factors at hand. Backend is used for learning and scoring.
+///
+/// By default, values > 0 count as 1, and nothing is learned from other values. With use_values, |value| is the
+/// confidence in a pair, and a value <= 0 asks for a score of 0. ALSObjective has the other objectives that are in use.
 ///
 /// Shapes    item_factors(), user_factors(): rows of `factors` floats; in an ANN index, use the inner product
 /// Cost      fit: two als_half_sweep per iteration;  recommend: items x factors

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/cf/scorer.hpp>
+#include <funnel/cf/similar.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
@@ -65,6 +66,13 @@ public:
     [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
         require_below(item, items(), "explain: item");
         return largest_shares(profile.history, k, [&](std::uint32_t from) { return weights_.weight(from, item); });
+    }
+
+    /// The k items to whose scores the item adds most: the other items with the largest weights above 0.
+    [[nodiscard]] std::vector<Scored<>> similar_items_for(std::uint32_t item, std::size_t k) const {
+        std::vector<float> row(items());
+        weights_.add_row(item, row);
+        return most_similar(row, item, k);
     }
 
     void score_all(const Profile& profile, std::span<float> out) const noexcept {

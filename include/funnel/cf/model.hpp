@@ -5,6 +5,7 @@
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/recommend.hpp>
 #include <funnel/cf/scorer.hpp>
+#include <funnel/cf/similar.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 #include <funnel/core/item_filter.hpp>
@@ -48,6 +49,12 @@ namespace cf {
 ///     layout_version                                  of the sections that write adds, 1 if it is missing
 ///     explain_for(profile, item, k)                   enables explain() of the model
 ///     score_some(profile, items, scores)              same bits as score_one for each item, but cheaper
+///     similar_items_for(item, k)                      similar_items() of the model, if there are no item_factors()
+///     item_factors()                                  similar_items() of the model compares these rows
+///     relearn(log, user_item, options, executor)      enables update() of the model: as learn, but starts from the
+///                                                     state of the scorer; -> S
+///     forget_user(user)                               noexcept: empties what is stored about a known user; needed if
+///                                                     there are user_factors() or anything else per user
 ///     user_factors()  fold_in_factors(history)        Profile::factors of training users and of new users; the history
 ///                                                     ascends, or is as it was given if reads_histories_in_order
 ///                                                     exists. With reads_values: fold_in_factors(history, values)
@@ -62,6 +69,19 @@ concept LearnedScorer = Scorer<S> && std::default_initializable<typename S::Opti
                             scorer.write(writer);
                         };
 
+namespace detail {
+
+template <class S>
+constexpr std::uint32_t layout_version() {
+    if constexpr (requires { S::layout_version; }) {
+        return S::layout_version;
+    } else {
+        return 1;
+    }
+}
+
+}  // namespace detail
+
 /// A recommender: a scorer plus everything that is the same for all algorithms. To add a model, write its scorer.
 /// cf/popularity.hpp is the shortest example; tests/support/model_contract.hpp tests what holds for every model.
 ///
@@ -73,6 +93,9 @@ class Model : public S {
         detail::TellsZerosApart<S> || !requires { &S::keep_known_zeros; },
         "a scorer with keep_known_zeros needs: keep_known_zeros(const Profile&, std::span<float>) const noexcept");
 
+    static constexpr bool has_factors = requires(const S& scorer) { scorer.user_factors(); };
+    static constexpr bool has_item_factors = requires(const S& scorer) { scorer.item_factors(); };
+
 public:
     using Options = typename S::Options;
 
@@ -81,17 +104,23 @@ public:
     /// Errors    InvalidArgument if an option is outside the range that its comment gives, or a value is not finite
     template <data::InteractionLog Log = data::Interactions, Executor E = Serial>
     [[nodiscard]] static Model fit(const Log& train, const Options& options = {}, E&& executor = E{}) {
-        const CSRMatrix<float> user_item = data::user_item_matrix(train);
-        require(math::all_finite(user_item.values()), "fit: every value in the log must be finite");
-        if constexpr (detail::ReadsValues<S>) {
-            return {S::learn(train, user_item, options, executor), Histories::with_values(user_item),
-                    data::fingerprint(train)};
-        } else {
-            Histories histories(user_item);
-            S scorer = histories.has_dislikes() ? S::learn(train, detail::liked_part(user_item), options, executor)
-                                                : S::learn(train, user_item, options, executor);
-            return {std::move(scorer), std::move(histories), data::fingerprint(train)};
+        return learned(train, [&](const CSRMatrix<float>& used) { return S::learn(train, used, options, executor); });
+    }
+
+    /// Learns from a log that has grown, starting from what the model knows. Users and items may have been added; those
+    /// that the model knows must have the same ids as before (not checked). If this throws, the model is as it was.
+    ///
+    /// Errors    as fit;  InvalidArgument if the log has fewer users or items than the model
+    template <data::InteractionLog Log, Executor E = Serial>
+    void update(const Log& train, const Options& options = {}, E&& executor = E{})
+        requires requires(const S& scorer, const CSRMatrix<float>& user_item) {
+            scorer.relearn(train, user_item, options, executor);
         }
+    {
+        require_at_least(train.users(), users(), "update: number of users in the log");
+        require_at_least(train.items(), items(), "update: number of items in the log");
+        *this =
+            learned(train, [&](const CSRMatrix<float>& used) { return S::relearn(train, used, options, executor); });
     }
 
     Model(const Model&) = default;
@@ -123,6 +152,75 @@ public:
                                   std::span<Scored<>> out FUNNEL_LIFETIMEBOUND, const Filter& filter = {}) const
         noexcept(is_nothrow_filter<Filter>) {
         return recommend_for(scorer(), profile(user), options, filter, scratch, out);
+    }
+
+    /// The lists of many users, each the same as recommend() gives. There is never a matrix of users x items.
+    ///
+    /// Returns   one list per given user, for any number of threads the same
+    template <Executor E = Serial>
+    [[nodiscard]] std::vector<std::vector<Scored<>>> recommend_batch(std::span<const std::uint32_t> users,
+                                                                     const RecommendOptions& options = {},
+                                                                     E&& executor = E{}) const {
+        return recommend_batch(users, options, AcceptAll{}, executor);
+    }
+
+    /// The same with one filter for all users. Threads call it at the same time.
+    template <ItemFilter Filter, Executor E = Serial>
+    [[nodiscard]] std::vector<std::vector<Scored<>>> recommend_batch(std::span<const std::uint32_t> users,
+                                                                     const RecommendOptions& options,
+                                                                     const Filter& filter, E&& executor = E{}) const {
+        const auto profile_of = [&](std::size_t i) noexcept { return profile(users[i]); };
+        return recommend_batch_for(scorer(), users.size(), profile_of, options, filter, executor);
+    }
+
+    /// The k items most similar to an item, with similarities above 0, best first: by the cosine of their factors or by
+    /// the weights of a linear model (the items to whose scores this item adds most).
+    ///
+    /// Cost      O(items x factors), or one row of weights
+    /// Errors    InvalidArgument if the item is unknown
+    [[nodiscard]] std::vector<Scored<>> similar_items(std::uint32_t item, std::size_t k) const
+        requires(has_item_factors || requires(const S& scorer) { scorer.similar_items_for(item, k); })
+    {
+        require_below(item, items(), "similar_items: item");
+        if constexpr (has_item_factors) {
+            return most_similar_rows(S::item_factors(), item, k);
+        } else {
+            return S::similar_items_for(item, k);
+        }
+    }
+
+    /// The k users most similar to a user, with similarities above 0, best first: by the cosine of their factors, or by
+    /// that of their histories if the model has no factors. If the scorer needs a history, users without one are not
+    /// similar to anybody.
+    ///
+    /// Returns   an empty list if the user is unknown
+    /// Cost      O(users x factors), or O(items in all histories)
+    [[nodiscard]] std::vector<Scored<>> similar_users(std::size_t user, std::size_t k) const {
+        if constexpr (has_factors) {
+            const auto is_known = [&](std::size_t id) {
+                return id < users() && (!S::needs_history || !histories_.of(id).empty());
+            };
+            return is_known(user) ? most_similar_rows(S::user_factors(), user, k, is_known) : std::vector<Scored<>>{};
+        } else {
+            return users_with_similar_histories(histories_, user, k);
+        }
+    }
+
+    /// Deletes what the model stores about a user: history, values, dislikes and factors. The id stays, with an empty
+    /// history; other users keep theirs. What the items learned from the user's rows stays until the model is fitted
+    /// again. Does nothing if the user is unknown.
+    ///
+    /// Cost      O(users + items in all histories)
+    void forget_user(std::size_t user) noexcept
+        requires(!has_factors || requires(S& scorer) { scorer.forget_user(user); })
+    {
+        if constexpr (requires(S& scorer) { scorer.forget_user(user); }) {
+            static_assert(noexcept(S::forget_user(user)));
+            if (user < users()) {
+                S::forget_user(user);
+            }
+        }
+        histories_.forget(user);
     }
 
     /// One score per given item. All are 0 if the scorer needs a history and the user has none.
@@ -208,18 +306,25 @@ private:
     using S::read;
     using S::write;
 
-    static constexpr std::uint32_t layout_version = [] {
-        if constexpr (requires { S::layout_version; }) {
-            return S::layout_version;
-        } else {
-            return std::uint32_t{1};
-        }
-    }();
-    static constexpr bool has_factors = requires(const S& scorer) { scorer.user_factors(); };
+    static constexpr std::uint32_t layout_version = detail::layout_version<S>();
 
     Model(S scorer, Histories histories, std::uint64_t fingerprint)
         : S(std::move(scorer)), histories_(std::move(histories)), fingerprint_(fingerprint) {
         FUNNEL_ASSERT(S::items() == histories_.items());
+    }
+
+    // learn(user_item) -> S
+    template <class Log, class Learn>
+    static Model learned(const Log& train, const Learn& learn) {
+        const CSRMatrix<float> user_item = data::user_item_matrix(train);
+        require(math::all_finite(user_item.values()), "fit: every value in the log must be finite");
+        if constexpr (detail::ReadsValues<S>) {
+            return {learn(user_item), Histories::with_values(user_item), data::fingerprint(train)};
+        } else {
+            Histories histories(user_item);
+            S scorer = histories.has_dislikes() ? learn(detail::liked_part(user_item)) : learn(user_item);
+            return {std::move(scorer), std::move(histories), data::fingerprint(train)};
+        }
     }
 
     [[nodiscard]] const S& scorer() const noexcept { return *this; }

@@ -36,6 +36,7 @@ struct Profile {
 ///     score_all(profile, scores)          writes one score per item
 ///     score_one(profile, item)            the score of one item
 ///     score_some(profile, items, scores)  optional: the scores of some items, with the same bits as score_one
+///     score_range(profile, first, scores) optional: of the items first, first + 1, ..., with the bits of score_all
 ///     keep_known_zeros(profile, scores)   optional, noexcept; see below
 ///     reads_values                        optional: the scorer uses Profile::values
 ///
@@ -60,6 +61,11 @@ namespace detail {
 template <class S>
 concept TellsZerosApart = requires(const S& scorer, const Profile& profile, std::span<float> scores) {
     { scorer.keep_known_zeros(profile, scores) } noexcept;
+};
+
+template <class S>
+concept ScoresRanges = requires(const S& scorer, const Profile& profile, std::span<float> scores) {
+    { scorer.score_range(profile, std::size_t{0}, scores) } noexcept;
 };
 
 template <class S>

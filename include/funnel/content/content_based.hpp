@@ -4,12 +4,12 @@
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/scorer.hpp>
+#include <funnel/cf/similar.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/sparse.hpp>
-#include <funnel/core/top_k.hpp>
 #include <funnel/io/sparse_sections.hpp>
 
 #include <algorithm>
@@ -47,23 +47,12 @@ public:
     [[nodiscard]] const CSRMatrix<float>& vectors() const& noexcept FUNNEL_LIFETIMEBOUND { return vectors_; }
     void vectors() const&& = delete;
 
-    /// The k other items with the largest cosines, best first. Items without a common feature are left out.
-    ///
-    /// Errors    InvalidArgument if the item is unknown
-    [[nodiscard]] std::vector<Scored<>> similar_items(std::uint32_t item, std::size_t k) const {
-        require_below(item, items(), "similar_items: item");
+    /// For similar_items() of the model: the k other items with the largest cosines. Items without a common feature are
+    /// left out.
+    [[nodiscard]] std::vector<Scored<>> similar_items_for(std::uint32_t item, std::size_t k) const {
         std::vector<float> cosines(items());
         add_cosines(item, cosines);
-        cosines[item] = 0.0F;
-        std::vector<Scored<>> best(std::min(k, cosines.size()));
-        TopK<> top(best);
-        for (std::size_t other = 0; other < cosines.size(); ++other) {
-            if (cosines[other] != 0.0F) {
-                top.push(static_cast<std::uint32_t>(other), cosines[other]);
-            }
-        }
-        funnel::detail::keep_first(best, top.finish().size());
-        return best;
+        return cf::most_similar(cosines, item, k);
     }
 
     /// Returns   the k items of the history with the largest shares in the score: their cosines with the item, divided

@@ -140,6 +140,9 @@ public:
         kernels::gemv<Backend>(items_, vector_of(profile), scores);
     }
 
+    /// For cf::Model: the user has the vector of a user about whom nothing is known.
+    void forget_user(std::size_t user) noexcept { std::copy(nobody_.begin(), nobody_.end(), users_.row(user).begin()); }
+
     // An item that nobody took, without features, has a vector of zeros: its score of 0 is not evidence.
     void keep_known_zeros(const cf::Profile& /*profile*/, std::span<float> scores) const noexcept {
         for (std::size_t item = 0; item < scores.size(); ++item) {
