@@ -87,9 +87,9 @@ int main() {
     side.on("metrics", [&](const Side::Arguments&) {
         return Side::timed([&] {
             metrics::detail::ListEvaluation lists(*truth, {ids.cols()});
-            std::vector<unsigned char> marks(truth->items());
+            auto scratch = lists.scratch();
             for (std::size_t position = 0; position < truth->size(); ++position) {
-                lists.add(position, task->lists.of_user.row(truth->user_ids()[position]), marks);
+                lists.add(position, task->lists.of_user.row(truth->user_ids()[position]), scratch);
             }
             report = std::move(lists).report();
         });

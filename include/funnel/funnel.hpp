@@ -222,6 +222,7 @@
 #include <funnel/metrics/average_precision.hpp>
 #include <funnel/metrics/coverage.hpp>
 #include <funnel/metrics/evaluate.hpp>
+#include <funnel/metrics/graded.hpp>
 #include <funnel/metrics/ground_truth.hpp>
 #include <funnel/metrics/intra_list_distance.hpp>
 #include <funnel/metrics/item_list.hpp>

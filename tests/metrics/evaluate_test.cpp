@@ -9,6 +9,7 @@
 #include <funnel/data/interactions.hpp>
 #include <funnel/metrics/average_precision.hpp>
 #include <funnel/metrics/coverage.hpp>
+#include <funnel/metrics/graded.hpp>
 #include <funnel/metrics/ndcg.hpp>
 #include <funnel/metrics/novelty.hpp>
 #include <funnel/metrics/precision_recall.hpp>
@@ -149,6 +150,8 @@ std::map<std::string, double> evaluate_slowly(const World& world, const std::vec
             values["hit_rate"].push_back(funnel::metrics::hit_rate(shown, judged, {.k = k}));
             values["mrr"].push_back(funnel::metrics::reciprocal_rank(shown, judged, {.k = k}));
             values["map"].push_back(funnel::metrics::average_precision(shown, judged, {.k = k}));
+            values["rbp"].push_back(funnel::metrics::rank_biased_precision(shown, {.k = k}));
+            values["err"].push_back(funnel::metrics::expected_reciprocal_rank(shown, {.k = k, .largest_label = 1.0F}));
             if (!shown.empty()) {
                 values["novelty"].push_back(funnel::metrics::novelty(lists.back(), users_of_item, seen.size()));
             }
@@ -263,6 +266,80 @@ TEST_CASE("evaluate: a user's values are those of the functions, to the last bit
     }
 }
 
+TEST_CASE("evaluate: with values as labels, a user's figures are those of the functions on these labels") {
+    using funnel::metrics::GainKind;
+    using funnel::metrics::Relevance;
+    World world = random_world(8, 80, 12);
+    std::vector<Interaction> rows(world.test.begin(), world.test.end());
+    Random random(3);
+    for (Interaction& row : rows) {
+        row.value = static_cast<float>(random.below(6)) - 1.0F;  // -1 .. 4; <= 0 is not relevant
+    }
+    world.test = Interactions::from_ids(rows, 80, 12);
+    for (const GainKind gain : {GainKind::Linear, GainKind::Exponential}) {
+        const Report report = evaluate(world.model, world.train, world.test,
+                                       {.cutoffs = {4, 9}, .relevance = Relevance::Values, .gain = gain});
+        std::size_t evaluated = 0;
+        for (std::uint32_t user = 0; user < 80; ++user) {
+            std::map<std::uint32_t, float> labels;
+            for (const Interaction& row : rows) {
+                if (row.user == user) {
+                    labels[row.item] = std::max(0.0F, row.value);  // the last row counts
+                }
+            }
+            for (const Interaction& row : world.train) {
+                if (row.user == user) {
+                    labels.erase(row.item);
+                }
+            }
+            std::vector<float> judged;
+            for (const auto& [item, label] : labels) {
+                judged.push_back(label);
+            }
+            if (std::none_of(judged.begin(), judged.end(), [](float label) { return label > 0.0F; })) {
+                continue;
+            }
+            REQUIRE(report.user_ids()[evaluated] == user);
+            for (const std::size_t k : {4U, 9U}) {
+                std::vector<float> shown;
+                for (const Scored<>& entry : world.model.recommend(user, {.k = k})) {
+                    shown.push_back(labels.count(entry.id) != 0 ? labels[entry.id] : 0.0F);
+                }
+                const std::string at = "@" + std::to_string(k);
+                const double ndcg =
+                    gain == GainKind::Linear
+                        ? funnel::metrics::ndcg(shown, judged, {.k = k})
+                        : funnel::metrics::ndcg(shown, judged, {.k = k}, funnel::metrics::ExponentialGain{});
+                CHECK(report.per_user("ndcg" + at)[evaluated] == Approx(ndcg).epsilon(1e-14));
+                CHECK(report.per_user("recall" + at)[evaluated] == funnel::metrics::recall(shown, judged, {.k = k}));
+                CHECK(report.per_user("map" + at)[evaluated] ==
+                      Approx(funnel::metrics::average_precision(shown, judged, {.k = k})).epsilon(1e-14));
+                CHECK(report.per_user("err" + at)[evaluated] ==
+                      Approx(funnel::metrics::expected_reciprocal_rank(shown, {.k = k})).epsilon(1e-14));
+                CHECK(report.per_user("rbp" + at)[evaluated] ==
+                      Approx(funnel::metrics::rank_biased_precision(shown, {.k = k})).epsilon(1e-14));
+            }
+            ++evaluated;
+        }
+        CHECK(report.users() == evaluated);
+        CHECK(evaluated > 30);
+    }
+}
+
+TEST_CASE("evaluate: rejects a persistence outside (0, 1), and labels too large for the exponential gain") {
+    using funnel::metrics::GainKind;
+    using funnel::metrics::Relevance;
+    const Interactions train = Interactions::from_ids({}, 1, 2);
+    const Interactions test = Interactions::from_ids({{0, 1, 600.0F}}, 1, 2);
+    const Scripted model{{ranked({1})}};
+    CHECK_THROWS_AS(static_cast<void>(evaluate(model, train, test, {.persistence = 1.0})), InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(
+                        evaluate(model, train, test, {.relevance = Relevance::Values, .gain = GainKind::Exponential})),
+                    InvalidArgument);
+    CHECK(evaluate(model, train, test, {.relevance = Relevance::Values}).at("ndcg@10") == 1.0);
+    CHECK(evaluate(model, train, test, {.gain = GainKind::Exponential}).at("ndcg@10") == 1.0);
+}
+
 TEST_CASE("evaluate: the number of threads changes no bit") {
     const World world = random_world(5, 3000, 30);  // more users than go between two reports of progress
     const Report serial = evaluate(world.model, world.train, world.test, {.cutoffs = {10, 3}});
@@ -287,7 +364,7 @@ TEST_CASE("evaluate: asks each user of the test once, with the largest cut-off")
     const Report report = evaluate(model, train, test, {.cutoffs = {2, 7, 2}});
     CHECK(model.asked == std::vector<std::uint32_t>{0, 2});  // user 3 wants nothing new
     CHECK(report.skipped_users() == 1);
-    CHECK(report.figures().size() == 2 * 11);
+    CHECK(report.figures().size() == 2 * 13);
     CHECK(report.at("ndcg@7") == 0.0);
     CHECK(report.at("coverage@7") == 0.0);
     CHECK(funnel::math::is_nan(report.at("novelty@7")));
@@ -473,7 +550,7 @@ TEST_CASE("evaluate: with checks on, a worker beyond the concurrency of an execu
     const Interactions test = Interactions::from_ids({{0, 1}}, 1, 2);
     const Scripted model{{{{1, 1.0F}}}};
     CHECK(funnel::testing::dies([&] { (void)evaluate(model, train, test, {}, WrongExecutor{}); },
-                                "worker < marks.size()"));
+                                "worker < scratch.size()"));
 }
 
 TEST_CASE("evaluate: with checks on, a user or marks that the evaluation does not know are found") {
@@ -482,8 +559,10 @@ TEST_CASE("evaluate: with checks on, a user or marks that the evaluation does no
     const funnel::metrics::GroundTruth truth(train, test);
     const std::vector<Scored<>> list{{1, 1.0F}};
     const auto add = [&](std::size_t position, std::size_t items) {
-        std::vector<unsigned char> marks(items, 0);
-        funnel::metrics::detail::ListEvaluation(truth, {1}).add(position, list, marks);
+        funnel::metrics::detail::ListEvaluation lists(truth, {1});
+        auto scratch = lists.scratch();
+        scratch.marks.resize(items);
+        lists.add(position, list, scratch);
     };
     add(0, 2);
     CHECK(funnel::testing::dies([&] { add(1, 2); }, "position < truth_.size()"));

@@ -3,6 +3,7 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/metrics/coverage.hpp>
 #include <funnel/metrics/ground_truth.hpp>
 #include <funnel/metrics/labels.hpp>
@@ -28,16 +29,37 @@ inline namespace FUNNEL_ABI {
 namespace metrics::detail {
 
 // The metrics at each cut-off: first those with one value per user, then those over all lists together.
-inline constexpr std::array user_metrics{"ndcg",     "precision", "recall", "capped_recall",
-                                         "hit_rate", "mrr",       "map",    "novelty"};
+inline constexpr std::array user_metrics{"ndcg", "precision", "recall", "capped_recall", "hit_rate",
+                                         "mrr",  "map",       "rbp",    "err",           "novelty"};
 inline constexpr std::array catalogue_metrics{"coverage", "gini", "entropy"};
+
+struct ListEvaluationOptions {
+    GainKind gain = GainKind::Linear;
+    double persistence = 0.8;
+};
 
 // Collects one list per user, in any order and from several threads. One pass over a list computes all metrics at all
 // cut-offs.
 class ListEvaluation {
 public:
-    ListEvaluation(const GroundTruth& truth FUNNEL_LIFETIMEBOUND, std::vector<std::size_t> cutoffs)
-        : truth_(truth), cutoffs_(std::move(cutoffs)), ideal_dcg_{0.0} {
+    // What add() needs for one item of the catalogue, all zero before and after a call.
+    struct Scratch {
+        std::vector<unsigned char> marks;
+        std::vector<float> labels;
+    };
+
+    ListEvaluation(const GroundTruth& truth FUNNEL_LIFETIMEBOUND, std::vector<std::size_t> cutoffs,
+                   const ListEvaluationOptions& options = {})
+        : truth_(truth),
+          cutoffs_(std::move(cutoffs)),
+          gain_(options.gain),
+          is_graded_(truth.is_graded()),
+          largest_label_(truth.largest_label()),
+          ideal_dcg_{0.0} {
+        require_inside(options.persistence, 0.0, 1.0, "evaluate: persistence");
+        if (gain_ == GainKind::Exponential) {
+            static_cast<void>(ExponentialGain{}(truth.largest_label()));  // throws if it is too large
+        }
         require(!cutoffs_.empty(), "evaluate: cutoffs must not be empty");
         std::sort(cutoffs_.begin(), cutoffs_.end());
         cutoffs_.erase(std::unique(cutoffs_.begin(), cutoffs_.end()), cutoffs_.end());
@@ -45,6 +67,7 @@ public:
         for (std::size_t rank = 1; rank <= std::min(cutoffs_.back(), truth_.items()); ++rank) {
             discounts_.push_back(discount(rank));
             ideal_dcg_.push_back(ideal_dcg_.back() + discounts_.back());
+            persistence_.push_back(rank == 1 ? 1.0 - options.persistence : persistence_.back() * options.persistence);
         }
         for (const std::uint32_t users : truth_.users_of_item()) {
             information_.push_back(truth_.train_users() > 0 ? self_information(users, truth_.train_users())
@@ -56,55 +79,19 @@ public:
 
     [[nodiscard]] std::size_t longest() const noexcept { return cutoffs_.back(); }
 
-    // Adds the list of the user at this position (not checked). marks: one byte per item (not checked), all zero before
-    // and after the call.
-    template <ScoredList L>
-    void add(std::size_t position, const L& list, std::span<unsigned char> marks) {
-        FUNNEL_ASSERT(position < truth_.size() && marks.size() == truth_.items());
-        constexpr unsigned char relevant_mark = 1;
-        constexpr unsigned char shown_mark = 2;
-        const std::span<const std::uint32_t> relevant = truth_.relevant(position);
-        for (const std::uint32_t item : relevant) {
-            marks[item] = relevant_mark;
-        }
-
-        Walk walk;
-        std::size_t cutoff = 0;
-        for (const auto& entry : list) {
-            if (walk.rank == longest()) {
-                reject(position, "more than k = " + std::to_string(longest()) + " items");
-            }
-            while (cutoffs_[cutoff] == walk.rank) {
-                write(position, cutoff++, walk, relevant.size());
-            }
-            if (static_cast<std::uint64_t>(entry.id) >= marks.size()) {
-                reject(position, "item " + std::to_string(entry.id) + ", which is not in the catalogue");
-            }
-            if (is_nan(entry.score)) {
-                reject(position, "item " + std::to_string(entry.id) + " with the score NaN");
-            }
-            const auto item = static_cast<std::uint32_t>(entry.id);
-            if ((marks[item] & shown_mark) != 0) {
-                reject(position, "item " + std::to_string(item) + " twice");
-            }
-            walk.step((marks[item] & relevant_mark) != 0, discounts_[walk.rank], information_[item]);
-            marks[item] |= shown_mark;
-            // Count the item at the first cut-off that includes this rank; summary() sums counts up to each cut-off.
-            // Integer counts do not depend on the order in which threads add.
-            __atomic_fetch_add(&shown_[row_of(truth_.is_warm(position), cutoff) + item], 1, __ATOMIC_RELAXED);
-        }
-        for (; cutoff < cutoffs_.size(); ++cutoff) {
-            write(position, cutoff, walk, relevant.size());
-        }
-
-        for (const auto& entry : list) {
-            marks[static_cast<std::size_t>(entry.id)] = 0;
-        }
-        for (const std::uint32_t item : relevant) {
-            marks[item] = 0;
-        }
+    [[nodiscard]] Scratch scratch() const {
+        return {std::vector<unsigned char>(truth_.items(), 0), std::vector<float>(is_graded_ ? truth_.items() : 0)};
     }
 
+    // Adds the list of the user at this position (not checked). The scratch is one of scratch() (not checked).
+    template <ScoredList L>
+    void add(std::size_t position, const L& list, Scratch& scratch) {
+        if (is_graded_) {
+            add_list<true>(position, list, scratch);
+        } else {
+            add_list<false>(position, list, scratch);
+        }
+    }
     [[nodiscard]] Report report() && {
         const auto everybody = [](std::size_t) { return true; };
         const auto is_warm = [&](std::size_t position) { return truth_.is_warm(position); };
@@ -131,6 +118,79 @@ public:
     }
 
 private:
+    template <bool IsGraded, ScoredList L>
+    void add_list(std::size_t position, const L& list, Scratch& scratch) {
+        const std::span<unsigned char> marks(scratch.marks);
+        FUNNEL_ASSERT(position < truth_.size() && marks.size() == truth_.items());
+        constexpr unsigned char relevant_mark = 1;
+        constexpr unsigned char shown_mark = 2;
+        const std::span<const std::uint32_t> relevant = truth_.relevant(position);
+        for (const std::uint32_t item : relevant) {
+            marks[item] = relevant_mark;
+        }
+        const std::span<const float> labels = truth_.labels(position);
+        if constexpr (IsGraded) {
+            for (std::size_t i = 0; i < relevant.size(); ++i) {
+                scratch.labels[relevant[i]] = labels[i];
+            }
+        }
+
+        Walk walk;
+        std::size_t cutoff = 0;
+        for (const auto& entry : list) {
+            if (walk.rank == longest()) {
+                reject(position, "more than k = " + std::to_string(longest()) + " items");
+            }
+            while (cutoffs_[cutoff] == walk.rank) {
+                write(position, cutoff++, walk, relevant.size());
+            }
+            if (static_cast<std::uint64_t>(entry.id) >= marks.size()) {
+                reject(position, "item " + std::to_string(entry.id) + ", which is not in the catalogue");
+            }
+            if (is_nan(entry.score)) {
+                reject(position, "item " + std::to_string(entry.id) + " with the score NaN");
+            }
+            const auto item = static_cast<std::uint32_t>(entry.id);
+            if ((marks[item] & shown_mark) != 0) {
+                reject(position, "item " + std::to_string(item) + " twice");
+            }
+            walk.information += information_[item];
+            if ((marks[item] & relevant_mark) != 0) {
+                if constexpr (IsGraded) {
+                    const float label = scratch.labels[item];
+                    walk.hit(gain(label), satisfies(label), discounts_[walk.rank], persistence_[walk.rank]);
+                } else {
+                    walk.hit(1.0, 0.5, discounts_[walk.rank], persistence_[walk.rank]);
+                }
+            }
+            ++walk.rank;
+            marks[item] |= shown_mark;
+            // Count the item at the first cut-off that includes this rank; summary() sums counts up to each cut-off.
+            // Integer counts do not depend on the order in which threads add.
+            __atomic_fetch_add(&shown_[row_of(truth_.is_warm(position), cutoff) + item], 1, __ATOMIC_RELAXED);
+        }
+        for (; cutoff < cutoffs_.size(); ++cutoff) {
+            write(position, cutoff, walk, relevant.size());
+        }
+
+        for (const auto& entry : list) {
+            marks[static_cast<std::size_t>(entry.id)] = 0;
+        }
+        for (const std::uint32_t item : relevant) {
+            marks[item] = 0;
+        }
+    }
+
+    [[nodiscard]] double gain(float label) const {
+        return gain_ == GainKind::Exponential ? ExponentialGain{}(label) : LinearGain{}(label);
+    }
+
+    // Probability that an item with this label ends the search, for the expected reciprocal rank:
+    // (2^label - 1) / 2^(largest label).
+    [[nodiscard]] double satisfies(float label) const noexcept {
+        return math::exp2(static_cast<double>(label) - largest_label_) - math::exp2(-largest_label_);
+    }
+
     template <class Score>
     [[nodiscard]] static bool is_nan(const Score& score) noexcept {
         if constexpr (std::floating_point<Score> && sizeof(Score) <= sizeof(double)) {
@@ -147,17 +207,21 @@ private:
         double dcg = 0.0;
         double precisions = 0.0;  // sum of the precision at the ranks of the hits
         double reciprocal_rank = 0.0;
+        double rank_biased = 0.0;
+        double expected_reciprocal_rank = 0.0;
+        double still_searching = 1.0;  // probability that no item so far ended the search
         double information = 0.0;
 
-        void step(bool is_hit, double discount_here, double information_here) {
-            ++rank;
-            information += information_here;
-            if (is_hit) {
-                ++hits;
-                dcg += discount_here;
-                precisions += ratio(hits, rank);
-                reciprocal_rank = hits == 1 ? ratio(1, rank) : reciprocal_rank;
-            }
+        // The next item is a hit; rank is that of the item before.
+        void hit(double gain_here, double satisfies_here, double discount_here, double persistence_here) {
+            const double inverse_rank = ratio(1, rank + 1);
+            ++hits;
+            dcg += gain_here * discount_here;
+            precisions += ratio(hits, rank + 1);
+            reciprocal_rank = hits == 1 ? inverse_rank : reciprocal_rank;
+            rank_biased += persistence_here;
+            expected_reciprocal_rank += still_searching * satisfies_here * inverse_rank;
+            still_searching *= 1.0 - satisfies_here;
         }
     };
 
@@ -165,19 +229,34 @@ private:
         const std::size_t possible = std::min(relevant, cutoffs_[cutoff]);  // hits in a perfect list
         const bool is_hit = walk.hits > 0;
         const std::array<double, user_metrics.size()> values{
-            is_hit ? walk.dcg / ideal_dcg_[possible] : 0.0,
+            is_hit ? walk.dcg / ideal_dcg(position, possible) : 0.0,
             ratio(walk.hits, cutoffs_[cutoff]),
             ratio(walk.hits, relevant),
             ratio(walk.hits, possible),
             is_hit ? 1.0 : 0.0,
             walk.reciprocal_rank,
             is_hit ? walk.precisions / static_cast<double>(possible) : 0.0,
+            walk.rank_biased,
+            walk.expected_reciprocal_rank,
             walk.rank > 0 ? walk.information / static_cast<double>(walk.rank)
                           : std::numeric_limits<double>::quiet_NaN(),
         };
         for (std::size_t metric = 0; metric < values.size(); ++metric) {
             values_[cutoff * values.size() + metric][position] = values[metric];
         }
+    }
+
+    // The DCG of the best `possible` relevant items, in the best order.
+    [[nodiscard]] double ideal_dcg(std::size_t position, std::size_t possible) const {
+        if (!is_graded_) {
+            return ideal_dcg_[possible];
+        }
+        const std::span<const float> labels = truth_.labels(position);
+        double sum = 0.0;
+        for (std::size_t i = 0; i < possible; ++i) {
+            sum += gain(labels[i]) * discounts_[i];
+        }
+        return sum;
     }
 
     template <class IsMember>
@@ -214,8 +293,12 @@ private:
     }
 
     const GroundTruth& truth_;
-    std::vector<std::size_t> cutoffs_;         // ascending
+    std::vector<std::size_t> cutoffs_;  // ascending
+    GainKind gain_;
+    bool is_graded_;
+    double largest_label_;
     std::vector<double> discounts_;            // by rank - 1
+    std::vector<double> persistence_;          // weights of rank-biased precision, by rank - 1
     std::vector<double> ideal_dcg_;            // by number of hits, all at the top ranks
     std::vector<double> information_;          // self-information, by item
     std::vector<std::vector<double>> values_;  // (cut-off, metric): one value per user

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,6 +41,9 @@ struct ExponentialGain {
         return math::exp2(static_cast<double>(label)) - 1.0;
     }
 };
+
+/// The gains above, where the choice is made at run time.
+enum class GainKind : std::uint8_t { Linear, Exponential };
 
 /// The factor applied to the gain of an item at this rank; the first rank is 1 (not checked).
 [[nodiscard]] inline double discount(std::size_t rank) noexcept {
