@@ -220,7 +220,9 @@
 #include <funnel/linalg/symmetric_eigen.hpp>
 #include <funnel/metrics/auc.hpp>
 #include <funnel/metrics/average_precision.hpp>
+#include <funnel/metrics/calibration.hpp>
 #include <funnel/metrics/coverage.hpp>
+#include <funnel/metrics/distributions.hpp>
 #include <funnel/metrics/evaluate.hpp>
 #include <funnel/metrics/graded.hpp>
 #include <funnel/metrics/ground_truth.hpp>
@@ -229,12 +231,17 @@
 #include <funnel/metrics/labels.hpp>
 #include <funnel/metrics/list_evaluation.hpp>
 #include <funnel/metrics/mean_ndcg.hpp>
+#include <funnel/metrics/multiple_tests.hpp>
 #include <funnel/metrics/ndcg.hpp>
 #include <funnel/metrics/novelty.hpp>
 #include <funnel/metrics/precision_recall.hpp>
+#include <funnel/metrics/rating.hpp>
 #include <funnel/metrics/recommender.hpp>
 #include <funnel/metrics/reliability.hpp>
 #include <funnel/metrics/report.hpp>
+#include <funnel/metrics/sampled.hpp>
+#include <funnel/metrics/serendipity.hpp>
+#include <funnel/metrics/significance.hpp>
 #include <funnel/metrics/ties.hpp>
 #include <funnel/nn/activation_unit.hpp>
 #include <funnel/nn/activations.hpp>

@@ -103,6 +103,9 @@ namespace math {
 [[nodiscard]] inline double pow(double x, double y) noexcept {
     return __builtin_pow(x, y);
 }
+[[nodiscard]] inline double erfc(double x) noexcept {
+    return __builtin_erfc(x);
+}
 [[nodiscard]] inline double nextafter(double x, double towards) noexcept {
     return __builtin_nextafter(x, towards);
 }
