@@ -71,6 +71,7 @@
 #include <funnel/bandits/ucb1.hpp>
 #include <funnel/bandits/ucb_tuned.hpp>
 #include <funnel/cf/als_sweep.hpp>
+#include <funnel/cf/bpr.hpp>
 #include <funnel/cf/dense_weights.hpp>
 #include <funnel/cf/ease.hpp>
 #include <funnel/cf/folded_user.hpp>
@@ -81,10 +82,14 @@
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/popularity.hpp>
 #include <funnel/cf/recommend.hpp>
+#include <funnel/cf/sampled_factors.hpp>
+#include <funnel/cf/sampled_rows.hpp>
 #include <funnel/cf/scorer.hpp>
+#include <funnel/cf/sgd_blocks.hpp>
 #include <funnel/cf/similar.hpp>
 #include <funnel/cf/similarity.hpp>
 #include <funnel/cf/sparse_weights.hpp>
+#include <funnel/cf/warp.hpp>
 #include <funnel/content/cold_start.hpp>
 #include <funnel/content/content_based.hpp>
 #include <funnel/content/new_item.hpp>
@@ -211,6 +216,7 @@
 #include <funnel/kernels/reduce.hpp>
 #include <funnel/kernels/scale.hpp>
 #include <funnel/kernels/scores_at_least.hpp>
+#include <funnel/kernels/sgd_steps.hpp>
 #include <funnel/kernels/sigmoid.hpp>
 #include <funnel/kernels/softmax.hpp>
 #include <funnel/kernels/wide_dot.hpp>

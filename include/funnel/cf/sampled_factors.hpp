@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/cf/histories.hpp>
+#include <funnel/cf/model.hpp>
+#include <funnel/cf/recommend.hpp>
+#include <funnel/cf/sampled_rows.hpp>
+#include <funnel/cf/sgd_blocks.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/core/sparse.hpp>
+#include <funnel/kernels/axpy.hpp>
+#include <funnel/kernels/dot.hpp>
+#include <funnel/kernels/metric.hpp>
+#include <funnel/kernels/one_to_many.hpp>
+#include <funnel/kernels/scale.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
+
+/// How a model of SampledFactors learns from one positive: BPRLoss, WARPLoss, LogisticLoss.
+///
+///     kind  name                            in files, in messages
+///     Options                               with factors, epochs, learning_rate, regularisation, stddev,
+///                                           fold_in_epochs, seed
+///     Loss(options, items)                  items: number of items with interactions
+///     loss.learn(row, positive)             draws negatives by row.draw(), takes steps by row.pair_step and row.step
+///     Loss::each_option(options, visit)     visit(name, option) for each further option: a float, which must be > 0,
+///                                           or a std::size_t, which must lie in [1, 1000]
+template <class Loss>
+concept SampledLoss = requires(const Loss& loss, typename Loss::Options options) {
+    { Loss::kind } -> std::convertible_to<std::string_view>;
+    { Loss::name } -> std::convertible_to<const char*>;
+    Loss(options, std::size_t{});
+    { options.factors } -> std::convertible_to<std::size_t>;
+    { options.fold_in_epochs } -> std::convertible_to<std::size_t>;
+};
+
+/// The learned part of a factor model that is trained on likes against sampled negatives: one row of factors per user
+/// and per item. The last column holds the bias of an item, and 1 for a user, so that a score is one inner product.
+template <SampledLoss Loss, kernels::HostBackend Backend = kernels::DefaultBackend>
+class SampledFactorsScorer {
+public:
+    using Options = typename Loss::Options;
+    static constexpr std::string_view kind = Loss::kind;
+    static constexpr bool needs_history = true;
+
+    [[nodiscard]] std::size_t items() const noexcept { return items_.rows(); }
+    [[nodiscard]] MatrixView<const float> user_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return users_.view(); }
+    [[nodiscard]] MatrixView<const float> item_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return items_.view(); }
+    void user_factors() const&& = delete;
+    void item_factors() const&& = delete;
+    [[nodiscard]] const Options& options() const noexcept { return options_; }
+
+    /// The user row for a history, by descent with the item factors fixed: fold_in_epochs passes over the history from
+    /// zero; the mean over the last half of the passes, which has less noise than the last step. Draws depend on the
+    /// seed alone, so the same history gives the same row. fit() gives each training user this row.
+    ///
+    /// Shapes    history: item ids, ascending
+    /// Cost      O(fold_in_epochs |history| factors), times the tries of WARP
+    /// Errors    InvalidArgument if an item is unknown, or scores would not be finite
+    [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history) const {
+        for (const std::uint32_t item : history) {
+            require_below(item, items(), "fold_in_factors: every item of the history");
+        }
+        std::vector<float> row(items_.cols());
+        std::vector<std::uint32_t> known;
+        std::ranges::set_intersection(history, trained_, std::back_inserter(known));
+        if (history.empty()) {
+            return row;
+        }
+        row.back() = 1.0F;
+        const std::span<float> user = std::span(row).first(row.size() - 1);
+        std::vector<float> sum(user.size());
+        std::size_t summed = 0;
+        constexpr Stream draws = stream("sampled_factors.fold_in");
+        Random random(options_.seed, draws);
+        detail::FoldedRow<Backend> learner(items_, trained_, known, options_.learning_rate, options_.regularisation,
+                                           random);
+        learner.start(row, trained_.size() - known.size());
+        const Loss loss(options_, trained_.size());
+        for (std::size_t epoch = 0; epoch < options_.fold_in_epochs && learner.negatives() > 0; ++epoch) {
+            for (const std::uint32_t item : known) {
+                loss.learn(learner, item);
+            }
+            if (2 * epoch >= options_.fold_in_epochs) {
+                kernels::axpy<Backend>(1.0F, user, sum);
+                ++summed;
+            }
+        }
+        if (summed > 0) {
+            kernels::scale<Backend>(1.0F / static_cast<float>(summed), sum);
+            std::ranges::copy(sum, user.begin());
+        }
+        require(math::is_finite(static_cast<float>(norm(row) * longest_item_)),
+                "fold_in: scores must be finite: learning_rate is too large");
+        return row;
+    }
+
+    void score_all(const Profile& profile, std::span<float> out) const noexcept {
+        FUNNEL_ASSERT(profile.factors.size() == items_.cols() && out.size() == items());
+        kernels::score_rows<kernels::InnerProduct, Backend>(profile.factors, items_.view(), out);
+    }
+    // An item without likes has zero factors: its score of 0 is not evidence.
+    void keep_known_zeros(const Profile&, std::span<float> scores) const noexcept {
+        std::size_t next = 0;
+        for (std::uint32_t item = 0; item < scores.size(); ++item) {
+            const bool is_trained = next < trained_.size() && trained_[next] == item;
+            next += is_trained ? 1 : 0;
+            scores[item] = is_trained && scores[item] == 0.0F ? 0.0F : 1.0F;
+        }
+    }
+    [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
+        FUNNEL_ASSERT(profile.factors.size() == items_.cols() && item < items());
+        return kernels::dot<Backend>(profile.factors, items_.row(item));
+    }
+
+    template <data::InteractionLog Log, Executor E>
+    static SampledFactorsScorer learn(const Log&, const CSRMatrix<float>& user_item, const Options& options,
+                                      E& executor) {
+        const std::string name = std::string(Loss::name) + ": ";
+        require_between(options.factors, 1, most_factors(user_item.rows(), user_item.cols()),
+                        (name + "factors").c_str());
+        require_positive(options.stddev, (name + "stddev").c_str());
+        require_not_negative(options.regularisation, (name + "regularisation").c_str());
+        each_option(options, [&](const char* option, const auto& number) {
+            const std::string what = name + option;
+            if constexpr (std::is_floating_point_v<std::remove_cvref_t<decltype(number)>>) {
+                require_positive(number, what.c_str());
+            } else {
+                require_between(number, 1, most_repeats, what.c_str());
+            }
+        });
+
+        SampledFactorsScorer scorer;
+        scorer.options_ = options;
+        scorer.users_ = Matrix<float>(user_item.rows(), options.factors + 1);
+        scorer.items_ = Matrix<float>(user_item.cols(), options.factors + 1);
+        draw(scorer.users_, 1.0F, user_item, options, stream("sampled_factors.users"), executor);
+        draw(scorer.items_, 0.0F, user_item.transposed(), options, stream("sampled_factors.items"), executor);
+        scorer.find_trained();
+        scorer.descend(user_item, executor);
+        scorer.find_trained();
+        require(scorer.is_finite(), (name + "factors must be finite: learning_rate or stddev is too large").c_str());
+        parallel_for(executor, user_item.rows(), 16, [&](std::size_t user) {
+            const std::vector<float> row = scorer.fold_in_factors(user_item.row(user).columns);
+            std::ranges::copy(row, scorer.users_.row(user).begin());
+        });
+        return scorer;
+    }
+
+    template <class Writer>
+    void write(Writer& file) const {
+        each_option(options_, [&](const char* option, const auto& number) {
+            if constexpr (std::is_floating_point_v<std::remove_cvref_t<decltype(number)>>) {
+                file.value(option, number);
+            } else {
+                file.value(option, std::uint64_t{number});
+            }
+        });
+        file.value("regularisation", options_.regularisation);
+        file.value("seed", options_.seed);
+        file.matrix("user_factors", user_factors());
+        file.matrix("item_factors", item_factors());
+    }
+
+    template <class Reader>
+    static SampledFactorsScorer read(const Reader& file, const Histories& histories) {
+        SampledFactorsScorer scorer;
+        Options& options = scorer.options_;
+        each_option(options, [&](const char* option, auto& number) {
+            if constexpr (std::is_floating_point_v<std::remove_cvref_t<decltype(number)>>) {
+                number = file.template value<float>(option);
+                file.check(math::is_finite(number) && number > 0.0F, option, "must be finite and > 0");
+            } else {
+                number = file.template value<std::uint64_t>(option);
+                file.check(number >= 1 && number <= most_repeats, option, "must lie in [1, 1000]");
+            }
+        });
+        options.regularisation = file.template value<float>("regularisation");
+        file.check(math::is_finite(options.regularisation) && options.regularisation >= 0.0F, "regularisation",
+                   "must be finite and >= 0");
+        options.seed = file.template value<std::uint64_t>("seed");
+        scorer.users_ = file.template matrix<float>("user_factors", histories.users());
+        scorer.items_ = file.template matrix<float>("item_factors", histories.items(), scorer.users_.cols());
+        file.check(scorer.users_.cols() >= 2, "user_factors", "must have at least two columns");
+        options.factors = scorer.users_.cols() - 1;
+        file.check(options.factors <= most_factors(histories.users(), histories.items()), "user_factors",
+                   "must have at most max(1024, users + items) + 1 columns");
+        scorer.find_trained();
+        file.check(scorer.is_finite(), "item_factors", "must be finite and give finite scores");
+        return scorer;
+    }
+
+private:
+    SampledFactorsScorer() = default;
+
+    // Bounds what one user of a forged file costs.
+    static constexpr std::size_t most_repeats = 1000;
+
+    // The options that fold_in reads, so that a file must hold them, without regularisation and seed.
+    template <class AnyOptions, class Visit>
+    static void each_option(AnyOptions& options, const Visit& visit) {
+        visit("learning_rate", options.learning_rate);
+        visit("fold_in_epochs", options.fold_in_epochs);
+        Loss::each_option(options, visit);
+    }
+
+    // More factors than rows do not improve the fit, and memory grows with them.
+    static std::size_t most_factors(std::size_t users, std::size_t items) noexcept {
+        return std::max<std::size_t>(1024, users + items);
+    }
+
+    template <Executor E>
+    void descend(const CSRMatrix<float>& user_item, E& executor) {
+        SGDBlocks blocks(user_item, options_.seed, stream("sampled_factors.blocks"));
+        const Loss loss(options_, trained_.size());
+        std::vector<std::vector<std::uint8_t>> is_positive(executor.concurrency(), std::vector<std::uint8_t>(items()));
+        constexpr Stream draws = stream("sampled_factors.draws");
+        for (std::size_t epoch = 0; epoch < options_.epochs; ++epoch) {
+            report_progress(executor, "SampledFactors: epochs", epoch, options_.epochs);
+            blocks.run(epoch, executor, [&](const SGDBlock& block, std::size_t worker) {
+                Random random(options_.seed, draws.substream(epoch), block.index);
+                const std::span<std::uint8_t> marks(is_positive[worker]);
+                detail::TrainedRow<Backend> row(items_, block.items, marks, options_.learning_rate,
+                                                options_.regularisation, random);
+                for (std::size_t begin = 0; begin < block.entries.size();) {
+                    const std::uint32_t user = block.entries[begin].user;
+                    std::size_t end = begin;
+                    for (; end < block.entries.size() && block.entries[end].user == user; ++end) {
+                        marks[block.entries[end].item] = 1;
+                    }
+                    const auto positives = block.entries.subspan(begin, end - begin);
+                    // All positives of the user in this group are marked, so every draw from the group is verified.
+                    if (positives.size() < block.items.size()) {
+                        row.start(users_.row(user), trained_.size() - user_item.row(user).size());
+                        for (const SGDEntry& entry : positives) {
+                            loss.learn(row, entry.item);
+                        }
+                    }
+                    for (const SGDEntry& entry : positives) {
+                        marks[entry.item] = 0;
+                    }
+                    begin = end;
+                }
+            });
+        }
+        report_progress(executor, "SampledFactors: epochs", options_.epochs, options_.epochs);
+    }
+
+    // Normally distributed numbers, each row from its own index. Rows without observations stay 0.
+    template <Executor E>
+    static void draw(Matrix<float>& rows, float last, const CSRMatrix<float>& observed, const Options& options,
+                     Stream start, E& executor) {
+        const double scale = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
+        parallel_for(executor, rows.rows(), 64, [&](std::size_t index) {
+            if (observed.row(index).size() > 0) {
+                Random random(options.seed, start, index);
+                const std::span<float> row = rows.row(index);
+                for (float& x : row.first(options.factors)) {
+                    x = static_cast<float>(scale * random.normal());
+                }
+                row.back() = last;
+            }
+        });
+    }
+
+    void find_trained() {
+        trained_.clear();
+        longest_item_ = 0.0;
+        for (std::uint32_t item = 0; item < items(); ++item) {
+            const double length = norm(std::as_const(items_).row(item));
+            longest_item_ = std::max(longest_item_, length);
+            if (length > 0.0) {
+                trained_.push_back(item);
+            }
+        }
+    }
+
+    // Checks all scores: an inner product is at most the product of the norms.
+    [[nodiscard]] bool is_finite() const {
+        double longest_user = 1.0;
+        for (std::size_t user = 0; user < users_.rows(); ++user) {
+            longest_user = std::max(longest_user, norm(users_.row(user)));
+        }
+        return math::is_finite(static_cast<float>(longest_user * longest_item_));
+    }
+
+    // Infinity if an element is not finite. Squares of floats cannot overflow a double.
+    static double norm(std::span<const float> row) {
+        double squares = 0.0;
+        for (const float x : row) {
+            squares += static_cast<double>(x) * static_cast<double>(x);
+        }
+        return math::is_finite(squares) ? math::sqrt(squares) : std::numeric_limits<double>::infinity();
+    }
+
+    Options options_;
+    Matrix<float> users_;
+    Matrix<float> items_;
+    std::vector<std::uint32_t> trained_;  // items whose row is not zero, ascending
+    double longest_item_ = 0.0;
+};
+
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
