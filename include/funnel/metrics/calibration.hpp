@@ -75,8 +75,8 @@ struct MiscalibrationOptions {
 ///
 /// Shapes    target: p, the shares in the history;  shown: q, the shares in the list (see group_shares)
 /// Returns   nats, >= 0 up to rounding and at most ln(1 / smoothing)
-/// Errors    InvalidArgument if the sizes differ, a share is negative or not finite, a sum is not 1, or smoothing is not
-///           in (0, 1)
+/// Errors    InvalidArgument if the sizes differ, a share is negative or not finite, a sum is not 1, or smoothing is
+///           not in (0, 1)
 /// Source    Steck, "Calibrated recommendations", RecSys 2018
 [[nodiscard]] inline double miscalibration(std::span<const double> target, std::span<const double> shown,
                                            const MiscalibrationOptions& options = {}) {

@@ -29,8 +29,9 @@ struct EvaluateOptions {
 /// Evaluates a model on the users of the test part. All metrics come from one list per user.
 ///
 /// Every user with a relevant item is evaluated. Every test row makes its item relevant, whatever its value, unless
-/// relevance is Values: then the values are labels, and those <= 0 are not relevant. Items in the user's training rows are not relevant (see GroundTruth); if shown, they are
-/// misses. The empty places of a short or missing list are misses. The metrics, each as "@k" for each cut-off:
+/// relevance is Values: then the values are labels, and those <= 0 are not relevant. Items in the user's training rows
+/// are not relevant (see GroundTruth); if shown, they are misses. The empty places of a short or missing list are
+/// misses. The metrics, each as "@k" for each cut-off:
 ///
 ///     ndcg precision recall capped_recall hit_rate mrr map     means over users of the functions of the same name
 ///     rbp err                                                  likewise: rank_biased_precision,
@@ -47,8 +48,8 @@ struct EvaluateOptions {
 ///           memory: 80 bytes per user and cut-off, 8 bytes per item and cut-off, 1 byte (with
 ///           labels 5) per item and thread
 /// Errors    InvalidArgument if train and test are not parts of one log, if there is no cut-off, if persistence is
-///           not in (0, 1), if a label is above 512 and the gain exponential, or if a list is invalid: longer than K, an item twice, an item outside the catalogue, a NaN score; the message names the
-///           user
+///           not in (0, 1), if a label is above 512 and the gain exponential, or if a list is invalid: longer than K,
+///           an item twice, an item outside the catalogue, a NaN score; the message names the user
 template <Recommender Model, Executor E = Serial>
 [[nodiscard]] Report evaluate(const Model& model, const data::Interactions& train, const data::Interactions& test,
                               const EvaluateOptions& options = {}, E&& executor = E{}) {

@@ -26,8 +26,8 @@ struct RankBiasedOptions {
     double persistence = 0.8;  ///< probability that the user looks at the next item, in (0, 1)
 };
 
-/// Rank-biased precision: the expected share of relevant items among those that a user looks at, who goes on to the next
-/// item with a fixed probability.
+/// Rank-biased precision: the expected share of relevant items among those that a user looks at, who goes on to the
+/// next item with a fixed probability.
 ///
 ///     rbp = (1 - p) sum over ranks r <= k that hold a hit of p^(r - 1)
 ///
@@ -95,8 +95,8 @@ struct ExpectedReciprocalRankOptions {
 /// The label of an item that nobody judged, for bpref.
 inline constexpr float unjudged = -1.0F;
 
-/// Bpref: how often judged irrelevant items stand before relevant ones. Items that nobody judged are passed over, so the
-/// metric changes little if judgements are incomplete.
+/// Bpref: how often judged irrelevant items stand before relevant ones. Items that nobody judged are passed over, so
+/// the metric changes little if judgements are incomplete.
 ///
 ///     bpref = 1/R sum over retrieved relevant items of (1 - min(judged irrelevant before it, R) / min(R, N))
 ///

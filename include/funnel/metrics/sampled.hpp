@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-// A relevant item is often ranked among a sample of other items instead of all. Metrics of such ranks are other metrics:
-// they can reverse the order of two systems. The names here say "sampled". Rank all items instead where you can;
-// evaluate() does.
+// A relevant item is often ranked among a sample of other items instead of all. Metrics of such ranks are other
+// metrics: they can reverse the order of two systems. The names here say "sampled". Rank all items instead where you
+// can; evaluate() does.
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace metrics {
@@ -125,8 +125,8 @@ template <std::invocable<std::size_t> RankMetric>
     return sum;
 }
 
-/// A corrected metric: what a system with this sampled rank earns, so that the mean over users estimates the mean of the
-/// metric of true ranks.
+/// A corrected metric: what a system with this sampled rank earns, so that the mean over users estimates the mean of
+/// the metric of true ranks.
 ///
 /// The values minimise, over all true ranks alike, the squared bias plus gamma times the variance (a ridge regression).
 /// A gamma close to 0 gives the least bias, and a variance that needs very many users; gamma = 1 the least squared

@@ -70,7 +70,8 @@ namespace metrics {
 /// Shapes    shown: labels of n items in the order shown
 ///           similarity: of each shown item, the mean cosine to the items of the history, in [-1, 1]
 /// Returns   a value in [0, 2]; 0 for an empty list
-/// Errors    InvalidArgument if the sizes differ, a label is negative, infinite or NaN, or a similarity is not in [-1, 1]
+/// Errors    InvalidArgument if the sizes differ, a label is negative, infinite or NaN, or a similarity is not in [-1,
+///           1]
 /// Source    Zhang et al., "Auralist: introducing serendipity into music recommendation", WSDM 2012, with the factor
 ///           for relevance that Microsoft recommenders use
 [[nodiscard]] inline double unlike_history(std::span<const float> shown, std::span<const double> similarity,

@@ -59,8 +59,8 @@ inline double mean(std::span<const double> values) {
 ///     t = mean(d) / (deviation(d) / sqrt(n)),    d = a - b
 ///
 /// Shapes    a, b: one value per user, in the same order; pairs with a NaN are left out
-/// Returns   the statistic t. If all differences are equal, t is the largest double and p is 0; if all are 0, p is 1. Below two
-///           pairs, p is NaN.
+/// Returns   the statistic t. If all differences are equal, t is the largest double and p is 0; if all are 0, p is 1.
+///           Below two pairs, p is NaN.
 /// Cost      O(n)
 /// Errors    InvalidArgument if the sizes differ, or a value is infinite
 /// Source    Student, "The probable error of a mean", Biometrika 1908
@@ -254,7 +254,7 @@ template <Executor E = Serial>
         Random random(options.seed, stream("significance.bootstrap"), resample);
         double sum = 0.0;
         for (std::size_t i = 0; i < n; ++i) {
-            sum += x[static_cast<std::size_t>(random.below(n))];
+            sum += x[random.below(n)];
         }
         means[resample] = sum / static_cast<double>(n);
     });
