@@ -44,10 +44,10 @@ const Registered histories({
     .seeds =
         [] {
             const std::vector<Triplet<float>> entries{{0, 1, 1.0F}, {0, 4, 1.0F}, {2, 0, 1.0F}, {2, 2, 1.0F}};
-            const cf::Histories histories(CSRMatrix<float>(entries, 3, 5));
+            const cf::Histories plain(CSRMatrix<float>(entries, 3, 5));
             const std::vector<Triplet<float>> mixed{{0, 1, 2.0F}, {0, 4, -1.0F}, {2, 0, 0.0F}, {2, 2, 0.5F}};
             const CSRMatrix<float> values(mixed, 3, 5);
-            return std::vector{saved([&](const std::string& path) { save(path, histories); }),
+            return std::vector{saved([&](const std::string& path) { save(path, plain); }),
                                saved([&](const std::string& path) { save(path, cf::Histories(values)); }),
                                saved([&](const std::string& path) { save(path, cf::Histories::with_values(values)); })};
         },
