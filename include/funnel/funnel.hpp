@@ -132,10 +132,12 @@
 #include <funnel/data/read_item_metadata.hpp>
 #include <funnel/data/read_user_metadata.hpp>
 #include <funnel/data/recbole.hpp>
+#include <funnel/data/run.hpp>
 #include <funnel/data/splits.hpp>
 #include <funnel/data/synthetic.hpp>
 #include <funnel/data/synthetic_items.hpp>
 #include <funnel/data/synthetic_oracle.hpp>
+#include <funnel/data/trec.hpp>
 #include <funnel/data/user_item_matrix.hpp>
 #include <funnel/embedding/cross_domain.hpp>
 #include <funnel/embedding/cross_domain_trainer.hpp>
@@ -227,9 +229,12 @@
 #include <funnel/metrics/auc.hpp>
 #include <funnel/metrics/average_precision.hpp>
 #include <funnel/metrics/calibration.hpp>
+#include <funnel/metrics/conventions.hpp>
 #include <funnel/metrics/coverage.hpp>
 #include <funnel/metrics/distributions.hpp>
 #include <funnel/metrics/evaluate.hpp>
+#include <funnel/metrics/evaluate_run.hpp>
+#include <funnel/metrics/fusion.hpp>
 #include <funnel/metrics/graded.hpp>
 #include <funnel/metrics/ground_truth.hpp>
 #include <funnel/metrics/intra_list_distance.hpp>

@@ -17,6 +17,7 @@ enum class APDenominator : std::uint8_t {
     Possible,  ///< min(R, k), the most hits that k ranks can hold: a perfect list scores 1
     Relevant,  ///< R, as trec_eval does
     Cutoff,    ///< k
+    Shown,     ///< min(R, items in the list): empty places cost nothing
     Hits,      ///< the hits in the first k: misses cost nothing; for comparison only
 };
 
@@ -28,8 +29,8 @@ struct AveragePrecisionOptions {
 
 namespace detail {
 
-// Every divisor except Hits, which depends on the list.
-inline double ap_divisor(const AveragePrecisionOptions& options, std::size_t relevant) {
+// Every divisor except Hits, for a list of this length.
+inline double ap_divisor(const AveragePrecisionOptions& options, std::size_t relevant, std::size_t length) {
     switch (options.denominator) {
         case APDenominator::Possible:
             return static_cast<double>(std::min(relevant, options.k));
@@ -37,6 +38,8 @@ inline double ap_divisor(const AveragePrecisionOptions& options, std::size_t rel
             return static_cast<double>(relevant);
         case APDenominator::Cutoff:
             return static_cast<double>(options.k);
+        case APDenominator::Shown:
+            return static_cast<double>(std::min({relevant, length, options.k}));
         case APDenominator::Hits:
             break;
     }
@@ -71,8 +74,9 @@ inline double ap_divisor(const AveragePrecisionOptions& options, std::size_t rel
     if (hits == 0) {
         return 0.0;
     }
-    return precisions / (options.denominator == APDenominator::Hits ? static_cast<double>(hits)
-                                                                    : detail::ap_divisor(options, relevant));
+    return precisions / (options.denominator == APDenominator::Hits
+                             ? static_cast<double>(hits)
+                             : detail::ap_divisor(options, relevant, shown.size()));
 }
 
 /// 1 / rank of the first relevant item; 0 if the first k items contain none. Its mean over users is MRR.

@@ -94,6 +94,63 @@ struct TiedList {
         }
         return sum;
     }
+
+    // Probability of no hit among the first k.
+    [[nodiscard]] double no_hit() const {
+        double probability = 1.0;
+        for (const Tie& tie : ties) {
+            for (std::size_t drawn = 0; drawn < tie.counted; ++drawn) {
+                probability *= tie.next_misses(drawn);
+            }
+        }
+        return probability;
+    }
+
+    // Expected 1 / rank of the first hit, 0 without a hit.
+    [[nodiscard]] double reciprocal_rank() const {
+        double misses = 1.0;  // probability that all positions so far are misses
+        double sum = 0.0;
+        for (const Tie& tie : ties) {
+            for (std::size_t drawn = 0; drawn < tie.counted; ++drawn) {
+                const double miss = tie.next_misses(drawn);
+                sum += misses * (1.0 - miss) / static_cast<double>(tie.first + drawn + 1);
+                misses *= miss;
+            }
+        }
+        return sum;
+    }
+
+    // Expected sum of the precision at the ranks of the hits.
+    [[nodiscard]] double precisions() const {
+        double before = 0.0;  // hits in all previous ties
+        double sum = 0.0;
+        for (const Tie& tie : ties) {
+            for (std::size_t i = 0; i < tie.counted && tie.relevant > 0.0; ++i) {
+                // If this position is a hit, the other hits of the tie are spread evenly over its other positions.
+                const double others = tie.labels.size() > 1 ? (tie.relevant - 1.0) / (tie.size() - 1.0) : 0.0;
+                const double in_first = before + 1.0 + static_cast<double>(i) * others;
+                sum += tie.relevant / tie.size() * in_first / static_cast<double>(tie.first + i + 1);
+            }
+            before += tie.relevant;
+        }
+        return sum;
+    }
+
+    // Expected sum of the gains, each times the weight of its rank.
+    template <class G, class Weight>
+    [[nodiscard]] double gains(const G& gain, const Weight& weight) const {
+        double sum = 0.0;
+        for (const Tie& tie : ties) {
+            double in_tie = 0.0;
+            for (const float label : tie.labels) {
+                in_tie += gain(label);
+            }
+            for (std::size_t i = 0; i < tie.counted; ++i) {
+                sum += in_tie / tie.size() * weight(tie.first + i + 1);
+            }
+        }
+        return sum;
+    }
 };
 
 inline TiedList checked_ties(std::span<const float> scores, std::span<const float> shown, std::span<const float> judged,
@@ -156,44 +213,20 @@ namespace expected {
 [[nodiscard]] inline double hit_rate(std::span<const float> scores, std::span<const float> shown,
                                      std::span<const float> judged, const RankingOptions& options = {}) {
     const auto list = detail::checked_ties(scores, shown, judged, options.k, "expected::hit_rate");
-    double no_hit = 1.0;
-    for (const detail::Tie& tie : list.ties) {
-        for (std::size_t drawn = 0; drawn < tie.counted; ++drawn) {
-            no_hit *= tie.next_misses(drawn);
-        }
-    }
-    return list.relevant > 0 ? 1.0 - no_hit : options.if_nothing_relevant;
+    return list.relevant > 0 ? 1.0 - list.no_hit() : options.if_nothing_relevant;
 }
 
 [[nodiscard]] inline double reciprocal_rank(std::span<const float> scores, std::span<const float> shown,
                                             std::span<const float> judged, const RankingOptions& options = {}) {
     const auto list = detail::checked_ties(scores, shown, judged, options.k, "expected::reciprocal_rank");
-    double no_hit = 1.0;
-    double sum = 0.0;
-    for (const detail::Tie& tie : list.ties) {
-        for (std::size_t drawn = 0; drawn < tie.counted; ++drawn) {
-            const double miss = tie.next_misses(drawn);
-            sum += no_hit * (1.0 - miss) / static_cast<double>(tie.first + drawn + 1);
-            no_hit *= miss;
-        }
-    }
-    return list.relevant > 0 ? sum : options.if_nothing_relevant;
+    return list.relevant > 0 ? list.reciprocal_rank() : options.if_nothing_relevant;
 }
 
 template <Gain G = LinearGain>
 [[nodiscard]] double ndcg(std::span<const float> scores, std::span<const float> shown, std::span<const float> judged,
                           const RankingOptions& options = {}, const G& gain = {}) {
     const auto list = detail::checked_ties(scores, shown, judged, options.k, "expected::ndcg");
-    double sum = 0.0;
-    for (const detail::Tie& tie : list.ties) {
-        double gains = 0.0;
-        for (const float label : tie.labels) {
-            gains += gain(label);
-        }
-        for (std::size_t i = 0; i < tie.counted; ++i) {
-            sum += gains / tie.size() * discount(tie.first + i + 1);
-        }
-    }
+    const double sum = list.gains(gain, discount);
     if (list.relevant == 0) {
         return options.if_nothing_relevant;
     }
@@ -208,21 +241,11 @@ template <Gain G = LinearGain>
                                               const AveragePrecisionOptions& options = {}) {
     require(options.denominator != APDenominator::Hits, "expected::average_precision: denominator must not be Hits");
     const auto list = detail::checked_ties(scores, shown, judged, options.k, "expected::average_precision");
-    double hits = 0.0;  // in all previous ties
-    double precisions = 0.0;
-    for (const detail::Tie& tie : list.ties) {
-        for (std::size_t i = 0; i < tie.counted && tie.relevant > 0.0; ++i) {
-            // If this position is a hit, the other hits of the tie are spread evenly over its other positions.
-            const double others = tie.labels.size() > 1 ? (tie.relevant - 1.0) / (tie.size() - 1.0) : 0.0;
-            const double in_first = hits + 1.0 + static_cast<double>(i) * others;
-            precisions += tie.relevant / tie.size() * in_first / static_cast<double>(tie.first + i + 1);
-        }
-        hits += tie.relevant;
-    }
+    const double precisions = list.precisions();
     if (list.relevant == 0) {
         return options.if_nothing_relevant;
     }
-    return precisions > 0.0 ? precisions / detail::ap_divisor(options, list.relevant) : 0.0;
+    return precisions > 0.0 ? precisions / detail::ap_divisor(options, list.relevant, shown.size()) : 0.0;
 }
 
 }  // namespace expected

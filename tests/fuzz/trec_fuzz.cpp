@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "fuzz/fuzz.hpp"
+
+#include <funnel/data/trec.hpp>
+
+#include <string>
+#include <vector>
+
+namespace funnel::fuzz {
+namespace {
+
+// What was read is written, and read again.
+template <class Read, class Write>
+void check_again(const Input& input, const Read& read, const Write& write) {
+    attempt([&] {
+        const auto rows = read(input.path);
+        check(!rows.empty(), "a file that was read has rows");
+        const std::string path = input.path + ".again";
+        write(path, rows);
+        check(read(path) == rows, "what is written is read again");
+    });
+}
+
+const Registered trec({
+    .name = "trec",
+    .run =
+        [](const Input& input) {
+            check_again(input, data::read_trec_run,
+                        [](const std::string& path, const auto& rows) { data::write_trec_run(path, rows); });
+            check_again(input, data::read_qrels, data::write_qrels);
+        },
+    .seeds =
+        [] {
+            return std::vector<std::string>{
+                "301 Q0 FR-1 1 2.5 tag\n301 Q0 FR-2 2 -1e-3 tag\n302\tQ0\tFR-1\t1\t7\ttag\n",
+                "301 0 FR-1 2\n301 0 FR-2 0\r\n302 0 FR-1 -1"};
+        },
+    .words = {" Q0 ", " 0 ", "\t", "\r\n", "1e308", "-0", "nan", "5e-324"},
+});
+
+}  // namespace
+}  // namespace funnel::fuzz
