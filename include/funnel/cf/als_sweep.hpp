@@ -195,7 +195,7 @@ private:
         }
         weights_.resize(used);
         targets_.resize(used);
-        double penalty = static_cast<double>(options_.lambda);
+        auto penalty = static_cast<double>(options_.lambda);
         if (options_.objective == ALSObjective::Rendle) {
             const double all = static_cast<double>(options_.alpha0) * static_cast<double>(y_.rows());
             penalty *= math::pow(sum + all, static_cast<double>(options_.nu));
