@@ -120,6 +120,7 @@ public:
         FUNNEL_ASSERT(profile.factors.size() == items_.cols() && out.size() == items());
         kernels::score_rows<kernels::InnerProduct, Backend>(profile.factors, items_.view(), out);
     }
+    void forget_user(std::size_t user) noexcept { std::fill(users_.row(user).begin(), users_.row(user).end(), 0.0F); }
     // An item without likes has zero factors: its score of 0 is not evidence.
     void keep_known_zeros(const Profile&, std::span<float> scores) const noexcept {
         std::size_t next = 0;
