@@ -126,7 +126,7 @@ inline void append_utf8(std::string& text, char32_t c) {
 ///
 /// The view that visit gets lives until it returns.
 ///
-/// Source    the default tokens of scikit-learn's TfidfVectorizer, for which \w\w+ is a word
+/// Source    the default tokens of scikit-learn's TfidfVectorizer, whose words have two word characters or more
 template <class Visit>
 void for_each_token(std::string_view text, const Visit& visit) {
     std::string converted;

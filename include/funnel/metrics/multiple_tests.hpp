@@ -23,8 +23,9 @@ inline std::vector<std::size_t> ascending(std::span<const double> p_values, cons
             message);
     std::vector<std::size_t> order(p_values.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t i, std::size_t j) { return p_values[i] < p_values[j]; });
+    std::sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) {
+        return p_values[i] != p_values[j] ? p_values[i] < p_values[j] : i < j;
+    });
     return order;
 }
 

@@ -65,7 +65,8 @@ struct LayerTensor {
 ///
 /// A layer with parameters or statistics has an array `tensors` of LayerTensor. It names all of them, in their order,
 /// as PyTorch does, so that weights can be loaded from files. A layer of layers has each_part(visit) instead. It calls
-/// visit.template operator()<Part>(name, first parameter, first statistic) for each of its parts.
+/// the member template operator() of visit, with the type of the part as its argument, for (name, first parameter,
+/// first statistic) of each of its parts.
 ///
 /// A layer without a size, such as ReLU, has a member template bind<In>, which is the layer for rows of length In.
 template <class L>

@@ -119,7 +119,7 @@ struct SideBySide {
         });
     }
 
-    /// Calls visit.template operator()<L>(position, first parameter, first statistic) for each layer L.
+    /// Calls visit for each layer: see nn::Layer. The name of a part is its position.
     template <class Visit>
     static void each_part(const Visit& visit) {
         each([&]<class L, std::size_t I>(Position<L, I>) {

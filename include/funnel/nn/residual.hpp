@@ -70,7 +70,7 @@ struct Residual {
                            [&](std::size_t begin, std::size_t end, std::size_t) { add<T>(dx, dy, dx, begin, end); });
     }
 
-    /// Calls visit.template operator()<L>("layer", 0, 0).
+    /// Calls visit once, for the inner layer: see nn::Layer.
     template <class Visit>
     static void each_part(const Visit& visit) {
         visit.template operator()<L>("layer", 0, 0);

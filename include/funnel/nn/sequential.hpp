@@ -191,8 +191,8 @@ struct Sequential {
         return all.subspan(statistic_offsets[I], LayerAt<I>::statistics);
     }
 
-    /// Calls visit.template operator()<L>(position, first parameter, first statistic) for each layer L; the position is
-    /// a std::string, as the names of the parts of PyTorch's nn.Sequential.
+    /// Calls visit for each layer: see nn::Layer. The name of a part is its position, a std::string, as the names of
+    /// the parts of PyTorch's nn.Sequential.
     template <class Visit>
     static void each_part(const Visit& visit) {
         const auto visit_layer = [&]<class L, std::size_t I>(Position<L, I>) {
