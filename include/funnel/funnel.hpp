@@ -120,11 +120,13 @@
 #include <funnel/core/threads.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/data/csv.hpp>
+#include <funnel/data/folds.hpp>
 #include <funnel/data/interaction_log.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/interactions_builder.hpp>
 #include <funnel/data/item_metadata.hpp>
 #include <funnel/data/leakage.hpp>
+#include <funnel/data/log_report.hpp>
 #include <funnel/data/log_rows.hpp>
 #include <funnel/data/movielens.hpp>
 #include <funnel/data/negatives.hpp>

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <vector>
@@ -15,6 +16,9 @@ using doctest::Approx;
 using funnel::InvalidArgument;
 using funnel::Random;
 using funnel::metrics::auc;
+using funnel::metrics::auc_of_list;
+using funnel::metrics::grouped_auc;
+using funnel::metrics::GroupWeight;
 
 namespace {
 
@@ -105,4 +109,47 @@ TEST_CASE("auc: rejects what cannot be ordered") {
     CHECK_THROWS_AS((void)auc(Floats{1, nan}, Floats{1, 0}), InvalidArgument);
     CHECK_THROWS_AS((void)auc(Floats{1, 2}, Floats{1, -1}), InvalidArgument);
     CHECK_THROWS_AS((void)auc(Floats{1, 2}, Floats{1, nan}), InvalidArgument);
+}
+
+TEST_CASE("auc: ties count one half, not nothing as in Cornac") {
+    // Pairs: .9 beats .5 and .1; .5 ties with .5 and beats .1.
+    CHECK(auc(std::vector<float>{.9F, .5F, .5F, .1F}, std::vector<float>{1, 1, 0, 0}) == 0.875);
+}
+
+TEST_CASE("grouped_auc: worked by hand") {
+    // User 3: 3 examples, AUC 1/2 (one of two pairs); user 1: 2 examples, AUC 1; user 2 has no pair.
+    const std::vector<float> scores{.5F, .9F, .1F, .7F, .3F, .9F};
+    const std::vector<float> labels{1, 0, 0, 1, 0, 1};
+    const std::vector<std::uint32_t> users{3, 3, 3, 1, 1, 2};
+    CHECK(grouped_auc(scores, labels, users) == doctest::Approx((3 * 0.5 + 2) / 5));
+    CHECK(grouped_auc(scores, labels, users, GroupWeight::Positives) == doctest::Approx(0.75));
+    CHECK(grouped_auc(scores, labels, users, GroupWeight::Uniform) == doctest::Approx(0.75));
+    const std::vector<float> more{1, 1, 0, 1, 0, 1};  // user 3: AUC 1, two positives
+    CHECK(grouped_auc(std::vector<float>{.5F, .9F, .1F, .3F, .7F, .9F}, more, users, GroupWeight::Positives) ==
+          doctest::Approx(2.0 / 3));
+    CHECK(funnel::math::is_nan(grouped_auc({}, {}, {})));
+}
+
+TEST_CASE("grouped_auc: a score of the user alone ranks nothing, although its auc is high") {
+    const std::vector<float> scores{.9F, .9F, .9F, .1F, .1F, .1F};
+    const std::vector<float> labels{1, 1, 0, 1, 0, 0};
+    CHECK(grouped_auc(scores, labels, std::vector<std::uint32_t>{0, 0, 0, 1, 1, 1}) == 0.5);
+    CHECK(auc(scores, labels) > 0.6);
+}
+
+TEST_CASE("auc_of_list: values of implicit, with ten items and two relevant ones") {
+    CHECK(auc_of_list(std::vector<float>{1, 0}, 2, 10) == 0.71875);
+    CHECK(auc_of_list(std::vector<float>{0, 0}, 2, 10) == 0.375);
+    CHECK(auc_of_list(std::vector<float>{1, 1}, 2, 10) == 1.0);
+    CHECK(auc_of_list({}, 2, 10) == 0.5);
+    CHECK(funnel::math::is_nan(auc_of_list({}, 0, 10)));
+}
+
+TEST_CASE("grouped_auc, auc_of_list: reject bad input") {
+    const std::vector<float> one{1};
+    CHECK_THROWS_AS(static_cast<void>(grouped_auc(one, one, {})), InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(grouped_auc(one, {}, std::vector<std::uint32_t>{1})), InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(auc_of_list(one, 0, 10)), InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(auc_of_list(std::vector<float>{0, 0}, 1, 2)), InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(auc_of_list(one, 3, 2)), InvalidArgument);
 }
