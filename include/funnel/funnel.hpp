@@ -126,6 +126,7 @@
 #include <funnel/data/interactions_builder.hpp>
 #include <funnel/data/item_metadata.hpp>
 #include <funnel/data/leakage.hpp>
+#include <funnel/data/libsvm.hpp>
 #include <funnel/data/log_report.hpp>
 #include <funnel/data/log_rows.hpp>
 #include <funnel/data/movielens.hpp>

@@ -9,25 +9,15 @@
 namespace funnel::fuzz {
 namespace {
 
-// What was read is written, and read again.
-template <class Read, class Write>
-void check_again(const Input& input, const Read& read, const Write& write) {
-    attempt([&] {
-        const auto rows = read(input.path);
-        check(!rows.empty(), "a file that was read has rows");
-        const std::string path = input.path + ".again";
-        write(path, rows);
-        check(read(path) == rows, "what is written is read again");
-    });
-}
-
 const Registered trec({
     .name = "trec",
     .run =
         [](const Input& input) {
-            check_again(input, data::read_trec_run,
-                        [](const std::string& path, const auto& rows) { data::write_trec_run(path, rows); });
-            check_again(input, data::read_qrels, data::write_qrels);
+            attempt([&] {
+                check_round_trip(data::read_trec_run(input.path), data::read_trec_run,
+                                 [](const std::string& path, const auto& rows) { data::write_trec_run(path, rows); });
+            });
+            attempt([&] { check_round_trip(data::read_qrels(input.path), data::read_qrels, data::write_qrels); });
         },
     .seeds =
         [] {
