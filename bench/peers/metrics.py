@@ -3,9 +3,9 @@
 """Ranking metrics of 20,000 users x 100 recommendations, beside ranx.
 
 Labels are 0 and 1, each list has 100 distinct items without ties, and each user has 1 to 40 relevant items, 10 on average.
-On such data both libraries define the six metrics alike. They differ where a user has more than k relevant items: ranx divides
+On such data both libraries define the seven metrics alike. They differ where a user has more than k relevant items: ranx divides
 the average precision by all of them, funnel by k. In the same pass funnel also computes what ranx lacks: capped recall,
-novelty, coverage, Gini index and entropy.
+expected reciprocal rank, novelty, coverage, Gini index and entropy.
 """
 
 import sys
@@ -14,7 +14,7 @@ import warnings
 from common import Comparison, seconds
 
 USERS, ITEMS, LENGTH = 20_000, 10_000, 100
-METRICS = [f"{name}@{LENGTH}" for name in ("ndcg", "mrr", "map", "recall", "precision", "hit_rate")]  # as in metrics_side.cpp
+METRICS = [f"{name}@{LENGTH}" for name in ("ndcg", "mrr", "map", "recall", "precision", "hit_rate")] + ["rbp.80"]  # as in metrics_side.cpp
 TOLERANCE = 1e-9
 
 
@@ -74,9 +74,9 @@ def main():
     ours = numpy.load(path)
     theirs = numpy.stack([results[metric] for metric in METRICS])
     differing = int(numpy.sum(~(numpy.abs(ours - theirs) <= TOLERANCE)))
-    add("six metrics; ranx: typed lists", "metrics", lambda: evaluate(*typed), 7, differing=differing, of=ours.size)
-    add("six metrics; ranx: Qrels, Run", "metrics", lambda: evaluate(qrels, run), 7)
-    add("six metrics, from arrays of ids", "convert_and_evaluate", lambda: evaluate(*convert()), 3)
+    add("seven metrics; ranx: typed lists", "metrics", lambda: evaluate(*typed), 7, differing=differing, of=ours.size)
+    add("seven metrics; ranx: Qrels, Run", "metrics", lambda: evaluate(qrels, run), 7)
+    add("seven metrics, from arrays of ids", "convert_and_evaluate", lambda: evaluate(*convert()), 3)
     sys.exit(comparison.finish())
 
 

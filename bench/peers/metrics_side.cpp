@@ -28,7 +28,7 @@ using bench::Side;
 
 namespace {
 
-constexpr std::array metric_names{"ndcg", "mrr", "map", "recall", "precision", "hit_rate"};
+constexpr std::array metric_names{"ndcg", "mrr", "map", "recall", "precision", "hit_rate", "rbp"};
 
 struct Request {
     std::size_t k;
