@@ -34,7 +34,7 @@ using Ids = std::vector<std::uint32_t>;
 using Table = std::vector<std::vector<double>>;
 
 // O(n^3), from the definition: weight[j][i] = similarity of i and j if j is among the neighbours of i.
-Table weights_by_definition(const funnel::data::Interactions& log, const ItemKNNOptions& options) {
+Table weights_by_definition(const funnel::data::Interactions& log, const KNNOptions& options) {
     const Table x = testing::dense_matrix(log);
     const std::size_t n = log.items();
     Table weights(n, std::vector<double>(n, 0.0));
@@ -118,7 +118,7 @@ TEST_CASE("ItemKNN: agrees with the definition on random input") {
     for (const Similarity kind : {Similarity::Cosine, Similarity::Jaccard}) {
         for (const std::size_t neighbours : {1U, 4U, 100U}) {
             for (const float shrinkage : {0.0F, 2.5F}) {
-                const ItemKNNOptions options{.neighbours = neighbours, .similarity = kind, .shrinkage = shrinkage};
+                const KNNOptions options{.neighbours = neighbours, .similarity = kind, .shrinkage = shrinkage};
                 const auto model = ItemKNN::fit(log, options);
                 const Table expected = weights_by_definition(log, options);
                 CAPTURE(neighbours);
