@@ -45,9 +45,9 @@ private:
 ///
 /// By default, items are compared as sets of the users who like them (a value > 0), and other than that, values in the
 /// log are ignored. Options choose among the similarities and weights of cf/similarity.hpp and cf/row_weights.hpp. The
-/// neighbours of i are the `neighbours` other items most similar to it, with a similarity above 0; ties go to the smaller
-/// id. Items that share no user are not neighbours. The neighbours are those of the scored item i: j can add to the score
-/// of i even if i is not a neighbour of j.
+/// neighbours of i are the `neighbours` other items most similar to it, with a similarity above 0; ties go to the
+/// smaller id. Items that share no user are not neighbours. The neighbours are those of the scored item i: j can add to
+/// the score of i even if i is not a neighbour of j.
 ///
 /// Cost      fit: sum over users of |history|^2 in time, O(items x neighbours) memory, and O(items) per thread;
 ///           recommend: |history| sparse rows, O(items)

@@ -57,8 +57,8 @@ public:
         return result;
     }
 
-    /// The neighbours of a row that need not be in the matrix, ids ascending. It has the values of the log; columns must
-    /// be known (not checked).
+    /// The neighbours of a row that need not be in the matrix, ids ascending. It has the values of the log; columns
+    /// must be known (not checked).
     [[nodiscard]] std::vector<Scored<>> of(const SparseRow<float>& row) const {
         std::vector<float> numbers(row.size());
         weights_.apply(row, numbers);

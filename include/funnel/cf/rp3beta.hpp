@@ -94,9 +94,9 @@ private:
 ///     score(u, j)  = sum over items i of u's history of weight(i, j)
 ///
 /// U_i are the users who like item i (a value > 0), I_v the items that user v likes. With alpha = 1 and beta = 0, a
-/// score is |I_u| times the probability that a walk of u ends at the item. The first step is left out, because it does not
-/// change the order of a user's items. For each item, the `neighbours` largest weights to others are kept; ties go to
-/// the smaller id. Values and repetitions in the log are ignored.
+/// score is |I_u| times the probability that a walk of u ends at the item. The first step is left out, because it does
+/// not change the order of a user's items. For each item, the `neighbours` largest weights to others are kept; ties go
+/// to the smaller id. Values and repetitions in the log are ignored.
 ///
 /// Cost      fit: sum over users of |history|^2 in time, O(items x neighbours) memory, and O(items) per thread;
 ///           recommend: |history| sparse rows, O(items)

@@ -46,7 +46,8 @@ struct CoRatedSums {
     return product == 0.0 ? 0.0 : similarity;  // selected, not skipped: so that loops over it are vectorized
 }
 
-/// shared / (a + b - shared + shrinkage), from the sizes of an intersection and of the two sets. 0 if nothing is shared.
+/// shared / (a + b - shared + shrinkage), from the sizes of an intersection and of the two sets. 0 if nothing is
+/// shared.
 [[nodiscard]] inline double jaccard_similarity(double shared, double a, double b, double shrinkage) noexcept {
     const double similarity = shared / (a + b - shared + shrinkage);
     return shared == 0.0 ? 0.0 : similarity;

@@ -50,8 +50,8 @@ struct SharedProduct {
 /// One row of a sparse product at a time, summed in a dense array, of which the k entries with the largest scores are
 /// kept. One object per thread.
 ///
-/// A row that shares positions with many others fills the array and reads all of it, without branches. A row that shares
-/// with few visits only those.
+/// A row that shares positions with many others fills the array and reads all of it, without branches. A row that
+/// shares with few visits only those.
 template <SharedSums Sums>
 class SparseProductRow {
 public:
