@@ -94,10 +94,14 @@ double by_definition(const Table& x, std::size_t i, std::size_t j, const KNNOpti
         const double k1 = static_cast<double>(options.k1);
         const double b = static_cast<double>(options.b);
         switch (options.weighting) {
-            case Weighting::Sets: return value > 0.0 ? 1.0 : 0.0;
-            case Weighting::Values: return value;
-            case Weighting::TfIdf: return std::sqrt(value) * idf;
-            case Weighting::BM25: break;
+            case Weighting::Sets:
+                return value > 0.0 ? 1.0 : 0.0;
+            case Weighting::Values:
+                return value;
+            case Weighting::TfIdf:
+                return std::sqrt(value) * idf;
+            case Weighting::BM25:
+                break;
         }
         return idf * value * (k1 + 1) / (value + k1 * (1 - b + b * length / (total / rows)));
     };
@@ -172,8 +176,8 @@ std::vector<std::pair<double, std::size_t>> neighbours_by_definition(const Table
 
 std::vector<KNNOptions> all_kinds() {
     std::vector<KNNOptions> kinds;
-    for (const Similarity similarity : {Similarity::Cosine, Similarity::Jaccard, Similarity::Pearson,
-                                        Similarity::AdjustedCosine, Similarity::MSD}) {
+    for (const Similarity similarity :
+         {Similarity::Cosine, Similarity::Jaccard, Similarity::Pearson, Similarity::AdjustedCosine, Similarity::MSD}) {
         kinds.push_back({.similarity = similarity});
     }
     for (const Weighting weighting : {Weighting::Values, Weighting::TfIdf, Weighting::BM25}) {
@@ -201,8 +205,8 @@ TEST_CASE("KeepBest: agrees with a sort, ties go to the smaller id") {
             for (std::uint32_t id = 0; id < n; ++id) {
                 const double u = random.uniform();
                 const double score = kind == 0   ? u
-                                     : kind == 1 ? 0.25                                      // all equal
-                                     : kind == 2 ? std::ceil(4 * u) / 4                      // many ties
+                                     : kind == 1 ? 0.25                                     // all equal
+                                     : kind == 2 ? std::ceil(4 * u) / 4                     // many ties
                                                  : (id == 0 ? 1e30 : 1e-40 * (1 + 8 * u));  // one bin but for the first
                 list.push_back({id, static_cast<float>(score)});
             }
@@ -346,14 +350,15 @@ TEST_CASE("NearestRows: edges") {
 TEST_CASE("NearestRows: rejects what cannot work, and says who asked") {
     const CSRMatrix<float> rows = published_ratings();
     const float not_a_number = std::numeric_limits<float>::quiet_NaN();
-    for (const KNNOptions& bad : std::vector<KNNOptions>{{.neighbours = 0},
-                                                         {.similarity = static_cast<Similarity>(5)},
-                                                         {.shrinkage = -1.0F},
-                                                         {.significance = not_a_number},
-                                                         {.weighting = static_cast<Weighting>(4)},
-                                                         {.similarity = Similarity::Pearson, .weighting = Weighting::BM25},
-                                                         {.weighting = Weighting::BM25, .k1 = -1.0F},
-                                                         {.weighting = Weighting::BM25, .b = 1.5F}}) {
+    for (const KNNOptions& bad :
+         std::vector<KNNOptions>{{.neighbours = 0},
+                                 {.similarity = static_cast<Similarity>(5)},
+                                 {.shrinkage = -1.0F},
+                                 {.significance = not_a_number},
+                                 {.weighting = static_cast<Weighting>(4)},
+                                 {.similarity = Similarity::Pearson, .weighting = Weighting::BM25},
+                                 {.weighting = Weighting::BM25, .k1 = -1.0F},
+                                 {.weighting = Weighting::BM25, .b = 1.5F}}) {
         CHECK_THROWS_AS(NearestRows(rows, bad, "test"), InvalidArgument);
     }
     CHECK_THROWS_WITH(NearestRows(rows, {.neighbours = 0}, "ItemKNN"), "ItemKNN: neighbours must be at least 1, got 0");

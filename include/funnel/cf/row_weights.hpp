@@ -49,8 +49,7 @@ inline void require_valid(const KNNOptions& options, const std::string& model) {
     require_between(options.b, 0.0, 1.0, (model + ": b").c_str());
     require(options.similarity <= Similarity::MSD,
             (model + ": similarity must be Cosine, Jaccard, Pearson, AdjustedCosine or MSD").c_str());
-    require(options.weighting <= Weighting::BM25,
-            (model + ": weighting must be Sets, Values, TfIdf or BM25").c_str());
+    require(options.weighting <= Weighting::BM25, (model + ": weighting must be Sets, Values, TfIdf or BM25").c_str());
     require(options.weighting == Weighting::Sets || options.similarity == Similarity::Cosine,
             (model + ": weighting must be Sets unless similarity is Cosine").c_str());
 }

@@ -47,8 +47,8 @@ public:
         const auto beta = static_cast<double>(options.beta);
 
         const CSRMatrix<float> item_ones = with_values(item_user, [](std::size_t) { return 1.0; });
-        const CSRMatrix<float> user_steps = with_values(
-            user_item, [&](std::size_t user) { return power(user_item.row(user).size(), -alpha); });
+        const CSRMatrix<float> user_steps =
+            with_values(user_item, [&](std::size_t user) { return power(user_item.row(user).size(), -alpha); });
         std::vector<double> steps(item_user.rows());
         std::vector<double> discounts(item_user.rows());
         for (std::size_t item = 0; item < steps.size(); ++item) {

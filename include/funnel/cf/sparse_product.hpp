@@ -101,7 +101,7 @@ private:
         std::size_t count = 0;
         for (std::size_t row = 0; row < scores_.size(); ++row) {
             found_[count] = {static_cast<std::uint32_t>(row), scores_[row]};
-            count += scores_[row] > 0.0F ? 1 : 0;
+            count += scores_[row] > 0.0F ? 1U : 0U;
         }
         found_.resize(count);
     }
