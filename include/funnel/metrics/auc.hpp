@@ -94,9 +94,8 @@ enum class GroupWeight : std::uint8_t {
     require_equal(users.size(), scores.size(), "grouped_auc: number of users");
     std::vector<std::size_t> order(scores.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        return users[a] != users[b] ? users[a] < users[b] : a < b;
-    });
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return users[a] != users[b] ? users[a] < users[b] : a < b; });
     double sum = 0.0;
     double weights = 0.0;
     std::vector<float> scores_of_user;
