@@ -84,7 +84,7 @@ private:
         [[nodiscard]] bool is_empty() const noexcept { return sums.count == 0.0; }
     };
 
-    static const KNNOptions& valid(const KNNOptions& options, const std::string& model) {
+    static KNNOptions valid(const KNNOptions& options, const std::string& model) {
         require_valid(options, model);
         return options;
     }
