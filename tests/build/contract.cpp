@@ -37,6 +37,7 @@
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/movielens.hpp>
 #include <funnel/data/recbole.hpp>
+#include <funnel/data/run.hpp>
 #include <funnel/data/splits.hpp>
 #include <funnel/kernels/dot.hpp>
 #include <funnel/kernels/half.hpp>
@@ -47,11 +48,17 @@
 #include <funnel/metrics/average_precision.hpp>
 #include <funnel/metrics/coverage.hpp>
 #include <funnel/metrics/evaluate.hpp>
+#include <funnel/metrics/evaluate_run.hpp>
+#include <funnel/metrics/fusion.hpp>
+#include <funnel/metrics/graded.hpp>
 #include <funnel/metrics/intra_list_distance.hpp>
 #include <funnel/metrics/mean_ndcg.hpp>
+#include <funnel/metrics/multiple_tests.hpp>
 #include <funnel/metrics/ndcg.hpp>
 #include <funnel/metrics/novelty.hpp>
 #include <funnel/metrics/precision_recall.hpp>
+#include <funnel/metrics/rating.hpp>
+#include <funnel/metrics/significance.hpp>
 #include <funnel/pipeline/funnel.hpp>
 #include <funnel/ranking/ffm.hpp>
 #include <funnel/ranking/fm.hpp>
@@ -270,6 +277,23 @@ TEST_CASE("contract: metrics") {
     CHECK(hit_rate(shown, judged, {.k = 3}) == 1.0);
     const std::vector<float> scores{0.9F, 0.1F, 0.8F};
     CHECK(auc(scores, shown) == 1.0);
+    CHECK(grouped_auc(scores, shown, std::vector<std::uint32_t>{0, 0, 0}) == 1.0);
+    CHECK(rank_biased_precision(shown, {.k = 3, .persistence = 0.5}) == doctest::Approx(0.625));
+    CHECK(expected_reciprocal_rank(shown, {.k = 3, .largest_label = 2.0F}) > 0.0);
+    CHECK(bpref(shown, judged) > 0.0);
+    CHECK(rating_errors(scores, scores).rmse == 0.0);
+    const std::vector<double> a{0.5, 0.4, 0.3};
+    const std::vector<double> b{0.1, 0.2, 0.2};
+    CHECK(paired_t(a, b).p_value < 1.0);
+    CHECK(permutation_test(a, b, {.seed = 1}).p_value == 0.25);
+    CHECK(wilcoxon_signed_rank(a, b).p_value == 0.25);
+    CHECK(bootstrap_mean(a, {.confidence = 0.9}).low <= 0.4);
+    CHECK(holm(a).size() == 3);
+    CHECK(benjamini_hochberg(a).size() == 3);
+    const std::vector<funnel::data::RunRow<>> run{{"q", "a", 2.0}, {"q", "b", 1.0}};
+    const std::vector<funnel::data::Judgement<>> labels{{"q", "b", 1.0F}};
+    CHECK(evaluate_run(run, labels, {.cutoffs = {2}, .conventions = compat::lenskit}).at("ndcg@2") == 1.0);
+    CHECK(fuse(std::vector{run, run}, {.rule = FusionRule::CombSum}).front().item == "a");
     const std::vector<std::uint64_t> counts{2, 0, 1};
     CHECK(coverage(counts) == doctest::Approx(2.0 / 3.0));
     CHECK(gini(counts) > 0.0);
@@ -282,8 +306,8 @@ TEST_CASE("contract: metrics") {
     const auto model = funnel::cf::Popularity::fit(train);
     funnel::Threads pool(2);
     const Report report = evaluate(model, train, test, {.cutoffs = {10, 20}}, pool);
-    for (const std::string name : {"ndcg", "precision", "recall", "capped_recall", "hit_rate", "mrr", "map", "coverage",
-                                   "gini", "entropy", "novelty"}) {
+    for (const std::string name : {"ndcg", "precision", "recall", "capped_recall", "hit_rate", "mrr", "map", "rbp",
+                                   "err", "coverage", "gini", "entropy", "novelty"}) {
         CHECK(report.at(name + "@10") >= 0.0);
         CHECK(report.at(name + "@20") >= 0.0);
     }

@@ -253,6 +253,22 @@ TEST_CASE("evaluate_run: queries without a list count 0, or are left out as trec
     CHECK(skipping.counts().missing == 1);
 }
 
+TEST_CASE("evaluate_run: a label below 0 is not relevant, and takes nothing from NDCG") {
+    const Rows run{{"q", "spam", 2}, {"q", "a", 1}};
+    CHECK(evaluated(run, {{"q", "spam", -2}, {"q", "a", 1}}, {2}).at("ndcg@2") ==
+          evaluated(run, {{"q", "spam", 0}, {"q", "a", 1}}, {2}).at("ndcg@2"));
+    CHECK(evaluated(run, {{"q", "spam", -2}, {"q", "a", 1}}, {2}).at("precision@2") == 0.5);
+}
+
+TEST_CASE("evaluate_run: users without recommendations do not vanish from the mean") {  // Microsoft recommenders
+    const Judgements judgements{{"a", "1", 1}, {"b", "1", 1}};
+    CHECK(evaluated({{"a", "1", 1}}, judgements, {1}).at("recall@1") == 0.5);
+}
+
+TEST_CASE("evaluate_run: a list without a hit has the reciprocal rank 0") {  // Cornac throws
+    CHECK(evaluated({{"a", "2", 1}}, {{"a", "1", 1}}, {5}).at("mrr@5") == 0.0);
+}
+
 TEST_CASE("evaluate_run: a query in the judgements but not in the run does not end the evaluation") {  // trec_eval 10
     CHECK(evaluated({}, {{"a", "1", 1}}, {5}).at("ndcg@5") == 0.0);
     CHECK(evaluated({}, {{"a", "1", 1}}, {5}, compat::trec_eval).users() == 0);
