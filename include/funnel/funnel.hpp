@@ -83,6 +83,7 @@
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/nearest_rows.hpp>
 #include <funnel/cf/popularity.hpp>
+#include <funnel/cf/pure_svd.hpp>
 #include <funnel/cf/recommend.hpp>
 #include <funnel/cf/row_weights.hpp>
 #include <funnel/cf/rp3beta.hpp>
@@ -92,6 +93,7 @@
 #include <funnel/cf/sgd_blocks.hpp>
 #include <funnel/cf/similar.hpp>
 #include <funnel/cf/similarity.hpp>
+#include <funnel/cf/slim.hpp>
 #include <funnel/cf/sparse_product.hpp>
 #include <funnel/cf/sparse_weights.hpp>
 #include <funnel/cf/warp.hpp>
@@ -232,6 +234,7 @@
 #include <funnel/kernels/wide_dot.hpp>
 #include <funnel/linalg/cholesky_update.hpp>
 #include <funnel/linalg/nearest_rotation.hpp>
+#include <funnel/linalg/randomised_svd.hpp>
 #include <funnel/linalg/spd_inverse.hpp>
 #include <funnel/linalg/symmetric_eigen.hpp>
 #include <funnel/metrics/auc.hpp>

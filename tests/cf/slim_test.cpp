@@ -99,8 +99,8 @@ TEST_CASE("SLIM: agrees with gradient descent on the definition, and meets the c
                 const auto slope = gradient(x, w, j, static_cast<double>(l1), static_cast<double>(l2));
                 for (std::size_t i = 0; i < 14; ++i) {
                     if (i != j) {
-                        CHECK(slope[i] > -1e-4);                    // no weight should grow
-                        CHECK((w[i] == 0.0 || slope[i] < 1e-4));    // and no positive one should shrink
+                        CHECK(slope[i] > -1e-4);                  // no weight should grow
+                        CHECK((w[i] == 0.0 || slope[i] < 1e-4));  // and no positive one should shrink
                     }
                 }
             }

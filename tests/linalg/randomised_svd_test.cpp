@@ -6,8 +6,8 @@
 #include <funnel/core/rng.hpp>
 #include <funnel/core/sparse.hpp>
 
-#include <Eigen/SVD>
 #include <doctest/doctest.h>
+#include <Eigen/SVD>
 
 #include <cmath>
 #include <cstddef>
@@ -83,10 +83,10 @@ TEST_CASE("randomised_svd: agrees with a dense decomposition") {
         for (std::size_t j = 0; j < all.values.size(); ++j) {
             CHECK(all.values[j] == doctest::Approx(expected.singularValues()(eigen_index(j))).epsilon(1e-9));
         }
-        const Eigen::MatrixXd product = as_eigen(all.left.view()) *
-                                        Eigen::Map<const Eigen::VectorXd>(all.values.data(), eigen_index(all.values.size()))
-                                            .asDiagonal() *
-                                        as_eigen(all.right.view()).transpose();
+        const Eigen::MatrixXd product =
+            as_eigen(all.left.view()) *
+            Eigen::Map<const Eigen::VectorXd>(all.values.data(), eigen_index(all.values.size())).asDiagonal() *
+            as_eigen(all.right.view()).transpose();
         CHECK((product - dense(matrix)).norm() < 1e-9);
     }
 }

@@ -32,10 +32,10 @@ inline namespace FUNNEL_ABI {
 namespace cf {
 
 struct PureSVDOptions {
-    std::size_t factors = 20;      ///< > 0, number of singular vectors
-    std::size_t power_steps = 7;   ///< accuracy of the decomposition, see linalg::RandomisedSVDOptions
+    std::size_t factors = 20;       ///< > 0, number of singular vectors
+    std::size_t power_steps = 7;    ///< accuracy of the decomposition, see linalg::RandomisedSVDOptions
     std::size_t oversampling = 10;  ///< likewise
-    std::uint64_t seed = 1;        ///< seed of the random directions
+    std::uint64_t seed = 1;         ///< seed of the random directions
 };
 
 /// The learned part of PureSVD: an item is a row of the right singular vectors, and a user the sum of the rows of the
@@ -66,8 +66,8 @@ public:
         return factors;
     }
 
-    /// Returns   the k history items that add most to the score, and what each adds, largest first. With k >= |history|,
-    ///           the shares sum to the score, up to rounding
+    /// Returns   the k history items that add most to the score, and what each adds, largest first. With k >=
+    ///           |history|, the shares sum to the score, up to rounding
     /// Cost      O(|history| factors)
     /// Errors    InvalidArgument if the item is unknown
     [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
@@ -110,7 +110,8 @@ public:
                                                  .seed = options.seed},
                                                 executor);
         PureSVDScorer scorer;
-        const std::size_t factors = std::max<std::size_t>(svd.values.size(), 1);  // a file has no matrix without columns
+        const std::size_t factors =
+            std::max<std::size_t>(svd.values.size(), 1);  // a file has no matrix without columns
         scorer.items_ = Matrix<float>(user_item.cols(), factors);
         const CSRMatrix<float> item_user = user_item.transposed();
         for (std::size_t item = 0; item < scorer.items(); ++item) {
@@ -185,7 +186,8 @@ private:
 ///
 /// Shapes    item_factors(), user_factors(): in an ANN index, use the inner product
 /// Cost      fit: linalg::randomised_svd;  recommend: items x factors;  the model: (users + items) x factors floats
-/// Source    Cremonesi, Koren, Turrin, "Performance of recommender algorithms on top-N recommendation tasks", RecSys 2010
+/// Source    Cremonesi, Koren, Turrin, "Performance of recommender algorithms on top-N recommendation tasks", RecSys
+///           2010
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 using BasicPureSVD = Model<PureSVDScorer<Backend>>;
 

@@ -87,7 +87,7 @@ private:
             candidates_.clear();
             const SparseRow<float> shared = gram.row(to);
             for (std::size_t i = 0; i < shared.size(); ++i) {
-                const double count = static_cast<double>(shared.values[i]);
+                const auto count = static_cast<double>(shared.values[i]);
                 if (count > l1) {
                     const auto users = static_cast<double>(item_user.row(shared.columns[i]).size());
                     candidates_.push_back(
@@ -139,8 +139,8 @@ private:
 /// repetitions in the log are ignored. Coordinate descent works on the counts X^T X (covariance form), so that its time
 /// does not depend on the number of users. Counts are exact up to 2^24 users.
 ///
-/// Cost      fit: sum over users of |history|^2 for the counts; then per item, and pass, the pairs of counts of each item
-///           whose weight changes. Memory: 8 bytes per pair of items that share a user
+/// Cost      fit: sum over users of |history|^2 for the counts; then per item, and pass, the pairs of counts of each
+///           item whose weight changes. Memory: 8 bytes per pair of items that share a user
 /// Source    Ning & Karypis, "SLIM: sparse linear methods for top-N recommender systems", ICDM 2011; Friedman, Hastie,
 ///           Tibshirani, "Regularization paths for generalized linear models via coordinate descent", JSS 2010
 ///           (covariance form)
