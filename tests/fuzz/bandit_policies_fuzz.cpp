@@ -10,7 +10,7 @@
 #include <funnel/bandits/ucb1.hpp>
 #include <funnel/bandits/ucb_tuned.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::bandit_policies_target {
 namespace {
 
 template <class P>
@@ -49,4 +49,4 @@ const Registered policies =
                     bandits::ThompsonBeta, bandits::ThompsonGaussian>("bandit_policies");
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::bandit_policies_target

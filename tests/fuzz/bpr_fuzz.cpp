@@ -3,7 +3,7 @@
 
 #include <funnel/cf/bpr.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::bpr_target {
 namespace {
 
 const Registered bpr({
@@ -14,4 +14,4 @@ const Registered bpr({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::bpr_target

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::container_target {
 namespace {
 
 // Checks that the table of the file has the entry of the only section of `written`, with the same contents.
@@ -121,4 +121,4 @@ const Registered container_target({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::container_target

@@ -3,7 +3,7 @@
 
 #include <funnel/content/content_based.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::content_based_target {
 namespace {
 
 std::vector<std::string> content_based_seeds() {
@@ -22,4 +22,4 @@ const Registered content_based({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::content_based_target

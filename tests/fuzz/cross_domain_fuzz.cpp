@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::cross_domain_target {
 namespace {
 
 using Network = nn::Sequential<nn::Dense<4, 3>, nn::L2Normalize<3>>;
@@ -51,4 +51,4 @@ const Registered cross_domain({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::cross_domain_target

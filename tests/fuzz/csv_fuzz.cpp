@@ -3,7 +3,7 @@
 
 #include <funnel/data/csv.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::csv_target {
 namespace {
 
 const Registered csv({
@@ -28,4 +28,4 @@ const Registered csv({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::csv_target

@@ -3,7 +3,7 @@
 
 #include <funnel/io/delimited.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::delimited_target {
 namespace {
 
 void read_rows(const Input& input, const char* delimiter, io::Quotes quotes, bool has_header) {
@@ -42,4 +42,4 @@ const Registered delimited({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::delimited_target

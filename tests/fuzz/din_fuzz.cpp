@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::din_target {
 namespace {
 
 using Schema = ranking::Fields<1, 1, 3, 0, 1>;
@@ -57,4 +57,4 @@ const Registered din({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::din_target

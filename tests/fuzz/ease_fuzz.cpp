@@ -3,7 +3,7 @@
 
 #include <funnel/cf/ease.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::ease_target {
 namespace {
 
 const Registered ease({
@@ -14,4 +14,4 @@ const Registered ease({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::ease_target

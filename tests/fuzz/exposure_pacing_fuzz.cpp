@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::exposure_pacing_target {
 namespace {
 
 void use_exposure_pacing(const Input& input) {
@@ -35,4 +35,4 @@ const Registered exposure_pacing(
     {.name = "exposure_pacing", .run = use_exposure_pacing, .seeds = exposure_pacing_seeds, .is_container = true});
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::exposure_pacing_target

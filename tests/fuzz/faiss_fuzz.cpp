@@ -6,7 +6,7 @@
 #include <funnel/ann/import_ivfpq.hpp>
 #include <funnel/io/faiss.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::faiss_target {
 namespace {
 
 // Uses what was read, as an index that was loaded.
@@ -53,4 +53,4 @@ const Registered faiss({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::faiss_target

@@ -6,7 +6,7 @@
 #include <funnel/io/file.hpp>
 #include <funnel/io/little_endian.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::fbin_target {
 namespace {
 
 void write_ground_truth(const std::string& path, const io::NearestNeighbours& truth) {
@@ -67,4 +67,4 @@ const Registered fbin({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::fbin_target

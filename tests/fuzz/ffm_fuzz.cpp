@@ -3,7 +3,7 @@
 
 #include <funnel/ranking/ffm.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::ffm_target {
 namespace {
 
 const Registered ffm({
@@ -14,4 +14,4 @@ const Registered ffm({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::ffm_target

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::field_ranker_target {
 namespace {
 
 using Schema = ranking::Fields<1, 1, 3, 0, 1>;
@@ -50,4 +50,4 @@ const Registered field_ranker({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::field_ranker_target

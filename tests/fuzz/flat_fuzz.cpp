@@ -5,7 +5,7 @@
 
 #include <span>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::flat_target {
 namespace {
 
 const Registered flat({
@@ -27,4 +27,4 @@ const Registered flat({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::flat_target

@@ -3,7 +3,7 @@
 
 #include <funnel/ranking/fm.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::fm_target {
 namespace {
 
 const Registered fm({
@@ -14,4 +14,4 @@ const Registered fm({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::fm_target

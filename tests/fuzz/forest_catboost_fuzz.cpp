@@ -3,7 +3,7 @@
 
 #include <funnel/ranking/catboost.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::forest_catboost_target {
 namespace {
 
 const Registered forest_catboost({
@@ -15,4 +15,4 @@ const Registered forest_catboost({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::forest_catboost_target

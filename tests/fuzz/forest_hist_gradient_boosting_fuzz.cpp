@@ -3,7 +3,7 @@
 
 #include <funnel/ranking/hist_gradient_boosting.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::forest_hist_gradient_boosting_target {
 namespace {
 
 const Registered forest_hist_gradient_boosting({
@@ -14,4 +14,4 @@ const Registered forest_hist_gradient_boosting({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::forest_hist_gradient_boosting_target

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::forest_lightgbm_target {
 namespace {
 
 // Rows that hold NaN, zeros, huge and tiny numbers.
@@ -98,4 +98,4 @@ const Registered lightgbm({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::forest_lightgbm_target

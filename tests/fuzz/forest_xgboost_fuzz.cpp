@@ -3,7 +3,7 @@
 
 #include <funnel/ranking/xgboost.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::forest_xgboost_target {
 namespace {
 
 const Registered forest_xgboost({
@@ -16,4 +16,4 @@ const Registered forest_xgboost({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::forest_xgboost_target

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <functional>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::histories_target {
 namespace {
 
 void save(const std::string& path, const cf::Histories& histories) {
@@ -55,4 +55,4 @@ const Registered histories({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::histories_target

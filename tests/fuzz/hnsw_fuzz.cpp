@@ -5,7 +5,7 @@
 
 #include <span>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::hnsw_target {
 namespace {
 
 const Registered hnsw({
@@ -29,4 +29,4 @@ const Registered hnsw({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::hnsw_target

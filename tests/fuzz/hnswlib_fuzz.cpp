@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::hnswlib_target {
 namespace {
 
 bool has_distinct_labels(const io::GraphFile& graph) {
@@ -31,4 +31,4 @@ const Registered hnswlib({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::hnswlib_target

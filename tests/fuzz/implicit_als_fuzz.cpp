@@ -3,7 +3,7 @@
 
 #include <funnel/cf/implicit_als.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::implicit_als_target {
 namespace {
 
 const Registered implicit_als({
@@ -14,4 +14,4 @@ const Registered implicit_als({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::implicit_als_target

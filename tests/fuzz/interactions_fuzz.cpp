@@ -3,7 +3,7 @@
 
 #include <funnel/data/read_interactions.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::interactions_target {
 namespace {
 
 const Registered interactions({
@@ -24,4 +24,4 @@ const Registered interactions({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::interactions_target

@@ -3,7 +3,7 @@
 
 #include <funnel/ranking/isotonic_regression.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::isotonic_regression_target {
 namespace {
 
 void use_isotonic_regression(const Input& input) {
@@ -24,4 +24,4 @@ const Registered isotonic_regression({.name = "isotonic_regression",
                                       .is_container = true});
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::isotonic_regression_target

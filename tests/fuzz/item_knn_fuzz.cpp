@@ -3,7 +3,7 @@
 
 #include <funnel/cf/item_knn.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::item_knn_target {
 namespace {
 
 const Registered item_knn({
@@ -14,4 +14,4 @@ const Registered item_knn({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::item_knn_target

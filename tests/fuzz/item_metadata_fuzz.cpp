@@ -3,7 +3,7 @@
 
 #include <funnel/data/read_item_metadata.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::item_metadata_target {
 namespace {
 
 const Registered item_metadata({
@@ -35,4 +35,4 @@ const Registered item_metadata({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::item_metadata_target

@@ -5,7 +5,7 @@
 
 #include <span>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::ivf_target {
 namespace {
 
 using Floats = ann::IVFFlat<ann::L2>;
@@ -25,4 +25,4 @@ const Registered ivf({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::ivf_target

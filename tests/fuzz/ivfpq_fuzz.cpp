@@ -3,7 +3,7 @@
 
 #include <funnel/ann/ivfpq.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::ivfpq_target {
 namespace {
 
 using Bytes = ann::IVFPQIndex<2, 1, ann::Cosine>;
@@ -21,4 +21,4 @@ const Registered ivfpq({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::ivfpq_target

@@ -5,7 +5,7 @@
 
 #include <array>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::json_target {
 namespace {
 
 std::string number_text(double x) {
@@ -95,4 +95,4 @@ const Registered json({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::json_target

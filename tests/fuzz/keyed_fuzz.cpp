@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::keyed_target {
 namespace {
 
 template <class Key>
@@ -74,4 +74,4 @@ const Registered keyed({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::keyed_target

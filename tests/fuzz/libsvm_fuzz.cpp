@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::libsvm_target {
 namespace {
 
 void check_examples(const data::LabelledExamples& examples) {
@@ -44,4 +44,4 @@ const Registered libsvm({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::libsvm_target

@@ -3,7 +3,7 @@
 
 #include <funnel/bandits/lin_ts.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::lin_ts_target {
 namespace {
 
 // A forged file may hold numbers that overflow, so estimates need not be finite; choices must be arms.
@@ -36,4 +36,4 @@ std::vector<std::string> lin_ts_seeds() {
 const Registered lin_ts({.name = "lin_ts", .run = use_lin_ts, .seeds = lin_ts_seeds, .is_container = true});
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::lin_ts_target

@@ -3,7 +3,7 @@
 
 #include <funnel/bandits/lin_ucb.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::lin_ucb_target {
 namespace {
 
 // A forged file may hold numbers that overflow, so estimates need not be finite; choices must be arms.
@@ -34,4 +34,4 @@ std::vector<std::string> lin_ucb_seeds() {
 const Registered lin_ucb({.name = "lin_ucb", .run = use_lin_ucb, .seeds = lin_ucb_seeds, .is_container = true});
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::lin_ucb_target

@@ -3,7 +3,7 @@
 
 #include <funnel/bandits/logged_decision.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::logged_decisions_target {
 namespace {
 
 const Registered logged_decisions({
@@ -26,4 +26,4 @@ const Registered logged_decisions({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::logged_decisions_target

@@ -3,7 +3,7 @@
 
 #include <funnel/ranking/logistic_regression.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::logistic_regression_target {
 namespace {
 
 const Registered logistic_regression({
@@ -14,4 +14,4 @@ const Registered logistic_regression({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::logistic_regression_target

@@ -3,7 +3,7 @@
 
 #include <funnel/data/movielens.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::movielens_target {
 namespace {
 
 const Registered movielens({
@@ -19,4 +19,4 @@ const Registered movielens({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::movielens_target

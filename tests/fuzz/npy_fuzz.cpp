@@ -3,7 +3,7 @@
 
 #include <funnel/io/npy.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::npy_target {
 namespace {
 
 template <class T>
@@ -50,4 +50,4 @@ const Registered npy({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::npy_target

@@ -3,7 +3,7 @@
 
 #include <funnel/io/npz.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::npz_target {
 namespace {
 
 const Registered npz({
@@ -25,4 +25,4 @@ const Registered npz({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::npz_target

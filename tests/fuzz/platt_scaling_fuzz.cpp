@@ -3,7 +3,7 @@
 
 #include <funnel/ranking/platt_scaling.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::platt_scaling_target {
 namespace {
 
 void use_platt_scaling(const Input& input) {
@@ -22,4 +22,4 @@ const Registered platt_scaling(
     {.name = "platt_scaling", .run = use_platt_scaling, .seeds = platt_scaling_seeds, .is_container = true});
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::platt_scaling_target

@@ -3,7 +3,7 @@
 
 #include <funnel/cf/popularity.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::popularity_target {
 namespace {
 
 const Registered popularity({
@@ -14,4 +14,4 @@ const Registered popularity({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::popularity_target

@@ -6,7 +6,7 @@
 
 #include <vector>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::product_target {
 namespace {
 
 using Quantiser = quantise::ProductQuantiser<4, 2, 4>;
@@ -41,4 +41,4 @@ const Registered product({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::product_target

@@ -3,7 +3,7 @@
 
 #include <funnel/cf/pure_svd.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::pure_svd_target {
 namespace {
 
 const Registered pure_svd({
@@ -14,4 +14,4 @@ const Registered pure_svd({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::pure_svd_target

@@ -3,7 +3,7 @@
 
 #include <funnel/data/recbole.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::recbole_target {
 namespace {
 
 const Registered recbole({
@@ -20,4 +20,4 @@ const Registered recbole({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::recbole_target

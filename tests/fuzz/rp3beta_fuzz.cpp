@@ -3,7 +3,7 @@
 
 #include <funnel/cf/rp3beta.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::rp3beta_target {
 namespace {
 
 const Registered rp3beta({
@@ -14,4 +14,4 @@ const Registered rp3beta({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::rp3beta_target

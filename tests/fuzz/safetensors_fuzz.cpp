@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::safetensors_target {
 namespace {
 
 void write(const std::string& path, const io::Safetensors& file) {
@@ -52,4 +52,4 @@ const Registered safetensors({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::safetensors_target

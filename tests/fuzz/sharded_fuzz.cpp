@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::sharded_target {
 namespace {
 
 using Flats = ann::Sharded<ann::Flat<ann::L2>>;
@@ -40,4 +40,4 @@ const Registered sharded({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::sharded_target

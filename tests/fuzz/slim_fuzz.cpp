@@ -3,7 +3,7 @@
 
 #include <funnel/cf/slim.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::slim_target {
 namespace {
 
 const Registered slim({
@@ -14,4 +14,4 @@ const Registered slim({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::slim_target

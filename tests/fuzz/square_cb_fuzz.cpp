@@ -3,7 +3,7 @@
 
 #include <funnel/bandits/square_cb.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::square_cb_target {
 namespace {
 
 void use_square_cb(const Input& input) {
@@ -30,4 +30,4 @@ std::vector<std::string> square_cb_seeds() {
 const Registered square_cb({.name = "square_cb", .run = use_square_cb, .seeds = square_cb_seeds, .is_container = true});
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::square_cb_target

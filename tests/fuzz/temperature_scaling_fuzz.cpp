@@ -3,7 +3,7 @@
 
 #include <funnel/ranking/platt_scaling.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::temperature_scaling_target {
 namespace {
 
 void use_temperature_scaling(const Input& input) {
@@ -24,4 +24,4 @@ const Registered temperature_scaling({.name = "temperature_scaling",
                                       .is_container = true});
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::temperature_scaling_target

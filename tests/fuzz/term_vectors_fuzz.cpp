@@ -3,7 +3,7 @@
 
 #include <funnel/features/term_vectors.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::term_vectors_target {
 namespace {
 
 const std::vector<std::string> texts{"the cat sat", "a dog and the cat", ""};
@@ -26,4 +26,4 @@ const Registered term_vectors(
     {.name = "term_vectors", .run = use_term_vectors, .seeds = term_vectors_seeds, .is_container = true});
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::term_vectors_target

@@ -11,7 +11,7 @@
 #include <optional>
 #include <regex>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::text_values_target {
 namespace {
 
 // The C library decides what a number is worth. The program never leaves the locale "C".
@@ -146,4 +146,4 @@ const Registered text_values({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::text_values_target

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::tower_target {
 namespace {
 
 using Network = nn::Tower<nn::Dense<2, 3>, nn::ReLU, nn::BatchNorm<3>, nn::Dense<3, 1>>;
@@ -74,4 +74,4 @@ const Registered tower({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::tower_target

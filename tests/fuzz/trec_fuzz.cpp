@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::trec_target {
 namespace {
 
 const Registered trec({
@@ -29,4 +29,4 @@ const Registered trec({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::trec_target

@@ -6,7 +6,7 @@
 #include <funnel/nn/l2_normalize.hpp>
 #include <funnel/nn/sequential.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::two_tower_target {
 namespace {
 
 using Network = nn::Sequential<nn::Dense<4, 3>, nn::L2Normalize<3>>;
@@ -20,4 +20,4 @@ const Registered two_tower({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::two_tower_target

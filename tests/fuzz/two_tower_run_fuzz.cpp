@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::two_tower_run_target {
 namespace {
 
 using Network = nn::Sequential<nn::Dense<4, 3>, nn::L2Normalize<3>>;
@@ -51,4 +51,4 @@ const Registered two_tower_run({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::two_tower_run_target

@@ -3,7 +3,7 @@
 
 #include <funnel/data/read_user_metadata.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::user_metadata_target {
 namespace {
 
 const Registered user_metadata({
@@ -26,4 +26,4 @@ const Registered user_metadata({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::user_metadata_target

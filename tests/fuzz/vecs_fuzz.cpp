@@ -3,7 +3,7 @@
 
 #include <funnel/io/vecs.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::vecs_target {
 namespace {
 
 const Registered vecs({
@@ -24,4 +24,4 @@ const Registered vecs({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::vecs_target

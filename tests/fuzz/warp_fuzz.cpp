@@ -3,7 +3,7 @@
 
 #include <funnel/cf/warp.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::warp_target {
 namespace {
 
 const Registered warp({
@@ -14,4 +14,4 @@ const Registered warp({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::warp_target
