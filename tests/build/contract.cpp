@@ -28,6 +28,9 @@
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/cf/popularity.hpp>
+#include <funnel/cf/pure_svd.hpp>
+#include <funnel/cf/rp3beta.hpp>
+#include <funnel/cf/slim.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
@@ -216,7 +219,7 @@ TEST_CASE("contract: kernels") {
 }
 
 TEST_CASE_TEMPLATE("contract: models", Model, funnel::cf::Popularity, funnel::cf::ItemKNN, funnel::cf::EASE,
-                   funnel::cf::ImplicitALS) {
+                   funnel::cf::ImplicitALS, funnel::cf::RP3Beta, funnel::cf::SLIM, funnel::cf::PureSVD) {
     // Histories overlap, so that every model has evidence for every item.
     std::vector<funnel::data::Interaction> rows;
     for (std::uint32_t user = 0; user < 12; ++user) {

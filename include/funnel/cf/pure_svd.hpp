@@ -34,7 +34,7 @@ namespace cf {
 struct PureSVDOptions {
     std::size_t factors = 20;       ///< > 0, number of singular vectors
     std::size_t power_steps = 7;    ///< accuracy of the decomposition, see linalg::RandomisedSVDOptions
-    std::size_t oversampling = 10;  ///< likewise
+    std::size_t oversampling = 40;  ///< likewise
     std::uint64_t seed = 1;         ///< seed of the random directions
 };
 
@@ -66,8 +66,8 @@ public:
         return factors;
     }
 
-    /// Returns   the k history items that add most to the score, and what each adds, largest first. With k >=
-    ///           |history|, the shares sum to the score, up to rounding
+    /// Returns   the k history items that add most to the score, and what each adds, largest first. With k >= |history|,
+    ///           the shares sum to the score, up to rounding
     /// Cost      O(|history| factors)
     /// Errors    InvalidArgument if the item is unknown
     [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
@@ -186,8 +186,7 @@ private:
 ///
 /// Shapes    item_factors(), user_factors(): in an ANN index, use the inner product
 /// Cost      fit: linalg::randomised_svd;  recommend: items x factors;  the model: (users + items) x factors floats
-/// Source    Cremonesi, Koren, Turrin, "Performance of recommender algorithms on top-N recommendation tasks", RecSys
-///           2010
+/// Source    Cremonesi, Koren, Turrin, "Performance of recommender algorithms on top-N recommendation tasks", RecSys 2010
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 using BasicPureSVD = Model<PureSVDScorer<Backend>>;
 

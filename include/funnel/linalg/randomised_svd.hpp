@@ -26,7 +26,7 @@ namespace linalg {
 
 struct RandomisedSVDOptions {
     std::size_t rank = 50;          ///< > 0, number of singular values
-    std::size_t oversampling = 10;  ///< further random directions, which raise the accuracy
+    std::size_t oversampling = 40;  ///< further random directions, which raise the accuracy
     std::size_t power_steps = 7;  ///< products with the matrix and its transpose; more if singular values decay slowly
     std::uint64_t seed = 1;       ///< seed of the random directions
 };
@@ -74,8 +74,7 @@ inline void orthonormalise(Matrix<double>& columns) {
 /// Singular values that cannot be told from zero are left out, so that there may be fewer than rank.
 ///
 /// Shapes    matrix: rows x cols, finite (not checked)
-/// Cost      2 (q + 1) products of the matrix with l = rank + oversampling vectors, and O((rows + cols) l^2) per
-///           product
+/// Cost      2 (q + 1) products of the matrix with l = rank + oversampling vectors, and O((rows + cols) l^2) per product
 /// Errors    InvalidArgument if rank is 0
 /// Source    Halko, Martinsson, Tropp, "Finding structure with randomness", SIAM Review 2011 (algorithms 4.4 and 5.1)
 template <Executor E = Serial>
