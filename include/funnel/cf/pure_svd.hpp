@@ -66,8 +66,8 @@ public:
         return factors;
     }
 
-    /// Returns   the k history items that add most to the score, and what each adds, largest first. With k >= |history|,
-    ///           the shares sum to the score, up to rounding
+    /// Returns   the k history items that add most to the score, and what each adds, largest first. With k >=
+    ///           |history|, the shares sum to the score, up to rounding
     /// Cost      O(|history| factors)
     /// Errors    InvalidArgument if the item is unknown
     [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
@@ -186,7 +186,8 @@ private:
 ///
 /// Shapes    item_factors(), user_factors(): in an ANN index, use the inner product
 /// Cost      fit: linalg::randomised_svd;  recommend: items x factors;  the model: (users + items) x factors floats
-/// Source    Cremonesi, Koren, Turrin, "Performance of recommender algorithms on top-N recommendation tasks", RecSys 2010
+/// Source    Cremonesi, Koren, Turrin, "Performance of recommender algorithms on top-N recommendation tasks", RecSys
+///           2010
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 using BasicPureSVD = Model<PureSVDScorer<Backend>>;
 

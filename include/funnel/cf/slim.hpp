@@ -79,7 +79,8 @@ public:
 private:
     using LinearScorer<SparseWeights>::LinearScorer;
 
-    // The same matrix with its zeros, if at least one entry in eight is none: adding whole rows is then faster. Empty if not.
+    // The same matrix with its zeros, if at least one entry in eight is none: adding whole rows is then faster. Empty
+    // if not.
     [[nodiscard]] static std::vector<float> dense_if_full(const CSRMatrix<float>& gram) {
         const std::size_t n = gram.rows();
         if (n == 0 || gram.nonzeros() / n < n / 8) {
@@ -105,7 +106,7 @@ private:
             candidates_.clear();
             const SparseRow<float> shared = gram.row(to);
             for (std::size_t i = 0; i < shared.size(); ++i) {
-                const auto count = static_cast<double>(shared.values[i]);
+                const double count = static_cast<double>(shared.values[i]);
                 if (count > l1) {
                     const auto users = static_cast<double>(item_user.row(shared.columns[i]).size());
                     candidates_.push_back(
@@ -171,7 +172,7 @@ private:
 /// does not depend on the number of users. Counts are exact up to 2^24 users.
 ///
 /// Cost      fit: sum over users of |history|^2 for the counts; then per item, and pass, the pairs of counts of each
-///           item whose weight changes. Memory: 8 bytes per pair of items that share a user
+///           item whose weight changes. Memory: at most 40 bytes per ordered pair of items that share a user
 /// Source    Ning & Karypis, "SLIM: sparse linear methods for top-N recommender systems", ICDM 2011; Friedman, Hastie,
 ///           Tibshirani, "Regularization paths for generalized linear models via coordinate descent", JSS 2010
 ///           (covariance form)

@@ -74,7 +74,8 @@ inline void orthonormalise(Matrix<double>& columns) {
 /// Singular values that cannot be told from zero are left out, so that there may be fewer than rank.
 ///
 /// Shapes    matrix: rows x cols, finite (not checked)
-/// Cost      2 (q + 1) products of the matrix with l = rank + oversampling vectors, and O((rows + cols) l^2) per product
+/// Cost      2 (q + 1) products of the matrix with l = rank + oversampling vectors, and O((rows + cols) l^2) per
+///           product
 /// Errors    InvalidArgument if rank is 0
 /// Source    Halko, Martinsson, Tropp, "Finding structure with randomness", SIAM Review 2011 (algorithms 4.4 and 5.1)
 template <Executor E = Serial>
