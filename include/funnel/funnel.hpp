@@ -96,6 +96,7 @@
 #include <funnel/cf/slim.hpp>
 #include <funnel/cf/sparse_product.hpp>
 #include <funnel/cf/sparse_weights.hpp>
+#include <funnel/cf/user_knn.hpp>
 #include <funnel/cf/warp.hpp>
 #include <funnel/content/cold_start.hpp>
 #include <funnel/content/content_based.hpp>

@@ -31,6 +31,7 @@
 #include <funnel/cf/pure_svd.hpp>
 #include <funnel/cf/rp3beta.hpp>
 #include <funnel/cf/slim.hpp>
+#include <funnel/cf/user_knn.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
@@ -219,7 +220,8 @@ TEST_CASE("contract: kernels") {
 }
 
 TEST_CASE_TEMPLATE("contract: models", Model, funnel::cf::Popularity, funnel::cf::ItemKNN, funnel::cf::EASE,
-                   funnel::cf::ImplicitALS, funnel::cf::RP3Beta, funnel::cf::SLIM, funnel::cf::PureSVD) {
+                   funnel::cf::ImplicitALS, funnel::cf::RP3Beta, funnel::cf::SLIM, funnel::cf::PureSVD,
+                   funnel::cf::UserKNN) {
     // Histories overlap, so that every model has evidence for every item.
     std::vector<funnel::data::Interaction> rows;
     for (std::uint32_t user = 0; user < 12; ++user) {
@@ -242,7 +244,7 @@ TEST_CASE_TEMPLATE("contract: models", Model, funnel::cf::Popularity, funnel::cf
 
     const std::vector<std::uint32_t> history{1, 2, 3};
     CHECK(model.fold_in(history).recommend({.k = 5}).size() == 5);
-    if constexpr (!std::same_as<Model, funnel::cf::Popularity>) {  // which has no reasons
+    if constexpr (requires { model.explain(3, 0, 2); }) {  // Popularity and UserKNN have no reasons
         const std::vector<funnel::Scored<>> reasons = model.explain(3, 0, 2);
         CHECK(reasons.size() == 2);
     }

@@ -72,6 +72,10 @@ inline Ids all_items() {
 template <class M>
 constexpr bool explains = requires(const M& model) { model.explain(std::size_t{0}, std::uint32_t{0}, std::size_t{1}); };
 
+// Scores come from what other users took.
+template <class M>
+constexpr bool has_neighbours = requires(const M& model) { model.neighbours(); };
+
 // recommend(...) of a model or a folded user, in its two forms, for who: the arguments in front of the options.
 template <class Source, class... Who>
 void check_memory_of_caller(const Source& source, const Who&... who) {
@@ -285,11 +289,14 @@ void check_folded_users(const M& model, const ContractLog& contract) {
         const Ids& history = contract.histories[user];
         auto folded = model.fold_in(history);
         // Training may have solved for the same user with other rounding, or with fewer steps of an iterative solver.
-        const std::vector<float> trained = model.score(user, all_items());
-        const std::vector<float> scores = folded.score(all_items());
-        const double largest = std::abs(*std::max_element(trained.begin(), trained.end()));
-        for (std::size_t item = 0; item < trained.size(); ++item) {
-            CHECK(std::abs(double{scores[item]} - trained[item]) <= 0.01 * largest);
+        // A new user has a training user with the same history as a neighbour, who is not a neighbour of himself.
+        if constexpr (!has_neighbours<M>) {
+            const std::vector<float> trained = model.score(user, all_items());
+            const std::vector<float> scores = folded.score(all_items());
+            const double largest = std::abs(*std::max_element(trained.begin(), trained.end()));
+            for (std::size_t item = 0; item < trained.size(); ++item) {
+                CHECK(std::abs(double{scores[item]} - trained[item]) <= 0.01 * largest);
+            }
         }
         check_memory_of_caller(folded);
         const List list = folded.recommend();
@@ -422,7 +429,7 @@ void check_forgetting(const M& model, const ContractLog& contract, const typenam
         CHECK(std::ranges::equal(MatrixView<const float>(changed.user_factors()).row(user), nobody.profile().factors));
     }
     for (const M& forgetful : {changed, M::load(dir / "without.fnl")}) {
-        std::vector<List> expected = lists_of(model);
+        std::vector<List> expected = has_neighbours<M> ? lists_of(changed) : lists_of(model);
         expected[user] = model.fold_in({}).recommend({.k = size_max});
         CHECK(lists_of(forgetful) == expected);
         CHECK(forgetful.score(user, all_items()) == model.fold_in({}).score(all_items()));
@@ -516,9 +523,10 @@ void check_dislikes(const M& model, const ContractLog& contract, const typename 
             history.push_back(item);
             values.push_back(0.5F);
         }
+        const std::vector<float> likes(contract.histories[user].size(), 0.5F);
         const auto folded = model.fold_in(history, values);
         check_user([&](const cf::RecommendOptions& how) { return folded.recommend(how); },
-                   model.fold_in(contract.histories[user]).recommend({.k = size_max}), disliked[user]);
+                   model.fold_in(contract.histories[user], likes).recommend({.k = size_max}), disliked[user]);
     }
     const auto answers = [](const M& saved) { return lists_of(saved); };
     check_saved(with, model, answers, use_all<M>);

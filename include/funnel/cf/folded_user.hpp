@@ -38,9 +38,18 @@ namespace cf {
 
 /// The history of a user who is not in the training log: what Profile refers to, in memory of its own.
 struct FoldedHistory {
-    std::vector<std::uint32_t> items;          ///< Profile::history, ascending
-    std::vector<float> values = {};            ///< Profile::values
-    std::vector<std::uint32_t> disliked = {};  ///< Profile::disliked, ascending
+    std::vector<std::uint32_t> items;            ///< Profile::history, ascending
+    std::vector<float> values = {};              ///< Profile::values
+    std::vector<std::uint32_t> disliked = {};    ///< Profile::disliked, ascending
+    std::vector<std::uint32_t> neighbours = {};  ///< Profile::neighbours, ascending
+    std::vector<float> similarities = {};        ///< one per neighbour
+
+    void keep_neighbours(std::span<const Scored<>> similar) {
+        for (const Scored<>& user : similar) {
+            neighbours.push_back(user.id);
+            similarities.push_back(user.score);
+        }
+    }
 };
 
 /// A user who is not in the training log; fold_in returns it. It refers to the model, which must outlive it. If the
@@ -79,7 +88,9 @@ public:
         return {.history = {history_.items.data(), history_.items.size()},
                 .factors = {factors_.data(), factors_.size()},
                 .values = {history_.values.data(), history_.values.size()},
-                .disliked = {history_.disliked.data(), history_.disliked.size()}};
+                .disliked = {history_.disliked.data(), history_.disliked.size()},
+                .neighbours = {{history_.neighbours.data(), history_.neighbours.size()},
+                               {history_.similarities.data(), history_.similarities.size()}}};
     }
     void profile() const&& = delete;
 
@@ -118,6 +129,13 @@ private:
                 "FoldedUser: history must be ascending item ids below items()");
         require_equal(history_.values.size(), detail::ReadsValues<S> ? history_.items.size() : 0,
                       "FoldedUser: number of values");
+        std::size_t known = 0;
+        if constexpr (requires { scorer_->neighbours().rows(); }) {
+            known = scorer_->neighbours().rows();
+        }
+        require(history_.similarities.size() == history_.neighbours.size() &&
+                    std::ranges::all_of(history_.neighbours, [&](std::uint32_t user) { return user < known; }),
+                "FoldedUser: neighbours must be users of the model, with one similarity each");
         if constexpr (requires { scorer_->user_factors().cols(); }) {
             require_equal(factors_.size(), scorer_->user_factors().cols(), "FoldedUser: number of factors");
         } else {

@@ -58,6 +58,9 @@ namespace cf {
 ///     user_factors()  fold_in_factors(history)        Profile::factors of training users and of new users; the history
 ///                                                     ascends, or is as it was given if reads_histories_in_order
 ///                                                     exists. With reads_values: fold_in_factors(history, values)
+///     neighbours()  fold_in_neighbours(row)           Profile::neighbours of training users (a users x users matrix,
+///                                                     whose columns stay when a user is forgotten) and of a new user
+///                                                     with this row of user_item
 template <class S>
 concept LearnedScorer = Scorer<S> && std::default_initializable<typename S::Options> &&
                         requires(const S& scorer, const data::Interactions& log, const CSRMatrix<float>& user_item,
@@ -94,6 +97,7 @@ class Model : public S {
         "a scorer with keep_known_zeros needs: keep_known_zeros(const Profile&, std::span<float>) const noexcept");
 
     static constexpr bool has_factors = requires(const S& scorer) { scorer.user_factors(); };
+    static constexpr bool has_neighbours = requires(const S& scorer) { scorer.neighbours(); };
     static constexpr bool has_item_factors = requires(const S& scorer) { scorer.item_factors(); };
 
 public:
@@ -190,13 +194,15 @@ public:
     }
 
     /// The k users most similar to a user, with similarities above 0, best first: by the cosine of their factors, or by
-    /// that of their histories if the model has no factors. If the scorer needs a history, users without one are not
+    /// that of their histories if the model has no factors. A model of neighbours knows no others than these. If the scorer needs a history, users without one are not
     /// similar to anybody.
     ///
     /// Returns   an empty list if the user is unknown
     /// Cost      O(users x factors), or O(items in all histories)
     [[nodiscard]] std::vector<Scored<>> similar_users(std::size_t user, std::size_t k) const {
-        if constexpr (has_factors) {
+        if constexpr (has_neighbours) {
+            return user < users() ? most_similar(S::neighbours().row(user), k) : std::vector<Scored<>>{};
+        } else if constexpr (has_factors) {
             const auto is_known = [&](std::size_t id) {
                 return id < users() && (!S::needs_history || !histories_.of(id).empty());
             };
@@ -336,6 +342,9 @@ private:
         if constexpr (has_factors) {
             profile.factors = user < users() ? S::user_factors().row(user) : std::span<const float>{};
         }
+        if constexpr (has_neighbours) {
+            profile.neighbours = user < users() ? S::neighbours().row(user) : SparseRow<float>{};
+        }
         return profile;
     }
 
@@ -356,6 +365,10 @@ private:
         } else {
             for (std::size_t i = 0; i < sorted.size(); ++i) {
                 (value_of[i] > 0.0F ? folded.items : folded.disliked).push_back(sorted[i]);
+            }
+            if constexpr (has_neighbours) {
+                std::erase_if(value_of, [](float value) { return !(value > 0.0F); });
+                folded.keep_neighbours(scorer.fold_in_neighbours({folded.items, value_of}));
             }
         }
         std::vector<float> factors;

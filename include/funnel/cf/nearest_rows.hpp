@@ -11,10 +11,12 @@
 #include <funnel/core/sparse.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace funnel {
@@ -29,19 +31,42 @@ namespace cf {
 /// Cost      sum over columns of entries^2 in time for all rows; per thread, 4 to 48 bytes per row
 class NearestRows {
 public:
-    /// Errors    InvalidArgument if an option is out of range (model is its name in the message), or if the norms are
-    ///           not finite
+    /// Errors    InvalidArgument if an option is out of range (model is its name in the message), or if weights
+    ///           are not finite
     NearestRows(const CSRMatrix<float>& rows, const KNNOptions& options, const std::string& model)
         : options_(valid(options, model)),
           weights_(rows, options),
           rows_(weights_.apply(rows)),
           columns_(rows_.transposed()),
-          sizes_(rows_.rows()) {
-        for (std::size_t row = 0; row < sizes_.size(); ++row) {
-            sizes_[row] = size_of(rows_.row(row).values);
-        }
-        require(math::all_finite(sizes_) && math::all_finite(rows_.values()),
-                (model + ": values are too large: norms must be finite").c_str());
+          sizes_(sizes_of(rows_, options)) {
+        require(math::all_finite(rows_.values()), (model + ": values are too large: weights must be finite").c_str());
+    }
+
+    /// Of the numbers of weighted rows: what rows() and weights() return. Options must be valid (not checked).
+    NearestRows(const KNNOptions& options, RowWeights weights, CSRMatrix<float> rows)
+        : options_(options),
+          weights_(std::move(weights)),
+          rows_(std::move(rows)),
+          columns_(rows_.transposed()),
+          sizes_(sizes_of(rows_, options)) {}
+
+    [[nodiscard]] const KNNOptions& options() const noexcept FUNNEL_LIFETIMEBOUND { return options_; }
+    [[nodiscard]] const RowWeights& weights() const noexcept FUNNEL_LIFETIMEBOUND { return weights_; }
+    /// The weighted rows. If only sets are compared, their values mean nothing.
+    [[nodiscard]] const CSRMatrix<float>& rows() const noexcept FUNNEL_LIFETIMEBOUND { return rows_; }
+
+    /// Whether only the positions of entries are compared, not their values.
+    [[nodiscard]] static bool compares_sets(const KNNOptions& options) noexcept {
+        return options.similarity == Similarity::Jaccard ||
+               (options.similarity == Similarity::Cosine && options.weighting == Weighting::Sets);
+    }
+
+    /// Empties a row, which is then similar to none.
+    ///
+    /// Cost      O(rows + columns + entries)
+    void erase_row(std::size_t row) noexcept {
+        rows_.erase_if([&](std::size_t from, std::uint32_t) noexcept { return from == row; });
+        columns_.erase_if([&](std::size_t, std::uint32_t from) noexcept { return from == row; });
     }
 
     /// The neighbours of each row: an n x n matrix of similarities for n rows, row i for row i.
@@ -62,7 +87,7 @@ public:
     [[nodiscard]] std::vector<Scored<>> of(const SparseRow<float>& row) const {
         std::vector<float> numbers(row.size());
         weights_.apply(row, numbers);
-        const double size = size_of(numbers);
+        const double size = size_of(numbers, options_);
         constexpr std::size_t nobody = std::numeric_limits<std::size_t>::max();
         std::vector<Scored<>> found;
         with_sums([&]<class Sums>(Sums) {
@@ -89,15 +114,10 @@ private:
         return options;
     }
 
-    [[nodiscard]] bool compares_sets() const noexcept {
-        return options_.similarity == Similarity::Jaccard ||
-               (options_.similarity == Similarity::Cosine && options_.weighting == Weighting::Sets);
-    }
-
     // Calls work(Sums{}) with the sums that the similarity is computed from.
     template <class Work>
     void with_sums(const Work& work) const {
-        if (compares_sets()) {
+        if (compares_sets(options_)) {
             work(SharedCount{});
         } else if (options_.similarity == Similarity::Cosine) {
             work(SharedProduct{});
@@ -107,16 +127,23 @@ private:
     }
 
     // Jaccard: the number of entries. Cosine: the norm. The others do not use it.
-    [[nodiscard]] double size_of(std::span<const float> numbers) const noexcept {
+    [[nodiscard]] static double size_of(std::span<const float> numbers, const KNNOptions& options) noexcept {
         const auto count = static_cast<double>(numbers.size());
-        if (compares_sets()) {
-            return options_.similarity == Similarity::Jaccard ? count : math::sqrt(count);
+        if (compares_sets(options)) {
+            return options.similarity == Similarity::Jaccard ? count : math::sqrt(count);
         }
         double squares = 0.0;
         for (const float x : numbers) {
             squares += static_cast<double>(x) * static_cast<double>(x);
         }
         return math::sqrt(squares);
+    }
+    [[nodiscard]] static std::vector<double> sizes_of(const CSRMatrix<float>& rows, const KNNOptions& options) {
+        std::vector<double> sizes;
+        for (std::size_t row = 0; row < rows.rows(); ++row) {
+            sizes.push_back(size_of(rows.row(row).values, options));
+        }
+        return sizes;
     }
 
     [[nodiscard]] double similarity(const SharedCount& sums, double a, double b) const noexcept {

@@ -132,6 +132,27 @@ public:
                                             rows.cols());
     }
 
+    /// Adds the sections to a file. This object must outlive the call of file.save().
+    template <class Writer>
+    void write(Writer& file) const {
+        file.array("column_weights", columns_);
+        file.value("mean_length", mean_length_);
+    }
+
+    /// Reads the sections that write() added.
+    ///
+    /// Errors    CorruptData if the sections are missing or invalid
+    template <class Reader>
+    static RowWeights read(const Reader& file, const KNNOptions& options, std::size_t columns) {
+        RowWeights weights(CSRMatrix<float>{}, options);
+        weights.columns_ = file.template array<double>("column_weights", columns);
+        weights.mean_length_ = file.template value<double>("mean_length");
+        file.check(math::all_finite(weights.columns_), "column_weights", "must be finite");
+        file.check(math::is_finite(weights.mean_length_) && weights.mean_length_ > 0.0, "mean_length",
+                   "must be finite and > 0");
+        return weights;
+    }
+
 private:
     KNNOptions options_;
     std::vector<double> columns_;  // AdjustedCosine: the mean, else the idf

@@ -4,6 +4,7 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
+#include <funnel/core/sparse.hpp>
 #include <funnel/core/top_k.hpp>
 
 #include <algorithm>
@@ -28,6 +29,7 @@ struct Profile {
     std::span<const float> factors = {};           ///< the user's row of a factor model
     std::span<const float> values = {};            ///< one per item of the history, if the scorer has reads_values
     std::span<const std::uint32_t> disliked = {};  ///< ids of items with a value <= 0, ascending, if it has not
+    SparseRow<float> neighbours = {};              ///< similar users and how similar they are, if the scorer knows them
 };
 
 /// The learned part of a model: scores items for a profile. Model turns a scorer into a recommender.

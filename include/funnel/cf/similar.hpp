@@ -6,6 +6,7 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
+#include <funnel/core/sparse.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/kernels/metric.hpp>
 #include <funnel/kernels/one_to_many.hpp>
@@ -33,6 +34,19 @@ template <ItemFilter Filter = AcceptAll>
         if (similarities[i] > best.threshold() && similarities[i] > 0.0F && i != self && filter(id)) {
             best.push(id, similarities[i]);
         }
+    }
+    funnel::detail::keep_first(list, best.finish().size());
+    return list;
+}
+
+/// The k entries of a row of similarities with the highest ones, best first.
+///
+/// Shapes    row: similarities above 0 (not checked)
+[[nodiscard]] inline std::vector<Scored<>> most_similar(const SparseRow<float>& row, std::size_t k) {
+    std::vector<Scored<>> list(std::min(k, row.size()));
+    TopK<> best(list);
+    for (std::size_t i = 0; i < row.size(); ++i) {
+        best.push(row.columns[i], row.values[i]);
     }
     funnel::detail::keep_first(list, best.finish().size());
     return list;

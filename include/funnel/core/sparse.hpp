@@ -32,7 +32,8 @@ struct Triplet {
     T value;
 };
 
-/// An immutable sparse matrix in compressed sparse row (CSR) format. A moved-from matrix has no rows and no columns.
+/// A sparse matrix in compressed sparse row (CSR) format. Only erase_if changes it. A moved-from matrix has no rows and
+/// no columns.
 ///
 /// Cost      8 bytes per row, 4 + sizeof(T) bytes per entry
 template <class T>
@@ -142,6 +143,29 @@ public:
     }
     [[nodiscard]] std::span<const T> values() const noexcept FUNNEL_LIFETIMEBOUND {
         return {values_.data(), values_.size()};
+    }
+
+    /// Removes entries. The shape stays.
+    ///
+    ///     is_unwanted(row, column) -> bool       noexcept
+    ///
+    /// Cost      O(rows + entries), no allocation
+    template <class Predicate>
+    void erase_if(const Predicate& is_unwanted) noexcept {
+        std::size_t kept = 0;
+        std::size_t at = 0;
+        for (std::size_t i = 0; i < rows(); ++i) {
+            for (; at < offsets_[i + 1]; ++at) {
+                if (!is_unwanted(i, columns_[at])) {
+                    columns_[kept] = columns_[at];
+                    values_[kept] = values_[at];
+                    ++kept;
+                }
+            }
+            offsets_[i + 1] = kept;
+        }
+        columns_.erase(columns_.begin() + static_cast<std::ptrdiff_t>(kept), columns_.end());
+        values_.erase(values_.begin() + static_cast<std::ptrdiff_t>(kept), values_.end());
     }
 
     /// The transposed matrix. O(rows + cols + entries).
