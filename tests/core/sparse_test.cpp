@@ -164,3 +164,24 @@ TEST_CASE("FUNNEL_CHECKS: a row outside of a CSRMatrix is found out") {
     CHECK(dies([] { (void)CSRMatrix<float>().row(0); }, "i < rows()"));
 }
 #endif
+
+TEST_CASE("CSRMatrix: erase_if removes the entries that it is told, and keeps the shape") {
+    const std::vector<Triplet<float>> entries{{0, 1, 1}, {0, 3, 2}, {2, 0, 3}, {2, 1, 4}, {2, 3, 5}, {3, 1, 6}};
+    CSRMatrix<float> matrix(entries, 4, 4);
+    matrix.erase_if([](std::size_t row, std::uint32_t column) { return row == 3 || column == 1; });
+    CHECK(matrix.rows() == 4);
+    CHECK(matrix.cols() == 4);
+    const std::vector<Triplet<float>> kept{{0, 3, 2}, {2, 0, 3}, {2, 3, 5}};
+    const CSRMatrix<float> expected(kept, 4, 4);
+    CHECK(std::ranges::equal(matrix.offsets(), expected.offsets()));
+    CHECK(std::ranges::equal(matrix.columns(), expected.columns()));
+    CHECK(std::ranges::equal(matrix.values(), expected.values()));
+    matrix.erase_if([](std::size_t, std::uint32_t) { return false; });
+    CHECK(matrix.nonzeros() == 3);
+    matrix.erase_if([](std::size_t, std::uint32_t) { return true; });
+    CHECK(matrix.nonzeros() == 0);
+    CHECK(matrix.row(2).size() == 0);
+    CSRMatrix<float> empty;
+    empty.erase_if([](std::size_t, std::uint32_t) { return true; });
+    CHECK(empty.rows() == 0);
+}

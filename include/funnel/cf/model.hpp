@@ -194,8 +194,8 @@ public:
     }
 
     /// The k users most similar to a user, with similarities above 0, best first: by the cosine of their factors, or by
-    /// that of their histories if the model has no factors. A model of neighbours knows no others than these. If the scorer needs a history, users without one are not
-    /// similar to anybody.
+    /// that of their histories if the model has no factors. A model of neighbours knows no others than these. If the
+    /// scorer needs a history, users without one are not similar to anybody.
     ///
     /// Returns   an empty list if the user is unknown
     /// Cost      O(users x factors), or O(items in all histories)

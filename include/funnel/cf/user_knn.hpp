@@ -164,9 +164,9 @@ private:
 ///
 /// By default, users are compared as sets of the items that they like (a value > 0), and other than that, values in the
 /// log are ignored. Options choose among the similarities and weights of cf/similarity.hpp and cf/row_weights.hpp. The
-/// neighbours of u are the `neighbours` other users most similar to u, with a similarity above 0; ties go to the smaller
-/// id. Negative values are dislikes and add nothing, so that a rating of 1 speaks for an item as a rating of 5 does: leave
-/// low ratings out of the log if they should not.
+/// neighbours of u are the `neighbours` other users most similar to u, with a similarity above 0; ties go to the
+/// smaller id. Negative values are dislikes and add nothing, so that a rating of 1 speaks for an item as a rating of 5
+/// does: leave low ratings out of the log if they should not.
 ///
 /// fold_in finds the neighbours of a new user among all training users. If a training user has the same history, that
 /// user is one of them. similar_users() gives the neighbours. forget_user() also changes the lists of those whose
@@ -174,8 +174,8 @@ private:
 ///
 /// Cost      fit: sum over items of |users|^2 in time, O(users x neighbours) memory, and O(users) per thread;
 ///           recommend: the histories of the neighbours, O(items)
-/// Source    Resnick, Iacovou, Suchak, Bergstrom, Riedl, "GroupLens: an open architecture for collaborative filtering of
-///           netnews", CSCW 1994; Herlocker, Konstan, Borchers, Riedl, "An algorithmic framework for performing
+/// Source    Resnick, Iacovou, Suchak, Bergstrom, Riedl, "GroupLens: an open architecture for collaborative filtering
+///           of netnews", CSCW 1994; Herlocker, Konstan, Borchers, Riedl, "An algorithmic framework for performing
 ///           collaborative filtering", SIGIR 1999
 using UserKNN = Model<UserKNNScorer>;
 
