@@ -71,6 +71,8 @@
 #include <funnel/bandits/ucb1.hpp>
 #include <funnel/bandits/ucb_tuned.hpp>
 #include <funnel/cf/als_sweep.hpp>
+#include <funnel/cf/association.hpp>
+#include <funnel/cf/bought_together.hpp>
 #include <funnel/cf/bpr.hpp>
 #include <funnel/cf/dense_weights.hpp>
 #include <funnel/cf/ease.hpp>
