@@ -77,6 +77,7 @@
 #include <funnel/cf/dense_weights.hpp>
 #include <funnel/cf/ease.hpp>
 #include <funnel/cf/folded_user.hpp>
+#include <funnel/cf/grouped_popularity.hpp>
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
@@ -87,6 +88,7 @@
 #include <funnel/cf/popularity.hpp>
 #include <funnel/cf/pure_svd.hpp>
 #include <funnel/cf/recommend.hpp>
+#include <funnel/cf/row_age.hpp>
 #include <funnel/cf/row_weights.hpp>
 #include <funnel/cf/rp3beta.hpp>
 #include <funnel/cf/sampled_factors.hpp>

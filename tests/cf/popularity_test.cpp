@@ -67,6 +67,17 @@ TEST_CASE("Popularity: with a half-life, rows lose weight with age") {
     CHECK(scores(Popularity::fit(log, {.now = 3.0}))[0] == 4.0F);  // no half-life: age does not matter
 }
 
+TEST_CASE("Popularity: with a window, older rows do not count") {
+    const auto log =
+        Interactions::from_ids({{0, 0, 5, 70}, {1, 0, 1, 80}, {0, 1, 1, 95}, {2, 0, 2, 90}, {3, 0, 3, 100}}, 4, 2);
+    CHECK(scores(Popularity::fit(log, {.window = 20.0})) == std::vector<float>{3, 1});  // an age of 20 still counts
+    CHECK(scores(Popularity::fit(log, {.window = 19.0})) == std::vector<float>{2, 1});
+    CHECK(scores(Popularity::fit(log, {.window = 20.0, .now = 111.0})) == std::vector<float>{1, 1});
+    CHECK(scores(Popularity::fit(log, {.window = 0.0})) == std::vector<float>{1, 0});
+    CHECK(scores(Popularity::fit(log, {.half_life = 10.0, .window = 15.0}))[0] == 1.5F);
+    CHECK(Popularity::fit(log, {.window = 0.0}).recommend(3).empty());  // item 1 has no row that counts
+}
+
 TEST_CASE("Popularity: agrees with a count on random input") {
     const auto log = testing::random_log(40, 30, 0.2, 11);
     const auto model = Popularity::fit(log);
@@ -153,6 +164,10 @@ TEST_CASE("Popularity: rejects what cannot work") {
     for (const double bad : {0.0, -1.0, not_a_number, infinity}) {
         CHECK_THROWS_AS((void)Popularity::fit(log, {.half_life = bad}), InvalidArgument);
     }
+    for (const double bad : {-1.0, not_a_number, infinity}) {
+        CHECK_THROWS_AS((void)Popularity::fit(log, {.window = bad}), InvalidArgument);
+    }
+    CHECK_THROWS_AS((void)Popularity::fit(log, {.window = 1.0, .now = 49.0}), InvalidArgument);
     CHECK_THROWS_AS((void)Popularity::fit(log, {.now = infinity}), InvalidArgument);
     CHECK_THROWS_AS((void)Popularity::fit(log, {.half_life = 1.0, .now = 49.0}), InvalidArgument);
     CHECK_THROWS_AS((void)Popularity::fit(log).score(0, Ids{1}), InvalidArgument);

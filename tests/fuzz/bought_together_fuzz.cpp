@@ -3,7 +3,7 @@
 
 #include <funnel/cf/bought_together.hpp>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::bought_together_target {
 namespace {
 
 const Registered bought_together({
@@ -14,4 +14,4 @@ const Registered bought_together({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::bought_together_target

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace funnel::fuzz {
+namespace funnel::fuzz::user_knn_target {
 namespace {
 
 const Registered user_knn({
@@ -24,4 +24,4 @@ const Registered user_knn({
 });
 
 }  // namespace
-}  // namespace funnel::fuzz
+}  // namespace funnel::fuzz::user_knn_target

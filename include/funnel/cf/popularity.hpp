@@ -4,15 +4,14 @@
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/recommend.hpp>
+#include <funnel/cf/row_age.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
-#include <funnel/core/options.hpp>
 #include <funnel/core/sparse.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -21,14 +20,6 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
-
-struct PopularityOptions {
-    /// Time in which a row loses half its weight, > 0, in the time unit of the log. If not set, weights do not decay.
-    std::optional<double> half_life = {};
-    /// Time at which a row has weight 1. If not set, the latest time in the log. If half_life is set, no row may be
-    /// newer than `now`.
-    std::optional<double> now = {};
-};
 
 /// The learned part of Popularity: one score per item.
 class PopularityScorer {
@@ -58,30 +49,12 @@ public:
 
     template <data::InteractionLog Log, Executor E>
     static PopularityScorer learn(const Log& train, const CSRMatrix<float>&, const PopularityOptions& options, E&) {
-        if (options.half_life) {
-            require_positive(*options.half_life, "Popularity: half_life");
-        }
-        if (options.now) {
-            require_finite(*options.now, "Popularity: now");
-        }
-
-        double latest = 0.0;
-        for (std::size_t row = 0; row < train.size(); ++row) {
-            require(!options.half_life || math::is_finite(double{train[row].time}),
-                    "Popularity: every time in the log must be finite if half_life is set");
-            latest = row == 0 ? train[row].time : std::max(latest, double{train[row].time});
-        }
-        const double now = options.now.value_or(latest);
-        require(!options.half_life || train.size() == 0 || latest <= now,
-                "Popularity: now must be >= every time in the log");
-
+        const RowAge age(train, options, "Popularity");
         std::vector<double> sums(train.items(), 0.0);
         for (std::size_t row = 0; row < train.size(); ++row) {
-            if (!(train[row].value > 0.0F)) {
-                continue;
+            if (train[row].value > 0.0F) {
+                sums[train[row].item] += age.weight(train[row].time);
             }
-            const double age = now - train[row].time;
-            sums[train[row].item] += options.half_life ? math::exp2(-(age / *options.half_life)) : 1.0;
         }
         require(math::all_finite(sums), "Popularity: scores must be finite: half_life is too small or now is too late");
         return PopularityScorer({sums.begin(), sums.end()});
@@ -110,11 +83,11 @@ private:
 /// Most popular items: scores an item by its number of rows in the log, optionally decayed by age. Works for users
 /// without a history.
 ///
-///     score(i) = sum over rows of item i of 2^(-(now - time of the row) / half_life)
+///     score(i) = sum over rows of item i, not older than window, of 2^(-(now - time of the row) / half_life)
 ///
 /// Each row with a value > 0 counts, so an item that one user took twice counts twice. Without half_life, the score is
-/// the number of such rows. Items with score 0 are not recommended: they have no rows, or only rows that are
-/// hundreds of half-lives old.
+/// the number of such rows. Items with score 0 are not recommended: they have no rows, or only rows that are older than
+/// the window or hundreds of half-lives old.
 ///
 /// Cost      fit: O(rows);  recommend: O(items)
 using Popularity = Model<PopularityScorer>;
