@@ -8,10 +8,15 @@
 #include "cf/oracle.hpp"
 #include "support/bench.hpp"
 
+#include <funnel/cf/bought_together.hpp>
 #include <funnel/cf/ease.hpp>
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/cf/popularity.hpp>
+#include <funnel/cf/pure_svd.hpp>
+#include <funnel/cf/rp3beta.hpp>
+#include <funnel/cf/slim.hpp>
+#include <funnel/cf/user_knn.hpp>
 #include <funnel/data/read_interactions.hpp>
 #include <funnel/data/synthetic.hpp>
 #include <funnel/data/user_item_matrix.hpp>
@@ -80,6 +85,11 @@ int main(int argc, char** argv) {
     bench::Report report("cf", argc, argv);
     measure(report, "Popularity", setup, [&] { return cf::Popularity::fit(train); });
     measure(report, "ItemKNN neighbours = 200", setup, [&] { return cf::ItemKNN::fit(train); });
+    measure(report, "UserKNN neighbours = 200", setup, [&] { return cf::UserKNN::fit(train); });
+    measure(report, "RP3Beta neighbours = 200", setup, [&] { return cf::RP3Beta::fit(train); });
+    measure(report, "PureSVD factors = 20", setup, [&] { return cf::PureSVD::fit(train); });
+    measure(report, "SLIM", setup, [&] { return cf::SLIM::fit(train); });
+    measure(report, "BoughtTogether", setup, [&] { return cf::BoughtTogether::fit(train); });
     measure(report, "EASE", setup, [&] { return cf::EASE::fit(train); });
     measure(report, "ImplicitALS factors = 64, CG-3", setup,
             [&] { return cf::ImplicitALS::fit(train, {.solver = cf::ALSSolver::ConjugateGradient}); });

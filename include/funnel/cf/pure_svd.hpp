@@ -33,7 +33,7 @@ namespace cf {
 
 struct PureSVDOptions {
     std::size_t factors = 20;       ///< > 0, number of singular vectors
-    std::size_t power_steps = 7;    ///< accuracy of the decomposition, see linalg::RandomisedSVDOptions
+    std::size_t power_steps = 12;   ///< accuracy of the decomposition, see linalg::RandomisedSVDOptions
     std::size_t oversampling = 40;  ///< likewise
     std::uint64_t seed = 1;         ///< seed of the random directions
 };

@@ -27,8 +27,8 @@ namespace linalg {
 struct RandomisedSVDOptions {
     std::size_t rank = 50;          ///< > 0, number of singular values
     std::size_t oversampling = 40;  ///< further random directions, which raise the accuracy
-    std::size_t power_steps = 7;  ///< products with the matrix and its transpose; more if singular values decay slowly
-    std::uint64_t seed = 1;       ///< seed of the random directions
+    std::size_t power_steps = 12;  ///< products with the matrix and its transpose; more if singular values decay slowly
+    std::uint64_t seed = 1;        ///< seed of the random directions
 };
 
 /// The largest singular values, descending, with their vectors: a is about left diag(values) right^T.
