@@ -8,7 +8,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <span>
 #include <vector>
 
@@ -23,7 +22,7 @@ class KeepBest {
 public:
     /// Keeps the k best entries, in their order. Ties go to the smaller id.
     ///
-    /// Shapes    list: all scores finite and > 0 (not checked)
+    /// Shapes    list: ids ascending, fewer than 2^32; all scores finite and > 0 (not checked)
     /// Returns   the number of entries kept; they are the first of the list
     /// Cost      O(n) unless nearly all scores are within 1/512 of the largest
     std::size_t operator()(std::span<Scored<>> list, std::size_t k) {
@@ -37,35 +36,52 @@ public:
         for (const Scored<>& entry : list) {
             largest = std::max(largest, entry.score);
         }
-        const auto bin_of = [&](const Scored<>& entry) {
-            return static_cast<std::size_t>(entry.score / largest * static_cast<float>(bins - 1));
-        };
-        counts_.fill(0);
-        for (const Scored<>& entry : list) {
-            ++counts_[bin_of(entry)];
+        const double scale = static_cast<double>(bins - 2) / static_cast<double>(largest);
+        bin_of_.resize(list.size());
+        std::transform(list.begin(), list.end(), bin_of_.begin(), [&](const Scored<>& entry) {
+            return static_cast<std::uint16_t>(1 + static_cast<int>(static_cast<double>(entry.score) * scale));
+        });
+        for (auto& counts : counts_) {
+            counts.fill(0);
         }
-        std::size_t edge = bins - 1;
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            ++counts_[i % counts_.size()][bin_of_[i]];
+        }
+        std::size_t edge = bins;
         std::size_t above = 0;
-        for (; above + counts_[edge] < k; --edge) {
-            above += counts_[edge];
+        std::size_t in_edge = 0;
+        while (above + in_edge < k) {
+            above += in_edge;
+            --edge;
+            in_edge = 0;
+            for (const auto& counts : counts_) {
+                in_edge += counts[edge];
+            }
         }
         at_edge_.clear();
-        std::copy_if(list.begin(), list.end(), std::back_inserter(at_edge_),
-                     [&](const Scored<>& entry) { return bin_of(entry) == edge; });
-        const auto last = at_edge_.begin() + static_cast<std::ptrdiff_t>(k - above - 1);
-        std::nth_element(at_edge_.begin(), last, at_edge_.end(), ranks_before);
-        const auto end = std::remove_if(list.begin(), list.end(), [&](const Scored<>& entry) {
-            const std::size_t bin = bin_of(entry);
-            return bin < edge || (bin == edge && ranks_before(*last, entry));
-        });
-        return static_cast<std::size_t>(end - list.begin());
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            if (bin_of_[i] == edge) {
+                at_edge_.push_back({static_cast<std::uint32_t>(i), list[i].score});
+            }
+        }
+        const auto end = at_edge_.begin() + static_cast<std::ptrdiff_t>(k - above);
+        std::nth_element(at_edge_.begin(), end - 1, at_edge_.end(), ranks_before);
+        std::for_each(end, at_edge_.end(), [&](const Scored<>& entry) { bin_of_[entry.id] = 0; });
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            list[kept] = list[i];
+            kept += bin_of_[i] >= edge ? 1U : 0U;  // without a branch, which would be taken at random
+        }
+        return kept;
     }
 
 private:
     static constexpr std::size_t bins = 512;
 
-    std::array<std::uint32_t, bins> counts_{};
-    std::vector<Scored<>> at_edge_;
+    // Several histograms, so that equal bins in a row do not wait for each other.
+    std::array<std::array<std::uint32_t, bins>, 4> counts_{};
+    std::vector<std::uint16_t> bin_of_;  // 1 or more; 0 for an entry of the last bin that is not kept
+    std::vector<Scored<>> at_edge_;      // positions in the list, and scores
 };
 
 }  // namespace cf

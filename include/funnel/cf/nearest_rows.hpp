@@ -74,8 +74,9 @@ public:
     [[nodiscard]] CSRMatrix<float> all(std::string_view stage, E& executor) const {
         CSRMatrix<float> result;
         with_sums([&]<class Sums>(Sums) {
-            const auto score = [&](const Sums& sums, std::size_t query, std::size_t row) {
-                return similarity(sums, sizes_[query], sizes_[row]);
+            const auto score = [rule = Rule(options_), sizes = std::span(sizes_)](const Sums& sums, std::size_t query,
+                                                                                  std::size_t row) noexcept {
+                return rule.similarity(sums, sizes[query], sizes[row]);
             };
             result = best_of_rows<Sums>(rows_, columns_, options_.neighbours, score, stage, executor);
         });
@@ -91,8 +92,8 @@ public:
         constexpr std::size_t nobody = std::numeric_limits<std::size_t>::max();
         std::vector<Scored<>> found;
         with_sums([&]<class Sums>(Sums) {
-            const auto score = [&](const Sums& sums, std::size_t other) {
-                return similarity(sums, size, sizes_[other]);
+            const auto score = [&, rule = Rule(options_)](const Sums& sums, std::size_t other) noexcept {
+                return rule.similarity(sums, size, sizes_[other]);
             };
             SparseProductRow<Sums> product;
             const auto list = product.best(columns_, {row.columns, numbers}, nobody, options_.neighbours, score);
@@ -107,6 +108,35 @@ private:
 
         void add(float x, float y) noexcept { sums.add(static_cast<double>(x), static_cast<double>(y)); }
         [[nodiscard]] bool is_empty() const noexcept { return sums.count == 0.0; }
+    };
+
+    // A copy of the options that loops need: a compiler then knows that no result overwrites them.
+    class Rule {
+    public:
+        explicit Rule(const KNNOptions& options) noexcept
+            : kind_(options.similarity),
+              shrinkage_(static_cast<double>(options.shrinkage)),
+              significance_(static_cast<double>(options.significance)) {}
+
+        [[nodiscard]] double similarity(const SharedCount& sums, double a, double b) const noexcept {
+            const auto count = static_cast<double>(sums.count);
+            const double value = kind_ == Similarity::Jaccard ? jaccard_similarity(count, a, b, shrinkage_)
+                                                              : cosine_similarity(count, a, b, shrinkage_);
+            return significance_ == 0.0 ? value : value * significance_factor(count, significance_);
+        }
+        [[nodiscard]] double similarity(const SharedProduct& sums, double a, double b) const noexcept {
+            const double value = cosine_similarity(sums.product, a, b, shrinkage_);
+            return significance_ == 0.0 ? value : value * significance_factor(sums.count, significance_);
+        }
+        [[nodiscard]] double similarity(const SharedRatings& shared, double, double) const noexcept {
+            const double value = co_rated_similarity(kind_, shared.sums, shrinkage_);
+            return significance_ == 0.0 ? value : value * significance_factor(shared.sums.count, significance_);
+        }
+
+    private:
+        Similarity kind_;
+        double shrinkage_;
+        double significance_;
     };
 
     static KNNOptions valid(const KNNOptions& options, const std::string& model) {
@@ -144,22 +174,6 @@ private:
             sizes.push_back(size_of(rows.row(row).values, options));
         }
         return sizes;
-    }
-
-    [[nodiscard]] double similarity(const SharedCount& sums, double a, double b) const noexcept {
-        const auto count = static_cast<double>(sums.count);
-        const auto shrinkage = static_cast<double>(options_.shrinkage);
-        const double value = options_.similarity == Similarity::Jaccard ? jaccard_similarity(count, a, b, shrinkage)
-                                                                        : cosine_similarity(count, a, b, shrinkage);
-        return value * significance_factor(count, static_cast<double>(options_.significance));
-    }
-    [[nodiscard]] double similarity(const SharedProduct& sums, double a, double b) const noexcept {
-        return cosine_similarity(sums.product, a, b, static_cast<double>(options_.shrinkage)) *
-               significance_factor(sums.count, static_cast<double>(options_.significance));
-    }
-    [[nodiscard]] double similarity(const SharedRatings& shared, double, double) const noexcept {
-        return co_rated_similarity(options_.similarity, shared.sums, static_cast<double>(options_.shrinkage)) *
-               significance_factor(shared.sums.count, static_cast<double>(options_.significance));
     }
 
     KNNOptions options_;

@@ -88,8 +88,7 @@ struct CoRatedSums {
 /// Source    Herlocker, Konstan, Borchers, Riedl, "An algorithmic framework for performing collaborative filtering",
 ///           SIGIR 1999 (significance weighting); Koren, "Factorization meets the neighborhood", KDD 2008 (this form)
 [[nodiscard]] inline double significance_factor(double count, double significance) noexcept {
-    const double factor = count / (count + significance);
-    return significance == 0.0 ? 1.0 : factor;
+    return significance == 0.0 ? 1.0 : count / (count + significance);
 }
 
 }  // namespace cf
