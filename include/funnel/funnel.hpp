@@ -76,6 +76,7 @@
 #include <funnel/cf/bpr.hpp>
 #include <funnel/cf/dense_weights.hpp>
 #include <funnel/cf/ease.hpp>
+#include <funnel/cf/factor_scorer.hpp>
 #include <funnel/cf/folded_user.hpp>
 #include <funnel/cf/grouped_popularity.hpp>
 #include <funnel/cf/histories.hpp>

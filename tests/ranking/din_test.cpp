@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/ranking/din.hpp>
 
+#include "ranking/step_checks.hpp"
 #include "support/allocations.hpp"
 #include "support/damage.hpp"
 #include "support/temp_dir.hpp"
@@ -240,7 +241,7 @@ double mean_logloss(const Full& ranker, const Sample& sample) {
     double sum = 0.0;
     for (std::size_t i = 0; i < sample.labels.size(); ++i) {
         const double s = defined_logit(ranker, sample, i);
-        sum += std::log1p(std::exp(-std::abs(s))) + std::max(s, 0.0) - static_cast<double>(sample.labels[i]) * s;
+        sum += funnel::testing::logloss_of(s, static_cast<double>(sample.labels[i]));
     }
     return sum / static_cast<double>(sample.labels.size());
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <funnel/ranking/logistic_regression.hpp>
 
+#include "ranking/step_checks.hpp"
 #include "support/allocations.hpp"
 #include "support/damage.hpp"
 #include "support/forgery.hpp"
@@ -95,7 +96,7 @@ double loss(const std::vector<std::vector<double>>& z, const std::vector<float>&
         for (std::size_t j = 0; j < w.size(); ++j) {
             logit += w[j] * z[i][j];
         }
-        sum += std::log1p(std::exp(-std::abs(logit))) + std::max(logit, 0.0) - static_cast<double>(labels[i]) * logit;
+        sum += testing::logloss_of(logit, static_cast<double>(labels[i]));
     }
     double squares = 0.0;
     for (std::size_t j = 0; j + 1 < w.size(); ++j) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/cf/als_sweep.hpp>
+#include <funnel/cf/factor_scorer.hpp>
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/recommend.hpp>
@@ -16,13 +17,10 @@
 #include <funnel/core/scored.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/kernels/dot.hpp>
-#include <funnel/kernels/metric.hpp>
-#include <funnel/kernels/one_to_many.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -33,7 +31,7 @@ namespace cf {
 
 /// The learned part of ImplicitALS: one row of factors per user and per item.
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
-class ImplicitALSScorer {
+class ImplicitALSScorer : public FactorScorer<Backend> {
 public:
     using Options = ImplicitALSOptions;
     static constexpr std::string_view kind = "cf.ImplicitALS";
@@ -41,11 +39,8 @@ public:
     static constexpr bool needs_history = true;
     static constexpr bool reads_values = true;
 
-    [[nodiscard]] std::size_t items() const noexcept { return items_.rows(); }
-    [[nodiscard]] MatrixView<const float> user_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return users_.view(); }
-    [[nodiscard]] MatrixView<const float> item_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return items_.view(); }
-    void user_factors() const&& = delete;
-    void item_factors() const&& = delete;
+    using FactorScorer<Backend>::items;
+    using FactorScorer<Backend>::item_factors;
     [[nodiscard]] ImplicitALSOptions options() const noexcept { return options_; }
 
     /// The user factors for a history: solves one row exactly, with the item factors fixed.
@@ -90,28 +85,6 @@ public:
         });
     }
 
-    void score_all(const Profile& profile, std::span<float> out) const noexcept {
-        FUNNEL_ASSERT(profile.factors.size() == items_.cols() && out.size() == items());
-        kernels::score_rows<kernels::InnerProduct, Backend>(profile.factors, items_.view(), out);
-    }
-    void score_range(const Profile& profile, std::size_t first, std::span<float> out) const noexcept {
-        kernels::score_rows<kernels::InnerProduct, Backend>(profile.factors, items_.view().rows_from(first, out.size()),
-                                                            out);
-    }
-    void forget_user(std::size_t user) noexcept { std::fill(users_.row(user).begin(), users_.row(user).end(), 0.0F); }
-    // An item or a user without rows to learn from has zero factors: a score of 0 is then not evidence.
-    void keep_known_zeros(const Profile& profile, std::span<float> scores) const noexcept {
-        FUNNEL_ASSERT(scores.size() == items());
-        const bool is_known = !is_zero(profile.factors);
-        for (std::size_t item = 0; item < scores.size(); ++item) {
-            scores[item] = scores[item] == 0.0F && is_known && !is_zero(items_.row(item)) ? 0.0F : 1.0F;
-        }
-    }
-    [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
-        FUNNEL_ASSERT(profile.factors.size() == items_.cols() && item < items());
-        return kernels::dot<Backend>(profile.factors, items_.row(item));
-    }
-
     template <data::InteractionLog Log, Executor E>
     static ImplicitALSScorer learn(const Log&, const CSRMatrix<float>& user_item, const ImplicitALSOptions& options,
                                    E& executor) {
@@ -134,8 +107,7 @@ public:
         file.value("alpha", options_.alpha);
         file.value("objective", static_cast<std::uint32_t>(options_.objective));
         file.value("use_values", std::uint32_t{options_.use_values ? 1U : 0U});
-        file.matrix("user_factors", user_factors());
-        file.matrix("item_factors", item_factors());
+        this->write_factors(file);
     }
 
     template <class Reader>
@@ -156,8 +128,7 @@ public:
         const auto use_values = file.template value<std::uint32_t>("use_values");
         file.check(use_values <= 1, "use_values", "must be 0 or 1");
         options.use_values = use_values == 1;
-        scorer.users_ = file.template matrix<float>("user_factors", histories.users());
-        scorer.items_ = file.template matrix<float>("item_factors", histories.items(), scorer.users_.cols());
+        scorer.read_factors(file, histories);
         options.factors = scorer.users_.cols();
         file.check(options.factors > 0, "user_factors", "must have at least one column");
         file.check(options.factors <= most_factors(histories.users(), histories.items()), "user_factors",
@@ -236,15 +207,6 @@ private:
         return rows;
     }
 
-    [[nodiscard]] static bool is_zero(std::span<const float> row) noexcept {
-        return std::all_of(row.begin(), row.end(), [](float x) { return x == 0.0F; });
-    }
-
-    // More factors than rows do not improve the fit, and memory grows with their square.
-    static std::size_t most_factors(std::size_t users, std::size_t items) noexcept {
-        return std::max<std::size_t>(1024, users + items);
-    }
-
     // Keeps gram_ (d x d) only if it needs no more memory than the factors, (users + items) x d.
     template <Executor E>
     void keep_gram(E& executor) {
@@ -258,32 +220,20 @@ private:
 
     // Checks all factors, all scores and all sums of fold_in: an inner product is at most the product of the norms.
     [[nodiscard]] bool is_finite() const {
-        const double items = longest_row(items_);
-        const double sums =
-            (1.0 + static_cast<double>(als_weight_of_all(options_))) * static_cast<double>(items_.rows()) * items;
-        return math::is_finite(static_cast<float>(longest_row(users_) * items)) &&
-               math::is_finite(static_cast<float>(sums * items));
+        const double longest_item = longest_row(items_);
+        const double sums = (1.0 + static_cast<double>(als_weight_of_all(options_))) *
+                            static_cast<double>(items_.rows()) * longest_item;
+        return math::is_finite(static_cast<float>(longest_row(users_) * longest_item)) &&
+               math::is_finite(static_cast<float>(sums * longest_item));
     }
 
-    // The largest norm of a row; infinity if an element is not finite. Squares of floats cannot overflow a double.
-    static double longest_row(const Matrix<float>& matrix) {
-        double longest = 0.0;
-        for (std::size_t i = 0; i < matrix.rows(); ++i) {
-            double squares = 0.0;
-            for (const float x : matrix.row(i)) {
-                squares += static_cast<double>(x) * static_cast<double>(x);
-            }
-            if (!math::is_finite(squares)) {
-                return std::numeric_limits<double>::infinity();
-            }
-            longest = std::max(longest, squares);
-        }
-        return math::sqrt(longest);
-    }
+    using FactorScorer<Backend>::is_zero;
+    using FactorScorer<Backend>::longest_row;
+    using FactorScorer<Backend>::most_factors;
+    using FactorScorer<Backend>::users_;
+    using FactorScorer<Backend>::items_;
 
     ImplicitALSOptions options_;
-    Matrix<float> users_;
-    Matrix<float> items_;
     Eigen::MatrixXf gram_;  // alpha0 H^T H of the item factors H, for fold_in and explain; see keep_gram
 };
 

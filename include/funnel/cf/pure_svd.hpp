@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/cf/factor_scorer.hpp>
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/scorer.hpp>
@@ -16,8 +17,6 @@
 #include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/dot.hpp>
-#include <funnel/kernels/metric.hpp>
-#include <funnel/kernels/one_to_many.hpp>
 #include <funnel/linalg/randomised_svd.hpp>
 
 #include <algorithm>
@@ -41,17 +40,13 @@ struct PureSVDOptions {
 /// The learned part of PureSVD: an item is a row of the right singular vectors, and a user the sum of the rows of the
 /// history.
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
-class PureSVDScorer {
+class PureSVDScorer : public FactorScorer<Backend> {
 public:
     using Options = PureSVDOptions;
     static constexpr std::string_view kind = "cf.PureSVD";
     static constexpr bool needs_history = true;
 
-    [[nodiscard]] std::size_t items() const noexcept { return items_.rows(); }
-    [[nodiscard]] MatrixView<const float> user_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return users_.view(); }
-    [[nodiscard]] MatrixView<const float> item_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return items_.view(); }
-    void user_factors() const&& = delete;
-    void item_factors() const&& = delete;
+    using FactorScorer<Backend>::items;
 
     /// The sum of the item factors of a history.
     ///
@@ -76,28 +71,6 @@ public:
             return kernels::dot<Backend>(items_.row(from), items_.row(item));
         });
     }
-
-    void score_all(const Profile& profile, std::span<float> out) const noexcept {
-        FUNNEL_ASSERT(profile.factors.size() == items_.cols() && out.size() == items());
-        kernels::score_rows<kernels::InnerProduct, Backend>(profile.factors, items_.view(), out);
-    }
-    void score_range(const Profile& profile, std::size_t first, std::span<float> out) const noexcept {
-        kernels::score_rows<kernels::InnerProduct, Backend>(profile.factors, items_.view().rows_from(first, out.size()),
-                                                            out);
-    }
-    // An item that nobody took has zero factors: its score of 0 is not evidence.
-    void keep_known_zeros(const Profile& profile, std::span<float> scores) const noexcept {
-        FUNNEL_ASSERT(scores.size() == items());
-        const bool is_known = !is_zero(profile.factors);
-        for (std::size_t item = 0; item < scores.size(); ++item) {
-            scores[item] = scores[item] == 0.0F && is_known && !is_zero(items_.row(item)) ? 0.0F : 1.0F;
-        }
-    }
-    [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
-        FUNNEL_ASSERT(profile.factors.size() == items_.cols() && item < items());
-        return kernels::dot<Backend>(profile.factors, items_.row(item));
-    }
-    void forget_user(std::size_t user) noexcept { std::fill(users_.row(user).begin(), users_.row(user).end(), 0.0F); }
 
     template <data::InteractionLog Log, Executor E>
     static PureSVDScorer learn(const Log&, const CSRMatrix<float>& user_item, const PureSVDOptions& options,
@@ -132,15 +105,13 @@ public:
 
     template <class Writer>
     void write(Writer& file) const {
-        file.matrix("user_factors", user_factors());
-        file.matrix("item_factors", item_factors());
+        this->write_factors(file);
     }
 
     template <class Reader>
     static PureSVDScorer read(const Reader& file, const Histories& histories) {
         PureSVDScorer scorer;
-        scorer.users_ = file.template matrix<float>("user_factors", histories.users());
-        scorer.items_ = file.template matrix<float>("item_factors", histories.items(), scorer.users_.cols());
+        scorer.read_factors(file, histories);
         file.check(scorer.items_.cols() <= std::max<std::size_t>(std::min(histories.users(), histories.items()), 1),
                    "item_factors", "must have at most min(users, items) columns");
         const auto are_bounded = [](MatrixView<const float> rows, double limit) {
@@ -162,17 +133,13 @@ public:
 private:
     PureSVDScorer() = default;
 
-    [[nodiscard]] static bool is_zero(std::span<const float> row) noexcept {
-        return std::all_of(row.begin(), row.end(), [](float x) { return x == 0.0F; });
-    }
     [[nodiscard]] static CSRMatrix<float> ones(const CSRMatrix<float>& matrix) {
         return CSRMatrix<float>::from_parts({matrix.offsets().begin(), matrix.offsets().end()},
                                             {matrix.columns().begin(), matrix.columns().end()},
                                             std::vector<float>(matrix.nonzeros(), 1.0F), matrix.cols());
     }
 
-    Matrix<float> users_;
-    Matrix<float> items_;
+    using FactorScorer<Backend>::items_;
 };
 
 /// Truncated singular value decomposition of the users x items matrix, where a missing value is 0.

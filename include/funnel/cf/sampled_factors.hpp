@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/cf/factor_scorer.hpp>
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/recommend.hpp>
@@ -10,14 +11,10 @@
 #include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
-#include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/kernels/axpy.hpp>
-#include <funnel/kernels/dot.hpp>
-#include <funnel/kernels/metric.hpp>
-#include <funnel/kernels/one_to_many.hpp>
 #include <funnel/kernels/scale.hpp>
 
 #include <algorithm>
@@ -25,7 +22,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -58,17 +54,13 @@ concept SampledLoss = requires(const Loss& loss, typename Loss::Options options)
 /// The learned part of a factor model that is trained on likes against sampled negatives: one row of factors per user
 /// and per item. The last column holds the bias of an item, and 1 for a user, so that a score is one inner product.
 template <SampledLoss Loss, kernels::HostBackend Backend = kernels::DefaultBackend>
-class SampledFactorsScorer {
+class SampledFactorsScorer : public FactorScorer<Backend> {
 public:
     using Options = typename Loss::Options;
     static constexpr std::string_view kind = Loss::kind;
     static constexpr bool needs_history = true;
 
-    [[nodiscard]] std::size_t items() const noexcept { return items_.rows(); }
-    [[nodiscard]] MatrixView<const float> user_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return users_.view(); }
-    [[nodiscard]] MatrixView<const float> item_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return items_.view(); }
-    void user_factors() const&& = delete;
-    void item_factors() const&& = delete;
+    using FactorScorer<Backend>::items;
     [[nodiscard]] const Options& options() const noexcept { return options_; }
 
     /// The user row for a history, by descent with the item factors fixed: fold_in_epochs passes over the history from
@@ -116,25 +108,6 @@ public:
         return row;
     }
 
-    void score_all(const Profile& profile, std::span<float> out) const noexcept {
-        FUNNEL_ASSERT(profile.factors.size() == items_.cols() && out.size() == items());
-        kernels::score_rows<kernels::InnerProduct, Backend>(profile.factors, items_.view(), out);
-    }
-    void forget_user(std::size_t user) noexcept { std::fill(users_.row(user).begin(), users_.row(user).end(), 0.0F); }
-    // An item without likes has zero factors: its score of 0 is not evidence.
-    void keep_known_zeros(const Profile&, std::span<float> scores) const noexcept {
-        std::size_t next = 0;
-        for (std::uint32_t item = 0; item < scores.size(); ++item) {
-            const bool is_trained = next < trained_.size() && trained_[next] == item;
-            next += is_trained ? 1 : 0;
-            scores[item] = is_trained && scores[item] == 0.0F ? 0.0F : 1.0F;
-        }
-    }
-    [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
-        FUNNEL_ASSERT(profile.factors.size() == items_.cols() && item < items());
-        return kernels::dot<Backend>(profile.factors, items_.row(item));
-    }
-
     template <data::InteractionLog Log, Executor E>
     static SampledFactorsScorer learn(const Log&, const CSRMatrix<float>& user_item, const Options& options,
                                       E& executor) {
@@ -180,8 +153,7 @@ public:
         });
         file.value("regularisation", options_.regularisation);
         file.value("seed", options_.seed);
-        file.matrix("user_factors", user_factors());
-        file.matrix("item_factors", item_factors());
+        this->write_factors(file);
     }
 
     template <class Reader>
@@ -201,8 +173,7 @@ public:
         file.check(math::is_finite(options.regularisation) && options.regularisation >= 0.0F, "regularisation",
                    "must be finite and >= 0");
         options.seed = file.template value<std::uint64_t>("seed");
-        scorer.users_ = file.template matrix<float>("user_factors", histories.users());
-        scorer.items_ = file.template matrix<float>("item_factors", histories.items(), scorer.users_.cols());
+        scorer.read_factors(file, histories);
         file.check(scorer.users_.cols() >= 2, "user_factors", "must have at least two columns");
         options.factors = scorer.users_.cols() - 1;
         file.check(options.factors <= most_factors(histories.users(), histories.items()), "user_factors",
@@ -224,11 +195,6 @@ private:
         visit("learning_rate", options.learning_rate);
         visit("fold_in_epochs", options.fold_in_epochs);
         Loss::each_option(options, visit);
-    }
-
-    // More factors than rows do not improve the fit, and memory grows with them.
-    static std::size_t most_factors(std::size_t users, std::size_t items) noexcept {
-        return std::max<std::size_t>(1024, users + items);
     }
 
     template <Executor E>
@@ -299,25 +265,17 @@ private:
 
     // Checks all scores: an inner product is at most the product of the norms.
     [[nodiscard]] bool is_finite() const {
-        double longest_user = 1.0;
-        for (std::size_t user = 0; user < users_.rows(); ++user) {
-            longest_user = std::max(longest_user, norm(users_.row(user)));
-        }
+        const double longest_user = std::max(1.0, longest_row(users_));
         return math::is_finite(static_cast<float>(longest_user * longest_item_));
     }
 
-    // Infinity if an element is not finite. Squares of floats cannot overflow a double.
-    static double norm(std::span<const float> row) {
-        double squares = 0.0;
-        for (const float x : row) {
-            squares += static_cast<double>(x) * static_cast<double>(x);
-        }
-        return math::is_finite(squares) ? math::sqrt(squares) : std::numeric_limits<double>::infinity();
-    }
+    using FactorScorer<Backend>::norm;
+    using FactorScorer<Backend>::longest_row;
+    using FactorScorer<Backend>::most_factors;
+    using FactorScorer<Backend>::users_;
+    using FactorScorer<Backend>::items_;
 
     Options options_;
-    Matrix<float> users_;
-    Matrix<float> items_;
     std::vector<std::uint32_t> trained_;  // items whose row is not zero, ascending
     double longest_item_ = 0.0;
 };

@@ -43,31 +43,50 @@ template <class Accept>
     return {};
 }
 
-/// A user in training: steps change the user and the items. The last column of an item is its bias; that of the user is
-/// 1 and stays 1.
-template <class Backend>
-class TrainedRow {
+/// The row of a user, of which the last column stays 1: the last column of an item is its bias.
+template <class Backend, class Items>
+class SampledRow {
 public:
-    TrainedRow(Matrix<float>& items, std::span<const std::uint32_t> group, std::span<const std::uint8_t> is_positive,
-               float rate, float regularisation, Random& random)
-        : items_(&items),
-          group_(group),
-          is_positive_(is_positive),
-          rate_(rate),
-          decay_(1.0F - rate * regularisation),
-          random_(&random) {}
-
+    /// negatives: the number of items that draws may give.
     void start(std::span<float> user, std::size_t negatives) noexcept {
         user_ = user.first(user.size() - 1);
         negatives_ = negatives;
     }
     [[nodiscard]] std::size_t negatives() const noexcept { return negatives_; }
-    [[nodiscard]] std::optional<std::uint32_t> draw() {
-        return draw_negative(group_, *random_, [&](std::uint32_t item) { return is_positive_[item] == 0; });
-    }
     [[nodiscard]] float score(std::uint32_t item) const noexcept {
         const std::span<const float> row = std::as_const(*items_).row(item);
         return kernels::dot<Backend>(user_, row.first(user_.size())) + row[user_.size()];
+    }
+
+protected:
+    SampledRow(Items& items, float rate, float regularisation, Random& random)
+        : items_(&items), rate_(rate), decay_(1.0F - rate * regularisation), random_(&random) {}
+
+    Items* items_;
+    float rate_;
+    float decay_;
+    Random* random_;
+    std::span<float> user_;
+    std::size_t negatives_ = 0;
+};
+
+/// A user in training: steps change the user and the items.
+template <class Backend>
+class TrainedRow : public SampledRow<Backend, Matrix<float>> {
+    using Base = SampledRow<Backend, Matrix<float>>;
+    using Base::decay_;
+    using Base::items_;
+    using Base::random_;
+    using Base::rate_;
+    using Base::user_;
+
+public:
+    TrainedRow(Matrix<float>& items, std::span<const std::uint32_t> group, std::span<const std::uint8_t> is_positive,
+               float rate, float regularisation, Random& random)
+        : Base(items, rate, regularisation, random), group_(group), is_positive_(is_positive) {}
+
+    [[nodiscard]] std::optional<std::uint32_t> draw() {
+        return draw_negative(group_, *random_, [&](std::uint32_t item) { return is_positive_[item] == 0; });
     }
     void pair_step(std::uint32_t positive, std::uint32_t negative, float gradient) noexcept {
         const std::span<float> a = items_->row(positive);
@@ -85,41 +104,28 @@ public:
     }
 
 private:
-    Matrix<float>* items_;
     std::span<const std::uint32_t> group_;
     std::span<const std::uint8_t> is_positive_;
-    float rate_;
-    float decay_;
-    Random* random_;
-    std::span<float> user_;
-    std::size_t negatives_ = 0;
 };
 
 /// A user whose row is learned for items that stay as they are.
 template <class Backend>
-class FoldedRow {
+class FoldedRow : public SampledRow<Backend, const Matrix<float>> {
+    using Base = SampledRow<Backend, const Matrix<float>>;
+    using Base::decay_;
+    using Base::items_;
+    using Base::random_;
+    using Base::rate_;
+    using Base::user_;
+
 public:
     FoldedRow(const Matrix<float>& items, std::span<const std::uint32_t> candidates,
               std::span<const std::uint32_t> history, float rate, float regularisation, Random& random)
-        : items_(&items),
-          candidates_(candidates),
-          history_(history),
-          rate_(rate),
-          decay_(1.0F - rate * regularisation),
-          random_(&random) {}
+        : Base(items, rate, regularisation, random), candidates_(candidates), history_(history) {}
 
-    void start(std::span<float> user, std::size_t negatives) noexcept {
-        user_ = user.first(user.size() - 1);
-        negatives_ = negatives;
-    }
-    [[nodiscard]] std::size_t negatives() const noexcept { return negatives_; }
     [[nodiscard]] std::optional<std::uint32_t> draw() {
         return draw_negative(candidates_, *random_,
                              [&](std::uint32_t item) { return !std::ranges::binary_search(history_, item); });
-    }
-    [[nodiscard]] float score(std::uint32_t item) const noexcept {
-        const std::span<const float> row = items_->row(item);
-        return kernels::dot<Backend>(user_, row.first(user_.size())) + row[user_.size()];
     }
     void pair_step(std::uint32_t positive, std::uint32_t negative, float gradient) noexcept {
         step(positive, gradient);
@@ -131,14 +137,8 @@ public:
     }
 
 private:
-    const Matrix<float>* items_;
     std::span<const std::uint32_t> candidates_;
     std::span<const std::uint32_t> history_;
-    float rate_;
-    float decay_;
-    Random* random_;
-    std::span<float> user_;
-    std::size_t negatives_ = 0;
 };
 
 }  // namespace detail

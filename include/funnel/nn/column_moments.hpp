@@ -6,6 +6,7 @@
 #include <funnel/core/matrix_view.hpp>
 
 #include <cstddef>
+#include <span>
 #include <string>
 
 namespace funnel {
@@ -44,17 +45,35 @@ struct ColumnMoments {
     }
 };
 
-/// A number of a column by the moments that forward stored.
-template <class T>
-[[nodiscard]] double normalized(T x, T mean, T scale) noexcept {
-    return static_cast<double>(x - mean) * static_cast<double>(scale);
-}
-
 inline void require_a_variance(std::size_t rows, const char* layer) {
     if (rows == 1) [[unlikely]] {
         raise<InvalidArgument>(std::string(layer) +
                                ": a batch of training must not have one row, because it has no variance");
     }
+}
+
+/// forward of layer L: collects the moments of all columns, stores them in memory, and calls apply(column, moments).
+///
+/// Shapes    collected: running means, then running variances;  memory: means, then scales
+template <class L, class T, class E, class Apply>
+void forward_by_moments(MatrixView<const T> x, std::span<T> collected, std::span<T> memory, E& executor,
+                        const Apply& apply) {
+    require_a_variance(x.rows(), L::name);
+    executor.for_range(x.rows() > 0 ? L::in : 0, column_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+        for (std::size_t j = begin; j < end; ++j) {
+            const ColumnMoments moments =
+                ColumnMoments::collect(x, j, L::epsilon, L::momentum, collected[j], collected[L::in + j]);
+            memory[j] = static_cast<T>(moments.mean);
+            memory[L::in + j] = static_cast<T>(moments.scale);
+            apply(j, moments);
+        }
+    });
+}
+
+/// A number of a column by the moments that forward stored.
+template <class T>
+[[nodiscard]] double normalized(T x, T mean, T scale) noexcept {
+    return static_cast<double>(x - mean) * static_cast<double>(scale);
 }
 
 }  // namespace nn::detail

@@ -70,17 +70,10 @@ struct Dice {
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
     static void forward(const Step& /*step*/, std::span<const T> trained, std::span<T> collected, MatrixView<const T> x,
                         MatrixView<T> y, std::span<T> memory, E& executor) {
-        detail::require_a_variance(x.rows(), name);
-        const std::size_t columns = x.rows() > 0 ? Width : 0;
-        executor.for_range(columns, detail::column_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-            for (std::size_t j = begin; j < end; ++j) {
-                const auto [mean, scale] =
-                    detail::ColumnMoments::collect(x, j, epsilon, momentum, collected[j], collected[Width + j]);
-                memory[j] = static_cast<T>(mean);
-                memory[Width + j] = static_cast<T>(scale);
-                apply(x, y, j, memory[j], memory[Width + j], trained[j]);
-            }
-        });
+        detail::forward_by_moments<Dice>(x, collected, memory, executor,
+                                         [&](std::size_t j, const detail::ColumnMoments&) {
+                                             apply(x, y, j, memory[j], memory[Width + j], trained[j]);
+                                         });
     }
 
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>

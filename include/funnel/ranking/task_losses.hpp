@@ -9,10 +9,31 @@
 #include <concepts>
 #include <cstddef>
 #include <type_traits>
+#include <utility>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ranking {
+
+namespace detail {
+
+// The sum over tasks of the mean of a loss of one logit. loss(logit, label) returns {value, derivative}.
+template <std::floating_point T, class Loss>
+double mean_per_task(MatrixView<const T> logits, MatrixView<const float> labels, MatrixView<T> gradient,
+                     const Loss& loss) noexcept {
+    const double share = 1.0 / static_cast<double>(logits.rows());
+    double sum = 0.0;
+    for (std::size_t i = 0; i < logits.rows(); ++i) {
+        for (std::size_t t = 0; t < logits.cols(); ++t) {
+            const auto [value, slope] = loss(static_cast<double>(logits(i, t)), static_cast<double>(labels(i, t)));
+            sum += share * value;
+            gradient(i, t) = static_cast<T>(share * slope);
+        }
+    }
+    return sum;
+}
+
+}  // namespace detail
 
 /// The sum over tasks of the mean logloss.
 ///
@@ -24,17 +45,10 @@ struct LoglossPerTask {
     template <std::floating_point T>
     double operator()(std::type_identity_t<MatrixView<const T>> logits, MatrixView<const float> labels,
                       MatrixView<T> gradient) const noexcept {
-        const double share = 1.0 / static_cast<double>(logits.rows());
-        double value = 0.0;
-        for (std::size_t i = 0; i < logits.rows(); ++i) {
-            for (std::size_t t = 0; t < logits.cols(); ++t) {
-                const auto s = static_cast<double>(logits(i, t));
-                const auto y = static_cast<double>(labels(i, t));
-                value += share * ((1.0 - y) * nn::detail::softplus(s) + y * nn::detail::softplus(-s));
-                gradient(i, t) = static_cast<T>(share * (nn::detail::sigmoid(s) - y));
-            }
-        }
-        return value;
+        return detail::mean_per_task<T>(logits, labels, gradient, [](double s, double y) {
+            return std::pair((1.0 - y) * nn::detail::softplus(s) + y * nn::detail::softplus(-s),
+                             nn::detail::sigmoid(s) - y);
+        });
     }
 };
 

@@ -7,12 +7,14 @@
 #include <funnel/core/options.hpp>
 #include <funnel/nn/loss.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
+#include <funnel/ranking/task_losses.hpp>
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace funnel {
@@ -30,19 +32,11 @@ struct WatchTimeLoss {
     template <std::floating_point T>
     double operator()(std::type_identity_t<MatrixView<const T>> logits, MatrixView<const float> watch_times,
                       MatrixView<T> gradient) const noexcept {
-        const double share = 1.0 / static_cast<double>(logits.rows());
-        double value = 0.0;
-        for (std::size_t i = 0; i < logits.rows(); ++i) {
-            for (std::size_t t = 0; t < logits.cols(); ++t) {
-                const auto s = static_cast<double>(logits(i, t));
-                const auto time = static_cast<double>(watch_times(i, t));
-                const double negative = time > 0.0 ? Share : 1.0;
-                value += share * (time * nn::detail::softplus(-s) + negative * nn::detail::softplus(s));
-                gradient(i, t) =
-                    static_cast<T>(share * (negative * nn::detail::sigmoid(s) - time * nn::detail::sigmoid(-s)));
-            }
-        }
-        return value;
+        return mean_per_task<T>(logits, watch_times, gradient, [](double s, double time) {
+            const double negative = time > 0.0 ? Share : 1.0;
+            return std::pair(time * nn::detail::softplus(-s) + negative * nn::detail::softplus(s),
+                             negative * nn::detail::sigmoid(s) - time * nn::detail::sigmoid(-s));
+        });
     }
 };
 

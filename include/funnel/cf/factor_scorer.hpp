@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/cf/histories.hpp>
+#include <funnel/cf/scorer.hpp>
+#include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/dot.hpp>
+#include <funnel/kernels/metric.hpp>
+#include <funnel/kernels/one_to_many.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace cf {
+
+/// Base class of scorers that have a row of factors per user and per item, such as ImplicitALS, BPR and PureSVD.
+///
+///     score(u, i) = user_factors().row(u) . item_factors().row(i)
+///
+/// A user or an item without rows to learn from has zero factors: a score of 0 is then not evidence.
+///
+/// A model adds kind, Options, needs_history, learn, read, write and fold_in_factors (see LearnedScorer);
+/// cf/pure_svd.hpp is an example.
+template <kernels::HostBackend Backend>
+class FactorScorer {
+public:
+    [[nodiscard]] std::size_t items() const noexcept { return items_.rows(); }
+    [[nodiscard]] MatrixView<const float> user_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return users_.view(); }
+    [[nodiscard]] MatrixView<const float> item_factors() const& noexcept FUNNEL_LIFETIMEBOUND { return items_.view(); }
+    void user_factors() const&& = delete;
+    void item_factors() const&& = delete;
+
+    void score_all(const Profile& profile, std::span<float> out) const noexcept {
+        FUNNEL_ASSERT(out.size() == items());
+        score_range(profile, 0, out);
+    }
+    void score_range(const Profile& profile, std::size_t first, std::span<float> out) const noexcept {
+        FUNNEL_ASSERT(profile.factors.size() == items_.cols());
+        kernels::score_rows<kernels::InnerProduct, Backend>(profile.factors, items_.view().rows_from(first, out.size()),
+                                                            out);
+    }
+    [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
+        FUNNEL_ASSERT(profile.factors.size() == items_.cols() && item < items());
+        return kernels::dot<Backend>(profile.factors, items_.row(item));
+    }
+    void keep_known_zeros(const Profile& profile, std::span<float> scores) const noexcept {
+        FUNNEL_ASSERT(scores.size() == items());
+        const bool is_known = !is_zero(profile.factors);
+        for (std::size_t item = 0; item < scores.size(); ++item) {
+            scores[item] = scores[item] == 0.0F && is_known && !is_zero(items_.row(item)) ? 0.0F : 1.0F;
+        }
+    }
+    void forget_user(std::size_t user) noexcept { std::fill(users_.row(user).begin(), users_.row(user).end(), 0.0F); }
+
+protected:
+    FactorScorer() = default;
+
+    /// Adds the sections of the factors to a file.
+    template <class Writer>
+    void write_factors(Writer& file) const {
+        file.matrix("user_factors", user_factors());
+        file.matrix("item_factors", item_factors());
+    }
+    /// Reads them. What the numbers must be is for the model to check.
+    template <class Reader>
+    void read_factors(const Reader& file, const Histories& histories) {
+        users_ = file.template matrix<float>("user_factors", histories.users());
+        items_ = file.template matrix<float>("item_factors", histories.items(), users_.cols());
+    }
+
+    [[nodiscard]] static bool is_zero(std::span<const float> row) noexcept {
+        return std::all_of(row.begin(), row.end(), [](float x) { return x == 0.0F; });
+    }
+
+    /// Infinity if an element is not finite. Squares of floats cannot overflow a double.
+    [[nodiscard]] static double norm(std::span<const float> row) noexcept {
+        double squares = 0.0;
+        for (const float x : row) {
+            squares += static_cast<double>(x) * static_cast<double>(x);
+        }
+        return math::is_finite(squares) ? math::sqrt(squares) : std::numeric_limits<double>::infinity();
+    }
+    [[nodiscard]] static double longest_row(MatrixView<const float> rows) noexcept {
+        double longest = 0.0;
+        for (std::size_t i = 0; i < rows.rows(); ++i) {
+            longest = std::max(longest, norm(rows.row(i)));
+        }
+        return longest;
+    }
+
+    /// More factors than rows do not improve the fit, and memory grows with them.
+    [[nodiscard]] static std::size_t most_factors(std::size_t users, std::size_t items) noexcept {
+        return std::max<std::size_t>(1024, users + items);
+    }
+
+    Matrix<float> users_;
+    Matrix<float> items_;
+};
+
+}  // namespace cf
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
