@@ -185,3 +185,19 @@ TEST_CASE("CSRMatrix: erase_if removes the entries that it is told, and keeps th
     empty.erase_if([](std::size_t, std::uint32_t) { return true; });
     CHECK(empty.rows() == 0);
 }
+
+TEST_CASE("CSRMatrix: other values in the same places") {
+    const CSRMatrix<float> matrix(std::vector<Triplet<float>>{{0, 2, 1.0F}, {2, 0, 3.0F}, {2, 1, 4.0F}}, 3, 4);
+    const CSRMatrix<float> other = matrix.with_values({5.0F, 6.0F, 7.0F});
+    CHECK(other.rows() == 3);
+    CHECK(other.cols() == 4);
+    CHECK(other.row(0).columns[0] == 2);
+    CHECK(other.row(0).values[0] == 5.0F);
+    CHECK(other.row(1).size() == 0);
+    CHECK(other.row(2).columns[1] == 1);
+    CHECK(other.row(2).values[1] == 7.0F);
+    CHECK(matrix.row(0).values[0] == 1.0F);
+    CHECK_THROWS_WITH_AS(static_cast<void>(matrix.with_values({1.0F})),
+                         "CSRMatrix::with_values: there must be a value per entry", funnel::InvalidArgument);
+    CHECK(CSRMatrix<float>().with_values({}).rows() == 0);
+}

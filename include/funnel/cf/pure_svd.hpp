@@ -76,7 +76,7 @@ public:
     static PureSVDScorer learn(const Log&, const CSRMatrix<float>& user_item, const PureSVDOptions& options,
                                E& executor) {
         require_at_least(options.factors, 1, "PureSVD: factors");
-        const auto svd = linalg::randomised_svd(ones(user_item),
+        const auto svd = linalg::randomised_svd(user_item.with_values(std::vector<float>(user_item.nonzeros(), 1.0F)),
                                                 {.rank = options.factors,
                                                  .oversampling = options.oversampling,
                                                  .power_steps = options.power_steps,
@@ -132,12 +132,6 @@ public:
 
 private:
     PureSVDScorer() = default;
-
-    [[nodiscard]] static CSRMatrix<float> ones(const CSRMatrix<float>& matrix) {
-        return CSRMatrix<float>::from_parts({matrix.offsets().begin(), matrix.offsets().end()},
-                                            {matrix.columns().begin(), matrix.columns().end()},
-                                            std::vector<float>(matrix.nonzeros(), 1.0F), matrix.cols());
-    }
 
     using FactorScorer<Backend>::items_;
 };

@@ -127,9 +127,7 @@ public:
             const std::size_t first = rows.offsets()[row];
             apply(rows.row(row), std::span(values).subspan(first, rows.row(row).size()));
         }
-        return CSRMatrix<float>::from_parts({rows.offsets().begin(), rows.offsets().end()},
-                                            {rows.columns().begin(), rows.columns().end()}, std::move(values),
-                                            rows.cols());
+        return rows.with_values(std::move(values));
     }
 
     /// Adds the sections to a file. This object must outlive the call of file.save().

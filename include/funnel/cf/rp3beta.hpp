@@ -81,9 +81,7 @@ private:
         for (std::size_t row = 0; row < matrix.rows(); ++row) {
             values.insert(values.end(), matrix.row(row).size(), static_cast<float>(value_of(row)));
         }
-        return CSRMatrix<float>::from_parts({matrix.offsets().begin(), matrix.offsets().end()},
-                                            {matrix.columns().begin(), matrix.columns().end()}, std::move(values),
-                                            matrix.cols());
+        return matrix.with_values(std::move(values));
     }
 };
 

@@ -144,10 +144,7 @@ private:
                 return length > 0.0 ? static_cast<float>(static_cast<double>(x) / length) : 0.0F;
             });
         }
-        return CSRMatrix<float>::from_parts(
-            std::vector<std::size_t>(features.offsets().begin(), features.offsets().end()),
-            std::vector<std::uint32_t>(features.columns().begin(), features.columns().end()), std::move(values),
-            features.cols());
+        return features.with_values(std::move(values));
     }
 
     // Adds the cosine of an item with each item. For one item, the order of the additions is that of add_cosine.

@@ -168,6 +168,20 @@ public:
         values_.erase(values_.begin() + static_cast<std::ptrdiff_t>(kept), values_.end());
     }
 
+    /// The matrix with other values in the same places.
+    ///
+    /// Shapes    values: nonzeros(), row by row
+    /// Errors    InvalidArgument if there are more or fewer values
+    [[nodiscard]] CSRMatrix with_values(std::vector<T> values) const {
+        require(values.size() == nonzeros(), "CSRMatrix::with_values: there must be a value per entry");
+        CSRMatrix result;
+        result.cols_ = cols_;
+        result.offsets_ = offsets_;
+        result.columns_ = columns_;
+        result.values_ = std::move(values);
+        return result;
+    }
+
     /// The transposed matrix. O(rows + cols + entries).
     [[nodiscard]] CSRMatrix transposed() const {
         CSRMatrix result;
