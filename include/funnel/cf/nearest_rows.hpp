@@ -169,9 +169,9 @@ private:
         return math::sqrt(squares);
     }
     [[nodiscard]] static std::vector<double> sizes_of(const CSRMatrix<float>& rows, const KNNOptions& options) {
-        std::vector<double> sizes;
+        std::vector<double> sizes(rows.rows());
         for (std::size_t row = 0; row < rows.rows(); ++row) {
-            sizes.push_back(size_of(rows.row(row).values, options));
+            sizes[row] = size_of(rows.row(row).values, options);
         }
         return sizes;
     }

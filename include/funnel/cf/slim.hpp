@@ -106,7 +106,7 @@ private:
             candidates_.clear();
             const SparseRow<float> shared = gram.row(to);
             for (std::size_t i = 0; i < shared.size(); ++i) {
-                const double count = static_cast<double>(shared.values[i]);
+                const auto count = static_cast<double>(shared.values[i]);
                 if (count > l1) {
                     const auto users = static_cast<double>(item_user.row(shared.columns[i]).size());
                     candidates_.push_back(
