@@ -123,7 +123,7 @@ enum class GroupWeight : std::uint8_t {
 }
 
 /// AUC of a list of the first k of a catalogue, as if the items that are not shown were ordered at random. implicit and
-/// buffalo call this AUC@k.
+/// buffalo call this AUC at k.
 ///
 /// Shapes    shown: labels in the order shown;  relevant: number of relevant items;  items: size of the catalogue
 /// Returns   a value in [0, 1]; NaN if there is no pair
