@@ -127,13 +127,20 @@ TEST_CASE_TEMPLATE_DEFINE("quantise: counts the thresholds below, for every numb
             key = static_cast<std::int32_t>(random.below(1100)) - 320;
         }
         keys[0] = thresholds % 2 == 0 ? largest : std::numeric_limits<std::int32_t>::min();
+        keys[n / 2] = n % 3 == 0 ? largest : keys[n / 2];
         std::vector<std::int8_t> codes(n + 1, 77);
         quantise<Backend>(levels, keys, std::span(codes).first(n));
         CHECK(codes[n] == 77);
+        std::vector<std::int8_t> same_codes(n + 1, 77);
+        std::vector<std::int8_t> left_codes(n + 1, 77);
+        quantise<Backend>(levels, keys, std::span(same_codes).first(n), std::span(left_codes).first(n));
+        CHECK(same_codes == codes);
+        CHECK(left_codes[n] == 77);
         for (std::size_t r = 0; r < n; ++r) {
             const auto below = std::lower_bound(sorted.begin(), sorted.end(), keys[r]) - sorted.begin();
             CAPTURE(thresholds);
             CHECK(codes[r] - lowest_code == below);
+            CHECK(left_codes[r] == (keys[r] == missing_goes_right ? lowest_code : codes[r]));
         }
     }
 }

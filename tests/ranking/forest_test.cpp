@@ -254,7 +254,7 @@ TEST_CASE("Forest: the key of a threshold is that of the largest float below it"
     }
 }
 
-TEST_CASE("Forest: one column of codes where NaN can take the place of a number, else two") {
+TEST_CASE("Forest: one column of codes where NaN can take the place of a number, else two of one search") {
     const auto plan = [](int missing, bool has_zero_rules) {
         const ForestShape shape{
             .features = 1, .trees = 1, .leaves = 100, .has_zero_rules = has_zero_rules, .missing = missing};
@@ -263,10 +263,15 @@ TEST_CASE("Forest: one column of codes where NaN can take the place of a number,
     for (const int missing : {0, 1, 3}) {
         CHECK(plan(missing, false).key_columns() == 1);
         CHECK(plan(missing, true).key_columns() == 2);
-        CHECK(plan(missing, false).columns.size() == 1);
+        CHECK(plan(missing, false).code_columns == 1);
     }
-    CHECK(plan(2, false).key_columns() == 2);
-    CHECK(plan(2, true).key_columns() == 4);
+    for (const bool has_zero_rules : {false, true}) {
+        const std::size_t rules = has_zero_rules ? 2 : 1;
+        CHECK(plan(2, has_zero_rules).key_columns() == 2 * rules);
+        CHECK(plan(2, has_zero_rules).swept_numeric == rules);
+        CHECK(plan(2, has_zero_rules).columns.size() == rules);
+        CHECK(plan(2, has_zero_rules).code_columns == 2 * rules);
+    }
 }
 
 TEST_CASE("Forest: the same bits for 1, 2 and 4 threads, and from scratch memory without allocations") {

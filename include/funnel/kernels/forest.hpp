@@ -38,18 +38,21 @@ void load_keys(MatrixView<const float> rows, std::span<const KeyColumn> columns,
     }
 }
 
-/// Maps the keys of a column to codes.
+/// Maps the keys of a column to codes. Splits at which missing values go left read codes of their own, which differ
+/// where the key is missing_goes_right.
 ///
-///     codes[r] = lowest_code + number of thresholds < keys[r]
+///     codes[r]      = lowest_code + number of thresholds < keys[r]
+///     left_codes[r] = codes[r], or lowest_code if keys[r] is missing_goes_right
 ///
 /// Shapes    levels: 2^l - 1 sorted thresholds, l <= 8, as a search tree, where 2 i + 1 and 2 i + 2 are the children of
-///           i; unused ones are the largest number;  keys, codes: the same size
+///           i; unused ones are the largest number;  keys, codes, left_codes: the same size, or left_codes empty
 /// Cost      O(l) per key, no allocation
 template <HostBackend Backend = DefaultBackend>
-void quantise(std::span<const std::int32_t> levels, std::span<const std::int32_t> keys,
-              std::span<std::int8_t> codes) noexcept {
-    FUNNEL_ASSERT(levels.size() < 256 && (levels.size() & (levels.size() + 1)) == 0 && keys.size() == codes.size());
-    quantise(Backend{}, levels, keys, codes);
+void quantise(std::span<const std::int32_t> levels, std::span<const std::int32_t> keys, std::span<std::int8_t> codes,
+              std::span<std::int8_t> left_codes = {}) noexcept {
+    FUNNEL_ASSERT(levels.size() < 256 && (levels.size() & (levels.size() + 1)) == 0 && keys.size() == codes.size() &&
+                  (left_codes.empty() || left_codes.size() == codes.size()));
+    quantise(Backend{}, levels, keys, codes, left_codes);
 }
 
 /// Finds the leaf of a tree that each row falls into, by visiting every node of the tree for all rows at once. There is

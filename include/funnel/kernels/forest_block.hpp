@@ -28,6 +28,9 @@ struct KeyColumn {
     std::int32_t zero_below = 0;  ///< values with fewer bits, without the sign, count as missing, as does NaN
 };
 
+/// The missing_key that is above all numbers, and so goes right at every split.
+inline constexpr std::int32_t missing_goes_right = std::numeric_limits<std::int32_t>::max();
+
 /// The code of a key that is above no threshold. The thresholds of a column are at most 255, so a code is one byte.
 inline constexpr std::int8_t lowest_code = std::numeric_limits<std::int8_t>::min();
 

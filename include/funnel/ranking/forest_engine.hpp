@@ -42,7 +42,7 @@ struct ForestMemory {
         grow(float_sums, forest.sums_in_float ? forest.outputs : 0);
         if (plan.sweeps(rows)) {
             grow(keys, plan.key_columns());
-            grow(codes, plan.columns.size());
+            grow(codes, plan.code_columns);
         }
     }
 };
@@ -243,23 +243,31 @@ private:
     }
 
     void sweep_trees(MatrixView<const float> rows) noexcept {
-        kernels::load_keys<Backend>(rows, plan_.numeric, memory_.keys);
+        const auto numeric = std::span(plan_.numeric);
+        const std::size_t swept = plan_.swept_numeric;
+        kernels::load_keys<Backend>(rows, numeric.first(swept), memory_.keys);
+        if (plan_.walks_large_trees()) {
+            kernels::load_keys<Backend>(rows, numeric.subspan(swept),
+                                        memory_.keys.view().rows_from(swept, numeric.size() - swept));
+        }
         visit_categories(rows, [&](std::size_t c, const auto& column, const auto& categories) {
             find_keys(column, categories, memory_.keys.row(c).first(rows.rows()));
         });
         // Of the rows that fill up the block, any keys will do.
         const std::size_t filled = (rows.rows() + 63) / 64 * 64;
-        for (std::size_t c = 0; c < plan_.columns.size(); ++c) {
-            const CodeColumn& column = plan_.columns[c];
+        for (const CodeColumn& column : plan_.columns) {
+            const auto codes = [&](std::size_t c) { return memory_.codes.row(c).first(filled); };
             kernels::quantise<Backend>(std::span(plan_.levels).subspan(column.levels_begin, column.levels),
-                                       memory_.keys.row(column.keys).first(filled), memory_.codes.row(c).first(filled));
+                                       memory_.keys.row(column.keys).first(filled), codes(column.codes),
+                                       column.has_left ? codes(column.codes + 1) : std::span<std::int8_t>());
         }
+        const MatrixView<const std::int8_t> codes = memory_.codes;
         for (std::size_t t = 0; t < plan_.trees.size(); ++t) {
             const PlannedTree& tree = plan_.trees[t];
             if (plan_.is_swept(tree.leaves)) {
                 alignas(row_alignment) std::array<std::uint8_t, kernels::forest_block> leaves;
-                kernels::find_leaves<Backend>(std::span(plan_.sweep).subspan(tree.sweep_begin, tree.leaves - 1),
-                                              memory_.codes, std::span(leaves).first(filled));
+                kernels::find_leaves<Backend>(std::span(plan_.sweep).subspan(tree.sweep_begin, tree.leaves - 1), codes,
+                                              std::span(leaves).first(filled));
                 add_tree(t, rows, 0, std::span<const std::uint8_t>(leaves).first(filled));
             } else {
                 add_large_tree(t, rows);

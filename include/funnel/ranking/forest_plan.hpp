@@ -34,11 +34,13 @@ struct CategoryKeys {
     bool operator==(const CategoryKeys&) const = default;  // named, because nvcc does not see the implied one
 };
 
-/// A column of codes: where its keys are, and its thresholds (kernels::quantise).
+/// A column of codes, or two: where they and their keys are, and their thresholds (kernels::quantise).
 struct CodeColumn {
     std::uint32_t keys;
+    std::uint32_t codes;
     std::size_t levels_begin;
     std::size_t levels;
+    bool has_left;  ///< the next column of codes holds left_codes
 };
 
 /// A node for walks from the root to a leaf. The children of a split are neighbours, and a leaf leads to itself.
@@ -67,8 +69,9 @@ struct PlannedTree {
 ///
 /// Each pair of a feature and a rule for missing values becomes a column of keys. If the splits on a feature treat NaN
 /// differently, one column is enough when NaN can take the place of a number: when it goes right below some threshold
-/// and left from there on. Otherwise there are two columns, with NaN below and above all numbers. Each 255 thresholds
-/// of a column of keys become a column of codes: the number of thresholds below the value, in one byte.
+/// and left from there on. Otherwise there are two columns, with NaN above and below all numbers; the latter serves
+/// walks alone. Each 255 thresholds of a column of keys become a column of codes: the number of thresholds below the
+/// value, in one byte. Where NaN goes to both sides, they become two, which differ for NaN.
 ///
 /// Cost      O(splits): thresholds are sorted by their digits
 class ForestPlan {
@@ -117,6 +120,9 @@ public:
 
     [[nodiscard]] std::size_t key_columns() const noexcept { return numeric.size() + categories.size(); }
 
+    /// Whether some trees are walked even if there are many rows.
+    [[nodiscard]] bool walks_large_trees() const noexcept { return swept_trees_ < trees.size(); }
+
     /// Whether trees of so many leaves have SweepNodes.
     [[nodiscard]] bool is_swept(std::size_t leaves) const noexcept { return leaves <= costs_.most_swept_leaves; }
 
@@ -124,15 +130,18 @@ public:
     [[nodiscard]] bool sweeps(std::size_t rows) const noexcept {
         const auto times = [](std::size_t n, double each) { return static_cast<double>(n) * each; };
         const double walk_ns = times(key_columns(), costs_.row_key) + times(walk_steps_, costs_.walk_step);
-        const double sweep_ns = times(key_columns(), costs_.keys) + times(columns.size(), costs_.codes) +
-                                times(sweep.size(), costs_.sweep_node) + times(swept_trees_, costs_.leaves);
+        const double sweep_ns = times(swept_numeric + categories.size(), costs_.keys) +
+                                times(columns.size(), costs_.codes) + times(sweep.size(), costs_.sweep_node) +
+                                times(swept_trees_, costs_.leaves);
         return !sweep.empty() && times((rows + 63) / 64, sweep_ns) < times(rows, walk_ns);
     }
 
     // NOLINTBEGIN(misc-non-private-member-variables-in-classes): plain data, read by the engines
     std::vector<kernels::KeyColumn> numeric;  ///< the first rows of the matrix of keys
     std::vector<CategoryKeys> categories;     ///< the rows after them
+    std::size_t swept_numeric = 0;  ///< number of numeric columns of keys that have codes; the others are for walks
     std::vector<CodeColumn> columns;
+    std::size_t code_columns = 0;  ///< rows of the matrix of codes
     std::vector<std::int32_t> levels;
     std::vector<WalkNode> walk;
     std::vector<kernels::SweepNode> sweep;
@@ -175,6 +184,7 @@ private:
         std::uint32_t column = 0;
         std::int8_t code = kernels::lowest_code;
         bool is_swept = false;
+        std::size_t walked = 0;  // number of its column of keys among those for walks, from 1; 0 for none
     };
     // A split or a leaf while its tree is planned.
     struct Branch {
@@ -215,6 +225,7 @@ private:
                         [&](const NumericSplit& split) { return (split.feature_and_key() >> shift) & 0xFFU; });
             }
         }
+        std::vector<kernels::KeyColumn> walked;  // they stand behind those that have codes
         for (auto begin = splits.begin(); begin != splits.end();) {
             const auto end = std::find_if(begin, splits.end(),
                                           [&](const NumericSplit& split) { return split.rule() != begin->rule(); });
@@ -224,23 +235,28 @@ private:
                 (split.missing_goes_left ? lowest_left : highest_right) =
                     split.missing_goes_left ? std::min(lowest_left, split.key) : std::max(highest_right, split.key);
             }
+            const std::span<const NumericSplit> of_rule(begin, end);
             if (highest_right < lowest_left) {
-                add_keys({begin, end}, lowest_left);
+                add_keys(of_rule, lowest_left, false);
             } else {
-                for (const bool side : {true, false}) {
-                    sorted.clear();
-                    std::copy_if(begin, end, std::back_inserter(sorted),
-                                 [&](const NumericSplit& split) { return split.missing_goes_left == side; });
-                    add_keys(sorted, side ? std::numeric_limits<std::int32_t>::min()
-                                          : std::numeric_limits<std::int32_t>::max());
+                add_keys(of_rule, kernels::missing_goes_right, true);
+                walked.push_back(numeric.back());
+                walked.back().missing_key = std::numeric_limits<std::int32_t>::min();
+                for (const NumericSplit& split : of_rule) {
+                    places_[split.place].walked = split.missing_goes_left ? walked.size() : 0;
                 }
             }
             begin = end;
         }
+        swept_numeric = numeric.size();
+        numeric.insert(numeric.end(), walked.begin(), walked.end());
+        for (Place& place : places_) {
+            place.keys = place.walked > 0 ? static_cast<std::uint32_t>(swept_numeric + place.walked - 1) : place.keys;
+        }
     }
 
     // One column of keys for these splits, which are sorted by key.
-    void add_keys(std::span<const NumericSplit> splits, std::int32_t missing_key) {
+    void add_keys(std::span<const NumericSplit> splits, std::int32_t missing_key, bool has_left) {
         const auto keys = static_cast<std::uint32_t>(numeric.size());
         const std::int32_t zero_below = splits[0].zero_is_missing ? std::bit_cast<std::int32_t>(zero_threshold) + 1 : 0;
         numeric.push_back({splits[0].feature, missing_key, zero_below});
@@ -255,22 +271,24 @@ private:
             }
             if (count == 0 || thresholds[count - 1] != split.key) {
                 if (count == thresholds.size()) {
-                    add_codes(keys, thresholds);
+                    add_codes(keys, thresholds, has_left);
                     count = 0;
                 }
                 thresholds[count++] = split.key;
             }
-            place.column = static_cast<std::uint32_t>(columns.size());
+            place.column = static_cast<std::uint32_t>(code_columns) + (has_left && split.missing_goes_left ? 1U : 0U);
             place.code = static_cast<std::int8_t>(static_cast<std::ptrdiff_t>(count) - 1 + kernels::lowest_code);
         }
         if (count > 0) {
-            add_codes(keys, std::span(thresholds).first(count));
+            add_codes(keys, std::span(thresholds).first(count), has_left);
         }
     }
 
-    void add_codes(std::uint32_t keys, std::span<const std::int32_t> sorted) {
+    void add_codes(std::uint32_t keys, std::span<const std::int32_t> sorted, bool has_left) {
         const auto depth = static_cast<unsigned>(std::bit_width(sorted.size()));
-        columns.push_back({keys, levels.size(), (std::size_t{1} << depth) - 1});
+        columns.push_back(
+            {keys, static_cast<std::uint32_t>(code_columns), levels.size(), (std::size_t{1} << depth) - 1, has_left});
+        code_columns += has_left ? 2 : 1;
         for (unsigned level = 0; level < depth; ++level) {
             const std::size_t step = std::size_t{1} << (depth - level);
             for (std::size_t i = step / 2 - 1; i < columns.back().levels; i += step) {
@@ -293,10 +311,10 @@ private:
             place.keys = static_cast<std::uint32_t>(key_columns() - 1);  // and the key is 0
             if (place.is_swept) {
                 if (!has_codes) {
-                    add_codes(place.keys, std::array<std::int32_t, 1>{0});
+                    add_codes(place.keys, std::array<std::int32_t, 1>{0}, false);
                     has_codes = true;
                 }
-                place.column = static_cast<std::uint32_t>(columns.size() - 1);
+                place.column = static_cast<std::uint32_t>(code_columns - 1);
             }
         }
     }

@@ -35,43 +35,45 @@ namespace detail {
 inline constexpr std::size_t tile_rows = 16;
 inline constexpr std::size_t tile_features = 8;
 using Tile = std::array<float, tile_rows * tile_features>;
-using TileRows = std::array<const float*, tile_rows>;
 
-/// Transposes a block of rows by tiles. Calls copy(rows, first, n, tile) to fill one with the features from first to
+/// Transposes a block of rows by tiles. Calls copy(row, first, n, tile) to fill one with row(0) to row(15), those with the features from first to
 /// first + n - 1, and then with_values(c, r, values) for its columns: those of rows r to r + 15. After the last row,
-/// that row is repeated.
+/// that row is repeated. All rows of a few columns come before the next columns, which are then written in order.
 template <class Copy, class WithValues>
 [[gnu::always_inline]] inline void transpose(MatrixView<const float> rows, std::span<const KeyColumn> columns,
                                              const Copy& copy, const WithValues& with_values) noexcept {
     Tile tile;
-    for (std::size_t r = 0; r < rows.rows(); r += tile_rows) {
-        TileRows at;
-        for (std::size_t i = 0; i < tile_rows; ++i) {
-            at[i] = rows.row(std::min(r + i, rows.rows() - 1)).data();
+    for (std::size_t begin = 0, end = 0; begin < columns.size(); begin = end) {
+        const std::uint32_t first = columns[begin].feature;
+        std::uint32_t last = first;
+        for (; end < columns.size() && columns[end].feature - first < tile_features; ++end) {
+            last = std::max(last, columns[end].feature);
         }
-        for (std::size_t begin = 0; begin < columns.size();) {
-            const std::uint32_t first = columns[begin].feature;
-            std::size_t end = begin;
-            std::uint32_t last = first;
-            for (; end < columns.size() && columns[end].feature - first < tile_features; ++end) {
-                last = std::max(last, columns[end].feature);
+        const auto do_tile = [&](std::size_t r, const auto& row) {
+            copy(row, first, last - first + 1, tile);
+            for (std::size_t c = begin; c < end; ++c) {
+                const std::size_t feature = columns[c].feature - first;
+                with_values(c, r, std::span<const float>(tile.data() + feature * tile_rows, tile_rows));
             }
-            copy(at, first, last - first + 1, tile);
-            for (; begin < end; ++begin) {
-                const std::size_t feature = columns[begin].feature - first;
-                with_values(begin, r, std::span<const float>(tile.data() + feature * tile_rows, tile_rows));
-            }
+        };
+        std::size_t r = 0;
+        for (; r + tile_rows <= rows.rows(); r += tile_rows) {
+            do_tile(r, [&](std::size_t i) { return rows.data() + (r + i) * rows.stride(); });
+        }
+        if (r < rows.rows()) {
+            do_tile(r, [&](std::size_t i) { return rows.row(std::min(r + i, rows.rows() - 1)).data(); });
         }
     }
 }
 
-inline void copy_tile(const TileRows& rows, std::size_t first, std::size_t n, Tile& tile) noexcept {
+/// The copy of transpose() for any number of features.
+inline constexpr auto copy_tile = [](const auto& row, std::size_t first, std::size_t n, Tile& tile) noexcept {
     for (std::size_t i = 0; i < tile_rows; ++i) {
         for (std::size_t j = 0; j < n; ++j) {
-            tile[j * tile_rows + i] = rows[i][first + j];
+            tile[j * tile_rows + i] = row(i)[first + j];
         }
     }
-}
+};
 
 }  // namespace detail
 
@@ -87,7 +89,7 @@ inline void load_keys(Scalar, MatrixView<const float> rows, std::span<const KeyC
 }
 
 inline void quantise(Scalar, std::span<const std::int32_t> levels, std::span<const std::int32_t> keys,
-                     std::span<std::int8_t> codes) noexcept {
+                     std::span<std::int8_t> codes, std::span<std::int8_t> left_codes) noexcept {
     constexpr std::size_t together = 8;  // independent searches hide the latency of each other
     std::size_t r = 0;
     const auto search = [&](auto count) {
@@ -106,6 +108,9 @@ inline void quantise(Scalar, std::span<const std::int32_t> levels, std::span<con
     }
     for (; r < keys.size(); ++r) {
         search(std::integral_constant<std::size_t, 1>{});
+    }
+    for (std::size_t i = 0; i < left_codes.size(); ++i) {
+        left_codes[i] = keys[i] == missing_goes_right ? lowest_code : codes[i];
     }
 }
 

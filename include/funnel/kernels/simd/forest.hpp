@@ -6,6 +6,7 @@
 #include <funnel/kernels/forest_block.hpp>
 #include <funnel/kernels/scalar/forest.hpp>
 #include <funnel/kernels/simd/batch.hpp>
+#include <funnel/kernels/simd/leaf_sums.hpp>
 #include <funnel/kernels/simd/tables.hpp>
 
 #include <algorithm>
@@ -56,12 +57,11 @@ template <class Arch>
     requires simd::has_tables<Arch>
 void load_keys(Simd<Arch>, MatrixView<const float> rows, std::span<const KeyColumn> columns,
                MatrixView<std::int32_t> keys) noexcept {
-    const auto copy = [&](const detail::TileRows& at, std::size_t first, std::size_t n, detail::Tile& tile) {
+    const auto copy = [&](const auto& row, std::size_t first, std::size_t n, detail::Tile& tile) {
         if (first + detail::tile_features <= rows.cols()) {
-            simd::transpose_8x8(at.data(), first, tile.data(), detail::tile_rows);
-            simd::transpose_8x8(at.data() + 8, first, tile.data() + 8, detail::tile_rows);
+            simd::transpose_16x8<Arch>(row, first, tile.data());
         } else {
-            detail::copy_tile(at, first, n, tile);
+            detail::copy_tile(row, first, n, tile);
         }
     };
     detail::transpose(rows, columns, copy, [&](std::size_t c, std::size_t r, auto values) {
@@ -76,20 +76,27 @@ void load_keys(Simd<Arch>, MatrixView<const float> rows, std::span<const KeyColu
 template <class Arch>
     requires simd::has_tables<Arch>
 void quantise(Simd<Arch>, std::span<const std::int32_t> levels, std::span<const std::int32_t> keys,
-              std::span<std::int8_t> codes) noexcept {
-    constexpr std::size_t lanes = simd::Integers<Arch>::size;
-    const std::size_t filled = keys.size() / lanes * lanes;
+              std::span<std::int8_t> codes, std::span<std::int8_t> left_codes) noexcept {
+    using Register = simd::Integers<Arch>;
+    const std::size_t filled = keys.size() / Register::size * Register::size;
     const auto search = [&](auto depth) __attribute__((always_inline)) {
         const simd::SearchTree<Arch, depth> tree(levels.data());
-        for (std::size_t r = 0; r < filled; r += lanes) {
-            tree.count(simd::Integers<Arch>::load(keys.data() + r)).store_codes(codes.data() + r);
+        for (std::size_t r = 0; r < filled; r += Register::size) {
+            const Register at = Register::load(keys.data() + r);
+            const Register count = tree.count(at);
+            count.store_codes(codes.data() + r);
+            if (!left_codes.empty()) {
+                const auto is_missing = at.is_above(Register::broadcast(missing_goes_right - 1));
+                count.zero_at(is_missing).store_codes(left_codes.data() + r);
+            }
         }
     };
     const auto depth = static_cast<unsigned>(std::bit_width(levels.size()));
     [&]<std::size_t... Depth>(std::index_sequence<Depth...>) {
         ((depth == Depth ? search(std::integral_constant<std::size_t, Depth>{}) : void()), ...);
     }(std::make_index_sequence<9>{});
-    quantise(Scalar{}, levels, keys.subspan(filled), codes.subspan(filled));
+    quantise(Scalar{}, levels, keys.subspan(filled), codes.subspan(filled),
+             left_codes.subspan(left_codes.empty() ? 0 : filled));
 }
 
 template <class Arch>
@@ -112,7 +119,7 @@ void add_leaves(Simd<Arch>, std::span<const Value> values, std::span<const Leaf>
                 std::span<Value> sums) noexcept {
 #if defined(__AVX512F__)
     if constexpr (simd::is_avx512<Arch> && std::same_as<Leaf, std::uint8_t>) {
-        if (values.size() <= 32 && leaves.size() % 16 == 0) {
+        if (values.size() <= 32 && leaves.size() % 64 == 0) {
             return simd::add_from_registers(values, leaves, sums);
         }
     }

@@ -133,16 +133,22 @@ public:
     [[nodiscard, gnu::always_inline]] static Integers load_first(const std::int32_t* p, std::size_t count) noexcept {
         return Integers(_mm256_maskload_epi32(p, detail::first_of_eight(count)));
     }
-    /// Elements `at` of a table of N = 2^n numbers: those of both halves are looked up, and one is selected.
+    /// The results of comparisons.
+    using Mask = Integers;
+    [[nodiscard, gnu::always_inline]] Mask is_above(const Integers& threshold) const noexcept {
+        return Integers(_mm256_cmpgt_epi32(value, threshold.value));
+    }
+    /// Elements `at` of a table of N = 2^n numbers: those of both halves are looked up, and one is selected. Element i
+    /// of bits_of_at is bit n - 1 - i of `at`.
     template <std::size_t N>
-    [[nodiscard, gnu::always_inline]] static Integers lookup(const Integers* table, const Integers& at) noexcept {
+    [[nodiscard, gnu::always_inline]] static Integers lookup(const Integers* table, const Integers& at,
+                                                             const Mask* bits_of_at) noexcept {
         if constexpr (N <= 8) {
             return Integers(_mm256_permutevar8x32_epi32(table[0].value, at.value));
         } else {
-            const auto low = _mm256_castsi256_ps(lookup<N / 2>(table, at).value);
-            const auto high = _mm256_castsi256_ps(lookup<N / 2>(table + N / 2 / size, at).value);
-            const __m256i is_high = _mm256_slli_epi32(at.value, 32 - std::bit_width(N / 2));  // the sign
-            return Integers(_mm256_castps_si256(_mm256_blendv_ps(low, high, _mm256_castsi256_ps(is_high))));
+            const Integers low = lookup<N / 2>(table, at, bits_of_at + 1);
+            const Integers high = lookup<N / 2>(table + N / 2 / size, at, bits_of_at + 1);
+            return Integers(_mm256_blendv_epi8(low.value, high.value, bits_of_at[0].value));
         }
     }
     /// See key_of.
@@ -156,10 +162,13 @@ public:
     [[gnu::always_inline]] void store(std::int32_t* p) const noexcept {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), value);
     }
-    /// The child of node `at` of a search tree: the right one if this > threshold.
-    [[nodiscard, gnu::always_inline]] Integers child(const Integers& at, const Integers& threshold) const noexcept {
-        return Integers(
-            _mm256_sub_epi32(_mm256_add_epi32(at.value, at.value), _mm256_cmpgt_epi32(value, threshold.value)));
+    /// 2 * this, and 1 more where the mask is set.
+    [[nodiscard, gnu::always_inline]] Integers twice_plus(const Mask& one_more) const noexcept {
+        return Integers(_mm256_sub_epi32(_mm256_add_epi32(value, value), one_more.value));
+    }
+    /// 0 where the mask is set.
+    [[nodiscard, gnu::always_inline]] Integers zero_at(const Mask& mask) const noexcept {
+        return Integers(_mm256_andnot_si256(mask.value, value));
     }
     /// Stores numbers from 0 to 255 as codes.
     [[gnu::always_inline]] void store_codes(std::int8_t* p) const noexcept {
@@ -195,17 +204,21 @@ public:
     [[nodiscard, gnu::always_inline]] static Integers load_first(const std::int32_t* p, std::size_t count) noexcept {
         return Integers(_mm512_maskz_loadu_epi32(static_cast<__mmask16>((1U << count) - 1U), p));
     }
+    using Mask = __mmask16;
+    [[nodiscard, gnu::always_inline]] Mask is_above(const Integers& threshold) const noexcept {
+        return _mm512_cmpgt_epi32_mask(value, threshold.value);
+    }
     template <std::size_t N>
-    [[nodiscard, gnu::always_inline]] static Integers lookup(const Integers* table, const Integers& at) noexcept {
+    [[nodiscard, gnu::always_inline]] static Integers lookup(const Integers* table, const Integers& at,
+                                                             const Mask* bits_of_at) noexcept {
         if constexpr (N <= 16) {
             return Integers(_mm512_permutexvar_epi32(at.value, table[0].value));
         } else if constexpr (N == 32) {
             return Integers(_mm512_permutex2var_epi32(table[0].value, at.value, table[1].value));
         } else {
-            const Integers low = lookup<N / 2>(table, at);
-            const Integers high = lookup<N / 2>(table + N / 2 / size, at);
-            const __mmask16 is_high = _mm512_test_epi32_mask(at.value, _mm512_set1_epi32(N / 2));
-            return Integers(_mm512_mask_mov_epi32(low.value, is_high, high.value));
+            const Integers low = lookup<N / 2>(table, at, bits_of_at + 1);
+            const Integers high = lookup<N / 2>(table + N / 2 / size, at, bits_of_at + 1);
+            return Integers(_mm512_mask_mov_epi32(low.value, bits_of_at[0], high.value));
         }
     }
     [[nodiscard, gnu::always_inline]] Integers keys(std::int32_t missing_key, std::int32_t zero_below) const noexcept {
@@ -217,10 +230,12 @@ public:
         return Integers(_mm512_mask_mov_epi32(key, is_missing, _mm512_set1_epi32(missing_key)));
     }
     [[gnu::always_inline]] void store(std::int32_t* p) const noexcept { _mm512_storeu_si512(p, value); }
-    [[nodiscard, gnu::always_inline]] Integers child(const Integers& at, const Integers& threshold) const noexcept {
-        const __m512i left = _mm512_add_epi32(at.value, at.value);
-        return Integers(
-            _mm512_mask_add_epi32(left, _mm512_cmpgt_epi32_mask(value, threshold.value), left, _mm512_set1_epi32(1)));
+    [[nodiscard, gnu::always_inline]] Integers twice_plus(Mask one_more) const noexcept {
+        const __m512i twice = _mm512_add_epi32(value, value);
+        return Integers(_mm512_mask_add_epi32(twice, one_more, twice, _mm512_set1_epi32(1)));
+    }
+    [[nodiscard, gnu::always_inline]] Integers zero_at(Mask mask) const noexcept {
+        return Integers(_mm512_mask_mov_epi32(value, mask, _mm512_setzero_si512()));
     }
     [[gnu::always_inline]] void store_codes(std::int8_t* p) const noexcept {
         const __m128i bytes = _mm512_maskz_cvtepi32_epi8(0xFFFF, value);
@@ -247,6 +262,10 @@ class SearchTree {
 public:
     [[gnu::always_inline]] explicit SearchTree(const std::int32_t* thresholds) noexcept {
         unroll<Depth>([&](auto level) __attribute__((always_inline)) {
+            if constexpr (level == 0) {
+                table_[0] = Register::broadcast(thresholds[0]);
+                return;
+            }
             constexpr std::size_t size = std::size_t{1} << level;
             unroll<registers_of(level)>([&](auto i) __attribute__((always_inline)) {
                 table_[registers_above(level) + i] = Register::load_first(thresholds + size - 1 + i * Register::size,
@@ -258,9 +277,16 @@ public:
     /// The number of thresholds below each key.
     [[nodiscard, gnu::always_inline]] Register count(const Register& keys) const noexcept {
         Register at = Register::broadcast(0);
+        std::array<typename Register::Mask, Depth> is_right;  // of each level: bits of `at`, the highest first
         unroll<Depth>([&](auto level) __attribute__((always_inline)) {
             const Register* const table = table_.data() + registers_above(level);
-            at = keys.child(at, Register::template lookup<std::size_t{1} << level>(table, at));
+            if constexpr (level == 0) {
+                is_right[level] = keys.is_above(*table);
+            } else {
+                constexpr std::size_t size = std::size_t{1} << level;
+                is_right[level] = keys.is_above(Register::template lookup<size>(table, at, is_right.data()));
+            }
+            at = at.twice_plus(is_right[level]);
         });
         return at;
     }
@@ -270,80 +296,67 @@ private:
 };
 
 #if defined(__AVX2__)
-// to[j * stride + i] = rows[i][first + j]
-[[gnu::always_inline]] inline void transpose_8x8(const float* const* rows, std::size_t first, float* to,
-                                                 std::size_t stride) noexcept {
-    for (std::size_t i = 0; i < 8; i += 4) {
-        const __m256 a = _mm256_loadu_ps(rows[i] + first);
-        const __m256 b = _mm256_loadu_ps(rows[i + 1] + first);
-        const __m256 c = _mm256_loadu_ps(rows[i + 2] + first);
-        const __m256 d = _mm256_loadu_ps(rows[i + 3] + first);
-        const __m256 ab_low = _mm256_unpacklo_ps(a, b);  // a0 b0 a1 b1, a4 b4 a5 b5
-        const __m256 ab_high = _mm256_unpackhi_ps(a, b);
-        const __m256 cd_low = _mm256_unpacklo_ps(c, d);
-        const __m256 cd_high = _mm256_unpackhi_ps(c, d);
-        const auto store = [&](std::size_t j, __m256 columns) __attribute__((always_inline)) {  // j and j + 4
-            _mm_storeu_ps(to + j * stride + i, _mm256_castps256_ps128(columns));
-            _mm_storeu_ps(to + (j + 4) * stride + i, _mm256_extractf128_ps(columns, 1));
-        };
-        store(0, _mm256_shuffle_ps(ab_low, cd_low, 0x44));  // a0 b0 c0 d0, a4 b4 c4 d4
-        store(1, _mm256_shuffle_ps(ab_low, cd_low, 0xEE));
-        store(2, _mm256_shuffle_ps(ab_high, cd_high, 0x44));
-        store(3, _mm256_shuffle_ps(ab_high, cd_high, 0xEE));
+// to[16 j + i] = row(i)[first + j] for 16 rows and 8 features. Each register is stored whole: a load that spans several
+// younger stores would wait for the cache.
+template <class Arch, class Row>
+    requires is_avx2<Arch>
+[[gnu::always_inline]] inline void transpose_16x8(const Row& row, std::size_t first, float* to) noexcept {
+    for (std::size_t i = 0; i < 16; i += 8) {
+        for (std::size_t j = 0; j < 8; j += 4) {
+            const auto two = [&](std::size_t at) __attribute__((always_inline)) {  // four features of two rows
+                const __m128 low = _mm_loadu_ps(row(i + at) + first + j);
+                return _mm256_insertf128_ps(_mm256_castps128_ps256(low), _mm_loadu_ps(row(i + at + 4) + first + j), 1);
+            };
+            const __m256 a = two(0);
+            const __m256 b = two(1);
+            const __m256 c = two(2);
+            const __m256 d = two(3);
+            const __m256 ab_low = _mm256_unpacklo_ps(a, b);  // a0 b0 a1 b1
+            const __m256 ab_high = _mm256_unpackhi_ps(a, b);
+            const __m256 cd_low = _mm256_unpacklo_ps(c, d);
+            const __m256 cd_high = _mm256_unpackhi_ps(c, d);
+            float* const at = to + 16 * j + i;
+            _mm256_storeu_ps(at, _mm256_shuffle_ps(ab_low, cd_low, 0x44));  // a0 b0 c0 d0
+            _mm256_storeu_ps(at + 16, _mm256_shuffle_ps(ab_low, cd_low, 0xEE));
+            _mm256_storeu_ps(at + 32, _mm256_shuffle_ps(ab_high, cd_high, 0x44));
+            _mm256_storeu_ps(at + 48, _mm256_shuffle_ps(ab_high, cd_high, 0xEE));
+        }
     }
 }
 
-// sums[r] += values[leaves[r]] for 32 bytes of sums. Gathers would be slower than loads.
-template <class Leaf>
-[[gnu::always_inline]] inline void add_loaded(const double* values, const Leaf* leaves, double* sums) noexcept {
-    const auto value = [&](std::size_t r) __attribute__((always_inline)) { return values[leaves[r]]; };
-    const __m256d looked_up = _mm256_setr_pd(value(0), value(1), value(2), value(3));
-    _mm256_storeu_pd(sums, _mm256_add_pd(_mm256_loadu_pd(sums), looked_up));
-}
-
-template <class Leaf>
-[[gnu::always_inline]] inline void add_loaded(const float* values, const Leaf* leaves, float* sums) noexcept {
-    const auto value = [&](std::size_t r) __attribute__((always_inline)) { return values[leaves[r]]; };
-    const __m256 looked_up =
-        _mm256_setr_ps(value(0), value(1), value(2), value(3), value(4), value(5), value(6), value(7));
-    _mm256_storeu_ps(sums, _mm256_add_ps(_mm256_loadu_ps(sums), looked_up));
-}
 #endif
 
 #if defined(__AVX512F__)
-// At most 32 values, for a multiple of 16 leaves. They are looked up in registers; for more, loads are as fast.
-[[gnu::always_inline]] inline void add_from_registers(std::span<const double> values,
-                                                      std::span<const std::uint8_t> leaves,
-                                                      std::span<double> sums) noexcept {
-    const auto table = [&](std::size_t i) __attribute__((always_inline)) {  // values 8 i to 8 i + 7
-        const auto all = (std::uint64_t{1} << values.size()) - 1;
-        return _mm512_maskz_loadu_pd(static_cast<__mmask8>(all >> (8 * i)), values.data() + 8 * i);
+template <class Arch, class Row>
+    requires is_avx512<Arch>
+[[gnu::always_inline]] inline void transpose_16x8(const Row& row, std::size_t first, float* to) noexcept {
+    // Columns 0 to 3 of a register hold four features of a row, columns 4 to 7 the other four, and so on for row + 4.
+    struct Four {
+        __m512 features[4];  // [f]: feature f of four rows, feature f + 4 of these, and the same of the next four
     };
-    const __m512d values_0 = table(0);
-    const __m512d values_8 = table(1);
-    const __m512d values_16 = table(2);
-    const __m512d values_24 = table(3);
-    for (std::size_t r = 0; r < leaves.size(); r += 8) {
-        const __m512i at = _mm512_cvtepu8_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(leaves.data() + r)));
-        const __m512d low = _mm512_permutex2var_pd(values_0, at, values_8);
-        const __m512d high = _mm512_permutex2var_pd(values_16, at, values_24);
-        const __mmask8 is_high = _mm512_test_epi64_mask(at, _mm512_set1_epi64(16));
-        double* sum = sums.data() + r;
-        _mm512_storeu_pd(sum, _mm512_add_pd(_mm512_loadu_pd(sum), _mm512_mask_mov_pd(low, is_high, high)));
-    }
-}
-
-[[gnu::always_inline]] inline void add_from_registers(std::span<const float> values,
-                                                      std::span<const std::uint8_t> leaves,
-                                                      std::span<float> sums) noexcept {
-    const auto all = (std::uint64_t{1} << values.size()) - 1;
-    const __m512 low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(all), values.data());
-    const __m512 high = _mm512_maskz_loadu_ps(static_cast<__mmask16>(all >> 16), values.data() + 16);
-    for (std::size_t r = 0; r < leaves.size(); r += 16) {
-        const __m512i at = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(leaves.data() + r)));
-        float* sum = sums.data() + r;
-        _mm512_storeu_ps(sum, _mm512_add_ps(_mm512_loadu_ps(sum), _mm512_permutex2var_ps(low, at, high)));
-    }
+    const auto eight_rows = [&](std::size_t i) __attribute__((always_inline)) {
+        const auto two = [&](std::size_t at) __attribute__((always_inline)) {
+            const __m512d low = _mm512_castps_pd(_mm512_castps256_ps512(_mm256_loadu_ps(row(i + at) + first)));
+            const __m256d high = _mm256_castps_pd(_mm256_loadu_ps(row(i + at + 4) + first));
+            return _mm512_castpd_ps(_mm512_insertf64x4(low, high, 1));
+        };
+        const __m512 a = two(0);
+        const __m512 b = two(1);
+        const __m512 c = two(2);
+        const __m512 d = two(3);
+        const __m512 ab_low = _mm512_unpacklo_ps(a, b);
+        const __m512 ab_high = _mm512_unpackhi_ps(a, b);
+        const __m512 cd_low = _mm512_unpacklo_ps(c, d);
+        const __m512 cd_high = _mm512_unpackhi_ps(c, d);
+        return Four{{_mm512_shuffle_ps(ab_low, cd_low, 0x44), _mm512_shuffle_ps(ab_low, cd_low, 0xEE),
+                     _mm512_shuffle_ps(ab_high, cd_high, 0x44), _mm512_shuffle_ps(ab_high, cd_high, 0xEE)}};
+    };
+    const Four low = eight_rows(0);
+    const Four high = eight_rows(8);
+    unroll<4>([&](auto f) __attribute__((always_inline)) {
+        _mm512_storeu_ps(to + 16 * f, _mm512_shuffle_f32x4(low.features[f], high.features[f], 0x88));
+        _mm512_storeu_ps(to + 16 * (f + 4), _mm512_shuffle_f32x4(low.features[f], high.features[f], 0xDD));
+    });
 }
 #endif
 
