@@ -103,7 +103,6 @@ public:
         }
         add_numeric(numeric_splits);
         add_categories(category_splits);
-
         walk.reserve(2 * splits + forest.trees.size());
         sweep.reserve(splits);
         trees.reserve(forest.trees.size());
@@ -229,13 +228,13 @@ private:
         for (auto begin = splits.begin(); begin != splits.end();) {
             const auto end = std::find_if(begin, splits.end(),
                                           [&](const NumericSplit& split) { return split.rule() != begin->rule(); });
+            const std::span<const NumericSplit> of_rule(begin, end);
             std::int32_t lowest_left = std::numeric_limits<std::int32_t>::max();
             std::int32_t highest_right = std::numeric_limits<std::int32_t>::min();
-            for (const NumericSplit& split : std::span(begin, end)) {
+            for (const NumericSplit& split : of_rule) {
                 (split.missing_goes_left ? lowest_left : highest_right) =
                     split.missing_goes_left ? std::min(lowest_left, split.key) : std::max(highest_right, split.key);
             }
-            const std::span<const NumericSplit> of_rule(begin, end);
             if (highest_right < lowest_left) {
                 add_keys(of_rule, lowest_left, false);
             } else {
@@ -250,8 +249,8 @@ private:
         }
         swept_numeric = numeric.size();
         numeric.insert(numeric.end(), walked.begin(), walked.end());
-        for (Place& place : places_) {
-            place.keys = place.walked > 0 ? static_cast<std::uint32_t>(swept_numeric + place.walked - 1) : place.keys;
+        for (Place& p : places_) {
+            p.keys = p.walked > 0 ? static_cast<std::uint32_t>(swept_numeric + p.walked - 1) : p.keys;
         }
     }
 
@@ -391,9 +390,8 @@ private:
     std::size_t swept_trees_ = 0;
     std::size_t walk_steps_ = 0;  // of a row in these trees, estimated
 
-    // While the plan is made.
-    std::vector<Place> places_;         // of each split
-    std::vector<Branch> branches_;      // of a tree
+    std::vector<Place> places_;         // of each split, while the plan is made
+    std::vector<Branch> branches_;      // of a tree, while it is planned
     std::vector<std::uint32_t> order_;  // position of a leaf -> its number in the tree
 };
 
