@@ -3,10 +3,14 @@
 
 #include "cf/random_log.hpp"
 
+#include <funnel/cf/bpr.hpp>
 #include <funnel/cf/ease.hpp>
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/popularity.hpp>
+#include <funnel/cf/warp.hpp>
 #include <funnel/core/matrix.hpp>
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/core/rng.hpp>
 #include <funnel/core/scored.hpp>
 
 #include <doctest/doctest.h>
@@ -27,6 +31,23 @@ using Ids = std::vector<std::uint32_t>;
 
 template <class M>
 concept ComparesItems = requires(const M& model) { model.similar_items(0, 1); };
+// Of the first columns of two rows.
+double cosine(funnel::MatrixView<const float> rows, std::size_t x, std::size_t y, std::size_t columns) {
+    double xy = 0.0;
+    double xx = 0.0;
+    double yy = 0.0;
+    for (std::size_t k = 0; k < columns; ++k) {
+        xy += double{rows(x, k)} * rows(y, k);
+        xx += double{rows(x, k)} * rows(x, k);
+        yy += double{rows(y, k)} * rows(y, k);
+    }
+    return xy / std::sqrt(xx * yy);
+}
+
+doctest::Approx near(double x) {
+    return doctest::Approx(x).epsilon(1e-5);
+}
+
 static_assert(ComparesItems<EASE> && ComparesItems<ImplicitALS> && !ComparesItems<Popularity>);
 
 }  // namespace
@@ -108,17 +129,35 @@ TEST_CASE("similar_items: the weights of a linear model, the cosines of factors"
             CHECK(other.score == ease.weights().weight(item, other.id));
         }
         for (const Scored<>& other : als.similar_items(item, 15)) {
-            const auto a = als.item_factors().row(item);
-            const auto b = als.item_factors().row(other.id);
-            double ab = 0.0;
-            double aa = 0.0;
-            double bb = 0.0;
-            for (std::size_t k = 0; k < 4; ++k) {
-                ab += double{a[k]} * b[k];
-                aa += double{a[k]} * a[k];
-                bb += double{b[k]} * b[k];
-            }
-            CHECK(double{other.score} == doctest::Approx(ab / std::sqrt(aa * bb)).epsilon(1e-5));
+            CHECK(double{other.score} == near(cosine(als.item_factors(), item, other.id, 4)));
         }
     }
+}
+
+// Items 0 and 1 are in every history, so their biases are large. Each user has items of one half, {2..5} or {6..9}.
+TEST_CASE_TEMPLATE("similar_items, similar_users: a bias, and the 1 beside it, make nobody similar", M, BPR, WARP) {
+    std::vector<Ids> histories(40);
+    funnel::Random random(3);
+    for (std::uint32_t user = 0; user < histories.size(); ++user) {
+        histories[user] = {0, 1};
+        const std::uint32_t own_half = user % 2 == 0 ? 2 : 6;
+        for (std::uint32_t item = own_half; item < own_half + 4; ++item) {
+            if (random.uniform() < 0.6) {
+                histories[user].push_back(item);
+            }
+        }
+    }
+    const auto model = M::fit(testing::log_of(histories, 12), {.factors = 4, .epochs = 60, .learning_rate = 0.05F});
+    REQUIRE(model.item_factors().row(0).back() > 1.0F);
+    for (std::uint32_t item = 0; item < 10; ++item) {
+        for (const Scored<>& other : model.similar_items(item, 12)) {
+            CHECK(double{other.score} == near(cosine(model.item_factors(), item, other.id, 4)));
+        }
+    }
+    REQUIRE(model.user_factors().row(0).back() == 1.0F);
+    const List neighbours = model.similar_users(0, 40);
+    for (const Scored<>& other : neighbours) {
+        CHECK(double{other.score} == near(cosine(model.user_factors(), 0, other.id, 4)));
+    }
+    CHECK(neighbours.size() < 30);  // not the users of the other half
 }

@@ -58,7 +58,8 @@ using BPRScorer = SampledFactorsScorer<BPRLoss, Backend>;
 /// again for the final items (see fold_in_factors), so fold_in with the history of a training user gives the row of
 /// that user, to the bit. Values and repetitions in the log are ignored.
 ///
-/// Shapes    item_factors(), user_factors(): rows of factors + 1 floats; in an ANN index, use the inner product
+/// Shapes    item_factors(), user_factors(): rows of factors + 1 floats; in an ANN index, use the inner product.
+///           similar_items() and similar_users() compare the first `factors`, without biases
 /// Cost      fit: O((epochs + fold_in_epochs) likes factors);  recommend: items x factors
 /// Source    Rendle, Freudenthaler, Gantner, Schmidt-Thieme, "BPR: Bayesian personalized ranking from implicit
 ///           feedback", UAI 2009

@@ -51,6 +51,8 @@ namespace cf {
 ///     score_some(profile, items, scores)              same bits as score_one for each item, but cheaper
 ///     similar_items_for(item, k)                      similar_items() of the model, if there are no item_factors()
 ///     item_factors()                                  similar_items() of the model compares these rows
+///     bias_columns                                    how many last columns of the factors hold biases;
+///                                                     similar_items() and similar_users() leave them out
 ///     relearn(log, user_item, options, executor)      enables update() of the model: as learn, but starts from the
 ///                                                     state of the scorer; -> S
 ///     forget_user(user)                               noexcept: empties what is stored about a known user; needed if
@@ -187,7 +189,7 @@ public:
     {
         require_below(item, items(), "similar_items: item");
         if constexpr (has_item_factors) {
-            return most_similar_rows(S::item_factors(), item, k);
+            return most_similar_rows(detail::without_biases<S>(S::item_factors()), item, k);
         } else {
             return S::similar_items_for(item, k);
         }
@@ -206,7 +208,8 @@ public:
             const auto is_known = [&](std::size_t id) {
                 return id < users() && (!S::needs_history || !histories_.of(id).empty());
             };
-            return is_known(user) ? most_similar_rows(S::user_factors(), user, k, is_known) : std::vector<Scored<>>{};
+            return is_known(user) ? most_similar_rows(detail::without_biases<S>(S::user_factors()), user, k, is_known)
+                                  : std::vector<Scored<>>{};
         } else {
             return users_with_similar_histories(histories_, user, k);
         }

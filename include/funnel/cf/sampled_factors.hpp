@@ -59,6 +59,7 @@ public:
     using Options = typename Loss::Options;
     static constexpr std::string_view kind = Loss::kind;
     static constexpr bool needs_history = true;
+    static constexpr std::size_t bias_columns = 1;
 
     using FactorScorer<Backend>::items;
     [[nodiscard]] const Options& options() const noexcept { return options_; }

@@ -64,6 +64,21 @@ template <kernels::HostBackend Backend = kernels::DefaultBackend, ItemFilter Fil
     return most_similar(cosines, self, k, filter);
 }
 
+namespace detail {
+
+// The columns of factors that say what a user or an item is like. A scorer S whose last columns are biases has
+// S::bias_columns of them: with these, items would be similar because they are equally popular.
+template <class S>
+[[nodiscard]] MatrixView<const float> without_biases(MatrixView<const float> factors) {
+    if constexpr (requires { S::bias_columns; }) {
+        return factors.first_cols(factors.cols() - S::bias_columns);
+    } else {
+        return factors;
+    }
+}
+
+}  // namespace detail
+
 /// The k other users with the most similar histories.
 ///
 ///     similarity(u, v) = |I_u and I_v| / sqrt(|I_u| |I_v|)

@@ -130,6 +130,16 @@ public:
         return part;
     }
 
+    /// A view of the first columns of all rows.
+    ///
+    /// Errors    InvalidArgument if the matrix has fewer columns
+    [[nodiscard]] constexpr MatrixView first_cols(std::size_t count) const {
+        require(count <= cols_, "MatrixView: first_cols must not go past the last column");
+        MatrixView part = *this;
+        part.cols_ = count;
+        return part;
+    }
+
 private:
     struct FromEigen {};
 
