@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// funnel's side of bench/peers/metrics.py: all ranking metrics of many lists in one pass.
+// funnel's side of bench/peers/metrics.py: all ranking metrics of many lists in one pass, and metrics of scores.
 
 #include "support/bench.hpp"
 #include "support/side.hpp"
@@ -8,13 +8,15 @@
 #include <funnel/core/scored.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/io/npy.hpp>
+#include <funnel/metrics/auc.hpp>
+#include <funnel/metrics/average_precision.hpp>
 #include <funnel/metrics/evaluate.hpp>
 #include <funnel/metrics/ground_truth.hpp>
 #include <funnel/metrics/list_evaluation.hpp>
+#include <funnel/metrics/ndcg.hpp>
 #include <funnel/metrics/report.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -28,7 +30,19 @@ using bench::Side;
 
 namespace {
 
-constexpr std::array metric_names{"ndcg", "mrr", "map", "recall", "precision", "hit_rate", "rbp"};
+const std::vector<std::size_t> cutoffs{10, 20, 50, 100};  // as in metrics.py
+
+// The figures that ranx has as well, in the order of metrics.py.
+std::vector<std::string> compared_figures() {
+    std::vector<std::string> figures;
+    for (const std::size_t k : cutoffs) {
+        for (const char* name : {"ndcg", "mrr", "recall", "precision", "hit_rate"}) {
+            figures.push_back(std::string(name) + '@' + std::to_string(k));
+        }
+    }
+    figures.insert(figures.end(), {"map@100", "rbp@100"});
+    return figures;
+}
 
 struct Request {
     std::size_t k;
@@ -86,7 +100,7 @@ int main() {
     });
     side.on("metrics", [&](const Side::Arguments&) {
         return Side::timed([&] {
-            metrics::detail::ListEvaluation lists(*truth, {ids.cols()});
+            metrics::detail::ListEvaluation lists(*truth, cutoffs, {.has_threads = false});
             auto scratch = lists.scratch();
             for (std::size_t position = 0; position < truth->size(); ++position) {
                 lists.add(position, task->lists.of_user.row(truth->user_ids()[position]), scratch);
@@ -97,16 +111,66 @@ int main() {
     side.on("convert_and_evaluate", [&](const Side::Arguments&) {
         return Side::timed([&] {
             const Task converted(ids, relevant, items);
-            report = metrics::evaluate(converted.lists, converted.train, converted.test, {.cutoffs = {ids.cols()}});
+            report = metrics::evaluate(converted.lists, converted.train, converted.test, {.cutoffs = cutoffs});
         });
     });
     side.on("results", [&](const Side::Arguments& arguments) -> Side::Answer {
-        Matrix<double> values(metric_names.size(), report.user_ids().size());
-        for (std::size_t metric = 0; metric < values.rows(); ++metric) {
-            const auto of_users = report.per_user(std::string(metric_names[metric]) + "@" + std::to_string(ids.cols()));
-            std::copy(of_users.begin(), of_users.end(), values.row(metric).begin());
+        const std::vector<std::string> figures = compared_figures();
+        Matrix<double> values(figures.size(), report.user_ids().size());
+        for (std::size_t figure = 0; figure < values.rows(); ++figure) {
+            const auto of_users = report.per_user(figures[figure]);
+            std::copy(of_users.begin(), of_users.end(), values.row(figure).begin());
         }
         io::write_npy(arguments.text("path"), values);
+        return {};
+    });
+
+    Matrix<float> labels;
+    Matrix<float> scores;
+    std::size_t k = 0;
+    Matrix<double> of_scores;  // one row: a value per user
+    side.on("load_scores", [&](const Side::Arguments& arguments) -> Side::Answer {
+        labels = io::read_npy<float>(arguments.text("labels"));
+        scores = io::read_npy<float>(arguments.text("scores"));
+        k = arguments.number("k");
+        of_scores = Matrix<double>(1, labels.rows());
+        return {};
+    });
+    const auto for_each_user = [&](const auto& value_of) {
+        return Side::timed([&] {
+            for (std::size_t user = 0; user < labels.rows(); ++user) {
+                of_scores(0, user) = value_of(user);
+            }
+        });
+    };
+    // Labels from the highest score down.
+    std::vector<Scored<>> order;
+    std::vector<float> shown;
+    const auto in_order = [&](std::size_t user) -> std::span<const float> {
+        order.resize(labels.cols());
+        shown.resize(labels.cols());
+        for (std::uint32_t i = 0; i < order.size(); ++i) {
+            order[i] = {i, scores(user, i)};
+        }
+        std::sort(order.begin(), order.end(), ranks_before);
+        std::transform(order.begin(), order.end(), shown.begin(),
+                       [&](const Scored<>& entry) { return labels(user, entry.id); });
+        return shown;
+    };
+    side.on("ndcg_of_scores", [&](const Side::Arguments&) {
+        return for_each_user(
+            [&](std::size_t user) { return metrics::ndcg(in_order(user), labels.row(user), {.k = k}); });
+    });
+    side.on("auc_of_scores", [&](const Side::Arguments&) {
+        return for_each_user([&](std::size_t user) { return metrics::auc(scores.row(user), labels.row(user)); });
+    });
+    side.on("ap_of_scores", [&](const Side::Arguments&) {
+        const metrics::AveragePrecisionOptions uncut{.k = labels.cols()};
+        return for_each_user(
+            [&](std::size_t user) { return metrics::average_precision(in_order(user), labels.row(user), uncut); });
+    });
+    side.on("results_of_scores", [&](const Side::Arguments& arguments) -> Side::Answer {
+        io::write_npy(arguments.text("path"), of_scores);
         return {};
     });
     return side.serve();

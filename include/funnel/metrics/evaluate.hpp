@@ -57,7 +57,8 @@ template <Recommender Model, Executor E = Serial>
     constexpr std::size_t grain = 16;
 
     const GroundTruth truth(train, test, options.count_repeats, options.relevance);
-    detail::ListEvaluation lists(truth, options.cutoffs, {options.gain, options.persistence});
+    detail::ListEvaluation lists(truth, options.cutoffs,
+                                 {options.gain, options.persistence, executor.concurrency() > 1});
     std::vector<detail::ListEvaluation::Scratch> scratch(executor.concurrency());
 
     for (std::size_t first = 0; first < truth.size(); first += users_at_once) {

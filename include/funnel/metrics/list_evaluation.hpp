@@ -36,6 +36,7 @@ inline constexpr std::array catalogue_metrics{"coverage", "gini", "entropy"};
 struct ListEvaluationOptions {
     GainKind gain = GainKind::Linear;
     double persistence = 0.8;
+    bool has_threads = true;  // add() is called from several threads
 };
 
 // Collects one list per user, in any order and from several threads. One pass over a list computes all metrics at all
@@ -53,6 +54,7 @@ public:
         : truth_(truth),
           cutoffs_(std::move(cutoffs)),
           gain_(options.gain),
+          has_threads_(options.has_threads),
           is_graded_(truth.is_graded()),
           largest_label_(truth.largest_label()),
           ideal_dcg_{0.0} {
@@ -102,8 +104,8 @@ public:
         }
 
         Summary all_users = summary(truth_.size(), everybody, {true, false});
-        Summary warm_users = summary(warm, is_warm, {true});
-        Summary cold_users = summary(truth_.size() - warm, is_cold, {false});
+        Summary warm_users = warm == truth_.size() ? all_users : summary(warm, is_warm, {true});
+        Summary cold_users = warm == 0 ? all_users : summary(truth_.size() - warm, is_cold, {false});
 
         std::vector<std::vector<double>> columns;  // an empty column for each metric over all lists
         for (std::size_t i = 0; i < values_.size(); ++i) {
@@ -166,8 +168,13 @@ private:
             ++walk.rank;
             marks[item] |= shown_mark;
             // Count the item at the first cut-off that includes this rank; summary() sums counts up to each cut-off.
-            // Integer counts do not depend on the order in which threads add.
-            __atomic_fetch_add(&shown_[row_of(truth_.is_warm(position), cutoff) + item], 1, __ATOMIC_RELAXED);
+            // Integer counts do not depend on the order in which threads add. A plain addition is faster.
+            std::uint32_t& count = shown_[row_of(truth_.is_warm(position), cutoff) + item];
+            if (has_threads_) {
+                __atomic_fetch_add(&count, 1, __ATOMIC_RELAXED);
+            } else {
+                ++count;
+            }
         }
         for (; cutoff < cutoffs_.size(); ++cutoff) {
             write(position, cutoff, walk, relevant.size());
@@ -267,7 +274,8 @@ private:
         for (std::size_t cutoff = 0; cutoff < cutoffs_.size(); ++cutoff) {
             const std::string at = '@' + std::to_string(cutoffs_[cutoff]);
             for (std::size_t metric = 0; metric < user_metrics.size(); ++metric) {
-                const Mean mean = mean_of(values_[cutoff * user_metrics.size() + metric], is_member);
+                const Mean mean =
+                    users > 0 ? mean_of(values_[cutoff * user_metrics.size() + metric], is_member) : Mean{};
                 figures.push_back({user_metrics[metric] + at, mean.value, mean.standard_error});
             }
             for (const bool is_warm : groups) {
@@ -295,6 +303,7 @@ private:
     const GroundTruth& truth_;
     std::vector<std::size_t> cutoffs_;  // ascending
     GainKind gain_;
+    bool has_threads_;
     bool is_graded_;
     double largest_label_;
     std::vector<double> discounts_;            // by rank - 1

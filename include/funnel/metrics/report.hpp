@@ -173,19 +173,24 @@ struct Mean {
 // Mean of the values for which is_member(position) is true, without NaNs.
 template <class IsMember>
 [[nodiscard]] Mean mean_of(std::span<const double> values, const IsMember& is_member) {
+    std::size_t count = 0;
     const auto sum_over = [&](const auto& term) {
         double sum = 0.0;
+        count = 0;
         for (std::size_t i = 0; i < values.size(); ++i) {
-            sum += is_member(i) && !math::is_nan(values[i]) ? term(values[i]) : 0.0;
+            const bool counts = is_member(i) && !math::is_nan(values[i]);
+            sum += counts ? term(values[i]) : 0.0;
+            count += counts ? 1U : 0U;
         }
         return sum;
     };
-    const double n = sum_over([](double) { return 1.0; });
+    const double sum = sum_over([](double x) { return x; });
+    const auto n = static_cast<double>(count);
     Mean mean;
-    if (n > 0.0) {
-        mean.value = sum_over([](double x) { return x; }) / n;
+    if (count > 0) {
+        mean.value = sum / n;
     }
-    if (n > 1.0) {
+    if (count > 1) {
         const double squares = sum_over([&](double x) { return (x - mean.value) * (x - mean.value); });
         mean.standard_error = math::sqrt(squares / (n - 1.0) / n);
     }
