@@ -326,6 +326,24 @@ TEST_CASE("ALSRowSolver: one block of all factors is the exact solution") {
     }
 }
 
+// The library buffalo replaces the chosen solver by iALS++ from 128 factors on.
+TEST_CASE("ALSRowSolver: 128 factors and more are solved by the solver that was asked for") {
+    for (const std::size_t factors : {127U, 128U, 160U}) {
+        const Matrix<float> y = random_rows(40, factors, 3);
+        const Ids observed{1, 2, 30, 35};
+        const std::vector<float> start(factors, 0.1F);
+        const auto solved_by = [&](ALSSolver solver) {
+            const ImplicitALSOptions options{.factors = factors, .solver = solver, .block = 8};
+            const std::vector<float> x = solved(observed, y, options, start);
+            return row_loss(x, observed, y, options);
+        };
+        const double exact = solved_by(ALSSolver::Cholesky);
+        CHECK(exact < solved_by(ALSSolver::ConjugateGradient) - 1e-6);
+        CHECK(exact < solved_by(ALSSolver::Blocks) - 1e-6);
+        CHECK(solved_by(ALSSolver::Blocks) != solved_by(ALSSolver::ConjugateGradient));
+    }
+}
+
 TEST_CASE("als_half_sweep: no half sweep raises the loss") {
     const auto log = testing::random_log(40, 30, 0.15, 6);
     const auto user_item = funnel::data::user_item_matrix(log);

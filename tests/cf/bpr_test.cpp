@@ -227,6 +227,28 @@ TEST_CASE("BPR: a negative is never a like of the user, and the last item is one
     CHECK(drawn[3] == doctest::Approx(2000).epsilon(0.08));
 }
 
+// In implicit on a GPU, the 1 is trained, so that the biases of items mean another thing to each user.
+TEST_CASE("BPR: the 1 beside the factors of a user does not drift") {
+    const auto model = BPR::fit(testing::random_log(20, 15, 0.3, 4), {.factors = 3, .epochs = 40});
+    for (std::size_t user = 0; user < 20; ++user) {
+        CHECK(model.user_factors().row(user).back() == 1.0F);
+    }
+    CHECK(model.fold_in(Ids{1, 2}).recommend({.k = 1}).size() == 1);
+}
+
+// LIBMF never draws the last item. Users like one item of 0 to 3, nobody likes 4 but user 0: it falls below all others.
+TEST_CASE("BPR: the last item is a negative, too") {
+    std::vector<Ids> histories{{0, 4}};
+    for (std::uint32_t user = 1; user < 40; ++user) {
+        histories.push_back({user % 4});
+    }
+    const auto model = BPR::fit(testing::log_of(histories, 5), {.factors = 2, .epochs = 50});
+    CHECK(model.item_factors().row(4).back() < 0.0F);
+    for (std::size_t item = 0; item < 4; ++item) {
+        CHECK(model.item_factors().row(item).back() > model.item_factors().row(4).back());
+    }
+}
+
 TEST_CASE("BPR: users who took everything, and items that nobody took, change nothing") {
     const auto everything = BPR::fit(testing::log_of({{0, 1, 2}, {0, 1, 2}}, 5), {.factors = 2, .epochs = 4});
     CHECK(everything.recommend(0).empty());

@@ -88,6 +88,22 @@ TEST_CASE("Popularity: agrees with a count on random input") {
     CHECK(scores(model) == count);
 }
 
+// RecBole counts an item once per batch of rows.
+TEST_CASE("Popularity: counts every row, in whatever order or portions the rows come") {
+    const auto log = testing::random_log(30, 12, 0.4, 9);
+    const std::vector<Interaction> forward(log.begin(), log.end());
+    std::vector<Interaction> twice = forward;
+    twice.insert(twice.end(), forward.rbegin(), forward.rend());
+    const auto once = Popularity::fit(log);
+    const auto doubled = Popularity::fit(Interactions::from_ids(twice, 30, 12));
+    const std::vector<Interaction> backward(forward.rbegin(), forward.rend());
+    const auto reversed = Popularity::fit(Interactions::from_ids(backward, 30, 12));
+    for (std::size_t item = 0; item < 12; ++item) {
+        CHECK(doubled.scores()[item] == 2.0F * once.scores()[item]);
+        CHECK(reversed.scores()[item] == once.scores()[item]);
+    }
+}
+
 TEST_CASE("Popularity: fold_in takes the history out of the list") {
     const auto model = Popularity::fit(testing::log_of({{0, 0, 2}, {0, 1, 2}}, 4));
     CHECK(model.fold_in(Ids{2, 0}).recommend() == List{{1, 1}});

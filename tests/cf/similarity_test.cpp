@@ -114,3 +114,15 @@ TEST_CASE("similarity: vectors that share nothing or do not vary are not similar
     CHECK(co_rated_similarity(Similarity::Pearson, constant, 0) == 0.0);
     CHECK(co_rated_similarity(Similarity::MSD, one, 0) == doctest::Approx(1 / (1 + 0.64)));
 }
+
+// Two of three values differ by 1, so the squared differences sum up to 2. In double, the squares of values this large are
+// multiples of 128, and xx - 2 xy + yy is -512.
+TEST_CASE("similarity: large values do not make MSD negative or larger than 1") {
+    CoRatedSums sums;
+    sums.add(956'034'271.0, 956'034'270.0);
+    sums.add(947'827'487.0, 947'827'487.0);
+    sums.add(56'551'367.0, 56'551'366.0);
+    const double similarity = co_rated_similarity(Similarity::MSD, sums, 0);
+    CHECK(similarity > 0.0);
+    CHECK(similarity <= 1.0);
+}

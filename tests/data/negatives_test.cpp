@@ -88,6 +88,16 @@ TEST_CASE("NegativeSampler: draws by count^alpha among the items the user did no
     }
 }
 
+TEST_CASE("NegativeSampler: the last item of the catalogue is a negative as often as any other") {  // never in LIBMF
+    const NegativeSampler sampler(Interactions::from_ids({{0, 0}, {1, 1}, {1, 2}}, 2, 3), {.seed = 5});
+    std::vector<int> drawn(3);
+    for (const std::uint32_t item : sampler.sample(0, 4000)) {
+        ++drawn[item];
+    }
+    CHECK(drawn[0] == 0);
+    CHECK(drawn[2] == doctest::Approx(2000).epsilon(0.08));  // 5 standard deviations
+}
+
 TEST_CASE("NegativeSampler: stays exact where the history holds nearly all the weight") {
     // User 0 has items 0 .. 196 of 200, whose counts are 100 times those of the last three: every try fails first.
     std::vector<Interaction> rows;
