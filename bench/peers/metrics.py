@@ -16,7 +16,8 @@ import warnings
 
 from common import Comparison, seconds
 
-USERS, FEW_USERS, ITEMS, LENGTH, MOST_MISSED = 1_000_000, 20_000, 10_007, 100, 20
+USERS, ITEMS, LENGTH, MOST_MISSED = 1_000_000, 10_007, 100, 20
+RANX_USERS, SKLEARN_USERS = 20_000, 2_000  # ranx needs 15 KB for each user in its objects, scikit-learn a millisecond for an AUC
 CUTOFFS = (10, 20, 50, 100)  # as in metrics_side.cpp
 METRICS = [f"{name}@{k}" for k in CUTOFFS for name in ("ndcg", "mrr", "recall", "precision", "hit_rate")] + [f"map@{LENGTH}", "rbp.80"]
 TOLERANCE = 1e-9
@@ -105,7 +106,7 @@ class Bench:
         def evaluate(qrels, run):
             found.update(self.ranx.evaluate(qrels, run, METRICS, return_mean=False))
 
-        self.load(FEW_USERS)
+        self.load(RANX_USERS)
         self.comparison.call("metrics")
         self.comparison.call("convert_and_evaluate")
         qrels, run = self.objects()
@@ -125,7 +126,7 @@ class Bench:
 
     def beside_sklearn(self):
         numpy, sklearn = self.numpy, self.sklearn
-        self.load(FEW_USERS)
+        self.load(SKLEARN_USERS)
         order = numpy.random.default_rng(2).permuted(numpy.tile(numpy.arange(self.candidates.shape[1]), (self.users, 1)), axis=1)
         labels = numpy.take_along_axis(self.relevant, order, axis=1).astype(numpy.float32)
         scores = (-order).astype(numpy.float32)
