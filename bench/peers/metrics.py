@@ -17,7 +17,7 @@ import warnings
 from common import Comparison, seconds
 
 USERS, ITEMS, LENGTH, MOST_MISSED = 1_000_000, 10_007, 100, 20
-RANX_USERS, SKLEARN_USERS = 20_000, 2_000  # ranx needs 15 KB for each user in its objects, scikit-learn a millisecond for an AUC
+RANX_USERS, SKLEARN_USERS = 20_000, 2_000  # ranx needs tens of KB for each user in its objects, scikit-learn a millisecond for an AUC
 CUTOFFS = (10, 20, 50, 100)  # as in metrics_side.cpp
 METRICS = [f"{name}@{k}" for k in CUTOFFS for name in ("ndcg", "mrr", "recall", "precision", "hit_rate")] + [f"map@{LENGTH}", "rbp.80"]
 TOLERANCE = 1e-9

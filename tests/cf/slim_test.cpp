@@ -4,6 +4,9 @@
 #include "cf/random_log.hpp"
 #include "support/model_contract.hpp"
 
+#include <funnel/core/rng.hpp>
+#include <funnel/data/interactions.hpp>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -62,6 +65,49 @@ std::vector<double> by_gradient_descent(const Table& x, std::size_t j, double l1
     return w;
 }
 
+// Each user has two or three items of one triple {0, 1, 2}, {3, 4, 5}, ...
+funnel::data::Interactions log_of_triples(std::size_t users, std::uint32_t items) {
+    funnel::Random random(5);
+    std::vector<std::vector<std::uint32_t>> histories(users);
+    for (std::uint32_t user = 0; user < users; ++user) {
+        const std::uint32_t first = user * 3 % items;
+        const std::uint64_t missing = random.below(5);
+        for (std::uint32_t i = 0; i < 3; ++i) {
+            if (i != missing) {
+                histories[user].push_back(first + i);
+            }
+        }
+    }
+    return testing::log_of(histories, items);
+}
+
+// The weights of column j by coordinate descent on dense counts, which ends after a pass that changes no weight by more
+// than tolerance.
+std::vector<double> by_coordinate_descent(const Table& x, std::size_t j, double l1, double l2, double tolerance) {
+    const std::size_t n = x[0].size();
+    std::vector<double> w(n, 0.0);
+    double change = 1.0 + tolerance;
+    while (change > tolerance) {
+        change = 0.0;
+        for (std::size_t i = 0; i < n; ++i) {
+            double target = -l1;
+            double square = 0.0;
+            for (const auto& row : x) {
+                double others = 0.0;
+                for (std::size_t k = 0; k < n; ++k) {
+                    others += k == i ? 0.0 : row[k] * w[k];
+                }
+                target += row[i] * (row[j] - others);
+                square += row[i] * row[i];
+            }
+            const double next = i == j || square == 0.0 ? 0.0 : std::max(0.0, target / (square + l2));
+            change = std::max(change, std::abs(next - w[i]));
+            w[i] = next;
+        }
+    }
+    return w;
+}
+
 }  // namespace
 
 TEST_CASE("SLIM: keeps what every model promises") {
@@ -84,21 +130,23 @@ TEST_CASE("SLIM: worked by hand") {
 }
 
 TEST_CASE("SLIM: agrees with gradient descent on the definition, and meets the conditions of an optimum") {
-    // The second log is so sparse that counts are not stored with their zeros.
-    for (const auto& log : {testing::random_log(40, 14, 0.3, 3), testing::random_log(9, 14, 0.09, 3)}) {
+    // The counts of the last two logs are so sparse that they are not stored with their zeros.
+    for (const auto& log :
+         {testing::random_log(40, 14, 0.3, 3), testing::random_log(9, 14, 0.09, 3), log_of_triples(30, 24)}) {
+        const auto items = static_cast<std::uint32_t>(log.items());
         const Table x = testing::dense_matrix(log);
         for (const float l1 : {0.0F, 0.5F, 2.0F}) {
             for (const float l2 : {0.5F, 5.0F}) {
                 const auto model = SLIM::fit(log, {.l1 = l1, .l2 = l2, .sweeps = 10'000, .tolerance = 1e-9F});
-                for (std::uint32_t j = 0; j < 14; ++j) {
+                for (std::uint32_t j = 0; j < items; ++j) {
                     const auto expected = by_gradient_descent(x, j, static_cast<double>(l1), static_cast<double>(l2));
-                    std::vector<double> w(14);
-                    for (std::uint32_t i = 0; i < 14; ++i) {
+                    std::vector<double> w(items);
+                    for (std::uint32_t i = 0; i < items; ++i) {
                         w[i] = static_cast<double>(model.weights().weight(i, j));
                         CHECK(std::abs(w[i] - expected[i]) < 1e-6);
                     }
                     const auto slope = gradient(x, w, j, static_cast<double>(l1), static_cast<double>(l2));
-                    for (std::size_t i = 0; i < 14; ++i) {
+                    for (std::size_t i = 0; i < items; ++i) {
                         if (i != j) {
                             CHECK(slope[i] > -1e-4);                  // no weight should grow
                             CHECK((w[i] == 0.0 || slope[i] < 1e-4));  // and no positive one should shrink
@@ -118,6 +166,20 @@ TEST_CASE("SLIM: stops after the given passes, or when nothing changes much") {
     };
     CHECK(weights(1, 0.0F) != weights(50, 0.0F));
     CHECK(weights(1, 0.0F) == weights(50, 100.0F));
+}
+
+TEST_CASE("SLIM: no weight changes by more than the tolerance in the last pass, upwards or downwards") {
+    const auto log = testing::random_log(50, 12, 0.4, 6);
+    const Table x = testing::dense_matrix(log);
+    for (const float tolerance : {0.1F, 0.03F, 0.01F, 0.001F}) {
+        const auto model = SLIM::fit(log, {.l1 = 0.1F, .l2 = 1.0F, .tolerance = tolerance});
+        for (std::uint32_t j = 0; j < 12; ++j) {
+            const auto expected = by_coordinate_descent(x, j, 0.1F, 1.0, double{tolerance});
+            for (std::uint32_t i = 0; i < 12; ++i) {
+                CHECK(std::abs(double{model.weights().weight(i, j)} - expected[i]) < 1e-6);
+            }
+        }
+    }
 }
 
 TEST_CASE("SLIM: rejects what cannot work") {
