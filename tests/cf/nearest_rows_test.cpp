@@ -338,6 +338,16 @@ TEST_CASE("RowWeights: the idf of a column that all rows have is neither zero no
     CHECK(NearestRows(rows, {.weighting = Weighting::TfIdf}, "test").all("test", serial).nonzeros() == 6);
 }
 
+TEST_CASE("RowWeights: the mean of a column with one value is that value, also for a new row") {
+    const std::vector<funnel::Triplet<float>> entries{{0, 0, 3.0F}, {0, 1, 2.0F}, {1, 1, 4.0F}};
+    const RowWeights weights(CSRMatrix<float>(entries, 2, 3), {.similarity = Similarity::AdjustedCosine});
+    const std::vector<std::uint32_t> columns{0, 1, 2};
+    const std::vector<float> values{5.0F, 5.0F, 5.0F};
+    std::vector<float> centred(3);
+    weights.apply(funnel::SparseRow<float>{columns, values}, centred);
+    CHECK(centred == std::vector<float>{2.0F, 2.0F, 5.0F});  // nobody has column 2: its mean is 0
+}
+
 TEST_CASE("NearestRows: edges") {
     Serial serial;
     for (const KNNOptions& options : all_kinds()) {

@@ -142,7 +142,10 @@ TEST_CASE("UserKNN: who is forgotten adds nothing to the scores of others") {
         }
     }
     const auto before = model.fold_in(history).score(items_of(20));
+    REQUIRE(!model.similar_users(7, 30).empty());
     model.forget_user(7);
+    CHECK(model.similar_users(7, 30).empty());
+    CHECK(model.neighbours().row(7).size() == 0);  // which a file would hold
     Table without = x;
     without[7].assign(20, 0.0);
     for (std::size_t user = 0; user < 30; ++user) {
