@@ -72,6 +72,7 @@
 #include <funnel/bandits/ucb_tuned.hpp>
 #include <funnel/cf/als_sweep.hpp>
 #include <funnel/cf/association.hpp>
+#include <funnel/cf/biased_mf.hpp>
 #include <funnel/cf/bought_together.hpp>
 #include <funnel/cf/bpr.hpp>
 #include <funnel/cf/dense_weights.hpp>
@@ -88,6 +89,7 @@
 #include <funnel/cf/nearest_rows.hpp>
 #include <funnel/cf/popularity.hpp>
 #include <funnel/cf/pure_svd.hpp>
+#include <funnel/cf/rating_factors.hpp>
 #include <funnel/cf/recommend.hpp>
 #include <funnel/cf/row_age.hpp>
 #include <funnel/cf/row_weights.hpp>
@@ -101,6 +103,7 @@
 #include <funnel/cf/slim.hpp>
 #include <funnel/cf/sparse_product.hpp>
 #include <funnel/cf/sparse_weights.hpp>
+#include <funnel/cf/svdpp.hpp>
 #include <funnel/cf/user_knn.hpp>
 #include <funnel/cf/warp.hpp>
 #include <funnel/content/cold_start.hpp>

@@ -24,6 +24,7 @@
 #include <funnel/bandits/thompson_slate.hpp>
 #include <funnel/bandits/ucb1.hpp>
 #include <funnel/bandits/ucb_tuned.hpp>
+#include <funnel/cf/biased_mf.hpp>
 #include <funnel/cf/bought_together.hpp>
 #include <funnel/cf/ease.hpp>
 #include <funnel/cf/implicit_als.hpp>
@@ -32,6 +33,7 @@
 #include <funnel/cf/pure_svd.hpp>
 #include <funnel/cf/rp3beta.hpp>
 #include <funnel/cf/slim.hpp>
+#include <funnel/cf/svdpp.hpp>
 #include <funnel/cf/user_knn.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
@@ -223,7 +225,7 @@ TEST_CASE("contract: kernels") {
 
 TEST_CASE_TEMPLATE("contract: models", Model, funnel::cf::Popularity, funnel::cf::ItemKNN, funnel::cf::EASE,
                    funnel::cf::ImplicitALS, funnel::cf::RP3Beta, funnel::cf::SLIM, funnel::cf::PureSVD,
-                   funnel::cf::UserKNN) {
+                   funnel::cf::UserKNN, funnel::cf::BiasedMF, funnel::cf::SVDpp) {
     // Histories overlap, so that every model has evidence for every item.
     std::vector<funnel::data::Interaction> rows;
     for (std::uint32_t user = 0; user < 12; ++user) {
@@ -250,9 +252,13 @@ TEST_CASE_TEMPLATE("contract: models", Model, funnel::cf::Popularity, funnel::cf
     const std::vector<float> scores = model.score(3, items);
     CHECK(scores[0] >= scores[1]);
 
+    if constexpr (requires { model.predict(3, 0); }) {  // models of ratings
+        CHECK(model.predict(3, items[0]) == doctest::Approx(1.0F));
+    }
+
     const std::vector<std::uint32_t> history{1, 2, 3};
     CHECK(model.fold_in(history).recommend({.k = 5}).size() == 5);
-    if constexpr (requires { model.explain(3, 0, 2); }) {  // Popularity and UserKNN have no reasons
+    if constexpr (requires { model.explain(3, 0, 2); }) {  // some models have no reasons
         const std::vector<funnel::Scored<>> reasons = model.explain(3, 0, 2);
         CHECK(reasons.size() == 2);
     }
@@ -273,6 +279,9 @@ TEST_CASE("contract: options by the papers' words") {
     CHECK(ImplicitALS::fit(train,
                            {.factors = 4, .lambda = 0.1F, .alpha0 = 0.1F, .nu = 1.0F, .iterations = 2, .seed = 1}, pool)
               .items() == 15);
+    CHECK(
+        SVDpp::fit(train, {.factors = 4, .epochs = 2, .learning_rate = 0.01F, .regularisation = 0.1F, .seed = 1}, pool)
+            .items() == 15);
 }
 
 TEST_CASE("contract: metrics") {
