@@ -87,14 +87,20 @@ private:
         items = scorer.started(items_, columns, user_item.transposed(), stream("biased_mf.items"), executor);
 
         SGDBlocks blocks(user_item, options.seed, stream("biased_mf.blocks"));
-        const float decay = 1.0F - options.learning_rate * options.regularisation;
+        const float rate = options.learning_rate;
+        const float decay = 1.0F - rate * options.regularisation;
         const float mean = scorer.mean();
         for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
             report_progress(executor, "BiasedMF: epochs", epoch, options.epochs);
-            blocks.run(epoch, executor, [&](const SGDBlock& block, std::size_t) {
-                for (const SGDEntry& entry : block.entries) {
-                    detail::rating_step<Backend>(entry.value - mean, options.learning_rate, decay,
-                                                 users.row(entry.user), items.row(entry.item));
+            blocks.run(epoch, executor, [&users, &items, rate, decay, mean](const SGDBlock& block, std::size_t) {
+                // The steps of one user wait for each other, those of four users in turn overlap.
+                const std::size_t quarter = (block.entries.size() + 3) / 4;
+                for (std::size_t first = 0; first < quarter; ++first) {
+                    for (std::size_t at = first; at < block.entries.size(); at += quarter) {
+                        const SGDEntry& entry = block.entries[at];
+                        detail::rating_step<Backend>(entry.value - mean, rate, decay, users.row(entry.user),
+                                                     items.row(entry.item));
+                    }
                 }
             });
         }

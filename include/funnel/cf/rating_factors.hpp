@@ -198,6 +198,9 @@ protected:
     [[nodiscard]] std::vector<float> learn_user(std::span<const std::uint32_t> history,
                                                 std::span<const float> ratings) const {
         std::vector<float> row(items_.cols());
+        if (history.empty()) {
+            return row;
+        }
         const std::span<float> p = std::span(row).first(row.size() - 1);
         float& bias = row.back();
         const float decay = 1.0F - options_.learning_rate * options_.regularisation;
