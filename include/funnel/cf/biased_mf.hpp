@@ -83,8 +83,8 @@ private:
         const std::size_t columns = options.factors + 1;
         Matrix<float>& users = scorer.users_;
         Matrix<float>& items = scorer.items_;
-        users = scorer.started(users_, columns, user_item, stream("biased_mf.users"), executor);
-        items = scorer.started(items_, columns, user_item.transposed(), stream("biased_mf.items"), executor);
+        users = scorer.rows_of(users_, columns, user_item, stream("biased_mf.users"), executor);
+        items = scorer.rows_of(items_, columns, user_item.transposed(), stream("biased_mf.items"), executor);
 
         SGDBlocks blocks(user_item, options.seed, stream("biased_mf.blocks"));
         const float rate = options.learning_rate;

@@ -4,9 +4,12 @@
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/scorer.hpp>
 #include <funnel/core/error.hpp>
+#include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/rng.hpp>
+#include <funnel/core/sparse.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/dot.hpp>
 #include <funnel/kernels/metric.hpp>
@@ -100,6 +103,35 @@ protected:
     /// More factors than rows do not improve the fit, and memory grows with them.
     [[nodiscard]] static std::size_t most_factors(std::size_t users, std::size_t items) noexcept {
         return std::max<std::size_t>(1024, users + items);
+    }
+
+    /// How new rows of a model begin: normal numbers in the first `drawn` columns, each row from its own index.
+    struct Draws {
+        std::size_t columns;
+        std::size_t drawn;
+        double stddev;
+        std::uint64_t seed;
+        Stream stream;
+    };
+    /// The known rows, and drawn ones in place of rows of zeros. Rows without observations are 0.
+    template <Executor E>
+    [[nodiscard]] static Matrix<float> started(const Matrix<float>& known, const CSRMatrix<float>& observed,
+                                               const Draws& draws, E& executor) {
+        Matrix<float> rows(observed.rows(), draws.columns);
+        parallel_for(executor, rows.rows(), 64, [&](std::size_t index) {
+            if (observed.row(index).size() == 0) {
+                return;
+            }
+            if (index < known.rows() && !is_zero(known.row(index))) {
+                std::copy(known.row(index).begin(), known.row(index).end(), rows.row(index).begin());
+            } else {
+                Random random(draws.seed, draws.stream, index);
+                for (float& x : rows.row(index).first(draws.drawn)) {
+                    x = static_cast<float>(draws.stddev * random.normal());
+                }
+            }
+        });
+        return rows;
     }
 
     Matrix<float> users_;

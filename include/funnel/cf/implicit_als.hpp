@@ -150,8 +150,12 @@ private:
         const CSRMatrix<float> item_user = user_item.transposed();
         ImplicitALSScorer scorer;
         scorer.options_ = options;
-        scorer.users_ = started(users_, user_item, options, stream("implicit_als.users"), executor);
-        scorer.items_ = started(items_, item_user, options, stream("implicit_als.items"), executor);
+        const double stddev = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
+        const auto draws = [&](Stream rows) {
+            return Draws{options.factors, options.factors, stddev, options.seed, rows};
+        };
+        scorer.users_ = started(users_, user_item, draws(stream("implicit_als.users")), executor);
+        scorer.items_ = started(items_, item_user, draws(stream("implicit_als.items")), executor);
 
         for (std::size_t iteration = 0; iteration < options.iterations; ++iteration) {
             report_progress(executor, "ImplicitALS: iterations", iteration, options.iterations);
@@ -184,29 +188,6 @@ private:
                 "ImplicitALS: objective must be Rendle, HuKorenVolinsky or Confidence");
     }
 
-    // The known rows, and normally distributed numbers in place of rows of zeros, each row from its own index. Rows
-    // without observations are 0.
-    template <Executor E>
-    [[nodiscard]] static Matrix<float> started(const Matrix<float>& known, const CSRMatrix<float>& observed,
-                                               const ImplicitALSOptions& options, Stream start, E& executor) {
-        Matrix<float> rows(observed.rows(), options.factors);
-        const double scale = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
-        parallel_for(executor, rows.rows(), 64, [&](std::size_t row) {
-            if (observed.row(row).size() == 0) {
-                return;
-            }
-            if (row < known.rows() && !is_zero(known.row(row))) {
-                std::copy(known.row(row).begin(), known.row(row).end(), rows.row(row).begin());
-            } else {
-                Random random(options.seed, start, row);
-                for (float& x : rows.row(row)) {
-                    x = static_cast<float>(scale * random.normal());
-                }
-            }
-        });
-        return rows;
-    }
-
     // Keeps gram_ (d x d) only if it needs no more memory than the factors, (users + items) x d.
     template <Executor E>
     void keep_gram(E& executor) {
@@ -227,7 +208,8 @@ private:
                math::is_finite(static_cast<float>(sums * longest_item));
     }
 
-    using FactorScorer<Backend>::is_zero;
+    using typename FactorScorer<Backend>::Draws;
+    using FactorScorer<Backend>::started;
     using FactorScorer<Backend>::longest_row;
     using FactorScorer<Backend>::most_factors;
     using FactorScorer<Backend>::users_;

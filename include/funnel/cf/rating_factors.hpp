@@ -158,27 +158,12 @@ protected:
         }
     }
 
-    /// The known rows, and normally distributed numbers in the first `factors` columns of new ones, each row from its
-    /// own index. Rows without ratings are 0.
+    /// The known rows, and drawn ones for new users or items.
     template <Executor E>
-    [[nodiscard]] Matrix<float> started(const Matrix<float>& known, std::size_t columns,
+    [[nodiscard]] Matrix<float> rows_of(const Matrix<float>& known, std::size_t columns,
                                         const CSRMatrix<float>& observed, Stream draws, E& executor) const {
-        Matrix<float> rows(observed.rows(), columns);
-        parallel_for(executor, rows.rows(), 64, [&](std::size_t index) {
-            const std::span<float> row = rows.row(index);
-            if (observed.row(index).size() == 0) {
-                return;
-            }
-            if (index < known.rows() && !is_zero(known.row(index))) {
-                std::ranges::copy(known.row(index), row.begin());
-            } else {
-                Random random(options_.seed, draws, index);
-                for (float& x : row.first(options_.factors)) {
-                    x = static_cast<float>(static_cast<double>(options_.stddev) * random.normal());
-                }
-            }
-        });
-        return rows;
+        const double stddev = static_cast<double>(options_.stddev);
+        return this->started(known, observed, {columns, options_.factors, stddev, options_.seed, draws}, executor);
     }
 
     /// Learns each user anew for the final items, so that fold_in gives the same row. Checks that all is finite.

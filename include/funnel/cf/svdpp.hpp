@@ -179,9 +179,9 @@ private:
         scorer.start(user_item, options, "SVDpp");
         const CSRMatrix<float> item_user = user_item.transposed();
         const std::size_t columns = options.factors + 1;
-        scorer.users_ = scorer.started(users_, columns, user_item, stream("svdpp.users"), executor);
-        scorer.items_ = scorer.started(items_, columns, item_user, stream("svdpp.items"), executor);
-        scorer.implicit_ = scorer.started(implicit_, options.factors, item_user, stream("svdpp.implicit"), executor);
+        scorer.users_ = scorer.rows_of(users_, columns, user_item, stream("svdpp.users"), executor);
+        scorer.items_ = scorer.rows_of(items_, columns, item_user, stream("svdpp.items"), executor);
+        scorer.implicit_ = scorer.rows_of(implicit_, options.factors, item_user, stream("svdpp.implicit"), executor);
         scorer.split_known_users(users_, user_item);
 
         detail::SVDppUser<Backend> learner(options.factors, options.learning_rate, options.regularisation);
