@@ -240,7 +240,8 @@ protected:
                    "must lie in [1, 1000]");
         file.check(math::is_finite(lowest_) && math::is_finite(highest_) && lowest_ <= highest_, "lowest",
                    "must be finite and <= highest");
-        file.check(mean_ >= lowest_ && mean_ <= highest_, "mean", "must lie in [lowest, highest]");
+        file.check(math::is_finite(mean_) && mean_ >= lowest_ && mean_ <= highest_, "mean",
+                   "must lie in [lowest, highest]");
         this->read_factors(file, histories);
         file.check(users_.cols() >= 2, "user_factors", "must have at least two columns");
         options_.factors = users_.cols() - 1;
