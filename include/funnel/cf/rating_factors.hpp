@@ -47,7 +47,7 @@ struct RatingFactorsOptions {
 namespace detail {
 
 /// One step of stochastic gradient descent on a rating, (rating - b_u - b_i - p . q)^2 / 2, from the old values. The
-/// last number of a row is its bias. rating is what the mean of all ratings leaves.
+/// last number of a row is its bias. The mean of all ratings has been subtracted from the rating.
 template <class Backend>
 [[gnu::always_inline]] inline void rating_step(float rating, float rate, float decay, std::span<float> user,
                                                std::span<float> item) noexcept {
