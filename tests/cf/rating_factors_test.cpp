@@ -162,6 +162,12 @@ TEST_CASE_TEMPLATE("RatingFactors: a new user gets what similar training users r
     CHECK(user.score(Ids{11})[0] < 2.0F);
     const auto similar = model.similar_items(4, 19);
     CHECK(std::ranges::all_of(similar, [](const auto& item) { return item.id % 2 == 0; }));
+    for (const auto& other : similar) {  // without the biases
+        const auto a = model.item_factors().row(4).first(4);
+        const auto b = model.item_factors().row(other.id).first(4);
+        const auto product = [](auto x, auto y) { return std::inner_product(x.begin(), x.end(), y.begin(), 0.0); };
+        CHECK(double{other.score} == doctest::Approx(product(a, b) / std::sqrt(product(a, a) * product(b, b))));
+    }
 }
 
 TEST_CASE_TEMPLATE("RatingFactors: predictions are mean, biases and an inner product, within the ratings seen", M,

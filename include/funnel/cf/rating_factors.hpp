@@ -74,6 +74,7 @@ public:
     using Options = RatingFactorsOptions;
     static constexpr bool needs_history = false;
     static constexpr bool reads_values = true;
+    static constexpr std::size_t bias_columns = 1;
 
     using FactorScorer<Backend>::items;
 
@@ -103,11 +104,8 @@ public:
             std::fill(out.begin(), out.end(), 0.0F);
         } else {
             const std::size_t factors = items_.cols() - 1;
-            const MatrixView<const float> rows = items_.view().rows_from(first, out.size());
-            const std::size_t elements = rows.rows() > 0 ? (rows.rows() - 1) * rows.stride() + factors : 0;
             kernels::score_rows<kernels::InnerProduct, Backend>(
-                user.first(factors),
-                MatrixView<const float>(std::span(rows.data(), elements), rows.rows(), factors, rows.stride()), out);
+                user.first(factors), items_.view().rows_from(first, out.size()).first_cols(factors), out);
         }
         const float base = base_of(user);
         for (std::size_t i = 0; i < out.size(); ++i) {

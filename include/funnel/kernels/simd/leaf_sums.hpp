@@ -41,8 +41,8 @@ template <class Leaf>
         const auto all = (std::uint64_t{1} << values.size()) - 1;
         return _mm512_castpd_si512(_mm512_maskz_loadu_pd(static_cast<__mmask8>(all >> (8 * i)), values.data() + 8 * i));
     };
-    const __m512i lows = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28,
-                                           30);  // of 16 doubles, their lower halves
+    // Of 16 doubles, their lower halves.
+    const __m512i lows = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     const __m512i highs = _mm512_add_epi32(lows, _mm512_set1_epi32(1));
     const __m512i low_0 = _mm512_permutex2var_epi32(table(0), lows, table(1));
     const __m512i low_16 = _mm512_permutex2var_epi32(table(2), lows, table(3));
