@@ -70,6 +70,9 @@
 #include <funnel/bandits/top_k_quadrature.hpp>
 #include <funnel/bandits/ucb1.hpp>
 #include <funnel/bandits/ucb_tuned.hpp>
+#include <funnel/cf/als_descent.hpp>
+#include <funnel/cf/als_options.hpp>
+#include <funnel/cf/als_pairs.hpp>
 #include <funnel/cf/als_sweep.hpp>
 #include <funnel/cf/association.hpp>
 #include <funnel/cf/biased_mf.hpp>
@@ -235,6 +238,7 @@
 #include <funnel/kernels/pq_scan.hpp>
 #include <funnel/kernels/preconditions.hpp>
 #include <funnel/kernels/reduce.hpp>
+#include <funnel/kernels/residual.hpp>
 #include <funnel/kernels/scale.hpp>
 #include <funnel/kernels/scores_at_least.hpp>
 #include <funnel/kernels/sgd_steps.hpp>

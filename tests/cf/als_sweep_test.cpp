@@ -382,6 +382,29 @@ TEST_CASE("als_half_sweep: any number of threads gives the same bits") {
     }
 }
 
+TEST_CASE("als_half_sweep: rows that are solved together have the bits of rows that are solved alone") {
+    // Long rows, of which few fit in a group, and short ones, and rows without anything.
+    const std::size_t d = 300;
+    const Matrix<float> y = random_rows(400, d, 2);
+    std::vector<funnel::Triplet<float>> entries;
+    for (std::uint32_t row = 0; row < 40; ++row) {
+        for (std::uint32_t i = 0; i < (row % 5 == 0 ? 0 : row % 7 == 0 ? 390 : row); ++i) {
+            entries.push_back({row, (11 * i + row) % 400, 1.0F});
+        }
+    }
+    const CSRMatrix<float> observed(entries, 40, 400);
+    const ImplicitALSOptions options{.factors = d, .solver = ALSSolver::ConjugateGradient};
+    Matrix<float> together = random_rows(40, d, 1);
+    Matrix<float> alone = together;
+    als_half_sweep(observed, y.view(), together.view(), options);
+    const Eigen::MatrixXf gram = als_gram(y.view(), options.alpha0);
+    ALSRowSolver<> solver(y.view(), gram, options);
+    for (std::size_t row = 0; row < 40; ++row) {
+        solver.solve(observed.row(row), alone.row(row));
+        CHECK(std::equal(alone.row(row).begin(), alone.row(row).end(), together.row(row).begin()));
+    }
+}
+
 TEST_CASE("als_gram: agrees with the definition over several chunks, and with itself for any number of threads") {
     const Matrix<float> y = random_rows(600, 5, 2);
     const Eigen::MatrixXf gram = als_gram(y.view(), 0.25F);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/cf/als_descent.hpp>
+#include <funnel/cf/als_options.hpp>
+#include <funnel/cf/als_pairs.hpp>
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 #include <funnel/core/math.hpp>
+#include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/kernels/axpy.hpp>
@@ -23,61 +27,6 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
-
-/// How a row of factors is solved while the other side is fixed.
-enum class ALSSolver : std::uint8_t {
-    Cholesky,           ///< exact
-    ConjugateGradient,  ///< a few steps from the previous row: much cheaper for 64 or more factors
-    Blocks,             ///< iALS++: a few factors at a time, each block exactly, from the previous row
-};
-
-/// What is minimized. s is the score of a pair, r its value, c = |r|, p = 1 if r > 0 and else 0.
-enum class ALSObjective : std::uint8_t {
-    Rendle,           ///< observed c (p - s)^2, and alpha0 s^2 for all pairs
-    HuKorenVolinsky,  ///< observed (1 + alpha c) (p - s)^2, others s^2
-    Confidence,       ///< observed c (p - s)^2, others s^2: the library implicit
-};
-
-struct ImplicitALSOptions {
-    std::size_t factors = 64;                       ///< > 0, length of the vectors; at most max(1024, users + items)
-    float lambda = 0.01F;                           ///< > 0, L2 penalty
-    float alpha0 = 0.1F;                            ///< > 0, Rendle: weight of every pair, observed or not
-    float nu = 1.0F;                                ///< Rendle: 0 penalizes rows equally, 1 in proportion to weight
-    std::size_t iterations = 16;                    ///< number of sweeps over both sides
-    std::uint64_t seed = 1;                         ///< seed of the initial factors
-    float stddev = 0.1F;                            ///< > 0, initial factors: standard deviation stddev / sqrt(factors)
-    ALSSolver solver = ALSSolver::Cholesky;         ///< Cholesky, ConjugateGradient or Blocks
-    std::size_t cg_steps = 3;                       ///< ConjugateGradient steps per row and sweep
-    ALSObjective objective = ALSObjective::Rendle;  ///< Rendle, HuKorenVolinsky or Confidence
-    bool use_values = false;                        ///< false: values > 0 count as 1, and others are not learned from
-    float alpha = 40.0F;                            ///< > 0, HuKorenVolinsky: confidence per unit of value
-    std::size_t block = 32;                         ///< > 0, Blocks: factors that are solved together
-};
-
-/// What an observed pair adds to the normal equations of its row: weight y y^T to the matrix, target y to the sum.
-struct ALSPair {
-    float weight;
-    float target;
-};
-
-/// Of a pair with this value. Both are 0 if nothing is learned from it.
-[[nodiscard]] inline ALSPair als_pair(float value, const ImplicitALSOptions& options) noexcept {
-    if (!options.use_values && !(value > 0.0F)) {
-        return {0.0F, 0.0F};
-    }
-    const float preference = value > 0.0F ? 1.0F : 0.0F;
-    float confidence = options.use_values ? (value > 0.0F ? value : -value) : 1.0F;
-    if (options.objective == ALSObjective::Rendle) {
-        return {confidence, confidence * preference};
-    }
-    confidence = options.objective == ALSObjective::HuKorenVolinsky ? 1.0F + options.alpha * confidence : confidence;
-    return {confidence - 1.0F, confidence * preference};  // the pair has a weight of 1 already, as all pairs have
-}
-
-/// The weight of the pairs that were not observed.
-[[nodiscard]] inline float als_weight_of_all(const ImplicitALSOptions& options) noexcept {
-    return options.objective == ALSObjective::Rendle ? options.alpha0 : 1.0F;
-}
 
 /// Solves rows of one side of a factor model for implicit feedback, given the other side y (n x d).
 ///
@@ -114,18 +63,33 @@ public:
     /// Shapes    observed: rows of y and values;  row: d (neither is checked)
     void solve(const SparseRow<float>& observed, std::span<float> row) {
         FUNNEL_ASSERT(row.size() == y_.cols());
-        gather(observed);
-        if (weights_.empty()) {
-            std::fill(row.begin(), row.end(), 0.0F);
-        } else if (options_.solver == ALSSolver::Cholesky) {
-            std::fill(row.begin(), row.end(), 0.0F);
-            kernels::gemm_tn<Backend>(column(targets_), panel(), MatrixView<float>(row, 1, row.size()));
-            set_up(0, row.size());
-            solve_set_up(row);
-        } else if (options_.solver == ALSSolver::ConjugateGradient) {
-            descend(row);
-        } else {
-            solve_blocks(row);
+        pairs_.clear();
+        pairs_.add(observed, y_.rows(), options_);
+        solve_pairs(MatrixView<float>(row, 1, row.size()));
+    }
+
+    /// As solve() for rows begin to end - 1 of x and observed: the same bits, in less time with ConjugateGradient.
+    ///
+    /// Shapes    observed: x.rows() x y.rows();  x: columns as y (neither is checked)
+    void solve_rows(const CSRMatrix<float>& observed, std::size_t begin, std::size_t end, MatrixView<float> x) {
+        const std::size_t together =
+            options_.solver == ALSSolver::ConjugateGradient ? ALSDescent<Backend>::most_rows : 1;
+        while (begin < end) {
+            std::size_t pairs = observed.row(begin).size();
+            std::size_t last = begin + 1;
+            for (; last < std::min(end, begin + together); ++last) {
+                const std::size_t more = observed.row(last).size();
+                if ((pairs + more) * y_.cols() > most_elements) {
+                    break;
+                }
+                pairs += more;
+            }
+            pairs_.clear();
+            for (std::size_t row = begin; row < last; ++row) {
+                pairs_.add(observed.row(row), y_.rows(), options_);
+            }
+            solve_pairs(x.rows_from(begin, last - begin));
+            begin = last;
         }
     }
 
@@ -139,96 +103,99 @@ public:
     [[nodiscard]] std::vector<float> weigh(const SparseRow<float>& observed, std::span<const float> target) {
         FUNNEL_ASSERT(target.size() == y_.cols());
         std::vector<float> x(target.begin(), target.end());
-        gather(observed);
+        pairs_.clear();
+        pairs_.add(observed, y_.rows(), options_);
+        gather();
         set_up(0, x.size());
         solve_set_up(x);
         return x;
     }
 
 private:
-    [[nodiscard]] MatrixView<const float> panel() const {
-        return {panel_elements().first(weights_.size() * y_.cols()), weights_.size(), y_.cols()};
-    }
-    [[nodiscard]] std::span<const float> panel_elements() const {
-        return {panel_.data(), static_cast<std::size_t>(panel_.size())};
-    }
-    // Some columns of a matrix of d columns without gaps.
-    [[nodiscard]] MatrixView<const float> columns(std::span<const float> elements, std::size_t rows, std::size_t first,
-                                                  std::size_t count) const {
-        return {elements.first(rows * y_.cols()).subspan(first), rows, count, y_.cols()};
+    // Numbers of the rows of y that rows solved together read in each step: 512 KiB stay in the cache.
+    static constexpr std::size_t most_elements = std::size_t{1} << 17;
+
+    // Some columns of a matrix that has rows.
+    [[nodiscard]] static MatrixView<const float> columns(MatrixView<const float> all, std::size_t first,
+                                                         std::size_t count) {
+        const std::span elements(all.data(), (all.rows() - 1) * all.stride() + all.cols());
+        return {elements.subspan(first), all.rows(), count, all.stride()};
     }
     [[nodiscard]] static MatrixView<const float> column(std::span<const float> x) { return {x, x.size(), 1}; }
     [[nodiscard]] MatrixView<const float> gram() const {
         return {std::span(gram_.data(), static_cast<std::size_t>(gram_.size())), y_.cols(), y_.cols()};
     }
 
-    // Copies the observed rows that something is learned from, with their weights and targets.
-    void gather(const SparseRow<float>& observed) {
-        const std::size_t d = y_.cols();
-        if (panel_.rows() != eigen_index(d) || panel_.cols() < eigen_index(observed.size())) {
-            panel_.resize(eigen_index(d), eigen_index(observed.size()));
-            scaled_.resize(d * observed.size());
+    // Solves the rows of pairs_: one, or several by conjugate gradients.
+    void solve_pairs(MatrixView<float> x) {
+        for (std::size_t i = 0; i < x.rows(); ++i) {
+            if (pairs_.weights(i).empty()) {
+                std::fill(x.row(i).begin(), x.row(i).end(), 0.0F);
+            }
         }
-        weights_.resize(observed.size());
-        targets_.resize(observed.size());
-        std::size_t used = 0;
-        double sum = 0.0;
-        has_weights_ = false;
+        if (options_.solver == ALSSolver::ConjugateGradient) {
+            descent_.solve(pairs_, y_, gram(), options_.cg_steps, x);
+        } else if (!pairs_.weights(0).empty()) {
+            gather();
+            if (options_.solver == ALSSolver::Cholesky) {
+                std::fill(x.row(0).begin(), x.row(0).end(), 0.0F);
+                kernels::gemm_tn<Backend>(column(pairs_.targets(0)), panel(), x);
+                set_up(0, x.cols());
+                solve_set_up(x.row(0));
+            } else {
+                solve_blocks(x.row(0));
+            }
+        }
+    }
+
+    // Copies the rows of y in pairs_ to where they lie side by side.
+    void gather() {
+        const std::span<const std::uint32_t> ids = pairs_.ids(0);
+        if (panel_.rows() < ids.size()) {
+            panel_ = Matrix<float>(ids.size(), y_.cols());
+        }
         constexpr std::size_t ahead = 6;
-        for (std::size_t i = 0; i < observed.size(); ++i) {
-            if (i + ahead < observed.size()) {
-                const float* const next = y_.row(observed.columns[i + ahead]).data();
-                for (std::size_t j = 0; j < d; j += 16) {
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            if (i + ahead < ids.size()) {
+                const float* const next = y_.row(ids[i + ahead]).data();
+                for (std::size_t j = 0; j < y_.cols(); j += 16) {
                     __builtin_prefetch(next + j);
                 }
             }
-            const auto [weight, target] = als_pair(observed.values[i], options_);
-            if (weight != 0.0F || target != 0.0F) {
-                const std::span<const float> row = y_.row(observed.columns[i]);
-                std::copy(row.begin(), row.end(), panel_.data() + used * d);
-                weights_[used] = weight;
-                targets_[used] = target;
-                ++used;
-                sum += static_cast<double>(weight);
-                has_weights_ = has_weights_ || weight != 1.0F;
-            }
+            const std::span<const float> row = y_.row(ids[i]);
+            std::copy(row.begin(), row.end(), panel_.row(i).begin());
         }
-        weights_.resize(used);
-        targets_.resize(used);
-        auto penalty = static_cast<double>(options_.lambda);
-        if (options_.objective == ALSObjective::Rendle) {
-            const double all = static_cast<double>(options_.alpha0) * static_cast<double>(y_.rows());
-            penalty *= math::pow(sum + all, static_cast<double>(options_.nu));
-        }
-        penalty_ = static_cast<float>(penalty);
-        require(math::is_finite(penalty_), "ImplicitALS: lambda (|S| + alpha0 n)^nu must be finite: nu is too large");
     }
+    [[nodiscard]] MatrixView<const float> panel() const { return panel_.view().rows_from(0, pairs_.ids(0).size()); }
 
     // Sets the lower triangle of system_ to the matrix of some factors.
     void set_up(std::size_t first, std::size_t count) {
         const Eigen::Index size = eigen_index(count);
         system_.resize(size, size);
         system_ = gram_.block(eigen_index(first), eigen_index(first), size, size);
-        std::span<const float> left = panel_elements();
-        if (has_weights_) {
-            for (std::size_t i = 0; i < weights_.size(); ++i) {
+        const MatrixView<const float> right = panel();
+        MatrixView<const float> left = right;
+        if (std::ranges::any_of(pairs_.weights(0), [](float weight) { return weight != 1.0F; })) {
+            if (scaled_.rows() < right.rows() || scaled_.cols() != right.cols()) {
+                scaled_ = Matrix<float>(right.rows(), right.cols());
+            }
+            for (std::size_t i = 0; i < right.rows(); ++i) {
                 for (std::size_t j = first; j < first + count; ++j) {
-                    scaled_[i * y_.cols() + j] = weights_[i] * panel_elements()[i * y_.cols() + j];
+                    scaled_(i, j) = pairs_.weights(0)[i] * right(i, j);
                 }
             }
-            left = scaled_;
+            left = scaled_.view().rows_from(0, right.rows());
         }
         // Eigen's lower triangle is the upper one of rows: in each band of rows, what is left of the diagonal is not
         // needed.
         constexpr std::size_t band = 32;
-        for (std::size_t j = 0; j < count && !weights_.empty(); j += band) {
+        for (std::size_t j = 0; j < count && right.rows() > 0; j += band) {
             const std::size_t rows = std::min(band, count - j);
             const std::span<float> elements(system_.data(), count * count);
-            kernels::gemm_tn<Backend>(columns(left, weights_.size(), first + j, rows),
-                                      columns(panel_elements(), weights_.size(), first + j, count - j),
+            kernels::gemm_tn<Backend>(columns(left, first + j, rows), columns(right, first + j, count - j),
                                       MatrixView<float>(elements.subspan(j * count + j), rows, count - j, count));
         }
-        system_.diagonal().array() += penalty_;
+        system_.diagonal().array() += pairs_.penalty(0);
     }
 
     void solve_set_up(std::span<float> x) {
@@ -242,56 +209,26 @@ private:
         std::copy(solution_.begin(), solution_.end(), x.begin());
     }
 
-    void descend(std::span<float> row) {
-        using Vector = Eigen::Map<Eigen::VectorXf>;
-        const auto panel = panel_.leftCols(eigen_index(weights_.size()));
-        const Vector weights(weights_.data(), eigen_index(weights_.size()));
-        const Vector targets(targets_.data(), eigen_index(targets_.size()));
-        solution_ = Vector(row.data(), eigen_index(row.size()));
-        scores_.noalias() = panel.transpose() * solution_;
-        scores_.array() = targets.array() - weights.array() * scores_.array();
-        residual_.noalias() = panel * scores_;
-        residual_.noalias() -= gram_ * solution_;
-        residual_ -= penalty_ * solution_;
-        direction_ = residual_;
-        float size = residual_.squaredNorm();
-        for (std::size_t step = 0; step < options_.cg_steps; ++step) {
-            image_.noalias() = gram_ * direction_;
-            image_ += penalty_ * direction_;
-            scores_.noalias() = panel.transpose() * direction_;
-            scores_.array() *= weights.array();
-            image_.noalias() += panel * scores_;
-            const float curvature = direction_.dot(image_);
-            if (!(curvature > 0.0F) || !(size > 0.0F)) {
-                break;  // no further progress is possible
-            }
-            const float length = size / curvature;
-            solution_ += length * direction_;
-            residual_ -= length * image_;
-            const float next = residual_.squaredNorm();
-            direction_ = residual_ + (next / size) * direction_;
-            size = next;
-        }
-        std::copy(solution_.begin(), solution_.end(), row.begin());
-    }
-
     // For each block of factors, the change that is best while the others stay.
     void solve_blocks(std::span<float> x) {
-        block_scores_.resize(weights_.size());
-        misses_.resize(weights_.size());
-        kernels::gemv<Backend>(panel(), x, block_scores_);
+        const MatrixView<const float> observed = panel();
+        const std::span<const float> weights = pairs_.weights(0);
+        const std::span<const float> targets = pairs_.targets(0);
+        block_scores_.resize(weights.size());
+        misses_.resize(weights.size());
+        kernels::gemv<Backend>(observed, x, block_scores_);
         const std::size_t block = std::min(options_.block, x.size());
         for (std::size_t first = 0; first < x.size(); first += block) {
             const std::size_t count = std::min(block, x.size() - first);
-            for (std::size_t i = 0; i < weights_.size(); ++i) {
-                misses_[i] = targets_[i] - weights_[i] * block_scores_[i];
+            for (std::size_t i = 0; i < weights.size(); ++i) {
+                misses_[i] = targets[i] - weights[i] * block_scores_[i];
             }
             change_.resize(count);
             kernels::gemv<Backend>(gram().rows_from(first, count), x, change_);
             for (std::size_t j = 0; j < count; ++j) {
-                change_[j] = -change_[j] - penalty_ * x[first + j];
+                change_[j] = -change_[j] - pairs_.penalty(0) * x[first + j];
             }
-            const MatrixView<const float> part = columns(panel_elements(), weights_.size(), first, count);
+            const MatrixView<const float> part = columns(observed, first, count);
             kernels::gemm_tn<Backend>(column(misses_), part, MatrixView<float>(std::span(change_), 1, count));
             set_up(first, count);
             solve_set_up(change_);
@@ -304,19 +241,13 @@ private:
     MatrixView<const float> y_;
     const Eigen::MatrixXf& gram_;
     ImplicitALSOptions options_;
+    ALSPairs pairs_;
+    Matrix<float> panel_;   // the rows of y in pairs_, perhaps followed by others
+    Matrix<float> scaled_;  // the columns of the panel times their weights, if these are not all 1
+    ALSDescent<Backend> descent_;
     // Eigen's sums depend on memory alignment, so it computes only with memory of its own.
-    Eigen::MatrixXf panel_;      // a row of y in each column; at least as many columns as weights_
-    std::vector<float> scaled_;  // the columns of the panel times their weights, if these are not all 1
-    std::vector<float> weights_;
-    std::vector<float> targets_;
-    bool has_weights_ = false;
-    float penalty_ = 0.0F;
     Eigen::MatrixXf system_;
     Eigen::VectorXf solution_;
-    Eigen::VectorXf scores_;
-    Eigen::VectorXf residual_;
-    Eigen::VectorXf direction_;
-    Eigen::VectorXf image_;
     std::vector<float> block_scores_;
     std::vector<float> misses_;
     std::vector<float> change_;
@@ -360,12 +291,11 @@ void als_half_sweep(const CSRMatrix<float>& observed, MatrixView<const float> y,
             "als_half_sweep: observed must have a row for each row of x and a column for each row of y");
     const Eigen::MatrixXf gram = als_gram(y, als_weight_of_all(options), executor);
     std::vector<ALSRowSolver<Backend>> solvers(executor.concurrency(), ALSRowSolver<Backend>(y, gram, options));
-    executor.for_range(x.rows(), 16, [&](std::size_t begin, std::size_t end, std::size_t worker) {
-        FUNNEL_ASSERT(worker < solvers.size());
-        for (std::size_t row = begin; row < end; ++row) {
-            solvers[worker].solve(observed.row(row), x.row(row));
-        }
-    });
+    executor.for_range(x.rows(), ALSDescent<Backend>::most_rows,
+                       [&](std::size_t begin, std::size_t end, std::size_t worker) {
+                           FUNNEL_ASSERT(worker < solvers.size());
+                           solvers[worker].solve_rows(observed, begin, end, x);
+                       });
 }
 
 }  // namespace cf

@@ -4,6 +4,7 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/backend.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -28,12 +29,11 @@ void gemm_nt(Scalar, MatrixView<const T> a, MatrixView<const T> b, std::span<con
 template <std::floating_point T>
 void gemm_nn(Scalar, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c) noexcept {
     for (std::size_t i = 0; i < c.rows(); ++i) {
-        for (std::size_t j = 0; j < c.cols(); ++j) {
-            T sum{0};
-            for (std::size_t k = 0; k < a.cols(); ++k) {
-                sum += a(i, k) * b(k, j);
+        std::fill(c.row(i).begin(), c.row(i).end(), T{0});
+        for (std::size_t k = 0; k < a.cols(); ++k) {
+            for (std::size_t j = 0; j < c.cols(); ++j) {
+                c(i, j) += a(i, k) * b(k, j);
             }
-            c(i, j) = sum;
         }
     }
 }
@@ -41,8 +41,8 @@ void gemm_nn(Scalar, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T>
 template <std::floating_point T>
 void gemm_tn(Scalar, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c) noexcept {
     for (std::size_t i = 0; i < c.rows(); ++i) {
-        for (std::size_t j = 0; j < c.cols(); ++j) {
-            for (std::size_t k = 0; k < a.rows(); ++k) {
+        for (std::size_t k = 0; k < a.rows(); ++k) {
+            for (std::size_t j = 0; j < c.cols(); ++j) {
                 c(i, j) += a(k, i) * b(k, j);
             }
         }

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/matrix_view.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/scalar/residual.hpp>
+#include <funnel/kernels/simd/batch.hpp>
+#include <funnel/kernels/simd/dot.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels {
+
+namespace simd {
+
+/// Rows of a matrix, each at the place that its id tells.
+struct ChosenRows {
+    MatrixView<const float> all;
+    const std::uint32_t* ids;
+
+    [[nodiscard, gnu::always_inline]] const float* operator[](std::size_t i) const noexcept {
+        return all.data() + ids[i] * all.stride();
+    }
+};
+
+/// The products with x of as many rows as a batch has lanes. Four rows at a time, so that their addresses and sums stay
+/// in registers, and memory is read nearly in order.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline Batch<Arch> products_of_rows(const ChosenRows& rows,
+                                                                      std::span<const float> x) noexcept {
+    using Batch = simd::Batch<Arch>;
+    constexpr std::size_t lanes = Batch::size;
+    std::array<Batch, lanes / 4> grouped;
+    unroll<lanes / 4>([&](auto g) __attribute__((always_inline)) {
+        const std::array<const float*, 4> four{rows[4 * g], rows[4 * g + 1], rows[4 * g + 2], rows[4 * g + 3]};
+        std::array<Batch, 4> sums;
+        sums.fill(Batch(0.0F));
+        const auto add = [&](std::size_t at, auto load) __attribute__((always_inline)) {
+            const Batch factors = load(x.data() + at);
+            unroll<4>([&](auto i) __attribute__((always_inline)) {
+                sums[i] = fma<Arch>(factors, load(four[i] + at), sums[i]);
+            });
+        };
+        std::size_t j = 0;
+        for (; j + lanes <= x.size(); j += lanes) {
+            add(j, [](const float* p) __attribute__((always_inline)) { return Batch::load_unaligned(p); });
+        }
+        if (j < x.size()) {
+            add(j, [&](const float* p) __attribute__((always_inline)) { return load_first<Arch>(p, x.size() - j); });
+        }
+        grouped[g] = sum_groups<Arch>(sums);
+    });
+    return sum_over_groups<Arch>(grouped);
+}
+
+/// V batches of columns from column `first` on: out += the rows, each times its factor.
+template <class Arch, std::size_t V>
+[[gnu::always_inline]] inline void add_columns(const float* factors, const ChosenRows& rows, std::size_t count,
+                                               std::size_t first, float* out) noexcept {
+    constexpr std::size_t lanes = Batch<Arch>::size;
+    std::array<Batch<Arch>, V> sums;
+    unroll<V>([&](auto v)
+                  __attribute__((always_inline)) { sums[v] = Batch<Arch>::load_unaligned(out + first + v * lanes); });
+    for (std::size_t i = 0; i < count; ++i) {
+        const Batch<Arch> factor(factors[i]);
+        const float* const row = rows[i] + first;
+        unroll<V>([&](auto v) __attribute__((always_inline)) {
+            sums[v] = fma<Arch>(factor, Batch<Arch>::load_unaligned(row + v * lanes), sums[v]);
+        });
+    }
+    unroll<V>([&](auto v) __attribute__((always_inline)) { sums[v].store_unaligned(out + first + v * lanes); });
+}
+
+/// out += the rows, each times its factor.
+template <class Arch>
+[[gnu::always_inline]] inline void add_rows(const float* factors, const ChosenRows& rows, std::size_t count,
+                                            std::span<float> out) noexcept {
+    constexpr std::size_t lanes = Batch<Arch>::size;
+    std::size_t j = 0;
+    for (; out.size() - j >= 8 * lanes; j += 8 * lanes) {
+        add_columns<Arch, 8>(factors, rows, count, j, out.data());
+    }
+    if (out.size() - j >= 4 * lanes) {
+        add_columns<Arch, 4>(factors, rows, count, j, out.data());
+        j += 4 * lanes;
+    }
+    for (; out.size() - j >= lanes; j += lanes) {
+        add_columns<Arch, 1>(factors, rows, count, j, out.data());
+    }
+    if (j < out.size()) {
+        const std::size_t width = out.size() - j;
+        Batch<Arch> sum = load_first<Arch>(out.data() + j, width);
+        for (std::size_t i = 0; i < count; ++i) {
+            sum = fma<Arch>(Batch<Arch>(factors[i]), load_first<Arch>(rows[i] + j, width), sum);
+        }
+        store_first<Arch>(sum, out.data() + j, width);
+    }
+}
+
+}  // namespace simd
+
+// Rows are taken in blocks of as many as a batch has lanes. The products of a block are computed before the rows of the
+// block before it are added: neither then waits for the other.
+template <class Arch>
+void add_residual(Simd<Arch>, MatrixView<const float> a, std::span<const std::uint32_t> ids,
+                  std::span<const float> weights, std::span<const float> targets, std::span<const float> x,
+                  std::span<float> out) noexcept {
+    using Batch = simd::Batch<Arch>;
+    constexpr std::size_t lanes = Batch::size;
+    const std::size_t in_blocks = ids.size() / lanes * lanes;
+    alignas(64) std::array<std::array<float, lanes>, 2> factors{};
+    const auto rows_from = [&](std::size_t first)
+                               __attribute__((always_inline)) { return simd::ChosenRows{a, ids.data() + first}; };
+    const auto compute = [&](std::size_t first) __attribute__((always_inline)) {
+        const Batch target = targets.empty() ? Batch(0.0F) : Batch::load_unaligned(targets.data() + first);
+        const Batch products = simd::products_of_rows<Arch>(rows_from(first), x);
+        simd::fnma<Arch>(Batch::load_unaligned(weights.data() + first), products, target)
+            .store_aligned(factors[first / lanes % 2].data());
+    };
+    if (in_blocks > 0) {
+        compute(0);
+    }
+    for (std::size_t first = 0; first < in_blocks; first += lanes) {
+        if (first + lanes < in_blocks) {
+            compute(first + lanes);
+        }
+        simd::add_rows<Arch>(factors[first / lanes % 2].data(), rows_from(first), lanes, out);
+    }
+    const std::size_t rest = ids.size() - in_blocks;
+    const simd::ChosenRows last = rows_from(in_blocks);
+    for (std::size_t i = 0; i < rest; ++i) {
+        const float product = dot(Simd<Arch>{}, std::span(last[i], x.size()), x);
+        factors[0][i] = (targets.empty() ? 0.0F : targets[in_blocks + i]) - weights[in_blocks + i] * product;
+    }
+    simd::add_rows<Arch>(factors[0].data(), last, rest, out);
+}
+
+}  // namespace kernels
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
