@@ -18,6 +18,7 @@
 
 using funnel::MatrixView;
 using funnel::kernels::add_residual;
+using funnel::kernels::weighted_squares;
 using namespace funnel::testing;
 
 namespace {
@@ -145,3 +146,40 @@ TEST_CASE_TEMPLATE_DEFINE("add_residual: exact on small whole numbers", Backend,
     }
 }
 TEST_CASE_TEMPLATE_APPLY(residual_exact, HostBackends);
+
+TEST_CASE_TEMPLATE_DEFINE("weighted_squares: worked by hand, and agrees with the definition", Backend,
+                          squares_definition) {
+    const std::vector<float> elements{1.0F, 2.0F, 9.0F, 9.0F, 0.0F, -1.0F};
+    const std::vector<std::uint32_t> chosen{2, 0};
+    const std::vector<float> weights{3.0F, 2.0F};
+    const std::vector<float> direction{3.0F, 1.0F};
+    // 3 (-1)^2 + 2 * 5^2
+    CHECK(weighted_squares<Backend>(MatrixView<const float>(elements, 3, 2), chosen, weights, direction) == 53.0F);
+
+    const auto check = [](std::size_t n, std::size_t d) {
+        const Problem problem(n, d, [](std::size_t count, std::uint64_t stream) { return normals(count, stream); });
+        double sum = 0.0;
+        double size = 0.0;
+        for (std::size_t i = 0; i < n; ++i) {
+            double product = 0.0;
+            double of_product = 0.0;
+            for (std::size_t j = 0; j < d; ++j) {
+                const double term =
+                    static_cast<double>(problem.rows()(problem.ids[i], j)) * static_cast<double>(problem.x[j]);
+                product += term;
+                of_product += std::abs(term);
+            }
+            sum += static_cast<double>(problem.weights[i]) * product * product;
+            size += std::abs(static_cast<double>(problem.weights[i])) * of_product * of_product;
+        }
+        const float found = weighted_squares<Backend>(problem.rows(), problem.ids, problem.weights, problem.x);
+        CAPTURE(n);
+        CAPTURE(d);
+        CHECK(std::abs(static_cast<double>(found) - sum) <= unit_roundoff * static_cast<double>(n + 2 * d + 3) * size);
+    };
+    for (const std::size_t length : lengths()) {
+        check(length, 37);
+        check(21, length);
+    }
+}
+TEST_CASE_TEMPLATE_APPLY(squares_definition, HostBackends);

@@ -9,12 +9,11 @@
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/dot.hpp>
 #include <funnel/kernels/gemm.hpp>
-#include <funnel/kernels/metric.hpp>
-#include <funnel/kernels/one_to_many.hpp>
 #include <funnel/kernels/residual.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -27,7 +26,7 @@ namespace cf {
 ///     A = gram + sum over i of w_i y_i y_i^T + penalty I,   b = sum over i of t_i y_i
 ///
 /// The rows take their steps together, so that gram is read once per step for all of them; its product with all their
-/// directions is a matrix product. The last step needs no new residual, so it only multiplies the y_i by the direction.
+/// directions is a matrix product. The last step needs no new residual, only the curvature in its direction.
 /// No number depends on which rows are solved together.
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 class ALSDescent {
@@ -47,11 +46,16 @@ public:
             images_ = Matrix<float>(most_rows, x.cols());
         }
         sizes_.assign(x.rows(), 0.0F);
-        if (steps > 0) {
-            kernels::gemm_nn<Backend>(x, gram, first(residuals_, x.rows()));
+        if (steps == 0 || x.rows() == 0) {
+            return;
         }
-        for (std::size_t row = 0; row < x.rows() && steps > 0; ++row) {
+        fetch(y, pairs.ids(0));
+        kernels::gemm_nn<Backend>(x, gram, first(residuals_, x.rows()));
+        for (std::size_t row = 0; row < x.rows(); ++row) {
             const std::span<float> residual = residuals_.row(row);
+            if (row + 1 < x.rows()) {
+                fetch(y, pairs.ids(row + 1));
+            }
             complete(pairs, y, row, pairs.targets(row), x.row(row), residual);
             std::copy(residual.begin(), residual.end(), directions_.row(row).begin());
             sizes_[row] = kernels::dot<Backend>(residual, residual);
@@ -76,7 +80,17 @@ private:
         return all.view().rows_from(0, rows);
     }
 
-    // From gram x to the residual targets - A x; of the part that the panel gives, A is gram, weights and penalty.
+    // Asks for rows before they are read for the first time. In the steps, they are in the cache.
+    static void fetch(MatrixView<const float> y, std::span<const std::uint32_t> ids) noexcept {
+        for (const std::uint32_t id : ids) {
+            const float* const row = y.row(id).data();
+            for (std::size_t j = 0; j < y.cols(); j += 16) {
+                __builtin_prefetch(row + j, 0, 2);
+            }
+        }
+    }
+
+    // From gram x to the residual b - A x, where b is that of these targets.
     static void complete(const ALSPairs& pairs, MatrixView<const float> y, std::size_t row,
                          std::span<const float> targets, std::span<const float> x, std::span<float> out) noexcept {
         for (std::size_t j = 0; j < x.size(); ++j) {
@@ -108,16 +122,9 @@ private:
 
     void take_last_step(const ALSPairs& pairs, MatrixView<const float> y, std::size_t row, std::span<float> x) {
         const std::span<const float> direction = directions_.row(row);
-        const std::span<const float> weights = pairs.weights(row);
-        scores_.resize(weights.size());
-        weighted_.resize(weights.size());
-        kernels::score_rows<kernels::InnerProduct, Backend>(direction, y, pairs.ids(row), scores_);
-        for (std::size_t i = 0; i < weights.size(); ++i) {
-            weighted_[i] = weights[i] * scores_[i];
-        }
         const float curvature = kernels::dot<Backend>(direction, images_.row(row)) +
                                 pairs.penalty(row) * kernels::dot<Backend>(direction, direction) +
-                                kernels::dot<Backend>(weighted_, scores_);
+                                kernels::weighted_squares<Backend>(y, pairs.ids(row), pairs.weights(row), direction);
         if (curvature > 0.0F) {
             kernels::axpy<Backend>(sizes_[row] / curvature, direction, x);
         }
@@ -125,10 +132,8 @@ private:
 
     Matrix<float> residuals_;
     Matrix<float> directions_;
-    Matrix<float> images_;      // A times the directions
+    Matrix<float> images_;      // gram times the directions; in a step, -A times the direction of a row
     std::vector<float> sizes_;  // of the residuals, squared; 0: the row makes no further progress
-    std::vector<float> scores_;
-    std::vector<float> weighted_;
 };
 
 }  // namespace cf

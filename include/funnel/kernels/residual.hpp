@@ -34,6 +34,19 @@ void add_residual(MatrixView<const float> a, std::span<const std::uint32_t> ids,
     add_residual(Backend{}, a, ids, weights, targets, x, out);
 }
 
+/// What the observed rows a_i of weighted least squares add to the curvature in direction x.
+///
+///     sum over i of w_i (a_i . x)^2
+///
+/// Shapes    as add_residual
+/// Cost      O(n d), no allocation
+template <HostBackend Backend = DefaultBackend>
+[[nodiscard]] float weighted_squares(MatrixView<const float> a, std::span<const std::uint32_t> ids,
+                                     std::span<const float> weights, std::span<const float> x) noexcept {
+    FUNNEL_ASSERT(weights.size() == ids.size() && x.size() == a.cols() && detail::are_below(ids, a.rows()));
+    return weighted_squares(Backend{}, a, ids, weights, x);
+}
+
 }  // namespace kernels
 }  // namespace FUNNEL_ABI
 }  // namespace funnel

@@ -5,6 +5,7 @@
 #include <funnel/kernels/backend.hpp>
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -26,26 +27,45 @@ void gemm_nt(Scalar, MatrixView<const T> a, MatrixView<const T> b, std::span<con
     }
 }
 
+namespace detail {
+
+// c += all rows of b, each times its factor. Four at a time, so that c is written less often.
+template <class T, class Factor>
+void add_rows(MatrixView<const T> b, const Factor& factor_of, std::span<T> c) noexcept {
+    constexpr std::size_t together = 4;
+    std::size_t k = 0;
+    for (; k + together <= b.rows(); k += together) {
+        const std::array<T, together> factors{factor_of(k), factor_of(k + 1), factor_of(k + 2), factor_of(k + 3)};
+        for (std::size_t j = 0; j < c.size(); ++j) {
+            T sum = c[j];
+            for (std::size_t i = 0; i < together; ++i) {
+                sum += factors[i] * b(k + i, j);
+            }
+            c[j] = sum;
+        }
+    }
+    for (; k < b.rows(); ++k) {
+        const T factor = factor_of(k);
+        for (std::size_t j = 0; j < c.size(); ++j) {
+            c[j] += factor * b(k, j);
+        }
+    }
+}
+
+}  // namespace detail
+
 template <std::floating_point T>
 void gemm_nn(Scalar, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c) noexcept {
     for (std::size_t i = 0; i < c.rows(); ++i) {
         std::fill(c.row(i).begin(), c.row(i).end(), T{0});
-        for (std::size_t k = 0; k < a.cols(); ++k) {
-            for (std::size_t j = 0; j < c.cols(); ++j) {
-                c(i, j) += a(i, k) * b(k, j);
-            }
-        }
+        detail::add_rows<T>(b, [&](std::size_t k) { return a(i, k); }, c.row(i));
     }
 }
 
 template <std::floating_point T>
 void gemm_tn(Scalar, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c) noexcept {
     for (std::size_t i = 0; i < c.rows(); ++i) {
-        for (std::size_t k = 0; k < a.rows(); ++k) {
-            for (std::size_t j = 0; j < c.cols(); ++j) {
-                c(i, j) += a(k, i) * b(k, j);
-            }
-        }
+        detail::add_rows<T>(b, [&](std::size_t k) { return a(k, i); }, c.row(i));
     }
 }
 

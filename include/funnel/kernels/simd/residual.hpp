@@ -140,6 +140,24 @@ void add_residual(Simd<Arch>, MatrixView<const float> a, std::span<const std::ui
     simd::add_rows<Arch>(factors[0].data(), last, rest, out);
 }
 
+template <class Arch>
+[[nodiscard]] float weighted_squares(Simd<Arch>, MatrixView<const float> a, std::span<const std::uint32_t> ids,
+                                     std::span<const float> weights, std::span<const float> x) noexcept {
+    using Batch = simd::Batch<Arch>;
+    Batch sums(0.0F);
+    std::size_t i = 0;
+    for (; i + Batch::size <= ids.size(); i += Batch::size) {
+        const Batch products = simd::products_of_rows<Arch>({a, ids.data() + i}, x);
+        sums = simd::fma<Arch>(Batch::load_unaligned(weights.data() + i) * products, products, sums);
+    }
+    float sum = simd::sum_of_lanes<Arch>(sums);
+    for (; i < ids.size(); ++i) {
+        const float product = dot(Simd<Arch>{}, a.row(ids[i]), x);
+        sum += weights[i] * product * product;
+    }
+    return sum;
+}
+
 }  // namespace kernels
 }  // namespace FUNNEL_ABI
 }  // namespace funnel
