@@ -14,6 +14,7 @@ from common import Comparison, seconds
 comparison = Comparison("cf", program="bench_peers_cf_side", peers=["implicit", "numpy", "scipy"])
 
 import implicit.cpu.als
+import implicit.cpu.bpr
 import implicit.nearest_neighbours
 import implicit.utils
 import numpy
@@ -132,8 +133,8 @@ def our_als(factors, solver, threads, sweeps=ALS_SWEEPS):
     return ours("als", threads, factors=factors, solver=solver, sweeps=sweeps, **{"lambda": ALS_LAMBDA})
 
 
-def our_factors():
-    comparison.call("als_write", users=file_of("users"), items=file_of("items"))
+def our_factors(model="als"):
+    comparison.call(f"{model}_write", users=file_of("users"), items=file_of("items"))
     return numpy.load(file_of("users")), numpy.load(file_of("items"))
 
 
@@ -204,6 +205,37 @@ for threads in (1, 2):
     model = implicit.cpu.als.AlternatingLeastSquares(factors=64, num_threads=threads)
     model.user_factors, model.item_factors = our_factors()
     measure_lists("ALS lists, d 64", "als_recommend", model, threads, target=None)
+
+
+# ---- BPR beside implicit -------------------------------------------------------------------------------------------------
+#
+# Both take a step per like and epoch, and check their negatives. They draw differently: funnel takes each like once, and
+# uniform negatives that the user did not take; implicit draws likes with replacement and negatives by popularity, and skips
+# those that the user took. So no two results are equal: funnel must not have a lower recall. The time is that of the epochs.
+# After them, funnel learns the rows of all users once more, for the final items.
+
+BPR_EPOCHS = 15
+BPR_RATES = {"learning_rate": 0.05, "regularisation": 0.01}
+
+
+def measure_bpr(factors, threads):
+    model = None
+
+    def their_bpr():
+        nonlocal model
+        times = []
+        model = implicit.cpu.bpr.BayesianPersonalizedRanking(factors=factors, learning_rate=BPR_RATES["learning_rate"], regularization=BPR_RATES["regularisation"], iterations=BPR_EPOCHS, num_threads=threads)
+        model.fit(train, show_progress=False, callback=lambda *_: times.append(clock_of(threads)()))
+        return (times[-1] - times[0]) * BPR_EPOCHS / (BPR_EPOCHS - 1)  # from the end of the first epoch
+
+    pairs = comparison.paired(lambda: ours("bpr", threads, factors=factors, epochs=BPR_EPOCHS, **BPR_RATES), their_bpr, rounds=3, warm_up=False)
+    ours_found, theirs_found = recall(*our_factors("bpr")), recall(model.user_factors, model.item_factors)
+    setup = f"{setup_of(threads)}; recall {ours_found:.4f}, theirs {theirs_found:.4f}"
+    comparison.add(f"BPR epochs, d {factors}, threads {threads}", "implicit", pairs, unit="ns/like", per=BPR_EPOCHS * train.nnz, target=3.0, differing=int(not ours_found >= 0.95 * theirs_found), of=1, setup=setup)
+
+
+for factors, threads in ((64, 1), (64, 2), (128, 1)):
+    measure_bpr(factors, threads)
 
 
 # ---- ItemKNN beside implicit ---------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 // files, so that the other side can compare it with the results of its peers.
 #include "support/side.hpp"
 
+#include <funnel/cf/bpr.hpp>
 #include <funnel/cf/ease.hpp>
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
@@ -51,19 +52,34 @@ cf::ImplicitALSOptions als_options(const Side::Arguments& arguments) {
             .solver = arguments.text("solver") == "CG" ? cf::ALSSolver::ConjugateGradient : cf::ALSSolver::Cholesky};
 }
 
-// The time from the first sweep to the end of the last one, without the set-up before and the checks after.
-std::pair<cf::ImplicitALS, Side::Answer> fit_als(const data::Interactions& train, const Side::Arguments& arguments) {
-    Threads pool(arguments.number("threads"));
+cf::BPROptions bpr_options(const Side::Arguments& arguments) {
+    return {.factors = arguments.number("factors"),
+            .epochs = arguments.number("epochs"),
+            .learning_rate = arguments.real("learning_rate"),
+            .regularisation = arguments.real("regularisation")};
+}
+
+// The time from the first sweep or epoch to the end of the last one, without the set-up before and what follows.
+template <class Model>
+std::pair<Model, Side::Answer> fit(const data::Interactions& train, const typename Model::Options& options,
+                                   std::size_t threads) {
+    Threads pool(threads);
     Side::Stopwatch watch;
-    Side::Answer sweeps;
+    Side::Answer time;
     const auto keep_time = [&](const Progress& progress) {
         if (progress.done == 0) {
             watch = {};
         }
-        sweeps = watch.read();
+        time = watch.read();
     };
-    cf::ImplicitALS model = cf::ImplicitALS::fit(train, als_options(arguments), Monitored(pool, keep_time));
-    return {std::move(model), sweeps};
+    Model model = Model::fit(train, options, Monitored(pool, keep_time));
+    return {std::move(model), time};
+}
+
+template <class Model>
+void write_factors(const Model& model, const Side::Arguments& arguments) {
+    io::write_npy(arguments.text("users"), model.user_factors());
+    io::write_npy(arguments.text("items"), model.item_factors());
 }
 
 // Times the lists of all users, and writes them: item ids and scores, users x k. Users are independent, so each thread
@@ -115,6 +131,7 @@ void write_sparse(const CSRMatrix<float>& weights, const Side::Arguments& argume
 int main() {
     data::Interactions train;
     std::optional<cf::ImplicitALS> als;
+    std::optional<cf::BPR> bpr;
     std::optional<cf::ItemKNN> item_knn;
     std::optional<cf::EASE> ease;
 
@@ -124,13 +141,21 @@ int main() {
         return {{"rows", static_cast<double>(train.size())}};
     });
     side.on("als", [&](const Side::Arguments& arguments) {
-        auto [model, time] = fit_als(train, arguments);
+        auto [model, time] = fit<cf::ImplicitALS>(train, als_options(arguments), arguments.number("threads"));
         als = std::move(model);
         return time;
     });
     side.on("als_write", [&](const Side::Arguments& arguments) -> Side::Answer {
-        io::write_npy(arguments.text("users"), als.value().user_factors());
-        io::write_npy(arguments.text("items"), als.value().item_factors());
+        write_factors(als.value(), arguments);
+        return {};
+    });
+    side.on("bpr", [&](const Side::Arguments& arguments) {
+        auto [model, time] = fit<cf::BPR>(train, bpr_options(arguments), arguments.number("threads"));
+        bpr = std::move(model);
+        return time;
+    });
+    side.on("bpr_write", [&](const Side::Arguments& arguments) -> Side::Answer {
+        write_factors(bpr.value(), arguments);
         return {};
     });
     side.on("als_recommend", [&](const Side::Arguments& arguments) { return recommend(als.value(), arguments); });

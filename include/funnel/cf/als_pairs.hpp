@@ -15,8 +15,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace cf {
 
-/// What a few rows of factors learn from: the observed pairs of each, with their weights and targets (als_pair), and the
-/// penalty. Pairs that nothing is learned from are left out.
+/// What a few rows of factors learn from: the observed pairs of each, with their weights and targets (als_pair), and
+/// the penalty. Pairs that nothing is learned from are left out.
 class ALSPairs {
 public:
     void clear() noexcept {
