@@ -298,6 +298,8 @@
 #include <funnel/nn/embedding_bag.hpp>
 #include <funnel/nn/fm_interaction.hpp>
 #include <funnel/nn/freeze.hpp>
+#include <funnel/nn/frozen_parallel.hpp>
+#include <funnel/nn/frozen_split.hpp>
 #include <funnel/nn/frozen_steps.hpp>
 #include <funnel/nn/ftrl.hpp>
 #include <funnel/nn/gated_experts.hpp>
@@ -359,6 +361,7 @@
 #include <funnel/ranking/feature_bins.hpp>
 #include <funnel/ranking/ffm.hpp>
 #include <funnel/ranking/field_ranker.hpp>
+#include <funnel/ranking/field_scoring.hpp>
 #include <funnel/ranking/field_table.hpp>
 #include <funnel/ranking/field_training.hpp>
 #include <funnel/ranking/fields.hpp>
@@ -367,6 +370,7 @@
 #include <funnel/ranking/forest_costs.hpp>
 #include <funnel/ranking/forest_engine.hpp>
 #include <funnel/ranking/forest_plan.hpp>
+#include <funnel/ranking/frozen_field_ranker.hpp>
 #include <funnel/ranking/hist_gradient_boosting.hpp>
 #include <funnel/ranking/isotonic_regression.hpp>
 #include <funnel/ranking/lambdamart.hpp>

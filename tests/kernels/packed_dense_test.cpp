@@ -155,7 +155,41 @@ void check_nan() {
     }
 }
 
+/// The products of the first inputs are the bias of those of the others.
+template <class Backend, class Weight>
+void check_parts() {
+    constexpr std::size_t n = 14;
+    constexpr std::size_t in = 45;
+    for (const std::size_t out : {1U, 31U, 70U}) {
+        const Layer<Weight> layer(in, out, normals(in * out, 1), normals(out, 2));
+        std::vector<float> x = normals(n * in, 3);
+        for (const std::size_t head : {0U, 2U, 22U, 44U}) {
+            for (std::size_t i = 1; i < n; ++i) {
+                std::copy_n(x.begin(), head, x.begin() + static_cast<std::ptrdiff_t>(i * in));
+            }
+            const std::vector<float> whole = run<Backend, Epilogue::ReLU>(layer, n, x, in);
+            std::vector<float> shared(layer.bias.size());
+            packed_dense<Epilogue::Identity, Backend>(layer.panels().part(0, head, layer.bias),
+                                                      MatrixView<const float>(std::span(x).first(head), 1, head),
+                                                      MatrixView<float>(std::span(shared).first(out), 1, out));
+            std::vector<float> y(whole.size(), 99.0F);
+            packed_dense<Epilogue::ReLU, Backend>(layer.panels().part(0, in, layer.bias).part(head, in - head, shared),
+                                                  MatrixView<const float>(std::span(x).subspan(head), n, in - head, in),
+                                                  MatrixView<float>(y, n, out, out + gap));
+            CHECK_MESSAGE(same_bits(y, whole), out, " outputs, head ", head);
+        }
+    }
+}
+
 }  // namespace
+
+#ifndef __FAST_MATH__
+TEST_CASE_TEMPLATE_DEFINE("packed_dense: a layer in two parts has the bits of the whole", Backend, packed_parts) {
+    check_parts<Backend, float>();
+    check_parts<Backend, BFloat16>();
+}
+TEST_CASE_TEMPLATE_APPLY(packed_parts, HostBackends);
+#endif
 
 TEST_CASE_TEMPLATE_DEFINE("packed_dense: worked by hand", Backend, packed_by_hand) {
     const Layer<float> layer(2, 3, {1, 2, 3, 4, -5, -6}, {0.5F, -20.0F, 1.0F});

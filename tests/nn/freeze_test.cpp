@@ -11,8 +11,11 @@
 #include <funnel/kernels/half_floats.hpp>
 #include <funnel/nn/activations.hpp>
 #include <funnel/nn/batch_norm.hpp>
+#include <funnel/nn/columns.hpp>
+#include <funnel/nn/cross_network.hpp>
 #include <funnel/nn/dense.hpp>
 #include <funnel/nn/dropout.hpp>
+#include <funnel/nn/parallel_layers.hpp>
 #include <funnel/nn/sequential.hpp>
 #include <funnel/nn/tower.hpp>
 
@@ -32,10 +35,14 @@ using funnel::Random;
 using funnel::kernels::BFloat16;
 using funnel::kernels::Scalar;
 using funnel::nn::BatchNorm;
+using funnel::nn::Blocks;
+using funnel::nn::Columns;
+using funnel::nn::CrossNetwork;
 using funnel::nn::Dense;
 using funnel::nn::Dropout;
 using funnel::nn::freeze;
 using funnel::nn::Frozen;
+using funnel::nn::Parallel;
 using funnel::nn::ReLU;
 using funnel::nn::Sequential;
 using funnel::nn::Tower;
@@ -208,6 +215,73 @@ TEST_CASE_TEMPLATE_DEFINE("freeze: batch normalization is folded, dropout is lef
     check(Tower<Sequential<Dense<6, 8>, ReLU>, Sequential<Normalize<8>, Drop<8>>, Dense<8, 3>>(10));
 }
 TEST_CASE_TEMPLATE_APPLY(frozen_folds, HostBackends);
+
+TEST_CASE_TEMPLATE_DEFINE("freeze: layers side by side are frozen one by one", Backend, frozen_parallel) {
+    const auto check = [](const auto& tower) {
+        for (const std::size_t rows : {0U, 1U, 5U, 100U}) {
+            CHECK(largest_difference<Backend, float>(tower, rows) < 1e-5);
+        }
+        CHECK(largest_difference<Backend, BFloat16>(tower, 5) < 0.2);
+    };
+    check(Tower<Parallel<Sequential<Dense<6, 8>, Normalize<8>, ReLU, Dense<8, 3>>, Dense<6, 2>, Drop<6>>>(1));
+    check(Tower<Dense<4, 6>, Parallel<Center<6>, Normalize<6>>, Normalize<12>, Dense<12, 1>>(2));
+    check(Tower<Parallel<Dense<6, 4>, Parallel<Dense<6, 3>, Columns<6, 2, 3>>>, Dense<10, 2>>(3));
+    check(Tower<Dense<6, 6>, Blocks<Dense<2, 3>, Sequential<Dense<3, 4>, ReLU>, Normalize<1>>, Center<8>>(4));
+    check(Tower<Blocks<Dense<5, 1>, Parallel<Dense<1, 1>>>>(5));
+}
+TEST_CASE_TEMPLATE_APPLY(frozen_parallel, HostBackends);
+
+// Rows that begin with the same Head numbers: in two parts, and whole.
+template <class Backend, class Storage, std::size_t Head, class... Layers>
+void check_split(const Tower<Layers...>& tower, bool is_exact) {
+    const auto frozen = freeze<Storage>(tower);
+    using Network = Tower<Layers...>;
+    for (const std::size_t rows : {0U, 1U, 3U, 96U, 201U}) {
+        Matrix<float> x = random_rows(rows, Network::in, 3);
+        Matrix<float> tail(rows, Network::in - Head);
+        const Matrix<float> head = random_rows(1, Head, 4);
+        for (std::size_t i = 0; i < rows; ++i) {
+            std::copy_n(head.row(0).begin(), Head, x.row(i).begin());
+            std::copy(x.row(i).begin() + Head, x.row(i).end(), tail.row(i).begin());
+        }
+        const Matrix<float> whole = frozen.template infer<Backend>(x);
+        Matrix<float> split(rows, Network::out);
+        std::vector<float> memory(frozen.template split_scratch<Head>(rows));
+        CHECK(allocations_of(
+                  [&] { frozen.template infer_split<Head, Backend>(head.row(0), tail, memory, split.view()); }) == 0);
+        for (std::size_t i = 0; i < rows; ++i) {
+            for (std::size_t j = 0; j < whole.cols(); ++j) {
+                const float difference = std::abs(whole(i, j) - split(i, j));
+                REQUIRE(difference <= (is_exact ? 0.0F : 1e-5F * (1.0F + std::abs(whole(i, j)))));
+            }
+        }
+    }
+}
+
+TEST_CASE_TEMPLATE_DEFINE("freeze: rows that begin with the same numbers, in two parts", Backend, frozen_split) {
+    using Deep = Tower<Dense<9, 33>, Normalize<33>, ReLU, Dense<33, 2>>;
+#ifdef __FAST_MATH__
+    constexpr bool is_exact = false;
+#else
+    constexpr bool is_exact = true;  // an output of Dense is the same chain of sums
+#endif
+    check_split<Backend, float, 4>(Deep(1), is_exact);
+    check_split<Backend, float, 0>(Deep(1), is_exact);
+    check_split<Backend, float, 9>(Deep(1), is_exact);
+    check_split<Backend, float, 3>(Deep(1), is_exact);
+    check_split<Backend, BFloat16, 4>(Deep(1), is_exact);
+    check_split<Backend, BFloat16, 3>(Deep(1), is_exact);  // a pair of inputs is not torn
+    check_split<Backend, float, 4>(Tower<Drop<9>, Normalize<9>, Dense<9, 5>>(2), is_exact);
+    check_split<Backend, float, 4>(Tower<Normalize<9>, ReLU>(3), is_exact);
+    check_split<Backend, float, 4>(Tower<Drop<9>>(4), is_exact);
+    check_split<Backend, float, 4>(Tower<Center<9>, Dense<9, 2>>(5), is_exact);
+    check_split<Backend, float, 5>(
+        Tower<Parallel<Sequential<Dense<9, 8>, ReLU>, Columns<9, 3, 4>, CrossNetwork<9, 2>, Parallel<Dense<9, 2>>>,
+              Dense<23, 1>>(6),
+        false);
+    check_split<Backend, float, 5>(Tower<Blocks<Dense<5, 8>, Dense<4, 3>>, ReLU>(7), is_exact);
+}
+TEST_CASE_TEMPLATE_APPLY(frozen_split, HostBackends);
 
 TEST_CASE("freeze: layers that are parts of others take no step") {
     // The memory of a step is as wide as its widest output, so it shows which steps there are.

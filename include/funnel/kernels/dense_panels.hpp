@@ -30,6 +30,19 @@ struct DensePanels {
     std::size_t out = 0;
     std::span<const Weight> weights;  ///< weights_of(in, out)
     std::span<const float> bias;      ///< bias_of(out), of which those from `out` on are not used
+    std::size_t first = 0;            ///< the input of the layer that is the first one here, a multiple of per_word
+
+    /// The layer without some of its inputs: `count` of them, from `first_input` on, with this bias. So the inputs that
+    /// all rows share are multiplied once: their outputs are the bias of the other inputs.
+    [[nodiscard]] DensePanels part(std::size_t first_input, std::size_t count,
+                                   std::span<const float> other_bias) const noexcept {
+        return {count, out, weights, other_bias, first + first_input};
+    }
+
+    /// Where the weight from input k to output j is.
+    [[nodiscard]] std::size_t position(std::size_t k, std::size_t j) const noexcept {
+        return position(weights.size() / bias_of(out), first + k, j);
+    }
 
     [[nodiscard]] static constexpr std::size_t bias_of(std::size_t out) noexcept {
         return (out + width - 1) / width * width;
@@ -38,7 +51,7 @@ struct DensePanels {
         return (in + per_word - 1) / per_word * per_word * bias_of(out);
     }
 
-    /// Where the weight from input k to output j is.
+    /// The same in the weights of a whole layer of `in` inputs.
     [[nodiscard]] static constexpr std::size_t position(std::size_t in, std::size_t k, std::size_t j) noexcept {
         const std::size_t words = (in + per_word - 1) / per_word;
         return ((j / width * words + k / per_word) * width + j % width) * per_word + k % per_word;

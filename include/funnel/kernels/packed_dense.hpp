@@ -28,7 +28,8 @@ namespace kernels {
 template <Epilogue E, HostBackend Backend = DefaultBackend, PackedWeight Weight>
 void packed_dense(const DensePanels<Weight>& panels, MatrixView<const float> x, MatrixView<float> y) noexcept {
     FUNNEL_ASSERT(x.cols() == panels.in && y.cols() == panels.out && x.rows() == y.rows());
-    FUNNEL_ASSERT(panels.weights.size() == panels.weights_of(panels.in, panels.out));
+    FUNNEL_ASSERT(panels.weights.size() >= panels.weights_of(panels.first + panels.in, panels.out));
+    FUNNEL_ASSERT(panels.first % panels.per_word == 0);
     FUNNEL_ASSERT(panels.bias.size() == panels.bias_of(panels.out));
     packed_dense<E>(Backend{}, panels, x, y);
 }

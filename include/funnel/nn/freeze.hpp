@@ -6,6 +6,8 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/dense_panels.hpp>
+#include <funnel/nn/frozen_parallel.hpp>
+#include <funnel/nn/frozen_split.hpp>
 #include <funnel/nn/frozen_steps.hpp>
 #include <funnel/nn/layer.hpp>
 #include <funnel/nn/sequential.hpp>
@@ -32,6 +34,7 @@ namespace nn {
 /// - Weights are packed in the order in which the kernels read them, as Storage. With kernels::BFloat16 they take half
 ///   of the memory, and they, and on some processors the inputs of the layer, are off by up to 2^-8 of their size
 ///   (kernels::packed_dense). Sums are floats.
+/// - Layers of Parallel and Blocks are frozen one by one.
 ///
 /// Other layers are kept as they are.
 ///
@@ -84,7 +87,78 @@ public:
         FUNNEL_ASSERT(x.cols() == in && y.cols() == out && x.rows() == y.rows() && memory.size() >= scratch(x.rows()));
         for (std::size_t begin = 0; begin < x.rows(); begin += block_rows) {
             const std::size_t rows = std::min(block_rows, x.rows() - begin);
-            infer_block<Backend>(x.rows_from(begin, rows), memory, y.rows_from(begin, rows));
+            const MatrixView<const float> block = x.rows_from(begin, rows);
+            run<Backend>(rows, memory, y.rows_from(begin, rows), [&](MatrixView<float> output, std::span<float> rest) {
+                if constexpr (step_count == 0) {
+                    detail::join<0>({}, block, output);
+                } else {
+                    std::get<0>(steps_).template infer<Backend>(block, output, rest);
+                }
+            });
+        }
+    }
+
+    /// Numbers of scratch memory that infer_split needs for that many rows.
+    template <std::size_t Head>
+    [[nodiscard]] static constexpr std::size_t split_scratch(std::size_t rows) noexcept {
+        return shared<Head>() + tail_scratch<Head>(rows);
+    }
+
+    /// The outputs for rows that all begin with the same numbers, such as the features of a user whose candidates are
+    /// scored: the part of the first layers that sees only those is computed once.
+    ///
+    /// Shapes    head: Head;  tail: n x (in - Head), the rest of each row;  memory: split_scratch<Head>(n) or more;
+    ///           y: n x out, not overlapping the others (not checked)
+    template <std::size_t Head, kernels::HostBackend Backend = kernels::DefaultBackend>
+        requires(Head <= in)
+    void infer_split(std::span<const float> head, MatrixView<const float> tail, std::span<float> memory,
+                     MatrixView<float> y) const noexcept {
+        FUNNEL_ASSERT(head.size() == Head && tail.cols() == in - Head && y.cols() == out && tail.rows() == y.rows());
+        FUNNEL_ASSERT(memory.size() >= split_scratch<Head>(tail.rows()));
+        const std::span<float> of_head = detail::take(memory, shared<Head>());
+        share<Backend, Head>(head, of_head);
+        infer_tail<Backend, Head>(of_head, tail, y, memory);
+    }
+
+    // The two parts of it, as of a step: see frozen_split.hpp.
+    template <std::size_t Head>
+    [[nodiscard]] static constexpr std::size_t shared() noexcept {
+        if constexpr (step_count == 0) {
+            return Head;
+        } else {
+            return detail::shared_numbers<Step<0>, Head>();
+        }
+    }
+    template <std::size_t Head>
+    [[nodiscard]] static constexpr std::size_t tail_scratch(std::size_t rows) noexcept {
+        const std::size_t block = std::min(rows, block_rows);
+        if constexpr (step_count == 0) {
+            return 0;
+        } else {
+            return scratch(rows) + detail::tail_scratch<Step<0>, Head>(block);
+        }
+    }
+    template <kernels::HostBackend Backend, std::size_t Head>
+    void share(std::span<const float> head, std::span<float> shared) const noexcept {
+        if constexpr (step_count == 0) {
+            std::copy_n(head.begin(), Head, shared.begin());
+        } else {
+            detail::share<Backend, Head>(std::get<0>(steps_), head, shared);
+        }
+    }
+    template <kernels::HostBackend Backend, std::size_t Head>
+    void infer_tail(std::span<const float> shared, MatrixView<const float> tail, MatrixView<float> y,
+                    std::span<float> memory) const noexcept {
+        for (std::size_t begin = 0; begin < tail.rows(); begin += block_rows) {
+            const std::size_t rows = std::min(block_rows, tail.rows() - begin);
+            const MatrixView<const float> block = tail.rows_from(begin, rows);
+            run<Backend>(rows, memory, y.rows_from(begin, rows), [&](MatrixView<float> output, std::span<float> rest) {
+                if constexpr (step_count == 0) {
+                    detail::join<Head>(shared, block, output);
+                } else {
+                    detail::infer_tail<Backend, Head>(std::get<0>(steps_), shared, block, output, rest);
+                }
+            });
         }
     }
 
@@ -121,6 +195,10 @@ private:
         } else if constexpr (Roles::of[I] == Role::Scale) {
             const auto [scale, shift] = scale_of<I>(parameters, statistics);
             return std::tuple(detail::ScaleStep<L::in>(scale, shift));
+        } else if constexpr (Roles::of[I] == Role::Kept &&
+                             requires { typename detail::ParallelStepOf<Storage, L>::type; }) {
+            return std::tuple(typename detail::ParallelStepOf<Storage, L>::type(
+                Network::template parameters_of<I>(parameters), Network::template statistics_of<I>(statistics)));
         } else if constexpr (Roles::of[I] == Role::Kept) {
             return std::tuple(detail::KeptStep<L>(Network::template parameters_of<I>(parameters),
                                                   Network::template statistics_of<I>(statistics)));
@@ -181,25 +259,28 @@ private:
         return std::max({std::size_t{0}, detail::padded_width(Step<I>::out)...});
     }(each_step);
 
-    template <kernels::HostBackend Backend>
-    void infer_block(MatrixView<const float> x, std::span<float> memory, MatrixView<float> y) const noexcept {
-        const std::array<std::span<float>, 2> turns{detail::take(memory, x.rows() * widest),
-                                                    detail::take(memory, x.rows() * widest)};
-        MatrixView<const float> input = x;
-        const auto run = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
+    // Serves all steps; first(output, memory) is the first one. Outputs take turns in two blocks of memory.
+    template <kernels::HostBackend Backend, class RunFirst>
+    void run(std::size_t rows, std::span<float> memory, MatrixView<float> y, const RunFirst& first) const noexcept {
+        const std::array<std::span<float>, 2> turns{detail::take(memory, rows * widest),
+                                                    detail::take(memory, rows * widest)};
+        MatrixView<const float> input;
+        const auto run_one = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
             std::span<float> turn = turns[I % 2];
-            const MatrixView<float> output = I + 1 == step_count ? y : detail::take_rows(turn, x.rows(), Step<I>::out);
-            std::get<I>(steps_).template infer<Backend>(input, output, memory);
+            const MatrixView<float> output = I + 1 == step_count ? y : detail::take_rows(turn, rows, Step<I>::out);
+            if constexpr (I == 0) {
+                first(output, memory);
+            } else {
+                std::get<I>(steps_).template infer<Backend>(input, output, memory);
+            }
             input = output;
         };
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (run(std::integral_constant<std::size_t, I>{}), ...);
-        }(each_step);
         if constexpr (step_count == 0) {
-            for (std::size_t i = 0; i < x.rows(); ++i) {
-                std::copy_n(x.row(i).begin(), in, y.row(i).begin());
-            }
+            first(y, memory);
         }
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (run_one(std::integral_constant<std::size_t, I>{}), ...);
+        }(each_step);
     }
 
     Steps steps_;

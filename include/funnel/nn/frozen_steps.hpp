@@ -178,6 +178,33 @@ public:
         kernels::packed_dense<E, Backend>(panels(), x, y);
     }
 
+    // The products of the head are the bias of those of the tail. Pairs of inputs are not torn.
+    template <std::size_t Head>
+        requires(Head % kernels::DensePanels<Storage>::per_word == 0)
+    [[nodiscard]] static constexpr std::size_t shared() noexcept {
+        return Panels::bias_of(Out);
+    }
+    template <std::size_t Head>
+        requires(Head % kernels::DensePanels<Storage>::per_word == 0)
+    [[nodiscard]] static constexpr std::size_t tail_scratch(std::size_t /*rows*/) noexcept {
+        return 0;
+    }
+
+    template <kernels::HostBackend Backend, std::size_t Head>
+        requires(Head % kernels::DensePanels<Storage>::per_word == 0)
+    void share(std::span<const float> head, std::span<float> shared) const noexcept {
+        kernels::packed_dense<kernels::Epilogue::Identity, Backend>(panels().part(0, Head, bias_),
+                                                                    MatrixView<const float>(head, 1, Head),
+                                                                    MatrixView<float>(shared.first(Out), 1, Out));
+    }
+
+    template <kernels::HostBackend Backend, std::size_t Head>
+        requires(Head % kernels::DensePanels<Storage>::per_word == 0)
+    void infer_tail(std::span<const float> shared, MatrixView<const float> tail, MatrixView<float> y,
+                    std::span<float> /*scratch*/) const noexcept {
+        kernels::packed_dense<E, Backend>(panels().part(Head, In - Head, shared.first(Panels::bias_of(Out))), tail, y);
+    }
+
     [[nodiscard]] kernels::DensePanels<Storage> panels() const noexcept { return {In, Out, weights_, bias_}; }
 
 private:
@@ -230,6 +257,17 @@ public:
     void infer(MatrixView<const float> x, MatrixView<float> y, std::span<float> scratch) const noexcept {
         L::template infer<Backend, float>(std::span<const float>(parameters_), std::span<const float>(statistics_), x,
                                           y, scratch);
+    }
+
+    template <std::size_t Head>
+    [[nodiscard]] static constexpr std::size_t tail_scratch(std::size_t rows) noexcept {
+        return split_scratch<L>(rows);
+    }
+
+    template <kernels::HostBackend Backend, std::size_t Head>
+    void infer_tail(std::span<const float> head, MatrixView<const float> tail, MatrixView<float> y,
+                    std::span<float> scratch) const noexcept {
+        infer_split<L, Backend, Head, float>(parameters_, statistics_, head.first(Head), tail, y, scratch);
     }
 
 private:

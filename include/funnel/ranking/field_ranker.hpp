@@ -14,6 +14,7 @@
 #include <funnel/nn/layer.hpp>
 #include <funnel/nn/sparse_gradient.hpp>
 #include <funnel/nn/tower.hpp>
+#include <funnel/ranking/field_scoring.hpp>
 #include <funnel/ranking/field_table.hpp>
 #include <funnel/ranking/field_training.hpp>
 #include <funnel/ranking/fields.hpp>
@@ -53,7 +54,7 @@ class FieldRanker {
 
 public:
     static constexpr std::size_t tasks = Network::out;
-    static constexpr std::size_t block_rows = 256;
+    static constexpr std::size_t block_rows = detail::field_block_rows;
 
     /// Learns from rows and labels.
     ///
@@ -85,24 +86,11 @@ public:
     ///
     /// Errors    InvalidArgument if a shape does not match, or a dense feature or a logit is not finite
     [[nodiscard]] Matrix<float> score(const FieldRows& rows) const {
-        detail::require_rows<Schema>(rows, "FieldRanker::score");
-        Matrix<float> logits(rows.ids.rows(), tasks);
-        Matrix<float> inputs(std::min(block_rows, logits.rows()), Schema::columns);
-        Buffer scratch(nn::Tower<Network>::scratch(inputs.rows()));
-        for (std::size_t begin = 0; begin < logits.rows(); begin += block_rows) {
-            const std::size_t count = std::min(block_rows, logits.rows() - begin);
-            const MatrixView<float> block = inputs.view().rows_from(0, count);
-            for (std::size_t i = 0; i < count; ++i) {
-                table_.fill(rows, begin + i, block.row(i));
-            }
-            const MatrixView<float> out = logits.view().rows_from(begin, count);
-            network_.template infer<Backend>(block, scratch, out);
-            for (std::size_t i = 0; i < count && HasLinear; ++i) {
-                out(i, 0) += table_.linear(rows.ids.row(begin + i), 0);
-            }
-        }
-        detail::require_finite_logits(logits, "FieldRanker::score");
-        return logits;
+        Buffer memory(nn::Tower<Network>::scratch(std::min(block_rows, rows.ids.rows())));
+        return detail::score_rows(table_, rows, tasks, "FieldRanker::score",
+                                  [&](MatrixView<const float> inputs, MatrixView<float> outputs) {
+                                      network_.template infer<Backend>(inputs, memory, outputs);
+                                  });
     }
 
     /// The probabilities, n x tasks, in [0, 1].
@@ -111,12 +99,7 @@ public:
     [[nodiscard]] Matrix<float> predict(const FieldRows& rows) const { return detail::probabilities(score(rows)); }
 
     /// A user and candidates. The part of the network that sees only the user is computed once.
-    struct Request {
-        std::span<const std::uint32_t> user_ids;   ///< one per field of the user
-        std::span<const float> user_dense;         ///< one per dense feature of the user
-        MatrixView<const std::uint32_t> item_ids;  ///< n x fields of the item
-        MatrixView<const float> item_dense{};      ///< n x dense features of the item
-    };
+    using Request = FieldRequest;
 
     /// The logits of the candidates of one user, n x tasks: those of score(), up to rounding.
     ///
@@ -132,9 +115,7 @@ public:
 
     /// Numbers of scratch memory that the next function needs for n candidates.
     [[nodiscard]] static constexpr std::size_t scratch(std::size_t n) noexcept {
-        const std::size_t rows = std::min(n, block_rows);
-        return nn::detail::padded_width(Schema::user_columns) + rows * nn::detail::padded_width(item_columns) +
-               nn::detail::split_scratch<Network>(rows);
+        return detail::candidates_scratch<Schema>(n) + nn::detail::split_scratch<Network>(std::min(n, block_rows));
     }
 
     /// The same in memory of the caller.
@@ -143,31 +124,13 @@ public:
     // NOLINTNEXTLINE(bugprone-exception-escape): views of memory that is large enough do not throw
     void score(const Request& request, std::span<float> memory, MatrixView<float> logits) const noexcept {
         FUNNEL_ASSERT(detail::fits<Schema>(request) && memory.size() >= scratch(logits.rows()));
-        const std::span<float> padded = nn::detail::take(memory, nn::detail::padded_width(Schema::user_columns));
-        const std::span<float> user = padded.first(Schema::user_columns);
-        std::copy(request.user_dense.begin(), request.user_dense.end(), user.begin());
-        table_.embed(request.user_ids, 0, user.subspan(Schema::user_dense));
-        const float user_linear = table_.linear(request.user_ids, 0);
-        const std::span<float> tail_memory =
-            nn::detail::take(memory, std::min(logits.rows(), block_rows) * nn::detail::padded_width(item_columns));
-        for (std::size_t begin = 0; begin < logits.rows(); begin += block_rows) {
-            const std::size_t count = std::min(block_rows, logits.rows() - begin);
-            std::span<float> rest = tail_memory;
-            const MatrixView<float> items = nn::detail::take_rows(rest, count, item_columns);
-            for (std::size_t i = 0; i < count; ++i) {
-                table_.embed(request.item_ids.row(begin + i), Schema::user_fields, items.row(i));
-                if constexpr (Schema::item_dense > 0) {
-                    const auto dense = request.item_dense.row(begin + i);
-                    std::copy(dense.begin(), dense.end(), items.row(i).begin() + Schema::item_fields * Schema::width);
-                }
-            }
-            const MatrixView<float> out = logits.rows_from(begin, count);
-            nn::detail::infer_split<Network, Backend, Schema::user_columns, float>(
-                network_.parameters(), network_.statistics(), user, items, out, memory);
-            for (std::size_t i = 0; i < count && HasLinear; ++i) {
-                out(i, 0) += user_linear + table_.linear(request.item_ids.row(begin + i), Schema::user_fields);
-            }
-        }
+        detail::score_candidates(
+            table_, request, memory, logits, [](std::span<const float>, std::span<float> rest) { return rest; },
+            [&](std::span<const float> user, MatrixView<const float> items, MatrixView<float> out,
+                std::span<float> rest) {
+                nn::detail::infer_split<Network, Backend, Schema::user_columns, float>(
+                    network_.parameters(), network_.statistics(), user, items, out, rest);
+            });
     }
 
     /// The network, and the embeddings of the fields: for loading weights that were trained elsewhere.
@@ -205,7 +168,6 @@ private:
     static constexpr std::string_view kind = "ranking.FieldRanker";
     static constexpr std::uint32_t layout_version = 1;
     static constexpr std::size_t table_width = FieldTable<Schema, HasLinear>::width;
-    static constexpr std::size_t item_columns = Schema::columns - Schema::user_columns;
 
     template <Executor E>
     void train(const FieldRows& rows, MatrixView<const float> labels, const FieldRankerOptions& options, E& executor) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -40,6 +41,14 @@ struct Fields {
 struct FieldRows {
     MatrixView<const std::uint32_t> ids;  ///< n x fields, those of the user first; small numbers, for each field from 0
     MatrixView<const float> dense{};      ///< n x dense features, those of the user first; on a common scale
+};
+
+/// A user and candidates, for rankers that compute the user's part once.
+struct FieldRequest {
+    std::span<const std::uint32_t> user_ids;   ///< one per field of the user
+    std::span<const float> user_dense;         ///< one per dense feature of the user
+    MatrixView<const std::uint32_t> item_ids;  ///< n x fields of the item
+    MatrixView<const float> item_dense{};      ///< n x dense features of the item
 };
 
 }  // namespace ranking

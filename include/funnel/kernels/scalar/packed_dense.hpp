@@ -18,7 +18,7 @@ void packed_dense(Scalar, const DensePanels<Weight>& panels, MatrixView<const fl
         for (std::size_t j = 0; j < panels.out; ++j) {
             float sum = panels.bias[j];
             for (std::size_t k = 0; k < panels.in; ++k) {
-                const Weight weight = panels.weights[panels.position(panels.in, k, j)];
+                const Weight weight = panels.weights[panels.position(k, j)];
                 if constexpr (std::same_as<Weight, float>) {
                     sum += x(i, k) * weight;
                 } else {

@@ -9,6 +9,7 @@
 #include <funnel/kernels/simd/bfloat16_products.hpp>
 #include <funnel/kernels/simd/gemm.hpp>
 #include <funnel/kernels/simd/half.hpp>
+#include <funnel/kernels/simd/row_products.hpp>
 
 #include <algorithm>
 #include <array>
@@ -61,7 +62,7 @@ template <class Arch, Epilogue E, std::size_t R, std::size_t V, PackedWeight Wei
     std::array<std::array<Batch, V>, R> sums;
     unroll<V>([&](auto v) __attribute__((always_inline)) {
         const std::size_t column = (first + v) * lanes;
-        weights[v] = panels.weights.data() + panels.position(panels.in, 0, column);
+        weights[v] = panels.weights.data() + panels.position(0, column);
         unroll<R>([&](auto r) __attribute__((always_inline)) {
             sums[r][v] = Batch::load_unaligned(panels.bias.data() + column);
         });
@@ -180,6 +181,22 @@ template <class Arch, class Tile>
 /// Inputs of a layer that are rounded to pairs of BFloat16, on the stack.
 inline constexpr std::size_t most_rounded_inputs = 2048;
 
+/// Inputs of a layer with one output whose weights are unpacked, on the stack.
+inline constexpr std::size_t most_unpacked_inputs = 2048;
+
+/// A layer with one output would use one lane of a batch of outputs, so its batches are of rows.
+template <class Arch, Epilogue E>
+void dense_column(const DensePanels<float>& panels, MatrixView<const float> x, MatrixView<float> y) noexcept {
+    std::array<float, most_unpacked_inputs> weights;
+    for (std::size_t k = 0; k < panels.in; ++k) {
+        weights[k] = panels.weights[panels.position(k, 0)];
+    }
+    multiply_row_products<Arch>({x, weights.data(), panels.bias.data(), 0, y.data(), y.stride()});
+    for (std::size_t i = 0; i < y.rows() && E == Epilogue::ReLU; ++i) {
+        y(i, 0) = y(i, 0) > 0.0F ? y(i, 0) : 0.0F;
+    }
+}
+
 }  // namespace simd
 
 template <Epilogue E, class Arch, PackedWeight Weight>
@@ -202,6 +219,12 @@ void packed_dense(Simd<Arch>, const DensePanels<Weight>& panels, MatrixView<cons
                 });
             }
             return;
+        }
+    }
+    if constexpr (std::same_as<Weight, float>) {
+        if (panels.out == 1 && x.rows() >= simd::least_rows<Arch> && panels.in > 0 &&
+            panels.in <= simd::most_unpacked_inputs) {
+            return simd::dense_column<Arch, E>(panels, x, y);
         }
     }
     simd::for_dense_tiles<Arch>(x.rows(), panels.out, [&](auto r, auto v, std::size_t row, std::size_t first) {
