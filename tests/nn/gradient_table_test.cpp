@@ -15,6 +15,8 @@
 #include <funnel/nn/softmax_losses.hpp>
 #include <funnel/nn/tower.hpp>
 #include <funnel/nn/weights.hpp>
+#include <funnel/ranking/task_losses.hpp>
+#include <funnel/ranking/watch_time.hpp>
 
 #include <doctest/doctest.h>
 
@@ -108,6 +110,21 @@ double scores_error(const Loss& kind) {
     return relative_error(found, central_differences(scores, value));
 }
 
+// A loss of rankers with several logits per row.
+template <class Loss>
+double row_loss_error(const std::vector<float>& labels, std::size_t columns) {
+    const std::size_t rows = labels.size() / columns;
+    std::vector<double> logits = sines(rows * 2, 1.0, 3.0);
+    std::vector<double> slopes(rows * 2);
+    const auto value = [&] {
+        return Loss{}(MatrixView<const double>(logits, rows, 2), MatrixView<const float>(labels, rows, columns),
+                      MatrixView<double>(slopes, rows, 2));
+    };
+    static_cast<void>(value());
+    const std::vector<double> found = slopes;
+    return relative_error(found, central_differences(logits, value));
+}
+
 // The worst relative error of each layer, by name.
 std::map<std::string, double> layer_table() {
     std::map<std::string, double> table;
@@ -154,10 +171,25 @@ std::map<std::string, double> loss_table() {
             {"info_nce", two_sides_error(nce)}};
 }
 
-// What follows `before` and precedes `after` on the lines of the headers of nn/; `is_read` chooses headers.
+std::map<std::string, double> ranking_loss_table() {
+    using namespace funnel::ranking;
+    const std::vector<float> binary{1, 0, 0, 1, 1, 1, 0, 0};
+    const std::vector<float> soft{0, 0.2F, 1, 0.5F, 0.9F, 0.1F, 0.3F, 0.7F};
+    const std::vector<float> bought{1, 0, 0, 0, 1, 1, 0, 0};  // no purchase without a click
+    const std::vector<float> times{0, 1.5F, 3, 0, 0.25F, 0, 7, 1};
+    return {{"LoglossPerTask", row_loss_error<LoglossPerTask>(binary, 2)},
+            {"SoftLoglossPerTask", row_loss_error<SoftLoglossPerTask>(soft, 2)},
+            {"ESMMLoss", row_loss_error<ESMMLoss>(bought, 2)},
+            {"PALLoss", row_loss_error<PALLoss>(binary, 1)},
+            {"WatchTimeLoss", row_loss_error<WatchTimeLoss>(times, 2)},
+            {"ExactWatchTimeLoss", row_loss_error<ExactWatchTimeLoss>(times, 2)}};
+}
+
+// What follows `before` and precedes `after` on the lines of the headers of a folder; `is_read` chooses headers.
 template <class IsRead>
-std::set<std::string> found_in_headers(const std::string& before, char after, const IsRead& is_read) {
-    const auto folder = std::filesystem::path(__FILE__).parent_path() / "../../include/funnel/nn";
+std::set<std::string> found_in_headers(const std::string& before, char after, const IsRead& is_read,
+                                       const std::string& of = "nn") {
+    const auto folder = std::filesystem::path(__FILE__).parent_path() / "../../include/funnel" / of;
     std::set<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
         if (entry.path().extension() != ".hpp" || !is_read(entry.path().filename().string())) {
@@ -227,6 +259,20 @@ TEST_CASE("gradients of every loss: the worst relative error in double is below 
     CHECK(losses.size() > 5);
     CHECK(missing(losses, table) == "");
     check_table("largest error of the gradients of losses, relative to the largest gradient", table);
+}
+
+TEST_CASE("gradients of every loss of rankers: the worst relative error in double is below 1e-6") {
+    const auto table = ranking_loss_table();
+    std::set<std::string> losses;
+    for (const std::string& name : found_in_headers("struct ", ' ', [](const auto&) { return true; }, "ranking")) {
+        if (name.ends_with("Loss") || name.ends_with("LoglossPerTask")) {
+            losses.insert(name);
+        }
+    }
+    losses.erase("CatBoostLoss");  // what a file says
+    CHECK(losses.size() == table.size());
+    CHECK(missing(losses, table) == "");
+    check_table("largest error of the gradients of losses of rankers, relative to the largest gradient", table);
 }
 
 TEST_CASE("every layer: weights are saved and loaded by name, and the whole tower too") {
