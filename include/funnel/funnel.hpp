@@ -381,6 +381,7 @@
 #include <funnel/ranking/lightgbm_writer.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
 #include <funnel/ranking/multi_task.hpp>
+#include <funnel/ranking/pal.hpp>
 #include <funnel/ranking/platt_scaling.hpp>
 #include <funnel/ranking/position_bias.hpp>
 #include <funnel/ranking/pre_ranker.hpp>

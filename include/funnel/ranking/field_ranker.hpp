@@ -54,28 +54,30 @@ class FieldRanker {
 
 public:
     static constexpr std::size_t tasks = Network::out;
+    static constexpr std::size_t labels_per_row = detail::labels_of<Loss>(tasks);
     static constexpr std::size_t block_rows = detail::field_block_rows;
 
     /// Learns from rows and labels.
     ///
-    /// Shapes    rows: n;  labels: n x tasks, each 0 or 1, or what Loss::is_label allows
+    /// Shapes    rows: n;  labels: n x labels_per_row (one per task, but only one for PALLoss), each 0 or 1, or what
+    ///           Loss::is_label allows
     /// Errors    InvalidArgument if a shape does not match, a label is not allowed, a dense feature is not finite, an
     ///           option is out of range, or training diverges
     template <Executor E = Serial>
     [[nodiscard]] static FieldRanker fit(const FieldRows& rows, MatrixView<const float> labels,
                                          const FieldRankerOptions& options = {}, E&& executor = E{}) {
         detail::require_rows<Schema>(rows, "FieldRanker::fit");
-        require(labels.rows() == rows.ids.rows() && labels.cols() == tasks,
-                "FieldRanker::fit: labels must have one row per row, and one column per task");
+        require(labels.rows() == rows.ids.rows() && labels.cols() == labels_per_row,
+                "FieldRanker::fit: labels must have one row per row, and labels_per_row columns");
         detail::require_labels<Loss>(labels, "FieldRanker::fit");
         FieldRanker ranker(FieldTable<Schema, HasLinear>::sizes_of(rows.ids), options);
         ranker.train(rows, labels, options, executor);
         return ranker;
     }
 
-    /// The same for one task. Shapes    labels: n
+    /// The same for one label per row. Shapes    labels: n
     template <Executor E = Serial>
-        requires(tasks == 1)
+        requires(labels_per_row == 1)
     [[nodiscard]] static FieldRanker fit(const FieldRows& rows, std::span<const float> labels,
                                          const FieldRankerOptions& options = {}, E&& executor = E{}) {
         require_equal(labels.size(), rows.ids.rows(), "FieldRanker::fit: number of labels");
@@ -190,7 +192,7 @@ private:
         Matrix<float> d_inputs(batch, Schema::columns);
         Matrix<float> logits(batch, tasks);
         Matrix<float> d_logits(batch, tasks);
-        Matrix<float> targets(batch, tasks);
+        Matrix<float> targets(batch, labels_per_row);
         std::uint64_t step = 0;
         for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
             Random(options.seed, stream("field_ranker.order"), epoch).shuffle(std::span(order));
@@ -198,7 +200,7 @@ private:
                 for (std::size_t i = 0; i < batch; ++i) {
                     const std::size_t row = order[begin + i];
                     table_.fill(rows, row, inputs.row(i));
-                    std::copy_n(labels.row(row).begin(), tasks, targets.row(i).begin());
+                    std::copy_n(labels.row(row).begin(), labels_per_row, targets.row(i).begin());
                     for (std::size_t f = 0; f < Schema::fields; ++f) {
                         ids[i * Schema::fields + f] = static_cast<std::uint32_t>(table_.row_of(f, rows.ids(row, f)));
                     }

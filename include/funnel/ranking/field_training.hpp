@@ -63,6 +63,16 @@ void require_rows(const FieldRows& rows, const std::string& function) {
     require_finite_features(rows.dense, function);
 }
 
+/// Labels per row that a loss takes for so many logits: one each, if the loss says nothing else.
+template <class Loss>
+[[nodiscard]] constexpr std::size_t labels_of(std::size_t logits) noexcept {
+    if constexpr (requires { Loss::label_columns; }) {
+        return Loss::label_columns;
+    } else {
+        return logits;
+    }
+}
+
 /// Checks that each label is one that a loss allows: 0 or 1 if the loss has no rule of its own.
 template <class Loss>
 void require_labels(MatrixView<const float> labels, const std::string& function) {

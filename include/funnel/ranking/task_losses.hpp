@@ -123,6 +123,8 @@ struct ESMMLoss {
 /// Returns   the mean, 0 without rows
 /// Source    Guo et al., "PAL: a position-bias aware learning framework", RecSys 2019
 struct PALLoss {
+    static constexpr std::size_t label_columns = 1;  ///< per row, whatever the number of logits
+
     template <std::floating_point T>
     double operator()(std::type_identity_t<MatrixView<const T>> logits, MatrixView<const float> labels,
                       MatrixView<T> gradient) const noexcept {
