@@ -313,7 +313,6 @@
 #include <funnel/nn/masked_softmax.hpp>
 #include <funnel/nn/mlp.hpp>
 #include <funnel/nn/ndcg_gain.hpp>
-#include <funnel/nn/optimiser.hpp>
 #include <funnel/nn/optimiser_state.hpp>
 #include <funnel/nn/pairwise_losses.hpp>
 #include <funnel/nn/parallel_layers.hpp>

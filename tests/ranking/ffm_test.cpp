@@ -11,6 +11,7 @@
 #include <funnel/core/rng.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/metrics/auc.hpp>
+#include <funnel/nn/sgd.hpp>
 
 #include <doctest/doctest.h>
 
@@ -26,7 +27,7 @@ using funnel::InvalidArgument;
 using funnel::Matrix;
 using funnel::Random;
 using funnel::Triplet;
-using funnel::nn::Optimiser;
+using funnel::nn::SGDRule;
 using funnel::ranking::FFM;
 using funnel::ranking::FFMOptions;
 using funnel::ranking::FM;
@@ -157,15 +158,14 @@ TEST_CASE("FFM: a step follows the gradient, by central differences of the loss"
                            .learning_rate = 0.25F,
                            .l2 = static_cast<float>(l2),
                            .init_scale = 0.5F,
-                           .optimiser = Optimiser::SGD,
                            .seed = seed};
         Matrix<float> row(1, 6);
         for (std::size_t j = 0; j < 6; ++j) {
             row(0, j) = j == seed ? 0.0F : 0.3F * static_cast<float>(j + 1);
         }
-        Parameters before(FFM::fit(row, sample.labels, options), 3);
+        Parameters before(FFM::fit<SGDRule>(row, sample.labels, options), 3);
         options.epochs = 3;
-        Parameters after(FFM::fit(row, sample.labels, options), 3);
+        Parameters after(FFM::fit<SGDRule>(row, sample.labels, options), 3);
         testing::check_step(before.all(), after.all(), 0.25,
                             [&] { return loss(before, row.row(0), sample.labels[0], l2); });
     }
@@ -215,7 +215,9 @@ TEST_CASE("FFM: rejects fields that do not fit, and what it cannot learn from") 
     fails({.learning_rate = 0.0F});
     fails({.l2 = -1.0F});
     fails({.init_scale = infinity});
-    fails({.epochs = 100, .learning_rate = 1e30F, .l2 = 1e5F, .optimiser = Optimiser::SGD});  // diverges
+    CHECK_THROWS_AS(
+        (void)FFM::fit<SGDRule>(sample.rows, sample.labels, {.epochs = 100, .learning_rate = 1e30F, .l2 = 1e5F}),
+        InvalidArgument);  // diverges
     const auto model = FFM::fit(sample.rows, sample.labels, {.fields = {0, 1, 1}});
     CHECK_THROWS_AS((void)model.vector(3, 0), InvalidArgument);
     CHECK_THROWS_AS((void)model.vector(0, 2), InvalidArgument);

@@ -13,6 +13,7 @@
 #include <funnel/core/progress.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/sparse.hpp>
+#include <funnel/nn/sgd.hpp>
 
 #include <doctest/doctest.h>
 
@@ -33,7 +34,7 @@ using funnel::MatrixView;
 using funnel::Random;
 using funnel::stream;
 using funnel::Triplet;
-using funnel::nn::Optimiser;
+using funnel::nn::SGDRule;
 using funnel::ranking::FM;
 using funnel::ranking::FMOptions;
 
@@ -180,8 +181,7 @@ TEST_CASE("FM: one step worked by hand") {
     row(0, 0) = 1.0F;
     row(0, 1) = 2.0F;
     const std::vector<float> label{1};
-    const auto model = FM::fit(
-        row, label, {.factors = 0, .epochs = 1, .learning_rate = 1.0F, .l2 = 0.0F, .optimiser = Optimiser::SGD});
+    const auto model = FM::fit<SGDRule>(row, label, {.factors = 0, .epochs = 1, .learning_rate = 1.0F, .l2 = 0.0F});
     CHECK(model.bias() == 0.5F);
     CHECK(model.weights()[0] == 0.5F);
     CHECK(model.weights()[1] == 1.0F);
@@ -213,11 +213,10 @@ TEST_CASE("FM: a step follows the gradient, by central differences of the loss")
                           .learning_rate = 0.25F,
                           .l2 = static_cast<float>(l2),
                           .init_scale = 0.5F,
-                          .optimiser = Optimiser::SGD,
                           .seed = seed};
-        Parameters before(FM::fit(row, label, options));
+        Parameters before(FM::fit<SGDRule>(row, label, options));
         options.epochs = 3;
-        Parameters after(FM::fit(row, label, options));
+        Parameters after(FM::fit<SGDRule>(row, label, options));
         testing::check_step(before.all(), after.all(), 0.25, [&] { return loss(before, row.row(0), label[0], l2); });
     }
 }
@@ -280,8 +279,7 @@ TEST_CASE("FM: rows come in a new order every epoch, drawn from the seed") {
         }
     }
     const auto model =
-        FM::fit(rows, labels,
-                {.factors = 0, .epochs = 3, .learning_rate = 0.5F, .l2 = 0.0F, .optimiser = Optimiser::SGD, .seed = 5});
+        FM::fit<SGDRule>(rows, labels, {.factors = 0, .epochs = 3, .learning_rate = 0.5F, .l2 = 0.0F, .seed = 5});
     CHECK(model.bias() == Approx(w[3]).epsilon(1e-4));
     for (std::size_t j = 0; j < 3; ++j) {
         CHECK(model.weights()[j] == Approx(w[j]).epsilon(1e-4));
@@ -384,9 +382,8 @@ TEST_CASE("FM: rejects what it cannot learn from") {
     CHECK_THROWS_AS((void)FM::fit(rows, labels, {.init_scale = -1.0F}), InvalidArgument);
     CHECK_THROWS_AS((void)FM::fit(rows, std::vector<float>{1}), InvalidArgument);
     CHECK_THROWS_AS((void)FM::fit(rows, std::vector<float>{1, 0.5F}), InvalidArgument);
-    CHECK_THROWS_AS(
-        (void)FM::fit(rows, labels, {.epochs = 100, .learning_rate = 1e30F, .l2 = 1e5F, .optimiser = Optimiser::SGD}),
-        InvalidArgument);  // diverges
+    CHECK_THROWS_AS((void)FM::fit<SGDRule>(rows, labels, {.epochs = 100, .learning_rate = 1e30F, .l2 = 1e5F}),
+                    InvalidArgument);  // diverges
 
     const auto model = FM::fit(rows, labels);
     CHECK_THROWS_AS((void)model.score(Matrix<float>(1, 3)), InvalidArgument);

@@ -13,6 +13,8 @@
 #include <funnel/core/progress.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/sparse.hpp>
+#include <funnel/nn/adagrad.hpp>
+#include <funnel/nn/sgd.hpp>
 
 #include <doctest/doctest.h>
 
@@ -24,6 +26,7 @@
 #include <span>
 #include <stop_token>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -35,7 +38,8 @@ using funnel::MatrixView;
 using funnel::Random;
 using funnel::Threads;
 using funnel::Triplet;
-using funnel::nn::Optimiser;
+using funnel::nn::AdagradRule;
+using funnel::nn::SGDRule;
 using funnel::ranking::LogisticRegression;
 using funnel::ranking::LogisticRegressionOptions;
 
@@ -209,9 +213,8 @@ TEST_CASE("LogisticRegression: two steps worked by hand") {
     rows(0, 0) = 3.0F;
     rows(1, 0) = 1.0F;
     const std::vector<float> labels{1, 0};
-    const LogisticRegressionOptions options{
-        .epochs = 2, .learning_rate = 1.0F, .l2 = 0.0F, .optimiser = Optimiser::SGD};
-    const auto model = LogisticRegression::fit(rows, labels, options);
+    const LogisticRegressionOptions options{.epochs = 2, .learning_rate = 1.0F, .l2 = 0.0F};
+    const auto model = LogisticRegression::fit<SGDRule>(rows, labels, options);
     CHECK(model.means()[0] == 2.0F);
     CHECK(model.scales()[0] == 1.0F);
     CHECK(model.weights()[0] == Approx(0.87754067).epsilon(1e-6));
@@ -225,14 +228,11 @@ TEST_CASE("LogisticRegression: every step follows the gradient, by central diffe
     const auto z = design(problem);
     const double l2 = 0.25;
     for (const std::size_t epochs : {0U, 1U, 4U}) {
-        LogisticRegressionOptions options{.epochs = epochs,
-                                          .learning_rate = 0.5F,
-                                          .l2 = static_cast<float>(l2),
-                                          .batch_size = 300,
-                                          .optimiser = Optimiser::SGD};
-        const auto before = parameters_of(LogisticRegression::fit(problem.rows, problem.labels, options));
+        LogisticRegressionOptions options{
+            .epochs = epochs, .learning_rate = 0.5F, .l2 = static_cast<float>(l2), .batch_size = 300};
+        const auto before = parameters_of(LogisticRegression::fit<SGDRule>(problem.rows, problem.labels, options));
         options.epochs = epochs + 1;
-        const auto after = parameters_of(LogisticRegression::fit(problem.rows, problem.labels, options));
+        const auto after = parameters_of(LogisticRegression::fit<SGDRule>(problem.rows, problem.labels, options));
         for (std::size_t j = 0; j < before.size(); ++j) {
             auto up = before;
             auto down = before;
@@ -249,10 +249,12 @@ TEST_CASE("LogisticRegression: full batches reach the optimum that Newton's meth
     const Problem problem = random_problem(200, 3, 11);
     const auto z = design(problem);
     for (const float l2 : {0.01F, 0.5F}) {
-        for (const auto& [optimiser, learning_rate] : {std::pair{Optimiser::Adagrad, 0.5F}, {Optimiser::SGD, 1.0F}}) {
-            const auto model = LogisticRegression::fit(
-                problem.rows, problem.labels,
-                {.epochs = 2000, .learning_rate = learning_rate, .l2 = l2, .batch_size = 200, .optimiser = optimiser});
+        const auto options = [&](float learning_rate) {
+            return LogisticRegressionOptions{
+                .epochs = 2000, .learning_rate = learning_rate, .l2 = l2, .batch_size = 200};
+        };
+        for (const auto& model : {LogisticRegression::fit(problem.rows, problem.labels, options(0.5F)),
+                                  LogisticRegression::fit<SGDRule>(problem.rows, problem.labels, options(1.0F))}) {
             const auto best = optimum(z, problem.labels, static_cast<double>(l2));
             for (std::size_t j = 0; j < best.size(); ++j) {
                 CHECK(parameters_of(model)[j] == Approx(best[j]).epsilon(1e-4));
@@ -413,20 +415,19 @@ TEST_CASE("LogisticRegression: rejects what it cannot learn from") {
 
     Matrix<float> wide(2, 1);
     wide(0, 0) = 1.0F;
-    CHECK_THROWS_AS((void)LogisticRegression::fit(
-                        wide, labels, {.epochs = 500, .learning_rate = 1e30F, .l2 = 1e8F, .optimiser = Optimiser::SGD}),
-                    InvalidArgument);  // diverges
+    CHECK_THROWS_AS(
+        (void)LogisticRegression::fit<SGDRule>(wide, labels, {.epochs = 500, .learning_rate = 1e30F, .l2 = 1e8F}),
+        InvalidArgument);  // diverges
 }
 
 TEST_CASE("LogisticRegression: a sparse matrix gives the model of the same dense one, but for rounding") {
     for (const std::uint64_t seed : {1U, 2U, 3U}) {
         const Problem problem = mostly_zeros(700, 6, seed);
         const auto sparse_rows = sparse_of(problem.rows);
-        for (const auto& [optimiser, batch_size] :
-             {std::pair{Optimiser::Adagrad, std::size_t{256}}, {Optimiser::Adagrad, 600}, {Optimiser::SGD, 32}}) {
-            const LogisticRegressionOptions options{.epochs = 20, .batch_size = batch_size, .optimiser = optimiser};
-            const auto dense = LogisticRegression::fit(problem.rows, problem.labels, options);
-            const auto sparse = LogisticRegression::fit(sparse_rows, problem.labels, options);
+        const auto check = [&]<class Rule>(std::type_identity<Rule>, std::size_t batch_size) {
+            const LogisticRegressionOptions options{.epochs = 20, .batch_size = batch_size};
+            const auto dense = LogisticRegression::fit<Rule>(problem.rows, problem.labels, options);
+            const auto sparse = LogisticRegression::fit<Rule>(sparse_rows, problem.labels, options);
             const auto means = [](const LogisticRegression& model) { return std::get<2>(state_of(model)); };
             CHECK(means(sparse) == means(dense));
             for (std::size_t j = 0; j <= sparse.features(); ++j) {
@@ -444,7 +445,10 @@ TEST_CASE("LogisticRegression: a sparse matrix gives the model of the same dense
                 CHECK(of_sparse[i] == Approx(of_dense[i]).epsilon(1e-5).scale(0.1));
                 CHECK(probabilities[i] == Approx(1.0 / (1.0 + std::exp(-static_cast<double>(of_sparse[i])))));
             }
-        }
+        };
+        check(std::type_identity<AdagradRule>{}, 256);
+        check(std::type_identity<AdagradRule>{}, 600);
+        check(std::type_identity<SGDRule>{}, 32);
     }
 }
 

@@ -4,7 +4,6 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/nn/dense_optimiser.hpp>
-#include <funnel/nn/optimiser.hpp>  // IWYU pragma: keep: g++ warns (-Wshadow) if its enumerators follow
 #include <funnel/nn/row_optimiser.hpp>
 #include <funnel/nn/update_rule.hpp>
 

@@ -9,7 +9,9 @@
 #include <funnel/core/rng.hpp>
 #include <funnel/features/feature_rows.hpp>
 #include <funnel/io/container.hpp>
-#include <funnel/nn/optimiser.hpp>
+#include <funnel/nn/adagrad.hpp>
+#include <funnel/nn/dense_optimiser.hpp>
+#include <funnel/nn/update_rule.hpp>
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/row_descent.hpp>
 
@@ -35,8 +37,7 @@ struct FFMOptions {
     float learning_rate = 0.05F;  ///< > 0
     float l2 = 2e-5F;             ///< L2 penalty on the weights and vectors that a row uses
     float init_scale = 0.1F;      ///< standard deviation of the initial vectors
-    nn::Optimiser optimiser = nn::Optimiser::Adagrad;  ///< update rule
-    std::uint64_t seed = 1;                            ///< seed of the initial vectors and of the row order
+    std::uint64_t seed = 1;       ///< seed of the initial vectors and of the row order
 };
 
 /// Field-aware factorization machine: each feature has one vector per field, and meets a feature of a field with the
@@ -57,11 +58,12 @@ public:
     ///     logloss(logit(x), y) + l2 / 2 (squares of the weights and vectors that logit(x) reads, but b)
     ///
     /// Each step depends on the previous one, so fit uses one thread. executor receives the progress and can stop fit.
+    /// Rule is that of the steps, such as nn::SGDRule; options hold its learning rate.
     ///
     /// Shapes    rows: n x d, a MatrixView<const float> or a CSRMatrix<float>;  labels: n, each 0 or 1
     /// Errors    InvalidArgument if the shapes do not match, a label is neither 0 nor 1, a feature is not finite, an
     ///           option is out of range, there is not one field below d per feature, or training diverges
-    template <Executor E = Serial>
+    template <nn::UpdateRule Rule = nn::AdagradRule, Executor E = Serial>
     [[nodiscard]] static FFM fit(features::FeatureRows rows, std::span<const float> labels,
                                  const FFMOptions& options = {}, E&& executor = E{}) {
         detail::require_trainable(rows, labels, options, "FFM");
@@ -80,12 +82,12 @@ public:
                 v = options.init_scale * static_cast<float>(random.normal());
             }
         }
-        nn::Descent descent(options.optimiser, options.learning_rate, 1 + model.features() * model.of_feature());
+        auto optimiser = detail::optimiser_of<Rule>(1 + model.features() * model.of_feature(), options.learning_rate);
         Row row;
-        std::vector<double> gradients;
+        Gradients gradients;
         detail::for_each_row(rows.rows(), options, stream("ffm.order"), "FFM", executor, [&](std::size_t i) {
             model.read(rows, i, row);
-            model.learn(row, labels[i], static_cast<double>(options.l2), descent, gradients);
+            model.learn(row, labels[i], static_cast<double>(options.l2), optimiser, gradients);
         });
         require(model.is_finite(), "FFM::fit: training diverged; try a smaller learning_rate or init_scale");
         return model;
@@ -251,39 +253,48 @@ private:
         return sum;
     }
 
+    struct Gradients {
+        std::vector<double> sums;      // of the vectors of a row
+        std::vector<float> of_vector;  // one of them
+    };
+
     // One step: d logit / d b = 1,  / d w_i = x_i,  / d v_i,g = x_i (sum over j != i of field g of x_j v_j,field(i)).
     // All gradients are computed before the first vector changes.
-    void learn(const Row& row, float label, double l2, nn::Descent& descent, std::vector<double>& gradients) {
+    template <class Optimiser>
+    void learn(const Row& row, float label, double l2, Optimiser& optimiser, Gradients& gradients) {
         const double error = detail::logistic(logit(row)) - static_cast<double>(label);
         const std::size_t width = row.fields.size() * factors_;
-        gradients.assign(row.entries.size() * width, 0.0);
+        gradients.sums.assign(row.entries.size() * width, 0.0);
         for (std::size_t a = 0; a < row.entries.size() && factors_ > 0; ++a) {
             for (std::size_t b = 0; b < row.entries.size(); ++b) {
                 const auto& other = row.entries[b];
                 const double slope = error * row.entries[a].x * other.x;
                 const auto vector = vector_of(other.feature, fields_[row.entries[a].feature]);
                 for (std::size_t f = 0; f < factors_ && b != a; ++f) {
-                    gradients[a * width + other.place * factors_ + f] += slope * static_cast<double>(vector[f]);
+                    gradients.sums[a * width + other.place * factors_ + f] += slope * static_cast<double>(vector[f]);
                 }
             }
         }
-        descent.update(0, std::span(&bias_, 1), std::span(&error, 1));
+        optimiser.begin_step();
+        const auto of_bias = static_cast<float>(error);
+        optimiser.update(0, std::span(&bias_, 1), std::span(&of_bias, 1));
         for (std::size_t a = 0; a < row.entries.size(); ++a) {
             const auto& [i, x, place] = row.entries[a];
             const std::size_t parameter = 1 + i * of_feature();
-            const double gradient = error * x + l2 * static_cast<double>(weights_[i]);
-            descent.update(parameter, std::span(&weights_[i], 1), std::span(&gradient, 1));
+            const auto of_weight = static_cast<float>(error * x + l2 * static_cast<double>(weights_[i]));
+            optimiser.update(parameter, std::span(&weights_[i], 1), std::span(&of_weight, 1));
             for (std::size_t g = 0; g < row.fields.size() && factors_ > 0; ++g) {
                 if (g == place && row.counts[g] == 1) {
                     continue;  // no other feature of its own field
                 }
                 const std::size_t field = row.fields[g];
                 const std::span<float> vector = vector_of(i, field);
-                const auto of_vector = std::span(gradients).subspan(a * width + g * factors_, factors_);
+                const auto sums = std::span(gradients.sums).subspan(a * width + g * factors_, factors_);
+                gradients.of_vector.resize(factors_);
                 for (std::size_t f = 0; f < factors_; ++f) {
-                    of_vector[f] += l2 * static_cast<double>(vector[f]);
+                    gradients.of_vector[f] = static_cast<float>(sums[f] + l2 * static_cast<double>(vector[f]));
                 }
-                descent.update(parameter + 1 + field * factors_, vector, std::span<const double>(of_vector));
+                optimiser.update(parameter + 1 + field * factors_, vector, gradients.of_vector);
             }
         }
     }

@@ -9,7 +9,9 @@
 #include <funnel/core/rng.hpp>
 #include <funnel/features/feature_rows.hpp>
 #include <funnel/io/container.hpp>
-#include <funnel/nn/optimiser.hpp>
+#include <funnel/nn/adagrad.hpp>
+#include <funnel/nn/dense_optimiser.hpp>
+#include <funnel/nn/update_rule.hpp>
 #include <funnel/ranking/binary_labels.hpp>
 #include <funnel/ranking/row_descent.hpp>
 
@@ -32,8 +34,7 @@ struct FMOptions {
     float learning_rate = 0.05F;  ///< > 0
     float l2 = 1e-5F;             ///< L2 penalty on the weights and vectors of a row's features
     float init_scale = 0.01F;     ///< standard deviation of the initial vectors
-    nn::Optimiser optimiser = nn::Optimiser::Adagrad;  ///< update rule
-    std::uint64_t seed = 1;                            ///< seed of the initial vectors and of the row order
+    std::uint64_t seed = 1;       ///< seed of the initial vectors and of the row order
 };
 
 /// Factorization machine: a linear model plus an interaction for each pair of features, the inner product of their
@@ -53,11 +54,12 @@ public:
     ///     logloss(logit(x), y) + l2 / 2 (sum over features j of x of w_j^2 + |v_j|^2)
     ///
     /// Each step depends on the previous one, so fit uses one thread. executor receives the progress and can stop fit.
+    /// Rule is that of the steps, such as nn::SGDRule; options hold its learning rate.
     ///
     /// Shapes    rows: n x d, a MatrixView<const float> or a CSRMatrix<float>;  labels: n, each 0 or 1
     /// Errors    InvalidArgument if the shapes do not match, a label is neither 0 nor 1, a feature is not finite, an
     ///           option is out of range, or training diverges
-    template <Executor E = Serial>
+    template <nn::UpdateRule Rule = nn::AdagradRule, Executor E = Serial>
     [[nodiscard]] static FM fit(features::FeatureRows rows, std::span<const float> labels,
                                 const FMOptions& options = {}, E&& executor = E{}) {
         detail::require_trainable(rows, labels, options, "FM");
@@ -71,11 +73,12 @@ public:
             }
         }
 
-        nn::Descent descent(options.optimiser, options.learning_rate, 1 + model.features() * (1 + options.factors));
+        auto optimiser =
+            detail::optimiser_of<Rule>(1 + model.features() * (1 + options.factors), options.learning_rate);
         std::vector<double> sums(model.sums_size());
-        std::vector<double> gradients(model.sums_size());
+        std::vector<float> gradients(model.sums_size());
         detail::for_each_row(rows.rows(), options, stream("fm.order"), "FM", executor, [&](std::size_t i) {
-            model.learn(rows, i, labels[i], static_cast<double>(options.l2), descent, sums, gradients);
+            model.learn(rows, i, labels[i], static_cast<double>(options.l2), optimiser, sums, gradients);
         });
         require(model.is_finite(), "FM::fit: training diverged; try a smaller learning_rate or init_scale");
         return model;
@@ -182,22 +185,24 @@ private:
     }
 
     // One step: d logit / d b = 1,  / d w_j = x_j,  / d v_jf = x_j (sum_f - v_jf x_j).
-    void learn(const features::FeatureRows& rows, std::size_t i, float label, double l2, nn::Descent& descent,
-               std::span<double> sums, std::span<double> gradients) {
+    template <class Optimiser>
+    void learn(const features::FeatureRows& rows, std::size_t i, float label, double l2, Optimiser& optimiser,
+               std::span<double> sums, std::span<float> gradients) {
         const double error = detail::logistic(logit(rows, i, sums)) - static_cast<double>(label);
-        descent.update(0, std::span(&bias_, 1), std::span(&error, 1));
+        optimiser.begin_step();
+        const auto of_bias = static_cast<float>(error);
+        optimiser.update(0, std::span(&bias_, 1), std::span(&of_bias, 1));
         rows.for_each(i, [&](std::size_t j, float value) {
             const auto x = static_cast<double>(value);
             const std::size_t parameter = 1 + j * (1 + factors());
-            const auto w = static_cast<double>(weights_[j]);
-            const double gradient = error * x + l2 * w;
-            descent.update(parameter, std::span(&weights_[j], 1), std::span(&gradient, 1));
+            const auto of_weight = static_cast<float>(error * x + l2 * static_cast<double>(weights_[j]));
+            optimiser.update(parameter, std::span(&weights_[j], 1), std::span(&of_weight, 1));
             const auto vector = vectors_.row(j);
             for (std::size_t f = 0; f < sums.size(); ++f) {
                 const auto v = static_cast<double>(vector[f]);
-                gradients[f] = error * x * (sums[f] - v * x) + l2 * v;
+                gradients[f] = static_cast<float>(error * x * (sums[f] - v * x) + l2 * v);
             }
-            descent.update(parameter + 1, vector, std::span<const double>(gradients));
+            optimiser.update(parameter + 1, vector, gradients);
         });
     }
 

@@ -10,8 +10,11 @@
 #include <funnel/features/feature_rows.hpp>
 #include <funnel/features/standardised_rows.hpp>
 #include <funnel/io/container.hpp>
-#include <funnel/nn/optimiser.hpp>
+#include <funnel/nn/adagrad.hpp>
+#include <funnel/nn/dense_optimiser.hpp>
+#include <funnel/nn/update_rule.hpp>
 #include <funnel/ranking/binary_labels.hpp>
+#include <funnel/ranking/row_descent.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -32,8 +35,7 @@ struct LogisticRegressionOptions {
     float learning_rate = 0.1F;    ///< > 0
     float l2 = 1e-4F;              ///< L2 penalty, see the formula; keeps weights finite on separable data
     std::size_t batch_size = 256;  ///< rows per step, > 0; the number of rows gives plain gradient descent
-    nn::Optimiser optimiser = nn::Optimiser::Adagrad;  ///< update rule
-    std::uint64_t seed = 1;                            ///< seed of the row order
+    std::uint64_t seed = 1;        ///< seed of the row order
 };
 
 /// One label in [0, 1] and one weight >= 0 per row. Watch times become such labels (watch_time.hpp).
@@ -61,23 +63,23 @@ struct WeightedLabels {
 class LogisticRegression {
 public:
     /// Learns from rows and labels. The result does not depend on the number of threads. Dense and sparse rows give the
-    /// same result up to rounding.
+    /// same result up to rounding. Rule is that of the steps, such as nn::SGDRule; options hold its learning rate.
     ///
     /// Shapes    rows: n x d, a MatrixView<const float> or a CSRMatrix<float>, n > 0;  labels: n, each 0 or 1
     /// Errors    InvalidArgument if the shapes do not match, a label is neither 0 nor 1, a feature is not finite, an
     ///           option is out of range, or training diverges
-    template <Executor E = Serial>
+    template <nn::UpdateRule Rule = nn::AdagradRule, Executor E = Serial>
     [[nodiscard]] static LogisticRegression fit(features::FeatureRows rows, std::span<const float> labels,
                                                 const LogisticRegressionOptions& options = {}, E&& executor = E{}) {
         detail::require_binary_labels(labels, rows.rows(), "LogisticRegression::fit");
-        return fit_weighted(rows, WeightedLabels(labels, {}), options, executor);
+        return fit_weighted<Rule>(rows, WeightedLabels(labels, {}), options, executor);
     }
 
     /// The same with soft labels and weights: minimizes the mean over rows of weight logloss(logit(x), y), plus the
     /// penalty.
     ///
     /// Errors    as above, and InvalidArgument if a label is not in [0, 1] or a weight is not finite and >= 0
-    template <Executor E = Serial>
+    template <nn::UpdateRule Rule = nn::AdagradRule, Executor E = Serial>
     [[nodiscard]] static LogisticRegression fit(features::FeatureRows rows, const WeightedLabels& labels,
                                                 const LogisticRegressionOptions& options = {}, E&& executor = E{}) {
         require_equal(labels.labels.size(), rows.rows(), "LogisticRegression::fit: number of labels");
@@ -86,7 +88,7 @@ public:
             require_between(labels.labels[i], 0.0, 1.0, "LogisticRegression::fit: a label");
             require_not_negative(labels.weights[i], "LogisticRegression::fit: a weight");
         }
-        return fit_weighted(rows, labels, options, executor);
+        return fit_weighted<Rule>(rows, labels, options, executor);
     }
 
     LogisticRegression(const LogisticRegression&) = default;
@@ -165,7 +167,7 @@ private:
     LogisticRegression() = default;
 
     // Without weights, each row has weight 1.
-    template <class E>
+    template <class Rule, class E>
     [[nodiscard]] static LogisticRegression fit_weighted(const features::FeatureRows& rows,
                                                          const WeightedLabels& labels,
                                                          const LogisticRegressionOptions& options, E& executor) {
@@ -181,7 +183,7 @@ private:
         LogisticRegression model;
         model.means_ = standardised_rows.means();
         model.scales_ = standardised_rows.scales();
-        model.descend(standardised_rows, labels, options, executor);
+        model.descend<Rule>(standardised_rows, labels, options, executor);
         require(model.is_finite(), "LogisticRegression::fit: training diverged; try a smaller learning_rate");
         model.find_origin();
         return model;
@@ -198,7 +200,7 @@ private:
         }
     }
 
-    template <class E>
+    template <class Rule, class E>
     void descend(const features::detail::StandardisedRows& rows, const WeightedLabels& labels,
                  const LogisticRegressionOptions& options, E& executor) {
         constexpr std::size_t grain =
@@ -208,20 +210,20 @@ private:
 
         std::vector<std::size_t> order(n);
         std::iota(order.begin(), order.end(), std::size_t{0});
-        std::vector<double> parameters(d + 1, 0.0);  // the weights, then the bias
-        nn::Descent descent(options.optimiser, options.learning_rate, d + 1);
+        std::vector<float> parameters(d + 1);  // the weights, then the bias
+        auto optimiser = detail::optimiser_of<Rule>(d + 1, options.learning_rate);
         const std::size_t largest_batch = std::min(options.batch_size, n);
         Matrix<double> partial((largest_batch - 1) / grain + 1, d + 1);  // one gradient per chunk of a batch
-        std::vector<double> gradient(d + 1);
+        std::vector<float> gradient(d + 1);
 
         for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
             Random(options.seed, stream("logistic_regression.order"), epoch).shuffle(std::span(order));
             for (std::size_t first = 0; first < n; first += largest_batch) {
                 const auto batch = std::span(order).subspan(first, std::min(largest_batch, n - first));
-                double base = parameters[d];
+                auto base = static_cast<double>(parameters[d]);
                 if (rows.is_sparse()) {
                     for (std::size_t j = 0; j < d; ++j) {
-                        base -= parameters[j] * rows.shift(j);
+                        base -= static_cast<double>(parameters[j]) * rows.shift(j);
                     }
                 }
                 executor.for_range(batch.size(), grain, [&](std::size_t begin, std::size_t end, std::size_t) {
@@ -229,7 +231,8 @@ private:
                     std::fill(chunk.begin(), chunk.end(), 0.0);
                     for (const std::size_t i : batch.subspan(begin, end - begin)) {
                         double logit = base;
-                        rows.for_each(i, [&](std::size_t j, double z) { logit += parameters[j] * z; });
+                        rows.for_each(
+                            i, [&](std::size_t j, double z) { logit += static_cast<double>(parameters[j]) * z; });
                         const double weight = labels.weights.empty() ? 1.0 : static_cast<double>(labels.weights[i]);
                         const double error = weight * (detail::logistic(logit) - static_cast<double>(labels.labels[i]));
                         rows.for_each(i, [&](std::size_t j, double z) { chunk[j] += error * z; });
@@ -247,18 +250,17 @@ private:
                 for (std::size_t j = 0; j < d; ++j) {
                     const double sum = sum_of(j) - rows.shift(j) * errors;
                     gradient[j] =
-                        sum / static_cast<double>(batch.size()) + static_cast<double>(options.l2) * parameters[j];
+                        static_cast<float>(sum / static_cast<double>(batch.size()) +
+                                           static_cast<double>(options.l2) * static_cast<double>(parameters[j]));
                 }
-                gradient[d] = errors / static_cast<double>(batch.size());
-                descent.update(0, std::span(parameters), std::span<const double>(gradient));
+                gradient[d] = static_cast<float>(errors / static_cast<double>(batch.size()));
+                optimiser.step(parameters, gradient);
             }
             report_progress(executor, "LogisticRegression", epoch + 1, options.epochs);
         }
-        weights_.resize(d);
-        for (std::size_t j = 0; j < d; ++j) {
-            weights_[j] = static_cast<float>(parameters[j]);
-        }
-        bias_ = static_cast<float>(parameters[d]);
+        bias_ = parameters.back();
+        parameters.pop_back();
+        weights_ = std::move(parameters);
     }
 
     template <class Link>

@@ -6,6 +6,8 @@
 #include <funnel/core/options.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/features/feature_rows.hpp>
+#include <funnel/nn/dense_optimiser.hpp>
+#include <funnel/nn/update_rule.hpp>
 #include <funnel/ranking/binary_labels.hpp>
 
 #include <cstddef>
@@ -35,6 +37,14 @@ void require_trainable(const features::FeatureRows& rows, std::span<const float>
     for (std::size_t i = 0; i < rows.rows(); ++i) {
         features::detail::require_finite_row(rows, i, function.c_str());
     }
+}
+
+/// The optimiser of a rule with this learning rate, and the defaults of the rule for its other options.
+template <nn::UpdateRule Rule>
+[[nodiscard]] nn::DenseOptimiser<Rule> optimiser_of(std::size_t parameters, float learning_rate) {
+    typename Rule::Options options;
+    options.learning_rate = static_cast<double>(learning_rate);
+    return nn::DenseOptimiser<Rule>(parameters, options);
 }
 
 /// Calls learn(i) for each row of each epoch, in an order that is drawn from the seed and the stream.
