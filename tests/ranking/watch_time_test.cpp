@@ -3,10 +3,13 @@
 
 #include "nn/gradient_check.hpp"
 #include "nn/loss_checks.hpp"
+#include "support/saved_contract.hpp"
+#include "support/temp_dir.hpp"
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
+#include <funnel/io/container.hpp>
 #include <funnel/metrics/auc.hpp>
 #include <funnel/nn/mlp.hpp>
 #include <funnel/ranking/field_ranker.hpp>
@@ -292,4 +295,57 @@ TEST_CASE("WatchTimeQuantiles: edges and errors") {
     CHECK_THROWS_AS((void)single.quantile(1.0F, -1.0F), InvalidArgument);
     CHECK_THROWS_AS((void)single.watch_time(1.0F, 1.5F), InvalidArgument);
     CHECK_THROWS_AS((void)single.watch_time(-1.0F, 0.5F), InvalidArgument);
+}
+
+TEST_CASE("WatchTimeQuantiles: keeps what saved objects promise") {
+    const std::vector<float> durations{10, 10, 20, 30, 40, 0};
+    const std::vector<float> times{1, 0, 5, 5, 39, 0.5F};
+    const auto quantiles = WatchTimeQuantiles::fit(durations, times, {.groups = 3});
+    const auto other = WatchTimeQuantiles::fit(durations, durations, {.groups = 1});
+    const auto answers = [](const WatchTimeQuantiles& any) {
+        std::vector<float> numbers;
+        for (const float duration : {0.0F, 15.0F, 30.0F, 1e30F}) {
+            for (const float share : {0.0F, 0.5F, 1.0F}) {
+                numbers.push_back(any.watch_time(duration, share));
+                numbers.push_back(any.quantile(duration, numbers.back()));
+            }
+        }
+        return numbers;
+    };
+    check_saved(quantiles, other, answers, [&](const WatchTimeQuantiles& forged) {
+        for (const float number : answers(forged)) {
+            REQUIRE(number >= 0.0F);
+        }
+    });
+}
+
+TEST_CASE("WatchTimeQuantiles: load rejects what fit cannot give") {
+    const TempDir dir;
+    const auto is_loaded = [&](const std::vector<float>& starts, const std::vector<std::uint64_t>& first_times,
+                               const std::vector<float>& times) {
+        funnel::io::ContainerWriter file("ranking.WatchTimes", 1);
+        file.array("starts", starts);
+        file.array("first_times", first_times);
+        file.array("times", times);
+        file.save(dir / "a.fnl");
+        try {
+            return WatchTimeQuantiles::load(dir / "a.fnl").groups() == starts.size() + 1;
+        } catch (const funnel::CorruptData&) {
+            return false;
+        }
+    };
+    CHECK(is_loaded({1, 2}, {0, 1, 3, 4}, {5, 1, 1, 0}));
+    CHECK(is_loaded({}, {0, 1}, {5}));
+    CHECK(!is_loaded({2, 2}, {0, 1, 3, 4}, {5, 1, 1, 0}));  // the second group would be empty
+    CHECK(!is_loaded({0, 2}, {0, 1, 3, 4}, {5, 1, 1, 0}));  // so would the first
+    CHECK(!is_loaded({1, not_a_number}, {0, 1, 3, 4}, {5, 1, 1, 0}));
+    CHECK(!is_loaded({1, 2}, {0, 3, 4}, {5, 1, 1, 0}));  // too few groups
+    CHECK(!is_loaded({1, 2}, {1, 2, 3, 4}, {5, 1, 1, 0}));
+    CHECK(!is_loaded({1, 2}, {0, 1, 2, 3}, {5, 1, 1, 0}));
+    CHECK(!is_loaded({1, 2}, {0, 1, 1, 4}, {5, 1, 1, 0}));  // a group without times
+    CHECK(!is_loaded({1, 2}, {0, 9, 3, 4}, {5, 1, 1, 0}));
+    CHECK(!is_loaded({1, 2}, {0, 1, 3, 4}, {5, 2, 1, 0}));  // not ascending
+    CHECK(!is_loaded({1, 2}, {0, 1, 3, 4}, {-5, 1, 1, 0}));
+    CHECK(!is_loaded({1, 2}, {0, 1, 3, 4}, {5, 1, not_a_number, 0}));
+    CHECK(!is_loaded({1, 2}, {0, 1, 3, 4}, {5, 1, 1, std::numeric_limits<float>::infinity()}));
 }

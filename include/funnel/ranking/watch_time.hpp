@@ -5,6 +5,7 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
+#include <funnel/io/container.hpp>
 #include <funnel/nn/loss.hpp>
 #include <funnel/ranking/logistic_regression.hpp>
 #include <funnel/ranking/task_losses.hpp>
@@ -12,7 +13,10 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -135,12 +139,14 @@ public:
                 quantiles.starts_.push_back(start);
             }
         }
-        quantiles.times_.resize(quantiles.starts_.size() + 1);
+        std::vector<std::vector<float>> times(quantiles.groups());
         for (std::size_t i = 0; i < n; ++i) {
-            quantiles.times_[quantiles.group_of(durations[i])].push_back(watch_times[i]);
+            times[quantiles.group_of(durations[i])].push_back(watch_times[i]);
         }
-        for (std::vector<float>& times : quantiles.times_) {
-            std::sort(times.begin(), times.end());
+        for (std::vector<float>& of_group : times) {
+            std::sort(of_group.begin(), of_group.end());
+            quantiles.times_.insert(quantiles.times_.end(), of_group.begin(), of_group.end());
+            quantiles.first_times_.push_back(quantiles.times_.size());
         }
         return quantiles;
     }
@@ -151,7 +157,7 @@ public:
     [[nodiscard]] float quantile(float duration, float watch_time) const {
         require_not_negative(duration, "WatchTimeQuantiles::quantile: duration");
         require_not_negative(watch_time, "WatchTimeQuantiles::quantile: watch_time");
-        const std::vector<float>& times = times_[group_of(duration)];
+        const std::span<const float> times = times_of(duration);
         const auto [first, last] = std::equal_range(times.begin(), times.end(), watch_time);
         const auto below = static_cast<double>(first - times.begin());
         const auto equal = static_cast<double>(last - first);
@@ -164,22 +170,68 @@ public:
     [[nodiscard]] float watch_time(float duration, float quantile) const {
         require_not_negative(duration, "WatchTimeQuantiles::watch_time: duration");
         require_between(quantile, 0.0, 1.0, "WatchTimeQuantiles::watch_time: quantile");
-        const std::vector<float>& times = times_[group_of(duration)];
+        const std::span<const float> times = times_of(duration);
         const auto at = static_cast<std::size_t>(static_cast<double>(quantile) * static_cast<double>(times.size()));
         return times[std::min(at, times.size() - 1)];
     }
 
-    [[nodiscard]] std::size_t groups() const noexcept { return times_.size(); }
+    [[nodiscard]] std::size_t groups() const noexcept { return starts_.size() + 1; }
+
+    /// Errors    IOError
+    void save(const std::string& path) const {
+        io::ContainerWriter file(kind, layout_version);
+        file.array("starts", starts_);
+        file.array("first_times", first_times_);
+        file.array("times", times_);
+        file.save(path);
+    }
+
+    /// Errors    IOError;  CorruptData if the file is damaged or holds something else
+    [[nodiscard]] static WatchTimeQuantiles load(const std::string& path) {
+        const io::ContainerReader file(path, kind, layout_version);
+        WatchTimeQuantiles quantiles;
+        quantiles.starts_ = file.array<float>("starts");
+        for (std::size_t g = 0; g < quantiles.starts_.size(); ++g) {
+            const float& start = quantiles.starts_[g];
+            file.check(math::is_finite(start) && start > (g == 0 ? 0.0F : quantiles.starts_[g - 1]), "starts",
+                       "must be finite, > 0 and ascending");
+        }
+        quantiles.times_ = file.array<float>("times");
+        quantiles.first_times_ = file.array<std::uint64_t>("first_times", quantiles.groups() + 1);
+        const std::vector<std::uint64_t>& first = quantiles.first_times_;
+        file.check(first.front() == 0 && first.back() == quantiles.times_.size(), "first_times",
+                   "must begin with 0 and end with the number of times");
+        for (std::size_t g = 0; g < quantiles.groups(); ++g) {
+            file.check(first[g] < first[g + 1] && first[g + 1] <= quantiles.times_.size(), "first_times",
+                       "each group must have a time");
+            for (std::uint64_t i = first[g]; i < first[g + 1]; ++i) {
+                const float& time = quantiles.times_[i];
+                file.check(math::is_finite(time) && time >= (i == first[g] ? 0.0F : quantiles.times_[i - 1]), "times",
+                           "must be finite, >= 0, and ascend in each group");
+            }
+        }
+        return quantiles;
+    }
 
 private:
+    static constexpr std::string_view kind = "ranking.WatchTimes";
+    static constexpr std::uint32_t layout_version = 1;
+
     WatchTimeQuantiles() = default;
 
     [[nodiscard]] std::size_t group_of(float duration) const noexcept {
         return static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), duration) - starts_.begin());
     }
 
-    std::vector<float> starts_;              // the smallest duration of each group but the first
-    std::vector<std::vector<float>> times_;  // of each group, ascending
+    // The watch times of the group of a duration, ascending.
+    [[nodiscard]] std::span<const float> times_of(float duration) const noexcept {
+        const std::size_t group = group_of(duration);
+        return std::span(times_).subspan(first_times_[group], first_times_[group + 1] - first_times_[group]);
+    }
+
+    std::vector<float> starts_;                  // the smallest duration of each group but the first
+    std::vector<std::uint64_t> first_times_{0};  // of each group in times_, and the end
+    std::vector<float> times_;
 };
 
 }  // namespace ranking
