@@ -139,24 +139,24 @@ public:
         }
     }
     template <kernels::HostBackend Backend, std::size_t Head>
-    void share(std::span<const float> head, std::span<float> shared) const noexcept {
+    void share(std::span<const float> head, std::span<float> kept) const noexcept {
         if constexpr (step_count == 0) {
-            std::copy_n(head.begin(), Head, shared.begin());
+            std::copy_n(head.begin(), Head, kept.begin());
         } else {
-            detail::share<Backend, Head>(std::get<0>(steps_), head, shared);
+            detail::share<Backend, Head>(std::get<0>(steps_), head, kept);
         }
     }
     template <kernels::HostBackend Backend, std::size_t Head>
-    void infer_tail(std::span<const float> shared, MatrixView<const float> tail, MatrixView<float> y,
+    void infer_tail(std::span<const float> kept, MatrixView<const float> tail, MatrixView<float> y,
                     std::span<float> memory) const noexcept {
         for (std::size_t begin = 0; begin < tail.rows(); begin += block_rows) {
             const std::size_t rows = std::min(block_rows, tail.rows() - begin);
             const MatrixView<const float> block = tail.rows_from(begin, rows);
             run<Backend>(rows, memory, y.rows_from(begin, rows), [&](MatrixView<float> output, std::span<float> rest) {
                 if constexpr (step_count == 0) {
-                    detail::join<Head>(shared, block, output);
+                    detail::join<Head>(kept, block, output);
                 } else {
-                    detail::infer_tail<Backend, Head>(std::get<0>(steps_), shared, block, output, rest);
+                    detail::infer_tail<Backend, Head>(std::get<0>(steps_), kept, block, output, rest);
                 }
             });
         }

@@ -64,18 +64,18 @@ public:
 
     template <kernels::HostBackend Backend, std::size_t Head>
         requires HasSharedInput
-    void share(std::span<const float> head, std::span<float> shared) const noexcept {
+    void share(std::span<const float> head, std::span<float> kept) const noexcept {
         each([&]<std::size_t I>(Position<I>) {
-            std::get<I>(parts_).template share<Backend, Head>(head, shared.subspan(shared_before<Head>()[I]));
+            std::get<I>(parts_).template share<Backend, Head>(head, kept.subspan(shared_before<Head>()[I]));
         });
     }
 
     template <kernels::HostBackend Backend, std::size_t Head>
         requires HasSharedInput
-    void infer_tail(std::span<const float> shared, MatrixView<const float> tail, MatrixView<float> y,
+    void infer_tail(std::span<const float> kept, MatrixView<const float> tail, MatrixView<float> y,
                     std::span<float> scratch) const noexcept {
         each([&]<std::size_t I>(Position<I>) {
-            std::get<I>(parts_).template infer_tail<Backend, Head>(shared.subspan(shared_before<Head>()[I]), tail,
+            std::get<I>(parts_).template infer_tail<Backend, Head>(kept.subspan(shared_before<Head>()[I]), tail,
                                                                    outputs_of<I>(y), scratch);
         });
     }

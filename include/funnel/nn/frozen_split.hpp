@@ -38,11 +38,11 @@ template <class Step, std::size_t Head>
 }
 
 template <kernels::HostBackend Backend, std::size_t Head, class Step>
-void share(const Step& step, std::span<const float> head, std::span<float> shared) noexcept {
-    if constexpr (requires { step.template share<Backend, Head>(head, shared); }) {
-        step.template share<Backend, Head>(head, shared);
+void share(const Step& step, std::span<const float> head, std::span<float> kept) noexcept {
+    if constexpr (requires { step.template share<Backend, Head>(head, kept); }) {
+        step.template share<Backend, Head>(head, kept);
     } else {
-        std::copy_n(head.begin(), Head, shared.begin());
+        std::copy_n(head.begin(), Head, kept.begin());
     }
 }
 
@@ -56,13 +56,13 @@ void join(std::span<const float> head, MatrixView<const float> tail, MatrixView<
 }
 
 template <kernels::HostBackend Backend, std::size_t Head, class Step>
-void infer_tail(const Step& step, std::span<const float> shared, MatrixView<const float> tail, MatrixView<float> y,
+void infer_tail(const Step& step, std::span<const float> kept, MatrixView<const float> tail, MatrixView<float> y,
                 std::span<float> scratch) noexcept {
-    if constexpr (requires { step.template infer_tail<Backend, Head>(shared, tail, y, scratch); }) {
-        step.template infer_tail<Backend, Head>(shared, tail, y, scratch);
+    if constexpr (requires { step.template infer_tail<Backend, Head>(kept, tail, y, scratch); }) {
+        step.template infer_tail<Backend, Head>(kept, tail, y, scratch);
     } else {
         const MatrixView<float> rows = take_rows(scratch, tail.rows(), Step::in);
-        join<Head>(shared, tail, rows);
+        join<Head>(kept, tail, rows);
         step.template infer<Backend>(rows, y, scratch);
     }
 }

@@ -192,17 +192,17 @@ public:
 
     template <kernels::HostBackend Backend, std::size_t Head>
         requires(Head % kernels::DensePanels<Storage>::per_word == 0)
-    void share(std::span<const float> head, std::span<float> shared) const noexcept {
+    void share(std::span<const float> head, std::span<float> kept) const noexcept {
         kernels::packed_dense<kernels::Epilogue::Identity, Backend>(panels().part(0, Head, bias_),
                                                                     MatrixView<const float>(head, 1, Head),
-                                                                    MatrixView<float>(shared.first(Out), 1, Out));
+                                                                    MatrixView<float>(kept.first(Out), 1, Out));
     }
 
     template <kernels::HostBackend Backend, std::size_t Head>
         requires(Head % kernels::DensePanels<Storage>::per_word == 0)
-    void infer_tail(std::span<const float> shared, MatrixView<const float> tail, MatrixView<float> y,
+    void infer_tail(std::span<const float> kept, MatrixView<const float> tail, MatrixView<float> y,
                     std::span<float> /*scratch*/) const noexcept {
-        kernels::packed_dense<E, Backend>(panels().part(Head, In - Head, shared.first(Panels::bias_of(Out))), tail, y);
+        kernels::packed_dense<E, Backend>(panels().part(Head, In - Head, kept.first(Panels::bias_of(Out))), tail, y);
     }
 
     [[nodiscard]] kernels::DensePanels<Storage> panels() const noexcept { return {In, Out, weights_, bias_}; }

@@ -42,7 +42,8 @@ namespace ranking {
 ///
 ///     logits = Network(row) + sum over fields of w_f[id_f],   the second part only if HasLinear
 ///
-/// The network has one output per task. An id that training has not seen has an embedding of zeros.
+/// The network has one output per task. An id that training has not seen has an embedding of zeros. For service, freeze
+/// makes a faster form: see FrozenFieldRanker.
 ///
 /// Cost      fit: per row O(fields x width + parameters of the network);  memory: 12 (width + 1) bytes per id in
 ///           training, a third of it in service

@@ -73,6 +73,7 @@ public:
     /// The same in memory of the caller. Allocates nothing.
     ///
     /// Shapes    memory: scratch(n) or more;  logits: n x tasks (not checked)
+    // NOLINTNEXTLINE(bugprone-exception-escape): views of memory that is large enough do not throw
     void score(const Request& request, std::span<float> memory, MatrixView<float> logits) const noexcept {
         FUNNEL_ASSERT(detail::fits<Schema>(request) && memory.size() >= scratch(logits.rows()));
         std::span<float> shared;
