@@ -4,6 +4,7 @@
 #include <funnel/data/user_item_matrix.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace demo {
@@ -31,7 +32,15 @@ Sources Sources::fit(const funnel::data::Interactions& train, const funnel::Matr
     const Matrix<float> features = item_features(genres);
     auto two_towers = embedding::TwoTower<genre_columns>::fit(train, {.epochs = 10, .item_features = features}, pool);
     auto two_towers_index = ann::HNSW<ann::Cosine>::build(two_towers.item_factors(), {}, pool);
-    return {cf::Popularity::fit(train),
+    auto popular = cf::Popularity::fit(train);
+    // Nothing has trained the vectors of items that nobody had. In an index they would take places of others.
+    for (std::uint32_t item = 0; item < popular.items(); ++item) {
+        if (popular.scores()[item] == 0.0F) {
+            index.remove(item);
+            two_towers_index.remove(item);
+        }
+    }
+    return {std::move(popular),
             cf::Popularity::fit(train, {.half_life = half_life}),
             cf::ItemKNN::fit(train, {}, pool),
             cf::EASE::fit(train, {}, pool),

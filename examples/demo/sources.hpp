@@ -80,16 +80,13 @@ struct Sources {
     }
 
     /// Items near a vector of the user, without those the user has had: the index is asked for as many more. With a
-    /// filter it would scan a catalogue as small as that of the demo instead of walking its graph. Items that nobody
-    /// had in the training log are left out: nothing has trained their vectors.
+    /// filter it would scan a catalogue as small as that of the demo instead of walking its graph.
     template <class Index>
     [[nodiscard]] std::vector<funnel::Scored<>> search(const Index& index, std::span<const float> vector,
                                                        std::uint32_t user, std::size_t n) const {
         const auto seen = histories.row(user).columns;
         auto items = index.search(vector, {.k = n + seen.size(), .ef = 2 * n});
-        std::erase_if(items, [&](const auto& item) {
-            return popular.scores()[item.id] == 0.0F || std::ranges::binary_search(seen, item.id);
-        });
+        std::erase_if(items, [&](const auto& item) { return std::ranges::binary_search(seen, item.id); });
         items.erase(items.begin() + static_cast<std::ptrdiff_t>(std::min(n, items.size())), items.end());
         return items;
     }
