@@ -21,18 +21,20 @@ namespace ranking {
 namespace detail {
 
 // The columns of a row that are not in First .. First + Count - 1.
+template <std::size_t In, std::size_t First, std::size_t Count, bool HasBefore = (First > 0),
+          bool HasAfter = (First + Count < In)>
+struct OtherColumns;
 template <std::size_t In, std::size_t First, std::size_t Count>
-struct OtherColumns {
+struct OtherColumns<In, First, Count, true, true> {
     using type = nn::Parallel<nn::Columns<In, 0, First>, nn::Columns<In, First + Count, In - First - Count>>;
 };
-template <std::size_t In, std::size_t Count>
-struct OtherColumns<In, 0, Count> {
-    using type = nn::Columns<In, Count, In - Count>;
+template <std::size_t In, std::size_t First, std::size_t Count>
+struct OtherColumns<In, First, Count, true, false> {
+    using type = nn::Columns<In, 0, First>;
 };
-template <std::size_t First, std::size_t Count>
-    requires(First > 0)
-struct OtherColumns<First + Count, First, Count> {
-    using type = nn::Columns<First + Count, 0, First>;
+template <std::size_t In, std::size_t First, std::size_t Count>
+struct OtherColumns<In, First, Count, false, true> {
+    using type = nn::Columns<In, Count, In - Count>;
 };
 
 // Layer L on rows of In numbers without Count of them, from First on. Rows that begin with the same First numbers are
