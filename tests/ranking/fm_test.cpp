@@ -232,6 +232,9 @@ TEST_CASE("FM: Adagrad's first step is the learning rate, whatever the gradient"
     CHECK(after.bias - before.bias == Approx(0.25));
     for (std::size_t j = 0; j < 4; ++j) {
         CHECK(std::abs(after.w[j] - before.w[j]) == Approx(row(0, j) != 0.0F ? 0.25 : 0.0));
+        for (std::size_t f = 0; f < 2; ++f) {  // each number has a sum of its own
+            CHECK(std::abs(after.v[j][f] - before.v[j][f]) == Approx(row(0, j) != 0.0F ? 0.25 : 0.0));
+        }
     }
 }
 
