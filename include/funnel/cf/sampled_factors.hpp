@@ -78,64 +78,20 @@ public:
         std::vector<float> row(items_.cols());
         std::vector<std::uint32_t> known;
         std::ranges::set_intersection(history, trained_, std::back_inserter(known));
-        if (history.empty()) {
-            return row;
+        if (!history.empty()) {
+            row.back() = 1.0F;
+            fold_in_from(row, known, trained_.size() - known.size());
         }
-        row.back() = 1.0F;
-        const std::span<float> user = std::span(row).first(row.size() - 1);
-        std::vector<float> sum(user.size());
-        std::size_t summed = 0;
-        constexpr Stream draws = stream("sampled_factors.fold_in");
-        Random random(options_.seed, draws);
-        detail::FoldedRow<Backend> learner(items_, trained_, known, options_.learning_rate, options_.regularisation,
-                                           random);
-        learner.start(row, trained_.size() - known.size());
-        const Loss loss(options_, trained_.size());
-        for (std::size_t epoch = 0; epoch < options_.fold_in_epochs && learner.negatives() > 0; ++epoch) {
-            for (const std::uint32_t item : known) {
-                loss.learn(learner, item);
-            }
-            if (2 * epoch >= options_.fold_in_epochs) {
-                kernels::axpy<Backend>(1.0F, user, sum);
-                ++summed;
-            }
-        }
-        if (summed > 0) {
-            kernels::scale<Backend>(1.0F / static_cast<float>(summed), sum);
-            std::ranges::copy(sum, user.begin());
-        }
-        require(math::is_finite(static_cast<float>(norm(row) * longest_item_)),
-                "fold_in: scores must be finite: learning_rate is too large");
         return row;
     }
 
     template <data::InteractionLog Log, Executor E>
     static SampledFactorsScorer learn(const Log&, const CSRMatrix<float>& user_item, const Options& options,
                                       E& executor) {
-        const std::string name = std::string(Loss::name) + ": ";
-        require_between(options.factors, 1, most_factors(user_item.rows(), user_item.cols()),
-                        (name + "factors").c_str());
-        require_positive(options.stddev, (name + "stddev").c_str());
-        require_not_negative(options.regularisation, (name + "regularisation").c_str());
-        each_option(options, [&](const char* option, const auto& number) {
-            const std::string what = name + option;
-            if constexpr (std::is_floating_point_v<std::remove_cvref_t<decltype(number)>>) {
-                require_positive(number, what.c_str());
-            } else {
-                require_between(number, 1, most_repeats, what.c_str());
-            }
-        });
-
-        SampledFactorsScorer scorer;
-        scorer.options_ = options;
-        scorer.users_ = Matrix<float>(user_item.rows(), options.factors + 1);
-        scorer.items_ = Matrix<float>(user_item.cols(), options.factors + 1);
-        draw(scorer.users_, 1.0F, user_item, options, stream("sampled_factors.users"), executor);
-        draw(scorer.items_, 0.0F, user_item.transposed(), options, stream("sampled_factors.items"), executor);
+        SampledFactorsScorer scorer(Loss::name, user_item, options, executor);
+        scorer.descend(user_item, executor, [] {});
         scorer.find_trained();
-        scorer.descend(user_item, executor);
-        scorer.find_trained();
-        require(scorer.is_finite(), (name + "factors must be finite: learning_rate or stddev is too large").c_str());
+        scorer.require_finite(Loss::name);
         parallel_for(executor, user_item.rows(), 16, [&](std::size_t user) {
             const std::vector<float> row = scorer.fold_in_factors(user_item.row(user).columns);
             std::ranges::copy(row, scorer.users_.row(user).begin());
@@ -184,8 +140,61 @@ public:
         return scorer;
     }
 
-private:
+protected:
     SampledFactorsScorer() = default;
+
+    /// Checks the options, and draws the rows that descend() starts from. name: of the model, in messages.
+    template <Executor E>
+    SampledFactorsScorer(const std::string& name, const CSRMatrix<float>& user_item, const Options& options,
+                         E& executor)
+        : options_(options) {
+        require_between(options.factors, 1, most_factors(user_item.rows(), user_item.cols()),
+                        (name + ": factors").c_str());
+        require_positive(options.stddev, (name + ": stddev").c_str());
+        require_not_negative(options.regularisation, (name + ": regularisation").c_str());
+        each_option(options, [&](const char* option, const auto& number) {
+            const std::string what = name + ": " + option;
+            if constexpr (std::is_floating_point_v<std::remove_cvref_t<decltype(number)>>) {
+                require_positive(number, what.c_str());
+            } else {
+                require_between(number, 1, most_repeats, what.c_str());
+            }
+        });
+        users_ = Matrix<float>(user_item.rows(), options.factors + 1);
+        items_ = Matrix<float>(user_item.cols(), options.factors + 1);
+        draw(users_, 1.0F, user_item, options, stream("sampled_factors.users"), executor);
+        draw(items_, 0.0F, user_item.transposed(), options, stream("sampled_factors.items"), executor);
+        find_trained();
+    }
+
+    /// Learns the row of a user from items that the user likes, with the item factors fixed, starting from what it
+    /// holds. negatives: how many of the trained items the user does not like.
+    void fold_in_from(std::vector<float>& row, std::span<const std::uint32_t> likes, std::size_t negatives) const {
+        const std::span<float> user = std::span(row).first(row.size() - 1);
+        std::vector<float> sum(user.size());
+        std::size_t summed = 0;
+        constexpr Stream draws = stream("sampled_factors.fold_in");
+        Random random(options_.seed, draws);
+        detail::FoldedRow<Backend> learner(items_, trained_, likes, options_.learning_rate, options_.regularisation,
+                                           random);
+        learner.start(row, negatives);
+        const Loss loss(options_, trained_.size());
+        for (std::size_t epoch = 0; epoch < options_.fold_in_epochs && negatives > 0; ++epoch) {
+            for (const std::uint32_t item : likes) {
+                loss.learn(learner, item);
+            }
+            if (2 * epoch >= options_.fold_in_epochs) {
+                kernels::axpy<Backend>(1.0F, user, sum);
+                ++summed;
+            }
+        }
+        if (summed > 0) {
+            kernels::scale<Backend>(1.0F / static_cast<float>(summed), sum);
+            std::ranges::copy(sum, user.begin());
+        }
+        require(math::is_finite(static_cast<float>(norm(row) * longest_item_)),
+                "fold_in: scores must be finite: learning_rate is too large");
+    }
 
     // Bounds what one user of a forged file costs.
     static constexpr std::size_t most_repeats = 1000;
@@ -198,15 +207,16 @@ private:
         Loss::each_option(options, visit);
     }
 
-    template <Executor E>
-    void descend(const CSRMatrix<float>& user_item, E& executor) {
+    /// after_round() follows each round of blocks.
+    template <Executor E, class AfterRound>
+    void descend(const CSRMatrix<float>& user_item, E& executor, const AfterRound& after_round) {
         SGDBlocks blocks(user_item, options_.seed, stream("sampled_factors.blocks"));
         const Loss loss(options_, trained_.size());
         std::vector<std::vector<std::uint8_t>> is_positive(executor.concurrency(), std::vector<std::uint8_t>(items()));
         constexpr Stream draws = stream("sampled_factors.draws");
         for (std::size_t epoch = 0; epoch < options_.epochs; ++epoch) {
             report_progress(executor, "SampledFactors: epochs", epoch, options_.epochs);
-            blocks.run(epoch, executor, [&](const SGDBlock& block, std::size_t worker) {
+            const auto learn_block = [&](const SGDBlock& block, std::size_t worker) {
                 Random random(options_.seed, draws.substream(epoch), block.index);
                 const std::span<std::uint8_t> marks(is_positive[worker]);
                 detail::TrainedRow<Backend> row(items_, block.items, marks, options_.learning_rate,
@@ -230,7 +240,8 @@ private:
                     }
                     begin = end;
                 }
-            });
+            };
+            blocks.run(epoch, executor, learn_block, after_round);
         }
         report_progress(executor, "SampledFactors: epochs", options_.epochs, options_.epochs);
     }
@@ -254,14 +265,17 @@ private:
 
     void find_trained() {
         trained_.clear();
-        longest_item_ = 0.0;
         for (std::uint32_t item = 0; item < items(); ++item) {
-            const double length = norm(std::as_const(items_).row(item));
-            longest_item_ = std::max(longest_item_, length);
-            if (length > 0.0) {
+            if (norm(std::as_const(items_).row(item)) > 0.0) {
                 trained_.push_back(item);
             }
         }
+        find_longest_item();
+    }
+    void find_longest_item() { longest_item_ = longest_row(items_); }
+
+    void require_finite(const std::string& name) const {
+        require(is_finite(), (name + ": factors must be finite: learning_rate or stddev is too large").c_str());
     }
 
     // Checks all scores: an inner product is at most the product of the norms.
@@ -277,7 +291,7 @@ private:
     using FactorScorer<Backend>::items_;
 
     Options options_;
-    std::vector<std::uint32_t> trained_;  // items whose row is not zero, ascending
+    std::vector<std::uint32_t> trained_;  // items whose row is not zero, ascending: the negatives of fold_in
     double longest_item_ = 0.0;
 };
 

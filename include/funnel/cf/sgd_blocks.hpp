@@ -65,16 +65,27 @@ public:
                 items_.push_back(item);
             }
         }
-        groups_ = std::clamp<std::size_t>(items_.size() / least_items, 1, most_groups);
+        groups_ = groups_for(items_.size());
         divide_users();
     }
     SGDBlocks(const CSRMatrix<float>&&, std::uint64_t, Stream) = delete;
 
+    /// The number of groups, and of rounds in an epoch, if so many items have entries.
+    [[nodiscard]] static constexpr std::size_t groups_for(std::size_t items) noexcept {
+        return std::clamp<std::size_t>(items / least_items, 1, most_groups);
+    }
+
     [[nodiscard]] std::size_t groups() const noexcept { return groups_; }
 
-    /// Runs one epoch: body(block, worker) for each block. Calls of a round may overlap, those of one worker do not.
     template <Executor E, class Body>
     void run(std::size_t epoch, E& executor, const Body& body) {
+        run(epoch, executor, body, [] {});
+    }
+
+    /// Runs one epoch: body(block, worker) for each block. Calls of a round may overlap, those of one worker do not.
+    /// After each round, when no call is left, after_round().
+    template <Executor E, class Body, class AfterRound>
+    void run(std::size_t epoch, E& executor, const Body& body, const AfterRound& after_round) {
         divide_items(epoch);
         parallel_for(executor, groups_, 1, [&](std::size_t group) { sort_entries(group); });
         for (std::size_t round = 0; round < groups_; ++round) {
@@ -86,6 +97,7 @@ public:
                     body(SGDBlock{users * groups_ + items, entries, items_of(items)}, worker);
                 }
             });
+            after_round();
         }
     }
 
