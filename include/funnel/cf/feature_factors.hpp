@@ -10,6 +10,7 @@
 #include <funnel/core/sparse.hpp>
 #include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/scale.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -29,7 +30,7 @@ namespace cf {
 struct FeatureDescentOptions {
     std::size_t factors = 0;     ///< numbers per row that are drawn; the rest starts at 0
     float stddev = 0.1F;         ///< length of the initial rows
-    float most_steps = 32.0F;    ///< > 0: the steps of a round that a feature may take at once
+    float most_steps = 64.0F;    ///< > 0: the steps of a round that a feature may take at once
     bool keep_own_rows = true;   ///< false: the row of an item is the sum of its features and nothing else
     std::uint64_t seed = 1;
     Stream stream = {};

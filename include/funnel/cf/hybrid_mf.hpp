@@ -41,7 +41,7 @@ struct HybridMFOptions {
     CSRMatrix<float> user_features = {};  ///< a row per user of the log, finite; without rows: no features
     LossOptions descent = {};             ///< factors, epochs, learning_rate, regularisation, seed, ... of the loss
     bool item_ids = true;                 ///< false: an item is what its features say, and nothing else
-    float feature_steps = 32.0F;          ///< > 0: steps per round that a feature may take; see FeatureFactors
+    float feature_steps = 64.0F;          ///< > 0: steps per round that a feature may take; see FeatureFactors
 };
 
 /// The learned part of HybridMF: a row of factors per user and item, and one per feature.
@@ -87,6 +87,7 @@ public:
             require_below(item, items(), "fold_in_factors: every item of the history");
         }
         std::vector<float> row = row_of(of_user_features_, features, nobody_, "HybridMF::fold_in_factors");
+        require(this->gives_finite_scores(row), "HybridMF::fold_in_factors: values of features are too large");
         std::vector<std::uint32_t> known;
         std::ranges::copy_if(history, std::back_inserter(known),
                              [&](std::uint32_t item) { return !Base::is_zero(items_.row(item)); });
@@ -255,7 +256,7 @@ private:
         }
         require(math::all_finite(features.values), (what + "every value must be finite").c_str());
         FeatureFactors<Backend>::add_sum(factors, features, row);
-        require(math::is_finite(Base::norm(row)), (what + "values are too large").c_str());
+        require(math::all_finite(row), (what + "values of features are too large").c_str());
         return row;
     }
 

@@ -192,8 +192,12 @@ protected:
             kernels::scale<Backend>(1.0F / static_cast<float>(summed), sum);
             std::ranges::copy(sum, user.begin());
         }
-        require(math::is_finite(static_cast<float>(norm(row) * longest_item_)),
-                "fold_in: scores must be finite: learning_rate is too large");
+        require(gives_finite_scores(row), "fold_in: scores must be finite: learning_rate is too large");
+    }
+
+    // An inner product is at most the product of the norms.
+    [[nodiscard]] bool gives_finite_scores(std::span<const float> row) const noexcept {
+        return math::is_finite(static_cast<float>(norm(row) * longest_item_));
     }
 
     // Bounds what one user of a forged file costs.
@@ -278,7 +282,7 @@ protected:
         require(is_finite(), (name + ": factors must be finite: learning_rate or stddev is too large").c_str());
     }
 
-    // Checks all scores: an inner product is at most the product of the norms.
+    // Checks all scores.
     [[nodiscard]] bool is_finite() const {
         const double longest_user = std::max(1.0, longest_row(users_));
         return math::is_finite(static_cast<float>(longest_user * longest_item_));
