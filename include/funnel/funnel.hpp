@@ -81,9 +81,11 @@
 #include <funnel/cf/dense_weights.hpp>
 #include <funnel/cf/ease.hpp>
 #include <funnel/cf/factor_scorer.hpp>
+#include <funnel/cf/feature_factors.hpp>
 #include <funnel/cf/folded_user.hpp>
 #include <funnel/cf/grouped_popularity.hpp>
 #include <funnel/cf/histories.hpp>
+#include <funnel/cf/hybrid_mf.hpp>
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/cf/keep_best.hpp>

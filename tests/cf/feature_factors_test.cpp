@@ -76,13 +76,14 @@ TEST_CASE_TEMPLATE_DEFINE("FeatureFactors: one round worked by hand", Backend, f
 TEST_CASE_TEMPLATE_APPLY(feature_factors_by_hand, testing::HostBackends);
 
 // A step of BPR on a user, a like and a negative, whose rows are sums of own rows and features that they share.
-TEST_CASE_TEMPLATE_DEFINE("FeatureFactors: a round of one step goes down the gradient of the loss, by central differences",
-                          Backend, feature_factors_gradient) {
+TEST_CASE_TEMPLATE_DEFINE(
+    "FeatureFactors: a round of one step goes down the gradient of the loss, by central differences", Backend,
+    feature_factors_gradient) {
     constexpr double rate = 0.05;
     constexpr double regularisation = 0.1;
     for (const std::size_t n : {1U, 5U, 19U}) {
-        const CSRMatrix<float> of_items(
-            Entries{{0, 0, 0.5F}, {0, 1, -1.5F}, {1, 1, 0.7F}, {1, 2, 1.0F}, {0, 2, 0.25F}}, 2, 3);
+        const CSRMatrix<float> of_items(Entries{{0, 0, 0.5F}, {0, 1, -1.5F}, {1, 1, 0.7F}, {1, 2, 1.0F}, {0, 2, 0.25F}},
+                                        2, 3);
         const CSRMatrix<float> of_users(Entries{{0, 0, 0.8F}, {0, 1, -0.3F}}, 1, 2);
         Matrix<float> users(1, n + 1);
         Matrix<float> items(2, n + 1);
@@ -193,9 +194,8 @@ TEST_CASE("FeatureFactors: a frequent feature takes most_steps times the mean of
         const CSRMatrix<float> features(entries, n, 1);
         Matrix<float> rows(n, 1);
         Serial serial;
-        FeatureFactors<funnel::kernels::DefaultBackend> learner(features, rows, Numbers(n, 4.0),
-                                                                {.factors = 1, .most_steps = 32.0F, .stream = purpose},
-                                                                serial);
+        FeatureFactors<funnel::kernels::DefaultBackend> learner(
+            features, rows, Numbers(n, 4.0), {.factors = 1, .most_steps = 32.0F, .stream = purpose}, serial);
         const float before = rows(0, 0);
         for (std::size_t i = 0; i < n; ++i) {
             rows(i, 0) += 4.0F * 0.001F;  // 4 steps of .001 each

@@ -9,8 +9,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <set>
@@ -93,6 +95,23 @@ TEST_CASE("SGDBlocks: blocks of a round share neither users nor items") {
         }
     });
     CHECK(calls == 64);
+}
+
+TEST_CASE("SGDBlocks: after_round follows the blocks of each round") {
+    const auto user_item = funnel::data::user_item_matrix(testing::random_log(100, 100, 0.1, 3));
+    SGDBlocks blocks(user_item, 1, purpose);
+    REQUIRE(blocks.groups() == 3);
+    CHECK(SGDBlocks::groups_for(100) == 3);
+    CHECK(SGDBlocks::groups_for(0) == 1);
+    CHECK(SGDBlocks::groups_for(std::numeric_limits<std::size_t>::max()) == 8);
+    for (const std::size_t threads : {1U, 4U}) {
+        Threads pool(threads);
+        std::atomic<std::size_t> calls{0};
+        std::vector<std::size_t> calls_after_round;
+        blocks.run(
+            0, pool, [&](const SGDBlock&, std::size_t) { ++calls; }, [&] { calls_after_round.push_back(calls); });
+        CHECK(calls_after_round == std::vector<std::size_t>{3, 6, 9});
+    }
 }
 
 TEST_CASE("SGDBlocks: an epoch depends on the seed and its number alone, and other epochs have other groups") {

@@ -28,10 +28,10 @@ namespace cf {
 
 /// How the factors of features learn beside stochastic gradient descent; see FeatureFactors.
 struct FeatureDescentOptions {
-    std::size_t factors = 0;     ///< numbers per row that are drawn; the rest starts at 0
-    float stddev = 0.1F;         ///< length of the initial rows
-    float most_steps = 64.0F;    ///< > 0: the steps of a round that a feature may take at once
-    bool keep_own_rows = true;   ///< false: the row of an item is the sum of its features and nothing else
+    std::size_t factors = 0;    ///< numbers per row that are drawn; the rest starts at 0
+    float stddev = 0.1F;        ///< length of the initial rows
+    float most_steps = 64.0F;   ///< > 0: the steps of a round that a feature may take at once
+    bool keep_own_rows = true;  ///< false: the row of an item is the sum of its features and nothing else
     std::uint64_t seed = 1;
     Stream stream = {};
 };
@@ -81,7 +81,8 @@ public:
             return sum;
         };
         std::vector<double> weights(rows.rows());
-        parallel_for(executor, rows.rows(), 64, [&](std::size_t i) { weights[i] = steps[i] * weight(features.row(i)); });
+        parallel_for(executor, rows.rows(), 64,
+                     [&](std::size_t i) { weights[i] = steps[i] * weight(features.row(i)); });
         parallel_for(executor, features.cols(), 64, [&](std::size_t feature) {
             const SparseRow<float> holders = holders_.row(feature);
             double bound = 0.0;

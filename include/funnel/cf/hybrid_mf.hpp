@@ -164,10 +164,10 @@ public:
         file.check(std::ranges::adjacent_find(trained, std::ranges::greater_equal{}) == trained.end() &&
                        (trained.empty() || trained.back() < histories.items()),
                    "trained_items", "must be ascending item ids");
-        for (const auto& [name, rows] : {std::pair{"user_feature_factors", &scorer.of_user_features_},
-                                         std::pair{"item_feature_factors", &scorer.of_item_features_}}) {
-            *rows = file.template matrix<float>(name, {}, scorer.items_.cols());
-            file.check(math::is_finite(Base::longest_row(*rows)), name, "must be finite");
+        for (const auto& [section, rows] : {std::pair{"user_feature_factors", &scorer.of_user_features_},
+                                            std::pair{"item_feature_factors", &scorer.of_item_features_}}) {
+            *rows = file.template matrix<float>(section, {}, scorer.items_.cols());
+            file.check(math::is_finite(Base::longest_row(*rows)), section, "must be finite");
         }
         for (std::size_t i = 0; i < scorer.of_user_features_.rows(); ++i) {
             file.check(scorer.of_user_features_.row(i).back() == 0.0F, "user_feature_factors",
@@ -283,11 +283,11 @@ private:
 ///     model.fold_in_features(features.row(0)).recommend();    // a user without a history
 ///     index.add(model.item_vector(features_of_new_item));     // an item that is not in the log
 ///
-/// Loss says how it learns: see BPR and WARP. The penalty is on w_u, h_i and b_i, as there. Without features, it is that
-/// model, to the bit. Users have no biases: they would not change an order.
+/// Loss says how it learns: see BPR and WARP. The penalty is on w_u, h_i and b_i, as there. Without features, it is
+/// that model, to the bit. Users have no biases: they would not change an order.
 ///
 /// Rows of features should have a length of about 1, such as 1 / sqrt(n) for each of n genres: then an item learns as
-/// fast by its features as by its id.
+/// fast from its features as from its id.
 ///
 /// Schedule. Items of different blocks share features, so blocks (SGDBlocks) change rows of users and items alone;
 /// features take the steps of their items after each round, 8 times an epoch: see FeatureFactors. A step costs as much
