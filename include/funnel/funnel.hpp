@@ -111,6 +111,7 @@
 #include <funnel/cf/svdpp.hpp>
 #include <funnel/cf/user_knn.hpp>
 #include <funnel/cf/warp.hpp>
+#include <funnel/content/cohort_popularity.hpp>
 #include <funnel/content/cold_start.hpp>
 #include <funnel/content/content_based.hpp>
 #include <funnel/content/new_item.hpp>
