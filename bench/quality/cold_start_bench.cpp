@@ -13,6 +13,7 @@
 #include <funnel/cf/ease.hpp>
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/cf/popularity.hpp>
+#include <funnel/content/cohort_popularity.hpp>
 #include <funnel/content/cold_start.hpp>
 #include <funnel/content/content_based.hpp>
 #include <funnel/content/onboarding.hpp>
@@ -24,6 +25,7 @@
 #include <funnel/data/item_metadata.hpp>
 #include <funnel/data/read_interactions.hpp>
 #include <funnel/data/read_item_metadata.hpp>
+#include <funnel/data/read_user_metadata.hpp>
 #include <funnel/data/splits.hpp>
 #include <funnel/embedding/sequences.hpp>
 #include <funnel/features/term_vectors.hpp>
@@ -37,6 +39,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <utility>
@@ -73,6 +76,23 @@ struct Folded {
 template <class Model>
 Folded(const Model&) -> Folded<Model>;
 
+/// Age band (under 18, 25, 35, 45, 56, older), gender and occupation of each user.
+Matrix<std::uint32_t> attributes_of(const std::vector<data::UserInfo>& users) {
+    constexpr std::array<int, 5> bands{18, 25, 35, 45, 56};
+    std::map<std::string, std::uint32_t> occupations;
+    Matrix<std::uint32_t> attributes(users.size(), 3);
+    for (std::size_t user = 0; user < users.size(); ++user) {
+        const int age = std::stoi(users[user].age);
+        const auto occupation =
+            occupations.try_emplace(users[user].occupation, static_cast<std::uint32_t>(occupations.size())).first;
+        attributes(user, 0) =
+            static_cast<std::uint32_t>(std::upper_bound(bands.begin(), bands.end(), age) - bands.begin());
+        attributes(user, 1) = users[user].gender == "F" ? 1 : 0;
+        attributes(user, 2) = occupation->second;
+    }
+    return attributes;
+}
+
 /// Words of the title and genres; a genre counts as a word of its own.
 std::vector<std::string> texts_of(const data::ItemMetadata& items) {
     std::vector<std::string> texts;
@@ -95,6 +115,7 @@ public:
         for (std::uint32_t user = 0; user < log.users(); user += 5) {
             const auto sequence = sequences.of(user);
             if (sequence.size() >= least_ratings) {
+                users_.push_back(user);
                 newcomers_.emplace_back(sequence.begin(), sequence.end());
                 if (order_ == "random") {
                     Random random(1, user);
@@ -111,7 +132,8 @@ public:
         const auto known = sequence.first(first_relevant);
         const auto relevant = sequence.subspan(first_relevant);
         std::vector<float> shown;
-        for (const Scored<>& item : source(Newcomer{.history = sequence.first(n)}, 10 + first_relevant)) {
+        for (const Scored<>& item :
+             source(Newcomer{.user = users_[newcomer], .history = sequence.first(n)}, 10 + first_relevant)) {
             if (!has(known, item.id)) {
                 shown.push_back(has(relevant, item.id) ? 1.0F : 0.0F);
             }
@@ -128,6 +150,16 @@ public:
             }
             add_value(name, n, sum);
         }
+    }
+
+    /// The same without any interaction.
+    template <class Source>
+    void add_first(const std::string& name, const Source& source) {
+        double sum = 0.0;
+        for (std::size_t i = 0; i < newcomers_.size(); ++i) {
+            sum += ndcg(source, i, 0);
+        }
+        add_value(name, 0, sum);
     }
 
     /// A stacker of these sources.
@@ -216,12 +248,15 @@ private:
 
     bench::Report& report_;
     std::string order_;
+    std::vector<std::uint32_t> users_;                   // the newcomers
     std::vector<std::vector<std::uint32_t>> newcomers_;  // their items
 };
 
-void measure(bench::Report& report, const data::Interactions& log, const data::ItemMetadata& items) {
+void measure(bench::Report& report, const data::Interactions& log, const data::ItemMetadata& items,
+             const Matrix<std::uint32_t>& attributes) {
     const data::Interactions train = data::where(log, [&](std::size_t row) { return log[row].user % 5 != 0; });
     const auto popularity = cf::Popularity::fit(train);
+    const auto cohorts = content::CohortPopularity::fit(train, attributes);
     const std::vector<std::string> texts = texts_of(items);
     const auto terms = features::TermVectors::fit(texts);
     const auto by_content = content::ContentBased::fit(train, {.features = terms.transform(texts)});
@@ -240,6 +275,12 @@ void measure(bench::Report& report, const data::Interactions& log, const data::I
     for (const char* order : {"time", "random"}) {
         Curves curves(report, log, order);
         curves.add("Popularity", Folded(popularity));
+        for (const std::size_t known : {1U, 2U, 3U}) {
+            curves.add_first("CohortPopularity, attributes " + std::to_string(known),
+                             [&](const Newcomer& request, std::size_t n) {
+                                 return cohorts.top(attributes.row(request.user).first(known), n);
+                             });
+        }
         curves.add("ContentBased", Folded(by_content));
         curves.add("ItemKNN", Folded(knn));
         curves.add("EASE", Folded(ease));
@@ -269,6 +310,10 @@ int main(int argc, char** argv) {
         return 0;
     }
     const data::Interactions log = data::read_interactions(movielens);
-    measure(report, log, data::read_item_metadata(std::filesystem::path(movielens).replace_extension(".item"), log));
+    const auto beside = [](const char* extension) {
+        return std::filesystem::path(movielens).replace_extension(extension);
+    };
+    measure(report, log, data::read_item_metadata(beside(".item"), log),
+            attributes_of(data::read_user_metadata(beside(".user"), log)));
     return report.finish();
 }

@@ -34,8 +34,9 @@ namespace content {
 
 struct CohortOptions {
     cf::PopularityOptions age = {};  ///< how rows count by their age: window, half_life, now
-    /// Weight of the broader cohort, >= 0, in rows: a cohort with as few rows goes half by its own counts.
-    float prior = 50.0F;
+    /// Weight of the broader cohort, >= 0, in rows: a cohort with as few rows goes half by its own counts. The rows of
+    /// one user are alike, so this should be the rows of some dozen users.
+    float prior = 2000.0F;
 };
 
 /// Most popular items per cohort of users, such as region, age band and gender, for users about whom nothing else is
@@ -204,8 +205,7 @@ public:
     }
 
 private:
-    using Cohort =
-        std::pair<std::uint32_t, std::uint32_t>;  // the id of the broader one, and the value of the attribute
+    using Cohort = std::pair<std::uint32_t, std::uint32_t>;  // the id of the broader one, the last attribute
     static constexpr io::SparseSections sections{"count_offsets", "count_items", "counts"};
 
     CohortPopularity() = default;
