@@ -205,7 +205,7 @@ public:
     }
 
 private:
-    using Cohort = std::pair<std::uint32_t, std::uint32_t>;  // the id of the broader one, the last attribute
+    using Cohort = std::pair<std::uint32_t, std::uint32_t>;  // the broader one, and the last attribute
     static constexpr io::SparseSections sections{"count_offsets", "count_items", "counts"};
 
     CohortPopularity() = default;
