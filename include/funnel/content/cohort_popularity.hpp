@@ -157,8 +157,8 @@ public:
         return {shares.begin(), shares.end()};
     }
 
-    /// The k items with the highest scores above 0 for a user with these attributes, without seen ones, best first; ties
-    /// go to the smaller id.
+    /// The k items with the highest scores above 0 for a user with these attributes, without seen ones, best first;
+    /// ties go to the smaller id.
     ///
     /// Shapes    attributes: those of fit(), or the first of them;  seen: item ids, ascending (not checked)
     template <ItemFilter Filter = AcceptAll>
