@@ -466,14 +466,15 @@ TEST_CASE("HybridMF: rejects features and options that cannot work") {
     const auto rejects = [&](const HybridBPR::Options& options, const char* message) {
         CHECK_THROWS_WITH_AS(static_cast<void>(HybridBPR::fit(log, options)), message, InvalidArgument);
     };
+    const char* diverged =
+        "HybridMF: factors must be finite: learning_rate, stddev, feature_steps or a feature is too large";
     rejects({.item_features = of_users}, "HybridMF: number of rows of item_features must be 12, got 10");
     rejects({.user_features = of_items}, "HybridMF: number of rows of user_features must be 10, got 12");
     rejects({.item_ids = false}, "HybridMF: item_ids must be true without item_features");
     rejects({.feature_steps = 0.0F}, "HybridMF: feature_steps must be finite and > 0, got 0");
     rejects({.descent = {.learning_rate = 0.0F}}, "HybridMF: learning_rate must be finite and > 0, got 0");
-    rejects({.descent = {.stddev = 3e38F}}, "HybridMF: factors must be finite: learning_rate or stddev is too large");
-    rejects({.item_features = of_items.with_values(std::vector<float>(of_items.nonzeros(), 1e30F))},
-            "HybridMF: factors must be finite: learning_rate or stddev is too large");
+    rejects({.descent = {.stddev = 3e38F}}, diverged);
+    rejects({.item_features = of_items.with_values(std::vector<float>(of_items.nonzeros(), 1e30F))}, diverged);
     constexpr float infinity = std::numeric_limits<float>::infinity();
     auto values = std::vector<float>(of_items.nonzeros(), 1.0F);
     values[3] = infinity;

@@ -63,8 +63,8 @@ public:
     ///
     /// Shapes    features: a row per row of rows, finite (not checked);  steps: per row, those of one round, about
     template <Executor E>
-    FeatureFactors(const CSRMatrix<float>& features, Matrix<float>& rows, std::span<const double> steps,
-                   const FeatureDescentOptions& options, E& executor)
+    FeatureFactors(const CSRMatrix<float>& features FUNNEL_LIFETIMEBOUND, Matrix<float>& rows FUNNEL_LIFETIMEBOUND,
+                   std::span<const double> steps, const FeatureDescentOptions& options, E& executor)
         : features_(&features),
           rows_(&rows),
           keep_own_rows_(options.keep_own_rows),

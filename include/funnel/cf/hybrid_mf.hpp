@@ -136,7 +136,8 @@ public:
         HybridMFScorer scorer(user_item, options.descent, executor);
         scorer.descend(user_item, options, executor);
         scorer.find_longest_item();
-        scorer.require_finite(name);
+        require(scorer.is_finite(),
+                "HybridMF: factors must be finite: learning_rate, stddev, feature_steps or a feature is too large");
         parallel_for(executor, user_item.rows(), 16, [&](std::size_t user) {
             const SparseRow<float> features =
                 options.user_features.rows() > 0 ? options.user_features.row(user) : SparseRow<float>{};

@@ -91,7 +91,8 @@ public:
         SampledFactorsScorer scorer(Loss::name, user_item, options, executor);
         scorer.descend(user_item, executor, [] {});
         scorer.find_trained();
-        scorer.require_finite(Loss::name);
+        const std::string name = Loss::name;
+        require(scorer.is_finite(), (name + ": factors must be finite: learning_rate or stddev is too large").c_str());
         parallel_for(executor, user_item.rows(), 16, [&](std::size_t user) {
             const std::vector<float> row = scorer.fold_in_factors(user_item.row(user).columns);
             std::ranges::copy(row, scorer.users_.row(user).begin());
@@ -277,10 +278,6 @@ protected:
         find_longest_item();
     }
     void find_longest_item() { longest_item_ = longest_row(items_); }
-
-    void require_finite(const std::string& name) const {
-        require(is_finite(), (name + ": factors must be finite: learning_rate or stddev is too large").c_str());
-    }
 
     // Checks all scores.
     [[nodiscard]] bool is_finite() const {
