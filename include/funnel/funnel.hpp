@@ -90,6 +90,7 @@
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/cf/keep_best.hpp>
 #include <funnel/cf/linear_scorer.hpp>
+#include <funnel/cf/logistic_mf.hpp>
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/nearest_rows.hpp>
 #include <funnel/cf/popularity.hpp>
