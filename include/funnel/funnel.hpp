@@ -80,6 +80,7 @@
 #include <funnel/cf/bpr.hpp>
 #include <funnel/cf/dense_weights.hpp>
 #include <funnel/cf/ease.hpp>
+#include <funnel/cf/explicit_als.hpp>
 #include <funnel/cf/factor_scorer.hpp>
 #include <funnel/cf/feature_factors.hpp>
 #include <funnel/cf/folded_user.hpp>
@@ -93,6 +94,7 @@
 #include <funnel/cf/logistic_mf.hpp>
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/nearest_rows.hpp>
+#include <funnel/cf/normal_equations.hpp>
 #include <funnel/cf/popularity.hpp>
 #include <funnel/cf/pure_svd.hpp>
 #include <funnel/cf/rating_factors.hpp>

@@ -27,6 +27,7 @@
 #include <funnel/cf/biased_mf.hpp>
 #include <funnel/cf/bought_together.hpp>
 #include <funnel/cf/ease.hpp>
+#include <funnel/cf/explicit_als.hpp>
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/cf/logistic_mf.hpp>
@@ -226,7 +227,8 @@ TEST_CASE("contract: kernels") {
 
 TEST_CASE_TEMPLATE("contract: models", Model, funnel::cf::Popularity, funnel::cf::ItemKNN, funnel::cf::EASE,
                    funnel::cf::ImplicitALS, funnel::cf::RP3Beta, funnel::cf::SLIM, funnel::cf::PureSVD,
-                   funnel::cf::UserKNN, funnel::cf::BiasedMF, funnel::cf::SVDpp, funnel::cf::LogisticMF) {
+                   funnel::cf::UserKNN, funnel::cf::BiasedMF, funnel::cf::SVDpp, funnel::cf::LogisticMF,
+                   funnel::cf::ExplicitALS) {
     // Histories overlap, so that every model has evidence for every item.
     std::vector<funnel::data::Interaction> rows;
     for (std::uint32_t user = 0; user < 12; ++user) {

@@ -59,18 +59,21 @@ TEST_CASE("MatrixView: a part of the rows sees the same elements") {
     CHECK_THROWS_AS((void)matrix.rows_from(1, std::numeric_limits<std::size_t>::max()), InvalidArgument);
 }
 
-TEST_CASE("MatrixView: the first columns of all rows see the same elements") {
-    std::vector<int> data{1, 2, 3, 0, 4, 5, 6, 0};
-    const MatrixView<int> matrix(data, 2, 3, 4);
-    const MatrixView<int> two = matrix.first_cols(2);
-    CHECK(two.rows() == 2);
-    CHECK(two.cols() == 2);
-    CHECK(two(0, 1) == 2);
-    CHECK(two(1, 0) == 4);
-    CHECK(two.row(1).size() == 2);
-    CHECK(matrix.first_cols(3)(1, 2) == 6);
-    CHECK(matrix.first_cols(0).cols() == 0);
-    CHECK_THROWS_AS((void)matrix.first_cols(4), InvalidArgument);
+TEST_CASE("MatrixView: a part of the columns sees the same elements") {
+    std::vector<int> data{1, 2, 0, 3, 4, 0, 5, 6, 0};
+    const MatrixView<int> matrix(data, 3, 2, 3);
+    const MatrixView<int> last = matrix.columns_from(1, 1);
+
+    CHECK(last.rows() == 3);
+    CHECK(last.cols() == 1);
+    CHECK(last(0, 0) == 2);
+    CHECK(last(2, 0) == 6);
+    CHECK(matrix.columns_from(0, 2)(1, 1) == 4);
+    CHECK(matrix.columns_from(2, 0).cols() == 0);
+    CHECK(MatrixView<int>({}, 0, 2).columns_from(1, 1).rows() == 0);
+    CHECK_THROWS_AS((void)matrix.columns_from(1, 2), InvalidArgument);
+    CHECK_THROWS_AS((void)matrix.columns_from(3, 0), InvalidArgument);
+    CHECK_THROWS_AS((void)matrix.columns_from(1, std::numeric_limits<std::size_t>::max()), InvalidArgument);
 }
 
 // A compiler that evaluates a constant rejects a pointer past the end of the data.

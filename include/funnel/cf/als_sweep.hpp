@@ -4,6 +4,7 @@
 #include <funnel/cf/als_descent.hpp>
 #include <funnel/cf/als_options.hpp>
 #include <funnel/cf/als_pairs.hpp>
+#include <funnel/cf/normal_equations.hpp>
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
@@ -15,8 +16,6 @@
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/gemm.hpp>
 #include <funnel/kernels/gemv.hpp>
-
-#include <Eigen/Cholesky>
 
 #include <algorithm>
 #include <cstddef>
@@ -115,12 +114,6 @@ private:
     // Numbers of the rows of y that rows solved together read in each step: 512 KiB stay in the cache.
     static constexpr std::size_t most_elements = std::size_t{1} << 17;
 
-    // Some columns of a matrix that has rows.
-    [[nodiscard]] static MatrixView<const float> columns(MatrixView<const float> all, std::size_t first,
-                                                         std::size_t count) {
-        const std::span elements(all.data(), (all.rows() - 1) * all.stride() + all.cols());
-        return {elements.subspan(first), all.rows(), count, all.stride()};
-    }
     [[nodiscard]] static MatrixView<const float> column(std::span<const float> x) { return {x, x.size(), 1}; }
     [[nodiscard]] MatrixView<const float> gram() const {
         return {std::span(gram_.data(), static_cast<std::size_t>(gram_.size())), y_.cols(), y_.cols()};
@@ -186,27 +179,14 @@ private:
             }
             left = scaled_.view().rows_from(0, right.rows());
         }
-        // Eigen's lower triangle is the upper one of rows: in each band of rows, what is left of the diagonal is not
-        // needed.
-        constexpr std::size_t band = 32;
-        for (std::size_t j = 0; j < count && right.rows() > 0; j += band) {
-            const std::size_t rows = std::min(band, count - j);
-            const std::span<float> elements(system_.data(), count * count);
-            kernels::gemm_tn<Backend>(columns(left, first + j, rows), columns(right, first + j, count - j),
-                                      MatrixView<float>(elements.subspan(j * count + j), rows, count - j, count));
-        }
+        detail::add_symmetric_product<Backend>(left.columns_from(first, count), right.columns_from(first, count),
+                                               system_);
         system_.diagonal().array() += pairs_.penalty(0);
     }
 
     void solve_set_up(std::span<float> x) {
-        const Eigen::LLT<Eigen::Ref<Eigen::MatrixXf>> factored(system_);
-        solution_ = Eigen::Map<const Eigen::VectorXf>(x.data(), eigen_index(x.size()));
-        if (factored.info() == Eigen::Success) {
-            factored.solveInPlace(solution_);
-        }
-        require(factored.info() == Eigen::Success && math::all_finite({solution_.data(), x.size()}),
+        require(detail::solve_symmetric(system_, x, solution_),
                 "ImplicitALS: a row has no finite solution: lambda is too small or stddev is too large");
-        std::copy(solution_.begin(), solution_.end(), x.begin());
     }
 
     // For each block of factors, the change that is best while the others stay.
@@ -228,7 +208,7 @@ private:
             for (std::size_t j = 0; j < count; ++j) {
                 change_[j] = -change_[j] - pairs_.penalty(0) * x[first + j];
             }
-            const MatrixView<const float> part = columns(observed, first, count);
+            const MatrixView<const float> part = observed.columns_from(first, count);
             kernels::gemm_tn<Backend>(column(misses_), part, MatrixView<float>(std::span(change_), 1, count));
             set_up(first, count);
             solve_set_up(change_);

@@ -105,7 +105,7 @@ public:
         } else {
             const std::size_t factors = items_.cols() - 1;
             kernels::score_rows<kernels::InnerProduct, Backend>(
-                user.first(factors), items_.view().rows_from(first, out.size()).first_cols(factors), out);
+                user.first(factors), items_.view().rows_from(first, out.size()).columns_from(0, factors), out);
         }
         const float base = base_of(user);
         for (std::size_t i = 0; i < out.size(); ++i) {

@@ -71,7 +71,7 @@ namespace detail {
 template <class S>
 [[nodiscard]] MatrixView<const float> without_biases(MatrixView<const float> factors) {
     if constexpr (requires { S::bias_columns; }) {
-        return factors.first_cols(factors.cols() - S::bias_columns);
+        return factors.columns_from(0, factors.cols() - S::bias_columns);
     } else {
         return factors;
     }

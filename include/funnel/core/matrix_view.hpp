@@ -130,12 +130,13 @@ public:
         return part;
     }
 
-    /// A view of the first columns of all rows.
+    /// A view of columns first .. first + count - 1.
     ///
-    /// Errors    InvalidArgument if the matrix has fewer columns
-    [[nodiscard]] constexpr MatrixView first_cols(std::size_t count) const {
-        require(count <= cols_, "MatrixView: first_cols must not go past the last column");
+    /// Errors    InvalidArgument if the matrix has fewer than first + count columns
+    [[nodiscard]] constexpr MatrixView columns_from(std::size_t first, std::size_t count) const {
+        require(first <= cols_ && count <= cols_ - first, "MatrixView: columns_from must not go past the last column");
         MatrixView part = *this;
+        part.data_ += rows_ > 0 ? first : 0;
         part.cols_ = count;
         return part;
     }
