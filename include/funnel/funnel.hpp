@@ -94,6 +94,7 @@
 #include <funnel/cf/logistic_mf.hpp>
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/nearest_rows.hpp>
+#include <funnel/cf/nmf.hpp>
 #include <funnel/cf/normal_equations.hpp>
 #include <funnel/cf/popularity.hpp>
 #include <funnel/cf/pure_svd.hpp>
@@ -253,6 +254,7 @@
 #include <funnel/kernels/wide_dot.hpp>
 #include <funnel/linalg/cholesky_update.hpp>
 #include <funnel/linalg/nearest_rotation.hpp>
+#include <funnel/linalg/nonnegative_least_squares.hpp>
 #include <funnel/linalg/randomised_svd.hpp>
 #include <funnel/linalg/spd_inverse.hpp>
 #include <funnel/linalg/symmetric_eigen.hpp>

@@ -31,6 +31,7 @@
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
 #include <funnel/cf/logistic_mf.hpp>
+#include <funnel/cf/nmf.hpp>
 #include <funnel/cf/popularity.hpp>
 #include <funnel/cf/pure_svd.hpp>
 #include <funnel/cf/rp3beta.hpp>
@@ -228,7 +229,7 @@ TEST_CASE("contract: kernels") {
 TEST_CASE_TEMPLATE("contract: models", Model, funnel::cf::Popularity, funnel::cf::ItemKNN, funnel::cf::EASE,
                    funnel::cf::ImplicitALS, funnel::cf::RP3Beta, funnel::cf::SLIM, funnel::cf::PureSVD,
                    funnel::cf::UserKNN, funnel::cf::BiasedMF, funnel::cf::SVDpp, funnel::cf::LogisticMF,
-                   funnel::cf::ExplicitALS) {
+                   funnel::cf::ExplicitALS, funnel::cf::NMF) {
     // Histories overlap, so that every model has evidence for every item.
     std::vector<funnel::data::Interaction> rows;
     for (std::uint32_t user = 0; user < 12; ++user) {

@@ -320,8 +320,9 @@ private:
 ///
 /// Shapes    item_factors(), user_factors(): rows of factors + 2 floats; in an ANN index, use the inner product
 /// Cost      fit: d^2 (ratings + d rows / 3) per half of an iteration;  recommend: items x factors
-/// Source    Zhou, Wilkinson, Schreiber, Pan, "Large-scale parallel collaborative filtering for the Netflix prize", AAIM
-///           2008;  Koren, Bell, Volinsky, "Matrix factorization techniques for recommender systems", IEEE Computer 2009
+/// Source    Zhou, Wilkinson, Schreiber, Pan, "Large-scale parallel collaborative filtering for the Netflix prize",
+///           AAIM 2008;  Koren, Bell, Volinsky, "Matrix factorization techniques for recommender systems", IEEE
+///           Computer 2009
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 using BasicExplicitALS = Model<ExplicitALSScorer<Backend>>;
 
