@@ -157,7 +157,7 @@ struct Oracle {
         for (std::size_t user = 0; user < log.users(); ++user) {
             const auto row = model.user_factors().row(user);
             std::copy_n(row.begin(), n, oracle.users[user].begin());
-            oracle.users[user].back() = row.back() == 1.0F ? double{row[n]} - oracle.mean : 0.0;
+            oracle.users[user].back() = double{row[n]} - oracle.mean;
         }
         for (std::size_t item = 0; item < log.items(); ++item) {
             const auto row = model.item_factors().row(item);
@@ -240,7 +240,7 @@ TEST_CASE("ExplicitALS: iterations are those of dense normal equations in double
             CHECK(model.mean() == doctest::Approx(oracle.mean).epsilon(1e-6));
             for (std::uint32_t user = 0; user < 25; ++user) {
                 for (std::uint32_t item = 0; item < 18; ++item) {
-                    CHECK(model.predict(user, item) == doctest::Approx(oracle.predict(user, item)).epsilon(1e-4));
+                    CHECK(model.score(user, Ids{item})[0] == doctest::Approx(oracle.predict(user, item)).epsilon(1e-4));
                 }
             }
         }
@@ -280,17 +280,19 @@ TEST_CASE("ExplicitALS: finds biases and a hidden taste, and predicts ratings th
     }
 }
 
-TEST_CASE("ExplicitALS: a score is the predicted rating; what is unknown is left out of a prediction") {
+TEST_CASE("ExplicitALS: a score is the predicted rating; users and items without ratings count as average") {
     auto rows = std::vector<Interaction>{{0, 0, 5.0F}, {0, 1, 1.0F}, {1, 0, 4.0F}, {1, 2, 3.0F}, {2, 1, 2.0F}};
     const auto log = Interactions::from_ids(rows, 4, 4);  // user 3 has no rating, and item 3 none
     const auto model = ExplicitALS::fit(log, {.factors = 2, .lambda = 0.05F});
     const Oracle oracle = Oracle::of(model, log, {.factors = 2});
     const Ids all{0, 1, 2, 3};
     CHECK(model.mean() == 3.0F);
+    CHECK(model.lowest() == 1.0F);
+    CHECK(model.highest() == 5.0F);
     for (std::uint32_t user = 0; user < 3; ++user) {
         const std::vector<float> scores = model.score(user, all);
         for (std::uint32_t item = 0; item < 3; ++item) {
-            CHECK(scores[item] == model.predict(user, item));
+            CHECK(std::clamp(scores[item], 1.0F, 5.0F) == model.predict(user, item));
             CHECK(scores[item] == doctest::Approx(oracle.predict(user, item)).epsilon(1e-5));
         }
         CHECK(scores[3] == 0.0F);
@@ -300,7 +302,9 @@ TEST_CASE("ExplicitALS: a score is the predicted rating; what is unknown is left
     for (const std::size_t user : {std::size_t{3}, std::size_t{4}, std::numeric_limits<std::size_t>::max()}) {
         CHECK(model.predict(user, 0) == doctest::Approx(3.0 + oracle.items[0].back()).epsilon(1e-5));
         CHECK(model.predict(user, 3) == 3.0F);
-        CHECK(model.recommend(user).empty());
+        CHECK(model.recommend(user, {.k = 1}).at(0).id == 0);  // the best bias
+        CHECK(model.recommend(user, {.k = 9}).size() == 3);
+        CHECK(model.score(user, Ids{2})[0] == model.predict(user, 2));
     }
     CHECK_THROWS_WITH_AS((void)model.predict(0, 4), "predict: item must be below 4, got 4", InvalidArgument);
     auto forgetful = model;
@@ -327,6 +331,26 @@ TEST_CASE("ExplicitALS: ratings of 0 and below are ratings") {
     }
     CHECK(model.predict(30, 0) < 1.0F);
     CHECK(model.recommend(30, {.k = 100}).size() == 19);
+}
+
+TEST_CASE("ExplicitALS: predictions stay within the range of the ratings, scores do not") {
+    std::vector<Interaction> rows;
+    for (std::uint32_t id = 0; id < 20; ++id) {
+        rows.push_back({id, 0, 5.0F});
+        rows.push_back({id, 1, id < 10 ? 1.0F : 4.0F});
+        rows.push_back({0, id + 2, 5.0F});
+    }
+    const auto log = Interactions::from_ids(rows, 20, 22);
+    const auto model = ExplicitALS::fit(log, {.factors = 1, .lambda = 0.001F, .nu = 0.0F});
+    std::size_t above = 0;
+    for (std::uint32_t user = 0; user < 20; ++user) {
+        for (std::uint32_t item = 0; item < 22; ++item) {
+            const float score = model.score(user, Ids{item})[0];
+            CHECK(model.predict(user, item) == std::clamp(score, 1.0F, 5.0F));
+            above += score > 5.0F ? 1 : 0;
+        }
+    }
+    CHECK(above > 0);
 }
 
 TEST_CASE("ExplicitALS: equal ratings are predicted exactly, whatever their number") {
@@ -423,6 +447,8 @@ TEST_CASE("ExplicitALS: whole files with contents that cannot be are rejected") 
         float lambda = 1.0F;
         float nu = 1.0F;
         float mean = 3.0F;
+        float lowest = 1.0F;
+        float highest = 7.0F;
         std::vector<float> user = {2.0F, 3.5F, 1.0F};
         std::vector<float> items = {1.0F, 1.0F, 0.5F, 0.0F, 0.0F, 0.0F};
     };
@@ -435,6 +461,8 @@ TEST_CASE("ExplicitALS: whole files with contents that cannot be are rejected") 
         file.value("lambda", settings.lambda);
         file.value("nu", settings.nu);
         file.value("mean", settings.mean);
+        file.value("lowest", settings.lowest);
+        file.value("highest", settings.highest);
         file.value("items", std::uint64_t{2});
         file.array("history_offsets", std::span(offsets));
         file.array("history_items", std::span(history));
@@ -445,12 +473,16 @@ TEST_CASE("ExplicitALS: whole files with contents that cannot be are rejected") 
         return ExplicitALS::load(dir / "x.fnl").predict(0, 0);
     };
     CHECK(load_with({}) == 6.0F);
-    CHECK(load_with({.user = {0.0F, 0.0F, 0.0F}}) == 3.5F);
+    CHECK(load_with({.user = {0.0F, 3.0F, 1.0F}}) == 3.5F);
     for (const float bad : {0.0F, -1.0F, infinity}) {
         CHECK_THROWS_AS((void)load_with({.lambda = bad}), CorruptData);
     }
     CHECK_THROWS_AS((void)load_with({.nu = infinity}), CorruptData);
     CHECK_THROWS_AS((void)load_with({.mean = -infinity}), CorruptData);
+    CHECK_THROWS_AS((void)load_with({.mean = 0.5F}), CorruptData);
+    CHECK_THROWS_AS((void)load_with({.mean = 7.5F}), CorruptData);
+    CHECK_THROWS_AS((void)load_with({.lowest = -infinity}), CorruptData);
+    CHECK_THROWS_AS((void)load_with({.highest = infinity}), CorruptData);
     CHECK_THROWS_AS((void)load_with({.user = {2.0F, 3.5F, 2.0F}}), CorruptData);
     CHECK_THROWS_AS((void)load_with({.user = {2.0F, 3.5F, 0.0F}}), CorruptData);
     CHECK_THROWS_AS((void)load_with({.user = {2.0F, infinity, 1.0F}}), CorruptData);

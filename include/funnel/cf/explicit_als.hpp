@@ -5,6 +5,7 @@
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/normal_equations.hpp>
+#include <funnel/cf/scorer.hpp>
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
@@ -24,6 +25,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace funnel {
@@ -109,10 +111,12 @@ private:
 /// The learned part of ExplicitALS: a row (vector, mean + bias, 1) per user and a row (vector, 1, bias) per item.
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 class ExplicitALSScorer : public FactorScorer<Backend> {
+    using Base = FactorScorer<Backend>;
+
 public:
     using Options = ExplicitALSOptions;
     static constexpr std::string_view kind = "cf.ExplicitALS";
-    static constexpr bool needs_history = true;
+    static constexpr bool needs_history = false;
     static constexpr bool reads_values = true;
     static constexpr std::size_t bias_columns = 2;  // of an item: the 1 and the bias
 
@@ -120,23 +124,37 @@ public:
     using FactorScorer<Backend>::item_factors;
     [[nodiscard]] ExplicitALSOptions options() const noexcept { return options_; }
 
-    /// The mean of all ratings.
+    /// The mean, the smallest and the largest rating in training; 0 if there was none.
     [[nodiscard]] float mean() const noexcept { return mean_; }
+    [[nodiscard]] float lowest() const noexcept { return lowest_; }
+    [[nodiscard]] float highest() const noexcept { return highest_; }
 
-    /// The rating that a user is expected to give to an item: mean + b_u + b_i + w_u . h_i. It is not clipped to a
-    /// scale. What is not known is left out: the bias and the vector of a user without ratings, or of an item without.
+    /// The rating that a user would give to an item, within [lowest(), highest()]. A user or an item without ratings
+    /// counts as average: its bias and its vector are 0.
     ///
+    /// Cost      O(factors)
     /// Errors    InvalidArgument if the item is unknown
     [[nodiscard]] float predict(std::size_t user, std::uint32_t item) const {
         require_below(item, items(), "predict: item");
-        const std::span<const float> row = items_.row(item);
-        const float of_item = mean_ + row.back();
-        if (user >= users_.rows() || users_.row(user).back() == 0.0F) {
-            return of_item;
-        }
-        const bool is_rated = row[options_.factors] != 0.0F;
-        return is_rated ? kernels::dot<Backend>(users_.row(user), row) : users_.row(user)[options_.factors];
+        const std::span<const float> row = user < users_.rows() ? std::as_const(users_).row(user) : nobody_;
+        const bool is_rated = items_.row(item)[options_.factors] != 0.0F;
+        const float rating = is_rated ? kernels::dot<Backend>(row, items_.row(item)) : row[options_.factors];
+        return std::clamp(rating, lowest_, highest_);
     }
+
+    void score_all(const Profile& profile, std::span<float> out) const noexcept {
+        Base::score_all(known(profile), out);
+    }
+    void score_range(const Profile& profile, std::size_t first, std::span<float> out) const noexcept {
+        Base::score_range(known(profile), first, out);
+    }
+    [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
+        return Base::score_one(known(profile), item);
+    }
+    void keep_known_zeros(const Profile& profile, std::span<float> scores) const noexcept {
+        Base::keep_known_zeros(known(profile), scores);
+    }
+    void forget_user(std::size_t user) noexcept { std::ranges::copy(nobody_, users_.row(user).begin()); }
 
     /// The row of a user with these ratings: solves it exactly, with the items fixed, as fit() does for each user.
     ///
@@ -152,7 +170,7 @@ public:
         }
         std::vector<float> row(items_.cols());
         if (history.empty()) {
-            return row;
+            return nobody_;
         }
         detail::ExplicitRowSolver<Backend>(item_factors(), mean_, options_.lambda, options_.nu)
             .solve({history, values}, std::span(row));
@@ -169,7 +187,7 @@ public:
         const CSRMatrix<float> by_item = ratings.transposed();
         ExplicitALSScorer scorer;
         scorer.options_ = options;
-        scorer.mean_ = mean_of(ratings.values());
+        scorer.keep_statistics(ratings.values());
         scorer.users_ = started(ratings, options, executor);
         scorer.items_ = Matrix<float>(ratings.cols(), options.factors + 2);
         for (std::size_t iteration = 0; iteration < options.iterations; ++iteration) {
@@ -191,6 +209,8 @@ public:
         file.value("lambda", options_.lambda);
         file.value("nu", options_.nu);
         file.value("mean", mean_);
+        file.value("lowest", lowest_);
+        file.value("highest", highest_);
         this->write_factors(file);
     }
 
@@ -201,17 +221,27 @@ public:
         options.lambda = file.template value<float>("lambda");
         options.nu = file.template value<float>("nu");
         scorer.mean_ = file.template value<float>("mean");
+        scorer.lowest_ = file.template value<float>("lowest");
+        scorer.highest_ = file.template value<float>("highest");
         file.check(math::is_finite(options.lambda) && options.lambda > 0.0F, "lambda", "must be positive and finite");
         file.check(math::is_finite(options.nu), "nu", "must be finite");
+        file.check(math::is_finite(scorer.lowest_) && math::is_finite(scorer.highest_), "lowest", "must be finite");
+        file.check(scorer.mean_ >= scorer.lowest_ && scorer.mean_ <= scorer.highest_, "mean",
+                   "must lie in [lowest, highest]");
         scorer.read_factors(file, histories);
         file.check(scorer.users_.cols() >= 3, "user_factors", "must have at least three columns");
         options.factors = scorer.users_.cols() - 2;
         file.check(options.factors <= most_factors(histories.users(), histories.items()), "user_factors",
                    "must have at most max(1024, users + items) + 2 columns");
-        file.check(has_ones(scorer.users_, options.factors + 1), "user_factors",
-                   "must have a 1 in the last column of every row that is not zero");
-        file.check(has_ones(scorer.items_, options.factors), "item_factors",
-                   "must have a 1 in the last column but one of every row that is not zero");
+        for (std::size_t user = 0; user < scorer.users_.rows(); ++user) {
+            file.check(scorer.users_.row(user).back() == 1.0F, "user_factors", "must have 1 in the last column");
+        }
+        for (std::size_t item = 0; item < scorer.items_.rows(); ++item) {
+            const std::span<const float> row = scorer.item_factors().row(item);
+            file.check(row[options.factors] == 1.0F || is_zero(row), "item_factors",
+                       "must have 1 in the last column but one of every row that is not zero");
+        }
+        scorer.keep_nobody();
         scorer.longest_item_ = longest_row(scorer.items_);
         file.check(scorer.is_finite(), "item_factors", "must be finite and give finite scores");
         return scorer;
@@ -228,12 +258,28 @@ private:
         require_at_least(options.iterations, 1, "ExplicitALS: iterations");
     }
 
-    [[nodiscard]] static float mean_of(std::span<const float> ratings) {
-        double sum = 0.0;
-        for (const float rating : ratings) {
-            sum += static_cast<double>(rating);
+    // The row that stands for a user without ratings.
+    void keep_nobody() {
+        nobody_.assign(options_.factors + 2, 0.0F);
+        nobody_[options_.factors] = mean_;
+        nobody_.back() = 1.0F;
+    }
+    [[nodiscard]] Profile known(Profile profile) const noexcept {
+        profile.factors = profile.factors.empty() ? std::span<const float>(nobody_) : profile.factors;
+        return profile;
+    }
+
+    void keep_statistics(std::span<const float> ratings) {
+        if (!ratings.empty()) {
+            double sum = 0.0;
+            for (const float rating : ratings) {
+                sum += static_cast<double>(rating);
+            }
+            mean_ = static_cast<float>(sum / static_cast<double>(ratings.size()));
+            lowest_ = *std::ranges::min_element(ratings);
+            highest_ = *std::ranges::max_element(ratings);
         }
-        return ratings.empty() ? 0.0F : static_cast<float>(sum / static_cast<double>(ratings.size()));
+        keep_nobody();
     }
 
     // Rows (vector, 1, 0) of normally distributed numbers, each from its own index. Rows without ratings are 0.
@@ -269,21 +315,8 @@ private:
 
     // From (vector, 1, bias) to (vector, mean + bias, 1), so that one inner product with an item is a rating.
     void make_user(std::span<float> row) const noexcept {
-        float& one = row[options_.factors];
-        if (one != 0.0F) {
-            one = mean_ + row.back();
-            row.back() = 1.0F;
-        }
-    }
-
-    // Whether a column holds 1, or 0 in rows of zeros.
-    [[nodiscard]] static bool has_ones(const Matrix<float>& rows, std::size_t column) {
-        for (std::size_t i = 0; i < rows.rows(); ++i) {
-            if (!(rows.row(i)[column] == 1.0F || is_zero(rows.row(i)))) {
-                return false;
-            }
-        }
-        return true;
+        row[options_.factors] = mean_ + row.back();
+        row.back() = 1.0F;
     }
 
     // Checks all scores: an inner product is at most the product of the norms.
@@ -300,6 +333,9 @@ private:
 
     ExplicitALSOptions options_;
     float mean_ = 0.0F;
+    float lowest_ = 0.0F;
+    float highest_ = 0.0F;
+    std::vector<float> nobody_;
     double longest_item_ = 0.0;
 };
 
@@ -314,9 +350,10 @@ private:
 /// the weighted lambda of Zhou et al. Each iteration solves all items, then all users, exactly, so no iteration raises
 /// the sum. fold_in(history, ratings) of a training user gives that user's row, to the bit; without ratings, each is 1.
 ///
-/// score() and recommend() use the predicted rating. An item that nobody rated has a score of 0 and is not recommended;
-/// predict() gives mean + b_u for it. Items with few ratings have unsure biases: lists are better if candidates come
-/// from a model of what users take, such as ImplicitALS.
+/// score() and recommend() use the predicted rating, which predict() clips to the range of the ratings. An item that
+/// nobody rated has a score of 0 and is not recommended. A user without ratings gets the items with the highest biases.
+/// An item with few ratings has an unsure rating, and many of the highest are of such items: lists are better if
+/// candidates come from a model of what users take, such as ImplicitALS.
 ///
 /// Shapes    item_factors(), user_factors(): rows of factors + 2 floats; in an ANN index, use the inner product
 /// Cost      fit: d^2 (ratings + d rows / 3) per half of an iteration;  recommend: items x factors

@@ -34,8 +34,8 @@ inline namespace FUNNEL_ABI {
 namespace cf {
 
 struct NMFOptions {
-    std::size_t factors = 64;     ///< > 0, length of the vectors; at most max(1024, users + items)
-    float lambda = 10.0F;         ///< >= 0, L2 penalty of all vectors
+    std::size_t factors = 32;     ///< > 0, length of the vectors; at most max(1024, users + items)
+    float lambda = 1.0F;          ///< >= 0, L2 penalty: takes about this much off each singular value
     std::size_t iterations = 50;  ///< number of sweeps over both sides
     bool use_values = false;      ///< false: values > 0 count as 1
     std::uint64_t seed = 1;       ///< seed of the initial factors
