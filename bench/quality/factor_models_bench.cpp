@@ -94,7 +94,7 @@ public:
             add_lists("LogisticMF negatives " + std::to_string(negatives),
                       cf::LogisticMF::fit(split_.train, {.negatives = negatives}, pool_));
         }
-        for (const float regularisation : {0.005F, 0.01F, 0.02F, 0.05F}) {
+        for (const float regularisation : {0.005F, 0.01F, 0.02F, 0.03F, 0.05F}) {
             add_lists("LogisticMF regularisation " + text_of(static_cast<double>(regularisation)),
                       cf::LogisticMF::fit(split_.train, {.regularisation = regularisation}, pool_));
         }
