@@ -36,9 +36,10 @@ inline constexpr std::size_t tile_rows = 16;
 inline constexpr std::size_t tile_features = 8;
 using Tile = std::array<float, tile_rows * tile_features>;
 
-/// Transposes a block of rows by tiles. Calls copy(row, first, n, tile) to fill one with row(0) to row(15), those with the features from first to
-/// first + n - 1, and then with_values(c, r, values) for its columns: those of rows r to r + 15. After the last row,
-/// that row is repeated. All rows of a few columns come before the next columns, which are then written in order.
+/// Transposes a block of rows by tiles. Calls copy(row, first, n, tile) to fill one with the features from first to
+/// first + n - 1 of row(0) to row(15), and then with_values(c, r, values) for its columns: those of rows r to r + 15.
+/// After the last row, that row is repeated. All rows of a few columns come before the next columns, which are then
+/// written in order.
 template <class Copy, class WithValues>
 [[gnu::always_inline]] inline void transpose(MatrixView<const float> rows, std::span<const KeyColumn> columns,
                                              const Copy& copy, const WithValues& with_values) noexcept {

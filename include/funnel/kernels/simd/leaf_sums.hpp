@@ -33,7 +33,8 @@ template <class Leaf>
 #if defined(__AVX512F__)
 // At most 32 values, for a multiple of 64 leaves. They are looked up in registers; for more, loads are as fast.
 //
-// A lookup of 32 bits finds half of a double for 16 leaves, where one of 64 bits finds a quarter of the table for eight.
+// A lookup of 32 bits finds half of a double for 16 leaves; one of 64 bits finds a double in half of the table for
+// eight leaves.
 [[gnu::always_inline]] inline void add_from_registers(std::span<const double> values,
                                                       std::span<const std::uint8_t> leaves,
                                                       std::span<double> sums) noexcept {
