@@ -4,6 +4,8 @@
 #include "kernels/inputs.hpp"
 #include "support/backends.hpp"
 
+#include <funnel/core/matrix_view.hpp>
+
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -39,3 +41,22 @@ TEST_CASE_TEMPLATE_DEFINE("wide_dot: rounds as double does, for floats and doubl
     }
 }
 TEST_CASE_TEMPLATE_APPLY(wide_dot_all, HostBackends);
+
+TEST_CASE_TEMPLATE_DEFINE("row_lengths: the square roots of wide_dot, to the bit, for any shape", Backend,
+                          row_lengths_all) {
+    for (const std::size_t d : lengths()) {
+        for (const std::size_t n : {0U, 1U, 3U, 8U, 17U}) {
+            CAPTURE(d);
+            CAPTURE(n);
+            const auto elements = normals(n * (d + 1), 1);
+            const std::size_t used = n > 0 ? n * (d + 1) - 1 : 0;
+            const funnel::MatrixView<const float> rows(std::span<const float>(elements).first(used), n, d, d + 1);
+            std::vector<double> out(n);
+            funnel::kernels::row_lengths<Backend>(rows, out);
+            for (std::size_t i = 0; i < n; ++i) {
+                CHECK(out[i] == std::sqrt(wide_dot<Backend>(rows.row(i), rows.row(i))));
+            }
+        }
+    }
+}
+TEST_CASE_TEMPLATE_APPLY(row_lengths_all, HostBackends);

@@ -25,16 +25,14 @@ namespace detail {
 // The length of each row in double; 0 for a row that has no direction. Rejects rows that are not finite or too long.
 template <kernels::HostBackend Backend>
 void lengths_of_rows(MatrixView<const float> rows, std::span<double> lengths, std::string_view function) {
+    kernels::row_lengths<Backend>(rows, lengths);
+    const double longest = math::sqrt(static_cast<double>(std::numeric_limits<float>::max()));
     for (std::size_t i = 0; i < rows.rows(); ++i) {
-        lengths[i] = kernels::wide_dot<Backend>(rows.row(i), rows.row(i));
-    }
-    for (std::size_t i = 0; i < rows.rows(); ++i) {
-        const double squared = lengths[i];
-        if (!math::is_finite(squared) || squared > static_cast<double>(std::numeric_limits<float>::max())) {
+        if (!math::is_finite(lengths[i]) || lengths[i] > longest) {
             raise<InvalidArgument>(std::string(function) + ": row " + std::to_string(i) +
                                    " of embeddings must be finite and have a norm below 1.8e19");
         }
-        lengths[i] = squared > 1e-36 ? math::sqrt(squared) : 0.0;
+        lengths[i] = lengths[i] > 1e-18 ? lengths[i] : 0.0;
     }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/math.hpp>
+#include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/backend.hpp>
 
 #include <array>
@@ -45,6 +47,12 @@ template <class A, class B>
 
 [[nodiscard]] constexpr double wide_dot(Scalar, std::span<const double> a, std::span<const double> b) noexcept {
     return detail::wide_dot(a, b);
+}
+
+inline void row_lengths(Scalar, MatrixView<const float> rows, std::span<double> out) noexcept {
+    for (std::size_t i = 0; i < rows.rows(); ++i) {
+        out[i] = math::sqrt(detail::wide_dot(rows.row(i), rows.row(i)));
+    }
 }
 
 }  // namespace kernels

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/math.hpp>
+#include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/scalar/wide_dot.hpp>
 #include <funnel/kernels/simd/batch.hpp>
@@ -41,7 +43,50 @@ template <class Arch, class A, class B>
     return sum;
 }
 
+// The bits of wide_dot(a, a), which would convert each number twice.
+template <class Arch>
+[[nodiscard, gnu::always_inline]] inline double wide_square(std::span<const float> a) noexcept {
+    constexpr std::size_t lanes = Wide<Arch>::size;
+    constexpr std::size_t chains = 4;
+    const std::size_t n = a.size();
+    std::array<Wide<Arch>, chains> sums;
+    unroll<chains>([&](auto c) __attribute__((always_inline)) { sums[c] = Wide<Arch>(0.0); });
+    std::size_t j = 0;
+    const auto add = [&](std::size_t c) __attribute__((always_inline)) {
+        const Wide<Arch> x = load_wide<Arch>(a.data() + j);
+        sums[c] = x * x + sums[c];
+        j += lanes;
+    };
+    while (j + chains * lanes <= n) {
+        unroll<chains>([&](auto c) __attribute__((always_inline)) { add(c); });
+    }
+    while (j + lanes <= n) {
+        add(0);
+    }
+    double sum = sum_of_wide_lanes<Arch>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+    for (; j < n; ++j) {
+        sum += static_cast<double>(a[j]) * static_cast<double>(a[j]);
+    }
+    return sum;
+}
+
 }  // namespace simd::detail
+
+template <class Arch>
+    requires simd::has_halves<Arch>
+void row_lengths(Simd<Arch>, MatrixView<const float> rows, std::span<double> out) noexcept {
+    for (std::size_t i = 0; i < rows.rows(); ++i) {
+        out[i] = simd::detail::wide_square<Arch>(rows.row(i));
+    }
+    constexpr std::size_t lanes = simd::Wide<Arch>::size;
+    std::size_t i = 0;
+    for (; i + lanes <= rows.rows(); i += lanes) {
+        xsimd::sqrt(simd::Wide<Arch>::load_unaligned(out.data() + i)).store_unaligned(out.data() + i);
+    }
+    for (; i < rows.rows(); ++i) {
+        out[i] = math::sqrt(out[i]);
+    }
+}
 
 template <class Arch>
     requires simd::has_halves<Arch>
