@@ -99,6 +99,7 @@
 #include <funnel/cf/popularity.hpp>
 #include <funnel/cf/pure_svd.hpp>
 #include <funnel/cf/rating_factors.hpp>
+#include <funnel/cf/rating_range.hpp>
 #include <funnel/cf/recommend.hpp>
 #include <funnel/cf/row_age.hpp>
 #include <funnel/cf/row_weights.hpp>

@@ -5,6 +5,7 @@
 #include <funnel/cf/histories.hpp>
 #include <funnel/cf/model.hpp>
 #include <funnel/cf/normal_equations.hpp>
+#include <funnel/cf/rating_range.hpp>
 #include <funnel/cf/scorer.hpp>
 #include <funnel/core/eigen.hpp>
 #include <funnel/core/error.hpp>
@@ -110,7 +111,7 @@ private:
 
 /// The learned part of ExplicitALS: a row (vector, mean + bias, 1) per user and a row (vector, 1, bias) per item.
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
-class ExplicitALSScorer : public FactorScorer<Backend> {
+class ExplicitALSScorer : public FactorScorer<Backend>, public RatingRange {
     using Base = FactorScorer<Backend>;
 
 public:
@@ -124,11 +125,6 @@ public:
     using FactorScorer<Backend>::item_factors;
     [[nodiscard]] ExplicitALSOptions options() const noexcept { return options_; }
 
-    /// The mean, the smallest and the largest rating in training; 0 if there was none.
-    [[nodiscard]] float mean() const noexcept { return mean_; }
-    [[nodiscard]] float lowest() const noexcept { return lowest_; }
-    [[nodiscard]] float highest() const noexcept { return highest_; }
-
     /// The rating that a user would give to an item, within [lowest(), highest()]. A user or an item without ratings
     /// counts as average: its bias and its vector are 0.
     ///
@@ -139,7 +135,7 @@ public:
         const std::span<const float> row = user < users_.rows() ? std::as_const(users_).row(user) : nobody_;
         const bool is_rated = items_.row(item)[options_.factors] != 0.0F;
         const float rating = is_rated ? kernels::dot<Backend>(row, items_.row(item)) : row[options_.factors];
-        return std::clamp(rating, lowest_, highest_);
+        return clipped(rating);
     }
 
     void score_all(const Profile& profile, std::span<float> out) const noexcept {
@@ -164,15 +160,12 @@ public:
     ///           finite solution
     [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history,
                                                      std::span<const float> values) const {
-        require_equal(values.size(), history.size(), "fold_in_factors: number of values");
-        for (const std::uint32_t item : history) {
-            require_below(item, items(), "fold_in_factors: every item of the history");
-        }
+        this->require_history(history, values);
         std::vector<float> row(items_.cols());
         if (history.empty()) {
             return nobody_;
         }
-        detail::ExplicitRowSolver<Backend>(item_factors(), mean_, options_.lambda, options_.nu)
+        detail::ExplicitRowSolver<Backend>(item_factors(), mean(), options_.lambda, options_.nu)
             .solve({history, values}, std::span(row));
         make_user(row);
         require(math::is_finite(static_cast<float>(norm(row) * longest_item_)),
@@ -187,8 +180,9 @@ public:
         const CSRMatrix<float> by_item = ratings.transposed();
         ExplicitALSScorer scorer;
         scorer.options_ = options;
-        scorer.keep_statistics(ratings.values());
-        scorer.users_ = started(ratings, options, executor);
+        scorer.find_range(ratings.values());
+        scorer.keep_nobody();
+        scorer.start_users(ratings, executor);
         scorer.items_ = Matrix<float>(ratings.cols(), options.factors + 2);
         for (std::size_t iteration = 0; iteration < options.iterations; ++iteration) {
             report_progress(executor, "ExplicitALS: iterations", iteration, options.iterations);
@@ -208,9 +202,7 @@ public:
     void write(Writer& file) const {
         file.value("lambda", options_.lambda);
         file.value("nu", options_.nu);
-        file.value("mean", mean_);
-        file.value("lowest", lowest_);
-        file.value("highest", highest_);
+        write_range(file);
         this->write_factors(file);
     }
 
@@ -220,14 +212,9 @@ public:
         ExplicitALSOptions& options = scorer.options_;
         options.lambda = file.template value<float>("lambda");
         options.nu = file.template value<float>("nu");
-        scorer.mean_ = file.template value<float>("mean");
-        scorer.lowest_ = file.template value<float>("lowest");
-        scorer.highest_ = file.template value<float>("highest");
         file.check(math::is_finite(options.lambda) && options.lambda > 0.0F, "lambda", "must be positive and finite");
         file.check(math::is_finite(options.nu), "nu", "must be finite");
-        file.check(math::is_finite(scorer.lowest_) && math::is_finite(scorer.highest_), "lowest", "must be finite");
-        file.check(scorer.mean_ >= scorer.lowest_ && scorer.mean_ <= scorer.highest_, "mean",
-                   "must lie in [lowest, highest]");
+        scorer.read_range(file);
         scorer.read_factors(file, histories);
         file.check(scorer.users_.cols() >= 3, "user_factors", "must have at least three columns");
         options.factors = scorer.users_.cols() - 2;
@@ -261,7 +248,7 @@ private:
     // The row that stands for a user without ratings.
     void keep_nobody() {
         nobody_.assign(options_.factors + 2, 0.0F);
-        nobody_[options_.factors] = mean_;
+        nobody_[options_.factors] = mean();
         nobody_.back() = 1.0F;
     }
     [[nodiscard]] Profile known(Profile profile) const noexcept {
@@ -269,42 +256,22 @@ private:
         return profile;
     }
 
-    void keep_statistics(std::span<const float> ratings) {
-        if (!ratings.empty()) {
-            double sum = 0.0;
-            for (const float rating : ratings) {
-                sum += static_cast<double>(rating);
-            }
-            mean_ = static_cast<float>(sum / static_cast<double>(ratings.size()));
-            lowest_ = *std::ranges::min_element(ratings);
-            highest_ = *std::ranges::max_element(ratings);
-        }
-        keep_nobody();
-    }
-
-    // Rows (vector, 1, 0) of normally distributed numbers, each from its own index. Rows without ratings are 0.
+    // Rows (vector, 1, 0). Rows without ratings are 0.
     template <Executor E>
-    [[nodiscard]] static Matrix<float> started(const CSRMatrix<float>& ratings, const ExplicitALSOptions& options,
-                                               E& executor) {
-        Matrix<float> rows(ratings.rows(), options.factors + 2);
-        const double scale = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
-        parallel_for(executor, rows.rows(), 64, [&](std::size_t index) {
-            if (ratings.row(index).size() > 0) {
-                Random random(options.seed, stream("explicit_als.users"), index);
-                const std::span<float> row = rows.row(index);
-                for (float& x : row.first(options.factors)) {
-                    x = static_cast<float>(scale * random.normal());
-                }
-                row[options.factors] = 1.0F;
-            }
-        });
-        return rows;
+    void start_users(const CSRMatrix<float>& ratings, E& executor) {
+        const std::size_t factors = options_.factors;
+        const double stddev = static_cast<double>(options_.stddev) / math::sqrt(static_cast<double>(factors));
+        constexpr Stream draws = stream("explicit_als.users");
+        users_ = this->started({}, ratings, {factors + 2, factors, stddev, options_.seed, draws}, executor);
+        for (std::size_t user = 0; user < users_.rows(); ++user) {
+            users_.row(user)[factors] = ratings.row(user).size() > 0 ? 1.0F : 0.0F;
+        }
     }
 
     template <Executor E>
     void half_sweep(const CSRMatrix<float>& ratings, MatrixView<const float> y, MatrixView<float> x, E& executor) {
         std::vector<detail::ExplicitRowSolver<Backend>> solvers(
-            executor.concurrency(), detail::ExplicitRowSolver<Backend>(y, mean_, options_.lambda, options_.nu));
+            executor.concurrency(), detail::ExplicitRowSolver<Backend>(y, mean(), options_.lambda, options_.nu));
         executor.for_range(x.rows(), 16, [&](std::size_t begin, std::size_t end, std::size_t worker) {
             FUNNEL_ASSERT(worker < solvers.size());
             for (std::size_t row = begin; row < end; ++row) {
@@ -315,13 +282,13 @@ private:
 
     // From (vector, 1, bias) to (vector, mean + bias, 1), so that one inner product with an item is a rating.
     void make_user(std::span<float> row) const noexcept {
-        row[options_.factors] = mean_ + row.back();
+        row[options_.factors] = mean() + row.back();
         row.back() = 1.0F;
     }
 
     // Checks all scores: an inner product is at most the product of the norms.
     [[nodiscard]] bool is_finite() const {
-        return math::is_finite(mean_) && math::is_finite(static_cast<float>(longest_row(users_) * longest_row(items_)));
+        return math::is_finite(static_cast<float>(longest_row(users_) * longest_item_));
     }
 
     using FactorScorer<Backend>::is_zero;
@@ -332,9 +299,6 @@ private:
     using FactorScorer<Backend>::items_;
 
     ExplicitALSOptions options_;
-    float mean_ = 0.0F;
-    float lowest_ = 0.0F;
-    float highest_ = 0.0F;
     std::vector<float> nobody_;
     double longest_item_ = 0.0;
 };

@@ -80,6 +80,19 @@ protected:
         items_ = file.template matrix<float>("item_factors", histories.items(), users_.cols());
     }
 
+    /// Of fold_in_factors.
+    ///
+    /// Errors    InvalidArgument if an item is unknown, or there are more or fewer values than items
+    void require_history(std::span<const std::uint32_t> history) const {
+        for (const std::uint32_t item : history) {
+            require_below(item, items(), "fold_in_factors: every item of the history");
+        }
+    }
+    void require_history(std::span<const std::uint32_t> history, std::span<const float> values) const {
+        require_equal(values.size(), history.size(), "fold_in_factors: number of values");
+        require_history(history);
+    }
+
     [[nodiscard]] static bool is_zero(std::span<const float> row) noexcept {
         return std::all_of(row.begin(), row.end(), [](float x) { return x == 0.0F; });
     }

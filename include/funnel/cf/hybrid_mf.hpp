@@ -83,9 +83,7 @@ public:
     /// Errors    InvalidArgument if an item or a feature is unknown, or a number is not finite
     [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history,
                                                      const SparseRow<float>& features = {}) const {
-        for (const std::uint32_t item : history) {
-            require_below(item, items(), "fold_in_factors: every item of the history");
-        }
+        this->require_history(history);
         std::vector<float> row = row_of(of_user_features_, features, nobody_, "HybridMF::fold_in_factors");
         require(this->gives_finite_scores(row), "HybridMF::fold_in_factors: values of features are too large");
         std::vector<std::uint32_t> known;

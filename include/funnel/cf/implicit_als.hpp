@@ -51,10 +51,7 @@ public:
     ///           finite solution
     [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history,
                                                      std::span<const float> values) const {
-        require_equal(values.size(), history.size(), "fold_in_factors: number of values");
-        for (const std::uint32_t item : history) {
-            require_below(item, items(), "fold_in_factors: every item of the history");
-        }
+        this->require_history(history, values);
         std::vector<float> factors(items_.cols());
         if (!history.empty()) {
             ImplicitALSOptions exact = options_;

@@ -63,10 +63,7 @@ public:
     ///           be finite
     [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history,
                                                      std::span<const float> values) const {
-        require_equal(values.size(), history.size(), "fold_in_factors: number of values");
-        for (const std::uint32_t item : history) {
-            require_below(item, items(), "fold_in_factors: every item of the history");
-        }
+        this->require_history(history, values);
         std::vector<float> row(items_.cols());
         std::vector<float> sum;
         improve({history, values}, item_factors(), gram_, options_, {.passes = 1000, .tolerance = 1e-6F}, sum, row);

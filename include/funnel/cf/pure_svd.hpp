@@ -53,9 +53,9 @@ public:
     /// Shapes    history: item ids, ascending
     /// Errors    InvalidArgument if an item is unknown
     [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history) const {
+        this->require_history(history);
         std::vector<float> factors(items_.cols());
         for (const std::uint32_t item : history) {
-            require_below(item, items(), "fold_in_factors: every item of the history");
             kernels::axpy<Backend>(1.0F, items_.row(item), factors);
         }
         return factors;

@@ -5,6 +5,7 @@
 
 #include <funnel/cf/factor_scorer.hpp>
 #include <funnel/cf/histories.hpp>
+#include <funnel/cf/rating_range.hpp>
 #include <funnel/cf/scorer.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
@@ -69,7 +70,7 @@ template <class Backend>
 /// A row of user_factors() is (p_u, b_u), of item_factors() (q_i, b_i). A user without ratings has zeros. A model adds
 /// kind, learn and fold_in_factors; cf/biased_mf.hpp is an example.
 template <kernels::HostBackend Backend>
-class RatingFactorsScorer : public FactorScorer<Backend> {
+class RatingFactorsScorer : public FactorScorer<Backend>, public RatingRange {
 public:
     using Options = RatingFactorsOptions;
     static constexpr bool needs_history = false;
@@ -77,11 +78,6 @@ public:
     static constexpr std::size_t bias_columns = 1;
 
     using FactorScorer<Backend>::items;
-
-    /// The mean, the smallest and the largest rating in training; 0 if there was none.
-    [[nodiscard]] float mean() const noexcept { return mean_; }
-    [[nodiscard]] float lowest() const noexcept { return lowest_; }
-    [[nodiscard]] float highest() const noexcept { return highest_; }
 
     /// The rating that a user would give to an item, within [lowest(), highest()]. A user or an item that is not in the
     /// training log counts as average: an unknown user gives mean() + b_i, an item that nobody rated gets mean() + b_u.
@@ -91,7 +87,7 @@ public:
     [[nodiscard]] float predict(std::size_t user, std::uint32_t item) const {
         require_below(item, items(), "predict: item");
         const std::span<const float> factors = user < users_.rows() ? std::as_const(users_).row(user) : none;
-        return std::clamp(prediction(factors, items_.row(item)), lowest_, highest_);
+        return clipped(prediction(factors, items_.row(item)));
     }
 
     void score_all(const Profile& profile, std::span<float> out) const noexcept {
@@ -134,7 +130,7 @@ protected:
     using FactorScorer<Backend>::users_;
     using FactorScorer<Backend>::items_;
 
-    /// Checks the options and finds the mean and the range of the ratings.
+    /// Checks the options and finds the range of the ratings.
     void start(const CSRMatrix<float>& user_item, const RatingFactorsOptions& options, const char* model) {
         const std::string name = std::string(model) + ": ";
         require_between(options.factors, 1, most_factors(user_item.rows(), user_item.cols()),
@@ -144,16 +140,7 @@ protected:
         require_positive(options.stddev, (name + "stddev").c_str());
         require_between(options.fold_in_epochs, 1, most_epochs, (name + "fold_in_epochs").c_str());
         options_ = options;
-        const std::span<const float> ratings = user_item.values();
-        if (!ratings.empty()) {
-            double sum = 0.0;
-            for (const float rating : ratings) {
-                sum += static_cast<double>(rating);
-            }
-            mean_ = static_cast<float>(sum / static_cast<double>(ratings.size()));
-            lowest_ = *std::min_element(ratings.begin(), ratings.end());
-            highest_ = *std::max_element(ratings.begin(), ratings.end());
-        }
+        find_range(user_item.values());
     }
 
     /// The known rows, and drawn ones for new users or items.
@@ -200,11 +187,10 @@ protected:
     }
     [[nodiscard]] std::vector<float> without_means(std::span<const std::uint32_t> history,
                                                    std::span<const float> values) const {
-        require_equal(values.size(), history.size(), "fold_in_factors: number of values");
+        this->require_history(history, values);
         std::vector<float> ratings(values.begin(), values.end());
         for (std::size_t i = 0; i < history.size(); ++i) {
-            require_below(history[i], items(), "fold_in_factors: every item of the history");
-            ratings[i] -= mean_ + items_.row(history[i]).back();
+            ratings[i] -= mean() + items_.row(history[i]).back();
         }
         return ratings;
     }
@@ -217,9 +203,7 @@ protected:
         file.value("learning_rate", options_.learning_rate);
         file.value("regularisation", options_.regularisation);
         file.value("fold_in_epochs", std::uint64_t{options_.fold_in_epochs});
-        file.value("mean", mean_);
-        file.value("lowest", lowest_);
-        file.value("highest", highest_);
+        write_range(file);
         this->write_factors(file);
     }
     template <class Reader>
@@ -227,19 +211,13 @@ protected:
         options_.learning_rate = file.template value<float>("learning_rate");
         options_.regularisation = file.template value<float>("regularisation");
         options_.fold_in_epochs = file.template value<std::uint64_t>("fold_in_epochs");
-        mean_ = file.template value<float>("mean");
-        lowest_ = file.template value<float>("lowest");
-        highest_ = file.template value<float>("highest");
         file.check(math::is_finite(options_.learning_rate) && options_.learning_rate > 0.0F, "learning_rate",
                    "must be finite and > 0");
         file.check(math::is_finite(options_.regularisation) && options_.regularisation >= 0.0F, "regularisation",
                    "must be finite and >= 0");
         file.check(options_.fold_in_epochs >= 1 && options_.fold_in_epochs <= most_epochs, "fold_in_epochs",
                    "must lie in [1, 1000]");
-        file.check(math::is_finite(lowest_) && math::is_finite(highest_) && lowest_ <= highest_, "lowest",
-                   "must be finite and <= highest");
-        file.check(math::is_finite(mean_) && mean_ >= lowest_ && mean_ <= highest_, "mean",
-                   "must lie in [lowest, highest]");
+        read_range(file);
         this->read_factors(file, histories);
         file.check(users_.cols() >= 2, "user_factors", "must have at least two columns");
         options_.factors = users_.cols() - 1;
@@ -258,7 +236,7 @@ private:
     static constexpr std::span<const float> none{};
 
     [[nodiscard]] float base_of(std::span<const float> user) const noexcept {
-        return user.empty() ? mean_ : mean_ + user.back();
+        return user.empty() ? mean() : mean() + user.back();
     }
     [[nodiscard]] float prediction(std::span<const float> user, std::span<const float> item) const noexcept {
         const float product =
@@ -268,13 +246,10 @@ private:
 
     // Checks all scores of a user with a row of this length: an inner product is at most the product of the norms.
     [[nodiscard]] bool are_finite(double length) const {
-        return math::is_finite(static_cast<float>(static_cast<double>(math::abs(mean_)) + length + longest_item_ +
+        return math::is_finite(static_cast<float>(static_cast<double>(math::abs(mean())) + length + longest_item_ +
                                                   length * longest_item_));
     }
 
-    float mean_ = 0.0F;
-    float lowest_ = 0.0F;
-    float highest_ = 0.0F;
     double longest_item_ = 0.0;
 };
 

@@ -72,9 +72,7 @@ public:
     /// Cost      O(fold_in_epochs |history| factors), times the tries of WARP
     /// Errors    InvalidArgument if an item is unknown, or scores would not be finite
     [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history) const {
-        for (const std::uint32_t item : history) {
-            require_below(item, items(), "fold_in_factors: every item of the history");
-        }
+        this->require_history(history);
         std::vector<float> row(items_.cols());
         std::vector<std::uint32_t> known;
         std::ranges::set_intersection(history, trained_, std::back_inserter(known));
@@ -161,10 +159,16 @@ protected:
                 require_between(number, 1, most_repeats, what.c_str());
             }
         });
-        users_ = Matrix<float>(user_item.rows(), options.factors + 1);
-        items_ = Matrix<float>(user_item.cols(), options.factors + 1);
-        draw(users_, 1.0F, user_item, options, stream("sampled_factors.users"), executor);
-        draw(items_, 0.0F, user_item.transposed(), options, stream("sampled_factors.items"), executor);
+        const double stddev = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
+        const auto drawn = [&](const CSRMatrix<float>& observed, Stream draws) {
+            return this->started({}, observed, {options.factors + 1, options.factors, stddev, options.seed, draws},
+                                 executor);
+        };
+        users_ = drawn(user_item, stream("sampled_factors.users"));
+        items_ = drawn(user_item.transposed(), stream("sampled_factors.items"));
+        for (std::size_t user = 0; user < users_.rows(); ++user) {
+            users_.row(user).back() = user_item.row(user).size() > 0 ? 1.0F : 0.0F;
+        }
         find_trained();
     }
 
@@ -249,23 +253,6 @@ protected:
             blocks.run(epoch, executor, learn_block, after_round);
         }
         report_progress(executor, "SampledFactors: epochs", options_.epochs, options_.epochs);
-    }
-
-    // Normally distributed numbers, each row from its own index. Rows without observations stay 0.
-    template <Executor E>
-    static void draw(Matrix<float>& rows, float last, const CSRMatrix<float>& observed, const Options& options,
-                     Stream start, E& executor) {
-        const double scale = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
-        parallel_for(executor, rows.rows(), 64, [&](std::size_t index) {
-            if (observed.row(index).size() > 0) {
-                Random random(options.seed, start, index);
-                const std::span<float> row = rows.row(index);
-                for (float& x : row.first(options.factors)) {
-                    x = static_cast<float>(scale * random.normal());
-                }
-                row.back() = last;
-            }
-        });
     }
 
     void find_trained() {
