@@ -484,6 +484,14 @@ TEST_CASE("ImplicitALS: update starts from the factors at hand") {
     CHECK(model.recommend(3) == before);
 }
 
+TEST_CASE("ImplicitALS: a moved-from model knows nobody, so an update learns as fit does") {
+    const auto log = testing::random_log(30, 20, 0.2, 3);
+    ImplicitALS model = ImplicitALS::fit(log, {.factors = 4, .iterations = 3});
+    const ImplicitALS taken = std::move(model);
+    model.update(log, {.factors = 4, .iterations = 3});  // NOLINT(bugprone-use-after-move): what is left is tested
+    CHECK(model.recommend(4) == taken.recommend(4));
+}
+
 // The scores of such a user were read from behind the factors.
 TEST_CASE("ImplicitALS: refuses to fold in a user with another number of factors") {
     const auto model = ImplicitALS::fit(funnel::testing::log_of({{0, 1}, {1, 2}}, 3), {.factors = 4, .iterations = 1});

@@ -53,7 +53,7 @@ public:
     template <data::InteractionLog Log, Executor E>
     [[nodiscard]] BiasedMFScorer relearn(const Log&, const CSRMatrix<float>& user_item,
                                          const RatingFactorsOptions& options, E& executor) const {
-        require_equal(options.factors, items_.cols() - 1, "BiasedMF: factors of an update");
+        require_equal(options.factors, this->options_.factors, "BiasedMF: factors of an update");
         return descend(user_item, options, executor);
     }
 

@@ -92,7 +92,7 @@ public:
     template <data::InteractionLog Log, Executor E>
     [[nodiscard]] ImplicitALSScorer relearn(const Log&, const CSRMatrix<float>& user_item,
                                             const ImplicitALSOptions& options, E& executor) const {
-        require_equal(options.factors, items_.cols(), "ImplicitALS: factors of an update");
+        require_equal(options.factors, options_.factors, "ImplicitALS: factors of an update");
         return sweep(user_item, options, executor);
     }
 

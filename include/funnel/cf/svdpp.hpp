@@ -146,7 +146,7 @@ public:
     template <data::InteractionLog Log, Executor E>
     [[nodiscard]] SVDppScorer relearn(const Log&, const CSRMatrix<float>& user_item,
                                       const RatingFactorsOptions& options, E& executor) const {
-        require_equal(options.factors, implicit_.cols(), "SVDpp: factors of an update");
+        require_equal(options.factors, this->options_.factors, "SVDpp: factors of an update");
         return descend(user_item, options, executor);
     }
 
