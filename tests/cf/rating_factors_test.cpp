@@ -311,6 +311,17 @@ TEST_CASE_TEMPLATE("RatingFactors: update starts from the rows at hand, and lear
     CHECK(serial.recommend(5).front().score > 0.0F);
 }
 
+// An update of BiasedMF asked for 18446744073709551615 factors, that of the others for 0.
+TEST_CASE_TEMPLATE("RatingFactors: a moved-from model knows nobody, so an update learns as fit does", M, BiasedMF,
+                   SVDpp) {
+    const auto log = testing::random_log(20, 30, 0.3, 4);
+    const RatingFactorsOptions options{.factors = 3, .epochs = 2};
+    M model = M::fit(log, options);
+    const M taken = std::move(model);
+    model.update(log, options);  // NOLINT(bugprone-use-after-move): what is left of it is what is tested
+    CHECK(model.recommend(4) == taken.recommend(4));
+}
+
 TEST_CASE_TEMPLATE("RatingFactors: what a forgotten user gets is what everybody gets", M, BiasedMF, SVDpp) {
     M model = M::fit(testing::random_log(20, 30, 0.3, 4), {.factors = 3});
     model.forget_user(2);
@@ -318,6 +329,21 @@ TEST_CASE_TEMPLATE("RatingFactors: what a forgotten user gets is what everybody 
         CHECK(x == 0.0F);
     }
     CHECK(model.predict(2, 7) == model.predict(1000, 7));
+}
+
+// All rows became zeros, as those of items that nobody rated: predict() said 1, score() 0, and lists were empty.
+TEST_CASE_TEMPLATE("RatingFactors: rated items stay in the lists if ratings are equal and the penalty is strong", M,
+                   BiasedMF, SVDpp) {
+    std::vector<Interaction> rows;
+    for (std::uint32_t user = 0; user < 100; ++user) {
+        for (std::uint32_t item = user % 2; item < 20; item += 2) {
+            rows.push_back({user, item});
+        }
+    }
+    const M model = M::fit(Interactions::from_ids(rows, 100, 21), {.factors = 4, .regularisation = 60.0F});
+    CHECK(model.predict(0, 1) == 1.0F);
+    CHECK(model.score(0, Ids{0, 1, 20}) == std::vector<float>{1.0F, 1.0F, 0.0F});
+    CHECK(model.recommend(0, {.k = 30}).size() == 10);
 }
 
 TEST_CASE_TEMPLATE("RatingFactors: rejects options that cannot work, and steps that diverge", M, BiasedMF, SVDpp) {

@@ -26,6 +26,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <utility>
@@ -154,6 +155,11 @@ protected:
     /// Learns each user anew for the final items, so that fold_in gives the same row. Checks that all is finite.
     template <class FoldIn, Executor E>
     void finish(const CSRMatrix<float>& user_item, const char* model, const FoldIn& fold_in, E& executor) {
+        for (const std::uint32_t item : user_item.columns()) {
+            if (is_zero(items_.row(item))) {  // a strong penalty took all; a row of zeros is that of an unrated item
+                items_.row(item).back() = std::numeric_limits<float>::min();
+            }
+        }
         longest_item_ = longest_row(items_);
         require(are_finite(0.0), (std::string(model) + too_large).c_str());
         parallel_for(executor, user_item.rows(), 16, [&](std::size_t user) {
