@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -138,6 +139,15 @@ TEST_CASE("WARP: finds two tastes, with the same bits for 1, 2 and 4 threads") {
         for (std::size_t user = 0; user < 100; ++user) {
             CHECK(std::ranges::equal(same.user_factors().row(user), model.user_factors().row(user)));
         }
+    }
+}
+
+// Items whose initial rows were zeros did not count as negatives, so weights were read far outside the table of them.
+TEST_CASE("WARP: fits with initial rows so small that they are zeros, and reads no memory but its own") {
+    const auto log = testing::random_log(20, 12, 0.6, 1);
+    for (const float stddev : {1e-44F, std::numeric_limits<float>::denorm_min()}) {
+        const auto model = WARP::fit(log, {.factors = 16, .epochs = 2, .stddev = stddev});
+        CHECK(model.recommend(0).size() > 0);  // by the biases
     }
 }
 

@@ -164,12 +164,17 @@ protected:
             return this->started({}, observed, {options.factors + 1, options.factors, stddev, options.seed, draws},
                                  executor);
         };
+        const CSRMatrix<float> item_user = user_item.transposed();
         users_ = drawn(user_item, stream("sampled_factors.users"));
-        items_ = drawn(user_item.transposed(), stream("sampled_factors.items"));
+        items_ = drawn(item_user, stream("sampled_factors.items"));
         for (std::size_t user = 0; user < users_.rows(); ++user) {
             users_.row(user).back() = user_item.row(user).size() > 0 ? 1.0F : 0.0F;
         }
-        find_trained();
+        for (std::uint32_t item = 0; item < items_.rows(); ++item) {
+            if (item_user.row(item).size() > 0) {
+                trained_.push_back(item);
+            }
+        }
     }
 
     /// Learns the row of a user from items that the user likes, with the item factors fixed, starting from what it
