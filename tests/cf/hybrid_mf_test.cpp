@@ -471,6 +471,8 @@ TEST_CASE("HybridMF: rejects features and options that cannot work") {
     rejects({.item_features = of_users}, "HybridMF: number of rows of item_features must be 12, got 10");
     rejects({.user_features = of_items}, "HybridMF: number of rows of user_features must be 10, got 12");
     rejects({.item_ids = false}, "HybridMF: item_ids must be true without item_features");
+    rejects({.item_features = CSRMatrix<float>({}, 12, 0), .item_ids = false},  // items kept rows of their own
+            "HybridMF: item_ids must be true without item_features");
     rejects({.feature_steps = 0.0F}, "HybridMF: feature_steps must be finite and > 0, got 0");
     rejects({.descent = {.learning_rate = 0.0F}}, "HybridMF: learning_rate must be finite and > 0, got 0");
     rejects({.descent = {.stddev = 3e38F}}, diverged);

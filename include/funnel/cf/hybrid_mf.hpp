@@ -129,7 +129,7 @@ public:
         require_features(options.item_features, user_item.cols(), "item_features");
         require_features(options.user_features, user_item.rows(), "user_features");
         require_positive(options.feature_steps, "HybridMF: feature_steps");
-        require(options.item_ids || options.item_features.rows() > 0,
+        require(options.item_ids || options.item_features.cols() > 0,
                 "HybridMF: item_ids must be true without item_features");
         HybridMFScorer scorer(user_item, options.descent, executor);
         scorer.descend(user_item, options, executor);
