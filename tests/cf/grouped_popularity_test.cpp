@@ -106,6 +106,14 @@ TEST_CASE("GroupedPopularity: comes back from a file, and only from an undamaged
     }
 }
 
+TEST_CASE("GroupedPopularity: rejects a log of another program with unknown ids, and writes nowhere") {
+    const Ids groups{0, 0};
+    CHECK_THROWS_WITH_AS((void)GroupedPopularity::fit(testing::UncheckedLog{{{0, 0}, {2, 0}}, 2, 3}, groups, 1),
+                         "GroupedPopularity: every user in the log must be below 2, got 2", InvalidArgument);
+    CHECK_THROWS_WITH_AS((void)GroupedPopularity::fit(testing::UncheckedLog{{{0, 3}}, 2, 3}, groups, 1),
+                         "GroupedPopularity: every item in the log must be below 3, got 3", InvalidArgument);
+}
+
 TEST_CASE("GroupedPopularity: rejects what cannot work") {
     const auto log = testing::log_of({{0}, {0}}, 1);
     CHECK_THROWS_AS((void)GroupedPopularity::fit(log, Ids{0}, 1), InvalidArgument);

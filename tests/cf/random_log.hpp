@@ -39,6 +39,18 @@ inline data::Interactions log_of(const std::vector<std::vector<std::uint32_t>>& 
     return data::Interactions::from_ids(std::move(rows), histories.size(), items);
 }
 
+/// A log of another program, whose ids nobody has checked.
+struct UncheckedLog {
+    std::vector<data::Interaction> rows;
+    std::size_t user_count;
+    std::size_t item_count;
+
+    [[nodiscard]] std::size_t users() const { return user_count; }
+    [[nodiscard]] std::size_t items() const { return item_count; }
+    [[nodiscard]] std::size_t size() const { return rows.size(); }
+    const data::Interaction& operator[](std::size_t row) const { return rows[row]; }
+};
+
 /// 1 where a user has a row with an item, else 0; users x items.
 inline std::vector<std::vector<double>> dense_matrix(const data::Interactions& log) {
     std::vector<std::vector<double>> x(log.users(), std::vector<double>(log.items(), 0.0));

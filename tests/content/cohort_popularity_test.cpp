@@ -196,6 +196,15 @@ TEST_CASE("CohortPopularity: comes back from a file, and only from an undamaged 
     is_rejected("values", 28, CohortPopularity::unknown);
 }
 
+TEST_CASE("CohortPopularity: rejects a log of another program with unknown ids, and writes nowhere") {
+    const auto attributes = attributes_of({{0}, {0}}, 1);
+    CHECK_THROWS_WITH_AS(
+        static_cast<void>(CohortPopularity::fit(testing::UncheckedLog{{{0, 0}, {2, 0}}, 2, 3}, attributes)),
+        "CohortPopularity: every user in the log must be below 2, got 2", InvalidArgument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(CohortPopularity::fit(testing::UncheckedLog{{{0, 3}}, 2, 3}, attributes)),
+                         "CohortPopularity: every item in the log must be below 3, got 3", InvalidArgument);
+}
+
 TEST_CASE("CohortPopularity: rejects what cannot work") {
     const auto log = testing::log_of({{0}, {0}}, 1);
     const auto attributes = attributes_of({{0}, {0}}, 1);

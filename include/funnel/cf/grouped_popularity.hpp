@@ -53,8 +53,8 @@ public:
     static constexpr std::uint32_t layout_version = 1;
 
     /// Shapes    groups: one per user, each below count
-    /// Errors    InvalidArgument if a shape does not match an option is out of range, or count or
-    ///           the number of items is 0
+    /// Errors    InvalidArgument if a shape does not match, an option is out of range, an id in the log is unknown, or
+    ///           count or the number of items is 0
     template <data::InteractionLog Log>
     [[nodiscard]] static GroupedPopularity fit(const Log& log, std::span<const std::uint32_t> groups, std::size_t count,
                                                const GroupedPopularityOptions& options = {}) {
@@ -67,6 +67,7 @@ public:
         require_at_least(log.items(), 1, "GroupedPopularity: number of items in the log");
         require(count <= std::numeric_limits<std::size_t>::max() / sizeof(double) / log.items(),
                 "GroupedPopularity: groups x items must fit into memory");
+        data::require_known_ids(log, "GroupedPopularity");
         const RowAge age(log, options.age, "GroupedPopularity");
         std::vector<double> sums(count * log.items());
         std::vector<double> overall(log.items());

@@ -68,12 +68,13 @@ public:
     static constexpr std::uint32_t unknown = std::numeric_limits<std::uint32_t>::max();
 
     /// Shapes    attributes: users of the log x attributes, the broadest first
-    /// Errors    InvalidArgument if a shape does not match or an option is out of range
+    /// Errors    InvalidArgument if a shape does not match, an option is out of range, or an id in the log is unknown
     template <data::InteractionLog Log>
     [[nodiscard]] static CohortPopularity fit(const Log& log, MatrixView<const std::uint32_t> attributes,
                                               const CohortOptions& options = {}) {
         require_equal(attributes.rows(), log.users(), "CohortPopularity: number of rows of attributes");
         require_not_negative(options.prior, "CohortPopularity: prior");
+        data::require_known_ids(log, "CohortPopularity");
         const cf::RowAge age(log, options.age, "CohortPopularity");
         CohortPopularity result;
         result.prior_ = options.prior;

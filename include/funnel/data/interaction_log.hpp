@@ -2,10 +2,12 @@
 #pragma once
 
 #include <funnel/core/config.hpp>
+#include <funnel/core/options.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -37,6 +39,20 @@ template <InteractionLog Log>
         return log.fingerprint();
     } else {
         return 0;
+    }
+}
+
+/// For functions that use the ids of a log as positions: a log of your own type may hold any.
+///
+/// Errors    InvalidArgument if a row has an id that is not below users() or items(); function is its name in the
+///           message
+template <InteractionLog Log>
+void require_known_ids(const Log& log, const std::string& function) {
+    const std::string user = function + ": every user in the log";
+    const std::string item = function + ": every item in the log";
+    for (std::size_t row = 0; row < log.size(); ++row) {
+        require_below(log[row].user, log.users(), user.c_str());
+        require_below(log[row].item, log.items(), item.c_str());
     }
 }
 
