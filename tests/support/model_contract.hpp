@@ -273,6 +273,9 @@ void check_values(const M& model, const M& other) {
     CHECK(source.recommend(0, {}, scratch, out).empty());
     const M empty_copy = source;
     CHECK(empty_copy.users() == 0);
+    const TempDir dir;
+    CHECK_THROWS_AS(source.save(dir / "a.fnl"), InvalidArgument);  // load() rejected the file
+    CHECK_THROWS_AS(empty_copy.save(dir / "a.fnl"), InvalidArgument);
     // NOLINTEND(bugprone-use-after-move)
     source = other;
     CHECK(lists_of(source) == lists_of(other));

@@ -50,6 +50,7 @@ public:
     }
     ~UserLists() = default;
 
+    [[nodiscard]] bool is_moved_from() const noexcept { return offsets_.empty(); }
     [[nodiscard]] std::size_t users() const noexcept { return offsets_.empty() ? 0 : offsets_.size() - 1; }
     [[nodiscard]] std::span<const std::uint32_t> ids() const noexcept { return {ids_.data(), ids_.size()}; }
 
@@ -177,6 +178,7 @@ public:
 
     [[nodiscard]] std::size_t users() const noexcept { return lists_.users(); }
     [[nodiscard]] std::size_t items() const noexcept { return catalogue_; }
+    [[nodiscard]] bool is_moved_from() const noexcept { return lists_.is_moved_from(); }
     [[nodiscard]] bool has_values() const noexcept { return !values_.empty(); }
     [[nodiscard]] bool has_dislikes() const noexcept { return !disliked_.ids().empty(); }
     [[nodiscard]] bool is_empty() const noexcept { return lists_.ids().empty(); }

@@ -269,8 +269,9 @@ public:
         return fold_into(static_cast<S&&>(*this), history, std::vector<float>(history.size(), 1.0F));
     }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the model is moved-from
     void save(const std::string& path) const {
+        require(!histories_.is_moved_from(), "save: the model must not be moved-from");
         io::ContainerWriter file(S::kind, layout_version);
         file.value("log_fingerprint", fingerprint_);
         histories_.write(file);
