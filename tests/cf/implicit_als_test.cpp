@@ -492,6 +492,17 @@ TEST_CASE("ImplicitALS: a moved-from model knows nobody, so an update learns as 
     CHECK(model.recommend(4) == taken.recommend(4));
 }
 
+// It threw "MatrixView: columns_from must not go past the last column".
+TEST_CASE("ImplicitALS: explains nothing to a user whose history holds only dislikes") {
+    const auto log = funnel::data::Interactions::from_ids({{0, 0}, {0, 1}, {1, 1}, {1, 2}, {2, 0, -1.0F}}, 3, 3);
+    for (const ALSObjective objective : {ALSObjective::Rendle, ALSObjective::HuKorenVolinsky}) {
+        const auto model = ImplicitALS::fit(log, {.factors = 4, .iterations = 2, .objective = objective});
+        CHECK(model.explain(2, 1, 5).empty());
+        CHECK(model.fold_in(Ids{2, 0}, std::vector<float>{-1.0F, 0.0F}).explain(1, 5).empty());
+        CHECK(model.explain(0, 2, 5).size() == 2);
+    }
+}
+
 // The scores of such a user were read from behind the factors.
 TEST_CASE("ImplicitALS: refuses to fold in a user with another number of factors") {
     const auto model = ImplicitALS::fit(funnel::testing::log_of({{0, 1}, {1, 2}}, 3), {.factors = 4, .iterations = 1});

@@ -144,7 +144,7 @@ private:
     // Copies the rows of y in pairs_ to where they lie side by side.
     void gather() {
         const std::span<const std::uint32_t> ids = pairs_.ids(0);
-        if (panel_.rows() < ids.size()) {
+        if (panel_.rows() < ids.size() || panel_.cols() != y_.cols()) {  // 0 x d if there are no pairs
             panel_ = Matrix<float>(ids.size(), y_.cols());
         }
         constexpr std::size_t ahead = 6;
