@@ -1,25 +1,41 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The models of cf/ beside implicit, and EASE beside NumPy and SciPy, on a synthetic log. Every row compares results, too.
+"""The models of cf/ beside implicit and LensKit, EASE beside NumPy and SciPy, too, and models of ratings beside Surprise, LensKit
+and LIBMF, on a synthetic log. Every row compares results, too.
 
-Times of one thread are CPU time of the process, which is valid on a busy machine; times of two threads are elapsed time.
+Times of one thread are CPU time of the process, which is valid on a busy machine; times of two threads are elapsed time. The
+package of LIBMF is built without SIMD, so it is compiled again from its source package, with AVX.
 """
 
+import collections
+import gc
+import os
+import subprocess
 import sys
+import tarfile
 import time
 import warnings
 
-from common import Comparison, seconds
+from common import ROOT, Comparison, seconds
 
-comparison = Comparison("cf", program="bench_peers_cf_side", peers=["implicit", "numpy", "scipy"])
+for name in ("LK_NUM_THREADS", "LK_NUM_BACKEND_THREADS"):
+    os.environ[name] = "1"  # LensKit reads them once
+
+comparison = Comparison("cf", program="bench_peers_cf_side", peers=["implicit", "numpy", "scipy", "lenskit", "scikit-surprise", "libmf"])
 
 import implicit.cpu.als
 import implicit.cpu.bpr
 import implicit.nearest_neighbours
 import implicit.utils
+import lenskit.als
+import lenskit.data
+import lenskit.knn
+import lenskit.training
 import numpy
+import pandas
 import scipy.linalg.lapack
 import scipy.sparse
+import surprise
 import threadpoolctl
 
 USERS, ITEMS = 4000, 2500
@@ -28,6 +44,7 @@ ALS_LAMBDA = 20.0
 ALS_SWEEPS = 2
 NEIGHBOURS = 200
 EASE_LAMBDA = 200.0
+RATING_USERS = 1500  # of the log: as many ratings as MovieLens-100K has, since SVDpp of Surprise is slow
 
 warnings.filterwarnings("ignore", category=implicit.utils.ParameterWarning)  # about a conversion inside implicit
 
@@ -94,6 +111,23 @@ rows = comparison.call("load", pairs=comparison.save("cf_train", train_pairs), u
 if rows != train.nnz:
     sys.exit(f"cf: our side has read {rows} pairs of {train.nnz}")
 print(f"data: synthetic; {USERS} users, {ITEMS} items, {train.nnz} pairs, and {test.nnz} held out; lists of {LENGTH}", flush=True)
+
+
+def lenskit_data(users, items, pairs, ratings=None):
+    """A data set in which ids are places, also of users and items without pairs."""
+    builder = lenskit.data.DatasetBuilder()
+    builder.add_entities("user", numpy.arange(users))
+    builder.add_entities("item", numpy.arange(items))
+    columns = {"user_id": pairs[:, 0].astype("i8"), "item_id": pairs[:, 1].astype("i8")}
+    if ratings is not None:
+        columns["rating"] = ratings
+    builder.add_interactions("rating", pandas.DataFrame(columns), entities=["user", "item"], missing="error", default=True)
+    return builder.build()
+
+
+lenskit_options = lenskit.training.TrainingOptions(device="cpu", rng=1)
+lenskit_train = lenskit_data(USERS, ITEMS, train_pairs)
+gc.freeze()  # ItemKNN of LensKit collects garbage: it shall not search what stands here already
 
 
 # ---- ImplicitALS beside implicit -----------------------------------------------------------------------------------------
@@ -183,6 +217,35 @@ for solver in ("CG", "Cholesky"):
             measure_als(factors, solver, threads)
 
 
+# ---- ImplicitALS beside LensKit ------------------------------------------------------------------------------------------
+#
+# LensKit minimizes what implicit does, for a weight of 1, and starts with the users; so it gets the transposed data and our
+# factors, too. It has Cholesky alone.
+
+
+def measure_lenskit_als(factors):
+    our_als(factors, "Cholesky", 1, sweeps=0)
+    start = our_factors()
+    transposed = lenskit_data(ITEMS, USERS, train_pairs[:, ::-1])
+    model = lenskit.als.ImplicitMFScorer(embedding_size=factors, epochs=ALS_SWEEPS, regularization=2.0 * ALS_LAMBDA, weight=1.0)
+
+    def their_als():
+        trainer = model.create_trainer(transposed, lenskit_options)
+        users, items = (SCALE * side for side in start)
+        trainer.load_parameters({"user_embeddings": items, "item_embeddings": users})
+        return seconds_of(lambda: [trainer.train_epoch() for _ in range(ALS_SWEEPS)], 1)
+
+    pairs = comparison.paired(lambda: our_als(factors, "Cholesky", 1), their_als, rounds=3)
+    value, their_value = objective(*our_factors()), objective(model.item_embeddings / SCALE, model.user_embeddings / SCALE)
+    apart = abs(value / their_value - 1.0)
+    setup = f"{setup_of(1)}; objective {value:.7g}, apart by {apart:.0e} (tolerance 1e-5)"
+    comparison.add(f"ALS Cholesky, d {factors}, threads 1", "lenskit", pairs, unit="ms/sweep", per=ALS_SWEEPS, target=4.0, differing=int(not apart < 1e-5), of=1, setup=setup)
+
+
+for factors in (32, 64, 128):
+    measure_lenskit_als(factors)
+
+
 # ---- Lists of ImplicitALS ------------------------------------------------------------------------------------------------
 
 
@@ -238,7 +301,7 @@ for factors, threads in ((64, 1), (64, 2), (128, 1)):
     measure_bpr(factors, threads)
 
 
-# ---- ItemKNN beside implicit ---------------------------------------------------------------------------------------------
+# ---- ItemKNN beside implicit and LensKit ---------------------------------------------------------------------------------------------
 
 
 def our_similarities():
@@ -270,6 +333,11 @@ for threads in (1, 2):
     differing = different_neighbours(our_similarities(), similarities)
     comparison.add(f"ItemKNN fit, threads {threads}", "implicit", pairs, unit="ms", target=3.0, differing=differing, of=ITEMS, setup=f"{NEIGHBOURS} neighbours; {setup_of(threads)}")
 
+knn = lenskit.knn.ItemKNNScorer(save_nbrs=NEIGHBOURS, feedback="implicit")
+pairs = comparison.paired(lambda: ours("item_knn", 1, k=NEIGHBOURS), lambda: seconds_of(lambda: knn.train(lenskit_train, lenskit_options), 1))
+differing = different_neighbours(our_similarities(), knn.sim_matrix.to_scipy())
+comparison.add("ItemKNN fit, threads 1", "lenskit", pairs, unit="ms", target=3.0, differing=differing, of=ITEMS, setup=f"{NEIGHBOURS} neighbours; {setup_of(1)}")
+
 # funnel scores an item by its own neighbours, implicit by the items that it is a neighbour of. Our similarities, transposed,
 # make implicit compute what funnel does, also where neighbours are tied. It always makes lists in one thread.
 model.similarity = our_similarities().T.tocsr().astype("f8")
@@ -277,7 +345,7 @@ model.scorer = implicit.nearest_neighbours.NearestNeighboursScorer(model.similar
 measure_lists("ItemKNN lists", "item_knn_recommend", model, 1, target=3.0)
 
 
-# ---- EASE beside NumPy and SciPy -----------------------------------------------------------------------------------------
+# ---- EASE beside NumPy, SciPy and LensKit --------------------------------------------------------------------------------
 
 
 def inverse_by_lapack(gram):
@@ -288,27 +356,149 @@ def inverse_by_lapack(gram):
     return numpy.tril(half) + numpy.tril(half, -1).T
 
 
+def weights_by(inverse):
+    x = train.astype("f8")
+    gram = (x.T @ x).toarray(order="F")
+    gram[numpy.diag_indices(ITEMS)] += EASE_LAMBDA
+    precision = inverse(gram)
+    weights = (precision / -numpy.diag(precision)).astype("f4")
+    numpy.fill_diagonal(weights, 0.0)
+    return weights
+
+
+def weights_by_lenskit():
+    model = lenskit.knn.EASEScorer(regularization=EASE_LAMBDA)
+    model.train(lenskit_train, lenskit_options)
+    return model.weights
+
+
 # In one thread only: the threads of OpenBLAS wait actively for each other, which takes several times as long if the machine is
 # busy with something else.
-def measure_ease(peer, how, inverse, target):
+def measure_ease(peer, how, weights, target, precision="double", tolerance=1e-6):
     theirs = None
 
     def their_ease():
         nonlocal theirs
-        x = train.astype("f8")
-        gram = (x.T @ x).toarray(order="F")
-        gram[numpy.diag_indices(ITEMS)] += EASE_LAMBDA
-        precision = inverse(gram)
-        theirs = (precision / -numpy.diag(precision)).astype("f4")
-        numpy.fill_diagonal(theirs, 0.0)
+        theirs = weights()
 
     pairs = comparison.paired(lambda: ours("ease", 1, **{"lambda": EASE_LAMBDA}), lambda: seconds_of(their_ease, 1), rounds=5)
     comparison.call("ease_write", weights=file_of("weights"))
-    differing = int(numpy.sum(~(numpy.abs(numpy.load(file_of("weights")) - theirs) <= 1e-6)))
-    comparison.add(f"EASE fit, {how}", peer, pairs, unit="s", target=target, differing=differing, of=ITEMS * ITEMS, setup=f"in double; {setup_of(1)}")
+    differing = int(numpy.sum(~(numpy.abs(numpy.load(file_of("weights")) - theirs) <= tolerance)))
+    comparison.add(f"EASE fit, {how}", peer, pairs, unit="s", target=target, differing=differing, of=ITEMS * ITEMS, setup=f"theirs in {precision}; {setup_of(1)}")
 
 
-measure_ease("scipy", "potrf, potri", inverse_by_lapack, target=1.0)
-measure_ease("numpy", "linalg.inv", numpy.linalg.inv, target=2.0)
+measure_ease("scipy", "potrf, potri", lambda: weights_by(inverse_by_lapack), target=1.0)
+measure_ease("numpy", "linalg.inv", lambda: weights_by(numpy.linalg.inv), target=2.0)
+measure_ease("lenskit", "LensKit", weights_by_lenskit, target=1.0, precision="float", tolerance=1e-5)
+
+
+# ---- Models of ratings beside Surprise, LensKit and LIBMF ----------------------------------------------------------------
+#
+# No two of them draw the same initial vectors, so they are compared by the RMSE of held-out ratings. A time is that of the
+# whole fit; ours includes that each user is learned once more after the epochs.
+
+
+def synthetic_ratings(pairs, random):
+    """Stars from 1 to 5, which depend on biases, 8 hidden traits and chance."""
+    return numpy.clip(numpy.round(offsets[0][pairs[:, 0]] + offsets[1][pairs[:, 1]] + (tastes[0][pairs[:, 0]] * tastes[1][pairs[:, 1]]).sum(axis=1) + 3.6 + 0.8 * random.standard_normal(len(pairs))), 1, 5).astype("f4")
+
+
+random = numpy.random.default_rng(2)
+offsets = [0.4 * random.standard_normal(n) for n in (RATING_USERS, ITEMS)]
+tastes = [0.4 * random.standard_normal((n, 8)) for n in (RATING_USERS, ITEMS)]
+rated, asked = (pairs[pairs[:, 0] < RATING_USERS] for pairs in (train_pairs, test_pairs))
+ratings, answers = synthetic_ratings(rated, random), synthetic_ratings(asked, random)
+asked_files = {"predict": comparison.save("cf_asked", asked), "predicted": file_of("predicted")}
+comparison.call("load_ratings", pairs=comparison.save("cf_rated", rated), values=comparison.save("cf_ratings", ratings[None]), users=RATING_USERS, items=ITEMS)
+baseline = numpy.sqrt(numpy.mean((answers - ratings.mean()) ** 2))
+print(f"\nratings: {len(rated)} by {RATING_USERS} users, and {len(asked)} held out; RMSE of their mean {baseline:.4f}")
+
+
+def rmse(predicted):
+    return float(numpy.sqrt(numpy.mean((numpy.clip(predicted, 1, 5) - answers) ** 2)))
+
+
+def measure_ratings(name, peer, command, options, epochs, fit, predict, target=None, may_be_better=True):
+    """fit() of the peer, and predict() for what is asked. Our RMSE must not be higher by more than 0.005, nor lower unless it
+    may be better."""
+    epoch_times = []
+
+    def our_fit():
+        times = comparison.call(command, **options, **asked_files)
+        epoch_times.append(times["epochs_cpu"])
+        return times["cpu"]
+
+    pairs = comparison.paired(our_fit, lambda: seconds_of(fit, 1), rounds=3)
+    found, theirs = rmse(numpy.load(file_of("predicted"))[0]), rmse(predict())
+    differs = not found <= theirs + 0.005 or not (may_be_better or found >= theirs - 0.005)
+    alone = 1e9 * sorted(epoch_times)[len(epoch_times) // 2] / (epochs * len(rated))
+    setup = f"{epochs} epochs; RMSE {found:.4f}, theirs {theirs:.4f}; our epochs alone {alone:.1f} ns a rating; {setup_of(1)}"
+    comparison.add(name, peer, pairs, unit="ns/rating", per=epochs * len(rated), target=target, differing=int(differs), of=1, setup=setup)
+
+
+def measure_surprise(name, command, model, factors, rate):
+    """With the options that Surprise has by default."""
+    by_user, by_item = collections.defaultdict(list), collections.defaultdict(list)
+    for user, item, rating in zip(*rated.T.tolist(), ratings.tolist()):
+        by_user[user].append((item, rating))
+        by_item[item].append((user, rating))
+    data = surprise.Trainset(by_user, by_item, RATING_USERS, ITEMS, len(rated), (1, 5), {}, {})
+    options = {"factors": factors, "epochs": 20, "learning_rate": rate, "regularisation": 0.02}
+    theirs = model(n_factors=factors, n_epochs=20, lr_all=rate, reg_all=0.02, init_std_dev=0.1, random_state=1)
+    predict = lambda: numpy.array([theirs.estimate(user, item) for user, item in asked.tolist()])
+    measure_ratings(name, "scikit-surprise", command, options, 20, lambda: theirs.fit(data), predict, may_be_better=False)
+
+
+measure_surprise("BiasedMF fit, d 100", "biased_mf", surprise.SVD, 100, 0.005)
+measure_surprise("SVDpp fit, d 20", "svdpp", surprise.SVDpp, 20, 0.007)
+
+
+# LensKit fits the biases first, with 5 ratings of 0 added, and funnel with the vectors.
+def measure_explicit_als(factors, sweeps=10, penalty=0.1):
+    data = lenskit_data(RATING_USERS, ITEMS, rated, ratings)
+    model = lenskit.als.BiasedMFScorer(embedding_size=factors, epochs=sweeps, regularization=penalty)
+
+    def predict():
+        bias = model.bias
+        products = (model.user_embeddings[asked[:, 0]] * model.item_embeddings[asked[:, 1]]).sum(axis=1)
+        return bias.global_bias + bias.user_biases[asked[:, 0]] + bias.item_biases[asked[:, 1]] + products
+
+    options = {"factors": factors, "lambda": penalty, "sweeps": sweeps}
+    measure_ratings(f"ExplicitALS fit, d {factors}", "lenskit", "explicit_als", options, sweeps, lambda: model.train(data, lenskit_options), predict)
+
+
+for factors in (16, 64):
+    measure_explicit_als(factors)
+
+
+def libmf_of_this_machine():
+    """Compiles LIBMF with AVX, as its makefile does. Returns the library."""
+    folder = ROOT / "build/peers/libmf_src"
+    library = folder / "libmf.so"
+    if not library.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "libmf", "--dest", str(folder), "libmf==0.9.2"], check=True)
+        with tarfile.open(next(folder.glob("libmf-0.9.2.tar.gz"))) as archive:
+            archive.extractall(folder, filter="data")
+        sources = [str(folder / "libmf-0.9.2/src_cpp" / name) for name in ("libmf_interface.cpp", "mf.cpp")]
+        flags = ["-std=c++11", "-O3", "-DNDEBUG", "-march=native", "-DUSEAVX", "-pthread", "-fPIC", "-shared"]
+        subprocess.run([os.environ.get("CXX", "g++"), *flags, *sources, "-o", str(library)], check=True)
+    return str(library)
+
+
+# LIBMF has no biases of users and items, and adapts its learning rates. Both sides take their own default options.
+def measure_libmf(factors, epochs=20):
+    triples = numpy.column_stack([rated, ratings]).astype("f4")
+    model = libmf.mf.MF(k=factors, nr_threads=1, nr_iters=epochs, quiet=True)
+    options = {"factors": factors, "epochs": epochs, "learning_rate": 0.01, "regularisation": 0.1}
+    measure_ratings(f"BiasedMF fit, d {factors}", "libmf", "biased_mf", options, epochs, lambda: model.fit(triples), lambda: model.predict(asked), target=2.0)
+
+
+os.environ["LIBMF_OBJ"] = libmf_of_this_machine()
+import libmf.mf
+
+comparison.describe("libmf", "compiled with AVX for this machine")
+for factors in (32, 64, 128):
+    measure_libmf(factors)
 
 sys.exit(comparison.finish())

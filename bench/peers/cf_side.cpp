@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// Our side of bench/peers/cf.py: learns the models of cf/, recommends for all users, and writes what was learned to .npy
-// files, so that the other side can compare it with the results of its peers.
+// Our side of bench/peers/cf.py: learns the models of cf/, recommends for all users, predicts ratings, and writes what was
+// learned to .npy files, so that the other side can compare it with the results of its peers.
 #include "support/side.hpp"
 
+#include <funnel/cf/biased_mf.hpp>
 #include <funnel/cf/bpr.hpp>
 #include <funnel/cf/ease.hpp>
+#include <funnel/cf/explicit_als.hpp>
 #include <funnel/cf/implicit_als.hpp>
 #include <funnel/cf/item_knn.hpp>
+#include <funnel/cf/svdpp.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/executor.hpp>
 #include <funnel/core/matrix.hpp>
@@ -32,12 +35,29 @@ using bench::Side;
 
 namespace {
 
-data::Interactions read_log(const Side::Arguments& arguments) {
-    const Matrix<std::uint32_t> pairs = io::read_npy<std::uint32_t>(arguments.text("pairs"));
+Matrix<std::uint32_t> read_pairs(const Side::Arguments& arguments, const std::string& name) {
+    Matrix<std::uint32_t> pairs = io::read_npy<std::uint32_t>(arguments.text(name));
     require(pairs.cols() == 2, "load: pairs must have two columns, user and item");
+    return pairs;
+}
+
+data::Interactions read_log(const Side::Arguments& arguments) {
+    const Matrix<std::uint32_t> pairs = read_pairs(arguments, "pairs");
     std::vector<data::Interaction> rows;
     for (std::size_t row = 0; row < pairs.rows(); ++row) {
         rows.push_back({pairs(row, 0), pairs(row, 1)});
+    }
+    return data::Interactions::from_ids(std::move(rows), arguments.number("users"), arguments.number("items"));
+}
+
+// Pairs with values, one row of values for all pairs.
+data::Interactions read_ratings(const Side::Arguments& arguments) {
+    const Matrix<std::uint32_t> pairs = read_pairs(arguments, "pairs");
+    const Matrix<float> values = io::read_npy<float>(arguments.text("values"));
+    require(values.rows() == 1 && values.cols() == pairs.rows(), "load_ratings: there must be one value per pair");
+    std::vector<data::Interaction> rows;
+    for (std::size_t row = 0; row < pairs.rows(); ++row) {
+        rows.push_back({.user = pairs(row, 0), .item = pairs(row, 1), .value = values(0, row)});
     }
     return data::Interactions::from_ids(std::move(rows), arguments.number("users"), arguments.number("items"));
 }
@@ -57,6 +77,19 @@ cf::BPROptions bpr_options(const Side::Arguments& arguments) {
             .epochs = arguments.number("epochs"),
             .learning_rate = arguments.real("learning_rate"),
             .regularisation = arguments.real("regularisation")};
+}
+
+cf::RatingFactorsOptions rating_options(const Side::Arguments& arguments) {
+    return {.factors = arguments.number("factors"),
+            .epochs = arguments.number("epochs"),
+            .learning_rate = arguments.real("learning_rate"),
+            .regularisation = arguments.real("regularisation")};
+}
+
+cf::ExplicitALSOptions explicit_als_options(const Side::Arguments& arguments) {
+    return {.factors = arguments.number("factors"),
+            .lambda = arguments.real("lambda"),
+            .iterations = arguments.number("sweeps")};
 }
 
 // The time from the first sweep or epoch to the end of the last one, without the set-up before and what follows.
@@ -80,6 +113,28 @@ template <class Model>
 void write_factors(const Model& model, const Side::Arguments& arguments) {
     io::write_npy(arguments.text("users"), model.user_factors());
     io::write_npy(arguments.text("items"), model.item_factors());
+}
+
+// The time of the whole fit, and `epochs_cpu`, the CPU time of the epochs alone. Writes the predicted ratings of the pairs
+// to predict.
+template <class Model>
+Side::Answer fit_ratings(const data::Interactions& ratings, const typename Model::Options& options,
+                         const Side::Arguments& arguments) {
+    Side::Answer epochs;
+    std::optional<Model> model;
+    Side::Answer time = Side::timed([&] {
+        auto [learned, seconds] = fit<Model>(ratings, options, 1);
+        model = std::move(learned);
+        epochs = std::move(seconds);
+    });
+    time["epochs_cpu"] = epochs.at("cpu");
+    const Matrix<std::uint32_t> pairs = read_pairs(arguments, "predict");
+    Matrix<float> predicted(1, pairs.rows());
+    for (std::size_t row = 0; row < pairs.rows(); ++row) {
+        predicted(0, row) = model->predict(pairs(row, 0), pairs(row, 1));
+    }
+    io::write_npy(arguments.text("predicted"), predicted);
+    return time;
 }
 
 // Times the lists of all users, and writes them: item ids and scores, users x k. Users are independent, so each thread
@@ -130,6 +185,7 @@ void write_sparse(const CSRMatrix<float>& weights, const Side::Arguments& argume
 
 int main() {
     data::Interactions train;
+    data::Interactions ratings;
     std::optional<cf::ImplicitALS> als;
     std::optional<cf::BPR> bpr;
     std::optional<cf::ItemKNN> item_knn;
@@ -176,6 +232,19 @@ int main() {
     side.on("ease_write", [&](const Side::Arguments& arguments) -> Side::Answer {
         io::write_npy(arguments.text("weights"), ease.value().weights().matrix());
         return {};
+    });
+    side.on("load_ratings", [&](const Side::Arguments& arguments) -> Side::Answer {
+        ratings = read_ratings(arguments);
+        return {{"rows", static_cast<double>(ratings.size())}};
+    });
+    side.on("biased_mf", [&](const Side::Arguments& arguments) {
+        return fit_ratings<cf::BiasedMF>(ratings, rating_options(arguments), arguments);
+    });
+    side.on("svdpp", [&](const Side::Arguments& arguments) {
+        return fit_ratings<cf::SVDpp>(ratings, rating_options(arguments), arguments);
+    });
+    side.on("explicit_als", [&](const Side::Arguments& arguments) {
+        return fit_ratings<cf::ExplicitALS>(ratings, explicit_als_options(arguments), arguments);
     });
     return side.serve();
 }

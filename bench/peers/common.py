@@ -30,7 +30,7 @@ import time
 import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODULES = {"faiss-cpu": "faiss", "scikit-learn": "sklearn", "xgboost-cpu": "xgboost"}  # where the module is not named as the package
+MODULES = {"faiss-cpu": "faiss", "scikit-learn": "sklearn", "scikit-surprise": "surprise", "xgboost-cpu": "xgboost"}  # where the module is not named as the package
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9, "bytes": 1.0}
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
