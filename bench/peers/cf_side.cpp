@@ -41,23 +41,16 @@ Matrix<std::uint32_t> read_pairs(const Side::Arguments& arguments, const std::st
     return pairs;
 }
 
-data::Interactions read_log(const Side::Arguments& arguments) {
+// `values`: one row, with a value for each pair; without any, all are 1.
+data::Interactions read_log(const Side::Arguments& arguments, const Matrix<float>& values = {}) {
     const Matrix<std::uint32_t> pairs = read_pairs(arguments, "pairs");
+    const bool has_values = values.rows() > 0;
+    require(!has_values || (values.rows() == 1 && values.cols() == pairs.rows()),
+            "load: there must be a value per pair");
     std::vector<data::Interaction> rows;
     for (std::size_t row = 0; row < pairs.rows(); ++row) {
-        rows.push_back({pairs(row, 0), pairs(row, 1)});
-    }
-    return data::Interactions::from_ids(std::move(rows), arguments.number("users"), arguments.number("items"));
-}
-
-// Pairs with values, one row of values for all pairs.
-data::Interactions read_ratings(const Side::Arguments& arguments) {
-    const Matrix<std::uint32_t> pairs = read_pairs(arguments, "pairs");
-    const Matrix<float> values = io::read_npy<float>(arguments.text("values"));
-    require(values.rows() == 1 && values.cols() == pairs.rows(), "load_ratings: there must be one value per pair");
-    std::vector<data::Interaction> rows;
-    for (std::size_t row = 0; row < pairs.rows(); ++row) {
-        rows.push_back({.user = pairs(row, 0), .item = pairs(row, 1), .value = values(0, row)});
+        const float value = has_values ? values(0, row) : 1.0F;
+        rows.push_back({.user = pairs(row, 0), .item = pairs(row, 1), .value = value});
     }
     return data::Interactions::from_ids(std::move(rows), arguments.number("users"), arguments.number("items"));
 }
@@ -234,7 +227,7 @@ int main() {
         return {};
     });
     side.on("load_ratings", [&](const Side::Arguments& arguments) -> Side::Answer {
-        ratings = read_ratings(arguments);
+        ratings = read_log(arguments, io::read_npy<float>(arguments.text("values")));
         return {{"rows", static_cast<double>(ratings.size())}};
     });
     side.on("biased_mf", [&](const Side::Arguments& arguments) {
