@@ -236,6 +236,7 @@
 #include <funnel/kernels/half_rows.hpp>
 #include <funnel/kernels/hamming.hpp>
 #include <funnel/kernels/int8_blocks.hpp>
+#include <funnel/kernels/int8_dense.hpp>
 #include <funnel/kernels/int8_rows.hpp>
 #include <funnel/kernels/int8_scan.hpp>
 #include <funnel/kernels/ldl.hpp>

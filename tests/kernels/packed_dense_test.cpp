@@ -23,6 +23,7 @@ using funnel::MatrixView;
 using funnel::kernels::BFloat16;
 using funnel::kernels::DensePanels;
 using funnel::kernels::Epilogue;
+using funnel::kernels::Float16;
 using funnel::kernels::pack_dense;
 using funnel::kernels::packed_dense;
 using funnel::kernels::Scalar;
@@ -54,7 +55,11 @@ struct Layer {
     /// The weight that is multiplied.
     [[nodiscard]] double weight(std::size_t j, std::size_t k) const {
         const float w = weights[j * in + k];
-        return static_cast<double>(std::is_same_v<Weight, float> ? w : BFloat16::nearest(w).value());
+        if constexpr (std::is_same_v<Weight, float>) {
+            return static_cast<double>(w);
+        } else {
+            return static_cast<double>(Weight::nearest(w).value());
+        }
     }
 };
 
@@ -186,6 +191,7 @@ void check_parts() {
 TEST_CASE_TEMPLATE_DEFINE("packed_dense: a layer in two parts has the bits of the whole", Backend, packed_parts) {
     check_parts<Backend, float>();
     check_parts<Backend, BFloat16>();
+    check_parts<Backend, Float16>();
 }
 TEST_CASE_TEMPLATE_APPLY(packed_parts, HostBackends);
 #endif
@@ -204,6 +210,7 @@ TEST_CASE_TEMPLATE_APPLY(packed_by_hand, HostBackends);
 TEST_CASE_TEMPLATE_DEFINE("packed_dense: exact on small whole numbers, for every shape", Backend, packed_exact) {
     check_exact<Backend, float>();
     check_exact<Backend, BFloat16>();
+    check_exact<Backend, Float16>();
 }
 TEST_CASE_TEMPLATE_APPLY(packed_exact, HostBackends);
 
@@ -215,6 +222,8 @@ TEST_CASE_TEMPLATE_DEFINE("packed_dense: near the sums in double, and rows do no
         check_rounding<Backend, float>(in, 1, x, 0.0);
         check_rounding<Backend, float>(in, 150, x, 0.0);
         check_rounding<Backend, BFloat16>(in, 150, x, 0x1p-8);
+        check_rounding<Backend, Float16>(in, 1, x, 0.0);
+        check_rounding<Backend, Float16>(in, 150, x, 0.0);
         for (float& number : x) {
             number = BFloat16::nearest(number).value();
         }
@@ -242,6 +251,7 @@ TEST_CASE_TEMPLATE_APPLY(packed_as_gemm, HostBackends);
 TEST_CASE_TEMPLATE_DEFINE("packed_dense: NaN does not spread to other rows; ReLU makes it 0", Backend, packed_nan) {
     check_nan<Backend, float>();
     check_nan<Backend, BFloat16>();
+    check_nan<Backend, Float16>();
 }
 TEST_CASE_TEMPLATE_APPLY(packed_nan, HostBackends);
 #endif

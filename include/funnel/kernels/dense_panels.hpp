@@ -4,39 +4,54 @@
 #include <funnel/core/config.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/kernels/byte_scale.hpp>
 #include <funnel/kernels/half_floats.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
+/// How packed_dense stores weights.
+template <class W>
+concept PackedWeight = std::same_as<W, float> || HalfFloat<W>;
+
+/// A weight of 8 bits, as int8_dense stores it: plus_128 - 128, in [-127, 127], times the scale of its output.
+struct ScaledInt8 {
+    std::uint8_t plus_128 = 128;
+};
+
 /// How packed weights are stored.
 template <class W>
-concept PackedWeight = std::same_as<W, float> || std::same_as<W, BFloat16>;
+concept StoredWeight = PackedWeight<W> || std::same_as<W, ScaledInt8>;
 
-/// The weights of a dense layer in the order in which packed_dense reads them, on every backend: panels of 32 outputs.
-/// In a panel, the 32 weights of one input lie side by side. With BFloat16, they are pairs, of two inputs: each pair is
-/// a word of 32 bits. What fills up the last panel and the last pair is zero.
-template <PackedWeight Weight>
+/// The weights of a dense layer in the order in which packed_dense and int8_dense read them, on every backend: panels of
+/// 32 outputs. In a panel, the 32 weights of one input lie side by side. With BFloat16, they are pairs, of two inputs:
+/// each pair is a word of 32 bits. With ScaledInt8, a word has the weights of four inputs. What fills up the last panel
+/// and the last word is zero.
+template <StoredWeight Weight>
 struct DensePanels {
     static constexpr std::size_t width = 32;
-    static constexpr std::size_t per_word = sizeof(float) / sizeof(Weight);  ///< inputs
+    static constexpr std::size_t per_word =
+        std::same_as<Weight, Float16> ? 1 : sizeof(float) / sizeof(Weight);  ///< inputs
 
     std::size_t in = 0;
     std::size_t out = 0;
-    std::span<const Weight> weights;  ///< weights_of(in, out)
-    std::span<const float> bias;      ///< bias_of(out), of which those from `out` on are not used
-    std::size_t first = 0;            ///< the input of the layer that is the first one here, a multiple of per_word
+    std::span<const Weight> weights;     ///< weights_of(in, out)
+    std::span<const float> bias;         ///< bias_of(out), of which those from `out` on are not used
+    std::size_t first = 0;               ///< the input of the layer that is the first one here, a multiple of per_word
+    std::span<const float> scales = {};  ///< with ScaledInt8: bias_of(out)
 
     /// The layer without some of its inputs: `count` of them, from `first_input` on, with this bias. So the inputs that
     /// all rows share are multiplied once: their outputs are the bias of the other inputs.
     [[nodiscard]] DensePanels part(std::size_t first_input, std::size_t count,
                                    std::span<const float> other_bias) const noexcept {
-        return {count, out, weights, other_bias, first + first_input};
+        return {count, out, weights, other_bias, first + first_input, scales};
     }
 
     /// Where the weight from input k to output j is.
@@ -80,7 +95,31 @@ void pack_dense(MatrixView<const float> weights, std::span<Weight> packed) noexc
     }
 }
 
-/// What packed_dense does with each output.
+/// Packs the weights of a dense layer as bytes. Each output has its own scale, the largest of its weights / 127:
+///
+///     weight[j][k] ~ scales[j] byte[j][k],  byte in [-127, 127],  scales[j] >= 2^-60
+///
+/// The scale of an output that has a weight that is not finite is NaN, and its bytes are 0.
+///
+/// Shapes    weights: out x in;  packed: DensePanels<ScaledInt8>::weights_of(in, out);  scales: bias_of(out)
+inline void pack_dense(MatrixView<const float> weights, std::span<ScaledInt8> packed,
+                       std::span<float> scales) noexcept {
+    using Panels = DensePanels<ScaledInt8>;
+    FUNNEL_ASSERT(packed.size() == Panels::weights_of(weights.cols(), weights.rows()));
+    FUNNEL_ASSERT(scales.size() == Panels::bias_of(weights.rows()));
+    std::fill(packed.begin(), packed.end(), ScaledInt8{});
+    std::fill(scales.begin(), scales.end(), 0.0F);
+    for (std::size_t j = 0; j < weights.rows(); ++j) {
+        const detail::ByteScale scale = detail::byte_scale(detail::largest_magnitude(weights.row(j)));
+        scales[j] = scale.step;
+        for (std::size_t k = 0; k < weights.cols(); ++k) {
+            packed[Panels::position(weights.cols(), k, j)].plus_128 =
+                static_cast<std::uint8_t>(128 + scale.byte(weights(j, k)));
+        }
+    }
+}
+
+/// What a dense layer does with each output.
 enum class Epilogue {
     Identity,
     ReLU,  ///< max(y, 0), and 0 for NaN

@@ -33,7 +33,9 @@ namespace nn {
 /// - ReLU after a Dense layer is applied before the outputs are written.
 /// - Weights are packed in the order in which the kernels read them, as Storage. With kernels::BFloat16 they take half
 ///   of the memory, and they, and on some processors the inputs of the layer, are off by up to 2^-8 of their size
-///   (kernels::packed_dense). Sums are floats.
+///   (kernels::packed_dense). With kernels::Float16, which reaches 65504, the weights are off by up to 2^-11. With
+///   kernels::ScaledInt8 they take a quarter, and inputs are rounded to bytes, too (kernels::int8_dense): only freeze
+///   with a QualityGate makes such a network. Sums of floats are floats.
 /// - Layers of Parallel and Blocks are frozen one by one.
 ///
 /// Other layers are kept as they are.
@@ -43,7 +45,7 @@ namespace nn {
 /// gradients have 16 bits, 5 of them for the exponent.
 ///
 /// Cost      infer: as Tower, but nothing is rearranged; one row takes little more than reading the weights
-template <kernels::PackedWeight Storage, class... Layers>
+template <kernels::StoredWeight Storage, class... Layers>
 class Frozen {
 public:
     static constexpr std::size_t in = Sequential<Layers...>::in;
@@ -55,6 +57,11 @@ public:
     /// Shapes    parameters, statistics: as of Sequential<Layers...>
     /// Errors    InvalidArgument if there are more or fewer numbers
     Frozen(std::span<const float> parameters, std::span<const float> statistics)
+        requires kernels::PackedWeight<Storage>
+        : Frozen(detail::Measured{}, parameters, statistics) {}
+
+    // Of any storage: see freeze with a QualityGate.
+    Frozen(detail::Measured, std::span<const float> parameters, std::span<const float> statistics)
         : steps_(make_steps(parameters, statistics)) {}
 
     /// Numbers of scratch memory that infer needs for that many rows.

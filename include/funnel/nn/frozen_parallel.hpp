@@ -18,13 +18,13 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace nn {
 
-template <kernels::PackedWeight Storage, class... Layers>
+template <kernels::StoredWeight Storage, class... Layers>
 class Frozen;
 
 namespace detail {
 
 /// The step of layers side by side: each of them is frozen by itself. See SideBySide.
-template <kernels::PackedWeight Storage, bool HasSharedInput, class... Layers>
+template <kernels::StoredWeight Storage, bool HasSharedInput, class... Layers>
 class ParallelStep {
     using Parts = std::tuple<Frozen<Storage, Layers>...>;
     template <std::size_t I>
@@ -36,8 +36,8 @@ public:
 
     // Braces, because the parts must take their numbers in order.
     ParallelStep(std::span<const float> parameters, std::span<const float> statistics)
-        : parts_{
-              Frozen<Storage, Layers>(take(parameters, Layers::parameters), take(statistics, Layers::statistics))...} {}
+        : parts_{Frozen<Storage, Layers>(Measured{}, take(parameters, Layers::parameters),
+                                         take(statistics, Layers::statistics))...} {}
 
     [[nodiscard]] static constexpr std::size_t scratch(std::size_t rows) noexcept {
         return std::max({Frozen<Storage, Layers>::scratch(rows)...});
@@ -115,13 +115,13 @@ private:
 };
 
 /// The step of layers side by side, if L is one of them.
-template <kernels::PackedWeight Storage, class L>
+template <kernels::StoredWeight Storage, class L>
 struct ParallelStepOf;
-template <kernels::PackedWeight Storage, Layer... Layers>
+template <kernels::StoredWeight Storage, Layer... Layers>
 struct ParallelStepOf<Storage, Parallel<Layers...>> {
     using type = ParallelStep<Storage, true, Layers...>;
 };
-template <kernels::PackedWeight Storage, Layer... Layers>
+template <kernels::StoredWeight Storage, Layer... Layers>
 struct ParallelStepOf<Storage, Blocks<Layers...>> {
     using type = ParallelStep<Storage, false, Layers...>;
 };

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/dense_panels.hpp>
+#include <funnel/kernels/half_floats.hpp>
+#include <funnel/kernels/int8_dense.hpp>
 #include <funnel/kernels/packed_dense.hpp>
 #include <funnel/nn/activations.hpp>
 #include <funnel/nn/dense.hpp>
@@ -157,9 +161,12 @@ struct FoldedDense {
     }
 };
 
+/// For a network whose errors are measured before anyone gets it.
+struct Measured {};
+
 // The steps of a frozen network. Each has in, out, scratch(rows) and infer<Backend>(x, y, scratch).
 
-template <std::size_t In, std::size_t Out, kernels::Epilogue E, kernels::PackedWeight Storage>
+template <std::size_t In, std::size_t Out, kernels::Epilogue E, kernels::StoredWeight Storage>
 class PackedStep {
 public:
     static constexpr std::size_t in = In;
@@ -167,7 +174,14 @@ public:
 
     explicit PackedStep(const FoldedDense& dense) : weights_(Panels::weights_of(In, Out)), bias_(Panels::bias_of(Out)) {
         const std::vector<float> rounded(dense.weights.begin(), dense.weights.end());
-        kernels::pack_dense<Storage>(MatrixView<const float>(rounded, Out, In), weights_);
+        const MatrixView<const float> weights(rounded, Out, In);
+        if constexpr (has_bytes) {
+            scales_.resize(Panels::bias_of(Out));
+            kernels::pack_dense(weights, weights_, scales_);
+        } else {
+            require_range(rounded);
+            kernels::pack_dense<Storage>(weights, weights_);
+        }
         std::copy(dense.bias.begin(), dense.bias.end(), bias_.begin());
     }
 
@@ -175,7 +189,7 @@ public:
 
     template <kernels::HostBackend Backend>
     void infer(MatrixView<const float> x, MatrixView<float> y, std::span<float> /*scratch*/) const noexcept {
-        kernels::packed_dense<E, Backend>(panels(), x, y);
+        apply<E, Backend>(panels(), x, y);
     }
 
     // The products of the head are the bias of those of the tail. Pairs of inputs are not torn.
@@ -193,25 +207,51 @@ public:
     template <kernels::HostBackend Backend, std::size_t Head>
         requires(Head % kernels::DensePanels<Storage>::per_word == 0)
     void share(std::span<const float> head, std::span<float> kept) const noexcept {
-        kernels::packed_dense<kernels::Epilogue::Identity, Backend>(panels().part(0, Head, bias_),
-                                                                    MatrixView<const float>(head, 1, Head),
-                                                                    MatrixView<float>(kept.first(Out), 1, Out));
+        apply<kernels::Epilogue::Identity, Backend>(panels().part(0, Head, bias_),
+                                                    MatrixView<const float>(head, 1, Head),
+                                                    MatrixView<float>(kept.first(Out), 1, Out));
     }
 
     template <kernels::HostBackend Backend, std::size_t Head>
         requires(Head % kernels::DensePanels<Storage>::per_word == 0)
     void infer_tail(std::span<const float> kept, MatrixView<const float> tail, MatrixView<float> y,
                     std::span<float> /*scratch*/) const noexcept {
-        kernels::packed_dense<E, Backend>(panels().part(Head, In - Head, kept.first(Panels::bias_of(Out))), tail, y);
+        apply<E, Backend>(panels().part(Head, In - Head, kept.first(Panels::bias_of(Out))), tail, y);
     }
 
-    [[nodiscard]] kernels::DensePanels<Storage> panels() const noexcept { return {In, Out, weights_, bias_}; }
+    [[nodiscard]] kernels::DensePanels<Storage> panels() const noexcept {
+        return {In, Out, weights_, bias_, 0, scales_};
+    }
 
 private:
     using Panels = kernels::DensePanels<Storage>;
+    static constexpr bool has_bytes = std::same_as<Storage, kernels::ScaledInt8>;
+    static_assert(!has_bytes || In <= kernels::max_int8_inputs, "nn: a layer of bytes has at most 32,768 inputs");
+
+    template <kernels::Epilogue F, kernels::HostBackend Backend>
+    static void apply(const Panels& panels, MatrixView<const float> x, MatrixView<float> y) noexcept {
+        if constexpr (has_bytes) {
+            kernels::int8_dense<F, Backend>(panels, x, y);
+        } else {
+            kernels::packed_dense<F, Backend>(panels, x, y);
+        }
+    }
+
+    static void require_range(std::span<const float> weights) {
+        if constexpr (std::same_as<Storage, kernels::Float16>) {
+            for (const float& weight : weights) {
+                const float stored = kernels::Float16::nearest(weight).value();
+                if (math::is_finite(weight) && !math::is_finite(stored)) {
+                    funnel::detail::reject_option("Frozen: weights of Float16", "be at most 65504",
+                                                  funnel::detail::shortest(static_cast<double>(weight)));
+                }
+            }
+        }
+    }
 
     Aligned<Storage> weights_;
     Aligned<float> bias_;
+    Aligned<float> scales_;  // with bytes
 };
 
 template <std::size_t Width>

@@ -9,6 +9,7 @@
 
 #include <thrust/tabulate.h>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -17,8 +18,12 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
+/// Weights that a device can read.
+template <class W>
+concept DeviceWeight = std::same_as<W, float> || std::same_as<W, BFloat16>;
+
 /// DensePanels of dense_panels.hpp in device memory.
-template <PackedWeight Weight>
+template <DeviceWeight Weight>
 struct DeviceDensePanels {
     std::size_t in = 0;
     std::size_t out = 0;
@@ -68,7 +73,7 @@ struct DenseOutput {
 /// weights of BFloat16.
 ///
 /// Shapes    x: n x panels.in;  y: n x panels.out, not overlapping x (not checked)
-template <Epilogue E, PackedWeight Weight, class System>
+template <Epilogue E, DeviceWeight Weight, class System>
 void packed_dense(Device<System>, const DeviceDensePanels<Weight>& panels, DeviceRows x, DeviceSpan<float> y) {
     static_assert(DensePanels<Weight>::width == 32, "DenseOutput must know the order of the weights");
     FUNNEL_ASSERT(x.cols == panels.in && y.size == x.rows * panels.out);

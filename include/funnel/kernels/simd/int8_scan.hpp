@@ -78,6 +78,7 @@ public:
     [[gnu::always_inline]] void store(std::int32_t* p) const noexcept {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), sums_);
     }
+    [[nodiscard, gnu::always_inline]] __m256 floats() const noexcept { return _mm256_cvtepi32_ps(sums_); }
 
     class Scores {
     public:
@@ -146,6 +147,7 @@ public:
     }
     [[gnu::always_inline]] void add(const Int8Sums& other) noexcept { sums_ = _mm512_add_epi32(sums_, other.sums_); }
     [[gnu::always_inline]] void store(std::int32_t* p) const noexcept { _mm512_storeu_si512(p, sums_); }
+    [[nodiscard, gnu::always_inline]] __m512 floats() const noexcept { return _mm512_cvtepi32_ps(sums_); }
 
     class Scores {
     public:

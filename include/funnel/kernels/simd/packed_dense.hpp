@@ -40,6 +40,15 @@ struct WeightBatch<Arch, float> {
 };
 
 template <class Arch>
+    requires LoadsHalves<Arch, Float16>
+struct WeightBatch<Arch, Float16> {
+    template <std::size_t I>
+    [[nodiscard, gnu::always_inline]] static Batch<Arch> load(const Float16* p) noexcept {
+        return HalfBatch<Arch, Float16>::load(p);
+    }
+};
+
+template <class Arch>
     requires LoadsHalves<Arch, BFloat16>
 struct WeightBatch<Arch, BFloat16> {
     template <std::size_t I>
@@ -53,7 +62,7 @@ concept LoadsWeights = requires(const Weight* p) { WeightBatch<Arch, Weight>::te
 
 /// The outputs of V batches from batch `first` on, for R rows. accumulate(weights, sums) adds the products, given where
 /// the weights of each batch begin.
-template <class Arch, Epilogue E, std::size_t R, std::size_t V, PackedWeight Weight, class Accumulate>
+template <class Arch, Epilogue E, std::size_t R, std::size_t V, StoredWeight Weight, class Accumulate>
 [[gnu::always_inline]] inline void dense_tile(const DensePanels<Weight>& panels, std::size_t first, MatrixView<float> y,
                                               std::size_t row, const Accumulate& accumulate) noexcept {
     using Batch = simd::Batch<Arch>;

@@ -90,7 +90,7 @@ class StepThere {
                   "have one");
 };
 
-template <class System, std::size_t In, std::size_t Out, kernels::Epilogue E, kernels::PackedWeight Storage>
+template <class System, std::size_t In, std::size_t Out, kernels::Epilogue E, kernels::DeviceWeight Storage>
 class StepThere<System, PackedStep<In, Out, E, Storage>> {
 public:
     static constexpr std::size_t out = Out;
@@ -170,7 +170,7 @@ template <class System, class... Steps>
 template <class System, class FrozenNetwork>
 class DeviceFrozen;
 
-template <class System, kernels::PackedWeight Storage, class... Layers>
+template <class System, kernels::DeviceWeight Storage, class... Layers>
 class DeviceFrozen<System, Frozen<Storage, Layers...>> {
 public:
     static constexpr std::size_t in = Frozen<Storage, Layers...>::in;
@@ -232,7 +232,7 @@ private:
 };
 
 /// Copies a frozen network to a device.
-template <class System, kernels::PackedWeight Storage, class... Layers>
+template <class System, kernels::DeviceWeight Storage, class... Layers>
 [[nodiscard]] DeviceFrozen<System, Frozen<Storage, Layers...>> to_device(const Frozen<Storage, Layers...>& network) {
     return DeviceFrozen<System, Frozen<Storage, Layers...>>(network);
 }

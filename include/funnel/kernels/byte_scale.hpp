@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <funnel/core/config.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+namespace funnel {
+inline namespace FUNNEL_ABI {
+namespace kernels::detail {
+
+// Numbers that are rounded to bytes in [-127, 127] times a step. Whatever rounds to bytes does it with these steps, so
+// that all backends give the same bytes.
+
+/// The largest magnitude, as the bits of a float: NaN is above infinity. Also with -ffast-math.
+[[nodiscard]] inline std::uint32_t largest_magnitude(std::span<const float> numbers) noexcept {
+    std::uint32_t largest = 0;
+    for (const float number : numbers) {
+        largest = std::max(largest, std::bit_cast<std::uint32_t>(number) & 0x7FFF'FFFFU);
+    }
+    return largest;
+}
+
+struct ByteScale {
+    float step = 0.0F;      ///< what a byte is multiplied with; NaN if a number is not finite
+    float per_step = 0.0F;  ///< what a number is multiplied with, to round it; 0 if a number is not finite
+
+    /// The byte of a number. Ties go to the even byte.
+    [[nodiscard]] int byte(float number) const noexcept {
+        return per_step == 0.0F ? 0 : static_cast<int>(std::nearbyint(number * per_step));
+    }
+};
+
+/// The scale of numbers with this largest magnitude. The product of two steps and a sum of bytes does not underflow.
+[[nodiscard]] inline ByteScale byte_scale(std::uint32_t largest) noexcept {
+    if (largest >= 0x7F80'0000U) {
+        return {std::numeric_limits<float>::quiet_NaN(), 0.0F};
+    }
+    const float step = std::max(std::bit_cast<float>(largest) / 127.0F, 0x1p-60F);
+    return {step, 1.0F / step};
+}
+
+}  // namespace kernels::detail
+}  // namespace FUNNEL_ABI
+}  // namespace funnel
