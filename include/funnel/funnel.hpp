@@ -328,6 +328,7 @@
 #include <funnel/nn/parallel_layers.hpp>
 #include <funnel/nn/pointwise_losses.hpp>
 #include <funnel/nn/prelu.hpp>
+#include <funnel/nn/quality_gate.hpp>
 #include <funnel/nn/residual.hpp>
 #include <funnel/nn/row_optimiser.hpp>
 #include <funnel/nn/row_wise.hpp>

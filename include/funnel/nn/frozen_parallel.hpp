@@ -4,6 +4,7 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/dense_panels.hpp>
+#include <funnel/nn/frozen_steps.hpp>
 #include <funnel/nn/layer.hpp>
 #include <funnel/nn/parallel_layers.hpp>
 
