@@ -222,6 +222,7 @@
 #include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/beta.hpp>
+#include <funnel/kernels/byte_scale.hpp>
 #include <funnel/kernels/dense_panels.hpp>
 #include <funnel/kernels/distance.hpp>
 #include <funnel/kernels/dot.hpp>

@@ -30,10 +30,10 @@ struct ScaledInt8 {
 template <class W>
 concept StoredWeight = PackedWeight<W> || std::same_as<W, ScaledInt8>;
 
-/// The weights of a dense layer in the order in which packed_dense and int8_dense read them, on every backend: panels of
-/// 32 outputs. In a panel, the 32 weights of one input lie side by side. With BFloat16, they are pairs, of two inputs:
-/// each pair is a word of 32 bits. With ScaledInt8, a word has the weights of four inputs. What fills up the last panel
-/// and the last word is zero.
+/// The weights of a dense layer in the order in which packed_dense and int8_dense read them, on every backend: panels
+/// of 32 outputs. In a panel, the 32 weights of one input lie side by side. With BFloat16, they are pairs, of two
+/// inputs: each pair is a word of 32 bits. With ScaledInt8, a word has the weights of four inputs. What fills up the
+/// last panel and the last word is zero.
 template <StoredWeight Weight>
 struct DensePanels {
     static constexpr std::size_t width = 32;

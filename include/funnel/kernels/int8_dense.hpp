@@ -14,8 +14,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels {
 
-/// A dense layer whose weights are bytes, and the function that follows it. Each row of x is rounded to bytes, too, with
-/// a step of its own, so a row of y does not depend on the other rows:
+/// A dense layer whose weights are bytes, and the function that follows it. Each row of x is rounded to bytes, too,
+/// with a step of its own, so a row of y does not depend on the other rows:
 ///
 ///     y[i][j] = E(step[i] scale[j] sum_k byte(x[i][k]) byte[j][k] + bias[j]),  step[i] = max_k |x[i][k]| / 127
 ///
@@ -24,8 +24,8 @@ namespace kernels {
 ///
 /// Shapes    x: n x panels.in, at most max_int8_inputs;  y: n x panels.out, not overlapping x (not checked)
 /// Cost      O(n in out), no allocation
-/// Source    Jacob et al., Quantization and training of neural networks for efficient integer-arithmetic-only inference,
-///           CVPR 2018; here with a scale for each output and each row
+/// Source    Jacob et al., Quantization and training of neural networks for efficient integer-arithmetic-only
+///           inference, CVPR 2018; here with a scale for each output and each row
 template <Epilogue E, HostBackend Backend = DefaultBackend>
 void int8_dense(const DensePanels<ScaledInt8>& panels, MatrixView<const float> x, MatrixView<float> y) noexcept {
     FUNNEL_ASSERT(x.cols() == panels.in && y.cols() == panels.out && x.rows() == y.rows());

@@ -18,9 +18,9 @@ namespace kernels {
 ///
 ///     y = E(x W^T + bias)
 ///
-/// Weights of Float16 and BFloat16 are multiplied as floats. With BFloat16, processors with AVX-512 BF16 round the inputs,
-/// too, if a layer has at most 2,048 of them: products take half of the time, and inputs are off by up to 2^-8 of their
-/// size.
+/// Weights of Float16 and BFloat16 are multiplied as floats. With BFloat16, processors with AVX-512 BF16 round the
+/// inputs, too, if a layer has at most 2,048 of them: products take half of the time, and inputs are off by up to 2^-8
+/// of their size.
 /// Every output is one chain of multiply-adds in ascending order of inputs, as in gemm_nt: a row of y does not depend
 /// on the other rows.
 ///

@@ -57,8 +57,8 @@ struct QualityGate {
 ///     const auto frozen = freeze<kernels::ScaledInt8>(tower, {.rows = sample, .tolerance = 0.01});
 ///
 /// Cost      that of both networks for all rows of the gate
-/// Errors    InvalidArgument if the error is above the tolerance, with the error; if rows are missing, have another width
-///           or are not finite; if the tolerance is not positive
+/// Errors    InvalidArgument if the error is above the tolerance, with the error; if rows are missing, have another
+///           width or are not finite; if the tolerance is not positive
 template <kernels::StoredWeight Storage, class... Layers>
 [[nodiscard]] Frozen<Storage, Layers...> freeze(const Tower<Layers...>& tower, const QualityGate& gate) {
     detail::require_width(gate.rows.cols(), Tower<Layers...>::in, "freeze: rows of the gate");
