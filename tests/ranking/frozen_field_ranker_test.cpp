@@ -26,6 +26,7 @@ using funnel::InvalidArgument;
 using funnel::Matrix;
 using funnel::Random;
 using funnel::kernels::BFloat16;
+using funnel::kernels::Float16;
 using namespace funnel::ranking;
 using funnel::testing::allocations_of;
 namespace nn = funnel::nn;
@@ -94,6 +95,7 @@ TEST_CASE("FrozenFieldRanker: the scores of the ranker, for rows and for the can
             check_near(frozen.score(candidates.request()), expected, 1e-5);
             check_near(ranker.score(candidates.request()), expected, 1e-5);
             check_near(freeze<BFloat16>(ranker).score(candidates.request()), expected, 0.05);
+            check_near(freeze<Float16>(ranker).score(candidates.request()), expected, 0.01);
             std::vector<float> memory(frozen.scratch(n));
             Matrix<float> out(n, Ranker::tasks);
             CHECK(allocations_of([&] { frozen.score(candidates.request(), memory, out.view()); }) == 0);
