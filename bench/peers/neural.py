@@ -5,7 +5,7 @@
 Inference: a tower 136-256-64 of a two-tower model (Dense, ReLU, Dense, L2Normalize), for calls of 1 to 1,000 rows. Ours is a
 frozen tower. PyTorch runs the modules under inference_mode. ONNX Runtime runs a graph of Gemm, Relu, Gemm, LpNormalization, which it
 may fuse. `differing` counts outputs that are further than 1e-5 from those of the peer. With weights of bfloat16, it counts those that
-are further away than 2^-7, and the setup says how large the largest difference is.
+are further away than 2^-7, with bytes than 2^-6, and the setup says how large the largest difference is.
 
 Training: one step of a two-tower model (both towers 136-256-64, in-batch softmax with log Q, backward, Adam), on the same batch each
 time. `differing` counts losses of the first 20 steps, and numbers of the users' vectors after them, that are further than 1e-3 apart:
@@ -118,6 +118,8 @@ def compare_tower():
         compare_inference("tower", "tower", module, peers, rows, dict(zip(peers, goals)), allowed=1e-5)
     for rows, goals in targets.items():
         compare_inference("tower, bf16", "tower, bf16", module, peers, rows, dict(zip(peers, goals)), allowed=2**-7)
+    for rows, goals in targets.items():
+        compare_inference("tower, int8", "tower, int8", module, peers, rows, dict(zip(peers, goals)), allowed=2**-6)
 
 
 # ---- Training ------------------------------------------------------------------------------------------------------------

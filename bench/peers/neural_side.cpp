@@ -7,8 +7,10 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/rng.hpp>
 #include <funnel/io/npy.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/dense_panels.hpp>
 #include <funnel/kernels/half_floats.hpp>
 #include <funnel/nn/activations.hpp>
 #include <funnel/nn/adagrad.hpp>
@@ -17,6 +19,7 @@
 #include <funnel/nn/embedding_bag.hpp>
 #include <funnel/nn/freeze.hpp>
 #include <funnel/nn/l2_normalize.hpp>
+#include <funnel/nn/quality_gate.hpp>
 #include <funnel/nn/row_optimiser.hpp>
 #include <funnel/nn/sequential.hpp>
 #include <funnel/nn/softmax_losses.hpp>
@@ -31,11 +34,13 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace funnel;
 using bench::Side;
 using kernels::BFloat16;
+using kernels::ScaledInt8;
 using nn::Dense;
 using nn::ReLU;
 
@@ -52,7 +57,7 @@ public:
 template <class Frozen>
 class NetworkOf final : public Network {
 public:
-    explicit NetworkOf(std::span<const float> parameters) : frozen_(parameters, {}) {}
+    explicit NetworkOf(Frozen frozen) : frozen_(std::move(frozen)) {}
 
     void infer(MatrixView<const float> x, MatrixView<float> y) override {
         memory_.resize(std::max(memory_.size(), Frozen::scratch(x.rows())));
@@ -67,15 +72,31 @@ private:
 
 template <class Frozen>
 std::unique_ptr<Network> make(std::span<const float> parameters) {
-    return std::make_unique<NetworkOf<Frozen>>(parameters);
+    return std::make_unique<NetworkOf<Frozen>>(Frozen(parameters, {}));
 }
 
 template <class Storage>
 using ItemTower = nn::Frozen<Storage, Dense<136, 256>, ReLU, Dense<256, 64>, nn::L2Normalize<64>>;
 
+/// Bytes, behind a gate of rows like those of the comparison.
+std::unique_ptr<Network> make_bytes(std::span<const float> parameters) {
+    nn::Tower<Dense<136, 256>, ReLU, Dense<256, 64>, nn::L2Normalize<64>> tower(1);
+    require(parameters.size() == tower.parameters().size(), "parameters must be those of the tower");
+    std::copy(parameters.begin(), parameters.end(), tower.parameters().begin());
+    Matrix<float> rows(100, 136);
+    Random random(1);
+    for (std::size_t i = 0; i < rows.rows(); ++i) {
+        for (float& number : rows.row(i)) {
+            number = static_cast<float>(random.normal());
+        }
+    }
+    return std::make_unique<NetworkOf<ItemTower<ScaledInt8>>>(
+        nn::freeze<ScaledInt8>(tower, {.rows = rows, .tolerance = 0.02}));
+}
+
 using Maker = std::unique_ptr<Network> (*)(std::span<const float>);
-const std::map<std::string, Maker> makers = {{"tower", &make<ItemTower<float>>},
-                                             {"tower, bf16", &make<ItemTower<BFloat16>>}};
+const std::map<std::string, Maker> makers = {
+    {"tower", &make<ItemTower<float>>}, {"tower, bf16", &make<ItemTower<BFloat16>>}, {"tower, int8", &make_bytes}};
 
 // ---- Inference: load a network, then infer rows and write the outputs ----------------------------------------------
 
