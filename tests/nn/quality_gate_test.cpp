@@ -277,7 +277,7 @@ TEST_CASE("freeze: weights that are not finite, or too large for Float16, are re
     CHECK_NOTHROW(static_cast<void>(freeze<Float16>(tower)));
     tower.parameters()[3] = -65536.0F;
     CHECK(message_of([&] { static_cast<void>(freeze<Float16>(tower)); }) ==
-          "Frozen: weights of Float16 must be at most 65504, got -65536");
+          "Frozen: weights of Float16 must lie in [-65504, 65504], got -65536");
     tower.parameters()[3] = std::numeric_limits<float>::quiet_NaN();
     CHECK_NOTHROW(static_cast<void>(freeze<Float16>(tower)));  // as with float: NaN stays NaN
 #ifndef __FAST_MATH__

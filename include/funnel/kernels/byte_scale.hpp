@@ -14,8 +14,8 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace kernels::detail {
 
-// Numbers that are rounded to bytes in [-127, 127] times a step. Whatever rounds to bytes does it with these steps, so
-// that all backends give the same bytes.
+// How int8_dense rounds rows and weights to bytes in [-127, 127] times a step: one definition, so that all backends
+// give the same bytes.
 
 /// The largest magnitude, as the bits of a float: NaN is above infinity. Also with -ffast-math.
 [[nodiscard]] inline std::uint32_t largest_magnitude(std::span<const float> numbers) noexcept {

@@ -242,7 +242,7 @@ private:
             for (const float& weight : weights) {
                 const float stored = kernels::Float16::nearest(weight).value();
                 if (math::is_finite(weight) && !math::is_finite(stored)) {
-                    funnel::detail::reject_option("Frozen: weights of Float16", "be at most 65504",
+                    funnel::detail::reject_option("Frozen: weights of Float16", "lie in [-65504, 65504]",
                                                   funnel::detail::shortest(static_cast<double>(weight)));
                 }
             }
