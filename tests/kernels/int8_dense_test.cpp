@@ -257,8 +257,8 @@ TEST_CASE_TEMPLATE_DEFINE("int8_dense: zeros, the smallest and the largest numbe
 TEST_CASE_TEMPLATE_APPLY(int8_dense_extremes, HostBackends);
 
 TEST_CASE_TEMPLATE_DEFINE("int8_dense: ties of bytes go to the even one", Backend, int8_dense_ties) {
-    const Layer layer(4, 1, {127.0F, 1.0F, 1.0F, 1.0F}, {0.0F});
-    CHECK(run<Backend>(layer, 1, std::vector<float>{127.0F, 0.5F, 1.5F, -2.5F})[0] == 127.0F * 127.0F + 0 + 2 - 2);
+    const Layer layer(4, 1, {127.0F, 1.0F, 2.0F, 4.0F}, {0.0F});
+    CHECK(run<Backend>(layer, 1, std::vector<float>{127.0F, 0.5F, 1.5F, -2.5F})[0] == 127.0F * 127.0F + 0 + 4 - 8);
 }
 TEST_CASE_TEMPLATE_APPLY(int8_dense_ties, HostBackends);
 

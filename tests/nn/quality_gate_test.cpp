@@ -235,6 +235,8 @@ TEST_CASE("freeze: a network of bytes above the tolerance is refused, with its e
     CHECK(error > 1e-3);
     CHECK(error < 2e-2);
     CHECK_NOTHROW(static_cast<void>(freeze<ScaledInt8>(tower, {.rows = x, .tolerance = error})));
+    CHECK_THROWS_AS(static_cast<void>(freeze<ScaledInt8>(tower, {.rows = x, .tolerance = 0.999 * error})),
+                    InvalidArgument);
     const std::string text =
         message_of([&] { static_cast<void>(freeze<ScaledInt8>(tower, {.rows = x, .tolerance = 0.001})); });
     const std::string start = "freeze: the relative error on the rows of the gate must be at most 0.001, got 0.0";
