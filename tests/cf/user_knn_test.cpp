@@ -231,6 +231,21 @@ TEST_CASE("UserKNN: files with options or neighbours that no model has are refus
     }
 }
 
+// Such similarities were NaN, so the user had no neighbours and an empty list, without a word.
+TEST_CASE("UserKNN: rejects a new user whose weights are not finite") {
+    std::vector<funnel::data::Interaction> rows;
+    for (std::uint32_t user = 0; user < 40; ++user) {
+        for (std::uint32_t item = 0; item < 10; ++item) {
+            rows.push_back({user, (item + user) % 40, 3e37F});
+        }
+    }
+    const auto log = funnel::data::Interactions::from_ids(rows, 40, 40);
+    const auto model = UserKNN::fit(log, {.weighting = Weighting::BM25, .k1 = 3e38F, .b = 1.0F});
+    CHECK_THROWS_WITH_AS((void)model.fold_in(Ids{0}, Values{3e37F}),
+                         "fold_in: values are too large: weights must be finite", InvalidArgument);
+    CHECK_FALSE(model.recommend(0).empty());
+}
+
 TEST_CASE("UserKNN: rejects what cannot work, under its own name") {
     const auto log = testing::log_of({{0}}, 1);
     CHECK_THROWS_WITH((void)UserKNN::fit(log, {.neighbours = 0}), "UserKNN: neighbours must be at least 1, got 0");

@@ -85,9 +85,12 @@ public:
 
     /// The neighbours of a row that need not be in the matrix, ids ascending. It has the values of the log; columns
     /// must be known (not checked).
+    ///
+    /// Errors    InvalidArgument if weights are not finite
     [[nodiscard]] std::vector<Scored<>> of(const SparseRow<float>& row) const {
         std::vector<float> numbers(row.size());
         weights_.apply(row, numbers);
+        require(math::all_finite(numbers), "fold_in: values are too large: weights must be finite");
         const double size = size_of(numbers, options_);
         constexpr std::size_t nobody = std::numeric_limits<std::size_t>::max();
         std::vector<Scored<>> found;

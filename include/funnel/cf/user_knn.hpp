@@ -43,7 +43,7 @@ public:
     ///
     /// Shapes    row: item ids, ascending, and values > 0
     /// Cost      the number of rows that the items have in the log, and O(users)
-    /// Errors    InvalidArgument if an item is unknown
+    /// Errors    InvalidArgument if an item is unknown, or weights are not finite
     [[nodiscard]] std::vector<Scored<>> fold_in_neighbours(const SparseRow<float>& row) const {
         for (const std::uint32_t item : row.columns) {
             require_below(item, items(), "fold_in_neighbours: every item of the history");
