@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 using funnel::CSRMatrix;
@@ -35,6 +36,20 @@ TEST_CASE("rocchio: the weighted means of liked and disliked rows, and the query
     CHECK(rocchio(rows, Ids{0, 0, 2}, {}, {.beta = 3.0}) == Floats{5.0F, 0.0F, 4.0F});  // an item may repeat
     CHECK(rocchio(rows, {}) == Floats(3, 0.0F));
     CHECK(rocchio(CSRMatrix<float>(), {}).empty());
+}
+
+// NaN became 0 in the profile, and a sum that was too large infinity.
+TEST_CASE("rocchio: rejects features that are not finite, and a profile that would not be finite") {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    for (const float bad : {std::nanf(""), infinity, -infinity}) {
+        const auto features = rows.with_values({1.0F, bad, 4.0F, 3.0F});
+        CHECK_THROWS_WITH_AS(static_cast<void>(rocchio(features, Ids{0})), "rocchio: features must be finite",
+                             InvalidArgument);
+        CHECK_THROWS_AS(static_cast<void>(rocchio(features, {}, Ids{0})), InvalidArgument);
+        CHECK(rocchio(features, Ids{1}, {}, {.beta = 1.0}) == Floats{0.0F, 4.0F, 0.0F});
+    }
+    CHECK_THROWS_WITH_AS(static_cast<void>(rocchio(rows, Ids{0}, {}, {.beta = 1e39})),
+                         "rocchio: the profile must be finite: a weight or a feature is too large", InvalidArgument);
 }
 
 TEST_CASE("rocchio: unknown items, wrong queries and negative weights are errors") {

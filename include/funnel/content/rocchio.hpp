@@ -34,7 +34,8 @@ struct RocchioOptions {
 /// items adds nothing.
 ///
 /// Shapes    features: items x features;  liked, disliked: ids, may repeat;  result: one number per feature
-/// Errors    InvalidArgument if an id is unknown, the query has another size or is not finite, or an option is not >= 0
+/// Errors    InvalidArgument if an id is unknown, the query has another size, a number is not finite, or an option is
+///           not >= 0
 /// Source    Rocchio, "Relevance feedback in information retrieval", 1971; weights: Manning, Raghavan & Schuetze,
 ///           "Introduction to information retrieval", section 9.1
 [[nodiscard]] inline std::vector<float> rocchio(const CSRMatrix<float>& features, std::span<const std::uint32_t> liked,
@@ -55,6 +56,7 @@ struct RocchioOptions {
         for (const std::uint32_t item : items) {
             require_below(item, features.rows(), what);
             const SparseRow<float> row = features.row(item);
+            require(math::all_finite(row.values), "rocchio: features must be finite");
             for (std::size_t i = 0; i < row.size(); ++i) {
                 sums[row.columns[i]] += weight / static_cast<double>(items.size()) * static_cast<double>(row.values[i]);
             }
@@ -66,6 +68,7 @@ struct RocchioOptions {
     for (std::size_t j = 0; j < sums.size(); ++j) {
         profile[j] = static_cast<float>(options.keep_negative || sums[j] > 0.0 ? sums[j] : 0.0);
     }
+    require(math::all_finite(profile), "rocchio: the profile must be finite: a weight or a feature is too large");
     return profile;
 }
 
