@@ -55,7 +55,7 @@ data::Interactions read_log(const Side::Arguments& arguments, const Matrix<float
     return data::Interactions::from_ids(std::move(rows), arguments.number("users"), arguments.number("items"));
 }
 
-// alpha0 = 1 and nu = 0: the objective that implicit minimizes, see equal_lambda in cf.py.
+// alpha0 = 1 and nu = 0: the objective that implicit minimizes, see cf.py.
 cf::ImplicitALSOptions als_options(const Side::Arguments& arguments) {
     return {.factors = arguments.number("factors"),
             .lambda = arguments.real("lambda"),

@@ -94,12 +94,11 @@ public:
         FUNNEL_ASSERT(x.cols() == in && y.cols() == out && x.rows() == y.rows() && memory.size() >= scratch(x.rows()));
         for (std::size_t begin = 0; begin < x.rows(); begin += block_rows) {
             const std::size_t rows = std::min(block_rows, x.rows() - begin);
-            const MatrixView<const float> block = x.rows_from(begin, rows);
             run<Backend>(rows, memory, y.rows_from(begin, rows), [&](MatrixView<float> output, std::span<float> rest) {
                 if constexpr (step_count == 0) {
-                    detail::join<0>({}, block, output);
+                    detail::join<0>({}, x.rows_from(begin, rows), output);
                 } else {
-                    std::get<0>(steps_).template infer<Backend>(block, output, rest);
+                    std::get<0>(steps_).template infer<Backend>(x.rows_from(begin, rows), output, rest);
                 }
             });
         }
@@ -158,12 +157,12 @@ public:
                     std::span<float> memory) const noexcept {
         for (std::size_t begin = 0; begin < tail.rows(); begin += block_rows) {
             const std::size_t rows = std::min(block_rows, tail.rows() - begin);
-            const MatrixView<const float> block = tail.rows_from(begin, rows);
             run<Backend>(rows, memory, y.rows_from(begin, rows), [&](MatrixView<float> output, std::span<float> rest) {
                 if constexpr (step_count == 0) {
-                    detail::join<Head>(kept, block, output);
+                    detail::join<Head>(kept, tail.rows_from(begin, rows), output);
                 } else {
-                    detail::infer_tail<Backend, Head>(std::get<0>(steps_), kept, block, output, rest);
+                    detail::infer_tail<Backend, Head>(std::get<0>(steps_), kept, tail.rows_from(begin, rows), output,
+                                                      rest);
                 }
             });
         }
