@@ -65,7 +65,7 @@ public:
         }
         require_not_negative(options.prior, "GroupedPopularity: prior");
         require_at_least(log.items(), 1, "GroupedPopularity: number of items in the log");
-        require(count <= std::numeric_limits<std::size_t>::max() / sizeof(double) / log.items(),
+        require(count <= std::numeric_limits<std::ptrdiff_t>::max() / sizeof(double) / log.items(),
                 "GroupedPopularity: groups x items must fit into memory");
         data::require_known_ids(log, "GroupedPopularity");
         const RowAge age(log, options.age, "GroupedPopularity");
