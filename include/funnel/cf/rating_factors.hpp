@@ -148,7 +148,7 @@ protected:
     template <Executor E>
     [[nodiscard]] Matrix<float> rows_of(const Matrix<float>& known, std::size_t columns,
                                         const CSRMatrix<float>& observed, Stream draws, E& executor) const {
-        const double stddev = static_cast<double>(options_.stddev);
+        const auto stddev = static_cast<double>(options_.stddev);
         return this->started(known, observed, {columns, options_.factors, stddev, options_.seed, draws}, executor);
     }
 

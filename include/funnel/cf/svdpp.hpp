@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <numbers>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -62,7 +63,7 @@ public:
         const std::size_t factors = sum_.size();
         const std::span<float> p = user.first(factors);
         // Both p and s get rate error q. With half = (p + s) / sqrt(2), half and q have one symmetric step.
-        const float root = math::sqrt(2.0F);
+        const float root = std::numbers::sqrt2_v<float>;
         implicit_vector<Backend>(implicit, ratings.columns, sum_);
         kernels::axpy<Backend>(1.0F, p, sum_);
         kernels::scale<Backend>(1.0F / root, sum_);

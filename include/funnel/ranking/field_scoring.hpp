@@ -67,18 +67,16 @@ void score_candidates(const FieldTable<Schema, HasLinear>& table, const FieldReq
     const std::span<float> rest = share(user, memory);
     for (std::size_t begin = 0; begin < logits.rows(); begin += field_block_rows) {
         const std::size_t count = std::min(field_block_rows, logits.rows() - begin);
-        const MatrixView<float> items = block.rows_from(0, count);
         for (std::size_t i = 0; i < count; ++i) {
-            table.embed(request.item_ids.row(begin + i), Schema::user_fields, items.row(i));
+            table.embed(request.item_ids.row(begin + i), Schema::user_fields, block.row(i));
             if constexpr (Schema::item_dense > 0) {
                 const auto dense = request.item_dense.row(begin + i);
-                std::copy(dense.begin(), dense.end(), items.row(i).begin() + Schema::item_fields * Schema::width);
+                std::copy(dense.begin(), dense.end(), block.row(i).begin() + Schema::item_fields * Schema::width);
             }
         }
-        const MatrixView<float> out = logits.rows_from(begin, count);
-        infer(user, items, out, rest);
+        infer(user, block.rows_from(0, count), logits.rows_from(begin, count), rest);
         for (std::size_t i = 0; i < count && HasLinear; ++i) {
-            out(i, 0) += user_linear + table.linear(request.item_ids.row(begin + i), Schema::user_fields);
+            logits(begin + i, 0) += user_linear + table.linear(request.item_ids.row(begin + i), Schema::user_fields);
         }
     }
 }

@@ -331,8 +331,8 @@ template <class Arch, class Row>
     requires is_avx512<Arch>
 [[gnu::always_inline]] inline void transpose_16x8(const Row& row, std::size_t first, float* to) noexcept {
     // Columns 0 to 3 of a register hold four features of a row, columns 4 to 7 the other four, and so on for row + 4.
-    struct Four {
-        __m512 features[4];  // [f]: feature f of four rows, feature f + 4 of these, and the same of the next four
+    struct Four {  // feature f of four rows, feature f + 4 of these, and the same of the next four
+        __m512 of_0, of_1, of_2, of_3;
     };
     const auto eight_rows = [&](std::size_t i) __attribute__((always_inline)) {
         const auto two = [&](std::size_t at) __attribute__((always_inline)) {
@@ -348,15 +348,19 @@ template <class Arch, class Row>
         const __m512 ab_high = _mm512_unpackhi_ps(a, b);
         const __m512 cd_low = _mm512_unpacklo_ps(c, d);
         const __m512 cd_high = _mm512_unpackhi_ps(c, d);
-        return Four{{_mm512_shuffle_ps(ab_low, cd_low, 0x44), _mm512_shuffle_ps(ab_low, cd_low, 0xEE),
-                     _mm512_shuffle_ps(ab_high, cd_high, 0x44), _mm512_shuffle_ps(ab_high, cd_high, 0xEE)}};
+        return Four{_mm512_shuffle_ps(ab_low, cd_low, 0x44), _mm512_shuffle_ps(ab_low, cd_low, 0xEE),
+                    _mm512_shuffle_ps(ab_high, cd_high, 0x44), _mm512_shuffle_ps(ab_high, cd_high, 0xEE)};
     };
     const Four low = eight_rows(0);
     const Four high = eight_rows(8);
-    unroll<4>([&](auto f) __attribute__((always_inline)) {
-        _mm512_storeu_ps(to + 16 * f, _mm512_shuffle_f32x4(low.features[f], high.features[f], 0x88));
-        _mm512_storeu_ps(to + 16 * (f + 4), _mm512_shuffle_f32x4(low.features[f], high.features[f], 0xDD));
-    });
+    const auto store = [&](std::size_t f, __m512 x, __m512 y) __attribute__((always_inline)) {
+        _mm512_storeu_ps(to + 16 * f, _mm512_shuffle_f32x4(x, y, 0x88));
+        _mm512_storeu_ps(to + 16 * (f + 4), _mm512_shuffle_f32x4(x, y, 0xDD));
+    };
+    store(0, low.of_0, high.of_0);
+    store(1, low.of_1, high.of_1);
+    store(2, low.of_2, high.of_2);
+    store(3, low.of_3, high.of_3);
 }
 #endif
 

@@ -52,16 +52,15 @@ template <class Arch>
     std::array<Wide<Arch>, chains> sums;
     unroll<chains>([&](auto c) __attribute__((always_inline)) { sums[c] = Wide<Arch>(0.0); });
     std::size_t j = 0;
-    const auto add = [&](std::size_t c) __attribute__((always_inline)) {
-        const Wide<Arch> x = load_wide<Arch>(a.data() + j);
+    const auto add = [&](std::size_t c, std::size_t at) __attribute__((always_inline)) {
+        const Wide<Arch> x = load_wide<Arch>(a.data() + at);
         sums[c] = x * x + sums[c];
-        j += lanes;
     };
-    while (j + chains * lanes <= n) {
-        unroll<chains>([&](auto c) __attribute__((always_inline)) { add(c); });
+    for (; j + chains * lanes <= n; j += chains * lanes) {
+        unroll<chains>([&](auto c) __attribute__((always_inline)) { add(c, j + c * lanes); });
     }
-    while (j + lanes <= n) {
-        add(0);
+    for (; j + lanes <= n; j += lanes) {
+        add(0, j);
     }
     double sum = sum_of_wide_lanes<Arch>((sums[0] + sums[1]) + (sums[2] + sums[3]));
     for (; j < n; ++j) {
