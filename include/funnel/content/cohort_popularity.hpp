@@ -21,7 +21,6 @@
 #include <limits>
 #include <map>
 #include <numeric>
-#include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
@@ -221,9 +220,10 @@ private:
 
     // The id of a cohort, or unknown.
     [[nodiscard]] std::uint32_t find(const Cohort& wanted) const noexcept {
-        const auto ids = std::views::iota(std::size_t{0}, cohorts());
-        const auto at = std::ranges::lower_bound(ids, wanted, {}, [&](std::size_t i) { return cohort(i); });
-        return at != ids.end() && cohort(*at) == wanted ? static_cast<std::uint32_t>(*at + 1) : unknown;
+        const auto [first, last] = std::equal_range(parents_.begin(), parents_.end(), wanted.first);
+        const auto end = values_.begin() + (last - parents_.begin());
+        const auto at = std::lower_bound(values_.begin() + (first - parents_.begin()), end, wanted.second);
+        return at != end && *at == wanted.second ? static_cast<std::uint32_t>(at - values_.begin() + 1) : unknown;
     }
 
     float prior_ = 0.0F;
