@@ -17,56 +17,53 @@ namespace kernels {
 
 namespace simd::detail {
 
-// Four sums, so that an addition need not wait for the one before.
-template <class Arch, class A, class B>
-[[nodiscard, gnu::always_inline]] inline double wide_dot(std::span<const A> a, std::span<const B> b) noexcept {
+// The sum of n products, in four sums, so that an addition need not wait for the one before. add(sum, j) adds those of a
+// register from j on, and product(j) is one of them.
+template <class Arch, class Add, class Product>
+[[nodiscard, gnu::always_inline]] inline double wide_sum(std::size_t n, const Add& add,
+                                                         const Product& product) noexcept {
     constexpr std::size_t lanes = Wide<Arch>::size;
     constexpr std::size_t chains = 4;
-    const A* const pa = a.data();
-    const B* const pb = b.data();
-    const std::size_t n = a.size();
     std::array<Wide<Arch>, chains> sums;
     unroll<chains>([&](auto c) __attribute__((always_inline)) { sums[c] = Wide<Arch>(0.0); });
     std::size_t j = 0;
     for (; j + chains * lanes <= n; j += chains * lanes) {
-        unroll<chains>([&](auto c) __attribute__((always_inline)) {
-            sums[c] = load_wide<Arch>(pa + j + c * lanes) * load_wide<Arch>(pb + j + c * lanes) + sums[c];
-        });
+        unroll<chains>([&](auto c) __attribute__((always_inline)) { add(sums[c], j + c * lanes); });
     }
     for (; j + lanes <= n; j += lanes) {
-        sums[0] = load_wide<Arch>(pa + j) * load_wide<Arch>(pb + j) + sums[0];
+        add(sums[0], j);
     }
     double sum = sum_of_wide_lanes<Arch>((sums[0] + sums[1]) + (sums[2] + sums[3]));
     for (; j < n; ++j) {
-        sum += static_cast<double>(pa[j]) * static_cast<double>(pb[j]);
+        sum += product(j);
     }
     return sum;
 }
 
-// The bits of wide_dot(a, a), which would convert each number twice.
+template <class Arch, class A, class B>
+[[nodiscard, gnu::always_inline]] inline double wide_dot(std::span<const A> a, std::span<const B> b) noexcept {
+    const A* const pa = a.data();
+    const B* const pb = b.data();
+    return wide_sum<Arch>(
+        a.size(),
+        [&](Wide<Arch>& sum, std::size_t j)
+            __attribute__((always_inline)) { sum = load_wide<Arch>(pa + j) * load_wide<Arch>(pb + j) + sum; },
+        [&](std::size_t j)
+            __attribute__((always_inline)) { return static_cast<double>(pa[j]) * static_cast<double>(pb[j]); });
+}
+
+// wide_dot(a, a), which would convert each number twice.
 template <class Arch>
 [[nodiscard, gnu::always_inline]] inline double wide_square(std::span<const float> a) noexcept {
-    constexpr std::size_t lanes = Wide<Arch>::size;
-    constexpr std::size_t chains = 4;
-    const std::size_t n = a.size();
-    std::array<Wide<Arch>, chains> sums;
-    unroll<chains>([&](auto c) __attribute__((always_inline)) { sums[c] = Wide<Arch>(0.0); });
-    std::size_t j = 0;
-    const auto add = [&](std::size_t c, std::size_t at) __attribute__((always_inline)) {
-        const Wide<Arch> x = load_wide<Arch>(a.data() + at);
-        sums[c] = x * x + sums[c];
-    };
-    for (; j + chains * lanes <= n; j += chains * lanes) {
-        unroll<chains>([&](auto c) __attribute__((always_inline)) { add(c, j + c * lanes); });
-    }
-    for (; j + lanes <= n; j += lanes) {
-        add(0, j);
-    }
-    double sum = sum_of_wide_lanes<Arch>((sums[0] + sums[1]) + (sums[2] + sums[3]));
-    for (; j < n; ++j) {
-        sum += static_cast<double>(a[j]) * static_cast<double>(a[j]);
-    }
-    return sum;
+    const float* const pa = a.data();
+    return wide_sum<Arch>(
+        a.size(),
+        [&](Wide<Arch>& sum, std::size_t j) __attribute__((always_inline)) {
+            const Wide<Arch> x = load_wide<Arch>(pa + j);
+            sum = x * x + sum;
+        },
+        [&](std::size_t j)
+            __attribute__((always_inline)) { return static_cast<double>(pa[j]) * static_cast<double>(pa[j]); });
 }
 
 }  // namespace simd::detail
