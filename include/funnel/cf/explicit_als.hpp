@@ -112,8 +112,6 @@ private:
 /// The learned part of ExplicitALS: a row (vector, mean + bias, 1) per user and a row (vector, 1, bias) per item.
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
 class ExplicitALSScorer : public FactorScorer<Backend>, public RatingRange {
-    using Base = FactorScorer<Backend>;
-
 public:
     using Options = ExplicitALSOptions;
     static constexpr std::string_view kind = "cf.ExplicitALS";
@@ -137,20 +135,6 @@ public:
         const float rating = is_rated ? kernels::dot<Backend>(row, items_.row(item)) : row[options_.factors];
         return clipped(rating);
     }
-
-    void score_all(const Profile& profile, std::span<float> out) const noexcept {
-        Base::score_all(known(profile), out);
-    }
-    void score_range(const Profile& profile, std::size_t first, std::span<float> out) const noexcept {
-        Base::score_range(known(profile), first, out);
-    }
-    [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
-        return Base::score_one(known(profile), item);
-    }
-    void keep_known_zeros(const Profile& profile, std::span<float> scores) const noexcept {
-        Base::keep_known_zeros(known(profile), scores);
-    }
-    void forget_user(std::size_t user) noexcept { std::ranges::copy(nobody_, users_.row(user).begin()); }
 
     /// The row of a user with these ratings: solves it exactly, with the items fixed, as fit() does for each user.
     ///
@@ -251,10 +235,6 @@ private:
         nobody_[options_.factors] = mean();
         nobody_.back() = 1.0F;
     }
-    [[nodiscard]] Profile known(Profile profile) const noexcept {
-        profile.factors = profile.factors.empty() ? std::span<const float>(nobody_) : profile.factors;
-        return profile;
-    }
 
     // Rows (vector, 1, 0). Rows without ratings are 0.
     template <Executor E>
@@ -297,9 +277,9 @@ private:
     using FactorScorer<Backend>::most_factors;
     using FactorScorer<Backend>::users_;
     using FactorScorer<Backend>::items_;
+    using FactorScorer<Backend>::nobody_;
 
     ExplicitALSOptions options_;
-    std::vector<float> nobody_;
     double longest_item_ = 0.0;
 };
 

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <vector>
 
 namespace funnel {
 inline namespace FUNNEL_ABI {
@@ -29,7 +30,8 @@ namespace cf {
 ///
 ///     score(u, i) = user_factors().row(u) . item_factors().row(i)
 ///
-/// A user or an item without rows to learn from has zero factors: a score of 0 is then not evidence.
+/// A user or an item without rows to learn from has zero factors: a score of 0 is then not evidence. A model that says
+/// something about users whom it does not know sets nobody_, their row; a profile without factors has it then.
 ///
 /// A model adds kind, Options, needs_history, learn, read, write and fold_in_factors (see LearnedScorer);
 /// cf/pure_svd.hpp is an example.
@@ -47,22 +49,27 @@ public:
         score_range(profile, 0, out);
     }
     void score_range(const Profile& profile, std::size_t first, std::span<float> out) const noexcept {
-        FUNNEL_ASSERT(profile.factors.size() == items_.cols());
-        kernels::score_rows<kernels::InnerProduct, Backend>(profile.factors, items_.view().rows_from(first, out.size()),
-                                                            out);
+        const std::span<const float> user = factors_of(profile);
+        FUNNEL_ASSERT(user.size() == items_.cols());
+        kernels::score_rows<kernels::InnerProduct, Backend>(user, items_.view().rows_from(first, out.size()), out);
     }
     [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
-        FUNNEL_ASSERT(profile.factors.size() == items_.cols() && item < items());
-        return kernels::dot<Backend>(profile.factors, items_.row(item));
+        const std::span<const float> user = factors_of(profile);
+        FUNNEL_ASSERT(user.size() == items_.cols() && item < items());
+        return kernels::dot<Backend>(user, items_.row(item));
     }
     void keep_known_zeros(const Profile& profile, std::span<float> scores) const noexcept {
         FUNNEL_ASSERT(scores.size() == items());
-        const bool is_known = !is_zero(profile.factors);
+        const bool is_known = !is_zero(factors_of(profile));
         for (std::size_t item = 0; item < scores.size(); ++item) {
             scores[item] = scores[item] == 0.0F && is_known && !is_zero(items_.row(item)) ? 0.0F : 1.0F;
         }
     }
-    void forget_user(std::size_t user) noexcept { std::fill(users_.row(user).begin(), users_.row(user).end(), 0.0F); }
+    /// The user has the row of a user about whom nothing is known: zeros, or nobody_.
+    void forget_user(std::size_t user) noexcept {
+        std::fill(users_.row(user).begin(), users_.row(user).end(), 0.0F);
+        std::copy(nobody_.begin(), nobody_.end(), users_.row(user).begin());
+    }
 
 protected:
     FactorScorer() = default;
@@ -91,6 +98,10 @@ protected:
     void require_history(std::span<const std::uint32_t> history, std::span<const float> values) const {
         require_equal(values.size(), history.size(), "fold_in_factors: number of values");
         require_history(history);
+    }
+
+    [[nodiscard]] std::span<const float> factors_of(const Profile& profile) const noexcept {
+        return profile.factors.empty() ? std::span<const float>(nobody_) : profile.factors;
     }
 
     [[nodiscard]] static bool is_zero(std::span<const float> row) noexcept {
@@ -149,6 +160,7 @@ protected:
 
     Matrix<float> users_;
     Matrix<float> items_;
+    std::vector<float> nobody_;  // the row of a user about whom nothing is known; empty: such users are not scored
 };
 
 }  // namespace cf

@@ -49,6 +49,7 @@ template <SampledLoss Loss, kernels::HostBackend Backend = kernels::DefaultBacke
 class HybridMFScorer : public SampledFactorsScorer<Loss, Backend> {
     using Base = SampledFactorsScorer<Loss, Backend>;
     using Base::items_;
+    using Base::nobody_;
     using Base::options_;
     using Base::trained_;
     using Base::users_;
@@ -108,21 +109,6 @@ public:
         return FoldedUser<HybridMFScorer>(*this, {.items = sorted}, fold_in_factors(sorted, features));
     }
     void fold_in_features(const SparseRow<float>&, std::span<const std::uint32_t> = {}) const&& = delete;
-
-    void score_all(const Profile& profile, std::span<float> out) const noexcept {
-        Base::score_all(known(profile), out);
-    }
-    void score_range(const Profile& profile, std::size_t first, std::span<float> out) const noexcept {
-        Base::score_range(known(profile), first, out);
-    }
-    [[nodiscard]] float score_one(const Profile& profile, std::uint32_t item) const noexcept {
-        return Base::score_one(known(profile), item);
-    }
-    void keep_known_zeros(const Profile& profile, std::span<float> scores) const noexcept {
-        Base::keep_known_zeros(known(profile), scores);
-    }
-    /// The user has the row of a user about whom nothing is known.
-    void forget_user(std::size_t user) noexcept { std::ranges::copy(nobody_, users_.row(user).begin()); }
 
     template <data::InteractionLog Log, Executor E>
     static HybridMFScorer learn(const Log&, const CSRMatrix<float>& user_item, const Options& options, E& executor) {
@@ -259,16 +245,8 @@ private:
         return row;
     }
 
-    [[nodiscard]] Profile known(Profile profile) const noexcept {
-        if (profile.factors.empty()) {
-            profile.factors = nobody_;
-        }
-        return profile;
-    }
-
     Matrix<float> of_user_features_;
     Matrix<float> of_item_features_;
-    std::vector<float> nobody_;  // zeros and the last 1: nothing is known but the biases of items
 };
 
 /// Matrix factorization with features (LightFM): a user, and an item, is the sum of the embeddings of its features, one
