@@ -17,8 +17,8 @@ namespace kernels {
 
 namespace simd::detail {
 
-// The sum of n products, in four sums, so that an addition need not wait for the one before. add(sum, j) adds those of a
-// register from j on, and product(j) is one of them.
+// The sum of n products, in four sums, so that an addition need not wait for the one before. add(sum, j) adds those of
+// a register from j on, and product(j) is one of them.
 template <class Arch, class Add, class Product>
 [[nodiscard, gnu::always_inline]] inline double wide_sum(std::size_t n, const Add& add,
                                                          const Product& product) noexcept {
