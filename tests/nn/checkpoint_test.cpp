@@ -232,8 +232,8 @@ struct SparseTraining {
             Matrix<float> dx(8, 4);
             const Bags user_bags{.ids = user_ids, .starts = starts};
             const Bags item_bags{.ids = item_ids, .starts = starts};
-            pool_bags<Scalar, float>(users, user_bags, Pooling::Sum, funnel::nn::detail::columns(x.view(), 0, 2));
-            pool_bags<Scalar, float>(items, item_bags, Pooling::Mean, funnel::nn::detail::columns(x.view(), 2, 2));
+            pool_bags<Scalar, float>(users, user_bags, Pooling::Sum, x.view().columns_from(0, 2));
+            pool_bags<Scalar, float>(items, item_bags, Pooling::Mean, x.view().columns_from(2, 2));
             const auto y = tower.forward<Scalar>(x, {.seed = state.seed, .number = state.step}, pass);
             Matrix<float> dy(8, 2);
             for (std::size_t i = 0; i < 8; ++i) {
@@ -242,9 +242,8 @@ struct SparseTraining {
             }
             std::vector<float> gradient(tower.parameters().size());
             tower.backward<Scalar>(x, dy, pass, gradient, dx.view());
-            pool_bags_gradient<Scalar, float>(user_bags, Pooling::Sum, funnel::nn::detail::columns(dx.view(), 0, 2),
-                                              gradient_of_users);
-            pool_bags_gradient<Scalar, float>(item_bags, Pooling::Mean, funnel::nn::detail::columns(dx.view(), 2, 2),
+            pool_bags_gradient<Scalar, float>(user_bags, Pooling::Sum, dx.view().columns_from(0, 2), gradient_of_users);
+            pool_bags_gradient<Scalar, float>(item_bags, Pooling::Mean, dx.view().columns_from(2, 2),
                                               gradient_of_items);
             adam.step(tower.parameters(), gradient);
             of_users.set_learning_rate(0.1 / static_cast<double>(state.step + 1));

@@ -101,8 +101,8 @@ public:
     template <Executor E>
     void step(MatrixView<float> words, MatrixView<const float> d_rows, E& executor) {
         if (words.rows() > 0) {
-            nn::pool_bags_gradient<Backend, float>(bags(), nn::Pooling::Mean, nn::detail::columns(d_rows, 0, Width),
-                                                   gradient_, executor);
+            nn::pool_bags_gradient<Backend, float>(bags(), nn::Pooling::Mean, d_rows.columns_from(0, Width), gradient_,
+                                                   executor);
             adam_.step(words, gradient_, executor);
         }
     }
@@ -152,8 +152,7 @@ public:
         }
         used_ = batch.size();
         grow(rows_, used_, Network::in);
-        nn::pool_bags<Backend, float>(histories, bags(), nn::Pooling::Mean, nn::detail::columns(rows(), 0, Width),
-                                      executor);
+        nn::pool_bags<Backend, float>(histories, bags(), nn::Pooling::Mean, rows().columns_from(0, Width), executor);
         const auto user_of = [](const TrainingPair& pair) { return std::size_t{pair.user}; };
         text_.add(words, options.user_text, batch, user_of, rows(), executor);
         for (std::size_t i = 0; i < used_ && features > 0; ++i) {
@@ -175,7 +174,7 @@ public:
         std::fill(gradient_.begin(), gradient_.end(), 0.0F);
         tower.template backward<Backend>(rows(), d_vectors, *pass_, gradient_, d_rows, executor);
         nn::pool_bags_gradient<Backend, float>(bags(), nn::Pooling::Mean,
-                                               nn::detail::columns(MatrixView<const float>(d_rows), 0, Width),
+                                               MatrixView<const float>(d_rows).columns_from(0, Width),
                                                history_gradient_, executor);
         adam_.step(tower.parameters(), gradient_);
         history_adam_.step(histories, history_gradient_, executor);

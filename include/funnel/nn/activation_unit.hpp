@@ -128,7 +128,7 @@ struct ActivationUnit {
                        std::span<T> scratch) noexcept {
         FUNNEL_ASSERT(scratch.size() >= ActivationUnit::scratch(keys.rows()) && vector.size() == Width);
         const std::span<const T> layer0 = trained.first(Layer0::parameters);
-        const MatrixView<const T> of_product = detail::columns(Layer0::weights(layer0), 3 * Width, Width);
+        const MatrixView<const T> of_product = Layer0::weights(layer0).columns_from(3 * Width, Width);
         const MatrixView<T> of_key = detail::take_rows(scratch, First, Width);
         const std::span<T> bias = detail::take(scratch, detail::padded_width(First)).first(First);
         const MatrixView<T> hidden = detail::take_rows(scratch, keys.rows(), First);

@@ -60,9 +60,9 @@ struct Dense {
     static void infer_split(std::span<const T> trained, std::span<const T> /*collected*/, std::span<const T> head,
                             MatrixView<const T> tail, MatrixView<T> y, std::span<T> scratch) noexcept {
         const MatrixView<T> shared(scratch.first(Out), 1, Out);
-        kernels::gemm_nt<Backend>(MatrixView<const T>(head, 1, Head), detail::columns(weights(trained), 0, Head),
+        kernels::gemm_nt<Backend>(MatrixView<const T>(head, 1, Head), weights(trained).columns_from(0, Head),
                                   bias(trained), shared);
-        kernels::gemm_nt<Backend>(tail, detail::columns(weights(trained), Head, In - Head), shared.row(0), y);
+        kernels::gemm_nt<Backend>(tail, weights(trained).columns_from(Head, In - Head), shared.row(0), y);
     }
 
     template <kernels::HostBackend Backend, std::floating_point T, Executor E>
@@ -87,7 +87,7 @@ struct Dense {
         // Each number of the gradient is one sum over all rows in their order, whatever the number of threads.
         constexpr std::size_t output_grain = 32;
         executor.for_range(Out, output_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-            kernels::gemm_tn<Backend>(detail::columns(dy, begin, end - begin), x, dw.rows_from(begin, end - begin));
+            kernels::gemm_tn<Backend>(dy.columns_from(begin, end - begin), x, dw.rows_from(begin, end - begin));
             for (std::size_t i = 0; i < dy.rows(); ++i) {
                 for (std::size_t j = begin; j < end; ++j) {
                     db[j] += dy(i, j);

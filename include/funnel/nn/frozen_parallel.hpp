@@ -47,7 +47,7 @@ public:
     template <kernels::HostBackend Backend>
     void infer(MatrixView<const float> x, MatrixView<float> y, std::span<float> scratch) const noexcept {
         each([&]<std::size_t I>(Position<I>) {
-            const MatrixView<const float> input = HasSharedInput ? x : columns(x, inputs_before[I], Part<I>::in);
+            const MatrixView<const float> input = HasSharedInput ? x : x.columns_from(inputs_before[I], Part<I>::in);
             std::get<I>(parts_).template infer<Backend>(input, scratch, outputs_of<I>(y));
         });
     }
@@ -101,8 +101,8 @@ private:
     }
 
     template <std::size_t I>
-    [[nodiscard]] static MatrixView<float> outputs_of(MatrixView<float> y) noexcept {
-        return columns(y, outputs_before[I], Part<I>::out);
+    [[nodiscard]] static MatrixView<float> outputs_of(MatrixView<float> y) {
+        return y.columns_from(outputs_before[I], Part<I>::out);
     }
 
     template <class Visit>

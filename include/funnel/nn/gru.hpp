@@ -142,9 +142,9 @@ struct GRU {
         executor.for_range(gates, gate_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
             const std::size_t n = end - begin;
             for (std::size_t t = 0; t < Steps; ++t) {
-                kernels::gemm_tn<Backend, T>(detail::columns(kept.inputs[t], begin, n), step_of(x, t),
+                kernels::gemm_tn<Backend, T>(kept.inputs[t].columns_from(begin, n), step_of(x, t),
                                              slopes.of_input.rows_from(begin, n));
-                kernels::gemm_tn<Backend, T>(detail::columns(kept.products[t], begin, n), kept.states[t],
+                kernels::gemm_tn<Backend, T>(kept.products[t].columns_from(begin, n), kept.states[t],
                                              slopes.of_state.rows_from(begin, n));
                 for (std::size_t i = 0; i < x.rows(); ++i) {
                     for (std::size_t j = begin; j < end; ++j) {
@@ -202,7 +202,7 @@ private:
 
     template <class T>
     [[nodiscard]] static MatrixView<T> step_of(MatrixView<T> x, std::size_t t) {
-        return detail::columns(x, Hidden + t * In, In);
+        return x.columns_from(Hidden + t * In, In);
     }
 
     // One step of all rows: `input` becomes r, z, n. A row whose sequence is over keeps its state; next may be state.

@@ -152,16 +152,6 @@ template <kernels::HostBackend Backend, std::floating_point T>
     }
 }
 
-/// The columns first .. first + count - 1 of a matrix.
-template <class T>
-[[nodiscard]] MatrixView<T> columns(MatrixView<T> matrix, std::size_t first, std::size_t count) {
-    if (matrix.rows() == 0) {
-        return {std::span<T>(), 0, count, std::max(matrix.stride(), count)};
-    }
-    const std::size_t length = (matrix.rows() - 1) * matrix.stride() + count;
-    return {std::span<T>(matrix.data() + first, length), matrix.rows(), count, std::max(matrix.stride(), count)};
-}
-
 // ---- what files of networks check
 
 template <Layer L>

@@ -59,7 +59,7 @@ struct SideBySide {
         each([&]<class L, std::size_t I>(Position<L, I>) {
             L::template infer<Backend, T>(trained.subspan(before<I>().parameters, L::parameters),
                                           collected.subspan(before<I>().statistics, L::statistics), input<I>(x),
-                                          columns(y, before<I>().out, L::out), scratch);
+                                          y.columns_from(before<I>().out, L::out), scratch);
         });
     }
 
@@ -76,7 +76,7 @@ struct SideBySide {
         each([&]<class L, std::size_t I>(Position<L, I>) {
             detail::infer_split<L, Backend, Head, T>(trained.subspan(before<I>().parameters, L::parameters),
                                                      collected.subspan(before<I>().statistics, L::statistics), head,
-                                                     tail, columns(y, before<I>().out, L::out), scratch);
+                                                     tail, y.columns_from(before<I>().out, L::out), scratch);
         });
     }
 
@@ -86,7 +86,7 @@ struct SideBySide {
         each([&]<class L, std::size_t I>(Position<L, I>) {
             L::template forward<Backend, T>(step.of(I), trained.subspan(before<I>().parameters, L::parameters),
                                             collected.subspan(before<I>().statistics, L::statistics), input<I>(x),
-                                            columns(y, before<I>().out, L::out), take(memory, L::memory(x.rows())),
+                                            y.columns_from(before<I>().out, L::out), take(memory, L::memory(x.rows())),
                                             executor);
         });
     }
@@ -105,7 +105,7 @@ struct SideBySide {
             const MatrixView<T> below = dx.rows() == 0 ? dx : is_added ? part : input<I>(dx);
             L::template backward<Backend, T>(
                 step.of(I), trained.subspan(before<I>().parameters, L::parameters), input<I>(x),
-                columns(y, before<I>().out, L::out), columns(dy, before<I>().out, L::out), below,
+                y.columns_from(before<I>().out, L::out), dy.columns_from(before<I>().out, L::out), below,
                 gradient.subspan(before<I>().parameters, L::parameters), take(memory, L::memory(x.rows())), executor);
             if (is_added) {
                 executor.for_range(dx.rows(), row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
@@ -154,7 +154,7 @@ private:
         if constexpr (HasSharedInput) {
             return x;
         } else {
-            return columns(x, before<I>().in, LayerAt<I>::in);
+            return x.columns_from(before<I>().in, LayerAt<I>::in);
         }
     }
 

@@ -264,7 +264,7 @@ double in_batch_softmax(const InBatch<T>& batch, const InBatchOptions& options, 
                                   d_users.rows_from(begin, end - begin));
     });
     executor.for_range(m, detail::row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-        kernels::gemm_tn<Backend>(detail::columns(scores, begin, end - begin), batch.users,
+        kernels::gemm_tn<Backend>(scores.columns_from(begin, end - begin), batch.users,
                                   d_items.rows_from(begin, end - begin));
     });
     return share * loss;

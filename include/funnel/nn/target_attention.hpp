@@ -111,13 +111,12 @@ struct TargetAttention {
             }
         });
         add_gradient<Backend, T>(dy, kept.heads, slopes.of_output, slopes.bias_of_output, executor);
-        add_gradient<Backend, T>(d_query, detail::columns(x, 0, Width), slopes.of_query, slopes.bias_of_query,
-                                 executor);
+        add_gradient<Backend, T>(d_query, x.columns_from(0, Width), slopes.of_query, slopes.bias_of_query, executor);
         add_gradient<Backend, T>(kept.keys_values, kept.steps, slopes.of_steps, slopes.bias_of_steps, executor);
         executor.for_range(dx.rows(), detail::row_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
             const std::size_t n = end - begin;
             kernels::gemm_nn<Backend, T>(d_query.rows_from(begin, n), weights.of_query,
-                                         detail::columns(dx, 0, Width).rows_from(begin, n));
+                                         dx.columns_from(0, Width).rows_from(begin, n));
             // The sequences are not needed any more: their memory takes their gradients.
             kernels::gemm_nn<Backend, T>(kept.keys_values.rows_from(begin * Steps, n * Steps), weights.of_steps,
                                          kept.steps.rows_from(begin * Steps, n * Steps));
@@ -194,7 +193,7 @@ private:
                 }
             }
         }
-        kernels::gemm_nt<Backend, T>(detail::columns(x, 0, Width).rows_from(begin, n), weights.of_query,
+        kernels::gemm_nt<Backend, T>(x.columns_from(0, Width).rows_from(begin, n), weights.of_query,
                                      weights.bias_of_query, kept.query.rows_from(begin, n));
         kernels::gemm_nt<Backend, T>(kept.steps.rows_from(begin * Steps, n * Steps), weights.of_steps,
                                      weights.bias_of_steps, kept.keys_values.rows_from(begin * Steps, n * Steps));
@@ -291,8 +290,7 @@ private:
                              E& executor) {
         constexpr std::size_t output_grain = 32;
         executor.for_range(slopes.rows(), output_grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-            kernels::gemm_tn<Backend, T>(detail::columns(d, begin, end - begin), x,
-                                         slopes.rows_from(begin, end - begin));
+            kernels::gemm_tn<Backend, T>(d.columns_from(begin, end - begin), x, slopes.rows_from(begin, end - begin));
             for (std::size_t i = 0; i < d.rows(); ++i) {
                 for (std::size_t j = begin; j < end; ++j) {
                     bias[j] += d(i, j);

@@ -52,7 +52,7 @@ struct Without : nn::Sequential<typename OtherColumns<In, First, Count>::type, L
     static void infer_split(std::span<const T> trained, std::span<const T> collected, std::span<const T> head,
                             MatrixView<const T> tail, MatrixView<T> y, std::span<T> scratch) noexcept {
         nn::detail::infer_split<L, Backend, Head, T>(trained, collected, head,
-                                                     nn::detail::columns(tail, Count, tail.cols() - Count), y, scratch);
+                                                     tail.columns_from(Count, tail.cols() - Count), y, scratch);
     }
 };
 
