@@ -14,7 +14,7 @@ using namespace funnel::metrics;
 namespace {
 
 using Labels = std::vector<float>;
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+constexpr float quiet_nan = std::numeric_limits<float>::quiet_NaN();
 
 // Items a, c, b, f, e are shown; a = 3, b = 2, c = 0, d = 1, e = 2 are judged, f is not.
 const Labels judged{3, 2, 0, 1, 2};
@@ -83,9 +83,9 @@ TEST_CASE("alpha_ndcg: worked by hand") {
 
 TEST_CASE("rank_biased_precision, expected_reciprocal_rank, bpref, r_precision, alpha_ndcg: reject bad input and NaN") {
     CHECK_THROWS_AS(static_cast<void>(rank_biased_precision(Labels{1}, {.persistence = 1.0})), InvalidArgument);
-    CHECK_THROWS_AS(static_cast<void>(rank_biased_precision(Labels{nan})), InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(rank_biased_precision(Labels{quiet_nan})), InvalidArgument);
     CHECK_THROWS_AS(static_cast<void>(expected_reciprocal_rank(Labels{5})), InvalidArgument);
-    CHECK_THROWS_AS(static_cast<void>(expected_reciprocal_rank(Labels{nan})), InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(expected_reciprocal_rank(Labels{quiet_nan})), InvalidArgument);
     CHECK_THROWS_AS(static_cast<void>(expected_reciprocal_rank(Labels{0}, {.largest_label = 0})), InvalidArgument);
     CHECK_THROWS_AS(static_cast<void>(bpref(Labels{1}, Labels{0})), InvalidArgument);
     CHECK_THROWS_AS(static_cast<void>(bpref(Labels{-2}, Labels{1})), InvalidArgument);

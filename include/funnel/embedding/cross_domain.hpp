@@ -201,7 +201,7 @@ private:
                                           std::span<const float> features) const {
         Matrix<float> row(1, UserNetwork::in);
         detail::pool_last<Backend>(weights_.histories, history_, history, row.row(0));
-        std::copy(features.begin(), features.end(), row.row(0).begin() + Width);
+        std::copy_n(features.begin(), Weights::user_features, row.row(0).begin() + Width);
         const Matrix<float> vector = weights_.user.template infer<Backend>(row);
         return {vector.row(0).begin(), vector.row(0).end()};
     }

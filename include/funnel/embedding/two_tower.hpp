@@ -122,7 +122,7 @@ public:
         }
         Matrix<float> row(1, ItemNetwork::in);
         detail::add_words<Backend>(item_words_, words, {}, row.row(0));
-        std::copy(features.begin(), features.end(), row.row(0).begin() + Width);
+        std::copy_n(features.begin(), Weights::item_features, row.row(0).begin() + Width);
         const std::vector<float> vector = vector_of(item_.template infer<Backend>(row));
         require(math::all_finite(vector), "TwoTower::item_vector: the network must give finite numbers");
         return vector;
@@ -230,7 +230,7 @@ private:
         Matrix<float> row(1, UserNetwork::in);
         detail::pool_last<Backend>(histories_, history_, history, row.row(0));
         detail::add_words<Backend>(user_words_, words, {}, row.row(0));
-        std::copy(features.begin(), features.end(), row.row(0).begin() + Width);
+        std::copy_n(features.begin(), Weights::user_features, row.row(0).begin() + Width);
         return vector_of(user_.template infer<Backend>(row));
     }
 

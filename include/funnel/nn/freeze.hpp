@@ -201,8 +201,7 @@ private:
         } else if constexpr (Roles::of[I] == Role::Scale) {
             const auto [scale, shift] = scale_of<I>(parameters, statistics);
             return std::tuple(detail::ScaleStep<L::in>(scale, shift));
-        } else if constexpr (Roles::of[I] == Role::Kept &&
-                             requires { typename detail::ParallelStepOf<Storage, L>::type; }) {
+        } else if constexpr (Roles::of[I] == Role::Kept && detail::is_side_by_side<L>) {
             return std::tuple(typename detail::ParallelStepOf<Storage, L>::type(
                 Network::template parameters_of<I>(parameters), Network::template statistics_of<I>(statistics)));
         } else if constexpr (Roles::of[I] == Role::Kept) {

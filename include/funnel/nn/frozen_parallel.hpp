@@ -115,7 +115,7 @@ private:
     Parts parts_;
 };
 
-/// The step of layers side by side, if L is one of them.
+/// The step of layers side by side. is_side_by_side says whether L is one of them.
 template <kernels::StoredWeight Storage, class L>
 struct ParallelStepOf;
 template <kernels::StoredWeight Storage, Layer... Layers>
@@ -126,6 +126,13 @@ template <kernels::StoredWeight Storage, Layer... Layers>
 struct ParallelStepOf<Storage, Blocks<Layers...>> {
     using type = ParallelStep<Storage, false, Layers...>;
 };
+
+template <class L>
+inline constexpr bool is_side_by_side = false;
+template <Layer... Layers>
+inline constexpr bool is_side_by_side<Parallel<Layers...>> = true;
+template <Layer... Layers>
+inline constexpr bool is_side_by_side<Blocks<Layers...>> = true;
 
 }  // namespace detail
 

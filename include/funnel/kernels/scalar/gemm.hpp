@@ -33,8 +33,8 @@ namespace detail {
 template <class T, class Factor>
 void add_rows(MatrixView<const T> b, const Factor& factor_of, std::span<T> c) noexcept {
     constexpr std::size_t together = 4;
-    std::size_t k = 0;
-    for (; k + together <= b.rows(); k += together) {
+    const std::size_t whole = b.rows() - b.rows() % together;
+    for (std::size_t k = 0; k < whole; k += together) {
         const std::array<T, together> factors{factor_of(k), factor_of(k + 1), factor_of(k + 2), factor_of(k + 3)};
         for (std::size_t j = 0; j < c.size(); ++j) {
             T sum = c[j];
@@ -44,7 +44,7 @@ void add_rows(MatrixView<const T> b, const Factor& factor_of, std::span<T> c) no
             c[j] = sum;
         }
     }
-    for (; k < b.rows(); ++k) {
+    for (std::size_t k = whole; k < b.rows(); ++k) {
         const T factor = factor_of(k);
         for (std::size_t j = 0; j < c.size(); ++j) {
             c[j] += factor * b(k, j);
