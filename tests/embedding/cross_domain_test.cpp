@@ -2,6 +2,7 @@
 #include <funnel/embedding/cross_domain.hpp>
 #include <funnel/embedding/two_tower.hpp>
 
+#include "cf/random_log.hpp"
 #include "support/damage.hpp"
 #include "support/temp_dir.hpp"
 
@@ -36,6 +37,7 @@ using funnel::Random;
 using funnel::Threads;
 using funnel::data::Interaction;
 using funnel::data::Interactions;
+using funnel::testing::UncheckedLog;
 using namespace funnel::embedding;
 using namespace funnel::nn;
 
@@ -307,6 +309,22 @@ TEST_CASE("CrossDomain: empty domains, bad arguments are rejected") {
     CHECK_THROWS_AS(static_cast<void>(model.user_vector(unknown_domain)), InvalidArgument);
     CHECK_THROWS_AS(static_cast<void>(model.user_vector(unknown_item)), InvalidArgument);
     CHECK_THROWS_AS(static_cast<void>(model.user_vector({}, std::vector<float>{1.0F})), InvalidArgument);
+}
+
+TEST_CASE("CrossDomain: rejects logs of another program with unknown ids, which were items of the next domain") {
+    const UncheckedLog known{{{0, 0}, {1, 1}}, 2, 2};
+    const auto fit = [&](const std::vector<Interaction>& rows, std::size_t domain) {
+        std::array<UncheckedLog, 2> logs{known, known};
+        logs[domain].rows = rows;
+        static_cast<void>(Pair::fit(logs, {.training = {.epochs = 1}}));
+    };
+    CHECK_NOTHROW(fit(known.rows, 0));
+    CHECK_THROWS_WITH_AS(fit({{0, 2}}, 0), "CrossDomain: every item in the log must be below 2, got 2",
+                         InvalidArgument);
+    CHECK_THROWS_WITH_AS(fit({{0, 2}}, 1), "CrossDomain: every item in the log must be below 2, got 2",
+                         InvalidArgument);
+    CHECK_THROWS_WITH_AS(fit({{2, 0}}, 1), "CrossDomain: every user in the log must be below 2, got 2",
+                         InvalidArgument);
 }
 
 TEST_CASE("CrossDomain: files come back, damaged ones are rejected") {

@@ -83,3 +83,15 @@ TEST_CASE("fuse: rejects items that occur twice, bad constants and NaN") {
     const double missing = std::numeric_limits<double>::quiet_NaN();
     CHECK_THROWS_AS(static_cast<void>(fused({{{"q", "a", missing}}}, {})), InvalidArgument);
 }
+
+TEST_CASE("fuse: rejects scores whose range is not finite, which became NaN in the order") {
+    const double far = std::numeric_limits<double>::max();
+    const Rows rows{{"q", "a", -far}, {"q", "b", far}, {"q", "c", 1.0}};
+    for (const ScoreScale scale : {ScoreScale::MinMax, ScoreScale::Sum, ScoreScale::ZScore}) {
+        CHECK_THROWS_AS(static_cast<void>(fused({rows}, {.rule = FusionRule::CombSum, .scale = scale})),
+                        InvalidArgument);
+    }
+    check(fused({rows}, {}), {"b", "c", "a"}, {1.0 / 61, 1.0 / 62, 1.0 / 63});
+    const Rows equal{{"q", "a", far}, {"q", "b", far}};
+    check(fused({equal}, {.rule = FusionRule::CombSum, .scale = ScoreScale::ZScore}), {"a", "b"}, {0, 0});
+}

@@ -55,8 +55,8 @@ public:
     /// Learns from one log per domain.
     ///
     /// Shapes    logs: the same users, with the same ids and one clock; each has its own items
-    /// Errors    InvalidArgument if the logs have different numbers of users, an option is out of range, features do
-    ///           not have the shape that the networks want, or training diverges
+    /// Errors    InvalidArgument if the logs have different numbers of users, an id or a time in a log is not valid, an
+    ///           option is out of range, features do not have the shape that the networks want, or training diverges
     template <data::InteractionLog Log, Executor E = Serial>
     [[nodiscard]] static BasicCrossDomain fit(const std::array<Log, domains>& logs,
                                               const CrossDomainOptions& options = {}, E&& executor = E{}) {

@@ -96,8 +96,8 @@ public:
     static constexpr std::size_t domains = Weights::domains;
 
     /// Shapes    logs: one per domain; the same users, with the same ids and one clock
-    /// Errors    InvalidArgument if the logs have different numbers of users, an option is out of range, or features do
-    ///           not have the shape that the networks want
+    /// Errors    InvalidArgument if the logs have different numbers of users, an id or a time in a log is not valid, an
+    ///           option is out of range, or features do not have the shape that the networks want
     template <data::InteractionLog Log>
     CrossDomainTrainer(const std::array<Log, domains>& logs, const CrossDomainOptions& options)
         : options_(checked(options, logs)),
@@ -168,6 +168,7 @@ private:
         require(options.training.negatives.hard == 0, "CrossDomain: negatives.hard must be 0");
         for (const Log& log : logs) {
             require_equal(log.users(), logs[0].users(), "CrossDomain: the number of users of each log");
+            data::require_known_ids(log, "CrossDomain");
         }
         detail::require_features(options.training.user_features, logs[0].users(), Weights::user_features,
                                  "CrossDomain: user_features");

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/data/interaction_log.hpp>
 
 #include <algorithm>
@@ -9,6 +11,7 @@
 #include <cstdint>
 #include <numeric>
 #include <span>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -23,11 +26,19 @@ namespace embedding {
 /// Cost      O(rows log rows); 4 bytes per row and 8 per user
 class Sequences {
 public:
+    /// Errors    InvalidArgument if an id in the log is unknown, or the time of a row with a value > 0 is not finite
     template <data::InteractionLog Log>
     explicit Sequences(const Log& log) : starts_(log.users() + 1) {
+        data::require_known_ids(log, "Sequences");
         std::vector<std::size_t> rows(log.size());
         std::iota(rows.begin(), rows.end(), std::size_t{0});
         std::erase_if(rows, [&](std::size_t row) { return !(log[row].value > 0.0F); });
+        for (const std::size_t row : rows) {
+            const double time = log[row].time;
+            if (!math::is_finite(time)) {
+                require_finite(time, ("Sequences: the time of row " + std::to_string(row)).c_str());
+            }
+        }
         const auto place = [&](std::size_t row) { return std::tuple(log[row].user, log[row].time, log[row].item); };
         std::sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) { return place(a) < place(b); });
         items_.resize(rows.size());

@@ -59,18 +59,23 @@ inline void scale_scores(std::span<double> scores, ScoreScale scale) {
         squares += (score - mean) * (score - mean);
     }
     const double deviation = math::sqrt(squares / n);
+    const double total = sum - n * low;
+    const double divisor = scale == ScoreScale::MinMax ? range : scale == ScoreScale::Sum ? total : deviation;
+    if (scale != ScoreScale::None && range > 0.0) {
+        require_finite(divisor, "fuse: the range of the scores of a run");
+    }
     for (double& score : scores) {
         switch (scale) {
             case ScoreScale::None:
                 break;
             case ScoreScale::MinMax:
-                score = range > 0.0 ? (score - low) / range : 1.0;
+                score = range > 0.0 ? (score - low) / divisor : 1.0;
                 break;
             case ScoreScale::Sum:
-                score = range > 0.0 ? (score - low) / (sum - n * low) : 1.0 / n;
+                score = range > 0.0 ? (score - low) / divisor : 1.0 / n;
                 break;
             case ScoreScale::ZScore:
-                score = range > 0.0 ? (score - mean) / deviation : 0.0;
+                score = range > 0.0 ? (score - mean) / divisor : 0.0;
                 break;
         }
     }
@@ -85,8 +90,8 @@ inline void scale_scores(std::span<double> scores, ScoreScale scale) {
 /// Returns   the rows of all queries, ascending by query; for each query from the highest score down, the smaller item
 ///           first among equal ones
 /// Cost      O(n log n) for n rows in all
-/// Errors    InvalidArgument if a score is not finite, an item occurs twice for a query in one run, or rank_constant is
-///           negative or not finite
+/// Errors    InvalidArgument if a score is not finite, the scores of a run are too far apart to scale them, an item
+///           occurs twice for a query in one run, or rank_constant is negative or not finite
 /// Source    Cormack, Clarke & Buettcher, "Reciprocal rank fusion outperforms Condorcet and individual rank learning
 ///           methods", SIGIR 2009; Fox & Shaw, "Combination of multiple searches", TREC 1994; Montague & Aslam,
 ///           "Relevance score normalization for metasearch", CIKM 2001
