@@ -52,8 +52,8 @@ class TwoTowerTrainer {
 public:
     using Weights = TwoTowerWeights<UserNetwork, ItemNetwork, Width>;
 
-    /// Errors    InvalidArgument if an option is out of range, features do not have the shape that the networks want, or
-    ///           an id or a time in the log is not valid (see Sequences)
+    /// Errors    InvalidArgument if an option is out of range, features do not have the shape that the networks want,
+    ///           or an id or a time in the log is not valid (see Sequences)
     template <data::InteractionLog Log>
     TwoTowerTrainer(const Log& log, const TwoTowerOptions& options)
         : options_(checked(options, log)),
