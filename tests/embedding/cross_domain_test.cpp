@@ -355,6 +355,16 @@ TEST_CASE("CrossDomain: files come back, damaged ones are rejected") {
     using Wider = BasicCrossDomain<8, Backend, Net<>, Net<>, Net<2>>;
     CHECK_THROWS_AS(static_cast<void>(Wider::load(dir / "model.fnl")), funnel::CorruptData);
     funnel::testing::check_damage(funnel::testing::bytes_of(dir / "model.fnl"), used);
+
+    Pair source = model;
+    const Pair taken = std::move(source);
+    CHECK(taken.user_vector(history) == vector);
+    // NOLINTBEGIN(bugprone-use-after-move)
+    CHECK(source.user_factors().rows() == 0);
+    CHECK_THROWS_AS(static_cast<void>(source.user_vector(history)), InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(source.user_vector({})), InvalidArgument);
+    CHECK_THROWS_AS(source.save(dir / "moved.fnl"), InvalidArgument);
+    // NOLINTEND(bugprone-use-after-move)
 }
 
 TEST_CASE("CrossDomain: a file whose parts do not fit, or with numbers that are not finite, is rejected") {

@@ -15,6 +15,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 using funnel::CSRMatrix;
@@ -186,4 +187,13 @@ TEST_CASE("TermVectors: a saved object transforms as before, and damaged files a
     }
     funnel::testing::check_damage(funnel::testing::bytes_of(dir / "terms.fnl"),
                                   [](const std::string& path) { return answers_of(TermVectors::load(path)); });
+
+    auto source = TermVectors::load(dir / "terms.fnl");
+    const auto taken = std::move(source);
+    CHECK(taken.size() > 0);
+    // NOLINTBEGIN(bugprone-use-after-move)
+    CHECK(source.transform(animals).nonzeros() == 0);
+    source.save(dir / "empty.fnl");
+    // NOLINTEND(bugprone-use-after-move)
+    CHECK(TermVectors::load(dir / "empty.fnl").transform(animals).nonzeros() == 0);
 }

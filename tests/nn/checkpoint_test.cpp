@@ -369,6 +369,20 @@ TEST_CASE("Tower: save and load") {
     check_saved(tower, Small(4), answers, answers);
 }
 
+TEST_CASE("Tower: a moved-from tower has no parameters, and says so where it read what was not there") {
+    Small tower(3);
+    const Matrix<float> x(2, Small::in);
+    const Small taken = std::move(tower);
+    CHECK(taken.infer(x).rows() == 2);
+    // NOLINTBEGIN(bugprone-use-after-move)
+    CHECK_THROWS_AS(static_cast<void>(tower.infer(x)), InvalidArgument);
+    Small::Pass pass(2);
+    CHECK_THROWS_AS(tower.forward(x, {}, pass), InvalidArgument);
+    tower = taken;
+    // NOLINTEND(bugprone-use-after-move)
+    CHECK(numbers_of(tower) == numbers_of(taken));
+}
+
 TEST_CASE("Tower: another tower is rejected, with both lists of layers") {
     const TempDir dir;
     Tower<Dense<4, 6>, ReLU, Dense<6, 2>>().save(dir / "a.fnl");

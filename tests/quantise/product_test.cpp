@@ -285,6 +285,8 @@ TEST_CASE("product quantiser: rejects damaged files, and files for other codes o
     const auto answers = [&](const Quantiser& any) { return std::pair(any.encode(rows), any.memory_bytes()); };
     check_saved(quantiser, Quantiser::train(random_rows(40, 4, 11)), answers, answers,
                 {.head = 300, .bit_flips = 300, .truncations = 30});
+    CHECK_THROWS_AS((void)Quantiser().encode(rows), funnel::InvalidArgument);
+    CHECK_THROWS_AS(Quantiser().improve(rows), funnel::InvalidArgument);
 
     const TempDir dir;
     quantiser.save(dir / "a.fnl");

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <utility>
 #include <vector>
 
 using doctest::Approx;
@@ -146,6 +147,10 @@ TEST_CASE("IsotonicRegression: keeps what saved objects promise") {
         const auto values = answers(forged);
         REQUIRE(std::is_sorted(values.begin(), values.end()));
     });
+    auto source = other;
+    const auto taken = std::move(source);
+    CHECK(answers(taken) == answers(other));
+    CHECK_THROWS_AS((void)answers(source), funnel::InvalidArgument);  // NOLINT(bugprone-use-after-move)
 }
 
 TEST_CASE("IsotonicRegression: rejects NaN, weights of 0, and shapes that differ") {

@@ -23,6 +23,7 @@
 #include <limits>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 using doctest::Approx;
@@ -317,6 +318,13 @@ TEST_CASE("WatchTimeQuantiles: keeps what saved objects promise") {
             REQUIRE(number >= 0.0F);
         }
     });
+    auto source = other;
+    const auto taken = std::move(source);
+    CHECK(answers(taken) == answers(other));
+    // NOLINTBEGIN(bugprone-use-after-move)
+    CHECK_THROWS_AS((void)source.quantile(1.0F, 1.0F), InvalidArgument);
+    CHECK_THROWS_AS((void)source.watch_time(1.0F, 0.5F), InvalidArgument);
+    // NOLINTEND(bugprone-use-after-move)
 }
 
 TEST_CASE("WatchTimeQuantiles: load rejects what fit cannot give") {

@@ -271,6 +271,18 @@ void check_values(const M& model, const M& other) {
     std::vector<float> scratch(ContractLog::items);
     List out(5);
     CHECK(source.recommend(0, {}, scratch, out).empty());
+    CHECK(source.recommend_batch(Ids{0, 7}) == std::vector<List>(2));
+    CHECK(source.similar_users(0, 5).empty());
+    if constexpr (requires { source.similar_items(0, 1); }) {
+        CHECK_THROWS_AS((void)source.similar_items(0, 5), InvalidArgument);
+    }
+    if constexpr (explains<M>) {
+        CHECK_THROWS_AS((void)source.explain(0, 0, 5), InvalidArgument);
+    }
+    if constexpr (requires { source.predict(0, 0); }) {
+        CHECK_THROWS_AS((void)source.predict(0, 0), InvalidArgument);
+    }
+    source.forget_user(0);
     const M empty_copy = source;
     CHECK(empty_copy.users() == 0);
     const TempDir dir;
@@ -281,6 +293,20 @@ void check_values(const M& model, const M& other) {
     CHECK(lists_of(source) == lists_of(other));
     target = std::move(source);
     CHECK(lists_of(target) == lists_of(other));
+
+    // fold_in() of a model that ends takes its scorer: it is moved-from afterwards, unless fold_in() throws.
+    M ending = model;
+    CHECK_THROWS_AS((void)std::move(ending).fold_in(Ids{0xFFFFFFFF}), InvalidArgument);
+    CHECK(lists_of(ending) == lists_of(model));  // NOLINT(bugprone-use-after-move)
+    const auto folded = std::move(ending).fold_in(Ids{0, 1});
+    CHECK(folded.recommend() == model.fold_in(Ids{0, 1}).recommend());
+    // NOLINTBEGIN(bugprone-use-after-move)
+    CHECK(ending.users() == 0);
+    CHECK(ending.items() == 0);
+    CHECK(ending.recommend(0).empty());
+    CHECK_THROWS_AS((void)ending.score(0, Ids{0}), InvalidArgument);
+    CHECK_THROWS_AS(ending.save(dir / "a.fnl"), InvalidArgument);
+    // NOLINTEND(bugprone-use-after-move)
 
     CHECK(check_strong_guarantee([&] { return model; }, [&](M& changed) { changed = other; },
                                  [](const M& changed) { return lists_of(changed); }) > 0);

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <new>
 #include <string>
+#include <utility>
 
 namespace funnel::testing {
 
@@ -35,11 +36,27 @@ bool is_rejected_as_corrupt(const std::string& path) {
     return false;
 }
 
+// Whether save() refuses what is left of a moved-from object, or writes a file that comes back as it was.
+template <class T>
+bool saves_only_what_loads(const T& object, const std::string& path, const std::string& again) {
+    try {
+        object.save(path);
+    } catch (const InvalidArgument&) {
+        return true;
+    }
+    try {
+        T::load(path).save(again);
+    } catch (const CorruptData&) {
+        return false;
+    }
+    return bytes_of(again) == bytes_of(path);
+}
+
 }  // namespace detail
 
 /// What every class with save() and load() promises: the same answers and bytes after a round trip, a failed save that
-/// leaves the old file, a failed load that leaves the target, and an exception for each damaged or forged file, another
-/// kind of file, a newer layout and no file.
+/// leaves the old file, a failed load that leaves the target, an exception for each damaged or forged file, another
+/// kind of file, a newer layout and no file, and no file of a moved-from object that load() would reject.
 ///
 /// object, other    different objects; other is the target of assignments
 /// answers          answers(object) -> what its users can ask it, comparable with ==; called for undamaged objects only
@@ -90,6 +107,17 @@ void check_saved(const T& object, const T& other, const Answers& answers, const 
     put_bytes(again, Bytes(bytes.begin(), bytes.end() - 1));
     CHECK_THROWS_AS(target = T::load(again), CorruptData);
     CHECK(answers(target) == answers(other));
+
+    {
+        T source = object;
+        const T taken = std::move(source);
+        CHECK(answers(taken) == expected);
+        CHECK(detail::saves_only_what_loads(source, again, path));  // NOLINT(bugprone-use-after-move)
+        source = other;
+        CHECK(answers(source) == answers(other));
+        target = std::move(source);
+        CHECK(detail::saves_only_what_loads(source, again, path));  // NOLINT(bugprone-use-after-move)
+    }
 
     CHECK_THROWS_AS((void)T::load(dir / "no file.fnl"), IOError);
     CHECK_THROWS_AS(object.save(dir / "no folder/a.fnl"), IOError);

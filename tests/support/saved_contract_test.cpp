@@ -14,7 +14,7 @@
 
 namespace {
 
-enum class Defect : std::uint8_t { None, ForgetsBias, CountsSaves, TrustsCount, AnyError };
+enum class Defect : std::uint8_t { None, ForgetsBias, CountsSaves, TrustsCount, AnyError, NeedsWeights };
 
 Defect defect = Defect::None;
 std::uint64_t saves = 0;
@@ -53,6 +53,7 @@ private:
         } else if (defect != Defect::CountsSaves) {
             file.check(count == toy.weights.size(), "count", "must be the number of weights");
         }
+        file.check(defect != Defect::NeedsWeights || count > 0, "count", "must be at least 1");
         if (defect == Defect::ForgetsBias) {
             toy.bias = 0.0F;
         }
@@ -88,4 +89,8 @@ TEST_CASE("saved contract: fails where a file is believed to hold what it claims
 
 TEST_CASE("saved contract: fails where something is made of a corrupt file" * doctest::should_fail()) {
     check_toy(Defect::AnyError);
+}
+
+TEST_CASE("saved contract: fails where a moved-from object saves a file that load() rejects" * doctest::should_fail()) {
+    check_toy(Defect::NeedsWeights);
 }

@@ -77,7 +77,10 @@ public:
     }
 
     /// The sections refer to this object until the file is saved.
+    ///
+    /// Errors    InvalidArgument if the object is moved-from
     void write(io::ContainerWriter& file) const {
+        require(size() > 0, "save: the policy must not be moved-from");
         file.array("plays", plays_);
         file.array("rewards", sums_);
         file.array("squared_rewards", squares_);

@@ -106,7 +106,7 @@ public:
     /// Errors    InvalidArgument if the arm does not exist or is the last one
     void remove_arm(std::size_t arm) { statistics_.remove_arm(arm, "EpsilonGreedy::remove_arm: arm"); }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the policy is moved-from
     void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
         file.value("epsilon", options_.epsilon);

@@ -3,6 +3,7 @@
 
 #include <funnel/bandits/policy.hpp>
 #include <funnel/bandits/probabilities.hpp>
+#include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/portable_math.hpp>
@@ -132,8 +133,9 @@ public:
         normalise();
     }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the policy is moved-from
     void save(const std::string& path) const {
+        require(arms() > 0, "save: the policy must not be moved-from");
         io::ContainerWriter file(kind, layout_version);
         file.value("gamma", options_.gamma);
         file.value("seed", options_.seed);

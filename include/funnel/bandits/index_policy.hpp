@@ -119,7 +119,7 @@ public:
     /// Errors    InvalidArgument if the arm does not exist or is the last one
     void remove_arm(std::size_t arm) { statistics_.remove_arm(arm, "IndexPolicy::remove_arm: arm"); }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the policy is moved-from
     void save(const std::string& path) const {
         io::ContainerWriter file(Index::kind, layout_version);
         file.value("parameter", index_.parameter());

@@ -129,7 +129,7 @@ public:
                                          Random(seed_, stream("lin_ts.coefficients").substream(number), arm));
     }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the policy is moved-from
     void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
         const auto sections = arms_.sections();
@@ -299,7 +299,7 @@ public:
                                          Random(seed_, stream("shared_lin_ts.coefficients"), number));
     }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the policy is moved-from
     void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
         const auto sections = model_.sections();

@@ -109,7 +109,7 @@ public:
         return arms_.factor(arm).solution();
     }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the policy is moved-from
     void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
         const auto sections = arms_.sections();
@@ -181,7 +181,7 @@ public:
     /// theta
     [[nodiscard]] std::vector<float> coefficients() const { return model_.factor(0).solution(); }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the policy is moved-from
     void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
         const auto sections = model_.sections();

@@ -141,6 +141,7 @@ public:
     };
 
     [[nodiscard]] Sections sections() const {
+        require_arms();
         Sections all;
         for (const Arm& arm : arms_) {
             for (std::size_t k = 0; k < dimension_; ++k) {
@@ -206,8 +207,11 @@ private:
         std::uint64_t updates = 0;
     };
 
+    void require_arms() const { require(!arms_.empty(), "linear bandit: must not be moved-from"); }
+
     template <class ContextOf>
     [[nodiscard]] std::vector<ArmEstimate> estimates_of(std::size_t count, const ContextOf& context_of) const {
+        require_arms();
         std::vector<ArmEstimate> all(count);
         std::vector<float> work(arms_[0].factor.workspace());
         for (std::size_t i = 0; i < count; ++i) {

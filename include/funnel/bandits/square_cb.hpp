@@ -133,7 +133,7 @@ public:
         return gamma_scale_ * funnel::detail::portable_exp(gamma_exponent_ * log_updates);
     }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the policy is moved-from
     void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
         const auto sections = arms_.sections();

@@ -187,8 +187,9 @@ public:
         betas_.erase(betas_.begin() + at);
     }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the policy is moved-from
     void save(const std::string& path) const {
+        require(arms() > 0, "save: the policy must not be moved-from");
         io::ContainerWriter file(kind, layout_version);
         file.value("prior_successes", options_.prior_successes);
         file.value("prior_failures", options_.prior_failures);

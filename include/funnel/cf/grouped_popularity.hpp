@@ -124,8 +124,9 @@ public:
         return list;
     }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the object is moved-from
     void save(const std::string& path) const {
+        require(groups() > 0, "GroupedPopularity::save: the object must not be moved-from");
         io::ContainerWriter file(kind, layout_version);
         file.matrix("scores", scores_.view());
         file.save(path);

@@ -260,13 +260,15 @@ public:
         return fold_into(scorer(), history, values);
     }
     [[nodiscard]] FoldedUser<S> fold_in(std::span<const std::uint32_t> history, std::span<const float> values) && {
-        return fold_into(static_cast<S&&>(*this), history, values);
+        FoldedUser<S> folded = fold_into(static_cast<S&&>(*this), history, values);
+        const Histories taken(std::move(histories_));  // a model without its scorer is moved-from
+        return folded;
     }
     [[nodiscard]] FoldedUser<S> fold_in(std::span<const std::uint32_t> history) const& FUNNEL_LIFETIMEBOUND {
         return fold_into(scorer(), history, std::vector<float>(history.size(), 1.0F));
     }
     [[nodiscard]] FoldedUser<S> fold_in(std::span<const std::uint32_t> history) && {
-        return fold_into(static_cast<S&&>(*this), history, std::vector<float>(history.size(), 1.0F));
+        return std::move(*this).fold_in(history, std::vector<float>(history.size(), 1.0F));
     }
 
     /// Errors    IOError;  InvalidArgument if the model is moved-from

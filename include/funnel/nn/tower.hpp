@@ -87,9 +87,10 @@ public:
     ///
     /// Shapes    x: n x in
     /// Returns   n x out; each row is the same whatever the other rows are
-    /// Errors    InvalidArgument if x has another width
+    /// Errors    InvalidArgument if x has another width, or the tower is moved-from
     template <kernels::HostBackend Backend = kernels::DefaultBackend>
     [[nodiscard]] Matrix<float> infer(MatrixView<const float> x) const {
+        require_parameters("Tower::infer: the tower must not be moved-from");
         detail::require_width(x.cols(), in, "Tower::infer: x");
         Matrix<float> result(x.rows(), out);
         std::vector<float, funnel::detail::RowAllocator<float>> memory(scratch(x.rows()));
@@ -99,10 +100,12 @@ public:
 
     /// The same into memory of the caller.
     ///
-    /// Shapes    x: n x in;  memory: scratch(n) or more;  y: n x out, not overlapping x or memory (not checked)
+    /// Shapes    x: n x in;  memory: scratch(n) or more;  y: n x out, not overlapping x or memory (not checked). The
+    ///           tower must not be moved-from (not checked)
     template <kernels::HostBackend Backend = kernels::DefaultBackend>
     void infer(MatrixView<const float> x, std::span<float> memory, MatrixView<float> y) const noexcept {
         FUNNEL_ASSERT(x.cols() == in && y.cols() == out && x.rows() == y.rows() && memory.size() >= scratch(x.rows()));
+        FUNNEL_ASSERT(parameters_.size() == Network::parameters);
         for (std::size_t begin = 0; begin < x.rows(); begin += block_rows) {
             const std::size_t rows = std::min(block_rows, x.rows() - begin);
             Network::template infer<Backend, float>(std::span<const float>(parameters_),
@@ -115,10 +118,11 @@ public:
     ///
     /// Shapes    x: n x in, n <= pass.rows()
     /// Returns   n x out, a view of memory of the pass
-    /// Errors    InvalidArgument if x has another width or too many rows
+    /// Errors    InvalidArgument if x has another width or too many rows, or the tower is moved-from
     template <kernels::HostBackend Backend = kernels::DefaultBackend, Executor E = Serial>
     MatrixView<const float> forward(MatrixView<const float> x, const Step& step, Pass& pass FUNNEL_LIFETIMEBOUND,
                                     E&& executor = E{}) {
+        require_parameters("Tower::forward: the tower must not be moved-from");
         detail::require_width(x.cols(), in, "Tower::forward: x");
         require(x.rows() <= pass.rows(), "Tower::forward: x must not have more rows than the pass");
         pass.step_ = step;
@@ -133,10 +137,11 @@ public:
     ///
     /// Shapes    x: the batch;  dy: n x out, the derivatives of the loss;  gradient: one number per parameter;
     ///           dx: n x in, overwritten with the derivatives for x, or empty if they are not wanted
-    /// Errors    InvalidArgument if a shape does not match
+    /// Errors    InvalidArgument if a shape does not match, or the tower is moved-from
     template <kernels::HostBackend Backend = kernels::DefaultBackend, Executor E = Serial>
     void backward(MatrixView<const float> x, MatrixView<const float> dy, Pass& pass, std::span<float> gradient,
                   MatrixView<float> dx = {}, E&& executor = E{}) const {
+        require_parameters("Tower::backward: the tower must not be moved-from");
         detail::require_width(x.cols(), in, "Tower::backward: x");
         detail::require_width(dy.cols(), out, "Tower::backward: dy");
         require(x.rows() == pass.used_ && dy.rows() == x.rows(),
@@ -157,7 +162,7 @@ public:
 
     /// Saves the network, completely or not at all.
     ///
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the tower is moved-from
     void save(const std::string& path) const {
         io::ContainerWriter file(kind, layout_version);
         write(file);
@@ -173,7 +178,10 @@ public:
 
     /// Adds the network to a file, as the sections name.layers, name.parameters and name.statistics. It must not change
     /// until the file is saved.
+    ///
+    /// Errors    InvalidArgument if the tower is moved-from
     void write(io::ContainerWriter& file, const std::string& name = "tower") const {
+        require_parameters("Tower: must not be saved when it is moved-from");
         file.strings(name + ".layers", detail::parts_in_words<Network>());
         file.array(name + ".parameters", parameters_);
         file.array(name + ".statistics", statistics_);
@@ -213,6 +221,10 @@ public:
     }
 
 private:
+    void require_parameters(const char* message) const {
+        require(parameters_.size() == Network::parameters && statistics_.size() == Network::statistics, message);
+    }
+
     // Replaces the parameters and statistics by two sections of a file.
     template <class Reader>
     void read_numbers(const Reader& file, const std::string& parameters, const std::string& statistics) {

@@ -53,7 +53,7 @@ public:
     static constexpr std::size_t part = Dim / M;
     static constexpr std::size_t table_size = M * codewords;
 
-    /// Without codewords: only something to assign to.
+    /// Without codewords, as a moved-from quantiser: only something to assign to.
     ProductQuantiser() = default;
 
     /// Learns the codewords. The result is bit-identical for any number of threads.
@@ -101,8 +101,10 @@ public:
     /// One more iteration of k-means on all rows. A codeword that is nearest to no row stays.
     ///
     /// Shapes    rows: n x Dim, finite (checked)
+    /// Errors    InvalidArgument if the dimension differs, a row is not finite, or there are no codewords
     template <Executor E = Serial>
     void improve(MatrixView<const float> rows, E&& executor = E{}) {
+        require_codewords("ProductQuantiser::improve: there must be codewords");
         require_equal(rows.cols(), Dim, "ProductQuantiser::improve: number of columns");
         for (std::size_t m = 0; m < M; ++m) {
             Matrix<float> centroids = codewords_of(m);
@@ -116,9 +118,11 @@ public:
     ///
     /// Shapes    rows: n x Dim
     /// Returns   n x M codes, one per byte
-    /// Errors    InvalidArgument if the dimension differs, or a row is not finite or longer than 2^62
+    /// Errors    InvalidArgument if the dimension differs, a row is not finite or longer than 2^62, or there are no
+    ///           codewords
     template <Executor E = Serial>
     [[nodiscard]] std::vector<std::uint8_t> encode(MatrixView<const float> rows, E&& executor = E{}) const {
+        require_codewords("ProductQuantiser::encode: there must be codewords");
         require_equal(rows.cols(), Dim, "ProductQuantiser::encode: number of columns");
         std::vector<std::uint8_t> codes(rows.rows() * M);
         for (std::size_t m = 0; m < M; ++m) {
@@ -189,8 +193,9 @@ public:
         return quantiser;
     }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if there are no codewords
     void save(const std::string& path) const {
+        require_codewords("ProductQuantiser::save: there must be codewords");
         io::ContainerWriter file(kind, layout_version);
         file.value("parts", std::uint64_t{M});
         file.value("bits", std::uint64_t{Bits});
@@ -210,6 +215,8 @@ private:
     [[nodiscard]] static bool is_valid(const float& x) noexcept {
         return math::is_finite(x) && math::abs(x) <= 0x1p62F;
     }
+
+    void require_codewords(const char* message) const { require(codebooks_.size() == table_size * part, message); }
 
     // Element j of all codewords of its part, one after another: so that tables are computed by full registers.
     [[nodiscard]] std::span<const float> element(std::size_t j) const noexcept {

@@ -95,8 +95,9 @@ public:
 
     /// The fitted values, between the least and the largest of values().
     ///
-    /// Errors    InvalidArgument if a score is not finite
+    /// Errors    InvalidArgument if a score is not finite, or the object is moved-from
     [[nodiscard]] std::vector<double> predict(RealView scores) const {
+        require(!values_.empty(), "IsotonicRegression::predict: the object must not be moved-from");
         return detail::each_score(scores, "IsotonicRegression", [&](double s) { return value_at(s); });
     }
 
@@ -107,8 +108,9 @@ public:
     /// The highest score of each block, ascending.
     [[nodiscard]] std::span<const double> lasts() const noexcept FUNNEL_LIFETIMEBOUND { return lasts_; }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the object is moved-from
     void save(const std::string& path) const {
+        require(!values_.empty(), "IsotonicRegression::save: the object must not be moved-from");
         io::ContainerWriter file(kind, layout_version);
         file.value("interpolates", std::uint32_t{interpolates_ ? 1U : 0U});
         file.array("firsts", firsts_);

@@ -153,7 +153,7 @@ public:
 
     /// The share of comparable rows that were watched shorter, in [0, 1].
     ///
-    /// Errors    InvalidArgument if a number is not finite and >= 0
+    /// Errors    InvalidArgument if a number is not finite and >= 0, or the object is moved-from
     [[nodiscard]] float quantile(float duration, float watch_time) const {
         require_not_negative(duration, "WatchTimeQuantiles::quantile: duration");
         require_not_negative(watch_time, "WatchTimeQuantiles::quantile: watch_time");
@@ -166,7 +166,8 @@ public:
 
     /// The watch time at a quantile of comparable rows: the inverse, for times that training has seen.
     ///
-    /// Errors    InvalidArgument if duration is not finite and >= 0, or quantile is not in [0, 1]
+    /// Errors    InvalidArgument if duration is not finite and >= 0, quantile is not in [0, 1], or the object is
+    ///           moved-from
     [[nodiscard]] float watch_time(float duration, float quantile) const {
         require_not_negative(duration, "WatchTimeQuantiles::watch_time: duration");
         require_between(quantile, 0.0, 1.0, "WatchTimeQuantiles::watch_time: quantile");
@@ -177,8 +178,9 @@ public:
 
     [[nodiscard]] std::size_t groups() const noexcept { return starts_.size() + 1; }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the object is moved-from
     void save(const std::string& path) const {
+        require(!times_.empty(), "WatchTimeQuantiles::save: the object must not be moved-from");
         io::ContainerWriter file(kind, layout_version);
         file.array("starts", starts_);
         file.array("first_times", first_times_);
@@ -224,7 +226,8 @@ private:
     }
 
     // The watch times of the group of a duration, ascending.
-    [[nodiscard]] std::span<const float> times_of(float duration) const noexcept {
+    [[nodiscard]] std::span<const float> times_of(float duration) const {
+        require(!times_.empty(), "WatchTimeQuantiles: must not be asked when it is moved-from");
         const std::size_t group = group_of(duration);
         return std::span(times_).subspan(first_times_[group], first_times_[group + 1] - first_times_[group]);
     }
