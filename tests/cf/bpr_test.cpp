@@ -269,6 +269,11 @@ TEST_CASE("BPR: rejects options that cannot work, and steps that diverge") {
     }
     CHECK_THROWS_WITH_AS((void)BPR::fit(log, {.learning_rate = 0.0F}),
                          "BPR: learning_rate must be finite and > 0, got 0", InvalidArgument);
+    // From here on, a step turns the sign of what it should shrink.
+    CHECK_THROWS_WITH_AS((void)BPR::fit(log, {.learning_rate = 0.5F, .regularisation = 3.0F}),
+                         "BPR: learning_rate * regularisation must be below 1, got 1.5", InvalidArgument);
+    CHECK_THROWS_AS((void)BPR::fit(log, {.learning_rate = 0.5F, .regularisation = 2.0F}), InvalidArgument);
+    CHECK_NOTHROW((void)BPR::fit(log, {.epochs = 2, .learning_rate = 0.5F, .regularisation = 1.5F}));
     CHECK_THROWS_AS((void)BPR::fit(log, {.factors = 0}), InvalidArgument);
     CHECK_THROWS_AS((void)BPR::fit(log, {.factors = std::numeric_limits<std::size_t>::max()}), InvalidArgument);
     CHECK_THROWS_AS((void)BPR::fit(log, {.fold_in_epochs = 0}), InvalidArgument);

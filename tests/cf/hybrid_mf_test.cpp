@@ -475,6 +475,8 @@ TEST_CASE("HybridMF: rejects features and options that cannot work") {
             "HybridMF: item_ids must be true without item_features");
     rejects({.feature_steps = 0.0F}, "HybridMF: feature_steps must be finite and > 0, got 0");
     rejects({.descent = {.learning_rate = 0.0F}}, "HybridMF: learning_rate must be finite and > 0, got 0");
+    rejects({.descent = {.learning_rate = 0.5F, .regularisation = 2.0F}},
+            "HybridMF: learning_rate * regularisation must be below 1, got 1");
     rejects({.descent = {.stddev = 3e38F}}, diverged);
     rejects({.item_features = of_items.with_values(std::vector<float>(of_items.nonzeros(), 1e30F))}, diverged);
     constexpr float infinity = std::numeric_limits<float>::infinity();

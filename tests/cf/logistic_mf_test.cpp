@@ -347,6 +347,7 @@ TEST_CASE("LogisticMF: rejects options that cannot work, and steps that diverge"
         CHECK_THROWS_AS((void)LogisticMF::fit(log, {.stddev = bad}), InvalidArgument);
     }
     CHECK_THROWS_AS((void)LogisticMF::fit(log, {.regularisation = -1.0F}), InvalidArgument);
+    CHECK_THROWS_AS((void)LogisticMF::fit(log, {.learning_rate = 0.5F, .regularisation = 2.0F}), InvalidArgument);
     CHECK_THROWS_AS((void)LogisticMF::fit(log, {.factors = 0}), InvalidArgument);
     CHECK_THROWS_AS((void)LogisticMF::fit(log, {.alpha = 3e38F}), InvalidArgument);
 }

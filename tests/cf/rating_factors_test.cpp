@@ -357,6 +357,9 @@ TEST_CASE_TEMPLATE("RatingFactors: rejects options that cannot work, and steps t
     CHECK_THROWS_AS((void)M::fit(log, {.learning_rate = 0.0F}), InvalidArgument);
     CHECK_THROWS_AS((void)M::fit(log, {.stddev = 0.0F}), InvalidArgument);
     CHECK_NOTHROW((void)M::fit(log, {.regularisation = 0.0F}));
+    CHECK_THROWS_AS((void)M::fit(log, {.learning_rate = 0.5F, .regularisation = 2.0F}), InvalidArgument);
+    CHECK_THROWS_AS((void)M::fit(log, {.learning_rate = 3e38F, .regularisation = 3e38F}), InvalidArgument);
+    CHECK_NOTHROW((void)M::fit(log, {.learning_rate = 0.01F, .regularisation = 99.0F}));
     CHECK_THROWS_AS((void)M::fit(log, {.factors = 0}), InvalidArgument);
     CHECK_THROWS_AS((void)M::fit(log, {.factors = std::numeric_limits<std::size_t>::max()}), InvalidArgument);
     CHECK_THROWS_AS((void)M::fit(log, {.fold_in_epochs = 0}), InvalidArgument);
@@ -379,7 +382,7 @@ TEST_CASE("RatingFactors: messages name the model") {
                          "BiasedMF: learning_rate must be finite and > 0, got 0", InvalidArgument);
     CHECK_THROWS_WITH_AS((void)SVDpp::fit(log, {.stddev = -1.0F}), "SVDpp: stddev must be finite and > 0, got -1",
                          InvalidArgument);
-    CHECK_THROWS_WITH_AS((void)SVDpp::fit(log, {.learning_rate = 1e20F}),
+    CHECK_THROWS_WITH_AS((void)SVDpp::fit(log, {.learning_rate = 1e20F, .regularisation = 0.0F}),
                          "SVDpp: factors must be finite: learning_rate, stddev or a rating is too large",
                          InvalidArgument);
 }
@@ -437,6 +440,7 @@ TEST_CASE_TEMPLATE("RatingFactors: whole files with contents that cannot be are 
     }
     CHECK_THROWS_AS((void)load_with({.learning_rate = 0.0F}), CorruptData);
     CHECK_NOTHROW((void)load_with({.regularisation = 0.0F}));
+    CHECK_THROWS_AS((void)load_with({.learning_rate = 0.5F, .regularisation = 2.0F}), CorruptData);
     CHECK_THROWS_AS((void)load_with({.fold_in_epochs = 0}), CorruptData);
     CHECK_NOTHROW((void)load_with({.fold_in_epochs = 1000}));
     CHECK_THROWS_AS((void)load_with({.fold_in_epochs = 1001}), CorruptData);

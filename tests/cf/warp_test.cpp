@@ -158,4 +158,5 @@ TEST_CASE("WARP: rejects options that cannot work") {
                          InvalidArgument);
     CHECK_THROWS_AS((void)WARP::fit(log, {.learning_rate = 0.0F}), InvalidArgument);
     CHECK_THROWS_AS((void)WARP::fit(log, {.regularisation = -1.0F}), InvalidArgument);
+    CHECK_THROWS_AS((void)WARP::fit(log, {.learning_rate = 0.5F, .regularisation = 2.0F}), InvalidArgument);
 }

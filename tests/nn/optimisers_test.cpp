@@ -303,6 +303,12 @@ TEST_CASE("optimisers: bad options and shapes are rejected") {
     CHECK_THROWS_AS(Adam(1, {.beta2 = -0.1}), InvalidArgument);
     CHECK_THROWS_AS(Adam(1, {.epsilon = 0.0}), InvalidArgument);
     CHECK_THROWS_AS(AdamW(1, {.weight_decay = -1.0}), InvalidArgument);
+    CHECK_THROWS_WITH_AS(AdamW(1, {.learning_rate = 0.5, .weight_decay = 2.0}),
+                         "AdamW: learning_rate * weight_decay must be below 1, got 1", InvalidArgument);
+    AdamW decays(1, {.weight_decay = 2.0});
+    CHECK_NOTHROW(decays.set_learning_rate(0.25));
+    CHECK_THROWS_AS(decays.set_learning_rate(0.5), InvalidArgument);
+    CHECK(decays.learning_rate() == 0.25);
     CHECK_THROWS_AS(AdamW(1, {.beta1 = 1.0}), InvalidArgument);
     CHECK_THROWS_AS(SGD(1, {.learning_rate = -1.0}), InvalidArgument);
     CHECK_THROWS_AS(SGD(1, {.momentum = 1.0}), InvalidArgument);

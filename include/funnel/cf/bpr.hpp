@@ -19,7 +19,7 @@ struct BPROptions {
     std::size_t factors = 64;         ///< per user and item, at least 1
     std::size_t epochs = 100;         ///< passes over all likes
     float learning_rate = 0.05F;      ///< > 0
-    float regularisation = 0.02F;     ///< >= 0, of each row that a step changes, and of the biases
+    float regularisation = 0.02F;     ///< >= 0, < 1 / learning_rate; of each row that a step changes, and of the biases
     float stddev = 0.1F;              ///< > 0; length of the initial rows
     std::size_t fold_in_epochs = 20;  ///< 1 to 1000: passes over the history of one user; see fold_in_factors
     std::uint64_t seed = 1;

@@ -21,7 +21,7 @@ struct LogisticMFOptions {
     std::size_t negatives = 5;        ///< 1 to 1000: items drawn per like and epoch
     float alpha = 1.0F;               ///< > 0, weight of a like; each negative has a weight of 1
     float learning_rate = 0.03F;      ///< > 0
-    float regularisation = 0.02F;     ///< >= 0, of each row that a step changes, and of the biases
+    float regularisation = 0.02F;     ///< >= 0, < 1 / learning_rate; of each row that a step changes, and of the biases
     float stddev = 0.1F;              ///< > 0; length of the initial rows
     std::size_t fold_in_epochs = 20;  ///< 1 to 1000: passes over the history of one user; see fold_in_factors
     std::uint64_t seed = 1;

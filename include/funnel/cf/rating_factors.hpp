@@ -40,7 +40,7 @@ struct RatingFactorsOptions {
     std::size_t factors = 64;         ///< per user and item, at least 1
     std::size_t epochs = 40;          ///< passes over all ratings
     float learning_rate = 0.01F;      ///< > 0
-    float regularisation = 0.1F;      ///< >= 0, of each vector and bias that a step changes
+    float regularisation = 0.1F;      ///< >= 0, < 1 / learning_rate; of each vector and bias that a step changes
     float stddev = 0.1F;              ///< > 0; of each number of the initial vectors
     std::size_t fold_in_epochs = 20;  ///< 1 to 1000: passes over the ratings of one user; see fold_in_factors
     std::uint64_t seed = 1;
@@ -138,6 +138,8 @@ protected:
                         (name + "factors").c_str());
         require_positive(options.learning_rate, (name + "learning_rate").c_str());
         require_not_negative(options.regularisation, (name + "regularisation").c_str());
+        require_weight_decay(double{options.learning_rate}, double{options.regularisation},
+                             (name + "learning_rate * regularisation").c_str());
         require_positive(options.stddev, (name + "stddev").c_str());
         require_between(options.fold_in_epochs, 1, most_epochs, (name + "fold_in_epochs").c_str());
         options_ = options;
@@ -219,8 +221,9 @@ protected:
         options_.fold_in_epochs = file.template value<std::uint64_t>("fold_in_epochs");
         file.check(math::is_finite(options_.learning_rate) && options_.learning_rate > 0.0F, "learning_rate",
                    "must be finite and > 0");
-        file.check(math::is_finite(options_.regularisation) && options_.regularisation >= 0.0F, "regularisation",
-                   "must be finite and >= 0");
+        file.check(math::is_finite(options_.regularisation) && options_.regularisation >= 0.0F &&
+                       is_weight_decay(double{options_.learning_rate}, double{options_.regularisation}),
+                   "regularisation", "must be finite, >= 0 and < 1 / learning_rate");
         file.check(options_.fold_in_epochs >= 1 && options_.fold_in_epochs <= most_epochs, "fold_in_epochs",
                    "must lie in [1, 1000]");
         read_range(file);

@@ -126,8 +126,9 @@ public:
             }
         });
         options.regularisation = file.template value<float>("regularisation");
-        file.check(math::is_finite(options.regularisation) && options.regularisation >= 0.0F, "regularisation",
-                   "must be finite and >= 0");
+        file.check(math::is_finite(options.regularisation) && options.regularisation >= 0.0F &&
+                       is_weight_decay(double{options.learning_rate}, double{options.regularisation}),
+                   "regularisation", "must be finite, >= 0 and < 1 / learning_rate");
         options.seed = file.template value<std::uint64_t>("seed");
         scorer.read_factors(file, histories);
         file.check(scorer.users_.cols() >= 2, "user_factors", "must have at least two columns");
@@ -159,6 +160,8 @@ protected:
                 require_between(number, 1, most_repeats, what.c_str());
             }
         });
+        require_weight_decay(double{options.learning_rate}, double{options.regularisation},
+                             (name + ": learning_rate * regularisation").c_str());
         const double stddev = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
         const auto drawn = [&](const CSRMatrix<float>& observed, Stream draws) {
             return this->started({}, observed, {options.factors + 1, options.factors, stddev, options.seed, draws},

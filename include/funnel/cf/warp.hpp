@@ -21,7 +21,7 @@ struct WARPOptions {
     std::size_t factors = 64;         ///< per user and item, at least 1
     std::size_t epochs = 20;          ///< passes over all likes
     float learning_rate = 0.001F;     ///< > 0
-    float regularisation = 0.1F;      ///< >= 0, of each row that a step changes, and of the biases
+    float regularisation = 0.1F;      ///< >= 0, < 1 / learning_rate; of each row that a step changes, and of the biases
     std::size_t most_tries = 10;      ///< 1 to 1000: draws per like, after which it is left alone
     float stddev = 0.1F;              ///< > 0; length of the initial rows
     std::size_t fold_in_epochs = 20;  ///< 1 to 1000: passes over the history of one user; see fold_in_factors

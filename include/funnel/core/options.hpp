@@ -63,6 +63,17 @@ void require_not_negative(const T& value, const char* what) {
     }
 }
 
+/// For steps that keep 1 - learning_rate * decay of a number: from a product of 1 on, they turn its sign, and from 2 on
+/// it grows.
+[[nodiscard]] inline bool is_weight_decay(const double& learning_rate, const double& decay) noexcept {
+    return learning_rate * decay < 1.0;
+}
+inline void require_weight_decay(const double& learning_rate, const double& decay, const char* what) {
+    if (!is_weight_decay(learning_rate, decay)) [[unlikely]] {
+        detail::reject_option(what, "be below 1", detail::shortest(learning_rate * decay));
+    }
+}
+
 /// The limits are part of the range.
 template <std::floating_point T>
 void require_between(const T& value, double low, double high, const char* what) {

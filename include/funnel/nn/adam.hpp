@@ -27,7 +27,8 @@ struct AdamWOptions {
     double beta1 = 0.9;           ///< in [0, 1): decay of the mean of the gradients
     double beta2 = 0.999;         ///< in [0, 1): decay of the mean of their squares
     double epsilon = 1e-8;        ///< > 0; added after the bias correction
-    double weight_decay = 0.01;   ///< >= 0; parameters shrink by the factor 1 - learning_rate * weight_decay
+    /// >= 0, < 1 / learning_rate; parameters shrink by the factor 1 - learning_rate * weight_decay.
+    double weight_decay = 0.01;
 };
 
 /// Adam: steps that adapt to the mean and the spread of the gradients of each parameter.
@@ -92,6 +93,7 @@ public:
     static void check(const AdamWOptions& options) {
         AdamRule::check(adam(options));
         require_not_negative(options.weight_decay, "AdamW: weight_decay");
+        require_weight_decay(options.learning_rate, options.weight_decay, "AdamW: learning_rate * weight_decay");
     }
 
     AdamWRule(const AdamWOptions& options, std::uint64_t t)

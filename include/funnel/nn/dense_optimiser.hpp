@@ -76,9 +76,12 @@ public:
     [[nodiscard]] double learning_rate() const noexcept { return options_.learning_rate; }
     /// Sets the learning rate of the next step, for example from a schedule.
     ///
-    /// Errors    InvalidArgument if it is not finite or below 0
+    /// Errors    InvalidArgument if it is not finite or below 0, or too large for the weight decay
     void set_learning_rate(double rate) {
         require_not_negative(rate, "DenseOptimiser: learning_rate");
+        if constexpr (requires { options_.weight_decay; }) {
+            require_weight_decay(rate, options_.weight_decay, "DenseOptimiser: learning_rate * weight_decay");
+        }
         options_.learning_rate = rate;
     }
 
@@ -102,12 +105,17 @@ public:
 
     /// The optimiser of a file, for that many parameters. Other options than the learning rate are those given.
     ///
-    /// Errors    CorruptData if the file has the state of another optimiser or of other sizes, or none
+    /// Errors    CorruptData if the file has the state of another optimiser or of other sizes, or none, or a learning
+    ///           rate that is too large for the weight decay
     [[nodiscard]] static DenseOptimiser read(const io::ContainerReader& file, std::size_t parameters,
                                              const Options& options, const std::string& name = "optimiser") {
         DenseOptimiser optimiser(parameters, detail::without_rate(options));
         const detail::OptimiserHead head = detail::read_head<Rule>(file, name);
         optimiser.steps_ = head.steps;
+        if constexpr (requires { options.weight_decay; }) {
+            file.check(is_weight_decay(head.rate, options.weight_decay), name + ".rate",
+                       "must be below 1 / weight_decay");
+        }
         optimiser.options_.learning_rate = head.rate;
         for (std::size_t i = 0; i < Rule::arrays; ++i) {
             const std::vector<float> numbers = file.array<float>(detail::state_section(name, i), parameters);

@@ -63,7 +63,7 @@ void check_state(const io::ContainerReader& file, const std::string& name, std::
 /// options are invalid.
 template <class Options>
 [[nodiscard]] Options without_rate(Options options) noexcept {
-    options.learning_rate = 1.0;
+    options.learning_rate = std::numeric_limits<double>::min();  // valid, for any weight decay
     return options;
 }
 
