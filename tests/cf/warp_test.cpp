@@ -2,12 +2,15 @@
 #include <funnel/cf/warp.hpp>
 
 #include "cf/random_log.hpp"
+#include "support/allocations.hpp"
 #include "support/backends.hpp"
 #include "support/model_contract.hpp"
+#include "support/temp_dir.hpp"
 
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/rng.hpp>
+#include <funnel/data/interactions.hpp>
 
 #include <doctest/doctest.h>
 
@@ -22,6 +25,8 @@
 using funnel::InvalidArgument;
 using funnel::Random;
 using funnel::Threads;
+using funnel::data::Interaction;
+using funnel::data::Interactions;
 using namespace funnel::cf;
 namespace testing = funnel::testing;
 
@@ -149,6 +154,25 @@ TEST_CASE("WARP: fits with initial rows so small that they are zeros, and reads 
         const auto model = WARP::fit(log, {.factors = 16, .epochs = 2, .stddev = stddev});
         CHECK(model.recommend(0).size() > 0);  // by the biases
     }
+}
+
+// Each fold-in computed the weights of all ranks.
+TEST_CASE("WARP: a fold-in takes memory for a history, not for the catalogue" *
+          doctest::skip(!testing::allocations_are_counted)) {
+    constexpr std::uint32_t items = 20000;
+    std::vector<Interaction> rows;
+    for (std::uint32_t item = 0; item < items; ++item) {
+        rows.push_back({item % 100, item});
+    }
+    const auto log = Interactions::from_ids(rows, 100, items);
+    const WARP model = WARP::fit(log, {.factors = 2, .epochs = 1});
+    const auto bytes = [](const WARP& any) {
+        return testing::allocated_bytes_of([&] { (void)any.fold_in_factors(std::vector<std::uint32_t>{1, 2}); });
+    };
+    CHECK(bytes(model) < items);
+    const testing::TempDir dir;
+    model.save(dir / "warp.fnl");
+    CHECK(bytes(WARP::load(dir / "warp.fnl")) < items);
 }
 
 TEST_CASE("WARP: rejects options that cannot work") {

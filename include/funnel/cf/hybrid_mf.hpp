@@ -91,9 +91,7 @@ public:
         std::ranges::copy_if(history, std::back_inserter(known),
                              [&](std::uint32_t item) { return !Base::is_zero(items_.row(item)); });
         if (!known.empty()) {
-            std::vector<std::uint32_t> trained;
-            std::ranges::set_intersection(known, trained_, std::back_inserter(trained));
-            this->fold_in_from(row, known, trained_.size() - trained.size());
+            this->fold_in_from(row, known, trained_.size() - this->trained_among(known).size());
         }
         return row;
     }

@@ -38,12 +38,12 @@ namespace cf {
 ///     kind  name                            in files, in messages
 ///     Options                               with factors, epochs, learning_rate, regularisation, stddev,
 ///                                           fold_in_epochs, seed
-///     Loss(options, items)                  items: number of items with interactions
+///     Loss(options, items)                  items: of the log; a model keeps its loss, and threads share it
 ///     loss.learn(row, positive)             draws negatives by row.draw(), takes steps by row.pair_step and row.step
 ///     Loss::each_option(options, visit)     visit(name, option) for each further option: a float, which must be > 0,
 ///                                           or a std::size_t, which must lie in [1, 1000]
 template <class Loss>
-concept SampledLoss = requires(const Loss& loss, typename Loss::Options options) {
+concept SampledLoss = std::copyable<Loss> && requires(const Loss& loss, typename Loss::Options options) {
     { Loss::kind } -> std::convertible_to<std::string_view>;
     { Loss::name } -> std::convertible_to<const char*>;
     Loss(options, std::size_t{});
@@ -74,8 +74,7 @@ public:
     [[nodiscard]] std::vector<float> fold_in_factors(std::span<const std::uint32_t> history) const {
         this->require_history(history);
         std::vector<float> row(items_.cols());
-        std::vector<std::uint32_t> known;
-        std::ranges::set_intersection(history, trained_, std::back_inserter(known));
+        const std::vector<std::uint32_t> known = trained_among(history);
         if (!history.empty()) {
             row.back() = 1.0F;
             fold_in_from(row, known, trained_.size() - known.size());
@@ -136,6 +135,7 @@ public:
         file.check(options.factors <= most_factors(histories.users(), histories.items()), "user_factors",
                    "must have at most max(1024, users + items) + 1 columns");
         scorer.find_trained();
+        scorer.loss_ = Loss(options, scorer.items());
         file.check(scorer.is_finite(), "item_factors", "must be finite and give finite scores");
         return scorer;
     }
@@ -178,6 +178,7 @@ protected:
                 trained_.push_back(item);
             }
         }
+        loss_ = Loss(options, items_.rows());
     }
 
     /// Learns the row of a user from items that the user likes, with the item factors fixed, starting from what it
@@ -191,10 +192,9 @@ protected:
         detail::FoldedRow<Backend> learner(items_, trained_, likes, options_.learning_rate, options_.regularisation,
                                            random);
         learner.start(row, negatives);
-        const Loss loss(options_, trained_.size());
         for (std::size_t epoch = 0; epoch < options_.fold_in_epochs && negatives > 0; ++epoch) {
             for (const std::uint32_t item : likes) {
-                loss.learn(learner, item);
+                loss_.learn(learner, item);
             }
             if (2 * epoch >= options_.fold_in_epochs) {
                 kernels::axpy<Backend>(1.0F, user, sum);
@@ -206,6 +206,14 @@ protected:
             std::ranges::copy(sum, user.begin());
         }
         require(gives_finite_scores(row), "fold_in: scores must be finite: learning_rate is too large");
+    }
+
+    /// The items of a history that draws may give.
+    [[nodiscard]] std::vector<std::uint32_t> trained_among(std::span<const std::uint32_t> history) const {
+        std::vector<std::uint32_t> known;
+        std::ranges::copy_if(history, std::back_inserter(known),
+                             [&](std::uint32_t item) { return std::ranges::binary_search(trained_, item); });
+        return known;
     }
 
     // An inner product is at most the product of the norms.
@@ -228,7 +236,6 @@ protected:
     template <Executor E, class AfterRound>
     void descend(const CSRMatrix<float>& user_item, E& executor, const AfterRound& after_round) {
         SGDBlocks blocks(user_item, options_.seed, stream("sampled_factors.blocks"));
-        const Loss loss(options_, trained_.size());
         std::vector<std::vector<std::uint8_t>> is_positive(executor.concurrency(), std::vector<std::uint8_t>(items()));
         constexpr Stream draws = stream("sampled_factors.draws");
         for (std::size_t epoch = 0; epoch < options_.epochs; ++epoch) {
@@ -249,7 +256,7 @@ protected:
                     if (positives.size() < block.items.size()) {
                         row.start(users_.row(user), trained_.size() - user_item.row(user).size());
                         for (const SGDEntry& entry : positives) {
-                            loss.learn(row, entry.item);
+                            loss_.learn(row, entry.item);
                         }
                     }
                     for (const SGDEntry& entry : positives) {
@@ -287,6 +294,7 @@ protected:
     using FactorScorer<Backend>::items_;
 
     Options options_;
+    Loss loss_{options_, 0};
     std::vector<std::uint32_t> trained_;  // items whose row is not zero, ascending: the negatives of fold_in
     double longest_item_ = 0.0;
 };

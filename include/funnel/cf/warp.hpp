@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace funnel {
@@ -29,27 +31,29 @@ struct WARPOptions {
 };
 
 /// Weighted approximate-rank pairwise loss: draws until an item violates the margin, and weighs the step by the rank
-/// that the number of draws suggests.
+/// that the number of draws suggests. Copies share the weights of the ranks, which do not change.
 class WARPLoss {
 public:
     using Options = WARPOptions;
     static constexpr std::string_view kind = "cf.WARP";
     static constexpr const char* name = "WARP";
 
-    WARPLoss(const Options& options, std::size_t items) : most_tries_(options.most_tries), harmonic_(items + 1) {
+    WARPLoss(const Options& options, std::size_t items) : most_tries_(options.most_tries) {
+        std::vector<float> harmonic(items + 1);
         double sum = 0.0;
         for (std::size_t rank = 1; rank <= items; ++rank) {
             sum += 1.0 / static_cast<double>(rank);
-            harmonic_[rank] = static_cast<float>(sum);
+            harmonic[rank] = static_cast<float>(sum);
         }
+        harmonic_ = std::make_shared<const std::vector<float>>(std::move(harmonic));
     }
 
     /// The weight of a violation that draw number `tries` >= 1 found, where the user did not take `negatives` items.
     ///
     ///     1 + 1/2 + ... + 1/rank,   rank = max(1, floor((negatives - 1) / tries))
     [[nodiscard]] float weight(std::size_t negatives, std::size_t tries) const noexcept {
-        FUNNEL_ASSERT(negatives > 0 && negatives < harmonic_.size() && tries > 0);
-        return harmonic_[std::max<std::size_t>(1, (negatives - 1) / tries)];
+        FUNNEL_ASSERT(negatives > 0 && negatives < harmonic_->size() && tries > 0);
+        return (*harmonic_)[std::max<std::size_t>(1, (negatives - 1) / tries)];
     }
 
     template <class Row>
@@ -73,7 +77,7 @@ public:
 
 private:
     std::size_t most_tries_;
-    std::vector<float> harmonic_;  // harmonic_[r] = 1 + 1/2 + ... + 1/r
+    std::shared_ptr<const std::vector<float>> harmonic_;  // at r: 1 + 1/2 + ... + 1/r
 };
 
 template <kernels::HostBackend Backend = kernels::DefaultBackend>
