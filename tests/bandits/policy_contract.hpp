@@ -145,6 +145,22 @@ void check_policy(const Make& make) {
     CHECK(next_choices(policy) == before);
     CHECK(policy.propensities() == p);
 
+    P source = policy;
+    const P taken = std::move(source);
+    CHECK(taken.propensities() == p);
+    // NOLINTBEGIN(bugprone-use-after-move)
+    CHECK(source.arms() == 0);
+    const auto is_empty_or_refused = [](const auto& ask) {
+        try {
+            return ask().empty();
+        } catch (const InvalidArgument&) {
+            return true;
+        }
+    };
+    CHECK(is_empty_or_refused([&] { return source.propensities(); }));
+    CHECK(is_empty_or_refused([&] { return source.select(3); }));
+    // NOLINTEND(bugprone-use-after-move)
+
     const auto answers = [](const P& saved) { return std::pair(saved.propensities(), next_choices(saved)); };
     check_saved(policy, make(2), answers,
                 [](P saved) {

@@ -3,6 +3,7 @@
 
 #include <funnel/bandits/arm_statistics.hpp>
 #include <funnel/bandits/policy.hpp>
+#include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/rng.hpp>
@@ -83,7 +84,10 @@ public:
     }
 
     /// The probability of each arm to be selected first.
+    ///
+    /// Errors    InvalidArgument if the policy is moved-from
     [[nodiscard]] std::vector<double> propensities() const {
+        require(arms() > 0, "EpsilonGreedy::propensities: the policy must not be moved-from");
         const std::vector<double> scores = means();
         std::vector<double> result(arms(), epsilon() / static_cast<double>(arms()));
         result[detail::best_positions(std::span<const double>(scores), 1)[0]] += 1.0 - epsilon();

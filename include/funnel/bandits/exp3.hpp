@@ -101,7 +101,10 @@ public:
     }
 
     /// The probability of each arm to be selected first, at least gamma / n.
+    ///
+    /// Errors    InvalidArgument if the policy is moved-from
     [[nodiscard]] std::vector<double> propensities() const {
+        require(arms() > 0, "Exp3::propensities: the policy must not be moved-from");
         std::vector<double> result = weights_;
         const double total = std::accumulate(result.begin(), result.end(), 0.0);
         for (double& p : result) {

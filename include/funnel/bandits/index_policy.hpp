@@ -3,6 +3,7 @@
 
 #include <funnel/bandits/arm_statistics.hpp>
 #include <funnel/bandits/policy.hpp>
+#include <funnel/core/error.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/portable_math.hpp>
 #include <funnel/io/container.hpp>
@@ -73,7 +74,10 @@ public:
     }
 
     /// The probability of each arm to be selected first: 1 for one arm.
+    ///
+    /// Errors    InvalidArgument if the policy is moved-from
     [[nodiscard]] std::vector<double> propensities() const {
+        require(arms() > 0, "IndexPolicy::propensities: the policy must not be moved-from");
         std::vector<double> result(arms(), 0.0);
         result[select(1)[0]] = 1.0;
         return result;

@@ -140,8 +140,9 @@ public:
 
     [[nodiscard]] std::span<const ExposureTarget> targets() const noexcept FUNNEL_LIFETIMEBOUND { return targets_; }
 
-    /// Errors    IOError
+    /// Errors    IOError;  InvalidArgument if the object is moved-from
     void save(const std::string& path) const {
+        require(!targets_.empty(), "ExposurePacing::save: the object must not be moved-from");
         std::vector<std::uint64_t> groups;
         std::vector<double> at_most;
         for (const ExposureTarget& target : targets_) {
