@@ -112,6 +112,11 @@ private:
         if constexpr (requires { options.nprobe; }) {
             options.nprobe = arguments.number("effort");
         }
+        if constexpr (requires { options.refine; }) {
+            if (arguments.text("engine").find("PQ4") != std::string::npos) {
+                options.refine = options.k <= 10 ? 10 : 6;  // as much as ann.py lets FAISS
+            }
+        }
         return options;
     }
 

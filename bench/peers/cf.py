@@ -217,6 +217,18 @@ for solver in ("CG", "Cholesky"):
             measure_als(factors, solver, threads)
 
 
+def measure_als_scaling(factors, solver):
+    arguments = {"factors": factors, "solver": solver, "sweeps": ALS_SWEEPS, "lambda": ALS_LAMBDA}
+    elapsed = lambda threads: comparison.call("als", threads=threads, **arguments)["wall"]
+    pairs = comparison.paired(lambda: elapsed(2), lambda: elapsed(1), rounds=9)
+    comparison.add(f"ALS {solver}, d {factors}, threads 2", "funnel, 1 thread", pairs, unit="ms/sweep", per=ALS_SWEEPS, target=1.8, setup="elapsed time")
+
+
+for factors in (64, 128):
+    for solver in ("CG", "Cholesky"):
+        measure_als_scaling(factors, solver)
+
+
 # ---- ImplicitALS beside LensKit ------------------------------------------------------------------------------------------
 #
 # LensKit minimizes what implicit does, for a weight of 1, and starts with the users; so it gets the transposed data and our

@@ -185,7 +185,7 @@ def compare_dpp():
     forms = [("numpy", "with L", dense_dpp, 20.0, 20.0), ("numpy", "no L", feature_dpp, 8.0, 8.0), ("numpy f32", "no L", feature_dpp, None, None)]
     compare_selection("dpp", "DPP 1,000", settings, forms, 50, embeddings("normal", 10, 1_000, 64), 7, 20)
     forms = [("numpy", "with L", dense_dpp, 300.0, 500.0), ("numpy", "no L", feature_dpp, 18.0, 30.0), ("numpy f32", "no L", feature_dpp, None, None)]
-    compare_selection("dpp", "DPP 10,000", settings, forms, 100, embeddings("normal", 1, 10_000, 256), 3, 10)
+    compare_selection("dpp", "DPP 10,000", settings, forms, 100, embeddings("normal", 1, 10_000, 256), 9, 10)
     for n, d, k, count in ((1_000, 64, 50, 10), (10_000, 256, 100, 1)):
         forms = [("numpy", "no L", feature_dpp, None, None)]
         compare_selection("dpp", f"DPP {n:,}, clusters", settings, forms, k, embeddings("clusters", count, n, d), 3, 10)
@@ -201,7 +201,7 @@ def compare_mmr():
     requests = embeddings("normal", 10, 1_000, 64)
     forms = [("numpy f32", "incremental", incremental_mmr, 15.0, 15.0), ("numpy", "incremental", incremental_mmr, None, None)]
     compare_selection("mmr", "MMR 1,000", settings, forms, 20, requests, 7, 50)
-    compare("MMR 1,000; loops", "langchain-core", requests, "mmr_of_query", 20, langchain_mmr(20), 3000.0, 3, 50, **settings)
+    compare("MMR 1,000; loops", "langchain-core", requests, "mmr_of_query", 20, langchain_mmr(20), 3000.0, 5, 50, **settings)
     forms = [("numpy f32", "incremental", incremental_mmr, 16.0, 16.0)]
     compare_selection("mmr", "MMR 10,000", settings, forms, 100, embeddings("normal", 1, 10_000, 256), 5, 10)
     for n, d, k, count in ((1_000, 64, 20, 10), (10_000, 256, 100, 1)):

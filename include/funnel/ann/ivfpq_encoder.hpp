@@ -129,7 +129,9 @@ public:
     /// See ProductCodes.
     [[nodiscard]] float penalty(std::uint32_t list, std::span<const std::uint8_t> codes) const noexcept {
         if constexpr (Codes::has_penalties) {
-            std::array<float, Dim> residual;
+            // Whole blocks of four batches: g++ 12 warns of loads after the end of a shorter array, though none runs.
+            std::array<float, (Dim + 63) / 64 * 64> memory;
+            const auto residual = std::span<float>(memory).first(Dim);
             quantiser_.decode(codes, residual);
             const std::span<const float> r = residual;
             float sum = kernels::dot<Backend>(r, r);
