@@ -86,6 +86,19 @@ TEST_CASE("write_trec_run, write_qrels: what is written is read again, with the 
     CHECK(read_qrels((dir / "qrels").string()) == judgements);
 }
 
+TEST_CASE("write_trec_run, write_qrels: a first name that looks like the start of another format is read again") {
+    const TempDir dir;
+    for (const std::string name :
+         {"\xEF\xBB\xBF", "\xEF\xBB\xBFq", "\xFF\xFE", "BZh91AY&SY", "\x1f\x8b", "PK\x03\x04"}) {
+        const std::vector<RunRow<>> rows{{name, "a", 1}, {"q", name, 2}};
+        write_trec_run((dir / "run").string(), rows);
+        CHECK(read_trec_run((dir / "run").string()) == rows);
+        const std::vector<Judgement<>> judgements{{name, "a", 1}, {"q", name, 2}};
+        write_qrels((dir / "qrels").string(), judgements);
+        CHECK(read_qrels((dir / "qrels").string()) == judgements);
+    }
+}
+
 TEST_CASE("write_trec_run, write_qrels: reject names that the format cannot hold, and NaN") {
     const TempDir dir;
     const std::string path = (dir / "x").string();

@@ -23,9 +23,9 @@ const Registered trec({
         [] {
             return std::vector<std::string>{
                 "301 Q0 FR-1 1 2.5 tag\n301 Q0 FR-2 2 -1e-3 tag\n302\tQ0\tFR-1\t1\t7\ttag\n",
-                "301 0 FR-1 2\n301 0 FR-2 0\r\n302 0 FR-1 -1"};
+                "301 0 FR-1 2\n301 0 FR-2 0\r\n302 0 FR-1 -1", " \xef\xbb\xbf 0 FR-1 1\n"};
         },
-    .words = {" Q0 ", " 0 ", "\t", "\r\n", "1e308", "-0", "nan", "5e-324"},
+    .words = {" Q0 ", " 0 ", "\t", "\r\n", "1e308", "-0", "nan", "5e-324", "\xef\xbb\xbf"},
 });
 
 }  // namespace

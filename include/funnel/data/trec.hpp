@@ -6,6 +6,7 @@
 #include <funnel/data/run.hpp>
 #include <funnel/io/decimal.hpp>
 #include <funnel/io/file.hpp>
+#include <funnel/io/recognise.hpp>
 #include <funnel/io/text.hpp>
 
 #include <algorithm>
@@ -89,6 +90,15 @@ void append_number(std::string& text, const Number& number) {
     text.append(digits.data(), result.ptr);
 }
 
+// A first name may look like the start of something else: a byte order mark, which readers drop, or compressed data,
+// which they reject. It comes after a space then, which belongs to no field.
+inline void write_trec_text(const std::string& path, std::string text) {
+    if (text.starts_with("\xEF\xBB\xBF") || !io::known_format(std::as_bytes(std::span(text))).empty()) {
+        text.insert(text.begin(), ' ');
+    }
+    io::write_file(path, std::as_bytes(std::span(text)));
+}
+
 }  // namespace detail
 
 /// Reads a run in the format of TREC: `query Q0 item rank score tag`, one row per line.
@@ -158,7 +168,7 @@ inline void write_trec_run(const std::string& path, std::span<const RunRow<>> ro
         detail::append_number(text, row.score);
         text.append(1, ' ').append(tag).append(1, '\n');
     }
-    io::write_file(path, std::as_bytes(std::span(text)));
+    detail::write_trec_text(path, std::move(text));
 }
 
 /// Writes judgements in the format of TREC (qrels), completely or not at all.
@@ -175,7 +185,7 @@ inline void write_qrels(const std::string& path, std::span<const Judgement<>> ro
         detail::append_number(text, row.label);
         text.append(1, '\n');
     }
-    io::write_file(path, std::as_bytes(std::span(text)));
+    detail::write_trec_text(path, std::move(text));
 }
 
 }  // namespace data
