@@ -381,6 +381,102 @@ TEST_CASE("ExplicitALS: fold_in with the ratings of a training user gives the ro
     CHECK(pleased[1] > cross[1]);
 }
 
+// A row is linear in what is left of the ratings: share j is the change of the score if rating j alone is left of them.
+TEST_CASE("ExplicitALS: explains a score by what each rating adds to that of a user without ratings") {
+    const auto log = testing::random_log(30, 25, 0.3, 11);
+    const ExplicitALSOptions options{.factors = 3, .lambda = 0.2F, .iterations = 4};
+    const auto model = ExplicitALS::fit(log, options);
+    const Oracle oracle = Oracle::of(model, log, options);
+    const auto ratings = funnel::data::user_item_matrix(log);
+    for (const std::uint32_t user : {0U, 7U, 29U}) {
+        const auto row = ratings.row(user);
+        REQUIRE(row.size() >= 3);
+        for (const std::uint32_t item : {2U, 13U}) {
+            const auto shares = model.explain(user, item, 100);
+            CHECK(shares.size() == row.size());
+            CHECK(std::ranges::is_sorted(shares, [](const auto& a, const auto& b) { return a.score > b.score; }));
+            double sum = oracle.mean + oracle.items[item].back();
+            for (const auto& share : shares) {
+                // The same user whose other ratings are what mean and bias of their items predict.
+                std::vector<Interaction> changed(log.begin(), log.end());
+                for (Interaction& rating : changed) {
+                    if (rating.user == user && rating.item != share.id) {
+                        rating.value = static_cast<float>(oracle.mean + oracle.items[rating.item].back());
+                    }
+                }
+                const auto altered = Interactions::from_ids(changed, 30, 25);
+                Oracle alone = oracle;
+                alone.log = &altered;
+                alone.users[user] = alone.best_row(user, true);
+                const double expected = alone.predict(user, item) - oracle.mean - oracle.items[item].back();
+                CHECK(share.score == doctest::Approx(expected).epsilon(1e-3).scale(0.1));
+                sum += static_cast<double>(share.score);
+            }
+            CHECK(model.score(user, Ids{item})[0] == doctest::Approx(sum).epsilon(1e-4));
+            CHECK(model.explain(user, item, 2).size() == 2);
+            CHECK(model.explain(user, item, 2)[0] == shares[0]);
+            CHECK(model.explain(user, item, 0).empty());
+            CHECK(model.fold_in(row.columns, row.values).explain(item, 100) == shares);
+        }
+    }
+    CHECK(model.explain(30, 2, 5).empty());
+    CHECK(model.explain(std::numeric_limits<std::size_t>::max(), 2, 5).empty());
+    CHECK_THROWS_WITH_AS((void)model.explain(0, 25, 5), "explain: item must be below 25, got 25", InvalidArgument);
+    const auto sparse = Interactions::from_ids({{0, 0, 5.0F}, {0, 1, 1.0F}, {1, 0, 4.0F}}, 2, 3);
+    const auto small = ExplicitALS::fit(sparse, {.factors = 2});
+    CHECK(small.explain(0, 2, 5).empty());  // nobody rated item 2
+    CHECK(small.explain(0, 1, 5).back().score < 0.0F);
+}
+
+TEST_CASE("ExplicitALS: update starts from the rows at hand") {
+    const auto log = testing::random_log(30, 20, 0.3, 3);
+    const ExplicitALSOptions few{.factors = 4, .lambda = 0.2F, .iterations = 2};
+    auto model = ExplicitALS::fit(log, {.factors = 4, .lambda = 0.2F, .iterations = 3});
+    const auto longer = ExplicitALS::fit(log, {.factors = 4, .lambda = 0.2F, .iterations = 5});
+    const auto cold = ExplicitALS::fit(log, few);
+    model.update(log, few);
+    double from_cold = 0.0;
+    for (std::uint32_t user = 0; user < 30; ++user) {
+        for (std::uint32_t item = 0; item < 20; ++item) {
+            const float expected = longer.score(user, Ids{item})[0];  // the same iterations
+            CHECK(model.score(user, Ids{item})[0] == doctest::Approx(expected).epsilon(1e-4));
+            from_cold = std::max(from_cold, std::abs(double{expected - cold.score(user, Ids{item})[0]}));
+        }
+    }
+    CHECK(from_cold > 0.01);
+
+    std::vector<Interaction> rows(log.begin(), log.end());
+    rows.push_back({31, 21, 9.0F});
+    rows.push_back({31, 2, 8.0F});
+    const auto grown = Interactions::from_ids(rows, 32, 22);
+    ExplicitALS serial = model;
+    serial.update(grown, few);
+    CHECK(serial.users() == 32);
+    CHECK(serial.items() == 22);
+    CHECK(serial.highest() == 9.0F);
+    CHECK(serial.score(31, Ids{21})[0] > serial.mean());
+    CHECK(serial.predict(30, 2) == serial.predict(99, 2));
+    Threads pool(4);
+    model.update(grown, few, pool);
+    CHECK(model.recommend(31) == serial.recommend(31));
+
+    // A forgotten user starts anew, as a new one does.
+    auto forgetful = serial;
+    forgetful.forget_user(31);
+    forgetful.update(grown, few);
+    CHECK(forgetful.score(31, Ids{21})[0] > forgetful.mean());
+
+    const auto before = model.recommend(3);
+    CHECK_THROWS_AS(model.update(log, few), InvalidArgument);               // fewer users
+    CHECK_THROWS_AS(model.update(grown, {.factors = 5}), InvalidArgument);  // another number of factors
+    CHECK_THROWS_AS(model.update(grown, {.factors = 4, .lambda = -1.0F}), InvalidArgument);
+    CHECK(model.recommend(3) == before);
+    const ExplicitALS taken = std::move(model);
+    model.update(log, few);  // NOLINT(bugprone-use-after-move): what is left is tested
+    CHECK(model.recommend(4) == cold.recommend(4));
+    CHECK(taken.recommend(3) == before);
+}
+
 TEST_CASE("ExplicitALS: the same bits for 1, 2, 3 and 4 threads; the seed decides") {
     const auto log = testing::random_log(150, 100, 0.1, 5);
     const auto expected = ExplicitALS::fit(log, {.factors = 7, .iterations = 3});
@@ -451,12 +547,13 @@ TEST_CASE("ExplicitALS: whole files with contents that cannot be are rejected") 
         float highest = 7.0F;
         std::vector<float> user = {2.0F, 3.5F, 1.0F};
         std::vector<float> items = {1.0F, 1.0F, 0.5F, 0.0F, 0.0F, 0.0F};
+        float value = 4.0F;
     };
     const auto load_with = [&](const Settings& settings) {
         funnel::io::ContainerWriter file("cf.ExplicitALS", 1);
         const std::vector<std::uint64_t> offsets{0, 1};
         const Ids history{0};
-        const std::vector<float> values{4.0F};
+        const std::vector<float> values{settings.value};
         file.value("log_fingerprint", std::uint64_t{0});
         file.value("lambda", settings.lambda);
         file.value("nu", settings.nu);
@@ -473,6 +570,9 @@ TEST_CASE("ExplicitALS: whole files with contents that cannot be are rejected") 
         return ExplicitALS::load(dir / "x.fnl").predict(0, 0);
     };
     CHECK(load_with({}) == 6.0F);
+    // A rating in the history that is far outside the range: what is left of it is not finite.
+    CHECK(load_with({.mean = -3e38F, .lowest = -3e38F, .value = 3e38F}) == 6.0F);
+    CHECK_THROWS_AS((void)ExplicitALS::load(dir / "x.fnl").explain(0, 0, 5), InvalidArgument);
     CHECK(load_with({.user = {0.0F, 3.0F, 1.0F}}) == 3.5F);
     for (const float bad : {0.0F, -1.0F, infinity}) {
         CHECK_THROWS_AS((void)load_with({.lambda = bad}), CorruptData);

@@ -15,6 +15,7 @@
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/rng.hpp>
+#include <funnel/core/scored.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interaction_log.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -69,23 +70,48 @@ public:
             return;
         }
         gather(ratings);
-        const std::size_t unknowns = y_.cols() - 1;  // the vector and the bias, which multiplies the 1 of each y
-        const MatrixView<const float> panel(panel_, ratings.size(), unknowns);
-        const std::span<float> solution = row.first(unknowns);
-        kernels::gemm_tn<Backend>(MatrixView<const float>(misses_, ratings.size(), 1), panel,
-                                  MatrixView<float>(solution, 1, unknowns));
-        system_.setZero(eigen_index(unknowns), eigen_index(unknowns));
-        add_symmetric_product<Backend>(panel, panel, system_);
-        const double penalty =
-            static_cast<double>(lambda_) * math::pow(static_cast<double>(ratings.size()), static_cast<double>(nu_));
-        system_.diagonal().array() += static_cast<float>(penalty);
-        require(math::is_finite(static_cast<float>(penalty)) && solve_symmetric(system_, solution, scratch_),
-                "ExplicitALS: a row has no finite solution: lambda is too small, or nu or a value is too large");
+        const std::span<float> solution = row.first(y_.cols() - 1);
+        kernels::gemm_tn<Backend>(MatrixView<const float>(misses_, ratings.size(), 1), panel(ratings.size()),
+                                  MatrixView<float>(solution, 1, solution.size()));
+        solve_system(ratings.size(), solution);
         row.back() = solution.back();
         solution.back() = 1.0F;
     }
 
+    /// A vector that tells what each rating adds to a product x . target of the exact row x, vector and bias:
+    ///
+    ///     A x = sum over j of miss_j y_j,   x . target = sum over j of miss_j y_j . A^-1 target,   y_j = (vector, 1)
+    ///
+    /// Shapes    ratings: as above, at least one;  target: a vector and a 1 (neither is checked)
+    /// Returns   A^-1 target
+    [[nodiscard]] std::vector<float> weigh(const SparseRow<float>& ratings, std::span<const float> target) {
+        FUNNEL_ASSERT(target.size() == y_.cols() - 1);
+        std::vector<float> x(target.begin(), target.end());
+        gather(ratings);
+        solve_system(ratings.size(), x);
+        return x;
+    }
+
+    /// What is left of a rating of an item without the mean and the bias of the item.
+    [[nodiscard]] float miss(std::uint32_t other, float rating) const noexcept {
+        return rating - mean_ - y_.row(other).back();
+    }
+
 private:
+    [[nodiscard]] MatrixView<const float> panel(std::size_t ratings) const { return {panel_, ratings, y_.cols() - 1}; }
+
+    // Replaces x by A^-1 x, for the ratings in the panel.
+    void solve_system(std::size_t ratings, std::span<float> x) {
+        system_.setZero(eigen_index(x.size()), eigen_index(x.size()));
+        add_symmetric_product<Backend>(panel(ratings), panel(ratings), system_);
+        const double penalty =
+            static_cast<double>(lambda_) * math::pow(static_cast<double>(ratings), static_cast<double>(nu_));
+        system_.diagonal().array() += static_cast<float>(penalty);
+        require(math::is_finite(static_cast<float>(penalty)) && solve_symmetric(system_, x, scratch_),
+                "ExplicitALS: a row has no finite solution: lambda is too small, or nu or a value is too large");
+    }
+
+    // Copies vector and 1 of the rated rows to where they lie side by side. The 1 is what the unknown bias multiplies.
     void gather(const SparseRow<float>& ratings) {
         const std::size_t unknowns = y_.cols() - 1;
         panel_.resize(ratings.size() * unknowns);
@@ -93,7 +119,7 @@ private:
         for (std::size_t i = 0; i < ratings.size(); ++i) {
             const std::span<const float> other = y_.row(ratings.columns[i]);
             std::copy_n(other.begin(), unknowns, panel_.begin() + static_cast<std::ptrdiff_t>(i * unknowns));
-            misses_[i] = ratings.values[i] - mean_ - other.back();
+            misses_[i] = miss(ratings.columns[i], ratings.values[i]);
         }
     }
 
@@ -157,29 +183,40 @@ public:
         return row;
     }
 
+    /// Returns   the k rated items that add most to the score, and what each adds, largest first; a rating below the
+    ///           mean and the bias of its item may take off. With k >= |history|, the shares sum to what the score is
+    ///           above that of a user without ratings, up to rounding. Nothing if nobody rated the item
+    /// Cost      O(|history| d^2 + d^3)
+    /// Errors    InvalidArgument if the item is unknown, or there is no finite solution
+    [[nodiscard]] std::vector<Scored<>> explain_for(const Profile& profile, std::uint32_t item, std::size_t k) const {
+        require_below(item, items(), "explain: item");
+        if (profile.history.empty() || is_zero(items_.row(item))) {
+            return {};
+        }
+        detail::ExplicitRowSolver<Backend> solver(item_factors(), mean(), options_.lambda, options_.nu);
+        const std::size_t unknowns = options_.factors + 1;
+        const std::vector<float> weighed =
+            solver.weigh({profile.history, profile.values}, items_.row(item).first(unknowns));
+        return largest_shares(profile.history, k, [&](std::uint32_t from) {
+            const auto at = std::lower_bound(profile.history.begin(), profile.history.end(), from);
+            const float rating = profile.values[static_cast<std::size_t>(at - profile.history.begin())];
+            return solver.miss(from, rating) * kernels::dot<Backend>(weighed, items_.row(from).first(unknowns));
+        });
+    }
+
     template <data::InteractionLog Log, Executor E>
     static ExplicitALSScorer learn(const Log&, const CSRMatrix<float>& ratings, const ExplicitALSOptions& options,
                                    E& executor) {
-        check(options, ratings.rows(), ratings.cols());
-        const CSRMatrix<float> by_item = ratings.transposed();
-        ExplicitALSScorer scorer;
-        scorer.options_ = options;
-        scorer.find_range(ratings.values());
-        scorer.keep_nobody();
-        scorer.start_users(ratings, executor);
-        scorer.items_ = Matrix<float>(ratings.cols(), options.factors + 2);
-        for (std::size_t iteration = 0; iteration < options.iterations; ++iteration) {
-            report_progress(executor, "ExplicitALS: iterations", iteration, options.iterations);
-            scorer.half_sweep(by_item, scorer.users_.view(), scorer.items_.view(), executor);
-            scorer.half_sweep(ratings, scorer.items_.view(), scorer.users_.view(), executor);
-        }
-        report_progress(executor, "ExplicitALS: iterations", options.iterations, options.iterations);
-        for (std::size_t user = 0; user < scorer.users_.rows(); ++user) {
-            scorer.make_user(scorer.users_.row(user));
-        }
-        scorer.longest_item_ = longest_row(scorer.items_);
-        require(scorer.is_finite(), "ExplicitALS: factors and ratings must be finite: a value is too large");
-        return scorer;
+        return ExplicitALSScorer().sweep(ratings, options, executor);
+    }
+
+    /// From the rows of users at hand: those that are zero, such as those of new users, are drawn first. Each iteration
+    /// solves the items before it reads them, so their rows need no start.
+    template <data::InteractionLog Log, Executor E>
+    [[nodiscard]] ExplicitALSScorer relearn(const Log&, const CSRMatrix<float>& ratings,
+                                            const ExplicitALSOptions& options, E& executor) const {
+        require_equal(options.factors, options_.factors, "ExplicitALS: factors of an update");
+        return sweep(ratings, options, executor);
     }
 
     template <class Writer>
@@ -221,6 +258,32 @@ public:
 private:
     ExplicitALSScorer() = default;
 
+    // The scorer that iterations over the ratings lead to, from the users of this one.
+    template <Executor E>
+    [[nodiscard]] ExplicitALSScorer sweep(const CSRMatrix<float>& ratings, const ExplicitALSOptions& options,
+                                          E& executor) const {
+        check(options, ratings.rows(), ratings.cols());
+        const CSRMatrix<float> by_item = ratings.transposed();
+        ExplicitALSScorer scorer;
+        scorer.options_ = options;
+        scorer.find_range(ratings.values());
+        scorer.keep_nobody();
+        scorer.users_ = started_users(ratings, options, executor);
+        scorer.items_ = Matrix<float>(ratings.cols(), options.factors + 2);
+        for (std::size_t iteration = 0; iteration < options.iterations; ++iteration) {
+            report_progress(executor, "ExplicitALS: iterations", iteration, options.iterations);
+            scorer.half_sweep(by_item, scorer.users_.view(), scorer.items_.view(), executor);
+            scorer.half_sweep(ratings, scorer.items_.view(), scorer.users_.view(), executor);
+        }
+        report_progress(executor, "ExplicitALS: iterations", options.iterations, options.iterations);
+        for (std::size_t user = 0; user < scorer.users_.rows(); ++user) {
+            scorer.make_user(scorer.users_.row(user));
+        }
+        scorer.longest_item_ = longest_row(scorer.items_);
+        require(scorer.is_finite(), "ExplicitALS: factors and ratings must be finite: a value is too large");
+        return scorer;
+    }
+
     static void check(const ExplicitALSOptions& options, std::size_t users, std::size_t items) {
         require_between(options.factors, 1, most_factors(users, items), "ExplicitALS: factors");
         require_positive(options.lambda, "ExplicitALS: lambda");
@@ -236,16 +299,23 @@ private:
         nobody_.back() = 1.0F;
     }
 
-    // Rows (vector, 1, 0). Rows without ratings are 0.
+    // Rows (vector, 1, bias), drawn where nothing is known. Rows without ratings are 0.
     template <Executor E>
-    void start_users(const CSRMatrix<float>& ratings, E& executor) {
-        const std::size_t factors = options_.factors;
-        const double stddev = static_cast<double>(options_.stddev) / math::sqrt(static_cast<double>(factors));
-        constexpr Stream draws = stream("explicit_als.users");
-        users_ = this->started({}, ratings, {factors + 2, factors, stddev, options_.seed, draws}, executor);
-        for (std::size_t user = 0; user < users_.rows(); ++user) {
-            users_.row(user)[factors] = ratings.row(user).size() > 0 ? 1.0F : 0.0F;
+    [[nodiscard]] Matrix<float> started_users(const CSRMatrix<float>& ratings, const ExplicitALSOptions& options,
+                                              E& executor) const {
+        const std::size_t factors = options.factors;
+        const double stddev = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(factors));
+        Matrix<float> known = users_;
+        for (std::size_t user = 0; user < known.rows(); ++user) {
+            unmake_user(known.row(user));
         }
+        constexpr Stream draws = stream("explicit_als.users");
+        Matrix<float> users =
+            this->started(known, ratings, {factors + 2, factors, stddev, options.seed, draws}, executor);
+        for (std::size_t user = 0; user < users.rows(); ++user) {
+            users.row(user)[factors] = ratings.row(user).size() > 0 ? 1.0F : 0.0F;
+        }
+        return users;
     }
 
     template <Executor E>
@@ -264,6 +334,12 @@ private:
     void make_user(std::span<float> row) const noexcept {
         row[options_.factors] = mean() + row.back();
         row.back() = 1.0F;
+    }
+
+    // The other way round, but for the 1: a user without ratings gets zeros.
+    void unmake_user(std::span<float> row) const noexcept {
+        row.back() = row[options_.factors] - mean();
+        row[options_.factors] = 0.0F;
     }
 
     // Checks all scores: an inner product is at most the product of the norms.
@@ -293,6 +369,7 @@ private:
 /// mean is that of all ratings. Only pairs in the log count, and every value is a rating, whatever its sign. nu = 1 is
 /// the weighted lambda of Zhou et al. Each iteration solves all items, then all users, exactly, so no iteration raises
 /// the sum. fold_in(history, ratings) of a training user gives that user's row, to the bit; without ratings, each is 1.
+/// update() takes more iterations from the users at hand, up to the rounding of their biases.
 ///
 /// score() and recommend() use the predicted rating, which predict() clips to the range of the ratings. An item that
 /// nobody rated has a score of 0 and is not recommended. A user without ratings gets the items with the highest biases.

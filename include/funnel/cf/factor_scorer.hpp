@@ -8,6 +8,7 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/options.hpp>
 #include <funnel/core/rng.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -122,6 +123,18 @@ protected:
             longest = std::max(longest, norm(rows.row(i)));
         }
         return longest;
+    }
+
+    /// Of a file: the L2 penalty of a model that learns by steps.
+    ///
+    /// Errors    CorruptData if it is missing, negative, not finite, or not below 1 / learning_rate
+    template <class Reader>
+    [[nodiscard]] static float read_regularisation(const Reader& file, float learning_rate) {
+        const float regularisation = file.template value<float>("regularisation");
+        file.check(math::is_finite(regularisation) && regularisation >= 0.0F &&
+                       is_weight_decay(double{learning_rate}, double{regularisation}),
+                   "regularisation", "must be finite, >= 0 and < 1 / learning_rate");
+        return regularisation;
     }
 
     /// More factors than rows do not improve the fit, and memory grows with them.

@@ -217,13 +217,10 @@ protected:
     template <class Reader>
     void read_ratings(const Reader& file, const Histories& histories) {
         options_.learning_rate = file.template value<float>("learning_rate");
-        options_.regularisation = file.template value<float>("regularisation");
         options_.fold_in_epochs = file.template value<std::uint64_t>("fold_in_epochs");
         file.check(math::is_finite(options_.learning_rate) && options_.learning_rate > 0.0F, "learning_rate",
                    "must be finite and > 0");
-        file.check(math::is_finite(options_.regularisation) && options_.regularisation >= 0.0F &&
-                       is_weight_decay(double{options_.learning_rate}, double{options_.regularisation}),
-                   "regularisation", "must be finite, >= 0 and < 1 / learning_rate");
+        options_.regularisation = this->read_regularisation(file, options_.learning_rate);
         file.check(options_.fold_in_epochs >= 1 && options_.fold_in_epochs <= most_epochs, "fold_in_epochs",
                    "must lie in [1, 1000]");
         read_range(file);

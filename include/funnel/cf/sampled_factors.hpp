@@ -124,10 +124,7 @@ public:
                 file.check(number >= 1 && number <= most_repeats, option, "must lie in [1, 1000]");
             }
         });
-        options.regularisation = file.template value<float>("regularisation");
-        file.check(math::is_finite(options.regularisation) && options.regularisation >= 0.0F &&
-                       is_weight_decay(double{options.learning_rate}, double{options.regularisation}),
-                   "regularisation", "must be finite, >= 0 and < 1 / learning_rate");
+        options.regularisation = scorer.read_regularisation(file, options.learning_rate);
         options.seed = file.template value<std::uint64_t>("seed");
         scorer.read_factors(file, histories);
         file.check(scorer.users_.cols() >= 2, "user_factors", "must have at least two columns");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/core/error.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/options.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/sparse.hpp>
@@ -106,13 +107,16 @@ template <Scorer S>
 ///
 /// Returns   at most k items and their shares, largest share first, ties to the smaller id; negative shares come last
 /// Cost      one share per item of the history, and O(log k) for each that enters the list
+/// Errors    InvalidArgument if a share is not finite
 template <class Share>
 [[nodiscard]] std::vector<Scored<>> largest_shares(std::span<const std::uint32_t> history, std::size_t k,
                                                    const Share& share) {
     std::vector<Scored<>> shares(std::min(k, history.size()));
     TopK<> best(shares);
     for (const std::uint32_t item : history) {
-        if (const float s = share(item); s != 0.0F) {
+        const float s = share(item);
+        require(math::is_finite(s), "explain: every share must be finite: a value is too large");
+        if (s != 0.0F) {
             best.push(item, s);
         }
     }
