@@ -219,6 +219,7 @@
 #include <funnel/io/ubjson.hpp>
 #include <funnel/io/utf8.hpp>
 #include <funnel/io/vecs.hpp>
+#include <funnel/kernels/add_rows.hpp>
 #include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/beta.hpp>

@@ -5,12 +5,14 @@
 #include <funnel/core/executor.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
+#include <funnel/kernels/add_rows.hpp>
 #include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/nn/loss.hpp>
 #include <funnel/nn/sparse_gradient.hpp>
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -45,8 +47,12 @@ inline void require_bags(const Bags& bags, std::size_t rows, const char* functio
     require_size(last, bags.ids.size(), function, "last start of bags");
     require(bags.starts.empty() || bags.starts.front() == 0, "pool_bags: the first start of bags must be 0");
     require(std::is_sorted(bags.starts.begin(), bags.starts.end()), "pool_bags: starts of bags must be ascending");
+    std::uint32_t largest = 0;  // compilers make vectors of this loop, but not of one that may end early
     for (const std::uint32_t id : bags.ids) {
-        require_below(id, rows, "pool_bags: id of a bag");
+        largest = std::max(largest, id);
+    }
+    if (!bags.ids.empty()) {
+        require_below(largest, rows, "pool_bags: id of a bag");
     }
 }
 
@@ -64,6 +70,34 @@ void add_scaled(T weight, std::span<const T> x, std::span<T> y) noexcept {
     } else {
         for (std::size_t i = 0; i < y.size(); ++i) {
             y[i] += weight * x[i];
+        }
+    }
+}
+
+// Adds the rows of a bag to their sum. Those of the ids that follow are asked for: in a large table, they are seldom in
+// the cache.
+template <kernels::HostBackend Backend, std::floating_point T>
+void add_bag(MatrixView<const T> table, const Bags& bags, Pooling pooling, std::size_t bag, std::span<T> sum) noexcept {
+    constexpr std::size_t together = 16;
+    for (std::size_t first = bags.starts[bag]; first < bags.starts[bag + 1]; first += together) {
+        const std::size_t count = std::min(together, bags.starts[bag + 1] - first);
+        for (std::size_t at = first + count; at < std::min(first + count + together, bags.ids.size()); ++at) {
+            const T* const next = table.row(bags.ids[at]).data();
+            for (std::size_t j = 0; j < table.cols(); j += 64 / sizeof(T)) {
+                __builtin_prefetch(next + j);
+            }
+        }
+        std::array<T, together> weights{};
+        for (std::size_t i = 0; i < count; ++i) {
+            weights[i] = pooled_weight<T>(bags, pooling, bag, first + i);
+        }
+        const std::span<const std::uint32_t> ids = bags.ids.subspan(first, count);
+        if constexpr (std::same_as<T, float>) {
+            kernels::add_rows<Backend>(table, ids, std::span(weights).first(count), sum);
+        } else {
+            for (std::size_t i = 0; i < count; ++i) {
+                add_scaled<Backend, T>(weights[i], table.row(ids[i]), sum);
+            }
         }
     }
 }
@@ -87,10 +121,7 @@ void pool_bags(std::type_identity_t<MatrixView<const T>> table, const Bags& bags
         for (std::size_t bag = begin; bag < end; ++bag) {
             const std::span<T> sum = y.row(bag);
             std::fill(sum.begin(), sum.end(), T{0});
-            for (std::size_t at = bags.starts[bag]; at < bags.starts[bag + 1]; ++at) {
-                detail::add_scaled<Backend, T>(detail::pooled_weight<T>(bags, pooling, bag, at),
-                                               table.row(bags.ids[at]), sum);
-            }
+            detail::add_bag<Backend, T>(table, bags, pooling, bag, sum);
         }
     });
 }

@@ -3,7 +3,9 @@
 
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/scalar/add_rows.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -42,23 +44,14 @@ inline void add_residual(Scalar, MatrixView<const float> a, std::span<const std:
     const auto factor_of = [&](std::size_t i) {
         return (targets.empty() ? 0.0F : targets[i]) - weights[i] * detail::product_of_row(a.row(ids[i]), x);
     };
-    constexpr std::size_t together = 4;  // so that out is written less often
-    std::size_t i = 0;
-    for (; i + together <= ids.size(); i += together) {
-        const std::array<float, together> factors{factor_of(i), factor_of(i + 1), factor_of(i + 2), factor_of(i + 3)};
-        for (std::size_t j = 0; j < out.size(); ++j) {
-            float sum = out[j];
-            for (std::size_t k = 0; k < together; ++k) {
-                sum += factors[k] * a(ids[i + k], j);
-            }
-            out[j] = sum;
+    constexpr std::size_t together = 4;
+    for (std::size_t i = 0; i < ids.size(); i += together) {
+        const std::size_t count = std::min(together, ids.size() - i);
+        std::array<float, together> factors{};
+        for (std::size_t k = 0; k < count; ++k) {
+            factors[k] = factor_of(i + k);
         }
-    }
-    for (; i < ids.size(); ++i) {
-        const float factor = factor_of(i);
-        for (std::size_t j = 0; j < out.size(); ++j) {
-            out[j] += factor * a(ids[i], j);
-        }
+        add_rows(Scalar{}, a, ids.subspan(i, count), std::span(factors).first(count), out);
     }
 }
 
