@@ -192,6 +192,22 @@ TEST_CASE("BPR: the same bits for 1, 2, 3 and 4 threads, with several groups") {
     CHECK_FALSE(BPR::fit(log, {.factors = 7, .epochs = 3, .seed = 2}).recommend(0) == expected.recommend(0));
 }
 
+TEST_CASE("BPR: update goes on from the rows at hand") {
+    const auto log = testing::random_log(60, 40, 0.2, 5);
+    const auto model = BPR::fit(log, {.factors = 6, .epochs = 30});
+    auto updated = model;
+    updated.update(log, {.factors = 6, .epochs = 1, .learning_rate = 1e-6F});
+    for (std::size_t item = 0; item < 40; ++item) {
+        for (std::size_t f = 0; f < 7; ++f) {
+            CHECK(updated.item_factors().row(item)[f] ==
+                  doctest::Approx(model.item_factors().row(item)[f]).epsilon(1e-3).scale(0.1));
+        }
+    }
+    CHECK_THROWS_WITH_AS(updated.update(log, {.factors = 5}), "BPR: factors of an update must be 6, got 5",
+                         InvalidArgument);
+    CHECK_THROWS_AS(updated.update(log, {.factors = 6, .learning_rate = -1.0F}), InvalidArgument);
+}
+
 TEST_CASE("BPR: fold_in with the history of a training user gives the row of that user, to the bit") {
     const auto log = testing::random_log(40, 90, 0.2, 5);
     const auto model = BPR::fit(log, {.factors = 6, .epochs = 5});

@@ -57,7 +57,7 @@ TEST_CASE_TEMPLATE_DEFINE("FeatureFactors: one round worked by hand", Backend, f
         rows(1, 0) = 6.0F;
         Serial serial;
         FeatureFactors<Backend> learner(
-            features, rows, Numbers{1.0, 3.0},
+            features, rows, Numbers{1.0, 3.0}, {},
             {.factors = 1, .most_steps = 9.5F, .keep_own_rows = keep_own_rows, .stream = purpose}, serial);
         const float first = rows(0, 0);
         const float second = rows(1, 0);
@@ -99,7 +99,7 @@ TEST_CASE_TEMPLATE_DEFINE(
         Serial serial;
         const FeatureDescentOptions options{.factors = n, .stddev = 1.0F, .stream = purpose};
         const auto learner_of = [&](const CSRMatrix<float>& features, Matrix<float>& rows) {
-            return FeatureFactors<Backend>(features, rows, Numbers(rows.rows(), 1.0), options, serial);
+            return FeatureFactors<Backend>(features, rows, Numbers(rows.rows(), 1.0), {}, options, serial);
         };
         auto user_side = learner_of(of_users, users);
         auto item_side = learner_of(of_items, items);
@@ -173,7 +173,7 @@ TEST_CASE("FeatureFactors: a feature that no row with steps has stays 0") {
     const CSRMatrix<float> features(Entries{{0, 0, 1.0F}, {1, 1, 1.0F}, {1, 0, 1.0F}, {0, 3, 0.0F}}, 2, 4);
     Matrix<float> rows(2, 3);
     Serial serial;
-    FeatureFactors<funnel::kernels::Scalar> learner(features, rows, Numbers{2.0, 0.0},
+    FeatureFactors<funnel::kernels::Scalar> learner(features, rows, Numbers{2.0, 0.0}, {},
                                                     {.factors = 2, .stream = purpose}, serial);
     rows(0, 0) += 1.0F;
     learner.end_round(serial);
@@ -183,6 +183,27 @@ TEST_CASE("FeatureFactors: a feature that no row with steps has stays 0") {
     for (const std::size_t feature : {1U, 2U, 3U}) {
         CHECK(std::ranges::count(factors.row(feature), 0.0F) == 3);
     }
+}
+
+TEST_CASE("FeatureFactors: known factors take the place of drawn ones; those that are zero or missing are drawn") {
+    const CSRMatrix<float> features(Entries{{0, 0, 1.0F}, {0, 1, 2.0F}, {1, 2, 1.0F}}, 2, 3);
+    Matrix<float> known(2, 2);
+    known(0, 0) = 7.0F;
+    Serial serial;
+    const auto learned = [&](const Matrix<float>& before, Matrix<float>& rows) {
+        return FeatureFactors<funnel::kernels::Scalar>(features, rows, Numbers{1.0, 1.0}, before,
+                                                       {.factors = 2, .stream = purpose}, serial)
+            .factors();
+    };
+    Matrix<float> drawn_rows(2, 2);
+    Matrix<float> rows(2, 2);
+    const Matrix<float> drawn = learned({}, drawn_rows);
+    const Matrix<float> factors = learned(known, rows);
+    CHECK(std::ranges::equal(factors.row(0), known.row(0)));
+    CHECK(std::ranges::equal(factors.row(1), drawn.row(1)));
+    CHECK(std::ranges::equal(factors.row(2), drawn.row(2)));
+    CHECK(rows(0, 1) == 2.0F * drawn(1, 1));
+    CHECK(rows(0, 0) == doctest::Approx(7.0F + 2.0F * drawn(1, 0)));
 }
 
 TEST_CASE("FeatureFactors: a frequent feature takes most_steps times the mean of the steps, however many there are") {
@@ -195,7 +216,7 @@ TEST_CASE("FeatureFactors: a frequent feature takes most_steps times the mean of
         Matrix<float> rows(n, 1);
         Serial serial;
         FeatureFactors<funnel::kernels::DefaultBackend> learner(
-            features, rows, Numbers(n, 4.0), {.factors = 1, .most_steps = 32.0F, .stream = purpose}, serial);
+            features, rows, Numbers(n, 4.0), {}, {.factors = 1, .most_steps = 32.0F, .stream = purpose}, serial);
         const float before = rows(0, 0);
         for (std::size_t i = 0; i < n; ++i) {
             rows(i, 0) += 4.0F * 0.001F;  // 4 steps of .001 each

@@ -314,6 +314,45 @@ TEST_CASE("HybridMF: finds cold items and cold users by their features, as well 
     CHECK(world.auc(true, true, [&](std::size_t user) { return warp.score(user, all); }) > 0.8);
 }
 
+TEST_CASE("HybridMF: update keeps what users, items and features have learned") {
+    const PlantedWorld world;
+    HybridBPR::Options options{.item_features = world.item_features,
+                               .user_features = world.user_features,
+                               .descent = {.factors = 8, .epochs = 20}};
+    const auto model = HybridBPR::fit(world.log, options);
+    const Ids all = all_of(PlantedWorld::items);
+    const auto auc = [&](const HybridBPR& of) {
+        return world.auc(false, true, [&](std::size_t user) { return of.score(user, all); });
+    };
+    // One epoch with hardly any steps: from drawn rows it finds nothing, from known ones it keeps what they say.
+    options.descent.epochs = 1;
+    options.descent.learning_rate = 1e-4F;
+    auto updated = model;
+    updated.update(world.log, options);
+    CHECK(auc(model) > 0.8);
+    CHECK(auc(HybridBPR::fit(world.log, options)) < 0.65);
+    CHECK(auc(updated) == doctest::Approx(auc(model)).epsilon(0.02));
+    for (const std::uint32_t item : {0U, 1U, 7U}) {
+        for (std::size_t f = 0; f < 9; ++f) {
+            CHECK(updated.item_factors().row(item)[f] ==
+                  doctest::Approx(model.item_factors().row(item)[f]).epsilon(0.01).scale(1.0));
+        }
+    }
+    // Features may be added, but known ones must not be lost, and the number of factors stays.
+    HybridBPR::Options fewer = options;
+    fewer.item_features = {};
+    CHECK_THROWS_WITH_AS(updated.update(world.log, fewer),
+                         doctest::Contains("HybridMF: number of item features of an update must be at least"),
+                         InvalidArgument);
+    fewer = options;
+    fewer.user_features = {};
+    CHECK_THROWS_AS(updated.update(world.log, fewer), InvalidArgument);
+    HybridBPR::Options other = options;
+    other.descent.factors = 7;
+    CHECK_THROWS_WITH_AS(updated.update(world.log, other), "HybridMF: factors of an update must be 8, got 7",
+                         InvalidArgument);
+}
+
 TEST_CASE("HybridMF: the same bits for 1, 2, 3 and 4 threads, with several groups") {
     const auto log = testing::random_log(150, 300, 0.1, 5);
     const HybridBPR::Options options{.item_features = random_features(300, 40, 3),

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -171,6 +172,31 @@ TEST_CASE("NMF: finds the parts of which a matrix is made") {
     for (const Scored<>& item : model.similar_items(5, 100)) {
         CHECK((item.id % 4 == 1) == (item.score > 0.99F));
     }
+}
+
+TEST_CASE("NMF: update goes on from the factors at hand") {
+    const auto log = testing::random_log(60, 40, 0.2, 5);
+    auto model = NMF::fit(log, {.factors = 5, .iterations = 3});
+    const auto longer = NMF::fit(log, {.factors = 5, .iterations = 6});
+    model.update(log, {.factors = 5, .iterations = 3});
+    const Ids all = [] {
+        Ids ids(40);
+        std::iota(ids.begin(), ids.end(), 0U);
+        return ids;
+    }();
+    double miss = 0.0;
+    double of_fit = 0.0;
+    const auto few = NMF::fit(log, {.factors = 5, .iterations = 3});
+    for (std::size_t user = 0; user < 60; ++user) {
+        for (std::size_t item = 0; item < 40; ++item) {
+            const float expected = longer.score(user, all)[item];
+            miss += std::abs(double{model.score(user, all)[item] - expected});
+            of_fit += std::abs(double{few.score(user, all)[item] - expected});
+        }
+    }
+    CHECK(miss < 0.5 * of_fit);  // users were solved to the end between the sweeps
+    CHECK_THROWS_WITH_AS(model.update(log, {.factors = 4}), "NMF: factors of an update must be 5, got 4",
+                         InvalidArgument);
 }
 
 TEST_CASE("NMF: fold_in with the history of a training user gives the row of that user, to the bit") {

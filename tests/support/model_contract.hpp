@@ -566,11 +566,57 @@ void check_dislikes(const M& model, const ContractLog& contract, const typename 
     check_saved(with, model, answers, use_all<M>);
 }
 
+template <class M>
+constexpr bool updates = requires(M& model, const data::Interactions& log) { model.update(log); };
+
+// update() with a log that has grown by a user, an item, and a row of a user who had none.
+template <class M, class OptionsFor>
+void check_updates(const M& model, const ContractLog& contract, const OptionsFor& options_for) {
+    constexpr std::uint32_t user = ContractLog::users;
+    constexpr std::uint32_t item = ContractLog::items;
+    std::vector<data::Interaction> rows(contract.log.begin(), contract.log.end());
+    rows.insert(rows.end(),
+                {{user, item, 1.0F}, {user, 0, 1.0F}, {0, item, 1.0F}, {ContractLog::silent_user, 1, 1.0F}});
+    const auto grown = data::Interactions::from_ids(rows, user + 1, item + 1);
+    const auto options = options_for(item + 1);
+    const TempDir dir;
+    const auto bytes = [&](const M& saved) {
+        saved.save(dir / "a.fnl");
+        return bytes_of(dir / "a.fnl");
+    };
+    M updated = model;
+    updated.update(grown, options);
+    CHECK(updated.users() == user + 1);
+    CHECK(updated.items() == item + 1);
+    CHECK(updated.score(user, Ids{item})[0] != 0.0F);
+    CHECK_FALSE(updated.recommend(user).empty());
+    CHECK_FALSE(updated.recommend(ContractLog::silent_user).empty());
+    const Bytes expected = bytes(updated);
+    for (const std::size_t threads : {2U, 3U}) {
+        Threads pool(threads);
+        M same = model;
+        same.update(grown, options, pool);
+        CHECK(bytes(same) == expected);
+    }
+    const Bytes fitted = bytes(M::fit(grown, options));
+    M forgetful = updated;
+    forgetful.forget_user(0);
+    forgetful.update(grown, options);
+    CHECK(forgetful.score(0, Ids{item})[0] != 0.0F);
+    // A log that has shrunk is an error, and changes nothing. A moved-from model learns as fit() does.
+    CHECK_THROWS_AS(updated.update(contract.log, options), InvalidArgument);
+    CHECK(bytes(updated) == expected);
+    const M taken = std::move(updated);
+    updated.update(grown, options);  // NOLINT(bugprone-use-after-move): what is left is tested
+    CHECK(bytes(updated) == fitted);
+    CHECK(bytes(taken) == expected);
+}
+
 }  // namespace detail
 
 /// What every model of cf/ promises, whatever it learns: lists by score that hold each unseen item with evidence and no
 /// other, users without a history, unknown users, items and arguments, memory of the caller, files, moves and copies,
-/// values, lists of many users, similar users and items, forgotten users.
+/// values, lists of many users, similar users and items, forgotten users, updates.
 /// One call in the test of each model; options should be such that it learns fast.
 ///
 /// The log has 30 users, 2 of them without a history, and 24 items, 4 of which nobody took. Logs without rows, users or
@@ -601,6 +647,9 @@ void check_model(const OptionsFor& options_for) {
     detail::check_forgetting(model, contract, options);
     if constexpr (!cf::detail::ReadsValues<M>) {
         detail::check_dislikes(model, contract, options);
+    }
+    if constexpr (detail::updates<M>) {
+        detail::check_updates(model, contract, options_for);
     }
 
     // Logs without rows, without users, without anything.

@@ -59,12 +59,15 @@ struct FeatureDescentOptions {
 template <kernels::HostBackend Backend>
 class FeatureFactors {
 public:
-    /// Draws the factors of features that any row with steps has, and adds them to the rows.
+    /// Draws the factors of features that any row with steps has, and adds them to the rows. Those that are known and
+    /// not zero are taken as they are.
     ///
-    /// Shapes    features: a row per row of rows, finite (not checked);  steps: per row, those of one round, about
+    /// Shapes    features: a row per row of rows, finite (not checked);  steps: per row, those of one round, about;
+    ///           known: at most as many rows as there are features, as wide as rows (not checked)
     template <Executor E>
     FeatureFactors(const CSRMatrix<float>& features FUNNEL_LIFETIMEBOUND, Matrix<float>& rows FUNNEL_LIFETIMEBOUND,
-                   std::span<const double> steps, const FeatureDescentOptions& options, E& executor)
+                   std::span<const double> steps, const Matrix<float>& known, const FeatureDescentOptions& options,
+                   E& executor)
         : features_(&features),
           rows_(&rows),
           keep_own_rows_(options.keep_own_rows),
@@ -73,6 +76,7 @@ public:
           factors_(features.cols(), rows.cols()),
           changes_(features.cols(), rows.cols()) {
         FUNNEL_ASSERT(features.rows() == rows.rows() && steps.size() == rows.rows());
+        FUNNEL_ASSERT(known.rows() <= features.cols() && (known.rows() == 0 || known.cols() == rows.cols()));
         const auto weight = [](const SparseRow<float>& row) {
             double sum = 0.0;
             for (const float x : row.values) {
@@ -91,7 +95,7 @@ public:
             }
             if (bound > 0.0) {
                 shares_[feature] = static_cast<float>(std::min(1.0, static_cast<double>(options.most_steps) / bound));
-                draw(feature, options);
+                start(feature, known, options);
             }
         });
         parallel_for(executor, rows.rows(), 64, [&](std::size_t i) {
@@ -141,7 +145,12 @@ public:
     }
 
 private:
-    void draw(std::size_t feature, const FeatureDescentOptions& options) {
+    void start(std::size_t feature, const Matrix<float>& known, const FeatureDescentOptions& options) {
+        if (feature < known.rows() &&
+            std::ranges::any_of(known.row(feature), [](const float& x) { return x != 0.0F; })) {
+            std::ranges::copy(known.row(feature), factors_.row(feature).begin());
+            return;
+        }
         Random random(options.seed, options.stream, feature);
         const double scale = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
         for (float& x : factors_.row(feature).first(options.factors)) {

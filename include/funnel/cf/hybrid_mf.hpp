@@ -18,6 +18,7 @@
 #include <funnel/core/rng.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interaction_log.hpp>
+#include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/backend.hpp>
 
 #include <algorithm>
@@ -110,23 +111,20 @@ public:
 
     template <data::InteractionLog Log, Executor E>
     static HybridMFScorer learn(const Log&, const CSRMatrix<float>& user_item, const Options& options, E& executor) {
-        require_features(options.item_features, user_item.cols(), "item_features");
-        require_features(options.user_features, user_item.rows(), "user_features");
-        require_positive(options.feature_steps, "HybridMF: feature_steps");
-        require(options.item_ids || options.item_features.cols() > 0,
-                "HybridMF: item_ids must be true without item_features");
-        HybridMFScorer scorer(user_item, options.descent, executor);
-        scorer.descend(user_item, options, executor);
-        scorer.find_longest_item();
-        require(scorer.is_finite(),
-                "HybridMF: factors must be finite: learning_rate, stddev, feature_steps or a feature is too large");
-        parallel_for(executor, user_item.rows(), 16, [&](std::size_t user) {
-            const SparseRow<float> features =
-                options.user_features.rows() > 0 ? options.user_features.row(user) : SparseRow<float>{};
-            const std::vector<float> row = scorer.fold_in_factors(user_item.row(user).columns, features);
-            std::ranges::copy(row, scorer.users_.row(user).begin());
-        });
-        return scorer;
+        return HybridMFScorer().descended(user_item, options, executor);
+    }
+
+    /// From the rows at hand: users, items and features that the model knows start as they are, others are drawn. Known
+    /// features keep their ids; there may be more of them.
+    template <data::InteractionLog Log, Executor E>
+    [[nodiscard]] HybridMFScorer relearn(const Log&, const CSRMatrix<float>& user_item, const Options& options,
+                                         E& executor) const {
+        this->require_same_factors(options.descent, name);
+        require_at_least(options.item_features.cols(), of_item_features_.rows(),
+                         "HybridMF: number of item features of an update");
+        require_at_least(options.user_features.cols(), of_user_features_.rows(),
+                         "HybridMF: number of user features of an update");
+        return descended(user_item, options, executor);
     }
 
     template <class Writer>
@@ -162,12 +160,38 @@ public:
 private:
     static constexpr const char* name = "HybridMF";
 
+    HybridMFScorer() = default;
+
     explicit HybridMFScorer(Base base) : Base(std::move(base)) { start_nobody(); }
 
     template <Executor E>
-    HybridMFScorer(const CSRMatrix<float>& user_item, const typename Loss::Options& options, E& executor)
-        : Base(name, user_item, options, executor) {
+    HybridMFScorer(const HybridMFScorer& known, const CSRMatrix<float>& user_item,
+                   const typename Loss::Options& options, E& executor)
+        : Base(name, known, user_item, options, executor) {
         start_nobody();
+    }
+
+    // The scorer that epochs over user_item lead to, from the rows of this one.
+    template <Executor E>
+    [[nodiscard]] HybridMFScorer descended(const CSRMatrix<float>& user_item, const Options& options,
+                                           E& executor) const {
+        require_features(options.item_features, user_item.cols(), "item_features");
+        require_features(options.user_features, user_item.rows(), "user_features");
+        require_positive(options.feature_steps, "HybridMF: feature_steps");
+        require(options.item_ids || options.item_features.cols() > 0,
+                "HybridMF: item_ids must be true without item_features");
+        HybridMFScorer scorer(*this, user_item, options.descent, executor);
+        scorer.descend(*this, user_item, options, executor);
+        scorer.find_longest_item();
+        require(scorer.is_finite(),
+                "HybridMF: factors must be finite: learning_rate, stddev, feature_steps or a feature is too large");
+        parallel_for(executor, user_item.rows(), 16, [&](std::size_t user) {
+            const SparseRow<float> features =
+                options.user_features.rows() > 0 ? options.user_features.row(user) : SparseRow<float>{};
+            const std::vector<float> row = scorer.fold_in_factors(user_item.row(user).columns, features);
+            std::ranges::copy(row, scorer.users_.row(user).begin());
+        });
+        return scorer;
     }
 
     void start_nobody() {
@@ -184,8 +208,24 @@ private:
         require(math::all_finite(features.values()), ("HybridMF: " + what + " must be finite").c_str());
     }
 
+    // Takes the part of the features out of rows that are known. A row of zeros has none.
+    static void keep_own(const Matrix<float>& known_rows, const Matrix<float>& known_features,
+                         const CSRMatrix<float>& features, Matrix<float>& rows) {
+        for (std::size_t i = 0; i < known_rows.rows(); ++i) {
+            if (Base::is_zero(known_rows.row(i)) || Base::is_zero(std::as_const(rows).row(i))) {
+                continue;
+            }
+            const SparseRow<float> weights = features.row(i);
+            for (std::size_t at = 0; at < weights.size(); ++at) {
+                if (weights.columns[at] < known_features.rows()) {
+                    kernels::axpy<Backend>(-weights.values[at], known_features.row(weights.columns[at]), rows.row(i));
+                }
+            }
+        }
+    }
+
     template <Executor E>
-    void descend(const CSRMatrix<float>& user_item, const Options& options, E& executor) {
+    void descend(const HybridMFScorer& known, const CSRMatrix<float>& user_item, const Options& options, E& executor) {
         // A like is a step of its user, its item, and an item that is drawn. An epoch has as many rounds as groups.
         const auto rounds = static_cast<double>(SGDBlocks::groups_for(trained_.size()));
         std::vector<double> steps_of_users(user_item.rows());
@@ -212,12 +252,16 @@ private:
         std::vector<std::pair<Matrix<float>*, FeatureFactors<Backend>>> sides;
         sides.reserve(2);
         if (options.user_features.cols() > 0) {
-            sides.emplace_back(&of_user_features_, FeatureFactors<Backend>(options.user_features, users_,
-                                                                           steps_of_users, of_users, executor));
+            keep_own(known.users_, known.of_user_features_, options.user_features, users_);
+            sides.emplace_back(&of_user_features_,
+                               FeatureFactors<Backend>(options.user_features, users_, steps_of_users,
+                                                       known.of_user_features_, of_users, executor));
         }
         if (options.item_features.cols() > 0) {
-            sides.emplace_back(&of_item_features_, FeatureFactors<Backend>(options.item_features, items_,
-                                                                           steps_of_items, of_items, executor));
+            keep_own(known.items_, known.of_item_features_, options.item_features, items_);
+            sides.emplace_back(&of_item_features_,
+                               FeatureFactors<Backend>(options.item_features, items_, steps_of_items,
+                                                       known.of_item_features_, of_items, executor));
         }
         Base::descend(user_item, executor, [&] {
             for (auto& side : sides) {
@@ -260,6 +304,9 @@ private:
 ///
 /// Loss says how it learns: see BPR and WARP. The penalty is on w_u, h_i and b_i, as there. Without features, it is
 /// that model, to the bit. Users have no biases: they would not change an order.
+///
+/// update() takes more epochs from the rows at hand: users, items and features may have been added. All features of
+/// before must be given again.
 ///
 /// Rows of features should have a length of about 1, such as 1 / sqrt(n) for each of n genres: then an item learns as
 /// fast from its features as from its id.

@@ -110,29 +110,15 @@ public:
 
     template <data::InteractionLog Log, Executor E>
     static NMFScorer learn(const Log&, const CSRMatrix<float>& user_item, const NMFOptions& options, E& executor) {
-        require_between(options.factors, 1, most_factors(user_item.rows(), user_item.cols()), "NMF: factors");
-        require_not_negative(options.lambda, "NMF: lambda");
-        const CSRMatrix<float> item_user = user_item.transposed();
-        NMFScorer scorer;
-        scorer.options_ = options;
-        const double scale = first_scale(user_item, options);
-        scorer.users_ = started(user_item, options, scale, stream("nmf.users"), executor);
-        scorer.items_ = started(item_user, options, scale, stream("nmf.items"), executor);
-        for (std::size_t iteration = 0; iteration < options.iterations; ++iteration) {
-            report_progress(executor, "NMF: iterations", iteration, options.iterations);
-            half_sweep(item_user, scorer.users_.view(), scorer.items_.view(), options, executor);
-            half_sweep(user_item, scorer.items_.view(), scorer.users_.view(), options, executor);
-        }
-        report_progress(executor, "NMF: iterations", options.iterations, options.iterations);
-        scorer.longest_item_ = longest_row(scorer.items_);
-        scorer.gram_ = penalized_gram(scorer.item_factors(), options, executor);
-        parallel_for(executor, user_item.rows(), 16, [&](std::size_t user) {
-            const SparseRow<float> row = user_item.row(user);
-            const std::vector<float> factors = scorer.fold_in_factors(row.columns, row.values);
-            std::ranges::copy(factors, scorer.users_.row(user).begin());
-        });
-        require(scorer.is_valid(), "NMF: factors and scores must be finite: a value is too large");
-        return scorer;
+        return NMFScorer().sweep(user_item, options, executor);
+    }
+
+    /// From the factors at hand: rows that are zero, such as those of new users and items, are drawn first.
+    template <data::InteractionLog Log, Executor E>
+    [[nodiscard]] NMFScorer relearn(const Log&, const CSRMatrix<float>& user_item, const NMFOptions& options,
+                                    E& executor) const {
+        require_equal(options.factors, options_.factors, "NMF: factors of an update");
+        return sweep(user_item, options, executor);
     }
 
     template <class Writer>
@@ -165,6 +151,34 @@ public:
 
 private:
     NMFScorer() = default;
+
+    // The scorer that sweeps over user_item lead to, from the factors of this one.
+    template <Executor E>
+    [[nodiscard]] NMFScorer sweep(const CSRMatrix<float>& user_item, const NMFOptions& options, E& executor) const {
+        require_between(options.factors, 1, most_factors(user_item.rows(), user_item.cols()), "NMF: factors");
+        require_not_negative(options.lambda, "NMF: lambda");
+        const CSRMatrix<float> item_user = user_item.transposed();
+        NMFScorer scorer;
+        scorer.options_ = options;
+        const double scale = first_scale(user_item, options);
+        scorer.users_ = started(users_, user_item, options, scale, stream("nmf.users"), executor);
+        scorer.items_ = started(items_, item_user, options, scale, stream("nmf.items"), executor);
+        for (std::size_t iteration = 0; iteration < options.iterations; ++iteration) {
+            report_progress(executor, "NMF: iterations", iteration, options.iterations);
+            half_sweep(item_user, scorer.users_.view(), scorer.items_.view(), options, executor);
+            half_sweep(user_item, scorer.items_.view(), scorer.users_.view(), options, executor);
+        }
+        report_progress(executor, "NMF: iterations", options.iterations, options.iterations);
+        scorer.longest_item_ = longest_row(scorer.items_);
+        scorer.gram_ = penalized_gram(scorer.item_factors(), options, executor);
+        parallel_for(executor, user_item.rows(), 16, [&](std::size_t user) {
+            const SparseRow<float> row = user_item.row(user);
+            const std::vector<float> factors = scorer.fold_in_factors(row.columns, row.values);
+            std::ranges::copy(factors, scorer.users_.row(user).begin());
+        });
+        require(scorer.is_valid(), "NMF: factors and scores must be finite: a value is too large");
+        return scorer;
+    }
 
     [[nodiscard]] static float target(float value, const NMFOptions& options) noexcept {
         return value > 0.0F ? (options.use_values ? value : 1.0F) : 0.0F;
@@ -199,17 +213,23 @@ private:
         return sum > 0.0 ? 2.0 * math::sqrt(sum / pairs / static_cast<double>(options.factors)) : 0.0;
     }
 
-    // Uniform numbers, each row from its own index. Rows without observations are 0.
+    // The known rows, and uniform numbers in place of rows of zeros, each row from its own index. Rows without
+    // observations are 0.
     template <Executor E>
-    [[nodiscard]] static Matrix<float> started(const CSRMatrix<float>& observed, const NMFOptions& options,
-                                               double scale, Stream start, E& executor) {
+    [[nodiscard]] static Matrix<float> started(const Matrix<float>& known, const CSRMatrix<float>& observed,
+                                               const NMFOptions& options, double scale, Stream start, E& executor) {
         Matrix<float> rows(observed.rows(), options.factors);
         parallel_for(executor, rows.rows(), 64, [&](std::size_t index) {
-            if (observed.row(index).size() > 0) {
-                Random random(options.seed, start, index);
-                for (float& x : rows.row(index)) {
-                    x = static_cast<float>(scale * random.uniform());
-                }
+            if (observed.row(index).size() == 0) {
+                return;
+            }
+            if (index < known.rows() && !is_zero(known.row(index))) {
+                std::ranges::copy(known.row(index), rows.row(index).begin());
+                return;
+            }
+            Random random(options.seed, start, index);
+            for (float& x : rows.row(index)) {
+                x = static_cast<float>(scale * random.uniform());
             }
         });
         return rows;
@@ -256,6 +276,7 @@ private:
                math::is_finite(static_cast<float>(sums + static_cast<double>(options_.lambda)));
     }
 
+    using FactorScorer<Backend>::is_zero;
     using FactorScorer<Backend>::norm;
     using FactorScorer<Backend>::longest_row;
     using FactorScorer<Backend>::most_factors;
@@ -276,7 +297,7 @@ private:
 /// x is 1 where the user likes the item (a value > 0), else 0; with use_values, it is the value. All pairs count: the
 /// zeros through H^T H, so they cost nothing. Each iteration improves all items, then all users, one factor after the
 /// other (HALS), and never raises the sum. At last, each user is solved for the final items, so fold_in of a training
-/// user gives that user's row, to the bit.
+/// user gives that user's row, to the bit. update() takes more sweeps from the factors at hand.
 ///
 /// Shapes    item_factors(), user_factors(): rows of `factors` floats >= 0; in an ANN index, use the inner product
 /// Cost      fit: d (nonzeros + 2 d rows) per half of an iteration;  recommend: items x factors

@@ -85,16 +85,15 @@ public:
     template <data::InteractionLog Log, Executor E>
     static SampledFactorsScorer learn(const Log&, const CSRMatrix<float>& user_item, const Options& options,
                                       E& executor) {
-        SampledFactorsScorer scorer(Loss::name, user_item, options, executor);
-        scorer.descend(user_item, executor, [] {});
-        scorer.find_trained();
-        const std::string name = Loss::name;
-        require(scorer.is_finite(), (name + ": factors must be finite: learning_rate or stddev is too large").c_str());
-        parallel_for(executor, user_item.rows(), 16, [&](std::size_t user) {
-            const std::vector<float> row = scorer.fold_in_factors(user_item.row(user).columns);
-            std::ranges::copy(row, scorer.users_.row(user).begin());
-        });
-        return scorer;
+        return SampledFactorsScorer().descended(user_item, options, executor);
+    }
+
+    /// From the rows at hand; those of new users and items are drawn.
+    template <data::InteractionLog Log, Executor E>
+    [[nodiscard]] SampledFactorsScorer relearn(const Log&, const CSRMatrix<float>& user_item, const Options& options,
+                                               E& executor) const {
+        require_same_factors(options, Loss::name);
+        return descended(user_item, options, executor);
     }
 
     template <class Writer>
@@ -140,10 +139,11 @@ public:
 protected:
     SampledFactorsScorer() = default;
 
-    /// Checks the options, and draws the rows that descend() starts from. name: of the model, in messages.
+    /// Checks the options, and sets the rows that descend() starts from: those that `known` has, others are drawn.
+    /// name: of the model, in messages.
     template <Executor E>
-    SampledFactorsScorer(const std::string& name, const CSRMatrix<float>& user_item, const Options& options,
-                         E& executor)
+    SampledFactorsScorer(const std::string& name, const SampledFactorsScorer& known, const CSRMatrix<float>& user_item,
+                         const Options& options, E& executor)
         : options_(options) {
         require_between(options.factors, 1, most_factors(user_item.rows(), user_item.cols()),
                         (name + ": factors").c_str());
@@ -160,13 +160,12 @@ protected:
         require_weight_decay(double{options.learning_rate}, double{options.regularisation},
                              (name + ": learning_rate * regularisation").c_str());
         const double stddev = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
-        const auto drawn = [&](const CSRMatrix<float>& observed, Stream draws) {
-            return this->started({}, observed, {options.factors + 1, options.factors, stddev, options.seed, draws},
-                                 executor);
+        const auto draws = [&](Stream rows) {
+            return Draws{options.factors + 1, options.factors, stddev, options.seed, rows};
         };
         const CSRMatrix<float> item_user = user_item.transposed();
-        users_ = drawn(user_item, stream("sampled_factors.users"));
-        items_ = drawn(item_user, stream("sampled_factors.items"));
+        users_ = this->started(known.users_, user_item, draws(stream("sampled_factors.users")), executor);
+        items_ = this->started(known.items_, item_user, draws(stream("sampled_factors.items")), executor);
         for (std::size_t user = 0; user < users_.rows(); ++user) {
             users_.row(user).back() = user_item.row(user).size() > 0 ? 1.0F : 0.0F;
         }
@@ -176,6 +175,10 @@ protected:
             }
         }
         loss_ = Loss(options, items_.rows());
+    }
+
+    void require_same_factors(const Options& options, const char* model) const {
+        require_equal(options.factors, options_.factors, (std::string(model) + ": factors of an update").c_str());
     }
 
     /// Learns the row of a user from items that the user likes, with the item factors fixed, starting from what it
@@ -211,6 +214,22 @@ protected:
         std::ranges::copy_if(history, std::back_inserter(known),
                              [&](std::uint32_t item) { return std::ranges::binary_search(trained_, item); });
         return known;
+    }
+
+    // The scorer that epochs over user_item lead to, from the rows of this one.
+    template <Executor E>
+    [[nodiscard]] SampledFactorsScorer descended(const CSRMatrix<float>& user_item, const Options& options,
+                                                 E& executor) const {
+        SampledFactorsScorer scorer(Loss::name, *this, user_item, options, executor);
+        scorer.descend(user_item, executor, [] {});
+        scorer.find_trained();
+        const std::string name = Loss::name;
+        require(scorer.is_finite(), (name + ": factors must be finite: learning_rate or stddev is too large").c_str());
+        parallel_for(executor, user_item.rows(), 16, [&](std::size_t user) {
+            const std::vector<float> row = scorer.fold_in_factors(user_item.row(user).columns);
+            std::ranges::copy(row, scorer.users_.row(user).begin());
+        });
+        return scorer;
     }
 
     // An inner product is at most the product of the norms.
@@ -284,6 +303,7 @@ protected:
         return math::is_finite(static_cast<float>(longest_user * longest_item_));
     }
 
+    using typename FactorScorer<Backend>::Draws;
     using FactorScorer<Backend>::norm;
     using FactorScorer<Backend>::longest_row;
     using FactorScorer<Backend>::most_factors;
