@@ -24,6 +24,7 @@
 #include <funnel/nn/dropout.hpp>
 #include <funnel/nn/fm_interaction.hpp>
 #include <funnel/nn/freeze.hpp>
+#include <funnel/nn/gated_experts.hpp>
 #include <funnel/nn/l2_normalize.hpp>
 #include <funnel/nn/layer.hpp>
 #include <funnel/nn/layer_norm.hpp>
@@ -156,7 +157,8 @@ void check_layers(Failures& failures) {
                     SiLU::bind<7>, GELU::bind<7>, GELUTanh::bind<7>, PReLU<7>, PReLU<7, 7>, Dice<7>, BatchNorm<7>,
                     Dropout<7>, LayerNorm<7>, LayerNorm<33, std::ratio<1, 10>>, L2Normalize<7>>(failures);
     check_layers_of<System, CrossNetwork<5, 1>, CrossNetwork<9, 3>, FMInteraction<3, 5>, DotInteraction<4, 5>,
-                    Columns<9, 2, 4>, AddUp<3, 4>, Residual<Dropout<5>>, Residual<Dense<5, 5>>,
+                    GatedExperts<5, 2, 0, 3>, GatedExperts<4, 2, 1, 2, true>, Columns<9, 2, 4>, AddUp<3, 4>,
+                    Residual<Dropout<5>>, Residual<Dense<5, 5>>,
                     Residual<Sequential<Dense<5, 8>, BatchNorm<8>, ReLU, Residual<Dense<8, 8>>, Dense<8, 5>>>,
                     Parallel<Dense<5, 3>, Sequential<Columns<5, 1, 3>, Tanh>, Dropout<5>>,
                     Blocks<Dense<5, 3>, L2Normalize<4>, Sequential<Dense<3, 4>, PReLU<4>>>>(failures);

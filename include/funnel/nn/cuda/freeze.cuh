@@ -29,7 +29,7 @@ namespace nn {
 ///     const Matrix<float> vectors = there.infer(rows);
 ///
 /// All storages have a form on a device, and all layers but those of sequences (GRU, TargetAttention, PairFeatures,
-/// MaskedSoftmax), GatedExperts and your own, which do not compile. The weights are those of Frozen, bit by bit.
+/// MaskedSoftmax) and your own, which do not compile. The weights are those of Frozen, bit by bit.
 ///
 /// - Results differ from those of Frozen on the Scalar backend by the rounding of float operations: a device fuses
 ///   products and sums, and its exp, tanh and erf are other ones. BatchNorm inside of Residual is folded, too.

@@ -8,6 +8,7 @@
 #include <funnel/nn/dot_interaction.hpp>
 #include <funnel/nn/elementwise.hpp>
 #include <funnel/nn/fm_interaction.hpp>
+#include <funnel/nn/gated_experts.hpp>
 #include <funnel/nn/l2_normalize.hpp>
 #include <funnel/nn/layer.hpp>
 #include <funnel/nn/layer_norm.hpp>
@@ -89,8 +90,8 @@ template <Layer L>
 struct LayerThere {
     static_assert(sizeof(L) == 0,
                   "nn: a layer has no form on a device; these have one: Dense, BatchNorm, Dropout, the activations, "
-                  "PReLU, Dice, LayerNorm, L2Normalize, CrossNetwork, FMInteraction, DotInteraction, Columns, AddUp, "
-                  "Sequential, Parallel, Blocks and Residual");
+                  "PReLU, Dice, LayerNorm, L2Normalize, CrossNetwork, FMInteraction, DotInteraction, "
+                  "GatedExperts, Columns, AddUp, Sequential, Parallel, Blocks and Residual");
 };
 
 template <class F, std::size_t Width>
@@ -206,6 +207,33 @@ struct LayerThere<DotInteraction<Vectors, Width>> : LayerMemory {
             }
             to[Width + a * (a - 1) / 2 + b] = sum;
         }
+    }
+};
+
+/// A part is one number of one mixture.
+template <std::size_t Width, std::size_t Tasks, std::size_t Own, std::size_t Shared, bool HasSharedMixture>
+struct LayerThere<GatedExperts<Width, Tasks, Own, Shared, HasSharedMixture>> : LayerMemory {
+    using Row = GatedRow<Width, Tasks, Own, Shared, HasSharedMixture>;
+    static constexpr std::size_t parts = Row::out;
+
+    FUNNEL_HOST_DEVICE void operator()(std::size_t i) const noexcept {
+        const float* from = x + i / parts * Row::in;
+        const std::size_t mixture = i % parts / Width;
+        const float* logits = from + Row::gate(mixture);
+        const std::size_t mixed = Row::mixed(mixture);
+        float largest = logits[0];
+        for (std::size_t e = 1; e < mixed; ++e) {
+            largest = logits[e] > largest ? logits[e] : largest;
+        }
+        float total = 0.0F;
+        for (std::size_t e = 0; e < mixed; ++e) {
+            total += std::exp(logits[e] - largest);
+        }
+        float sum = 0.0F;
+        for (std::size_t e = 0; e < mixed; ++e) {
+            sum += std::exp(logits[e] - largest) / total * from[Row::place(mixture, e) * Width + i % Width];
+        }
+        y[i] = sum;
     }
 };
 
