@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include "cuda/dense_checks.hpp"
 #include "cuda/failures.hpp"
 #include "cuda/network_checks.hpp"
 #include "ranking/random_forest.hpp"
@@ -261,6 +262,7 @@ std::vector<std::string> check_device() {
     check_flat<System, kernels::Cosine>(failures, "Flat<Cosine>");
     check_ties_of_cosine<System>(failures);
     check_forests<System>(failures);
+    check_dense<System>(failures);
     check_networks<System>(failures);
     return failures.list();
 }

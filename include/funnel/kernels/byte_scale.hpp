@@ -4,10 +4,8 @@
 #include <funnel/core/config.hpp>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <span>
 
 namespace funnel {
@@ -15,13 +13,18 @@ inline namespace FUNNEL_ABI {
 namespace kernels::detail {
 
 // How int8_dense rounds rows and weights to bytes in [-127, 127] times a step: one definition, so that all backends
-// give the same bytes.
+// give the same bytes, and devices, too. __builtin_bit_cast, because std::bit_cast is host code.
 
-/// The largest magnitude, as the bits of a float: NaN is above infinity. Also with -ffast-math.
+/// The magnitude of a number, as the bits of a float: NaN is above infinity. Also with -ffast-math.
+[[nodiscard]] FUNNEL_HOST_DEVICE inline std::uint32_t magnitude(const float& number) noexcept {
+    return __builtin_bit_cast(std::uint32_t, number) & 0x7FFF'FFFFU;
+}
+
+/// The largest magnitude.
 [[nodiscard]] inline std::uint32_t largest_magnitude(std::span<const float> numbers) noexcept {
     std::uint32_t largest = 0;
-    for (const float number : numbers) {
-        largest = std::max(largest, std::bit_cast<std::uint32_t>(number) & 0x7FFF'FFFFU);
+    for (const float& number : numbers) {
+        largest = std::max(largest, magnitude(number));
     }
     return largest;
 }
@@ -31,18 +34,19 @@ struct ByteScale {
     float per_step = 0.0F;  ///< what a number is multiplied with, to round it; 0 if a number is not finite
 
     /// The byte of a number. Ties go to the even byte.
-    [[nodiscard]] int byte(float number) const noexcept {
+    [[nodiscard]] FUNNEL_HOST_DEVICE int byte(float number) const noexcept {
         return per_step == 0.0F ? 0 : static_cast<int>(std::nearbyint(number * per_step));
     }
 };
 
 /// The scale of numbers with this largest magnitude. The product of two steps and a sum of bytes does not underflow.
-[[nodiscard]] inline ByteScale byte_scale(std::uint32_t largest) noexcept {
+[[nodiscard]] FUNNEL_HOST_DEVICE inline ByteScale byte_scale(std::uint32_t largest) noexcept {
     if (largest >= 0x7F80'0000U) {
-        return {std::numeric_limits<float>::quiet_NaN(), 0.0F};
+        return {__builtin_bit_cast(float, 0x7FC0'0000U), 0.0F};  // NaN
     }
-    const float step = std::max(std::bit_cast<float>(largest) / 127.0F, 0x1p-60F);
-    return {step, 1.0F / step};
+    constexpr float least = 0x1p-60F;
+    const float step = __builtin_bit_cast(float, largest) / 127.0F;
+    return step > least ? ByteScale{step, 1.0F / step} : ByteScale{least, 1.0F / least};
 }
 
 }  // namespace kernels::detail

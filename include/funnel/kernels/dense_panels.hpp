@@ -67,7 +67,8 @@ struct DensePanels {
     }
 
     /// The same in the weights of a whole layer of `in` inputs.
-    [[nodiscard]] static constexpr std::size_t position(std::size_t in, std::size_t k, std::size_t j) noexcept {
+    [[nodiscard]] FUNNEL_HOST_DEVICE static constexpr std::size_t position(std::size_t in, std::size_t k,
+                                                                           std::size_t j) noexcept {
         const std::size_t words = (in + per_word - 1) / per_word;
         return ((j / width * words + k / per_word) * width + j % width) * per_word + k % per_word;
     }

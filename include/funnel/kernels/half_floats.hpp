@@ -35,8 +35,8 @@ struct Float16 {
         return {static_cast<std::uint16_t>(sign | rounded)};
     }
 
-    /// Exact.
-    [[nodiscard]] constexpr float value() const noexcept {
+    /// Exact. (Not std::bit_cast, which is host code.)
+    [[nodiscard]] FUNNEL_HOST_DEVICE constexpr float value() const noexcept {
         const std::uint32_t sign = (bits & 0x8000U) << 16;
         const std::uint32_t size = (bits & 0x7FFFU) << 13;  // in place, but for the offset of the exponent
         std::uint32_t word = size + 0x3800'0000U;
@@ -44,9 +44,9 @@ struct Float16 {
             word = size + 0x7000'0000U;
             word |= size > 0x0F80'0000U ? 0x0040'0000U : 0U;
         } else if (size < 0x0080'0000U) {  // a multiple of 2^-24
-            word = std::bit_cast<std::uint32_t>(std::bit_cast<float>(word + 0x0080'0000U) - 0x1p-14F);
+            word = __builtin_bit_cast(std::uint32_t, __builtin_bit_cast(float, word + 0x0080'0000U) - 0x1p-14F);
         }
-        return std::bit_cast<float>(sign | word);
+        return __builtin_bit_cast(float, sign | word);
     }
 
     friend constexpr bool operator==(const Float16&, const Float16&) noexcept = default;
@@ -66,7 +66,9 @@ struct BFloat16 {
     }
 
     /// Exact.
-    [[nodiscard]] constexpr float value() const noexcept { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+    [[nodiscard]] FUNNEL_HOST_DEVICE constexpr float value() const noexcept {
+        return __builtin_bit_cast(float, std::uint32_t{bits} << 16);
+    }
 
     friend constexpr bool operator==(const BFloat16&, const BFloat16&) noexcept = default;
 };

@@ -38,8 +38,9 @@ struct CrossNetwork {
     static constexpr auto tensors = [] {
         std::array<LayerTensor, 2 * Depth> all{};
         for (std::size_t l = 0; l < Depth; ++l) {
-            all[2 * l] = {.name = "kernels", .rows = Width, .cols = Width, .position = l};
-            all[2 * l + 1] = {.name = "bias", .rows = Width, .cols = 1, .position = l};
+            // With the type, or nvcc would put l into the first member that is left out.
+            all[2 * l] = LayerTensor{.name = "kernels", .rows = Width, .cols = Width, .position = l};
+            all[2 * l + 1] = LayerTensor{.name = "bias", .rows = Width, .cols = 1, .position = l};
         }
         return all;
     }();

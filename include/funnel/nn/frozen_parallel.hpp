@@ -81,6 +81,12 @@ public:
         });
     }
 
+    /// visit(the frozen networks), as with_steps of Frozen.
+    template <class Visit>
+    [[nodiscard]] auto with_parts(const Visit& visit) const {
+        return std::apply(visit, parts_);
+    }
+
 private:
     template <std::size_t I>
     using Position = std::integral_constant<std::size_t, I>;

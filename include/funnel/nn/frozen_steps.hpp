@@ -310,6 +310,9 @@ public:
         infer_split<L, Backend, Head, float>(parameters_, statistics_, head.first(Head), tail, y, scratch);
     }
 
+    [[nodiscard]] std::span<const float> parameters() const noexcept { return parameters_; }
+    [[nodiscard]] std::span<const float> statistics() const noexcept { return statistics_; }
+
 private:
     Aligned<float> parameters_;
     Aligned<float> statistics_;

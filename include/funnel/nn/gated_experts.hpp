@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/core/config.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/nn/row_wise.hpp>
@@ -25,6 +26,19 @@ struct GatedRow {
     static constexpr std::size_t mixtures = Tasks + (HasSharedMixture ? 1 : 0);
     static constexpr std::size_t in = experts * Width + Tasks * of_task + (HasSharedMixture ? experts : 0);
     static constexpr std::size_t out = mixtures * Width;
+
+    /// The number of the expert that is in place e of a mixture. That of the shared mixture, the last, is e.
+    [[nodiscard]] FUNNEL_HOST_DEVICE static constexpr std::size_t place(std::size_t mixture, std::size_t e) noexcept {
+        // Not e < Own: nvcc warns where Own is 0.
+        return mixture == Tasks ? e : e + 1 <= Own ? mixture * Own + e : Tasks * Own + (e - Own);
+    }
+    /// Where the gate logits of a mixture begin in a row, and how many they are.
+    [[nodiscard]] FUNNEL_HOST_DEVICE static constexpr std::size_t gate(std::size_t mixture) noexcept {
+        return experts * Width + mixture * of_task;
+    }
+    [[nodiscard]] FUNNEL_HOST_DEVICE static constexpr std::size_t mixed(std::size_t mixture) noexcept {
+        return mixture == Tasks ? experts : of_task;
+    }
 
     template <kernels::HostBackend Backend, std::floating_point T>
     static void infer(std::span<const T> x, std::span<T> y) noexcept {
@@ -69,18 +83,10 @@ private:
     template <class T>
     using Weights = std::array<T, HasSharedMixture ? experts : of_task>;
 
-    // The number of the expert that is in place e of a mixture. That of the shared mixture, the last, is e.
-    [[nodiscard]] static constexpr std::size_t place(std::size_t mixture, std::size_t e) noexcept {
-        return mixture == Tasks ? e : e < Own ? mixture * Own + e : Tasks * Own + (e - Own);
-    }
-    [[nodiscard]] static constexpr std::size_t gate(std::size_t mixture) noexcept {
-        return experts * Width + mixture * of_task;
-    }
-
     template <class T>
     [[nodiscard]] static std::span<const T> weights_of(std::span<const T> row, std::size_t mixture,
                                                        Weights<T>& numbers) noexcept {
-        const std::span<T> weights = std::span<T>(numbers).first(mixture == Tasks ? experts : of_task);
+        const std::span<T> weights = std::span<T>(numbers).first(mixed(mixture));
         const std::span<const T> logits = row.subspan(gate(mixture), weights.size());
         std::copy(logits.begin(), logits.end(), weights.begin());
         const T largest = *std::max_element(weights.begin(), weights.end());
