@@ -75,7 +75,9 @@ public:
     /// Shapes    x: n x in;  y: n x out, not overlapping x (not checked)
     void infer(kernels::DeviceRows x, kernels::DeviceSpan<float> y) const {
         FUNNEL_ASSERT(x.cols == in && y.size == x.rows * out);
-        run<0>(x, y);
+        if (x.rows > 0) {  // without rows, x and y may be null, and null has no columns
+            run<0>(x, y);
+        }
     }
 
 private:
