@@ -45,7 +45,7 @@ public:
     void start(const Int8Bound<M>& bound, std::size_t k) noexcept {
         bound_ = bound;
         k_ = k;
-        limit_ = std::clamp<std::size_t>(4 * std::min(k, room), block / 2, room);
+        limit_ = std::clamp<std::size_t>(6 * std::min(k, room), block / 2, room);
         count_ = 0;
         tau_ = threshold_ = -std::numeric_limits<float>::infinity();
     }
