@@ -18,6 +18,7 @@
 
 using funnel::Matrix;
 using funnel::Scored;
+using funnel::ann::Cosine;
 using funnel::ann::InnerProduct;
 using funnel::ann::L2;
 using funnel::ann::detail::Copies;
@@ -45,6 +46,16 @@ struct Line {
             out[i] = difference < 0.0F ? difference : -difference;
         }
     }
+    [[nodiscard]] static bool replaces_link(float alike, float candidate) { return alike >= candidate; }
+};
+
+// Nodes are alike if their ids have the same last digit.
+struct Directions {
+    void operator()(std::uint32_t node, std::span<const std::uint32_t> ids, std::span<float> out) const {
+        std::transform(ids.begin(), ids.end(), out.begin(),
+                       [&](std::uint32_t id) { return id % 10 == node % 10 ? 0.0F : -100.0F; });
+    }
+    [[nodiscard]] static bool replaces_link(float alike, float candidate) { return alike >= candidate; }
 };
 
 }  // namespace
@@ -68,16 +79,12 @@ TEST_CASE("select_links: one link into each direction, by hand") {
 
 TEST_CASE("select_links: a candidate is compared with all that were taken") {
     // Ten directions, two candidates in each: the second of each is like the first, however late that was taken.
-    const auto same_direction = [](std::uint32_t node, std::span<const std::uint32_t> ids, std::span<float> out) {
-        std::transform(ids.begin(), ids.end(), out.begin(),
-                       [&](std::uint32_t id) { return id % 10 == node % 10 ? 0.0F : -100.0F; });
-    };
     std::vector<Scored<>> candidates;
     for (std::uint32_t id = 0; id < 20; ++id) {
         candidates.push_back({id, -1.0F - static_cast<float>(id)});
     }
     LinkSelection selection;
-    select_links(candidates, 20, same_direction, none, selection);
+    select_links(candidates, 20, Directions{}, none, selection);
     CHECK(selection.taken == Ids{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
 }
 
@@ -102,6 +109,26 @@ TEST_CASE("merge_links: takes all while there is room, then the best choice") {
     const std::vector<Offer> third{{0, 0, 5, -0.5F}};
     merge_links(graph, third, line, none, scratch);
     CHECK(Ids(graph.slots(0, 0).begin(), graph.slots(0, 0).end()) == Ids{5, 1, no_node, no_node});
+}
+
+template <class M>
+using Similarity = NodeSimilarity<M, std::dynamic_extent, funnel::kernels::DefaultBackend>;
+
+TEST_CASE("NodeSimilarity: a link is replaced by one to a node 1.2 times as near, in squared distances") {
+    // L2: the candidate is 12 from the node, squared.
+    CHECK(Similarity<L2>::replaces_link(-9.9F, -12.0F));
+    CHECK_FALSE(Similarity<L2>::replaces_link(-10.1F, -12.0F));
+    CHECK(Similarity<L2>::replaces_link(-0.0F, 0.0F));  // equal vectors
+    // Cosine: 1 - s is half of the squared distance. From .4 to the node, that is .6, and .5 suffices.
+    CHECK(Similarity<Cosine>::replaces_link(0.51F, 0.4F));
+    CHECK_FALSE(Similarity<Cosine>::replaces_link(0.49F, 0.4F));
+    CHECK(Similarity<Cosine>::replaces_link(1.0F, 1.0F));
+    CHECK_FALSE(Similarity<Cosine>::replaces_link(-0.5F, -0.4F));
+    // Inner product: of vectors on the sphere as L2; those longer than the radius may be more alike than equal ones.
+    CHECK(Similarity<InnerProduct>::replaces_link(-4.9F, -6.0F));
+    CHECK_FALSE(Similarity<InnerProduct>::replaces_link(-5.1F, -6.0F));
+    CHECK(Similarity<InnerProduct>::replaces_link(6.0F, 5.9F));
+    CHECK_FALSE(Similarity<InnerProduct>::replaces_link(5.5F, 6.0F));
 }
 
 TEST_CASE("NormAugmentation: lifts vectors onto a sphere, and leaves longer ones and those that come later alone") {

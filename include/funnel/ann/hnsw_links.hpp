@@ -21,10 +21,10 @@ struct LinkSelection {
     std::vector<std::uint32_t> passed_over;  // rejected candidates, best first; those that fill up are in both lists
 };
 
-/// Selects links in different directions. It visits the candidates, best first, and rejects a candidate that is at
-/// least as similar to one already taken as to the node itself. Of equal vectors it takes only one, which leaves slots
-/// for links out of a cluster of duplicates. If it takes fewer than half of the limit, the best rejected candidates are
-/// added up to half of the limit.
+/// Selects links in different directions. It visits the candidates, best first, and rejects a candidate to which one
+/// already taken leads: similarity.replaces_link(s, t), where s is how similar these two are, and t how similar the
+/// candidate is to the node. Of equal vectors it takes only one, which leaves slots for links out of a cluster of
+/// duplicates. If it takes fewer than half of the limit, the best rejected candidates are added up to half of the limit.
 ///
 /// A candidate for which must_keep(id) is true is always taken. There are at most `limit` of these (not checked).
 ///
@@ -45,7 +45,7 @@ void select_links(std::span<const Scored<>> candidates, std::size_t limit, const
                 std::span<const std::uint32_t>(taken).subspan(i, std::min(scores.size(), taken.size() - i));
             similarity(candidate.id, group, std::span(scores).first(group.size()));
             if (std::any_of(scores.begin(), scores.begin() + static_cast<std::ptrdiff_t>(group.size()),
-                            [&](float score) { return score >= candidate.score; })) {
+                            [&](float score) { return similarity.replaces_link(score, candidate.score); })) {
                 return false;
             }
         }
