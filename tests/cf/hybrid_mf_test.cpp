@@ -265,6 +265,38 @@ TEST_CASE("HybridMF: without features, it is BPR and WARP, to the bit") {
                              WARP::fit(log, {.factors = 7, .epochs = 3})));
 }
 
+TEST_CASE("HybridMF: without features, update is that of BPR, to the bit, also for forgotten and silent users") {
+    const auto log = testing::random_log(90, 150, 0.1, 5);
+    const auto without = funnel::data::where(log, [&](std::size_t row) { return log[row].user != 7; });
+    const BPROptions descent{.factors = 7, .epochs = 3};
+    auto bpr = BPR::fit(without, descent);
+    auto hybrid = HybridBPR::fit(without, {.descent = descent});
+    bpr.forget_user(3);
+    hybrid.forget_user(3);
+    bpr.update(log, descent);
+    hybrid.update(log, {.descent = descent});
+    CHECK(have_the_same_rows(hybrid, bpr));
+}
+
+TEST_CASE("HybridMF: an update starts a forgotten user as one who is new, with features") {
+    const auto log = testing::random_log(61, 50, 0.2, 5);
+    const auto without = funnel::data::where(log, [&](std::size_t row) { return log[row].user != 60; });
+    const auto with_users = [&](std::size_t users) {
+        std::vector<Triplet<float>> segments;
+        for (std::uint32_t user = 0; user < users; ++user) {
+            segments.push_back({user, user % 4, 1.0F});
+        }
+        return HybridBPR::Options{.user_features = CSRMatrix<float>(segments, users, 4), .descent = {.factors = 5}};
+    };
+    auto forgetful = HybridBPR::fit(without, with_users(61));
+    forgetful.forget_user(60);
+    const std::vector<funnel::data::Interaction> rows(without.begin(), without.end());
+    auto unaware = HybridBPR::fit(funnel::data::Interactions::from_ids(rows, 60, 50), with_users(60));
+    forgetful.update(log, with_users(61));
+    unaware.update(log, with_users(61));
+    CHECK(have_the_same_rows(forgetful, unaware));
+}
+
 TEST_CASE("HybridMF: ids as the only features learn as well as the rows of BPR") {
     const PlantedWorld world;
     std::vector<Triplet<float>> ids;

@@ -598,6 +598,12 @@ void check_updates(const M& model, const ContractLog& contract, const OptionsFor
         same.update(grown, options, pool);
         CHECK(bytes(same) == expected);
     }
+    // What a file holds is all that an update needs.
+    model.save(dir / "b.fnl");
+    M loaded = M::load(dir / "b.fnl");
+    loaded.update(grown, options);
+    CHECK(bytes(loaded) == expected);
+    CHECK_NOTHROW(static_cast<void>(M::load(dir / "a.fnl", grown)));
     const Bytes fitted = bytes(M::fit(grown, options));
     M forgetful = updated;
     forgetful.forget_user(0);

@@ -160,12 +160,12 @@ protected:
         require_weight_decay(double{options.learning_rate}, double{options.regularisation},
                              (name + ": learning_rate * regularisation").c_str());
         const double stddev = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
-        const auto draws = [&](Stream rows) {
-            return Draws{options.factors + 1, options.factors, stddev, options.seed, rows};
+        const auto draws = [&](Stream rows, std::size_t constant) {
+            return Draws{options.factors + 1, options.factors, stddev, options.seed, rows, constant};
         };
         const CSRMatrix<float> item_user = user_item.transposed();
-        users_ = this->started(known.users_, user_item, draws(stream("sampled_factors.users")), executor);
-        items_ = this->started(known.items_, item_user, draws(stream("sampled_factors.items")), executor);
+        users_ = this->started(known.users_, user_item, draws(stream("sampled_factors.users"), 1), executor);
+        items_ = this->started(known.items_, item_user, draws(stream("sampled_factors.items"), 0), executor);
         for (std::size_t user = 0; user < users_.rows(); ++user) {
             users_.row(user).back() = user_item.row(user).size() > 0 ? 1.0F : 0.0F;
         }
