@@ -385,6 +385,39 @@ TEST_CASE("HybridMF: update keeps what users, items and features have learned") 
                          InvalidArgument);
 }
 
+TEST_CASE("HybridMF: an update with other features starts from the rows of before; without ids, from those of features") {
+    const PlantedWorld world;
+    HybridBPR::Options options{.item_features = world.item_features, .descent = {.factors = 6, .epochs = 5}};
+    const auto model = HybridBPR::fit(world.log, options);
+    const auto users_of = funnel::data::user_item_matrix(world.log).transposed();
+    options.descent.epochs = 0;  // the items stay as they begin
+    for (const auto& other : {random_features(PlantedWorld::items, 12, 2),
+                              CSRMatrix<float>(std::vector<Triplet<float>>{}, PlantedWorld::items, 12)}) {
+        options.item_features = other;
+        options.item_ids = true;
+        auto with_ids = model;
+        with_ids.update(world.log, options);
+        options.item_ids = false;
+        auto without_ids = model;
+        if (other.nonzeros() > 0) {
+            without_ids.update(world.log, options);
+            CHECK(std::ranges::equal(without_ids.item_feature_factors().row(3), model.item_feature_factors().row(3)));
+        }
+        for (std::uint32_t item = 0; item < PlantedWorld::items; ++item) {
+            if (users_of.row(item).size() > 0) {
+                for (std::size_t f = 0; f < 7; ++f) {
+                    CHECK(with_ids.item_factors().row(item)[f] ==
+                          doctest::Approx(model.item_factors().row(item)[f]).epsilon(1e-5).scale(1.0));
+                }
+            }
+            if (other.nonzeros() > 0) {
+                CHECK(std::ranges::equal(without_ids.item_factors().row(item),
+                                         without_ids.item_vector(other.row(item))));
+            }
+        }
+    }
+}
+
 TEST_CASE("HybridMF: the same bits for 1, 2, 3 and 4 threads, with several groups") {
     const auto log = testing::random_log(150, 300, 0.1, 5);
     const HybridBPR::Options options{.item_features = random_features(300, 40, 3),
