@@ -432,6 +432,11 @@ TEST_CASE("HybridMF: the same bits for 1, 2, 3 and 4 threads, with several group
             CHECK(std::ranges::equal(model.item_feature_factors().row(feature),
                                      expected.item_feature_factors().row(feature)));
         }
+        auto updated = model;
+        updated.update(log, options, pool);
+        auto expected_update = expected;
+        expected_update.update(log, options);
+        CHECK(have_the_same_rows(updated, expected_update));
     }
 }
 
