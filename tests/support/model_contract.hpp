@@ -610,7 +610,10 @@ void check_updates(const M& model, const ContractLog& contract, const OptionsFor
     forgetful.update(grown, options);
     CHECK(forgetful.score(0, Ids{item})[0] != 0.0F);
     // A log that has shrunk is an error, and changes nothing. A moved-from model learns as fit() does.
-    CHECK_THROWS_AS(updated.update(contract.log, options), InvalidArgument);
+    CHECK_THROWS_WITH_AS(updated.update(contract.log, options),
+                         "update: number of users in the log must be at least 31, got 30", InvalidArgument);
+    CHECK_THROWS_WITH_AS(updated.update(data::Interactions::from_ids({}, user + 1, item), options),
+                         "update: number of items in the log must be at least 25, got 24", InvalidArgument);
     CHECK(bytes(updated) == expected);
     const M taken = std::move(updated);
     updated.update(grown, options);  // NOLINT(bugprone-use-after-move): what is left is tested
