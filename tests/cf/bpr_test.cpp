@@ -4,6 +4,7 @@
 #include "cf/random_log.hpp"
 #include "support/backends.hpp"
 #include "support/model_contract.hpp"
+#include "support/temp_dir.hpp"
 
 #include <funnel/core/parallel.hpp>
 #include <funnel/data/user_item_matrix.hpp>
@@ -206,6 +207,36 @@ TEST_CASE("BPR: update goes on from the rows at hand") {
     CHECK_THROWS_WITH_AS(updated.update(log, {.factors = 5}), "BPR: factors of an update must be 6, got 5",
                          InvalidArgument);
     CHECK_THROWS_AS(updated.update(log, {.factors = 6, .learning_rate = -1.0F}), InvalidArgument);
+}
+
+TEST_CASE("BPR: update draws other negatives than the epochs before it") {
+    // With tiny rows and steps, each like adds rate / 2 to the bias of its item, and takes rate / 2 from the bias of
+    // the item that is drawn: a bias counts the draws.
+    const auto log = testing::random_log(60, 40, 0.2, 5);
+    const auto biases = [](const BPR& model) {
+        std::vector<double> result;
+        for (std::size_t item = 0; item < model.items(); ++item) {
+            result.push_back(double{model.item_factors().row(item).back()} / 0.5e-4);
+        }
+        return result;
+    };
+    const BPROptions options{.factors = 2, .epochs = 1, .learning_rate = 1e-4F, .stddev = 1e-3F};
+    BPROptions twice = options;
+    twice.epochs = 2;
+    auto model = BPR::fit(log, options);
+    const auto first = biases(model);
+    const testing::TempDir dir;
+    model.save(dir / "bpr.fnl");
+    model = BPR::load(dir / "bpr.fnl");
+    model.update(log, options);
+    const auto both = biases(model);
+    const auto expected = biases(BPR::fit(log, twice));
+    double changed = 0.0;
+    for (std::size_t item = 0; item < 40; ++item) {
+        CHECK(both[item] == doctest::Approx(expected[item]).epsilon(0.01).scale(1.0));
+        changed += std::abs(both[item] - 2.0 * first[item]);
+    }
+    CHECK(changed > 40.0);  // more than one draw per item
 }
 
 TEST_CASE("BPR: fold_in with the history of a training user gives the row of that user, to the bit") {

@@ -265,6 +265,38 @@ TEST_CASE("HybridMF: without features, it is BPR and WARP, to the bit") {
                              WARP::fit(log, {.factors = 7, .epochs = 3})));
 }
 
+TEST_CASE("HybridMF: without features, update is that of BPR, to the bit, also for forgotten and silent users") {
+    const auto log = testing::random_log(90, 150, 0.1, 5);
+    const auto without = funnel::data::where(log, [&](std::size_t row) { return log[row].user != 7; });
+    const BPROptions descent{.factors = 7, .epochs = 3};
+    auto bpr = BPR::fit(without, descent);
+    auto hybrid = HybridBPR::fit(without, {.descent = descent});
+    bpr.forget_user(3);
+    hybrid.forget_user(3);
+    bpr.update(log, descent);
+    hybrid.update(log, {.descent = descent});
+    CHECK(have_the_same_rows(hybrid, bpr));
+}
+
+TEST_CASE("HybridMF: an update starts a forgotten user as one who is new, with features") {
+    const auto log = testing::random_log(61, 50, 0.2, 5);
+    const auto without = funnel::data::where(log, [&](std::size_t row) { return log[row].user != 60; });
+    const auto with_users = [&](std::size_t users) {
+        std::vector<Triplet<float>> segments;
+        for (std::uint32_t user = 0; user < users; ++user) {
+            segments.push_back({user, user % 4, 1.0F});
+        }
+        return HybridBPR::Options{.user_features = CSRMatrix<float>(segments, users, 4), .descent = {.factors = 5}};
+    };
+    auto forgetful = HybridBPR::fit(without, with_users(61));
+    forgetful.forget_user(60);
+    const std::vector<funnel::data::Interaction> rows(without.begin(), without.end());
+    auto unaware = HybridBPR::fit(funnel::data::Interactions::from_ids(rows, 60, 50), with_users(60));
+    forgetful.update(log, with_users(61));
+    unaware.update(log, with_users(61));
+    CHECK(have_the_same_rows(forgetful, unaware));
+}
+
 TEST_CASE("HybridMF: ids as the only features learn as well as the rows of BPR") {
     const PlantedWorld world;
     std::vector<Triplet<float>> ids;
@@ -353,6 +385,39 @@ TEST_CASE("HybridMF: update keeps what users, items and features have learned") 
                          InvalidArgument);
 }
 
+TEST_CASE("HybridMF: an update with other features starts from the rows of before; without ids, from those of features") {
+    const PlantedWorld world;
+    HybridBPR::Options options{.item_features = world.item_features, .descent = {.factors = 6, .epochs = 5}};
+    const auto model = HybridBPR::fit(world.log, options);
+    const auto users_of = funnel::data::user_item_matrix(world.log).transposed();
+    options.descent.epochs = 0;  // the items stay as they begin
+    for (const auto& other : {random_features(PlantedWorld::items, 12, 2),
+                              CSRMatrix<float>(std::vector<Triplet<float>>{}, PlantedWorld::items, 12)}) {
+        options.item_features = other;
+        options.item_ids = true;
+        auto with_ids = model;
+        with_ids.update(world.log, options);
+        options.item_ids = false;
+        auto without_ids = model;
+        if (other.nonzeros() > 0) {
+            without_ids.update(world.log, options);
+            CHECK(std::ranges::equal(without_ids.item_feature_factors().row(3), model.item_feature_factors().row(3)));
+        }
+        for (std::uint32_t item = 0; item < PlantedWorld::items; ++item) {
+            if (users_of.row(item).size() > 0) {
+                for (std::size_t f = 0; f < 7; ++f) {
+                    CHECK(with_ids.item_factors().row(item)[f] ==
+                          doctest::Approx(model.item_factors().row(item)[f]).epsilon(1e-5).scale(1.0));
+                }
+            }
+            if (other.nonzeros() > 0) {
+                CHECK(std::ranges::equal(without_ids.item_factors().row(item),
+                                         without_ids.item_vector(other.row(item))));
+            }
+        }
+    }
+}
+
 TEST_CASE("HybridMF: the same bits for 1, 2, 3 and 4 threads, with several groups") {
     const auto log = testing::random_log(150, 300, 0.1, 5);
     const HybridBPR::Options options{.item_features = random_features(300, 40, 3),
@@ -367,6 +432,11 @@ TEST_CASE("HybridMF: the same bits for 1, 2, 3 and 4 threads, with several group
             CHECK(std::ranges::equal(model.item_feature_factors().row(feature),
                                      expected.item_feature_factors().row(feature)));
         }
+        auto updated = model;
+        updated.update(log, options, pool);
+        auto expected_update = expected;
+        expected_update.update(log, options);
+        CHECK(have_the_same_rows(updated, expected_update));
     }
 }
 

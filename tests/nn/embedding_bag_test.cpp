@@ -122,6 +122,42 @@ TEST_CASE_TEMPLATE_DEFINE("pool_bags: random bags against a map, the same bits f
 }
 TEST_CASE_TEMPLATE_APPLY(pool_random, HostBackends);
 
+TEST_CASE_TEMPLATE("pool_bags: each id of a long bag has its own weight", T, float, double) {
+    constexpr std::size_t width = 5;
+    Matrix<T> table(40, width);
+    for (std::size_t i = 0; i < 40; ++i) {
+        for (std::size_t j = 0; j < width; ++j) {
+            table(i, j) = static_cast<T>((3 * i + j) % 11) - T{5};  // whole numbers: sums are exact
+        }
+    }
+    std::vector<std::uint32_t> ids;
+    std::vector<float> weights;
+    std::vector<std::size_t> starts{0};
+    for (const std::size_t size : {1U, 16U, 0U, 64U, 32U, 1U}) {
+        for (std::size_t i = 0; i < size; ++i) {
+            ids.push_back(static_cast<std::uint32_t>(7 * ids.size() % 40));
+            weights.push_back(static_cast<float>(ids.size() % 9) - 4.0F);
+        }
+        starts.push_back(ids.size());
+    }
+    Matrix<T> sums(starts.size() - 1, width);
+    Matrix<T> means(starts.size() - 1, width);
+    const Bags bags{.ids = ids, .starts = starts, .weights = weights};
+    pool_bags(table, bags, Pooling::Sum, sums.view());
+    pool_bags(table, bags, Pooling::Mean, means.view());
+    for (std::size_t bag = 0; bag + 1 < starts.size(); ++bag) {
+        const std::size_t size = starts[bag + 1] - starts[bag];  // a power of 2, so means are exact
+        for (std::size_t j = 0; j < width; ++j) {
+            T sum{0};
+            for (std::size_t at = starts[bag]; at < starts[bag + 1]; ++at) {
+                sum += static_cast<T>(weights[at]) * table(ids[at], j);
+            }
+            CHECK(sums(bag, j) == sum);
+            CHECK(means(bag, j) == (size > 0 ? sum / static_cast<T>(size) : T{0}));
+        }
+    }
+}
+
 TEST_CASE("SparseGradient: ids with all bits set, no positions, another width") {
     SparseGradient<float> gradient;
     const std::vector<std::uint32_t> ids{0xFFFFFFFF, 0, 0x80000000, 0xFFFFFFFF, 0x7FF, 0x800};

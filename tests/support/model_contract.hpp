@@ -598,13 +598,22 @@ void check_updates(const M& model, const ContractLog& contract, const OptionsFor
         same.update(grown, options, pool);
         CHECK(bytes(same) == expected);
     }
+    // What a file holds is all that an update needs.
+    model.save(dir / "b.fnl");
+    M loaded = M::load(dir / "b.fnl");
+    loaded.update(grown, options);
+    CHECK(bytes(loaded) == expected);
+    CHECK_NOTHROW(static_cast<void>(M::load(dir / "a.fnl", grown)));
     const Bytes fitted = bytes(M::fit(grown, options));
     M forgetful = updated;
     forgetful.forget_user(0);
     forgetful.update(grown, options);
     CHECK(forgetful.score(0, Ids{item})[0] != 0.0F);
     // A log that has shrunk is an error, and changes nothing. A moved-from model learns as fit() does.
-    CHECK_THROWS_AS(updated.update(contract.log, options), InvalidArgument);
+    CHECK_THROWS_WITH_AS(updated.update(contract.log, options),
+                         "update: number of users in the log must be at least 31, got 30", InvalidArgument);
+    CHECK_THROWS_WITH_AS(updated.update(data::Interactions::from_ids({}, user + 1, item), options),
+                         "update: number of items in the log must be at least 25, got 24", InvalidArgument);
     CHECK(bytes(updated) == expected);
     const M taken = std::move(updated);
     updated.update(grown, options);  // NOLINT(bugprone-use-after-move): what is left is tested

@@ -56,8 +56,8 @@ using BPRScorer = SampledFactorsScorer<BPRLoss, Backend>;
 /// One epoch takes one step per like, with one negative each. A negative is drawn uniformly from the items that anybody
 /// likes and that this user did not take; each draw is verified. After the epochs, the row of each user is learned
 /// again for the final items (see fold_in_factors), so fold_in with the history of a training user gives the row of
-/// that user, to the bit. Values and repetitions in the log are ignored. update() takes more epochs from the rows at
-/// hand.
+/// that user, to the bit. Values and repetitions in the log are ignored. update() takes further epochs, with draws of
+/// their own, from the rows at hand.
 ///
 /// Shapes    item_factors(), user_factors(): rows of factors + 1 floats; in an ANN index, use the inner product.
 ///           similar_items() and similar_users() compare the first `factors`, without biases

@@ -149,8 +149,14 @@ protected:
         double stddev;
         std::uint64_t seed;
         Stream stream;
+        std::size_t constant = 0;  // last columns that say nothing: all known rows have the same numbers there
     };
-    /// The known rows, and drawn ones in place of rows of zeros. Rows without observations are 0.
+    /// Whether started() takes the known row: it exists, and is not zeros but for the constant columns.
+    [[nodiscard]] static bool has_row(const Matrix<float>& known, std::size_t index, std::size_t constant) noexcept {
+        return index < known.rows() && !is_zero(known.row(index).first(known.cols() - constant));
+    }
+    /// The known rows, and drawn ones in place of those that are missing or zeros, but for the constant columns. Rows
+    /// without observations are 0.
     template <Executor E>
     [[nodiscard]] static Matrix<float> started(const Matrix<float>& known, const CSRMatrix<float>& observed,
                                                const Draws& draws, E& executor) {
@@ -159,7 +165,7 @@ protected:
             if (observed.row(index).size() == 0) {
                 return;
             }
-            if (index < known.rows() && !is_zero(known.row(index))) {
+            if (has_row(known, index, draws.constant)) {
                 std::copy(known.row(index).begin(), known.row(index).end(), rows.row(index).begin());
             } else {
                 Random random(draws.seed, draws.stream, index);

@@ -208,11 +208,11 @@ private:
         require(math::all_finite(features.values()), ("HybridMF: " + what + " must be finite").c_str());
     }
 
-    // Takes the part of the features out of rows that are known. A row of zeros has none.
-    static void keep_own(const Matrix<float>& known_rows, const Matrix<float>& known_features,
+    // Takes the part of the features out of rows that started() took from the known ones; constant: see there.
+    static void keep_own(const Matrix<float>& known_rows, std::size_t constant, const Matrix<float>& known_features,
                          const CSRMatrix<float>& features, Matrix<float>& rows) {
         for (std::size_t i = 0; i < known_rows.rows(); ++i) {
-            if (Base::is_zero(known_rows.row(i)) || Base::is_zero(std::as_const(rows).row(i))) {
+            if (!Base::has_row(known_rows, i, constant) || Base::is_zero(std::as_const(rows).row(i))) {
                 continue;
             }
             const SparseRow<float> weights = features.row(i);
@@ -252,13 +252,13 @@ private:
         std::vector<std::pair<Matrix<float>*, FeatureFactors<Backend>>> sides;
         sides.reserve(2);
         if (options.user_features.cols() > 0) {
-            keep_own(known.users_, known.of_user_features_, options.user_features, users_);
+            keep_own(known.users_, 1, known.of_user_features_, options.user_features, users_);
             sides.emplace_back(&of_user_features_,
                                FeatureFactors<Backend>(options.user_features, users_, steps_of_users,
                                                        known.of_user_features_, of_users, executor));
         }
         if (options.item_features.cols() > 0) {
-            keep_own(known.items_, known.of_item_features_, options.item_features, items_);
+            keep_own(known.items_, 0, known.of_item_features_, options.item_features, items_);
             sides.emplace_back(&of_item_features_,
                                FeatureFactors<Backend>(options.item_features, items_, steps_of_items,
                                                        known.of_item_features_, of_items, executor));

@@ -242,7 +242,7 @@ public:
     /// Explains a score: the k items of the user's history with the largest shares in the score of the item.
     ///
     /// Returns   history items and their shares, largest first; see explain_for of the scorer
-    /// Errors    InvalidArgument if the item is unknown
+    /// Errors    InvalidArgument if the item is unknown, or a share is not finite: a value is too large
     [[nodiscard]] std::vector<Scored<>> explain(std::size_t user, std::uint32_t item, std::size_t k) const
         requires requires(const S& scorer, const Profile& profile) { scorer.explain_for(profile, item, k); }
     {

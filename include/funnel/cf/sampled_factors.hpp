@@ -58,6 +58,7 @@ class SampledFactorsScorer : public FactorScorer<Backend> {
 public:
     using Options = typename Loss::Options;
     static constexpr std::string_view kind = Loss::kind;
+    static constexpr std::uint32_t layout_version = 2;
     static constexpr bool needs_history = true;
     static constexpr std::size_t bias_columns = 1;
 
@@ -88,7 +89,8 @@ public:
         return SampledFactorsScorer().descended(user_item, options, executor);
     }
 
-    /// From the rows at hand; those of new users and items are drawn.
+    /// From the rows at hand; those of new users and items are drawn. Negatives are those of further epochs: with the
+    /// draws of fit() again, each like would be learned against the same few items.
     template <data::InteractionLog Log, Executor E>
     [[nodiscard]] SampledFactorsScorer relearn(const Log&, const CSRMatrix<float>& user_item, const Options& options,
                                                E& executor) const {
@@ -107,6 +109,7 @@ public:
         });
         file.value("regularisation", options_.regularisation);
         file.value("seed", options_.seed);
+        file.value("epochs_taken", epochs_taken_);
         this->write_factors(file);
     }
 
@@ -125,6 +128,7 @@ public:
         });
         options.regularisation = scorer.read_regularisation(file, options.learning_rate);
         options.seed = file.template value<std::uint64_t>("seed");
+        scorer.epochs_taken_ = file.template value<std::uint64_t>("epochs_taken");
         scorer.read_factors(file, histories);
         file.check(scorer.users_.cols() >= 2, "user_factors", "must have at least two columns");
         options.factors = scorer.users_.cols() - 1;
@@ -144,7 +148,7 @@ protected:
     template <Executor E>
     SampledFactorsScorer(const std::string& name, const SampledFactorsScorer& known, const CSRMatrix<float>& user_item,
                          const Options& options, E& executor)
-        : options_(options) {
+        : options_(options), epochs_taken_(known.items() > 0 ? known.epochs_taken_ : 0) {
         require_between(options.factors, 1, most_factors(user_item.rows(), user_item.cols()),
                         (name + ": factors").c_str());
         require_positive(options.stddev, (name + ": stddev").c_str());
@@ -160,12 +164,12 @@ protected:
         require_weight_decay(double{options.learning_rate}, double{options.regularisation},
                              (name + ": learning_rate * regularisation").c_str());
         const double stddev = static_cast<double>(options.stddev) / math::sqrt(static_cast<double>(options.factors));
-        const auto draws = [&](Stream rows) {
-            return Draws{options.factors + 1, options.factors, stddev, options.seed, rows};
+        const auto draws = [&](Stream rows, std::size_t constant) {
+            return Draws{options.factors + 1, options.factors, stddev, options.seed, rows, constant};
         };
         const CSRMatrix<float> item_user = user_item.transposed();
-        users_ = this->started(known.users_, user_item, draws(stream("sampled_factors.users")), executor);
-        items_ = this->started(known.items_, item_user, draws(stream("sampled_factors.items")), executor);
+        users_ = this->started(known.users_, user_item, draws(stream("sampled_factors.users"), 1), executor);
+        items_ = this->started(known.items_, item_user, draws(stream("sampled_factors.items"), 0), executor);
         for (std::size_t user = 0; user < users_.rows(); ++user) {
             users_.row(user).back() = user_item.row(user).size() > 0 ? 1.0F : 0.0F;
         }
@@ -257,7 +261,7 @@ protected:
         for (std::size_t epoch = 0; epoch < options_.epochs; ++epoch) {
             report_progress(executor, "SampledFactors: epochs", epoch, options_.epochs);
             const auto learn_block = [&](const SGDBlock& block, std::size_t worker) {
-                Random random(options_.seed, draws.substream(epoch), block.index);
+                Random random(options_.seed, draws.substream(epochs_taken_), block.index);
                 const std::span<std::uint8_t> marks(is_positive[worker]);
                 detail::TrainedRow<Backend> row(items_, block.items, marks, options_.learning_rate,
                                                 options_.regularisation, random);
@@ -281,7 +285,8 @@ protected:
                     begin = end;
                 }
             };
-            blocks.run(epoch, executor, learn_block, after_round);
+            blocks.run(epochs_taken_, executor, learn_block, after_round);
+            ++epochs_taken_;
         }
         report_progress(executor, "SampledFactors: epochs", options_.epochs, options_.epochs);
     }
@@ -311,6 +316,7 @@ protected:
     using FactorScorer<Backend>::items_;
 
     Options options_;
+    std::uint64_t epochs_taken_ = 0;  // by fit() and all updates: each epoch has draws of its own
     Loss loss_{options_, 0};
     std::vector<std::uint32_t> trained_;  // items whose row is not zero, ascending: the negatives of fold_in
     double longest_item_ = 0.0;
