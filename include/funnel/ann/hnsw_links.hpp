@@ -24,7 +24,7 @@ struct LinkSelection {
 /// Selects links in different directions. It visits the candidates, best first, and rejects a candidate to which one
 /// already taken leads: similarity.replaces_link(s, t), where s is how similar these two are, and t how similar the
 /// candidate is to the node. Of equal vectors it takes only one, which leaves slots for links out of a cluster of
-/// duplicates. If it takes fewer than half of the limit, the best rejected candidates are added up to half of the limit.
+/// duplicates. If it takes fewer than half of the limit, the best rejected candidates are added up to half of it.
 ///
 /// A candidate for which must_keep(id) is true is always taken. There are at most `limit` of these (not checked).
 ///

@@ -208,9 +208,9 @@ struct NodeSimilarity {
     }
 
     /// Whether a node needs no link to a candidate with this similarity to it, because it has one to another node that
-    /// is alike to the candidate: `alpha` times as near, in squared distances. With alpha = 1, links to the far side of
-    /// a cluster are missing, and a search needs a larger pool. 1.2 and 1 were compared on the four sets of `./dev bench
-    /// --peers ann`: 1.2 takes 7 to 13 % less time on two of them for a recall@10 of 0.90 to 0.95, and as much elsewhere.
+    /// is alike to the candidate: `alpha` times as near, in squared distances. With 1, links to the far side of a
+    /// cluster are missing. On two of the four sets of `./dev bench --peers ann`, searches for a recall@10 of 0.90 to
+    /// 0.95 take 7 to 13 % less time with 1.2 than with 1; on the others they take the same.
     ///
     /// Source    Subramanya et al., "DiskANN: fast accurate billion-point nearest neighbor search on a single node",
     ///           NeurIPS 2019 (algorithm 2, alpha)
