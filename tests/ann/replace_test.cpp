@@ -259,41 +259,52 @@ TEST_CASE("replace: refuses ids that were never assigned and invalid vectors by 
 
 namespace {
 
-// Ten rounds: of 30 % of the ids, drawn at random, each is removed and gets a new vector.
+// Ten rounds: of 30 % of the ids, drawn at random, each is removed and gets a new vector. The recall of one graph varies
+// by 0.01 with its seed, so several are compared, with graphs that are built anew.
 template <class M>
 void check_churn(double worst_loss) {
     constexpr std::size_t n = 1500;
     constexpr std::size_t part = n * 3 / 10;
-    const Matrix<float> all = tastes(n + 10 * part, 12, 1);
-    const Matrix<float> queries = tastes(200, 12, 2);
-    Matrix<float> now(all.view().rows_from(0, n));
-    const funnel::ann::HNSWOptions options{.M = 6, .ef_construction = 40};
-    auto index = HNSW<M>::build(now, options);
-    index.replace(0, queries.row(0));  // from here on, it has the tree that changes need
-    index.replace(0, now.row(0));
-    const std::size_t memory = index.memory_bytes();
-    for (std::size_t round = 0; round < 10; ++round) {
-        const auto ids = Random(9, round).permutation<std::uint32_t>(n);
-        for (std::size_t i = 0; i < part; ++i) {
-            index.remove(ids[i]);
+    constexpr std::size_t graphs = 3;
+    const std::vector<std::size_t> efs{10, 20, 60};
+    std::vector<double> churned(efs.size());
+    std::vector<double> anew(efs.size());
+    for (std::uint64_t seed = 1; seed <= graphs; ++seed) {
+        const Matrix<float> all = tastes(n + 10 * part, 12, seed);
+        const Matrix<float> queries = tastes(200, 12, 100 + seed);
+        Matrix<float> now(all.view().rows_from(0, n));
+        const funnel::ann::HNSWOptions options{.M = 6, .ef_construction = 40};
+        auto index = HNSW<M>::build(now, options);
+        index.replace(0, queries.row(0));  // from here on, it has the tree that changes need
+        index.replace(0, now.row(0));
+        const std::size_t memory = index.memory_bytes();
+        for (std::size_t round = 0; round < 10; ++round) {
+            const auto ids = Random(9, round).permutation<std::uint32_t>(n);
+            for (std::size_t i = 0; i < part; ++i) {
+                index.remove(ids[i]);
+            }
+            CHECK(index.size() == n - part);
+            CHECK(index.search(queries.row(0), {.k = n}).size() == n - part);
+            for (std::size_t i = 0; i < part; ++i) {
+                const auto vector = all.row(n + round * part + i);
+                index.replace(ids[i], vector);
+                std::copy(vector.begin(), vector.end(), now.row(ids[i]).begin());
+            }
+            CHECK(index.unreachable() == 0);
+            CHECK(index.reachable_fraction() == 1.0);
+            CHECK(index.next_id() == n);
+            CHECK(index.memory_bytes() == memory);
         }
-        CHECK(index.size() == n - part);
-        CHECK(index.search(queries.row(0), {.k = n}).size() == n - part);
-        for (std::size_t i = 0; i < part; ++i) {
-            const auto vector = all.row(n + round * part + i);
-            index.replace(ids[i], vector);
-            std::copy(vector.begin(), vector.end(), now.row(ids[i]).begin());
+        const auto truth = Flat<M>::build(now).search_batch(queries, {.k = 10});
+        const auto fresh = HNSW<M>::build(now, options);
+        for (std::size_t i = 0; i < efs.size(); ++i) {
+            churned[i] += recall(index.search_batch(queries, {.k = 10, .ef = efs[i]}), truth) / graphs;
+            anew[i] += recall(fresh.search_batch(queries, {.k = 10, .ef = efs[i]}), truth) / graphs;
         }
-        CHECK(index.unreachable() == 0);
-        CHECK(index.reachable_fraction() == 1.0);
-        CHECK(index.next_id() == n);
-        CHECK(index.memory_bytes() == memory);
     }
-    const auto truth = Flat<M>::build(now).search_batch(queries, {.k = 10});
-    const auto fresh = HNSW<M>::build(now, options);
-    for (const std::size_t ef : {std::size_t{10}, std::size_t{20}, std::size_t{60}}) {
-        const double churned = recall(index.search_batch(queries, {.k = 10, .ef = ef}), truth);
-        CHECK(churned > recall(fresh.search_batch(queries, {.k = 10, .ef = ef}), truth) - worst_loss);
+    for (std::size_t i = 0; i < efs.size(); ++i) {
+        CAPTURE(efs[i]);
+        CHECK(churned[i] > anew[i] - worst_loss);
     }
 }
 
@@ -302,9 +313,9 @@ void check_churn(double worst_loss) {
 // The symptoms of peers: lower recall with each round of deletes and inserts, vectors that no search finds any more, memory
 // that only a rebuild gives back.
 TEST_CASE("HNSW: ten rounds of churn keep the recall of a fresh build, all vectors reachable and the memory constant") {
-    check_churn<L2>(0.02);
-    check_churn<Cosine>(0.02);
-    check_churn<InnerProduct>(0.02);
+    check_churn<L2>(0.01);
+    check_churn<Cosine>(0.01);
+    check_churn<InnerProduct>(0.01);
 }
 
 TEST_CASE("HNSW: the entry, the root and the last node may be replaced again and again") {
