@@ -385,7 +385,7 @@ TEST_CASE("HybridMF: update keeps what users, items and features have learned") 
                          InvalidArgument);
 }
 
-TEST_CASE("HybridMF: an update with other features starts from the rows of before; without ids, from those of features") {
+TEST_CASE("HybridMF: an update with other features starts from the rows of before, or without ids from features") {
     const PlantedWorld world;
     HybridBPR::Options options{.item_features = world.item_features, .descent = {.factors = 6, .epochs = 5}};
     const auto model = HybridBPR::fit(world.log, options);
@@ -411,8 +411,8 @@ TEST_CASE("HybridMF: an update with other features starts from the rows of befor
                 }
             }
             if (other.nonzeros() > 0) {
-                CHECK(std::ranges::equal(without_ids.item_factors().row(item),
-                                         without_ids.item_vector(other.row(item))));
+                CHECK(
+                    std::ranges::equal(without_ids.item_factors().row(item), without_ids.item_vector(other.row(item))));
             }
         }
     }
