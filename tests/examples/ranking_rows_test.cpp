@@ -33,7 +33,7 @@ using funnel::data::Interaction;
 using funnel::data::Interactions;
 
 const funnel::data::SyntheticWorld& world() {
-    static const funnel::data::SyntheticWorld small({.users = 80, .items = 120, .rows = 2400, .cold_users = 0.0});
+    static const funnel::data::SyntheticWorld small({.users = 40, .items = 80, .rows = 1000, .cold_users = 0.0});
     return small;
 }
 
@@ -72,6 +72,12 @@ demo::RankingRows rows_of(const Interactions& log, std::size_t threads) {
     return demo::ranking_rows(log, genres(), pool);
 }
 
+/// Those of the world, by one thread. They are learned once, because a sanitizer makes that slow.
+const demo::RankingRows& rows_of_world() {
+    static const demo::RankingRows rows = rows_of(world().log(), 1);
+    return rows;
+}
+
 /// The first time of the window whose choices are the labels.
 double first_label_time() {
     const auto parts = funnel::data::split_by_time(world().log(), {.test_fraction = 0.25});
@@ -85,7 +91,7 @@ double first_label_time() {
 TEST_CASE("ranking rows: features do not depend on what the labels come from") {
     const Interactions& log = world().log();
     const double cut = first_label_time();
-    const auto rows = rows_of(log, 1);
+    const demo::RankingRows& rows = rows_of_world();
     const auto other = rows_of(with_other_items(log, [&](const Interaction& row) { return row.time < cut; }), 1);
     REQUIRE(!rows.labels.empty());
     CHECK(rows.group_sizes == other.group_sizes);
@@ -98,7 +104,7 @@ TEST_CASE("ranking rows: features do depend on the history") {
     const Interactions& log = world().log();
     const double cut = first_label_time();
     const auto changed = with_other_items(log, [&](const Interaction& row) { return row.time >= cut; });
-    CHECK(rows_of(log, 1).values != rows_of(changed, 1).values);
+    CHECK(rows_of_world().values != rows_of(changed, 1).values);
 }
 
 TEST_CASE("ranking rows: labels are the later choices, and no candidate is an item of the history") {
@@ -146,7 +152,7 @@ TEST_CASE("sources: two towers find items that are trained and that the user has
 }
 
 TEST_CASE("ranking rows: a field of the user and two of the item, beside the features") {
-    const auto rows = rows_of(world().log(), 1);
+    const demo::RankingRows& rows = rows_of_world();
     REQUIRE(rows.fields().ids.rows() == rows.labels.size());
     for (std::size_t row = 0; row < rows.labels.size(); ++row) {
         const auto ids = rows.fields().ids.row(row);
@@ -156,7 +162,7 @@ TEST_CASE("ranking rows: a field of the user and two of the item, beside the fea
 }
 
 TEST_CASE("ranking rows: the same for any number of threads") {
-    const auto one = rows_of(world().log(), 1);
+    const demo::RankingRows& one = rows_of_world();
     const auto two = rows_of(world().log(), 2);
     CHECK(one.values == two.values);
     CHECK(one.ids == two.ids);
