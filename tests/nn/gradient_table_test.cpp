@@ -223,10 +223,10 @@ void check_table(const char* title, const std::map<std::string, double>& table) 
     std::ostringstream text;
     text.precision(1);
     text << title << "\n" << std::scientific;
-    for (const auto& [name, error] : table) {
-        text << "    " << error << "  " << name << "\n";
-        CAPTURE(name);
-        CHECK(error < 1e-6);
+    for (const auto& row : table) {
+        text << "    " << row.second << "  " << row.first << "\n";
+        CAPTURE(row.first);
+        CHECK(row.second < 1e-6);
     }
     MESSAGE(text.str());
 }

@@ -42,13 +42,15 @@ struct Int8RowDot<Arch> {
     [[nodiscard, gnu::always_inline]] static std::int32_t sum_of(__m512i sums) noexcept {
         return _mm512_reduce_add_epi32(sums);
     }
-    // The sums of four rows: fewer steps than four sums.
-    [[nodiscard, gnu::always_inline]] static __m128i sums_of(__m512i a, __m512i b, __m512i c, __m512i d) noexcept {
+    // Stores the sums of four rows: fewer steps than four sums.
+    [[gnu::always_inline]] static void store_sums(std::int32_t* out, __m512i a, __m512i b, __m512i c,
+                                                  __m512i d) noexcept {
         const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
         const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
         const __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
         const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
-        return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
+                         _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)));
     }
     static constexpr auto add = [](__m512i a, __m512i b)
                                     __attribute__((always_inline)) { return _mm512_add_epi32(a, b); };
@@ -79,9 +81,11 @@ struct Int8RowDot<Arch> {
         four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
         return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1)));
     }
-    [[nodiscard, gnu::always_inline]] static __m128i sums_of(__m256i a, __m256i b, __m256i c, __m256i d) noexcept {
+    [[gnu::always_inline]] static void store_sums(std::int32_t* out, __m256i a, __m256i b, __m256i c,
+                                                  __m256i d) noexcept {
         const __m256i all = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-        return _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
+                         _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
     }
     static constexpr auto add = [](__m256i a, __m256i b)
                                     __attribute__((always_inline)) { return _mm256_add_epi32(a, b); };
@@ -120,8 +124,7 @@ template <class Arch, std::size_t Dim>
     };
     std::size_t i = 0;
     for (; i + 4 <= ids.size(); i += 4) {
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(out.data() + i),
-                         Dot::sums_of(lanes_of(i), lanes_of(i + 1), lanes_of(i + 2), lanes_of(i + 3)));
+        Dot::store_sums(out.data() + i, lanes_of(i), lanes_of(i + 1), lanes_of(i + 2), lanes_of(i + 3));
         for (std::size_t r = i; r < i + 4; ++r) {
             const std::uint8_t* row = rows.data() + ids[r] * rows.stride();
             for (std::size_t j = in_registers; j < query.size(); ++j) {
