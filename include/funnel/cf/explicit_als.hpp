@@ -198,9 +198,8 @@ public:
         const std::vector<float> weighed =
             solver.weigh({profile.history, profile.values}, items_.row(item).first(unknowns));
         return largest_shares(profile.history, k, [&](std::uint32_t from) {
-            const auto at = std::lower_bound(profile.history.begin(), profile.history.end(), from);
-            const float rating = profile.values[static_cast<std::size_t>(at - profile.history.begin())];
-            return solver.miss(from, rating) * kernels::dot<Backend>(weighed, items_.row(from).first(unknowns));
+            return solver.miss(from, value_in_history(profile, from)) *
+                   kernels::dot<Backend>(weighed, items_.row(from).first(unknowns));
         });
     }
 

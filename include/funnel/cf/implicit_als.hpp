@@ -18,7 +18,6 @@
 #include <funnel/core/sparse.hpp>
 #include <funnel/kernels/dot.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -76,9 +75,8 @@ public:
         const auto weighed = ALSRowSolver<Backend>(item_factors(), gram, options_)
                                  .weigh({profile.history, profile.values}, items_.row(item));
         return largest_shares(profile.history, k, [&](std::uint32_t from) {
-            const auto at = std::lower_bound(profile.history.begin(), profile.history.end(), from);
-            const float value = profile.values[static_cast<std::size_t>(at - profile.history.begin())];
-            return als_pair(value, options_).target * kernels::dot<Backend>(weighed, items_.row(from));
+            return als_pair(value_in_history(profile, from), options_).target *
+                   kernels::dot<Backend>(weighed, items_.row(from));
         });
     }
 

@@ -99,12 +99,11 @@ public:
         require(used.empty() || detail::solve_symmetric(system, weighed, scratch),
                 "explain: the factors of a user must not depend on each other: lambda is too small");
         return largest_shares(profile.history, k, [&](std::uint32_t from) {
-            const auto at = std::lower_bound(profile.history.begin(), profile.history.end(), from);
             float share = 0.0F;
             for (std::size_t a = 0; a < used.size(); ++a) {
                 share += weighed[a] * items_.row(from)[used[a]];
             }
-            return share * target(profile.values[static_cast<std::size_t>(at - profile.history.begin())], options_);
+            return share * target(value_in_history(profile, from), options_);
         });
     }
 
@@ -223,7 +222,7 @@ private:
             if (observed.row(index).size() == 0) {
                 return;
             }
-            if (index < known.rows() && !is_zero(known.row(index))) {
+            if (has_row(known, index, 0)) {
                 std::ranges::copy(known.row(index), rows.row(index).begin());
                 return;
             }
@@ -276,7 +275,7 @@ private:
                math::is_finite(static_cast<float>(sums + static_cast<double>(options_.lambda)));
     }
 
-    using FactorScorer<Backend>::is_zero;
+    using FactorScorer<Backend>::has_row;
     using FactorScorer<Backend>::norm;
     using FactorScorer<Backend>::longest_row;
     using FactorScorer<Backend>::most_factors;

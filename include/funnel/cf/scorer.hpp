@@ -101,6 +101,12 @@ template <Scorer S>
     return scores;
 }
 
+/// The value of an item of the history. The item is in it (not checked).
+[[nodiscard]] inline float value_in_history(const Profile& profile, std::uint32_t item) noexcept {
+    const auto at = std::lower_bound(profile.history.begin(), profile.history.end(), item);
+    return profile.values[static_cast<std::size_t>(at - profile.history.begin())];
+}
+
 /// Implements explain(): the k items of a history with the largest shares in a score. Shares of 0 are left out.
 ///
 ///     share(item) -> float    what an item of the history adds to the score
