@@ -209,8 +209,7 @@ struct NodeSimilarity {
 
     /// Whether a node needs no link to a candidate with this similarity to it, because it has one to another node that
     /// is alike to the candidate: `alpha` times as near, in squared distances. With 1, links to the far side of a
-    /// cluster are missing. On two of the four sets of `./dev bench --peers ann`, searches for a recall@10 of 0.90 to
-    /// 0.95 take 7 to 13 % less time with 1.2 than with 1; on the others they take the same.
+    /// cluster are missing, and a search needs a larger pool for the same recall.
     ///
     /// Source    Subramanya et al., "DiskANN: fast accurate billion-point nearest neighbor search on a single node",
     ///           NeurIPS 2019 (algorithm 2, alpha)
