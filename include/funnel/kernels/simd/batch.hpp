@@ -6,6 +6,8 @@
 
 #if defined(__AVX__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #include <algorithm>
@@ -48,8 +50,8 @@ using Shorter = std::conditional_t<has_halves<Arch>, Simd<Half<Arch>>, Scalar>;
 /// many operations on processors with AVX.
 template <class Arch, class Merge>
     requires has_halves<Arch>
-[[nodiscard, gnu::always_inline]] inline Batch<Half<Arch>> merge_halves(const Batch<Arch>& batch,
-                                                                        Merge merge) noexcept {
+[[nodiscard, gnu::always_inline]] inline Batch<Half<Arch>> merge_halves([[maybe_unused]] const Batch<Arch>& batch,
+                                                                        [[maybe_unused]] Merge merge) noexcept {
 #if defined(__AVX512F__)
     if constexpr (is_avx512<Arch>) {
         const Batch<Half<Arch>> upper(_mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(batch), 1)));
@@ -222,7 +224,7 @@ using Wide = xsimd::batch<double, Arch>;
 
 template <class Arch>
     requires has_halves<Arch>
-[[nodiscard, gnu::always_inline]] inline Wide<Arch> load_wide(const float* p) noexcept {
+[[nodiscard, gnu::always_inline]] inline Wide<Arch> load_wide([[maybe_unused]] const float* p) noexcept {
 #if defined(__AVX512F__)
     if constexpr (is_avx512<Arch>) {
         return Wide<Arch>(_mm512_cvtps_pd(_mm256_loadu_ps(p)));

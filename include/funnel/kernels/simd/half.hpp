@@ -6,10 +6,6 @@
 #include <funnel/kernels/scalar/half.hpp>
 #include <funnel/kernels/simd/sums.hpp>
 
-#if defined(__aarch64__)
-#include <arm_neon.h>
-#endif
-
 #include <algorithm>
 #include <array>
 #include <concepts>

@@ -7,7 +7,7 @@
 #include <funnel/kernels/dense_panels.hpp>
 #include <funnel/kernels/scalar/int8_dense.hpp>
 #include <funnel/kernels/simd/batch.hpp>
-#include <funnel/kernels/simd/int8_scan.hpp>
+#include <funnel/kernels/simd/int8_sums.hpp>
 #include <funnel/kernels/simd/packed_dense.hpp>
 
 #include <algorithm>
@@ -92,6 +92,34 @@ public:
 
 private:
     __m512i registers_ = _mm512_setzero_si512();
+};
+#endif
+
+#if defined(__aarch64__)
+template <class Arch>
+    requires has_byte_products<Arch>
+class ByteRounding<Arch> {
+public:
+    [[gnu::always_inline]] void compare(const Batch<Arch>& numbers) noexcept {
+        const uint32x4_t sizes = vandq_u32(vreinterpretq_u32_f32(numbers), vdupq_n_u32(0x7FFF'FFFFU));
+        registers_ = vmaxq_u32(registers_, sizes);
+    }
+    [[nodiscard, gnu::always_inline]] std::uint32_t largest() const noexcept { return vmaxvq_u32(registers_); }
+
+    /// Writes the bytes of a batch, and adds them up. Ties go to the even byte.
+    [[gnu::always_inline]] void round(const Batch<Arch>& steps, std::int8_t* to) noexcept {
+        const int32x4_t rounded = vcvtnq_s32_f32(steps);
+        registers_ = vaddq_u32(registers_, vreinterpretq_u32_s32(rounded));
+        const int16x4_t words = vmovn_s32(rounded);
+        const int8x8_t bytes = vmovn_s16(vcombine_s16(words, words));
+        std::memcpy(to, &bytes, sizeof(std::int32_t));
+    }
+    [[nodiscard, gnu::always_inline]] std::int32_t sum() const noexcept {
+        return static_cast<std::int32_t>(vaddvq_u32(registers_));
+    }
+
+private:
+    uint32x4_t registers_ = vdupq_n_u32(0);
 };
 #endif
 

@@ -5,7 +5,7 @@
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/scalar/int8_rows.hpp>
 #include <funnel/kernels/simd/batch.hpp>
-#include <funnel/kernels/simd/int8_scan.hpp>
+#include <funnel/kernels/simd/int8_sums.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -94,6 +94,26 @@ private:
     [[nodiscard, gnu::always_inline]] static __m256i load(const void* p) noexcept {
         return _mm256_loadu_si256(static_cast<const __m256i*>(p));
     }
+};
+#endif
+
+#if defined(__aarch64__)
+template <class Arch>
+    requires has_byte_products<Arch>
+struct Int8RowDot<Arch> {
+    static constexpr std::size_t lanes = 16;
+
+    [[nodiscard, gnu::always_inline]] static int32x4_t first(const std::int8_t*) noexcept { return vdupq_n_s32(0); }
+    [[nodiscard, gnu::always_inline]] static int32x4_t plus(int32x4_t sum, const std::int8_t* query,
+                                                            const std::uint8_t* row) noexcept {
+        return add_byte_products(sum, load_plus_128(row), vld1q_s8(query));
+    }
+    [[nodiscard, gnu::always_inline]] static std::int32_t sum_of(int32x4_t sums) noexcept { return vaddvq_s32(sums); }
+    [[gnu::always_inline]] static void store_sums(std::int32_t* out, int32x4_t a, int32x4_t b, int32x4_t c,
+                                                  int32x4_t d) noexcept {
+        vst1q_s32(out, vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)));
+    }
+    static constexpr auto add = [](int32x4_t a, int32x4_t b) __attribute__((always_inline)) { return vaddq_s32(a, b); };
 };
 #endif
 
