@@ -139,6 +139,7 @@
 #include <funnel/core/options.hpp>
 #include <funnel/core/parallel.hpp>
 #include <funnel/core/portable_math.hpp>
+#include <funnel/core/prefetch.hpp>
 #include <funnel/core/progress.hpp>
 #include <funnel/core/real_view.hpp>
 #include <funnel/core/rng.hpp>

@@ -5,6 +5,7 @@
 #include <funnel/core/copy_on_write_matrix.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
+#include <funnel/core/prefetch.hpp>
 #include <funnel/core/rng.hpp>
 
 #include <algorithm>
@@ -75,12 +76,9 @@ public:
     }
 
     /// May load the link slots of a node on a level into the cache.
-    // Inlined, because g++ takes a function that only prefetches for one without effect, and drops its calls.
     [[gnu::always_inline]] void prefetch_links(std::uint32_t node, std::size_t level) const noexcept {
         const auto all = slots(node, level);
-        for (std::size_t i = 0; i < all.size(); i += row_alignment / sizeof(std::uint32_t)) {
-            __builtin_prefetch(all.data() + i);
-        }
+        prefetch_elements(all.data(), all.size());
     }
 
     /// Draws the level of a node: at least l with probability M^-l.

@@ -8,6 +8,7 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/prefetch.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/one_to_many.hpp>
 

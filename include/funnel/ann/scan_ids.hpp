@@ -3,6 +3,7 @@
 
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/prefetch.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/kernels/backend.hpp>

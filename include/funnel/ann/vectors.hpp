@@ -46,14 +46,6 @@ void reserve_more(std::vector<T>& list, std::size_t count) {
     }
 }
 
-/// May load the first `size` elements at p into the cache.
-template <class T>
-[[gnu::always_inline]] inline void prefetch_elements(const T* p, std::size_t size) noexcept {
-    for (std::size_t i = 0; i < size; i += row_alignment / sizeof(T)) {
-        __builtin_prefetch(p + i);
-    }
-}
-
 [[nodiscard]] inline double squared_length(std::span<const float> vector) noexcept {
     double sum = 0.0;
     for (const float x : vector) {

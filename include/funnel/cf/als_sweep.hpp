@@ -11,6 +11,7 @@
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
+#include <funnel/core/prefetch.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -150,10 +151,7 @@ private:
         constexpr std::size_t ahead = 6;
         for (std::size_t i = 0; i < ids.size(); ++i) {
             if (i + ahead < ids.size()) {
-                const float* const next = y_.row(ids[i + ahead]).data();
-                for (std::size_t j = 0; j < y_.cols(); j += 16) {
-                    __builtin_prefetch(next + j);
-                }
+                prefetch_elements(y_.row(ids[i + ahead]).data(), y_.cols());
             }
             const std::span<const float> row = y_.row(ids[i]);
             std::copy(row.begin(), row.end(), panel_.row(i).begin());

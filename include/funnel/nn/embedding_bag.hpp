@@ -5,6 +5,7 @@
 #include <funnel/core/executor.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/options.hpp>
+#include <funnel/core/prefetch.hpp>
 #include <funnel/kernels/add_rows.hpp>
 #include <funnel/kernels/axpy.hpp>
 #include <funnel/kernels/backend.hpp>
@@ -82,10 +83,7 @@ void add_bag(MatrixView<const T> table, const Bags& bags, Pooling pooling, std::
     for (std::size_t first = bags.starts[bag]; first < bags.starts[bag + 1]; first += together) {
         const std::size_t count = std::min(together, bags.starts[bag + 1] - first);
         for (std::size_t at = first + count; at < std::min(first + count + together, bags.ids.size()); ++at) {
-            const T* const next = table.row(bags.ids[at]).data();
-            for (std::size_t j = 0; j < table.cols(); j += 64 / sizeof(T)) {
-                __builtin_prefetch(next + j);
-            }
+            prefetch_elements(table.row(bags.ids[at]).data(), table.cols());
         }
         std::array<T, together> weights{};
         for (std::size_t i = 0; i < count; ++i) {
