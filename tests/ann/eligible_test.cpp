@@ -9,8 +9,10 @@
 #include <cstdint>
 
 using funnel::ann::L2;
+using funnel::ann::detail::code_cost;
 using funnel::ann::detail::Eligible;
 using funnel::ann::detail::passing_share;
+using funnel::ann::detail::reading_cost;
 using funnel::ann::detail::Vectors;
 
 TEST_CASE("passing_share: asks for ids below n, and is near the share") {
@@ -34,6 +36,19 @@ TEST_CASE("passing_share: a filter with a period is not taken for one that lets 
     for (const std::uint32_t period : {100U, 1000U, 1U << 13}) {  // 128 of them, as many as ids that are asked for
         CAPTURE(period);
         CHECK(passing_share(std::size_t{128} * period, [&](std::uint32_t id) { return id % period == 0; }) < 0.1);
+    }
+}
+
+TEST_CASE("Eligible: where few pass, scoring them is cheaper than reading all codes, also with a call per vector") {
+    const auto is_first = [](std::uint32_t id) { return id == 0; };
+    using Asked = Eligible<L2, decltype(is_first)>;
+    using Known = Eligible<L2, funnel::ann::Bitmap>;
+    for (const double share : {1.0, 0.5, 0.1, 0.02, 0.005, 0.0}) {
+        CAPTURE(share);
+        CHECK(Asked::scan_cost(share, true) <= Asked::scan_cost(share, false));
+        CHECK((Asked::cost_by_ids(share) < reading_cost(code_cost, share)) == (share < 0.05));
+        CHECK((Known::cost_by_ids(share) < reading_cost(code_cost, share)) == (share < 0.15));
+        CHECK(reading_cost(code_cost, share) >= reading_cost(code_cost, share + 0.1));
     }
 }
 

@@ -80,7 +80,7 @@ void check_work(const Index& index, const typename Index::SearchOptions& options
                     CHECK(scratch.stats().distances <= n + n / 5);
                 };
                 check(index.search(query, options, callable, scratch, out), false);
-                CHECK(calls <= 128 + n + n / 20);
+                CHECK(calls <= 128 + n + n / 8);
                 check(index.search(query, options, Bitmap(allowed.words), scratch, out), false);
                 check(index.search(query, options, SortedIds(allowed.ids), scratch, out), true);
             }
@@ -116,6 +116,45 @@ TEST_CASE("Filtered search: a walk that meets too few eligible vectors stops at 
     CHECK(scratch.stats().scanned);
     CHECK(scratch.stats().distances > 20'000);                // it did walk
     CHECK(scratch.stats().distances < 20'000 + 20'000 / 20);  // codes are read at random for a fifth of a scan's time
+}
+
+TEST_CASE("Filtered search: lists with too few eligible vectors near the query are given up at a sixth of a scan") {
+    const auto vectors = tastes(20'000, 16, 1);
+    const auto query = tastes(1, 16, 2);
+    const auto index = IVFFlat<L2, 16>::build(vectors, {.lists = 200});
+    const Hits ranking = Flat<L2>::build(vectors).search(query.row(0), {.k = 20'000});
+    const Allowed allowed(20'000, some_ids(ranking, 10'000, true));
+    auto scratch = index.scratch({.k = 10, .nprobe = 20});
+    Hits out(10);
+    REQUIRE(index.search(query.row(0), {.k = 10, .nprobe = 20}, Bitmap(allowed.words), scratch, out) == 10);
+    CHECK(scratch.stats().scanned);
+    CHECK(scratch.stats().distances > 10'000);  // it did read lists, and then scored those that pass
+    CHECK(scratch.stats().distances < 10'000 + 20'000 / 10);
+    CHECK(out == Hits(ranking.begin() + 10'000, ranking.begin() + 10'010));
+}
+
+TEST_CASE_TEMPLATE("Filtered search: a callable that few vectors pass is asked once for all queries of a batch", Codes,
+                   F32, Int8) {
+    const auto vectors = tastes(5000, 16, 1);
+    const auto queries = tastes(30, 16, 2);
+    const auto check = [&](const auto& index, const auto& options) {
+        std::size_t calls = 0;
+        const auto few = [&](std::uint32_t id) {
+            ++calls;
+            return id % 250 == 7;
+        };
+        const auto lists = index.search_batch(queries, options, few);
+        CHECK(calls <= (5000 + 2 * 128) * ((queries.rows() + 7) / 8));  // a batch may be searched in parts
+        const auto exact = Flat<L2>::build(vectors);
+        for (std::size_t i = 0; i < queries.rows(); ++i) {
+            CHECK(lists[i] == exact.search(queries.row(i), {.k = 10}, few));
+        }
+    };
+    using funnel::ann::HNSWSearchOptions;
+    using funnel::ann::IVFSearchOptions;
+    check(Flat<L2, 16, Codes>::build(vectors), funnel::ann::FlatSearchOptions{.k = 10});
+    check(HNSW<L2, 16, Codes>::build(vectors, {.M = 8, .ef_construction = 30}), HNSWSearchOptions{.k = 10, .ef = 20});
+    check(IVFFlat<L2, 16, Codes>::build(vectors, {.lists = 70}), IVFSearchOptions{.k = 10, .nprobe = 4});
 }
 
 TEST_CASE_TEMPLATE_DEFINE("Filtered search: a scan of codes by a graph or by lists equals one of floats, to the bit",

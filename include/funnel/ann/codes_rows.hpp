@@ -246,6 +246,7 @@ public:
         std::array<std::uint32_t, block> ids;
         std::array<std::int32_t, block> dots{};
         std::array<float, block> lefts;
+        std::array<std::uint32_t, block> reached;
         for (std::size_t begin = 0; begin < rows.rows(); begin += block) {
             const std::size_t size = std::min(block, rows.rows() - begin);
             std::iota(ids.begin(), ids.end(), static_cast<std::uint32_t>(begin));
@@ -259,16 +260,20 @@ public:
             }
             std::fill(lefts.begin() + static_cast<std::ptrdiff_t>(size), lefts.end(),
                       -std::numeric_limits<float>::infinity());
+            const float threshold = candidates.threshold();
+            std::size_t count = 0;
             for (std::size_t i = 0; i < size; i += group) {
                 int reach = 0;  // most groups have none; this loop has no branch, so compilers vectorize it
                 for (std::size_t j = i; j < i + group; ++j) {
-                    reach |= lefts[j] < candidates.threshold() ? 0 : 1;
+                    reach |= lefts[j] < threshold ? 0 : 1;
                 }
                 for (std::size_t j = i; reach != 0 && j < std::min(i + group, size); ++j) {
-                    if (!(lefts[j] < candidates.threshold())) {
-                        candidates.offer(ids[j], lefts[j], terms_[ids[j]].scale, passes(ids[j]));
-                    }
+                    reached[count] = static_cast<std::uint32_t>(j);
+                    count += lefts[j] < threshold ? 0U : 1U;
                 }
+            }
+            for (const std::uint32_t i : std::span<const std::uint32_t>(reached).first(count)) {
+                candidates.offer(ids[i], lefts[i], terms_[ids[i]].scale, passes(ids[i]));
             }
             candidates.end_block(query, rows, best);
         }

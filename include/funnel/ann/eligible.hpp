@@ -4,6 +4,7 @@
 #include <funnel/ann/filters.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/item_filter.hpp>
+#include <funnel/core/math.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -18,6 +19,12 @@ namespace ann::detail {
 // are read in order with what they do not rule out. Measured by bench/ann/filter_bench.cpp.
 inline constexpr double call_cost = 0.125;
 inline constexpr double code_cost = 0.125;
+
+/// The cost of reading codes in order where only a share of the vectors is eligible. The fewer they are, the longer it
+/// takes until the best of them rule out others, and the filter is asked about all that are not ruled out.
+[[nodiscard]] inline double reading_cost(double codes, double share) noexcept {
+    return codes - 0.02 * math::log2(std::max(share, 0x1p-30));
+}
 
 /// An estimate of the share of the n > 0 ids that pass, from a sample of 128.
 template <class Passes>
@@ -56,7 +63,7 @@ public:
     [[nodiscard]] static double cost_by_ids(double share) noexcept { return share + (lists_ids ? 0.0 : call_cost); }
     /// The cost of the cheapest scan; has_codes: whether the index has int8 codes for it.
     [[nodiscard]] static double scan_cost(double share, bool has_codes) noexcept {
-        return has_codes ? std::min(code_cost, cost_by_ids(share)) : cost_by_ids(share);
+        return has_codes ? std::min(reading_cost(code_cost, share), cost_by_ids(share)) : cost_by_ids(share);
     }
 
     /// The share of the vectors that are eligible. A bitmap and a list know it, if as many of those that pass were

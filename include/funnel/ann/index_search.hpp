@@ -3,6 +3,7 @@
 
 #include <funnel/ann/eligible.hpp>
 #include <funnel/ann/filters.hpp>
+#include <funnel/ann/scan.hpp>
 #include <funnel/ann/scan_ids.hpp>
 #include <funnel/ann/search_stats.hpp>
 #include <funnel/ann/vectors.hpp>
@@ -112,11 +113,17 @@ public:
     template <ItemFilter F>
     void find_some(MatrixView<const float> queries, const SearchOptions& options, const F& filter, Scratch& scratch,
                    std::span<std::vector<Scored<>>> results) const {
-        if constexpr (has_find_batch && !is_id_list<F>) {
-            const Eligible eligible(*vectors_, filter);
+        using Passes = Eligible<Metric, F>;
+        if constexpr (!Passes::is_list) {
             if (options.k > 0 && vectors_->live() > 0) {
+                const Passes eligible(*vectors_, filter);
                 const double share = share_of(eligible);
-                if (!scans(eligible, options, share)) {
+                if (scans(eligible, options, share)) {
+                    if constexpr (!Passes::knows_share) {
+                        scan_all(queries, options, filter, share, scratch, results);
+                        return;
+                    }
+                } else if constexpr (has_find_batch) {
                     find_at_once(queries, options, filter, share, scratch, results);
                     return;
                 }
@@ -159,7 +166,7 @@ private:
         if (!kernels::HostBackend<typename Structure::Kernels>) {  // its own scan is faster, unless it is for few
             return Passes::is_list || (Passes::lists_ids && share < few);
         }
-        return has_codes ? Passes::cost_by_ids(share) < code_cost : Passes::lists_ids;
+        return has_codes ? Passes::cost_by_ids(share) < reading_cost(code_cost, share) : Passes::lists_ids;
     }
 
     template <class Passes>
@@ -184,10 +191,7 @@ private:
             return scan_ids(query, filter, scratch, out);
         }
         if constexpr (is_id_list<F> && has_codes) {
-            scratch.words_.assign((vectors_->count() + 63) / 64, 0);
-            for_each_id(filter, vectors_->count(),
-                        [&](std::uint32_t id) { scratch.words_[id / 64] |= std::uint64_t{1} << (id % 64); });
-            return scan(query, Bitmap(scratch.words_), 1.0, scratch, out);
+            return scan(query, bitmap_of(filter, scratch), 1.0, scratch, out);
         }
         scratch.stats_.scanned = true;
         scratch.stats_.distances += vectors_->count();
@@ -197,21 +201,47 @@ private:
         return structure_->scan(query, *vectors_, eligible, scratch.structure_, out);
     }
 
-    template <class Ids>
-    std::size_t scan_ids(std::span<const float> query, const Ids& ids, Scratch& scratch,
+    template <ItemFilter F>
+    std::size_t scan_ids(std::span<const float> query, const F& filter, Scratch& scratch,
                          std::span<Scored<>> out) const {
         using Kernels = typename Structure::Kernels;
         using Host = std::conditional_t<kernels::HostBackend<Kernels>, Kernels, kernels::DefaultBackend>;
-        IdScan<Metric, Host> rows(query, vectors_->rows(), out);
-        for_each_id(ids, vectors_->count(), [&](std::uint32_t id) {
-            if (vectors_->is_live(id)) {
-                rows.push(id);
-            }
-        });
-        const std::size_t hits = rows.finish().size();
         scratch.stats_.scanned = true;
-        scratch.stats_.distances += rows.scored();
-        return hits;
+        if constexpr (Eligible<Metric, F>::lists_ids) {
+            IdScan<Metric, Host> rows(query, vectors_->rows(), out);
+            for_each_id(filter, vectors_->count(), [&](std::uint32_t id) {
+                if (vectors_->is_live(id)) {
+                    rows.push(id);
+                }
+            });
+            const std::size_t hits = rows.finish().size();
+            scratch.stats_.distances += rows.scored();
+            return hits;
+        } else {
+            scratch.stats_.distances += vectors_->count();
+            return detail::scan<Metric, Host>(query, vectors_->rows(), Eligible(*vectors_, filter), out).size();
+        }
+    }
+
+    // Asks a callable about each vector once, for all queries.
+    template <ItemFilter F>
+    void scan_all(MatrixView<const float> queries, const SearchOptions& options, const F& filter, double share,
+                  Scratch& scratch, std::span<std::vector<Scored<>>> results) const {
+        const Bitmap passing = bitmap_of(filter, scratch);
+        scratch.query_.resize(vectors_->dimension());
+        for (std::size_t i = 0; i < queries.rows(); ++i) {
+            prepare<Metric>(queries.row(i), scratch.query_);
+            results[i].resize(std::min(options.k, vectors_->live()));
+            funnel::detail::keep_first(results[i], scan(scratch.query_, passing, share, scratch, results[i]));
+        }
+    }
+
+    template <ItemFilter F>
+    [[nodiscard]] Bitmap bitmap_of(const F& filter, Scratch& scratch) const {
+        scratch.words_.assign((vectors_->count() + 63) / 64, 0);
+        for_each_id(filter, vectors_->count(),
+                    [&](std::uint32_t id) { scratch.words_[id / 64] |= std::uint64_t{1} << (id % 64); });
+        return Bitmap(scratch.words_);
     }
 
     template <ItemFilter F>

@@ -146,7 +146,7 @@ public:
         const auto few = static_cast<double>(wanted(options, options.k));
         const std::size_t lists = wanted_lists(lists_.size(), options.nprobe, share);
         const double read = static_cast<double>(lists) / static_cast<double>(lists_.size());
-        return share * n <= few || read * Sequence::cost >= cost;
+        return share * n <= few || read * reading_cost(Sequence::cost, share) >= cost;
     }
 
     template <class Passes>
@@ -167,8 +167,13 @@ public:
             }
             return count;
         };
-        read_lists<M, Backend, Sequence::block>(lists_, kmeans_.centroids(), query, options.nprobe, share, out.size(),
-                                                eligible, candidates, scratch, above);
+        const double most = Passes::scan_cost(share, scans_codes) / Sequence::cost;  // per vector
+        if (!read_lists<M, Backend, Sequence::block>(
+                lists_, kmeans_.centroids(), query, options.nprobe, share, out.size(),
+                static_cast<std::size_t>(most * static_cast<double>(lists_.list_of().size())), eligible, candidates,
+                scratch, above)) {
+            return 0;
+        }
         if (refines) {
             scratch.stats.distances += candidates.best().size();
             return refine<M, Backend>(query, vectors.rows(), candidates.best(), out).size();

@@ -297,8 +297,8 @@ private:
             }
             return count;
         };
-        read_lists<Kind, Backend, Codes::block>(lists_, encoder_.centroids(), query, nprobe, share, hits, eligible,
-                                                candidates, scratch, above);
+        read_lists<Kind, Backend, Codes::block>(lists_, encoder_.centroids(), query, nprobe, share, hits,
+                                                lists_.list_of().size(), eligible, candidates, scratch, above);
     }
 
     IVFPQOptions options_;

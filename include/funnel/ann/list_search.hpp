@@ -68,22 +68,27 @@ template <class Passes>
 inline constexpr bool asks_filter = requires { requires Passes::has_filter; };
 
 /// Reads the lists of the nearest centroids: `nprobe` lists, more if the share of eligible vectors is low or there are
-/// fewer than `hits` eligible ones in them, and more if fewer vectors near the query are eligible than elsewhere.
+/// fewer than `hits` eligible ones in them, and more if fewer vectors near the query are eligible than elsewhere. If it
+/// would read more than `most` vectors for that, it gives up after a sixth of them, because a scan is then cheaper.
 ///
 /// above(list, codes, begin, end, threshold, survivors) finds the vectors of a list, of which it gets the score of its
 /// centroid and the codes, that reach the threshold, and returns their number.
 ///
 /// Shapes    query: d, prepared;  centroids: one per list;  scratch: reserved for them (not checked)
+/// Returns   whether it did not give up
 template <Metric M, kernels::HostBackend Backend, std::size_t Block, class Lists, class Passes, class Query,
           class Above>
-void read_lists(const Lists& lists, MatrixView<const float> centroids, std::span<const float> query, std::size_t nprobe,
-                double share, std::size_t hits, const Passes& eligible, Reservoir& candidates,
+bool read_lists(const Lists& lists, MatrixView<const float> centroids, std::span<const float> query, std::size_t nprobe,
+                double share, std::size_t hits, std::size_t most, const Passes& eligible, Reservoir& candidates,
                 ListScratch<Query>& scratch, const Above& above) {
     kernels::score_rows<typename M::Stored, Backend>(query, centroids, scratch.scores);
     std::size_t probes = wanted_lists(lists.size(), nprobe, asks_filter<Passes> ? share : 1.0);
     std::size_t sorted = 0;
     std::size_t asked = 0;  // vectors that were candidates but for the filter
     std::size_t passed = 0;
+    const std::size_t vectors = lists.list_of().size();
+    std::size_t read = 0;
+    bool has_looked = false;
     const auto sort_first = [&](std::size_t count) {
         for (std::size_t list = 0; list < lists.size(); ++list) {
             scratch.order[list] = {static_cast<std::uint32_t>(list), scratch.scores[list]};
@@ -94,9 +99,15 @@ void read_lists(const Lists& lists, MatrixView<const float> centroids, std::span
         sorted = count;
     };
     for (std::size_t i = 0; i < lists.size(); ++i) {
-        if (asks_filter<Passes> && i == probes && asked > 0) {
+        if (asks_filter<Passes> && asked > 0 && (i == probes || (!has_looked && read > most / 6))) {
             const double near = static_cast<double>(passed) / static_cast<double>(asked);
-            probes = std::max(probes, wanted_lists(lists.size(), nprobe, near));
+            const std::size_t wanted = wanted_lists(lists.size(), nprobe, near);
+            const std::size_t more = wanted - std::min(wanted, i);
+            if (read + more * (vectors / lists.size()) > most) {
+                return false;
+            }
+            has_looked = true;
+            probes = i == probes ? std::max(probes, wanted) : probes;
         }
         if (i >= probes && passed >= hits) {
             break;
@@ -112,21 +123,27 @@ void read_lists(const Lists& lists, MatrixView<const float> centroids, std::span
             const std::size_t count =
                 above(list.score, lists.codes(list.id), begin, end, candidates.threshold(), std::span(survivors));
             asked += count;
+            std::size_t kept = 0;
             for (const Scored<>& survivor : std::span(survivors).first(count)) {
                 const std::uint32_t id = ids[survivor.id];
+                survivors[kept] = {id, survivor.score};
                 if constexpr (asks_filter<Passes>) {
-                    if (!eligible(id)) {
-                        continue;
-                    }
+                    kept += eligible(id) ? 1U : 0U;  // a branch would be mispredicted
+                } else {
+                    ++kept;
                 }
-                candidates.push({id, survivor.score});
-                ++passed;
             }
+            for (const Scored<>& candidate : std::span(survivors).first(kept)) {
+                candidates.push(candidate);
+            }
+            passed += kept;
             candidates.raise_threshold();
         }
+        read += ids.size();
         scratch.stats.distances += ids.size();
         ++scratch.stats.hops;
     }
+    return true;
 }
 
 /// Fills out with the best candidates. Returns their number.
