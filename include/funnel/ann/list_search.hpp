@@ -69,7 +69,8 @@ inline constexpr bool asks_filter = requires { requires Passes::has_filter; };
 
 /// Reads the lists of the nearest centroids: `nprobe` lists, more if the share of eligible vectors is low or there are
 /// fewer than `hits` eligible ones in them, and more if fewer vectors near the query are eligible than elsewhere. If it
-/// would read more than `most` vectors for that, it gives up after a sixth of them, because a scan is then cheaper.
+/// would read more than `most` vectors for that, it gives up after a sixth of them, because a scan is then cheaper. It
+/// does not if `most` is the number of vectors.
 ///
 /// above(list, codes, begin, end, threshold, survivors) finds the vectors of a list, of which it gets the score of its
 /// centroid and the codes, that reach the threshold, and returns their number.
@@ -103,7 +104,7 @@ bool read_lists(const Lists& lists, MatrixView<const float> centroids, std::span
             const double near = static_cast<double>(passed) / static_cast<double>(asked);
             const std::size_t wanted = wanted_lists(lists.size(), nprobe, near);
             const std::size_t more = wanted - std::min(wanted, i);
-            if (read + more * (vectors / lists.size()) > most) {
+            if (std::min(vectors, read + more * (vectors / lists.size())) > most) {
                 return false;
             }
             has_looked = true;
