@@ -100,6 +100,7 @@ bool read_lists(const Lists& lists, MatrixView<const float> centroids, std::span
         sorted = count;
     };
     for (std::size_t i = 0; i < lists.size(); ++i) {
+        // Once after a sixth, and wherever it would end.
         if (asks_filter<Passes> && asked > 0 && (i == probes || (!has_looked && read > most / 6))) {
             const double near = static_cast<double>(passed) / static_cast<double>(asked);
             const std::size_t wanted = wanted_lists(lists.size(), nprobe, near);
