@@ -40,8 +40,7 @@ TEST_CASE("Concurrent: the functions of an index, one thread") {
     CHECK(live.remove(1U));
     CHECK_FALSE(live.remove(1U));
     live.replace(0U, std::vector{6.0F});
-    CHECK(live.search(std::vector{5.0F}, funnel::ann::FlatSearchOptions{.k = 2}) ==
-          std::vector<Scored<>>{{3, 0.0F}, {0, -1.0F}});
+    CHECK(live.search(std::vector{5.0F}, {.k = 2}) == std::vector<Scored<>>{{3, 0.0F}, {0, -1.0F}});
     CHECK(live.read([](const auto& index) { return index.size(); }) == 3);
     CHECK(live.write([](auto& index) { return index.add(std::vector{7.0F}); }) == 4);
     const auto fails = [](auto&) -> int { throw std::runtime_error("change"); };

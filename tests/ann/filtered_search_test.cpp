@@ -133,6 +133,49 @@ TEST_CASE("Filtered search: lists with too few eligible vectors near the query a
     CHECK(out == Hits(ranking.begin() + 10'000, ranking.begin() + 10'010));
 }
 
+TEST_CASE_TEMPLATE("Filtered search: lists are not read on and on for the last hit", Codes, F32, Int8) {
+    Matrix<float> vectors(20'000, 2);
+    for (std::size_t i = 0; i < vectors.rows(); ++i) {
+        vectors(i, 0) = static_cast<float>(i);
+    }
+    const auto index = IVFFlat<L2, 2, Codes>::build(vectors, {.lists = 1000});
+    std::vector<std::uint32_t> ids;  // the 24 nearest, and the farthest
+    for (std::uint32_t i = 0; i < 1000; ++i) {
+        ids.push_back(i < 24 ? i : 19'000 + i);
+    }
+    const Allowed allowed(vectors.rows(), ids);
+    const typename IVFFlat<L2, 2, Codes>::SearchOptions options{.k = 25, .nprobe = 1};
+    auto scratch = index.scratch(options);
+    Hits out(25);
+    REQUIRE(index.search(vectors.row(0), options, Bitmap(allowed.words), scratch, out) == 25);
+    CHECK(out.back().id == 19'024);
+    CHECK(scratch.stats().scanned);
+    CHECK(scratch.stats().distances < 1000 + 20'000 / 10);
+}
+
+TEST_CASE_TEMPLATE("Filtered search: a callable is not asked about removed vectors, in a batch neither", Codes, F32,
+                   Int8) {
+    const auto vectors = tastes(1000, 16, 1);
+    const auto check = [&](auto index, const auto& options) {
+        for (std::uint32_t id = 0; id < 500; ++id) {
+            index.remove(id);
+        }
+        const auto one = [](std::uint32_t id) {
+            REQUIRE(id >= 500);
+            return id == 700;
+        };
+        const auto queries = vectors.view().rows_from(0, 20);
+        for (const Hits& hits : index.search_batch(queries, options, one)) {
+            CHECK(hits.size() == 1);
+        }
+        CHECK(index.search(queries.row(0), options, one).size() == 1);
+    };
+    check(Flat<L2, 16, Codes>::build(vectors), funnel::ann::FlatSearchOptions{.k = 10});
+    check(HNSW<L2, 16, Codes>::build(vectors, {.M = 8, .ef_construction = 30}),
+          funnel::ann::HNSWSearchOptions{.k = 10, .ef = 20});
+    check(IVFFlat<L2, 16, Codes>::build(vectors, {.lists = 30}), funnel::ann::IVFSearchOptions{.k = 10, .nprobe = 4});
+}
+
 TEST_CASE_TEMPLATE("Filtered search: a callable that few vectors pass is asked once for all queries of a batch", Codes,
                    F32, Int8) {
     const auto vectors = tastes(5000, 16, 1);

@@ -170,6 +170,20 @@ TEST_CASE("search: the noexcept form gives no hits where memory ends, and does n
     CHECK_THROWS_AS((void)hnsw.search(vectors.row(1)), std::bad_alloc);
 }
 
+TEST_CASE("search: a pool smaller than that of the upper levels allocates nothing, and does not terminate") {
+    const auto vectors = tastes(1000, 8, 1);
+    for (const std::size_t n : {8U, 17U, 1000U}) {
+        const auto index = HNSW<InnerProduct>::build(vectors.view().rows_from(0, n), {.M = 4});
+        for (const std::size_t ef : {1U, 2U, 3U}) {
+            std::array<Scored<>, 1> out{};
+            auto scratch = index.scratch({.k = 1, .ef = ef});
+            CHECK(allocations_of([&] { index.search(vectors.row(0), {.k = 1, .ef = ef}, scratch, out); }) == 0);
+            check_failing_searches(
+                index, [&](auto& empty) { return index.search(vectors.row(0), {.k = 1, .ef = ef}, empty, out); }, 1);
+        }
+    }
+}
+
 TEST_CASE("search: a filter that throws comes out of the form for hot paths, and the scratch serves again") {
     const auto vectors = tastes(500, 8, 1);
     const auto check = [&](const auto& index) {

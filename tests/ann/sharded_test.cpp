@@ -27,6 +27,7 @@ using funnel::ann::Flat;
 using funnel::ann::FlatSearchOptions;
 using funnel::ann::HNSW;
 using funnel::ann::InnerProduct;
+using funnel::ann::Int8;
 using funnel::ann::L2;
 using funnel::ann::Sharded;
 using funnel::ann::SortedIds;
@@ -96,6 +97,22 @@ TEST_CASE_TEMPLATE("Sharded: the bits of one Flat, for any number of shards and 
                   one.search_batch(queries, {.k = 15}, SortedIds(ids)));
         }
     }
+}
+
+TEST_CASE("Sharded: a batch asks a callable about each vector once, and about no id that the index does not have") {
+    const auto vectors = tastes(1001, 8, 1);
+    const auto index = Sharded<Flat<L2, 8, Int8>>::build(vectors, 10);
+    std::size_t calls = 0;
+    const auto one = [&](std::uint32_t id) {
+        REQUIRE(id < 1001);
+        ++calls;
+        return id == 3;
+    };
+    for (const Hits& hits : index.search_batch(vectors.view().rows_from(0, 4), {.k = 3}, one)) {
+        REQUIRE(hits.size() == 1);
+        CHECK(hits[0].id == 3);
+    }
+    CHECK(calls <= 1001 + 10 * 128);  // each shard asks for a sample first
 }
 
 TEST_CASE("Sharded: errors say what is wrong") {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <mutex>
 #include <shared_mutex>
+#include <span>
 #include <utility>
 
 namespace funnel {
@@ -120,8 +121,10 @@ public:
 
     /// As Index::search, with the same arguments.
     template <class... Arguments>
-    auto search(Arguments&&... arguments) const {
-        return read([&](const Index& index) { return index.search(std::forward<Arguments>(arguments)...); });
+    auto search(std::span<const float> query, const typename Index::SearchOptions& options = {},
+                Arguments&&... arguments) const {
+        return read(
+            [&](const Index& index) { return index.search(query, options, std::forward<Arguments>(arguments)...); });
     }
 
     /// As Index::add, Index::remove and Index::replace.

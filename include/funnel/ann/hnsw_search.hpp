@@ -233,7 +233,7 @@ struct WalkScratch {
 
     /// Reserves memory, so that searches with a pool of ef nodes do not allocate.
     void reserve(const HNSWGraph& graph, std::size_t ef) {
-        pool.reserve(std::min(ef, graph.size()));
+        pool.reserve(std::min(std::max(ef, walk_down_width), graph.size()));
         visited.reserve(graph.size());
         const std::size_t most = beam_width * graph.capacity(0);
         ids.resize(most);

@@ -191,7 +191,7 @@ private:
             return scan_ids(query, filter, scratch, out);
         }
         if constexpr (is_id_list<F> && has_codes) {
-            return scan(query, bitmap_of(filter, scratch), 1.0, scratch, out);
+            return scan(query, bitmap_of(filter, scratch), 1.0, scratch, out);  // 1.0: scan the codes
         }
         scratch.stats_.scanned = true;
         scratch.stats_.distances += vectors_->count();
@@ -238,9 +238,20 @@ private:
 
     template <ItemFilter F>
     [[nodiscard]] Bitmap bitmap_of(const F& filter, Scratch& scratch) const {
-        scratch.words_.assign((vectors_->count() + 63) / 64, 0);
-        for_each_id(filter, vectors_->count(),
-                    [&](std::uint32_t id) { scratch.words_[id / 64] |= std::uint64_t{1} << (id % 64); });
+        const std::size_t count = vectors_->count();
+        scratch.words_.assign((count + 63) / 64, 0);
+        const auto add = [&](std::uint32_t id) { scratch.words_[id / 64] |= std::uint64_t{1} << (id % 64); };
+        using Passes = Eligible<Metric, F>;
+        if constexpr (Passes::is_list) {
+            for_each_id(filter, count, add);
+        } else {
+            const Passes eligible(*vectors_, filter);  // a filter is not asked about removed vectors
+            for (std::uint32_t id = 0; id < count; ++id) {
+                if (eligible(id)) {
+                    add(id);
+                }
+            }
+        }
         return Bitmap(scratch.words_);
     }
 

@@ -68,9 +68,10 @@ template <class Passes>
 inline constexpr bool asks_filter = requires { requires Passes::has_filter; };
 
 /// Reads the lists of the nearest centroids: `nprobe` lists, more if the share of eligible vectors is low or there are
-/// fewer than `hits` eligible ones in them, and more if fewer vectors near the query are eligible than elsewhere. If it
-/// would read more than `most` vectors for that, it gives up after a sixth of them, because a scan is then cheaper. It
-/// does not if `most` is the number of vectors.
+/// fewer than `hits` eligible ones in them, and more if fewer vectors near the query are eligible than elsewhere.
+///
+/// A scan costs as much as reading `most` vectors. After a sixth of them it gives up if there are fewer than `hits`
+/// eligible ones, or as soon as it expects to read more than `most`; not if there are at most `most` vectors.
 ///
 /// above(list, codes, begin, end, threshold, survivors) finds the vectors of a list, of which it gets the score of its
 /// centroid and the codes, that reach the threshold, and returns their number.
@@ -89,7 +90,6 @@ bool read_lists(const Lists& lists, MatrixView<const float> centroids, std::span
     std::size_t passed = 0;
     const std::size_t vectors = lists.list_of().size();
     std::size_t read = 0;
-    bool has_looked = false;
     const auto sort_first = [&](std::size_t count) {
         for (std::size_t list = 0; list < lists.size(); ++list) {
             scratch.order[list] = {static_cast<std::uint32_t>(list), scratch.scores[list]};
@@ -100,15 +100,13 @@ bool read_lists(const Lists& lists, MatrixView<const float> centroids, std::span
         sorted = count;
     };
     for (std::size_t i = 0; i < lists.size(); ++i) {
-        // Once after a sixth, and wherever it would end.
-        if (asks_filter<Passes> && asked > 0 && (i == probes || (!has_looked && read > most / 6))) {
+        if (asks_filter<Passes> && asked > 0) {
             const double near = static_cast<double>(passed) / static_cast<double>(asked);
             const std::size_t wanted = wanted_lists(lists.size(), nprobe, near);
-            const std::size_t more = wanted - std::min(wanted, i);
-            if (std::min(vectors, read + more * (vectors / lists.size())) > most) {
+            const std::size_t expected = read + (wanted - std::min(wanted, i)) * (vectors / lists.size());
+            if (vectors > most && read > most / 6 && (passed < hits || expected > most)) {
                 return false;
             }
-            has_looked = true;
             probes = i == probes ? std::max(probes, wanted) : probes;
         }
         if (i >= probes && passed >= hits) {

@@ -13,7 +13,7 @@ namespace ann {
 struct SearchStats {
     std::uint64_t distances = 0;  ///< vectors compared with the query; a scan compares all that it goes through
     std::uint64_t hops = 0;       ///< nodes of a graph that were expanded, or lists that were read
-    bool scanned = false;         ///< whether the answer comes from a scan, and is exact
+    bool scanned = false;         ///< whether the answer comes from a scan: it is exact, if the index keeps vectors
 
     friend bool operator==(const SearchStats&, const SearchStats&) = default;
 };

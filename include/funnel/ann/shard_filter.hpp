@@ -31,11 +31,19 @@ public:
 
     template <class Visit>
     friend void for_each_id(const ShardFilter& filter, std::size_t count, const Visit& visit) {
-        for_each_id(*filter.filter_, count * filter.shards_, [&](std::uint32_t id) {
-            if (id % filter.shards_ == filter.shard_) {
-                visit(id / filter.shards_);
+        if constexpr (is_bitmap<F> || is_id_list<F>) {
+            for_each_id(*filter.filter_, count * filter.shards_, [&](std::uint32_t id) {
+                if (id % filter.shards_ == filter.shard_) {
+                    visit(id / filter.shards_);
+                }
+            });
+        } else {
+            for (std::uint32_t id = 0; id < count; ++id) {
+                if (filter(id)) {
+                    visit(id);
+                }
             }
-        });
+        }
     }
 
 private:
