@@ -18,8 +18,11 @@ using funnel::Random;
 using funnel::ranks_before;
 using funnel::Scored;
 using funnel::stream;
+using funnel::ann::detail::key_of;
+using funnel::ann::detail::order_best;
 using funnel::ann::detail::Reservoir;
 using funnel::ann::detail::select_best;
+using funnel::ann::detail::value_of;
 
 namespace {
 
@@ -59,6 +62,45 @@ TEST_CASE("select_best: the best in front, whatever ties there are") {
             }
         }
     }
+}
+
+TEST_CASE("order_best: the best positions in order, whatever ties and infinities there are") {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    for (const std::size_t n : {1U, 2U, 15U, 16U, 17U, 100U, 900U}) {
+        for (const std::size_t values : {1U, 2U, 10U, 1000000U}) {
+            auto candidates = candidates_of(n, values, n + values);
+            for (std::size_t i = 0; i < n; ++i) {  // ids are positions
+                candidates[i].id = static_cast<std::uint32_t>(i);
+            }
+            candidates[n / 2].score = infinity;
+            candidates[n / 3].score = -infinity;
+            candidates[n / 4].score = -0.0F;
+            std::vector<float> scores;
+            for (const Scored<>& candidate : candidates) {
+                scores.push_back(candidate.score);
+            }
+            const auto all = sorted(candidates);
+            for (const std::size_t count : {std::size_t{1}, (n + 9) / 10, (n + 1) / 2, n}) {
+                CAPTURE(n);
+                CAPTURE(values);
+                CAPTURE(count);
+                std::vector<Scored<>> out(n);
+                order_best(scores, count, out);
+                out.resize(count);
+                CHECK(out == std::vector<Scored<>>(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count)));
+            }
+        }
+    }
+}
+
+TEST_CASE("key_of: whole numbers in the order of floats, and back") {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    const std::vector<float> ascending{-infinity, -1e30F, -1.0F, -1e-45F, 0.0F, 1e-45F, 1e-30F, 1.0F, 2.0F, infinity};
+    for (std::size_t i = 0; i < ascending.size(); ++i) {
+        CHECK(value_of(key_of(ascending[i])) == ascending[i]);
+        CHECK((i == 0 || key_of(ascending[i - 1]) < key_of(ascending[i])));
+    }
+    CHECK(key_of(-0.0F) == key_of(0.0F));
 }
 
 TEST_CASE("select_best: scores of very different size, and infinities") {

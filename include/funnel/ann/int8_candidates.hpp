@@ -2,6 +2,7 @@
 #pragma once
 
 #include <funnel/ann/int8_bound.hpp>
+#include <funnel/ann/select_best.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix_view.hpp>
@@ -104,35 +105,25 @@ public:
 private:
     static constexpr std::size_t room = 1024;
 
-    // Numbers that are ordered as floats: counting them is fast on any backend.
-    using Key = std::int32_t;
-    [[nodiscard]] static Key key_of(float x) noexcept {
-        const auto bits = std::bit_cast<Key>(x);
-        return bits < 0 ? std::numeric_limits<Key>::min() - bits : bits;  // -0 is 0
-    }
-    [[nodiscard]] static float value_of(Key key) noexcept {
-        return std::bit_cast<float>(key < 0 ? std::numeric_limits<Key>::min() - key : key);
-    }
-
     void raise_to(float tau) noexcept {
         tau_ = std::max(tau_, tau);
         threshold_ = bound_.threshold(tau_);
     }
 
     /// The k-th largest key, k <= count_.
-    [[nodiscard]] Key kth_largest() const noexcept {
-        const auto keys = std::span<const Key>(keys_).first(count_);
-        std::int64_t low = std::numeric_limits<Key>::max();
-        std::int64_t high = std::numeric_limits<Key>::min();
-        for (const Key key : keys) {
+    [[nodiscard]] OrderKey kth_largest() const noexcept {
+        const auto keys = std::span<const OrderKey>(keys_).first(count_);
+        std::int64_t low = std::numeric_limits<OrderKey>::max();
+        std::int64_t high = std::numeric_limits<OrderKey>::min();
+        for (const OrderKey key : keys) {
             low = std::min<std::int64_t>(low, key);
             high = std::max<std::int64_t>(high, key);
         }
         ++high;  // at least k keys reach low, fewer reach high
         while (high - low > 1) {
-            const auto middle = static_cast<Key>((low + high) / 2);
+            const auto middle = static_cast<OrderKey>((low + high) / 2);
             std::size_t count = 0;
-            for (const Key key : keys) {
+            for (const OrderKey key : keys) {
                 count += key >= middle ? 1U : 0U;
             }
             (count >= k_ ? low : high) = middle;
@@ -140,7 +131,7 @@ private:
                 break;
             }
         }
-        return static_cast<Key>(low);
+        return static_cast<OrderKey>(low);
     }
 
     void rule_out() noexcept {
@@ -198,7 +189,7 @@ private:
     std::array<std::uint32_t, room + block + 1> ids_;
     std::array<float, room + block + 1> lefts_;
     std::array<float, room + block + 1> scales_;
-    std::array<Key, room + block> keys_;
+    std::array<OrderKey, room + block> keys_;
 };
 
 }  // namespace ann::detail

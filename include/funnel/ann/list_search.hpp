@@ -90,15 +90,6 @@ bool read_lists(const Lists& lists, MatrixView<const float> centroids, std::span
     std::size_t passed = 0;
     const std::size_t vectors = lists.list_of().size();
     std::size_t read = 0;
-    const auto sort_first = [&](std::size_t count) {
-        for (std::size_t list = 0; list < lists.size(); ++list) {
-            scratch.order[list] = {static_cast<std::uint32_t>(list), scratch.scores[list]};
-        }
-        const auto first = std::span(scratch.order).first(lists.size());
-        select_best(first, count);
-        std::sort(first.begin(), first.begin() + static_cast<std::ptrdiff_t>(count), ranks_before);
-        sorted = count;
-    };
     for (std::size_t i = 0; i < lists.size(); ++i) {
         if (asks_filter<Passes> && asked > 0) {
             const double near = static_cast<double>(passed) / static_cast<double>(asked);
@@ -113,7 +104,8 @@ bool read_lists(const Lists& lists, MatrixView<const float> centroids, std::span
             break;
         }
         if (i == sorted) {
-            sort_first(std::min(lists.size(), std::max(probes, 2 * sorted)));
+            sorted = std::min(lists.size(), std::max(probes, 2 * sorted));
+            order_best(scratch.scores, sorted, scratch.order);
         }
         const Scored<>& list = scratch.order[i];
         const std::span<const std::uint32_t> ids = lists.ids(list.id);

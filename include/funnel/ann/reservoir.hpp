@@ -91,7 +91,7 @@ private:
 
     // May change the order.
     [[nodiscard]] float kth_score(std::span<Scored<>> candidates) const noexcept {
-        const std::optional<float> reached = score_reached_by(candidates, k_);
+        const std::optional<float> reached = score_reached_by(candidates, k_, k_);
         if (!reached) {
             const auto kth = candidates.begin() + static_cast<std::ptrdiff_t>(k_ - 1);
             std::nth_element(candidates.begin(), kth, candidates.end(), ranks_before);

@@ -5,8 +5,10 @@
 #include <funnel/core/scored.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 
@@ -14,33 +16,54 @@ namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann::detail {
 
-/// A score that exactly `count` candidates reach; none if ties or scores of very different size prevent it. It halves
+/// Whole numbers in the order of floats without NaN; -0 and 0 have one. Compilers find the least one, or count those
+/// above another one, with vector instructions.
+using OrderKey = std::int32_t;
+[[nodiscard]] inline OrderKey key_of(float x) noexcept {
+    const auto bits = std::bit_cast<OrderKey>(x);
+    return bits < 0 ? std::numeric_limits<OrderKey>::min() - bits : bits;
+}
+[[nodiscard]] inline float value_of(OrderKey key) noexcept {
+    return std::bit_cast<float>(key < 0 ? std::numeric_limits<OrderKey>::min() - key : key);
+}
+
+[[nodiscard]] inline float score_of(const Scored<>& candidate) noexcept {
+    return candidate.score;
+}
+[[nodiscard]] inline float score_of(float score) noexcept {
+    return score;
+}
+
+/// A score that at least `count` candidates reach, and at most `most`; none if ties or scores of very different size prevent it. It halves
 /// an interval. No branch depends on a single candidate, and compilers count with vector instructions.
 ///
-/// Shapes    candidates: n, without NaN;  1 <= count <= n (not checked)
-[[nodiscard]] inline std::optional<float> score_reached_by(std::span<const Scored<>> candidates,
-                                                           std::size_t count) noexcept {
+/// Shapes    candidates: n, without NaN;  1 <= count <= n, count <= most (not checked)
+template <class Candidate>
+[[nodiscard]] std::optional<float> score_reached_by(std::span<Candidate> candidates, std::size_t count,
+                                                    std::size_t most) noexcept {
     FUNNEL_ASSERT(count >= 1 && count <= candidates.size());
-    float low = candidates[0].score;
-    float high = low;
-    for (const Scored<>& candidate : candidates) {
-        low = candidate.score < low ? candidate.score : low;
-        high = candidate.score > high ? candidate.score : high;
+    OrderKey least = std::numeric_limits<OrderKey>::max();
+    OrderKey largest = std::numeric_limits<OrderKey>::min();
+    for (const Candidate& candidate : candidates) {
+        least = std::min(least, key_of(score_of(candidate)));
+        largest = std::max(largest, key_of(score_of(candidate)));
     }
-    if (count == candidates.size()) {
+    float low = value_of(least);
+    float high = value_of(largest);
+    if (most >= candidates.size()) {
         return low;
     }
     constexpr int most_steps = 32;
-    for (int step = 0; step < most_steps; ++step) {  // more than `count` reach low
+    for (int step = 0; step < most_steps; ++step) {  // more than `most` reach low
         const float middle = 0.5F * low + 0.5F * high;
         if (!(middle > low)) {
             break;
         }
         std::uint32_t reached = 0;
-        for (const Scored<>& candidate : candidates) {
-            reached += candidate.score >= middle ? 1U : 0U;
+        for (const Candidate& candidate : candidates) {
+            reached += score_of(candidate) >= middle ? 1U : 0U;
         }
-        if (reached == count) {
+        if (reached >= count && reached <= most) {
             return middle;
         }
         (reached > count ? low : high) = middle;
@@ -54,7 +77,7 @@ namespace ann::detail {
 /// Shapes    candidates: n, without NaN;  1 <= count <= n (not checked)
 /// Returns   a score that all of the best reach, and no other if there are no ties
 inline float select_best(std::span<Scored<>> candidates, std::size_t count) noexcept {
-    if (const std::optional<float> score = score_reached_by(candidates, count)) {
+    if (const std::optional<float> score = score_reached_by(candidates, count, count)) {
         std::size_t front = 0;
         for (const Scored<> candidate : candidates) {
             candidates[front] = candidate;
@@ -65,6 +88,30 @@ inline float select_best(std::span<Scored<>> candidates, std::size_t count) noex
     const auto last = candidates.begin() + static_cast<std::ptrdiff_t>(count - 1);
     std::nth_element(candidates.begin(), last, candidates.end(), ranks_before);
     return last->score;
+}
+
+/// The best `count` of some scores, best first: their positions and scores. Ties go to the smaller position.
+///
+/// Shapes    scores: n, without NaN;  1 <= count <= n;  out: n, of which the rest is lost (not checked)
+inline void order_best(std::span<const float> scores, std::size_t count, std::span<Scored<>> out) noexcept {
+    FUNNEL_ASSERT(count >= 1 && count <= scores.size() && out.size() >= scores.size());
+    // A score that some more reach is found in fewer steps.
+    const float least = score_reached_by(scores, count, 4 * count).value_or(-std::numeric_limits<float>::infinity());
+    constexpr std::size_t group = 16;
+    std::size_t front = 0;
+    for (std::size_t begin = 0; begin < scores.size(); begin += group) {
+        const auto some = scores.subspan(begin, std::min(group, scores.size() - begin));
+        int reach = 0;  // many groups have none; this loop has no branch, so compilers vectorize it
+        for (const float score : some) {
+            reach |= score >= least ? 1 : 0;
+        }
+        for (std::size_t i = 0; reach != 0 && i < some.size(); ++i) {
+            out[front] = {static_cast<std::uint32_t>(begin + i), some[i]};
+            front += some[i] >= least ? 1U : 0U;
+        }
+    }
+    select_best(out.first(front), count);
+    std::sort(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(count), ranks_before);
 }
 
 }  // namespace ann::detail
