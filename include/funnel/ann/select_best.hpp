@@ -34,8 +34,9 @@ using OrderKey = std::int32_t;
     return score;
 }
 
-/// A score that at least `count` candidates reach, and at most `most`; none if ties or scores of very different size prevent it. It halves
-/// an interval. No branch depends on a single candidate, and compilers count with vector instructions.
+/// A score that at least `count` candidates reach, and at most `most`; none if ties or scores of very different size
+/// prevent it. It halves an interval. No branch depends on a single candidate, and compilers count with vector
+/// instructions.
 ///
 /// Shapes    candidates: n, without NaN;  1 <= count <= n, count <= most (not checked)
 template <class Candidate>
