@@ -81,7 +81,7 @@ int main() {
     }
     std::printf("\n");
 
-    // add() returns the next id. The id of an item that was removed is never used again.
+    // add() returns the next id, never that of an item that was removed.
     const std::uint32_t added = index.add(queries.row(0));
     const auto with_it = index.search(queries.row(0), {.k = 1});
     std::printf("Added as %u, and found as %u (%.2f)\n", added, with_it[0].id, static_cast<double>(with_it[0].score));

@@ -92,7 +92,8 @@ private:
 /// A search waits for at most one change, and for the searches that this change waits for. A change waits for the
 /// searches that have begun and for the changes before it. So neither starves, but a change takes the time of the
 /// longest search, and a search the time of one change: an HNSW of 100,000 vectors needs less than a millisecond to
-/// replace one. To change most of the vectors, build a new index and publish it in a Snapshot: its readers never wait.
+/// replace one. To change most of the vectors, build a new index and publish it in a Snapshot: its readers do not wait
+/// for the build.
 ///
 /// Cost      two short locks per call; a search with a scratch of the caller allocates nothing
 template <class Index>

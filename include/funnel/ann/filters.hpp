@@ -46,8 +46,8 @@ private:
     std::size_t count_ = 0;
 };
 
-/// A filter that lists the ids that pass. A search scores exactly these, so its result is exact. Ids that the index
-/// does not have, or that were removed, are ignored.
+/// A filter that lists the ids that pass. A search scores only these, so its result is exact if the index keeps its
+/// vectors. Ids that the index does not have, or that were removed, are ignored.
 ///
 ///     index.search(query, {.k = 10}, SortedIds(ids_of_the_shop));
 ///

@@ -186,7 +186,8 @@ private:
 /// Under Cosine, vectors are stored with unit length and scores lie in [-1, 1]. See Index for the functions.
 ///
 /// Codes     F32: a search reads the vectors. Int8: it reads a copy of a quarter of the size, and scores those vectors
-///           exactly that the copy cannot rule out. Results are the same to the bit; the time is a quarter or less.
+///           exactly that the copy cannot rule out. Results are the same to the bit. A scan of many vectors takes
+///           a quarter of the time or less; of few, or with a large k, the gain is smaller.
 ///           Codes are not saved: both kinds of Flat read each other's files. At most 2^14 dimensions
 /// Dim       the dimension of all vectors, or std::dynamic_extent
 /// Backend   a HostBackend, or with F32 kernels::Device<System> (include ann/cuda/scan.cuh), which keeps a second copy

@@ -290,7 +290,8 @@ public:
 
     /// Gives an id another vector. If the id was removed, it is in the index again.
     ///
-    /// Cost      about that of add(); an HNSW traverses all links if the vector, or the one before it, equals another
+    /// Cost      about that of add(), in an HNSW up to twice; an HNSW traverses all links if the vector, or the one
+    ///           before it, equals another
     /// Errors    as add, and InvalidArgument if the id was never assigned; on any failure the index is unchanged
     void replace(std::uint32_t id, std::span<const float> vector) {
         vectors_.check_id(id, Structure::names.replace);
@@ -308,7 +309,7 @@ public:
         file.save(path);
     }
 
-    /// Errors    IOError; CorruptData if the file is damaged or was saved under another metric
+    /// Errors    IOError; CorruptData if the file is damaged, or was saved under another metric or dimension
     [[nodiscard]] static Index load(const std::string& path) {
         return read(io::ContainerReader(path, Structure::kind, Structure::layout_version));
     }

@@ -316,7 +316,7 @@ private:
 ///
 /// A search scores codes, and then the best refine * k candidates exactly, from the vectors. With refine = 0, and
 /// without vectors (keep_vectors = false), the scores are those of the codes. Codes of 8 bytes per vector alone find
-/// about half of the 100 nearest of 100,000 vectors, so refine is on by default.
+/// about two thirds of the 100 nearest of 100,000 vectors, so refine is on by default.
 ///
 /// A search returns min(k, size()) hits: it reads more lists if those hold fewer. A filtered search returns k hits
 /// whenever at least k vectors pass the filter. The index is bit-identical for any number of threads, and a search does
@@ -326,6 +326,8 @@ private:
 /// list. Lists and codewords do not change when vectors are added: build again after the data has changed its shape. An
 /// index that was built without vectors has one list, and all its codes are equal. See IVFFlat for `balance`.
 /// ann/import_ivfpq.hpp reads an IndexIVFPQ of FAISS.
+///
+/// build copies all vectors before it drops them. Dim must be a multiple of M. This header needs Eigen, for opq.
 ///
 /// Bits      8: tables of 256 entries, 16 bits each;  4: tables of 16 entries in registers, 8 bits each. At the same
 ///           number of bytes per vector, 4 bits are faster and lose more
