@@ -5,6 +5,7 @@
 #include <funnel/ann/eligible.hpp>
 #include <funnel/ann/int8_bound.hpp>
 #include <funnel/ann/int8_candidates.hpp>
+#include <funnel/ann/select_best.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
@@ -103,10 +104,9 @@ public:
         std::array<float, block> scores;
         kernels::score_rows<typename M::Stored, Backend>(query.vector, rows_.view().rows_from(begin, end - begin),
                                                          std::span(scores).first(end - begin));
-        std::size_t count = 0;
-        for (std::size_t i = begin; i < end; ++i) {
-            out[count] = {static_cast<std::uint32_t>(i), scores[i - begin]};
-            count += scores[i - begin] >= threshold ? 1U : 0U;
+        const std::size_t count = take_reaching(std::span<const float>(scores).first(end - begin), threshold, out);
+        for (Scored<>& hit : out.first(count)) {
+            hit.id += static_cast<std::uint32_t>(begin);
         }
         return count;
     }

@@ -4,6 +4,7 @@
 #include <funnel/ann/code_types.hpp>
 #include <funnel/ann/int8_bound.hpp>
 #include <funnel/ann/int8_candidates.hpp>
+#include <funnel/ann/select_best.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
@@ -24,7 +25,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <numeric>
 #include <span>
 #include <type_traits>
@@ -234,7 +234,6 @@ public:
         requires has_scan
     {
         constexpr std::size_t block = Int8Candidates<M, Backend>::block;
-        constexpr std::size_t group = 16;
         TopK<> best(out);
         prepare(query, prepared);
         Int8Candidates<M, Backend>& candidates = prepared.candidates;
@@ -246,7 +245,7 @@ public:
         std::array<std::uint32_t, block> ids;
         std::array<std::int32_t, block> dots{};
         std::array<float, block> lefts;
-        std::array<std::uint32_t, block> reached;
+        std::array<Scored<>, block> reached;
         for (std::size_t begin = 0; begin < rows.rows(); begin += block) {
             const std::size_t size = std::min(block, rows.rows() - begin);
             std::iota(ids.begin(), ids.end(), static_cast<std::uint32_t>(begin));
@@ -258,22 +257,11 @@ public:
                     lefts[i] += halves_[begin + i];
                 }
             }
-            std::fill(lefts.begin() + static_cast<std::ptrdiff_t>(size), lefts.end(),
-                      -std::numeric_limits<float>::infinity());
-            const float threshold = candidates.threshold();
-            std::size_t count = 0;
-            for (std::size_t i = 0; i < size; i += group) {
-                int reach = 0;  // most groups have none; this loop has no branch, so compilers vectorize it
-                for (std::size_t j = i; j < i + group; ++j) {
-                    reach |= lefts[j] < threshold ? 0 : 1;
-                }
-                for (std::size_t j = i; reach != 0 && j < std::min(i + group, size); ++j) {
-                    reached[count] = static_cast<std::uint32_t>(j);
-                    count += lefts[j] < threshold ? 0U : 1U;
-                }
-            }
-            for (const std::uint32_t i : std::span<const std::uint32_t>(reached).first(count)) {
-                candidates.offer(ids[i], lefts[i], terms_[ids[i]].scale, passes(ids[i]));
+            const std::size_t count =
+                take_reaching(std::span<const float>(lefts).first(size), candidates.threshold(), reached);
+            for (const Scored<>& hit : std::span<const Scored<>>(reached).first(count)) {
+                const std::uint32_t id = ids[hit.id];
+                candidates.offer(id, hit.score, terms_[id].scale, passes(id));
             }
             candidates.end_block(query, rows, best);
         }

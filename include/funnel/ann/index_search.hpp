@@ -245,12 +245,7 @@ private:
         if constexpr (Passes::is_list) {
             for_each_id(filter, count, add);
         } else {
-            const Passes eligible(*vectors_, filter);  // a filter is not asked about removed vectors
-            for (std::uint32_t id = 0; id < count; ++id) {
-                if (eligible(id)) {
-                    add(id);
-                }
-            }
+            for_each_id(Passes(*vectors_, filter), count, add);  // a callable is not asked about removed vectors
         }
         return Bitmap(scratch.words_);
     }

@@ -29,21 +29,15 @@ public:
         return filter_->count() / shards_;
     }
 
+    // A callable is asked about the ids of the shard, as any other filter is.
     template <class Visit>
+        requires(is_bitmap<F> || is_id_list<F>)
     friend void for_each_id(const ShardFilter& filter, std::size_t count, const Visit& visit) {
-        if constexpr (is_bitmap<F> || is_id_list<F>) {
-            for_each_id(*filter.filter_, count * filter.shards_, [&](std::uint32_t id) {
-                if (id % filter.shards_ == filter.shard_) {
-                    visit(id / filter.shards_);
-                }
-            });
-        } else {
-            for (std::uint32_t id = 0; id < count; ++id) {
-                if (filter(id)) {
-                    visit(id);
-                }
+        for_each_id(*filter.filter_, count * filter.shards_, [&](std::uint32_t id) {
+            if (id % filter.shards_ == filter.shard_) {
+                visit(id / filter.shards_);
             }
-        }
+        });
     }
 
 private:
