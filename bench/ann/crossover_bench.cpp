@@ -18,7 +18,6 @@
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/matrix_view.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -97,9 +96,6 @@ private:
         typename Index::SearchOptions options;
         options.k = k;
         figures.effort = bench::smallest_effort(index, queries_, exact_, options, wanted, most).value_or(most);
-        if constexpr (requires { options.ef; }) {
-            figures.effort = std::max(*figures.effort, k);  // what the search uses
-        }
         options = bench::with_effort(options, *figures.effort);
         figures.recall = bench::recall_of(index.search_batch(queries_, options), exact_).overlap;
         figures.times = bench::search_times(index, queries_, options);

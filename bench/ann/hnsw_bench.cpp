@@ -75,9 +75,6 @@ void measure(Report& report, const std::string& data, const Matrix<float>& vecto
     typename HNSW<M>::Scratch scratch;
     std::vector<Scored<>> out(k);
     for (const std::size_t ef : {16U, 32U, 64U, 128U, 256U, 512U}) {
-        if (ef < k) {
-            continue;
-        }
         std::size_t found = 0;
         for (std::size_t i = 0; i < queries.rows(); ++i) {
             out.resize(k);

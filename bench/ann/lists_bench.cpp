@@ -37,7 +37,7 @@ public:
 
     void add_probes() {
         const Lists index = Lists::build(items_.view(), {.seed = 1});
-        for (const std::size_t nprobe : {1, 2, 4, 8, 16, 32, 64, 128}) {
+        for (const std::size_t nprobe : {1U, 2U, 4U, 8U, 16U, 32U, 64U, 128U}) {
             const std::string name = "nprobe " + std::to_string(nprobe);
             const Lists::SearchOptions options{.k = k, .nprobe = nprobe};
             add(name + ", recall", bench::recall_of(index.search_batch(queries_.view(), options), exact_).overlap, "1");
@@ -46,7 +46,7 @@ public:
     }
 
     void add_numbers_of_lists() {
-        for (const std::size_t lists : {100, 200, 400, 800, 1600, 3200}) {
+        for (const std::size_t lists : {100U, 200U, 400U, 800U, 1600U, 3200U}) {
             add_index("lists " + std::to_string(lists), {.lists = lists, .seed = 1});
         }
     }

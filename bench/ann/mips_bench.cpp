@@ -22,6 +22,7 @@
 #include <funnel/quantise/kmeans.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -97,8 +98,7 @@ private:
         for (const std::size_t which : {0U, 1U}) {
             const std::size_t k = exact_[which].front().size();
             const std::string what = name + ", k " + std::to_string(k) + ", ef ";
-            std::vector<std::size_t> efforts{10, 25, 64, 100, 200, 400, 800};
-            std::erase_if(efforts, [&](std::size_t ef) { return ef < k; });
+            constexpr std::array<std::size_t, 7> efforts{10, 25, 64, 100, 200, 400, 800};
             for (const std::size_t ef : efforts) {
                 const auto found = index.search_batch(queries_, {.k = k, .ef = ef});
                 add(what + std::to_string(ef) + ", recall", bench::recall_of(found, exact_[which]).overlap, "1");

@@ -18,7 +18,6 @@
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/matrix.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <string>
 
@@ -54,7 +53,6 @@ public:
             add(name + ", build", bench::thread_seconds() - begin, "s");
             ann::HNSWSearchOptions options{.k = 10};
             options.ef = bench::smallest_effort(index, queries_, exact, options, 0.95, items).value_or(items);
-            options.ef = std::max(options.ef, options.k);  // what the search uses
             add(name + ", ef", static_cast<double>(options.ef), "candidates");
             add(name + ", recall", bench::recall_of(index.search_batch(queries_, options), exact).overlap, "1");
             add_time(name, bench::search_times(index, queries_, options));

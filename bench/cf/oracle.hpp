@@ -84,7 +84,7 @@ public:
         const metrics::Report of_popularity = report_of(popularity);
         const metrics::Report of_recent = report_of(recent);
         const metrics::Report of_ease = report_of(ease);
-        const metrics::Report of_both = report_of(Recommending{with_fallback});
+        const metrics::Report of_both = report_of(Recommending<decltype(with_fallback)>{with_fallback});
         equal("one cut in time", "test users", 301.0, static_cast<double>(of_ease.users()));
         equal("one cut in time", "warm users", 109.0, static_cast<double>(of_ease.warm_users()));
         equal("one cut in time", "cold users", 192.0, static_cast<double>(of_ease.cold_users()));

@@ -241,7 +241,8 @@ class Task:
             efforts = {}
             for index in indexes:
                 is_graph = "IVF" not in index.name
-                effort = smallest_effort(index, self.truth, k, target, 10 if is_graph else 1, MOST_EF if is_graph else self.data.lists)
+                least = 1 if isinstance(index, Ours) or not is_graph else k  # the peers' graphs raise ef to k
+                effort = smallest_effort(index, self.truth, k, target, least, MOST_EF if is_graph else self.data.lists)
                 if effort is None:
                     print(f"{self.data.name}: {index.name} does not reach recall@{k} {target}", flush=True)
                 else:

@@ -262,9 +262,9 @@ void measure(bench::Report& report, const data::Interactions& log, const data::I
     const auto by_content = content::ContentBased::fit(train, {.features = terms.transform(texts)});
     const auto knn = cf::ItemKNN::fit(train, {.neighbours = 100});
     const auto ease = cf::EASE::fit(train, {.lambda = 200.0F});
-    const auto popular_source = pipeline::named("popularity", Folded(popularity));
-    const auto content_source = pipeline::named("content", Folded(by_content));
-    const auto ease_source = pipeline::named("ease", Folded(ease));
+    const auto popular_source = pipeline::named("popularity", Folded{popularity});
+    const auto content_source = pipeline::named("content", Folded{by_content});
+    const auto ease_source = pipeline::named("ease", Folded{ease});
     const auto by = [](const content::ColdStartPolicy& policy) {
         return [policy](const Newcomer& request) { return policy.weights(request.history.size()); };
     };
@@ -274,16 +274,16 @@ void measure(bench::Report& report, const data::Interactions& log, const data::I
 
     for (const char* order : {"time", "random"}) {
         Curves curves(report, log, order);
-        curves.add("Popularity", Folded(popularity));
+        curves.add("Popularity", Folded{popularity});
         for (const std::size_t known : {1U, 2U, 3U}) {
             curves.add_first("CohortPopularity, attributes " + std::to_string(known),
                              [&](const Newcomer& request, std::size_t n) {
                                  return cohorts.top(attributes.row(request.user).first(known), n);
                              });
         }
-        curves.add("ContentBased", Folded(by_content));
-        curves.add("ItemKNN", Folded(knn));
-        curves.add("EASE", Folded(ease));
+        curves.add("ContentBased", Folded{by_content});
+        curves.add("ItemKNN", Folded{knn});
+        curves.add("EASE", Folded{ease});
         curves.add("weighted", pipeline::weighted(by_policy, popular_source, content_source, ease_source));
         curves.add("content first", pipeline::weighted(content_first, popular_source, content_source, ease_source));
         curves.add("switching", pipeline::switching(by_count, popular_source, ease_source));

@@ -74,8 +74,8 @@ double precision(MatrixView<const float> user_vectors, MatrixView<const float> i
     for (std::size_t user = 0; user < users; ++user) {
         kernels::gemv(item_vectors, user_vectors.row(user), scores);
         std::iota(order.begin(), order.end(), std::size_t{0});
-        std::stable_sort(order.begin(), order.end(),
-                         [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+        std::sort(order.begin(), order.end(),
+                  [&](std::size_t a, std::size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
         for (std::size_t i = 0; i < 10; ++i) {
             hits += order[i] / items_of_taste == world.taste[user] ? 0.1 : 0.0;
         }
@@ -113,7 +113,7 @@ void compare(bench::Report& report, bool shares_tastes, std::size_t few) {
 int main(int argc, char** argv) {
     bench::Report report("cross_domain", argc, argv);
     for (const bool shares_tastes : {true, false}) {
-        for (const std::size_t few : {2, 4, 8, 20}) {
+        for (const std::size_t few : {2U, 4U, 8U, 20U}) {
             compare(report, shares_tastes, few);
         }
     }

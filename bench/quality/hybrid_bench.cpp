@@ -17,6 +17,7 @@
 #include <funnel/content/new_item.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/rng.hpp>
+#include <funnel/core/scored.hpp>
 #include <funnel/core/sparse.hpp>
 #include <funnel/data/interactions.hpp>
 #include <funnel/data/item_metadata.hpp>
@@ -94,21 +95,21 @@ public:
         for (std::uint32_t user = 0; user < train_.users(); ++user) {
             const std::vector<float> of_user = scores(user);
             const auto relevant = (cold ? cold_ : held_out_).row(user).columns;
-            std::vector<std::pair<float, float>> candidates;  // score, label
+            std::vector<Scored<>> candidates;
             for (std::uint32_t item = 0; item < of_user.size(); ++item) {
                 if (is_cold(item) == cold && !std::ranges::binary_search(taken_.row(user).columns, item)) {
-                    candidates.emplace_back(of_user[item], std::ranges::binary_search(relevant, item) ? 1.0F : 0.0F);
+                    candidates.push_back({item, of_user[item]});
                 }
             }
             if (relevant.empty() || relevant.size() == candidates.size()) {
                 continue;
             }
-            std::ranges::stable_sort(candidates, {}, [](const auto& one) { return -one.first; });
+            std::ranges::sort(candidates, ranks_before);
             std::vector<float> score;
             std::vector<float> label;
-            for (const auto& [s, l] : candidates) {
-                score.push_back(s);
-                label.push_back(l);
+            for (const Scored<>& candidate : candidates) {
+                score.push_back(candidate.score);
+                label.push_back(std::ranges::binary_search(relevant, candidate.id) ? 1.0F : 0.0F);
             }
             ndcg += metrics::ndcg(label, std::vector<float>(relevant.size(), 1.0F), {.k = 10});
             auc += metrics::auc(score, label);

@@ -103,12 +103,12 @@ void beside_eigen(bench::Report& report, const std::string& name, const Work& wo
         const Eigen::Map<const RowMajor> weights(parameters.data() + first, out, in);
         const Eigen::Map<const Eigen::RowVectorXf> bias(parameters.data() + first + static_cast<std::size_t>(out * in),
                                                         out);
-        return std::pair{RowMajor(weights), Eigen::RowVectorXf(bias)};
+        return std::pair{RowMajor(weights), Eigen::RowVectorXf(bias)};  // clang 14 captures no names of its parts
     };
     constexpr auto in = static_cast<Eigen::Index>(Schema::columns);
-    const auto [w1, b1] = layer(0, 256, in);
-    const auto [w2, b2] = layer(Schema::columns * 256 + 256, 128, 256);
-    const auto [w3, b3] = layer(Schema::columns * 256 + 256 + 256 * 128 + 128, 1, 128);
+    const auto first = layer(0, 256, in);
+    const auto second = layer(Schema::columns * 256 + 256, 128, 256);
+    const auto third = layer(Schema::columns * 256 + 256 + 256 * 128 + 128, 1, 128);
     RowMajor x(candidates, in);
     RowMajor h1(candidates, 256);
     RowMajor h2(candidates, 128);
@@ -117,12 +117,12 @@ void beside_eigen(bench::Report& report, const std::string& name, const Work& wo
         for (std::size_t i = 0; i < candidates; ++i) {
             ranker.table().embed(work.rows.row(i), 0, std::span(x.data() + i * Schema::columns, Schema::columns));
         }
-        h1.noalias() = x * w1.transpose();
-        h1 = (h1.rowwise() + b1).cwiseMax(0.0F);
-        h2.noalias() = h1 * w2.transpose();
-        h2 = (h2.rowwise() + b2).cwiseMax(0.0F);
-        y.noalias() = h2 * w3.transpose();
-        y = y.rowwise() + b3;
+        h1.noalias() = x * first.first.transpose();
+        h1 = (h1.rowwise() + first.second).cwiseMax(0.0F);
+        h2.noalias() = h1 * second.first.transpose();
+        h2 = (h2.rowwise() + second.second).cwiseMax(0.0F);
+        y.noalias() = h2 * third.first.transpose();
+        y = y.rowwise() + third.second;
         bench::keep(y);
     };
     eigen();

@@ -4,6 +4,7 @@
 // Everything that runs on the host, for a first try; it needs Eigen. It takes seconds to compile: once a program
 // stands, include the headers that it uses. The library itself never includes this one.
 
+#include <funnel/ann/centroid_codes.hpp>
 #include <funnel/ann/code_types.hpp>
 #include <funnel/ann/codes.hpp>
 #include <funnel/ann/codes_rows.hpp>
@@ -253,6 +254,7 @@
 #include <funnel/kernels/residual.hpp>
 #include <funnel/kernels/scale.hpp>
 #include <funnel/kernels/scores_at_least.hpp>
+#include <funnel/kernels/scores_not_below.hpp>
 #include <funnel/kernels/sgd_steps.hpp>
 #include <funnel/kernels/sigmoid.hpp>
 #include <funnel/kernels/softmax.hpp>

@@ -57,9 +57,12 @@ struct Table {
 
 constexpr auto no_prefetch = [](std::uint32_t) {};
 
-// walk_from on level 0 with a sorted list: the four best that are not expanded are marked, and then all their neighbours join.
+// walk_from on level 0 with a sorted list: some of the best that are not expanded are marked, and then all their neighbours
+// join. Once the list is full, only the best ef are expanded.
 std::vector<Scored<>> walk_by_definition(const HNSWGraph& graph, const std::vector<float>& scores, std::uint32_t entry,
-                                         std::size_t ef, std::size_t& hops, std::size_t& scored) {
+                                         std::size_t ef, std::size_t hits, std::size_t& hops, std::size_t& scored) {
+    const std::size_t most = std::max(ef, hits);
+    const std::size_t beam = ef < 10 ? 2 : ef < 15 ? 3 : 4;
     std::vector<Scored<>> best;
     std::vector<bool> is_met(graph.size(), false);
     std::vector<bool> is_expanded(graph.size(), false);
@@ -74,15 +77,15 @@ std::vector<Scored<>> walk_by_definition(const HNSWGraph& graph, const std::vect
     scored = 0;  // that of the entry was known
     while (true) {
         std::sort(best.begin(), best.end(), funnel::ranks_before);
-        best.resize(std::min(best.size(), ef));
+        best.resize(std::min(best.size(), most));
         std::vector<std::uint32_t> next;
-        for (const Scored<>& node : best) {
-            if (!is_expanded[node.id] && next.size() < 4) {
-                is_expanded[node.id] = true;
-                next.push_back(node.id);
+        for (std::size_t i = 0; i < (best.size() == most ? std::min(ef, most) : best.size()); ++i) {
+            if (!is_expanded[best[i].id] && next.size() < beam) {
+                is_expanded[best[i].id] = true;
+                next.push_back(best[i].id);
             }
         }
-        if (next.empty() && (best.size() == ef || is_met[graph.root()])) {
+        if (next.empty() && (best.size() == most || is_met[graph.root()])) {
             return best;
         }
         if (next.empty()) {
@@ -124,7 +127,7 @@ TEST_CASE("RankedNode: in the order of ranks_before, and gives back what it was 
 
 TEST_CASE("CandidatePool: best first, ties by id, the worst falls out") {
     CandidatePool pool;
-    pool.reset(3);
+    pool.reset(3, 3);
     pool.insert({5, 1.0F});
     pool.insert({7, 2.0F});
     pool.insert({3, 1.0F});
@@ -137,7 +140,7 @@ TEST_CASE("CandidatePool: best first, ties by id, the worst falls out") {
 
 TEST_CASE("CandidatePool: expands each once, a better newcomer next") {
     CandidatePool pool;
-    pool.reset(3);
+    pool.reset(3, 3);
     CHECK(expand_next(pool) == no_node);
     pool.insert({1, 1.0F});
     pool.insert({2, 0.5F});
@@ -147,7 +150,7 @@ TEST_CASE("CandidatePool: expands each once, a better newcomer next") {
     CHECK(expand_next(pool) == 2);
     CHECK(expand_next(pool) == no_node);
     CHECK(contents(pool) == std::vector<Scored<>>{{3, 2.0F}, {1, 1.0F}, {2, 0.5F}});
-    pool.reset(1);
+    pool.reset(1, 1);
     CHECK(pool.size() == 0);
     CHECK(expand_next(pool) == no_node);
 }
@@ -156,7 +159,7 @@ TEST_CASE("CandidatePool: holds what TopK of the same stream does") {
     funnel::Random random(1);
     for (const std::size_t capacity : {1U, 2U, 7U, 64U, 65U, 66U, 200U, 350U}) {
         CandidatePool pool;
-        pool.reset(capacity);
+        pool.reset(capacity, capacity);
         std::vector<Scored<>> storage(capacity);
         funnel::TopK<> top(storage);
         for (std::uint32_t id = 0; id < 500; ++id) {
@@ -201,7 +204,7 @@ TEST_CASE("VisitedSet: nothing is left of the last search, whatever its size") {
 TEST_CASE("CandidatePool: the threshold is the lowest score once it is full") {
     constexpr float none = -std::numeric_limits<float>::infinity();
     CandidatePool pool;
-    pool.reset(2);
+    pool.reset(2, 2);
     CHECK(pool.threshold() == none);
     pool.insert({1, -3.0F});
     CHECK(pool.threshold() == none);
@@ -209,13 +212,13 @@ TEST_CASE("CandidatePool: the threshold is the lowest score once it is full") {
     CHECK(pool.threshold() == -3.0F);
     pool.insert({3, 4.0F});
     CHECK(pool.threshold() == 4.0F);
-    pool.reset(2);
+    pool.reset(2, 2);
     CHECK(pool.threshold() == none);
 }
 
 TEST_CASE("CandidatePool: tells which nodes to expand next") {
     CandidatePool pool;
-    pool.reset(3);
+    pool.reset(3, 3);
     const auto next = [&](std::size_t most) {
         std::vector<std::uint32_t> ids;
         pool.for_each_next(most, [&](std::uint32_t id) { ids.push_back(id); });
@@ -237,7 +240,7 @@ TEST_CASE("CandidatePool: tells which nodes to expand next") {
 
 TEST_CASE("CandidatePool: expands several at a time, best first, each once") {
     CandidatePool pool;
-    pool.reset(10);
+    pool.reset(10, 10);
     for (std::uint32_t id = 0; id < 5; ++id) {
         pool.insert({id, static_cast<float>(id)});
     }
@@ -253,6 +256,37 @@ TEST_CASE("CandidatePool: expands several at a time, best first, each once") {
     CHECK(four[0] == 1);
     CHECK(four[1] == 0);
     CHECK(pool.expand(four) == 0);
+}
+
+TEST_CASE("CandidatePool: once it is full, only those within its width are next") {
+    CandidatePool pool;
+    pool.reset(3, 1);
+    pool.insert({4, 1.0F});
+    pool.insert({5, 0.5F});
+    CHECK(expand_next(pool) == 4);
+    CHECK(expand_next(pool) == 5);  // not full yet
+    pool.insert({6, 0.25F});
+    CHECK(expand_next(pool) == no_node);
+    pool.for_each_next(4, [](std::uint32_t) { FAIL("no node is next"); });
+    pool.insert({7, 0.75F});
+    CHECK(expand_next(pool) == no_node);
+    pool.insert({8, 2.0F});
+    CHECK(expand_next(pool) == 8);
+    CHECK(contents(pool) == std::vector<Scored<>>{{8, 2.0F}, {4, 1.0F}, {7, 0.75F}});
+}
+
+TEST_CASE("VisitedSet: holds what was inserted since the last reset") {
+    funnel::Random random(5);
+    VisitedSet visited;
+    for (const std::size_t nodes : {1U, 63U, 64U, 65U, 1000U, 100U}) {
+        visited.reset(nodes);
+        std::vector<bool> expected(nodes, false);
+        for (std::size_t i = 0; i < 2 * nodes; ++i) {
+            const auto node = static_cast<std::uint32_t>(random.below(nodes));
+            CHECK(visited.insert(node) == !expected[node]);
+            expected[node] = true;
+        }
+    }
 }
 
 TEST_CASE("descend: goes on while a neighbour is better, ties to the smaller id") {
@@ -289,11 +323,13 @@ TEST_CASE("walk_from: meets what the entry leads to and, on level 0, the root, a
     CHECK(contents(scratch.pool) == std::vector<Scored<>>{{0, 0.5F}, {1, 0.0F}});
 }
 
-TEST_CASE("walk_from: does what the definition says, for pools of all sizes and with ties") {
+TEST_CASE(
+    "walk_from: does what the definition says, for pools of all sizes, more hits than it expands, and with ties") {
     funnel::Random random(3);
     WalkScratch scratch;
     for (const std::size_t distinct : {3U, 40U, 100000U}) {
-        for (const std::size_t ef : {1U, 2U, 3U, 5U, 16U, 63U, 64U, 65U, 130U, 399U, 400U, 1000U}) {
+        for (const std::size_t ef : {1U, 2U, 3U, 5U, 9U, 10U, 14U, 15U, 16U, 63U, 64U, 65U, 130U, 399U, 400U, 1000U}) {
+            const std::size_t hits = random.below(3) == 0 ? 1 : random.below(2 * ef + 10);
             constexpr std::size_t nodes = 400;
             HNSWGraph graph(4, std::vector<std::uint8_t>(nodes, 0));
             std::vector<float> scores(nodes);
@@ -312,11 +348,12 @@ TEST_CASE("walk_from: does what the definition says, for pools of all sizes and 
             const auto entry = static_cast<std::uint32_t>(random.below(nodes));
             std::size_t hops = 0;
             std::size_t scored = 0;
-            const auto expected = walk_by_definition(graph, scores, entry, ef, hops, scored);
+            const auto expected = walk_by_definition(graph, scores, entry, ef, hits, hops, scored);
             std::size_t asked = 0;
             scratch.stats = {};
-            walk_from(graph, {entry, scores[entry]}, 0, ef, scratch, Table{scores, asked}, no_prefetch);
+            walk_from(graph, {entry, scores[entry]}, 0, ef, scratch, Table{scores, asked}, no_prefetch, hits);
             CAPTURE(ef);
+            CAPTURE(hits);
             CAPTURE(distinct);
             CHECK(contents(scratch.pool) == expected);
             CHECK(scratch.stats.hops == hops);

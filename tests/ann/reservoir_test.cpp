@@ -4,6 +4,7 @@
 
 #include <funnel/core/rng.hpp>
 #include <funnel/core/scored.hpp>
+#include <funnel/kernels/backend.hpp>
 
 #include <doctest/doctest.h>
 
@@ -22,7 +23,6 @@ using funnel::ann::detail::key_of;
 using funnel::ann::detail::order_best;
 using funnel::ann::detail::Reservoir;
 using funnel::ann::detail::select_best;
-using funnel::ann::detail::take_reaching;
 using funnel::ann::detail::value_of;
 
 namespace {
@@ -86,37 +86,10 @@ TEST_CASE("order_best: the best positions in order, whatever ties and infinities
                 CAPTURE(values);
                 CAPTURE(count);
                 std::vector<Scored<>> out(n);
-                order_best(scores, count, out);
+                order_best<funnel::kernels::DefaultBackend>(scores, count, out);
                 out.resize(count);
                 CHECK(out == std::vector<Scored<>>(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count)));
             }
-        }
-    }
-}
-
-TEST_CASE("take_reaching: positions and scores that are not below, NaN among them") {
-    const float nan_score = std::numeric_limits<float>::quiet_NaN();
-    for (const std::size_t n : {0U, 1U, 15U, 16U, 17U, 100U}) {
-        CAPTURE(n);
-        std::vector<float> scores;
-        for (std::size_t i = 0; i < n; ++i) {
-            scores.push_back(i % 50 == 3 ? nan_score : static_cast<float>(i % 7));
-        }
-        for (const float least : {-1.0F, 3.0F, 6.0F, 7.0F}) {
-            std::vector<std::uint32_t> expected;
-            for (std::size_t i = 0; i < n; ++i) {
-                if (i % 50 == 3 || scores[i] >= least) {
-                    expected.push_back(static_cast<std::uint32_t>(i));
-                }
-            }
-            std::vector<Scored<>> out(n);
-            out.resize(take_reaching(scores, least, out));
-            std::vector<std::uint32_t> ids;
-            for (const Scored<>& hit : out) {
-                ids.push_back(hit.id);
-                CHECK((hit.score == scores[hit.id] || hit.id % 50 == 3));
-            }
-            CHECK(ids == expected);
         }
     }
 }

@@ -5,7 +5,6 @@
 #include <funnel/ann/eligible.hpp>
 #include <funnel/ann/int8_bound.hpp>
 #include <funnel/ann/int8_candidates.hpp>
-#include <funnel/ann/select_best.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
@@ -18,6 +17,7 @@
 #include <funnel/kernels/int8_blocks.hpp>
 #include <funnel/kernels/int8_scan.hpp>
 #include <funnel/kernels/one_to_many.hpp>
+#include <funnel/kernels/scores_not_below.hpp>
 #include <funnel/quantise/half.hpp>
 #include <funnel/quantise/int8.hpp>
 
@@ -104,7 +104,8 @@ public:
         std::array<float, block> scores;
         kernels::score_rows<typename M::Stored, Backend>(query.vector, rows_.view().rows_from(begin, end - begin),
                                                          std::span(scores).first(end - begin));
-        const std::size_t count = take_reaching(std::span<const float>(scores).first(end - begin), threshold, out);
+        const std::size_t count =
+            kernels::scores_not_below<Backend>(std::span<const float>(scores).first(end - begin), threshold, out);
         for (Scored<>& hit : out.first(count)) {
             hit.id += static_cast<std::uint32_t>(begin);
         }

@@ -4,7 +4,6 @@
 #include <funnel/ann/code_types.hpp>
 #include <funnel/ann/int8_bound.hpp>
 #include <funnel/ann/int8_candidates.hpp>
-#include <funnel/ann/select_best.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix.hpp>
@@ -17,6 +16,7 @@
 #include <funnel/kernels/half_rows.hpp>
 #include <funnel/kernels/int8_rows.hpp>
 #include <funnel/kernels/one_to_many.hpp>
+#include <funnel/kernels/scores_not_below.hpp>
 #include <funnel/quantise/half.hpp>
 #include <funnel/quantise/int8.hpp>
 
@@ -257,8 +257,8 @@ public:
                     lefts[i] += halves_[begin + i];
                 }
             }
-            const std::size_t count =
-                take_reaching(std::span<const float>(lefts).first(size), candidates.threshold(), reached);
+            const std::size_t count = kernels::scores_not_below<Backend>(std::span<const float>(lefts).first(size),
+                                                                         candidates.threshold(), reached);
             for (const Scored<>& hit : std::span<const Scored<>>(reached).first(count)) {
                 const std::uint32_t id = ids[hit.id];
                 candidates.offer(id, hit.score, terms_[id].scale, passes(id));

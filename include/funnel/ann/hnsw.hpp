@@ -138,14 +138,14 @@ public:
     template <class Passes>
     std::size_t find(std::span<const float> query, const Vectors<M>& vectors, const HNSWSearchOptions& options,
                      const Passes& eligible, double share, Scratch& scratch, std::span<Scored<>> out) const {
-        const auto walk = [&](std::size_t pool) {
-            return find_in_graph(graph_, vectors.rows(), codes_, copies_, std::span<const float, Dim>(query), pool,
+        const auto walk = [&](std::size_t ef, std::size_t hits = 1) {
+            return find_in_graph(graph_, vectors.rows(), codes_, copies_, std::span<const float, Dim>(query), ef, hits,
                                  eligible, scratch, out);
         };
-        const std::size_t ef = pool_of(options);
         if (share == 1.0) {
-            return walk(ef);
+            return walk(options.ef, out.size());
         }
+        const std::size_t ef = pool_of(options);
         // The vectors near the query may pass more or less often than others, so the first pool costs at most a sixth
         // of a scan. If it has fewer than k hits, a scan costs little more than it would have at once. If it has k, so
         // has a larger one, and the share near the query tells how large that must be.
@@ -358,8 +358,8 @@ private:
 ///     for (auto [id, score] : index.search(query, {.k = 10, .ef = 64})) { ... }
 ///
 /// A search returns min(k, size()) hits. A filtered search returns k hits whenever at least k vectors pass the filter.
-/// A larger ef increases recall; if ef is at least the number of vectors, the result is exact. The graph is
-/// bit-identical for any number of threads.
+/// A larger ef increases recall; if ef is at least the number of vectors, the result is exact. With a filter, an ef
+/// below k counts as k. The graph is bit-identical for any number of threads.
 ///
 /// Under Cosine, vectors are stored with unit length and scores lie in [-1, 1]. Under InnerProduct, links are chosen
 /// after norm augmentation, which gives 97 % of the vectors the same norm, so that short vectors are found as well.
@@ -369,7 +369,7 @@ private:
 ///
 /// Dim       the dimension of all vectors, if it is known at compile time: searches are a little faster
 /// Codes     F32, or Int8: searches score a copy of the vectors with one byte per element, which they read in less
-///           time, and then the best ef of them exactly; or F16: the same with a float of 16 bits per element
+///           time, and then the best max(ef, k) of them exactly; or F16: the same with a float of 16 bits per element
 ///
 /// See Index for the functions. A removed vector stays in the graph: searches pass through it. replace() takes the old
 /// vector out, and its neighbours link to each other in its place. The first add() or replace() after build or load

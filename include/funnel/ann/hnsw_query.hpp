@@ -25,7 +25,7 @@ namespace ann {
 
 struct HNSWSearchOptions {
     std::size_t k = 10;   ///< number of hits
-    std::size_t ef = 64;  ///< size of the candidate pool, at least 1; the search uses max(ef, k)
+    std::size_t ef = 64;  ///< how many of the best nodes are expanded, at least 1. Below k, recall is lower
 };
 
 namespace detail {
@@ -86,14 +86,15 @@ std::size_t take_hits(const CandidatePool& pool, const Copies& copies, const Pas
 }
 
 /// The eligible ones among the nearest nodes of the graph and their copies. If the codes are not exact, the nodes of
-/// the pool are scored again, from the rows. It does not allocate if the scratch has room for `pool` nodes.
+/// the pool are scored again, from the rows. The search expands the best ef nodes of a pool of max(ef, hits); it does
+/// not allocate if the scratch has room for them.
 ///
 /// Shapes    query: d, prepared;  rows: n x d, prepared;  out: at most one hit per vector, not empty
 /// Returns   the number of hits, best first; fewer than out has room for if the pool holds fewer
 template <Metric M, kernels::HostBackend Backend, std::size_t Dim, CodeType Codes, class Passes>
 std::size_t find_in_graph(const HNSWGraph& graph, MatrixView<const float> rows,
                           const CodeRows<M, Dim, Codes, Backend>& codes, const Copies& copies,
-                          std::span<const float, Dim> query, std::size_t pool, const Passes& eligible,
+                          std::span<const float, Dim> query, std::size_t ef, std::size_t hits, const Passes& eligible,
                           GraphScratch<CodeRows<M, Dim, Codes, Backend>>& scratch, std::span<Scored<>> out) {
     codes.prepare(query, scratch.query);
     const auto score = [&](std::span<const std::uint32_t> ids, std::span<float> scores) __attribute__((always_inline)) {
@@ -101,15 +102,15 @@ std::size_t find_in_graph(const HNSWGraph& graph, MatrixView<const float> rows,
         scratch.stats.distances += ids.size();
     };
     const auto prefetch = [&](std::uint32_t id) __attribute__((always_inline)) { codes.prefetch(rows, id); };
-    scratch.reserve(graph, pool);
+    scratch.reserve(graph, std::max(ef, hits));
     if constexpr (NormAugmentation<M>::is_used) {  // links and hits use different similarities
-        walk_down(graph, walk_down_width, pool, scratch, score, prefetch);
+        walk_down(graph, walk_down_width, ef, scratch, score, prefetch, hits);
     } else {
         Scored<> from = scored_by(score, graph.entry());
         for (std::size_t level = graph.top_level(); level > 0; --level) {
             from = descend(graph, level, from, scratch, score, prefetch);
         }
-        walk_from(graph, from, 0, pool, scratch, score, prefetch);
+        walk_from(graph, from, 0, ef, scratch, score, prefetch, hits);
     }
     if constexpr (!CodeRows<M, Dim, Codes, Backend>::is_exact) {
         const CodeRows<M, Dim, F32, Backend> exact;

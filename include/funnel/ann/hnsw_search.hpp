@@ -63,14 +63,17 @@ public:
         }
     }
 
-    void reset(std::size_t capacity) {
+    /// Once the pool is full, only the best `width` nodes are worth expanding.
+    void reset(std::size_t capacity, std::size_t width) {
         reserve(capacity);
         capacity_ = capacity;
+        width_ = width;
         size_ = 0;
         next_ = 0;
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] std::size_t width() const noexcept { return width_; }
     /// Node i < size() (not checked), best first.
     [[nodiscard]] Scored<> operator[](std::size_t i) const noexcept {
         FUNNEL_ASSERT(i < size_);
@@ -106,7 +109,7 @@ public:
     /// Returns   their number
     std::size_t expand(std::span<std::uint32_t> out) noexcept {
         std::size_t count = 0;
-        for (; next_ < size_ && count < out.size(); ++next_) {
+        for (const std::size_t end = expandable(); next_ < end && count < out.size(); ++next_) {
             out[count] = nodes_[next_].id();
             count += nodes_[next_].is_expanded() ? 0U : 1U;
             nodes_[next_].set_expanded();
@@ -117,7 +120,8 @@ public:
     /// Calls visit(id) for each of the best nodes that are not expanded yet, at most `most`.
     template <class Visit>
     [[gnu::always_inline]] void for_each_next(std::size_t most, const Visit& visit) const {
-        for (std::size_t i = next_; i < size_ && most > 0; ++i) {
+        const std::size_t end = expandable();
+        for (std::size_t i = next_; i < end && most > 0; ++i) {
             if (!nodes_[i].is_expanded()) {
                 visit(nodes_[i].id());
                 --most;
@@ -144,6 +148,8 @@ public:
     }
 
 private:
+    [[nodiscard]] std::size_t expandable() const noexcept { return is_full() ? std::min(width_, size_) : size_; }
+
     // How many nodes rank before this one. Half of the branches of a binary search are mispredicted, so it ends early:
     // compilers vectorize the loop that counts the rest.
     [[nodiscard]] std::size_t position_of(RankedNode node) const noexcept {
@@ -164,59 +170,61 @@ private:
 
     std::vector<RankedNode> nodes_;
     std::size_t capacity_ = 0;
+    std::size_t width_ = 0;
     std::size_t size_ = 0;
     std::size_t next_ = 0;  // all nodes before this one are expanded
 };
 
-/// The nodes that a graph search has visited, one bit per node. A second level, one flag per cache line of bits, tells
-/// which lines to clear for the next search: of a large graph, a search visits few.
+/// The nodes that a graph search has visited, one bit per node. A list of the words in use tells what to clear for the
+/// next search, which visits little of a large graph.
 class VisitedSet {
 public:
     void reserve(std::size_t nodes) {
-        lines_.reserve(lines_of(nodes));
-        is_used_.reserve(lines_of(nodes));
+        words_.reserve(words_of(nodes));
+        used_.reserve(words_of(nodes) + 1);
     }
 
     void reset(std::size_t nodes) {
-        for (std::size_t line = 0; line < is_used_.size(); ++line) {
-            if (is_used_[line] == Flag::yes) {
-                lines_[line] = Line{};
-                is_used_[line] = Flag::no;
-            }
+        for (const std::uint32_t word : std::span<const std::uint32_t>(used_).first(count_)) {
+            words_[word].bits = 0;
         }
-        lines_.resize(lines_of(nodes));
-        is_used_.resize(lines_of(nodes), Flag::no);
+        count_ = 0;
+        words_.resize(words_of(nodes));
+        used_.resize(words_of(nodes) + 1);  // one more, because insert writes before it counts
     }
 
-    /// Adds a node; true if it was not in the set.
+    /// Adds a node; true if it was not in the set. No branches: half of the nodes are new.
     bool insert(std::uint32_t node) noexcept {
-        FUNNEL_ASSERT(node / nodes_per_line < lines_.size());
-        is_used_[node / nodes_per_line] = Flag::yes;
-        std::uint64_t& word = lines_[node / nodes_per_line].words[node / 64 % 8];
+        FUNNEL_ASSERT(node / 64 < words_.size());
+        std::uint64_t& bits = words_[node / 64].bits;
         const std::uint64_t bit = std::uint64_t{1} << (node % 64);
-        const bool is_new = (word & bit) == 0;
-        word |= bit;
+        const bool is_new = (bits & bit) == 0;
+        used_[count_] = node / 64;
+        count_ += bits == 0 ? 1U : 0U;
+        bits |= bit;
         return is_new;
     }
 
 private:
-    struct alignas(64) Line {
-        std::array<std::uint64_t, 8> words{};
+    // A type of its own: a write of a plain integer might change the sizes, which the caller's loop would load again.
+    struct Word {
+        std::uint64_t bits = 0;
     };
-    // A byte type of its own: after a write of std::uint8_t, which may alias anything, the caller's loop would load all
-    // its pointers again.
-    enum class Flag : std::uint8_t { no, yes };
-    static constexpr std::size_t nodes_per_line = 512;
-    static constexpr std::size_t lines_of(std::size_t nodes) noexcept {
-        return (nodes + nodes_per_line - 1) / nodes_per_line;
-    }
+    static constexpr std::size_t words_of(std::size_t nodes) noexcept { return (nodes + 63) / 64; }
 
-    std::vector<Line> lines_;
-    std::vector<Flag> is_used_;
+    std::vector<Word> words_;
+    std::vector<std::uint32_t> used_;  // the first count_: words that are not 0, each once
+    std::size_t count_ = 0;
 };
 
-/// How many nodes walk() expands at a time.
+/// At most how many nodes walk() expands at a time.
 inline constexpr std::size_t beam_width = 4;
+
+/// How many nodes walk() expands at a time on level 0 if it expands the best ef: fewer in a small search, of which the nodes that
+/// are expanded in vain, because a neighbour of a better one pushes them back, are a larger share.
+[[nodiscard]] constexpr std::size_t beam_of(std::size_t ef) noexcept {
+    return std::clamp<std::size_t>(1 + ef / 5, 2, beam_width);
+}
 
 /// The pool size of walk_down on upper levels.
 inline constexpr std::size_t walk_down_width = 4;
@@ -231,9 +239,9 @@ struct WalkScratch {
     std::vector<Scored<>> seeds;      // start nodes of walk_down on the next level
     SearchStats stats;                // counts on, until the owner resets it
 
-    /// Reserves memory, so that searches with a pool of ef nodes do not allocate.
-    void reserve(const HNSWGraph& graph, std::size_t ef) {
-        pool.reserve(std::min(std::max(ef, walk_down_width), graph.size()));
+    /// Reserves memory, so that searches with a pool of `capacity` nodes do not allocate.
+    void reserve(const HNSWGraph& graph, std::size_t capacity) {
+        pool.reserve(std::min(std::max(capacity, walk_down_width), graph.size()));
         visited.reserve(graph.size());
         const std::size_t most = beam_width * graph.capacity(0);
         ids.resize(most);
@@ -242,10 +250,12 @@ struct WalkScratch {
         seeds.reserve(walk_down_width + 1);
     }
 
-    /// Prepares a new search. The pool never exceeds the number of nodes, even if a caller or a file gives a larger ef.
-    void reset(const HNSWGraph& graph, std::size_t ef) {
-        reserve(graph, ef);
-        pool.reset(std::min(ef, graph.size()));
+    /// Prepares a new search that expands the best ef nodes and keeps max(ef, hits). The pool never exceeds the number
+    /// of nodes, even if a caller or a file gives a larger ef.
+    void reset(const HNSWGraph& graph, std::size_t ef, std::size_t hits = 1) {
+        const std::size_t capacity = std::max(ef, hits);
+        reserve(graph, capacity);
+        pool.reset(std::min(capacity, graph.size()), ef);
         visited.reset(graph.size());
     }
 };
@@ -257,8 +267,8 @@ template <class Score>
     return node;
 }
 
-/// Greedy search on one level: moves to the best neighbour until no neighbour is better. For score and prefetch, see
-/// walk.
+/// Greedy search on one level, not the lowest: moves to the best neighbour until no neighbour is better. For score and
+/// prefetch, see walk.
 template <class Score, class Prefetch>
 Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkScratch& scratch, const Score& score,
                  const Prefetch& prefetch) {
@@ -269,6 +279,9 @@ Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkS
             prefetch(slots[degree]);
         }
         const auto links = slots.first(degree);
+        for (const std::uint32_t neighbour : links) {  // the next step begins with the links of one of them
+            graph.prefetch_links(neighbour, level);
+        }
         const auto scores = std::span(scratch.scores).first(links.size());
         score(links, scores);
         ++scratch.stats.hops;
@@ -277,17 +290,18 @@ Scored<> descend(const HNSWGraph& graph, std::size_t level, Scored<> from, WalkS
             const Scored<> neighbour{links[i], scores[i]};
             from = ranks_before(neighbour, from) ? neighbour : from;
         }
+        graph.prefetch_links(from.id, level - 1);
         if (from == start) {
             return from;
         }
     }
 }
 
-/// Best-first search on one level: expands the best nodes of the pool that are not expanded yet, until all are. At the
-/// start, the pool holds the start nodes and `visited` contains them. At the end, the pool holds the best of all
-/// visited nodes.
+/// Best-first search on one level: expands the best nodes of the pool that are not expanded yet, until all within its
+/// width are. At the start, the pool holds the start nodes and `visited` contains them. At the end, the pool holds the
+/// best of all visited nodes.
 ///
-/// It expands up to beam_width nodes at a time: their lists of links, and then the vectors of all their neighbours,
+/// It expands several nodes at a time, see beam_of: their lists of links, and then the vectors of all their neighbours,
 /// come from memory together, so that the search waits once for all. A node may therefore be expanded although a
 /// neighbour of a better one would have pushed it out of the pool.
 ///
@@ -301,8 +315,9 @@ void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const
           const Prefetch& prefetch) {
     const auto prefetch_links = [&](std::uint32_t node)
                                     __attribute__((always_inline)) { graph.prefetch_links(node, level); };
+    const std::size_t beam = level == 0 ? beam_of(scratch.pool.width()) : beam_width;
     std::array<std::uint32_t, beam_width> nodes;
-    while (const std::size_t expanded = scratch.pool.expand(nodes)) {
+    while (const std::size_t expanded = scratch.pool.expand(std::span(nodes).first(beam))) {
         std::size_t count = 0;
         for (const std::uint32_t node : std::span<const std::uint32_t>(nodes).first(expanded)) {
             const std::size_t first = count;
@@ -318,7 +333,7 @@ void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const
             }
         }
         const auto ids = std::span<const std::uint32_t>(scratch.ids).first(count);
-        scratch.pool.for_each_next(beam_width, prefetch_links);
+        scratch.pool.for_each_next(beam, prefetch_links);
         score(ids, std::span(scratch.scores).first(count));
         scratch.stats.hops += expanded;
 
@@ -331,17 +346,17 @@ void walk(const HNSWGraph& graph, std::size_t level, WalkScratch& scratch, const
         for (const std::uint32_t i : std::span<const std::uint32_t>(scratch.kept).first(kept)) {
             scratch.pool.insert({ids[i], scratch.scores[i]});
         }
-        scratch.pool.for_each_next(beam_width, prefetch_links);
+        scratch.pool.for_each_next(beam, prefetch_links);
     }
 }
 
 /// Best-first search on one level from the node `entry`, which must be on that level; the graph must not be empty. On
-/// level 0, if fewer than ef nodes can be reached from there, the search goes on from the root, which leads to every
-/// node. The best nodes, at most ef, are then in scratch.pool.
+/// level 0, if the pool is not full of the nodes that can be reached from there, the search goes on from the root,
+/// which leads to every node. The best nodes, at most max(ef, hits), are then in scratch.pool.
 template <class Score, class Prefetch>
 void walk_from(const HNSWGraph& graph, Scored<> entry, std::size_t level, std::size_t ef, WalkScratch& scratch,
-               const Score& score, const Prefetch& prefetch) {
-    scratch.reset(graph, ef);
+               const Score& score, const Prefetch& prefetch, std::size_t hits = 1) {
+    scratch.reset(graph, ef, hits);
     scratch.visited.insert(entry.id);
     scratch.pool.insert({entry.id, entry.score});
     walk(graph, level, scratch, score, prefetch);
@@ -352,17 +367,18 @@ void walk_from(const HNSWGraph& graph, Scored<> entry, std::size_t level, std::s
 }
 
 /// Searches all levels from the entry down to level 0. On each upper level it keeps the `width` best nodes and starts
-/// from all of them on the next one. The best nodes of level 0, at most ef, are then in scratch.pool. It finds a path
-/// where descend stops too early, because a link may lead to a similar vector that does not have a higher score.
+/// from all of them on the next one. The best nodes of level 0, at most max(ef, hits), are then in scratch.pool. It
+/// finds a path where descend stops too early, because a link may lead to a similar vector that does not have a higher
+/// score.
 template <class Score, class Prefetch>
 void walk_down(const HNSWGraph& graph, std::size_t width, std::size_t ef, WalkScratch& scratch, const Score& score,
-               const Prefetch& prefetch) {
+               const Prefetch& prefetch, std::size_t hits = 1) {
     scratch.seeds.assign(1, scored_by(score, graph.entry()));
     for (std::size_t level = graph.top_level() + 1; level-- > 0;) {
         if (level == 0) {
             scratch.seeds.push_back(scored_by(score, graph.root()));
         }
-        scratch.reset(graph, level == 0 ? ef : width);
+        scratch.reset(graph, level == 0 ? ef : width, level == 0 ? hits : 1);
         for (const Scored<>& seed : scratch.seeds) {
             if (scratch.visited.insert(seed.id)) {
                 scratch.pool.insert({seed.id, seed.score});

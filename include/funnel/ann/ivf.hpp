@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/centroid_codes.hpp>
 #include <funnel/ann/code_types.hpp>
 #include <funnel/ann/codes.hpp>
 #include <funnel/ann/index.hpp>
@@ -119,14 +120,15 @@ public:
 
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
         const auto centroids = kmeans_.centroids();
-        return lists_.memory_bytes() + quantiser_.memory_bytes() +
+        return lists_.memory_bytes() + quantiser_.memory_bytes() + centroid_codes_.memory_bytes() +
                centroids.rows() * centroids.stride() * sizeof(float);
     }
 
     [[nodiscard]] static std::size_t memory_estimate(std::size_t n, std::size_t dimension, const IVFOptions& options) {
         const std::size_t centroids = std::clamp<std::size_t>(n, 1, number_of_lists(options.lists, n));
         return n * (Sequence::bytes_per_vector(dimension) + 3 * sizeof(std::uint32_t)) +
-               centroids * Matrix<float>(0, dimension).stride() * sizeof(float);
+               centroids * Matrix<float>(0, dimension).stride() * sizeof(float) +
+               CentroidCodes<M, Backend>::memory_estimate(centroids, dimension);
     }
 
     [[nodiscard]] static bool accepts(const IVFSearchOptions& options) noexcept { return options.nprobe >= 1; }
@@ -136,6 +138,7 @@ public:
 
     void reserve(Scratch& scratch, const IVFSearchOptions& options, bool) const {
         scratch.reserve(lists_.size(), wanted(options, options.k));
+        centroid_codes_.reserve(scratch.centroid_query);
         quantiser_.reserve(scratch.query);
     }
 
@@ -169,7 +172,7 @@ public:
         };
         const double most = Passes::scan_cost(share, scans_codes) / Sequence::cost;  // per vector
         if (!read_lists<M, Backend, Sequence::block>(
-                lists_, kmeans_.centroids(), query, options.nprobe, share, out.size(),
+                lists_, kmeans_.centroids(), centroid_codes_, query, options.nprobe, share, out.size(),
                 static_cast<std::size_t>(most * static_cast<double>(lists_.list_of().size())), eligible, candidates,
                 scratch, above)) {
             return 0;
@@ -256,6 +259,7 @@ private:
         requires(const typename Sequence::Query& query) { Sequence::margin(query, 1.0F); };
 
     void fill(const Vectors<M>& vectors, std::span<const std::uint32_t> list_of) {
+        centroid_codes_ = CentroidCodes<M, Backend>(kmeans_.centroids());
         lists_ = InvertedLists<Sequence>(kmeans_.centroids().rows(), Sequence(vectors.dimension()));
         for (std::size_t id = 0; id < list_of.size(); ++id) {
             append(list_of[id], vectors.rows().row(id));
@@ -321,6 +325,7 @@ private:
 
     IVFOptions options_;
     KMeans kmeans_;
+    CentroidCodes<M, Backend> centroid_codes_;
     Quantiser quantiser_;
     InvertedLists<Sequence> lists_;
     float largest_scale_ = 0.0F;  // of all codes, removed ones included

@@ -140,6 +140,7 @@ public:
 
     void reserve(Scratch& scratch, const IVFPQSearchOptions& options, bool) const {
         scratch.reserve(lists_.size(), wanted(options, options.k));
+        encoder_.centroid_codes().reserve(scratch.centroid_query);
         Encoder::reserve(scratch.query);
     }
 
@@ -297,8 +298,9 @@ private:
             }
             return count;
         };
-        read_lists<Kind, Backend, Codes::block>(lists_, encoder_.centroids(), query, nprobe, share, hits,
-                                                lists_.list_of().size(), eligible, candidates, scratch, above);
+        read_lists<Kind, Backend, Codes::block>(lists_, encoder_.centroids(), encoder_.centroid_codes(), query, nprobe,
+                                                share, hits, lists_.list_of().size(), eligible, candidates, scratch,
+                                                above);
     }
 
     IVFPQOptions options_;

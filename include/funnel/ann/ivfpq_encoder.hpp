@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/centroid_codes.hpp>
 #include <funnel/ann/ivf_lists.hpp>
 #include <funnel/ann/ivfpq_codes.hpp>
 #include <funnel/ann/vectors.hpp>
@@ -100,6 +101,9 @@ public:
     [[nodiscard]] MatrixView<const float> centroids() const noexcept FUNNEL_LIFETIMEBOUND {
         return kmeans_.centroids();
     }
+    [[nodiscard]] const CentroidCodes<Kind, Backend>& centroid_codes() const noexcept FUNNEL_LIFETIMEBOUND {
+        return centroid_codes_;
+    }
 
     /// Whether scores of codes lack that of the centroid of their list.
     [[nodiscard]] bool codes_residuals() const noexcept { return codes_residuals_; }
@@ -172,12 +176,13 @@ public:
         const auto bytes = [](MatrixView<const float> matrix) {
             return matrix.rows() * matrix.stride() * sizeof(float);
         };
-        return quantiser_.memory_bytes() + bytes(centroids()) + bytes(rotated_centroids_) + bytes(opq_.rotation());
+        return quantiser_.memory_bytes() + centroid_codes_.memory_bytes() + bytes(centroids()) +
+               bytes(rotated_centroids_) + bytes(opq_.rotation());
     }
     [[nodiscard]] static std::size_t memory_estimate(std::size_t lists, bool has_rotation) {
         const std::size_t row = Matrix<float>(0, Dim).stride() * sizeof(float);
         return Quantiser::table_size * Quantiser::part * sizeof(float) + lists * (Codes::has_penalties ? 2 : 1) * row +
-               (has_rotation ? Dim * row : 0);
+               (has_rotation ? Dim * row : 0) + CentroidCodes<Kind, Backend>::memory_estimate(lists, Dim);
     }
 
     template <class Writer>
@@ -226,6 +231,7 @@ private:
 
     void set_centroids(const Matrix<float>& centroids) {
         kmeans_ = KMeans(centroids);
+        centroid_codes_ = CentroidCodes<Kind, Backend>(centroids);
         if (Codes::has_penalties && codes_residuals_) {
             rotated_centroids_ = has_rotation_ ? opq_.rotate(centroids) : centroids;
         }
@@ -248,6 +254,7 @@ private:
     bool has_rotation_ = false;
     bool codes_residuals_ = true;  // false: of whole vectors, as an import may bring
     KMeans kmeans_;
+    CentroidCodes<Kind, Backend> centroid_codes_;
     Matrix<float> rotated_centroids_;  // for penalties
     Rotation opq_;
     Quantiser quantiser_;

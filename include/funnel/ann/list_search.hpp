@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <funnel/ann/centroid_codes.hpp>
 #include <funnel/ann/reservoir.hpp>
 #include <funnel/ann/search_stats.hpp>
 #include <funnel/ann/select_best.hpp>
@@ -10,6 +11,7 @@
 #include <funnel/core/scored.hpp>
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/one_to_many.hpp>
+#include <funnel/quantise/int8.hpp>
 
 #include <algorithm>
 #include <array>
@@ -30,10 +32,11 @@ struct ListScratch {
     std::vector<float> scores;    // of the centroids
     std::vector<Scored<>> order;  // the lists to read, nearest centroids first
     std::vector<Scored<>> candidates;
+    quantise::Int8PreparedQuery centroid_query;
     Query query;
     SearchStats stats;
 
-    /// Reserves memory, but for the query.
+    /// Reserves memory, but for the queries.
     void reserve(std::size_t lists, std::size_t wanted) {
         scores.resize(lists);
         order.resize(lists);
@@ -76,14 +79,14 @@ inline constexpr bool asks_filter = requires { requires Passes::has_filter; };
 /// above(list, codes, begin, end, threshold, survivors) finds the vectors of a list, of which it gets the score of its
 /// centroid and the codes, that reach the threshold, and returns their number.
 ///
-/// Shapes    query: d, prepared;  centroids: one per list;  scratch: reserved for them (not checked)
+/// Shapes    query: d, prepared;  centroids: one per list, codes: theirs;  scratch: reserved for them (not checked)
 /// Returns   whether it did not give up
 template <Metric M, kernels::HostBackend Backend, std::size_t Block, class Lists, class Passes, class Query,
           class Above>
-bool read_lists(const Lists& lists, MatrixView<const float> centroids, std::span<const float> query, std::size_t nprobe,
-                double share, std::size_t hits, std::size_t most, const Passes& eligible, Reservoir& candidates,
-                ListScratch<Query>& scratch, const Above& above) {
-    kernels::score_rows<typename M::Stored, Backend>(query, centroids, scratch.scores);
+bool read_lists(const Lists& lists, MatrixView<const float> centroids, const CentroidCodes<M, Backend>& codes,
+                std::span<const float> query, std::size_t nprobe, double share, std::size_t hits, std::size_t most,
+                const Passes& eligible, Reservoir& candidates, ListScratch<Query>& scratch, const Above& above) {
+    bool has_scores = false;
     std::size_t probes = wanted_lists(lists.size(), nprobe, asks_filter<Passes> ? share : 1.0);
     std::size_t sorted = 0;
     std::size_t asked = 0;  // vectors that were candidates but for the filter
@@ -105,7 +108,15 @@ bool read_lists(const Lists& lists, MatrixView<const float> centroids, std::span
         }
         if (i == sorted) {
             sorted = std::min(lists.size(), std::max(probes, 2 * sorted));
-            order_best(scratch.scores, sorted, scratch.order);
+            if (i == 0 && codes.pays(sorted)) {
+                codes.nearest(query, centroids, sorted, scratch.centroid_query, scratch.scores, scratch.order);
+            } else {
+                if (!has_scores) {
+                    kernels::score_rows<typename M::Stored, Backend>(query, centroids, scratch.scores);
+                    has_scores = true;
+                }
+                order_best<Backend>(scratch.scores, sorted, scratch.order);
+            }
         }
         const Scored<>& list = scratch.order[i];
         const std::span<const std::uint32_t> ids = lists.ids(list.id);

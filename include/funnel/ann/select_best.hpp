@@ -3,6 +3,8 @@
 
 #include <funnel/core/error.hpp>
 #include <funnel/core/scored.hpp>
+#include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/scores_not_below.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -91,36 +93,15 @@ inline float select_best(std::span<Scored<>> candidates, std::size_t count) noex
     return last->score;
 }
 
-/// Writes the positions of the scores that are not below `least`, ascending, with the scores. NaN is not below.
-///
-/// Shapes    scores: n;  out: n, of which the rest is lost (not checked)
-/// Returns   their number
-inline std::size_t take_reaching(std::span<const float> scores, float least, std::span<Scored<>> out) noexcept {
-    FUNNEL_ASSERT(out.size() >= scores.size());
-    constexpr std::size_t group = 16;
-    std::size_t count = 0;
-    for (std::size_t begin = 0; begin < scores.size(); begin += group) {
-        const auto some = scores.subspan(begin, std::min(group, scores.size() - begin));
-        int reach = 0;  // most groups have none; this loop has no branch, so compilers vectorize it
-        for (const float score : some) {
-            reach |= score < least ? 0 : 1;
-        }
-        for (std::size_t i = 0; reach != 0 && i < some.size(); ++i) {
-            out[count] = {static_cast<std::uint32_t>(begin + i), some[i]};
-            count += some[i] < least ? 0U : 1U;
-        }
-    }
-    return count;
-}
-
 /// The best `count` of some scores, best first: their positions and scores. Ties go to the smaller position.
 ///
 /// Shapes    scores: n, without NaN;  1 <= count <= n;  out: n, of which the rest is lost (not checked)
-inline void order_best(std::span<const float> scores, std::size_t count, std::span<Scored<>> out) noexcept {
+template <kernels::HostBackend Backend>
+void order_best(std::span<const float> scores, std::size_t count, std::span<Scored<>> out) noexcept {
     FUNNEL_ASSERT(count >= 1 && count <= scores.size());
     // A score that some more reach is found in fewer steps.
     const float least = score_reached_by(scores, count, 4 * count).value_or(-std::numeric_limits<float>::infinity());
-    select_best(out.first(take_reaching(scores, least, out)), count);
+    select_best(out.first(kernels::scores_not_below<Backend>(scores, least, out)), count);
     std::sort(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(count), ranks_before);
 }
 

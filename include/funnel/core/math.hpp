@@ -67,6 +67,9 @@ namespace math {
 [[nodiscard]] inline double abs(double x) noexcept {
     return __builtin_fabs(x);
 }
+[[nodiscard]] inline double copysign(double size, double sign) noexcept {
+    return __builtin_copysign(size, sign);
+}
 [[nodiscard]] inline double floor(double x) noexcept {
     return __builtin_floor(x);
 }

@@ -266,7 +266,7 @@ using BasicTwoTower = cf::Model<TwoTowerScorer<UserNetwork, ItemNetwork, Width, 
 ///
 ///     auto model = TwoTower<18>::fit(train, {.item_features = genres});
 ///     auto index = ann::HNSW<Cosine>::build(model.item_factors());
-///     auto items = index.search(model.user_vector(history), {.k = 100});
+///     auto items = index.search(model.user_vector(history), {.k = 100, .ef = 200});
 ///
 /// The user's tower is 64 + UserFeatures -> 128 -> 64, the item's tower 64 + ItemFeatures -> 128 -> 64, with ReLU. Both
 /// are trained by the in-batch softmax with log Q correction (nn::in_batch_softmax). It is a model like those of cf:

@@ -5,9 +5,9 @@
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/int8_blocks.hpp>
 #include <funnel/kernels/simd/batch.hpp>
+#include <funnel/kernels/simd/write_hits.hpp>
 
 #include <array>
-#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -35,15 +35,6 @@ inline constexpr bool has_byte_products = std::derived_from<Arch, xsimd::neon64>
 template <class Arch>
 inline constexpr bool has_byte_products = false;
 #endif
-
-/// Writes the vectors whose bit is set, the first of which has id `first`.
-[[gnu::always_inline]] inline void write_hits(unsigned hits, std::uint32_t first, const float* scores,
-                                              Scored<>* out) noexcept {
-    for (; hits != 0; hits &= hits - 1U) {
-        const auto v = static_cast<std::uint32_t>(std::countr_zero(hits));
-        *out++ = {first + v, scores[v]};
-    }
-}
 
 /// Sums for the vectors of one register, each in its lane, in the order of the vectors.
 template <class Arch>
@@ -163,21 +154,9 @@ public:
             hits_ = _mm512_cmp_ps_mask(scores_, _mm512_set1_ps(scan.threshold), _CMP_NLT_UQ);
         }
         [[nodiscard, gnu::always_inline]] unsigned hits() const noexcept { return hits_; }
-        // The vectors whose bit is set, the first of which has id `first`. No branch depends on a single one.
+        // The vectors whose bit is set, the first of which has id `first`.
         [[gnu::always_inline]] void write(unsigned hits, std::uint32_t first, Scored<>* out) const noexcept {
-            static_assert(sizeof(Scored<>) == 8);
-            const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-            const auto mask = static_cast<__mmask16>(hits);
-            const __m512i ids = _mm512_maskz_compress_epi32(
-                mask, _mm512_add_epi32(lane, _mm512_set1_epi32(static_cast<std::int32_t>(first))));
-            const __m512i scores = _mm512_maskz_compress_epi32(mask, _mm512_castps_si512(scores_));
-            const __m512i pairs = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-            const std::uint64_t words = (std::uint64_t{1} << (2 * std::popcount(hits))) - 1;
-            _mm512_mask_storeu_epi32(out, static_cast<__mmask16>(words), _mm512_permutex2var_epi32(ids, pairs, scores));
-            if (const auto rest = static_cast<__mmask16>(words >> 16U); rest != 0) {
-                const __m512i next = _mm512_add_epi32(pairs, _mm512_set1_epi32(8));
-                _mm512_mask_storeu_epi32(out + 8, rest, _mm512_permutex2var_epi32(ids, next, scores));
-            }
+            write_hits(hits, first, scores_, out);
         }
 
     private:
