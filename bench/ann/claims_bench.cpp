@@ -56,6 +56,17 @@ public:
         add("memory, PQ8x8 with vectors", static_cast<double>(plain.memory_bytes()) / 1000.0, "KB");
     }
 
+    /// More hits than a graph expands nodes.
+    void check_ef() {
+        constexpr std::size_t k = 1000;
+        const auto exact = ann::Flat<Cosine, dim, Int8>::build(vectors_).search_batch(queries_, {.k = k});
+        const auto graph = ann::HNSW<Cosine, dim>::build(vectors_, {.seed = 1});
+        const auto found = graph.search_batch(queries_, {.k = k, .ef = 200});
+        add("HNSW f32, recall@1000 with ef 200", bench::recall_of(found, exact).overlap, "1");
+        const auto ef = bench::smallest_effort(graph, queries_, exact, {.k = k}, 0.95, items).value_or(items);
+        add("HNSW f32, ef for a recall@1000 of 0.95", static_cast<double>(ef), "nodes");
+    }
+
     /// Graphs with a recall of 0.95 beside exact scans.
     void check_speed(std::size_t n) {
         const auto some = vectors_.rows_from(0, n);
@@ -112,6 +123,7 @@ int main(int argc, char** argv) {
     const Matrix<float> queries = shop.users(1000);
     Claims claims(report, vectors, queries);
     claims.check_codes();
+    claims.check_ef();
     claims.check_speed(10'000);
     claims.check_speed(items);
     return report.finish();

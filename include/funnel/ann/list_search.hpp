@@ -66,6 +66,14 @@ struct ListScratch {
         std::min(static_cast<double>(lists), math::floor(static_cast<double>(nprobe) / std::max(share, 1e-9))));
 }
 
+/// As wanted_lists, for a share that is known from some vectors: no more than for the largest share that is likely, two
+/// standard deviations above that of these.
+[[nodiscard]] inline std::size_t fewest_lists(std::size_t lists, std::size_t nprobe, std::size_t passed,
+                                              std::size_t asked) noexcept {
+    const auto hits = static_cast<double>(passed);
+    return wanted_lists(lists, nprobe, (hits + 2.0 * math::sqrt(hits) + 4.0) / static_cast<double>(asked));
+}
+
 /// Whether a search has to ask which vectors are eligible. Removed vectors are in no list.
 template <class Passes>
 inline constexpr bool asks_filter = requires { requires Passes::has_filter; };
@@ -73,8 +81,9 @@ inline constexpr bool asks_filter = requires { requires Passes::has_filter; };
 /// Reads the lists of the nearest centroids: `nprobe` lists, more if the share of eligible vectors is low or there are
 /// fewer than `hits` eligible ones in them, and more if fewer vectors near the query are eligible than elsewhere.
 ///
-/// A scan costs as much as reading `most` vectors. After a sixth of them it gives up if there are fewer than `hits`
-/// eligible ones, or as soon as it expects to read more than `most`; not if there are at most `most` vectors.
+/// A scan costs as much as reading `most` vectors. It gives up as soon as it is likely that it has to read more, and after
+/// a sixth of them if there are fewer than `hits` eligible ones or it expects to read more; not if there are at most
+/// `most` vectors.
 ///
 /// above(list, codes, begin, end, threshold, survivors) finds the vectors of a list, of which it gets the score of its
 /// centroid and the codes, that reach the threshold, and returns their number.
@@ -97,8 +106,11 @@ bool read_lists(const Lists& lists, MatrixView<const float> centroids, const Cen
         if (asks_filter<Passes> && asked > 0) {
             const double near = static_cast<double>(passed) / static_cast<double>(asked);
             const std::size_t wanted = wanted_lists(lists.size(), nprobe, near);
-            const std::size_t expected = read + (wanted - std::min(wanted, i)) * (vectors / lists.size());
-            if (vectors > most && read > most / 6 && (passed < hits || expected > most)) {
+            const auto reads = [&](std::size_t needed) {
+                return read + (needed - std::min(needed, i)) * (vectors / lists.size());
+            };
+            const bool is_late = read > most / 6 && (passed < hits || reads(wanted) > most);
+            if (vectors > most && (is_late || reads(fewest_lists(lists.size(), nprobe, passed, asked)) > most)) {
                 return false;
             }
             probes = i == probes ? std::max(probes, wanted) : probes;
