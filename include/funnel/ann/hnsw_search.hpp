@@ -220,8 +220,8 @@ private:
 /// At most how many nodes walk() expands at a time.
 inline constexpr std::size_t beam_width = 4;
 
-/// How many nodes walk() expands at a time on level 0 if it expands the best ef: fewer in a small search, of which the nodes that
-/// are expanded in vain, because a neighbour of a better one pushes them back, are a larger share.
+/// How many nodes walk() expands at a time on level 0 if it expands the best ef. In a small search, the nodes that are
+/// expanded in vain, because a neighbour of a better one pushes them back, are a larger share, so it is fewer.
 [[nodiscard]] constexpr std::size_t beam_of(std::size_t ef) noexcept {
     return std::clamp<std::size_t>(1 + ef / 5, 2, beam_width);
 }

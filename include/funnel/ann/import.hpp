@@ -117,8 +117,8 @@ template <class Graph>
 ///     auto [index, labels] = import_hnswlib<HNSW<L2>>("index.bin");
 ///
 /// Under Cosine the vectors must have unit length; that is how the Python package of hnswlib stores them. On the same
-/// graph, a search with the same ef, at least k, visits the nodes that hnswlib visits, and from a second start more. Nodes that
-/// nothing links to get a link.
+/// graph, a search with the same ef, at least k, visits the nodes that hnswlib visits, and from a second start more.
+/// Nodes that nothing links to get a link.
 ///
 /// Errors    IOError; CorruptData if the file is damaged, or its vectors cannot be of this metric
 template <class Graph>

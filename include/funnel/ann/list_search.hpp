@@ -81,9 +81,9 @@ inline constexpr bool asks_filter = requires { requires Passes::has_filter; };
 /// Reads the lists of the nearest centroids: `nprobe` lists, more if the share of eligible vectors is low or there are
 /// fewer than `hits` eligible ones in them, and more if fewer vectors near the query are eligible than elsewhere.
 ///
-/// A scan costs as much as reading `most` vectors. It gives up as soon as it is likely that it has to read more, and after
-/// a sixth of them if there are fewer than `hits` eligible ones or it expects to read more; not if there are at most
-/// `most` vectors.
+/// A scan costs as much as reading `most` vectors. It gives up as soon as it is likely that it has to read more, and
+/// after a sixth of them if there are fewer than `hits` eligible ones or it expects to read more; not if there are at
+/// most `most` vectors.
 ///
 /// above(list, codes, begin, end, threshold, survivors) finds the vectors of a list, of which it gets the score of its
 /// centroid and the codes, that reach the threshold, and returns their number.

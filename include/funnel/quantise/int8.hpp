@@ -124,8 +124,8 @@ public:
     }
 
 private:
-    // Elements are taken 32 at a time, and each of the 32 has sums and maxima of its own: compilers turn such loops into
-    // vector instructions. Loops of 16 they unroll instead.
+    // Elements are taken 32 at a time, and each of the 32 has sums and maxima of its own: compilers turn such loops
+    // into vector instructions. Loops of 16 they unroll instead.
     static constexpr std::size_t lanes = 32;
     using Lanes = std::array<double, lanes>;
 
