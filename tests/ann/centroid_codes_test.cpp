@@ -117,6 +117,26 @@ TEST_CASE_TEMPLATE_DEFINE("CentroidCodes: copies, and queries that are centroids
 }
 TEST_CASE_TEMPLATE_APPLY(centroid_codes_copies, funnel::testing::HostBackends);
 
+// The best centroid has an element of 1270 where the query has 0, so its bytes stand for tens: all others, 4.9, become 0.
+// The second best has bytes of ones, and its 4.51 become 5. Opposite vectors keep the mean at 0.
+TEST_CASE_TEMPLATE_DEFINE("CentroidCodes: the best is found although its code looks worst", Backend,
+                          centroid_codes_adversarial) {
+    constexpr std::size_t d = 33;
+    Matrix<float> centroids(64, d);
+    for (std::size_t i = 0; i < 4; ++i) {
+        const float sign = i < 2 ? 1.0F : -1.0F;
+        for (float& x : centroids.row(i)) {
+            x = sign * (i % 2 == 0 ? 4.9F : 4.51F);
+        }
+        centroids(i, 0) = sign * (i % 2 == 0 ? 1270.0F : 127.0F);
+    }
+    Matrix<float> query(1, d);
+    std::fill(query.row(0).begin() + 1, query.row(0).end(), 1.0F);
+    REQUIRE(nearest_of_all<InnerProduct, Backend>(query.row(0), centroids, 1)[0].id == 0);
+    check<InnerProduct, Backend>(centroids, query);
+}
+TEST_CASE_TEMPLATE_APPLY(centroid_codes_adversarial, funnel::testing::HostBackends);
+
 TEST_CASE("CentroidCodes: few centroids, or more dimensions than codes may have, are left to a scan of the floats") {
     using Codes = CentroidCodes<L2, funnel::kernels::Scalar>;
     CHECK_FALSE(Codes().pays(1));

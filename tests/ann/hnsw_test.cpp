@@ -234,6 +234,34 @@ TEST_CASE("HNSW: the form for hot paths gives the same hits, and fewer where the
     CHECK(index.search(vectors.row(9), {.k = 8, .ef = 0}, scratch, out) == 0);
 }
 
+TEST_CASE("HNSW: an ef below k gives k hits for fewer distances; with a filter it counts as k") {
+    const Matrix<float> vectors = tastes(3000, 16, 1);
+    const Matrix<float> queries = tastes(50, 16, 2);
+    const auto index = HNSW<Cosine, 16>::build(vectors);
+    const auto exact = Flat<Cosine, 16>::build(vectors).search_batch(queries, {.k = 20});
+    HNSW<Cosine, 16>::Scratch scratch;
+    Hits out(20);
+    std::vector<std::size_t> distances;
+    std::vector<double> recalls;
+    for (const std::size_t ef : {2U, 8U, 20U}) {
+        const funnel::ann::HNSWSearchOptions options{.k = 20, .ef = ef};
+        distances.push_back(0);
+        for (std::size_t i = 0; i < queries.rows(); ++i) {
+            REQUIRE(index.search(queries.row(i), options, scratch, out) == 20);
+            distances.back() += scratch.stats().distances;
+        }
+        recalls.push_back(recall(index.search_batch(queries, options), exact));
+        const auto passes = [](std::uint32_t id) { return id % 4 != 0; };
+        CHECK(index.search_batch(queries, options, passes) == index.search_batch(queries, {.k = 20, .ef = 20}, passes));
+    }
+    CHECK(distances[0] < distances[1]);
+    CHECK(distances[1] < distances[2]);
+    CHECK(recalls[0] < recalls[1]);
+    CHECK(recalls[1] < recalls[2]);
+    CHECK(recalls[1] >= 0.6);
+    MESSAGE("recall@20 with ef 2, 8, 20: " << recalls[0] << ", " << recalls[1] << ", " << recalls[2]);
+}
+
 TEST_CASE("HNSW: empty index, one vector, k = 0 and k beyond the number of vectors") {
     const auto empty = HNSW<Cosine>::build(Matrix<float>(0, 2));
     CHECK(empty.size() == 0);
