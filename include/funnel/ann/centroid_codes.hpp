@@ -61,7 +61,7 @@ public:
 
     void reserve(Query& query) const { quantiser_.reserve(query); }
 
-    /// Whether nearest() takes less time than to score all centroids. It must not be called otherwise.
+    /// Whether nearest() takes less time than to score all centroids. nearest() must not be called otherwise.
     [[nodiscard]] bool pays(std::size_t count) const noexcept { return count <= codes_.size() / 4; }
 
     /// The `count` centroids nearest to a query, best first: their positions and scores. Ties go to the smaller
