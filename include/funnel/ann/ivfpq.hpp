@@ -44,7 +44,7 @@ struct IVFPQOptions {
 struct IVFPQSearchOptions {
     std::size_t k = 10;       ///< number of hits
     std::size_t nprobe = 16;  ///< lists to read, at least 1
-    std::size_t refine = 10;  ///< scores this many candidates per hit exactly; 0: returns the scores of the codes
+    std::size_t refine = 10;  ///< scores up to this many candidates per hit exactly; 0: returns the scores of the codes
 };
 
 namespace detail {
@@ -158,8 +158,9 @@ public:
         Reservoir candidates = scratch.reservoir(wanted(options, out.size()));
         read(query, options.nprobe, share, out.size(), eligible, candidates, scratch);
         if (refines) {
-            scratch.stats.distances += candidates.best().size();
-            return refine<Kind, Backend>(query, vectors.rows(), candidates.best(), out).size();
+            return refine_likely<Kind, Backend>(query, vectors.rows(), candidates.best(), scratch.exact, out,
+                                                scratch.stats.distances)
+                .size();
         }
         return take_best(candidates, out);
     }
@@ -316,8 +317,9 @@ private:
 ///     auto index = IVFPQIndex<64, 8, Cosine>::build(vectors, {.lists = 256, .opq = true}, pool);
 ///     for (auto [id, score] : index.search(query, {.k = 10, .nprobe = 16})) { ... }
 ///
-/// A search scores codes, and then the best refine * k candidates exactly, from the vectors. With refine = 0, and
-/// without vectors (keep_vectors = false), the scores are those of the codes. Codes of 8 bytes per vector alone find
+/// A search scores codes, and then the best refine * k candidates exactly, from the vectors, but for those that are
+/// unlikely to be hits: codes say this by how far they are wrong for the best candidates. With refine = 0, and without
+/// vectors (keep_vectors = false), the scores are those of the codes. Codes of 8 bytes per vector alone find
 /// about two thirds of the 100 nearest of 100,000 vectors, so refine is on by default.
 ///
 /// A search returns min(k, size()) hits: it reads more lists if those hold fewer. A filtered search returns k hits

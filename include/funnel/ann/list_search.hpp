@@ -32,6 +32,7 @@ struct ListScratch {
     std::vector<float> scores;    // of the centroids
     std::vector<Scored<>> order;  // the lists to read, nearest centroids first
     std::vector<Scored<>> candidates;
+    std::vector<float> exact;  // scores of candidates
     quantise::Int8PreparedQuery centroid_query;
     Query query;
     SearchStats stats;
@@ -42,6 +43,7 @@ struct ListScratch {
         order.resize(lists);
         if (candidates.size() < Reservoir::room(wanted)) {
             candidates.resize(Reservoir::room(wanted));
+            exact.resize(wanted);
         }
     }
 
