@@ -15,9 +15,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <mutex>
 #include <span>
 #include <stop_token>
 #include <vector>
@@ -37,6 +39,7 @@ using funnel::ann::detail::link_node;
 using funnel::ann::detail::NodeSimilarity;
 using funnel::ann::detail::NormAugmentation;
 using funnel::ann::detail::Offer;
+using funnel::ann::detail::WorkerOffers;
 using funnel::testing::Bytes;
 
 namespace {
@@ -236,17 +239,39 @@ TEST_CASE("link_node: links on every level of the node, and offers the same in r
     CHECK(offers[0].level + offers[1].level == 1);
 }
 
-TEST_CASE("for_each_target: one group for each node and level, in the order of sources") {
-    std::vector<Offer> offers{{5, 1, 2, 0.0F}, {5, 0, 4, 0.0F}, {3, 0, 9, 0.0F}, {5, 0, 1, 0.0F}};
-    std::vector<std::vector<std::uint32_t>> sources;
-    funnel::Serial serial;
-    for_each_target(serial, offers, [&](std::span<const Offer> group, std::size_t) {
-        std::vector<std::uint32_t>& of_group = sources.emplace_back();
-        for (const Offer& offer : group) {
-            of_group.push_back(offer.source);
+TEST_CASE("for_each_target: one group for each node and level, in the order of sources, whoever made the offers") {
+    using Group = std::vector<std::array<std::uint32_t, 3>>;  // target, level, source
+    const std::vector<Group> expected{{{3, 0, 9}}, {{5, 0, 1}, {5, 0, 4}}, {{5, 1, 2}}, {{9, 0, 0}}};
+    const auto check = [&](auto& executor, std::size_t nodes) {
+        std::vector<WorkerOffers> offers(executor.concurrency());
+        offers.front().made = {{5, 1, 2, 0.0F}, {5, 0, 4, 0.0F}};
+        for (const Offer& offer : {Offer{3, 0, 9, 0.0F}, Offer{9, 0, 0, 0.0F}, Offer{5, 0, 1, 0.0F}}) {
+            offers.back().made.push_back(offer);
         }
-    });
-    CHECK(sources == std::vector<std::vector<std::uint32_t>>{{9}, {1, 4}, {2}});
+        std::vector<Group> groups;
+        std::mutex mutex;
+        for_each_target(executor, nodes, std::span(offers), [&](std::span<const Offer> group, std::size_t worker) {
+            const std::scoped_lock lock(mutex);
+            CHECK(worker < executor.concurrency());
+            Group& some = groups.emplace_back();
+            for (const Offer& offer : group) {
+                some.push_back({offer.target, offer.level, offer.source});
+            }
+        });
+        std::sort(groups.begin(), groups.end());
+        CHECK(groups == expected);
+        CHECK(offers.front().made.empty());
+        CHECK(offers.back().made.empty());
+    };
+    for (const std::size_t nodes : {10U, 11U, 1000U}) {
+        CAPTURE(nodes);
+        funnel::Serial serial;
+        check(serial, nodes);
+        for (const std::size_t threads : {2U, 3U, 5U}) {
+            funnel::Threads pool(threads);
+            check(pool, nodes);
+        }
+    }
 }
 
 TEST_CASE("HNSW build: reports progress up to the end, and stops when asked to") {

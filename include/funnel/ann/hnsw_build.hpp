@@ -13,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -87,24 +88,43 @@ void link_node(HNSWGraph& graph, std::uint32_t node, std::size_t ef, const Simil
     write_links(graph, node, std::span(offers).subspan(before));
 }
 
-/// Sorts the offers and calls body(offers, worker) in parallel, once per group with the same target and level. The
-/// groups and the order within each group do not depend on the executor.
+/// Offers that the threads of an executor have made, and memory to sort them.
+struct WorkerOffers {
+    std::vector<Offer> made;
+    std::vector<Offer> sorted;
+};
+
+/// Calls body(offers, worker) in parallel, once per group of offers with the same target and level, and forgets them.
+/// The groups, and the order of sources within each, do not depend on the executor; the order of groups does.
+///
+/// Shapes    workers: one per thread of the executor;  targets < nodes (not checked)
 template <Executor E, class Body>
-void for_each_target(E& executor, std::vector<Offer>& offers, const Body& body) {
-    const auto key = [](const Offer& offer) { return std::array{offer.level, offer.target, offer.source}; };
-    std::sort(offers.begin(), offers.end(), [&](const Offer& a, const Offer& b) { return key(a) < key(b); });
-    std::vector<std::size_t> begins;
-    for (std::size_t i = 0; i < offers.size(); ++i) {
-        if (i == 0 || offers[i].target != offers[i - 1].target || offers[i].level != offers[i - 1].level) {
-            begins.push_back(i);
+void for_each_target(E& executor, std::size_t nodes, std::span<WorkerOffers> workers, const Body& body) {
+    // Each part of the targets is collected and sorted by one thread. It looks at all offers, so parts are few.
+    const std::size_t parts = std::min<std::size_t>(nodes, workers.size() * 4);
+    const auto of = [](const Offer& offer) { return std::array{offer.level, offer.target}; };
+    const auto key = [](const Offer& offer) { return std::array{offer.target, offer.level, offer.source}; };
+    executor.for_range(parts, 1, [&](std::size_t begin, std::size_t end, std::size_t worker) {
+        FUNNEL_ASSERT(worker < workers.size());
+        const std::size_t first = begin * nodes / parts;
+        const std::size_t last = end * nodes / parts;
+        std::vector<Offer>& own = workers[worker].sorted;
+        own.clear();
+        for (const WorkerOffers& other : workers) {
+            std::copy_if(other.made.begin(), other.made.end(), std::back_inserter(own),
+                         [&](const Offer& offer) { return offer.target >= first && offer.target < last; });
         }
-    }
-    begins.push_back(offers.size());
-    executor.for_range(begins.size() - 1, 16, [&](std::size_t begin, std::size_t end, std::size_t worker) {
-        for (std::size_t group = begin; group < end; ++group) {
-            body(std::span<const Offer>(offers).subspan(begins[group], begins[group + 1] - begins[group]), worker);
+        std::sort(own.begin(), own.end(), [&](const Offer& a, const Offer& b) { return key(a) < key(b); });
+        for (auto group = own.begin(); group != own.end();) {
+            const auto after =
+                std::find_if(group, own.end(), [&](const Offer& offer) { return of(offer) != of(*group); });
+            body(std::span<const Offer>(group, after), worker);
+            group = after;
         }
     });
+    for (WorkerOffers& worker : workers) {
+        worker.made.clear();
+    }
 }
 
 /// Links `parent`, a node of the spanning tree, to `child` on level 0. If `parent` has no free slot, the new link
@@ -198,26 +218,19 @@ void build_links(HNSWGraph& graph, std::span<const std::uint8_t> is_copy, std::u
     struct Worker {
         InsertScratch insert;
         MergeScratch merge;
-        std::vector<Offer> offers;
     };
     std::vector<Worker> workers(executor.concurrency());
-    std::vector<Offer> offers;
+    std::vector<WorkerOffers> offers(workers.size());
     const std::size_t largest_batch = std::max<std::size_t>(1, order.size() / 50);
     for (std::size_t done = 1; done < order.size();) {
         const std::size_t size = std::min({std::max<std::size_t>(1, done / 4), largest_batch, order.size() - done});
         executor.for_range(size, 4, [&](std::size_t begin, std::size_t end, std::size_t worker) {
             FUNNEL_ASSERT(worker < workers.size());
             for (std::size_t i = begin; i < end; ++i) {
-                link_node(graph, order[done + i], ef, similarity, workers[worker].insert, workers[worker].offers);
+                link_node(graph, order[done + i], ef, similarity, workers[worker].insert, offers[worker].made);
             }
         });
-        offers.clear();
-        for (Worker& worker : workers) {
-            offers.insert(offers.end(), worker.offers.begin(), worker.offers.end());
-            worker.offers.clear();
-        }
-        for_each_target(executor, offers, [&](std::span<const Offer> group, std::size_t worker) {
-            FUNNEL_ASSERT(worker < workers.size());
+        for_each_target(executor, graph.size(), offers, [&](std::span<const Offer> group, std::size_t worker) {
             const auto must_keep = [](std::uint32_t) { return false; };
             merge_links(graph, group, similarity, must_keep, workers[worker].merge);
         });
