@@ -4,6 +4,7 @@
 #include <funnel/ann/codes.hpp>
 #include <funnel/ann/int8_bound.hpp>
 #include <funnel/ann/int8_scan.hpp>
+#include <funnel/ann/scan_ids.hpp>
 #include <funnel/ann/select_best.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
@@ -12,12 +13,10 @@
 #include <funnel/kernels/backend.hpp>
 #include <funnel/kernels/int8_blocks.hpp>
 #include <funnel/kernels/int8_scan.hpp>
-#include <funnel/kernels/one_to_many.hpp>
 #include <funnel/kernels/scores_not_below.hpp>
 #include <funnel/quantise/int8.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -92,7 +91,9 @@ public:
         }
         const std::span<Scored<>> some =
             out.first(kernels::scores_not_below<Backend>(lefts.first(vectors.size), threshold, out));
-        score(query, centroids, some);
+        score_ids<Stored, Backend>(
+            query, centroids, some.size(), [&](std::size_t i) { return some[i].id; },
+            [&](std::size_t i, float score) { some[i].score = score; });
         select_best(some, count);
         std::sort(some.begin(), some.begin() + static_cast<std::ptrdiff_t>(count), ranks_before);
     }
@@ -100,24 +101,6 @@ public:
 private:
     [[nodiscard]] static constexpr bool has_codes(std::size_t n, std::size_t dimension) noexcept {
         return n >= fewest && dimension > 0 && dimension <= quantise::max_int8_elements;
-    }
-
-    // From the floats.
-    static void score(std::span<const float> query, MatrixView<const float> centroids,
-                      std::span<Scored<>> some) noexcept {
-        constexpr std::size_t together = 16;
-        std::array<std::uint32_t, together> ids;
-        std::array<float, together> scores;
-        for (std::size_t begin = 0; begin < some.size(); begin += together) {
-            const auto group = some.subspan(begin, std::min(together, some.size() - begin));
-            std::transform(group.begin(), group.end(), ids.begin(), [](const Scored<>& hit) { return hit.id; });
-            kernels::score_rows<Stored, Backend>(query, centroids,
-                                                 std::span<const std::uint32_t>(ids).first(group.size()),
-                                                 std::span(scores).first(group.size()));
-            for (std::size_t i = 0; i < group.size(); ++i) {
-                group[i].score = scores[i];
-            }
-        }
     }
 
     typename Sequence::Quantiser quantiser_;

@@ -2,19 +2,17 @@
 #pragma once
 
 #include <funnel/ann/int8_bound.hpp>
+#include <funnel/ann/scan_ids.hpp>
 #include <funnel/ann/select_best.hpp>
 #include <funnel/ann/vectors.hpp>
 #include <funnel/core/error.hpp>
 #include <funnel/core/matrix_view.hpp>
-#include <funnel/core/prefetch.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/kernels/backend.hpp>
-#include <funnel/kernels/one_to_many.hpp>
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -159,23 +157,9 @@ private:
 
     // The first `count` candidates, from their floats.
     void score(std::span<const float> query, MatrixView<const float> rows, std::size_t count, TopK<>& best) noexcept {
-        constexpr std::size_t ahead = 16;
-        const auto ids = std::span<const std::uint32_t>(ids_).first(count);
-        const auto prefetch = [&](std::size_t begin) {
-            for (std::size_t i = begin; i < std::min(begin + ahead, ids.size()); ++i) {
-                prefetch_elements(rows.data() + ids[i] * rows.stride(), rows.cols());
-            }
-        };
-        prefetch(0);
-        std::array<float, ahead> scores;
-        for (std::size_t begin = 0; begin < ids.size(); begin += ahead) {
-            const auto some = ids.subspan(begin, std::min(ahead, ids.size() - begin));
-            prefetch(begin + ahead);
-            kernels::score_rows<typename M::Stored, Backend>(query, rows, some, std::span(scores).first(some.size()));
-            for (std::size_t i = 0; i < some.size(); ++i) {
-                best.push(some[i], bounded<M>(scores[i]));
-            }
-        }
+        score_ids<typename M::Stored, Backend>(
+            query, rows, count, [&](std::size_t i) { return ids_[i]; },
+            [&](std::size_t i, float score) { best.push(ids_[i], bounded<M>(score)); });
         raise_to(best.threshold());
     }
 

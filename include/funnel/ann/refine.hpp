@@ -7,16 +7,12 @@
 #include <funnel/core/error.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
-#include <funnel/core/prefetch.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/kernels/backend.hpp>
-#include <funnel/kernels/one_to_many.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <limits>
 #include <optional>
 #include <span>
@@ -101,8 +97,8 @@ private:
     double constant_ = 0.0;
 };
 
-/// As refine, but for candidates that are unlikely to be hits. It scores about a third first, those with the best codes.
-/// Of the rest, it scores those that may reach the k-th hit, see LikelyScores. The smaller the errors of codes, the
+/// As refine, but for candidates that are unlikely to be hits. It scores about a third first, with the best codes. Of
+/// the rest, it scores those that may reach the k-th hit, see LikelyScores. The smaller the errors of codes are, the
 /// fewer vectors it reads.
 ///
 /// Shapes    as refine;  candidates: n, with the scores of their codes; their order is lost;  exact: n, scratch memory
@@ -112,29 +108,15 @@ std::span<Scored<>> refine_likely(std::span<const float> query, MatrixView<const
                                   std::span<Scored<>> candidates, std::span<float> exact,
                                   std::span<Scored<>> out FUNNEL_LIFETIMEBOUND, std::size_t& scored) {
     constexpr std::size_t fewest = 32;  // say enough about errors
-    constexpr std::size_t together = 16;
     FUNNEL_ASSERT(exact.size() >= candidates.size());
     TopK<> best(out);
     const auto score = [&](std::span<const Scored<>> some) {
-        const auto prefetch = [&](std::size_t begin) {
-            for (std::size_t i = begin; i < std::min(begin + together, some.size()); ++i) {
-                prefetch_elements(rows.data() + some[i].id * rows.stride(), rows.cols());
-            }
-        };
-        std::array<std::uint32_t, together> ids;
-        prefetch(0);
-        for (std::size_t begin = 0; begin < some.size(); begin += together) {
-            const auto group = some.subspan(begin, std::min(together, some.size() - begin));
-            prefetch(begin + together);
-            std::transform(group.begin(), group.end(), ids.begin(), [](const Scored<>& hit) { return hit.id; });
-            const std::span<float> scores = exact.subspan(begin, group.size());
-            kernels::score_rows<typename M::Stored, Backend>(
-                query, rows, std::span<const std::uint32_t>(ids).first(group.size()), scores);
-            for (std::size_t i = 0; i < group.size(); ++i) {
-                scores[i] = bounded<M>(scores[i]);
-                best.push(group[i].id, scores[i]);
-            }
-        }
+        score_ids<typename M::Stored, Backend>(
+            query, rows, some.size(), [&](std::size_t i) { return some[i].id; },
+            [&](std::size_t i, float unbounded) {
+                exact[i] = bounded<M>(unbounded);
+                best.push(some[i].id, exact[i]);
+            });
         scored += some.size();
     };
 

@@ -7,8 +7,10 @@
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
 #include <funnel/kernels/backend.hpp>
+#include <funnel/kernels/metric.hpp>
 #include <funnel/kernels/one_to_many.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +19,36 @@
 namespace funnel {
 inline namespace FUNNEL_ABI {
 namespace ann::detail {
+
+/// Scores rows that are named one by one: calls take(i, score) for each i < count, in order, with the score of row
+/// id_of(i). The floats of a few rows arrive while those before are scored.
+///
+/// Shapes    query: valid under Stored, d;  rows: n x d;  ids < n (not checked)
+template <kernels::Metric Stored, kernels::HostBackend Backend, class IdOf, class Take>
+void score_ids(std::span<const float> query, MatrixView<const float> rows, std::size_t count, const IdOf& id_of,
+               const Take& take) {
+    constexpr std::size_t together = 16;
+    const auto prefetch = [&](std::size_t begin) {
+        for (std::size_t i = begin; i < std::min(begin + together, count); ++i) {
+            prefetch_elements(rows.data() + id_of(i) * rows.stride(), rows.cols());
+        }
+    };
+    std::array<std::uint32_t, together> ids;
+    std::array<float, together> scores;
+    prefetch(0);
+    for (std::size_t begin = 0; begin < count; begin += together) {
+        prefetch(begin + together);
+        const std::size_t size = std::min(together, count - begin);
+        for (std::size_t i = 0; i < size; ++i) {
+            ids[i] = id_of(begin + i);
+        }
+        kernels::score_rows<Stored, Backend>(query, rows, std::span<const std::uint32_t>(ids).first(size),
+                                             std::span(scores).first(size));
+        for (std::size_t i = 0; i < size; ++i) {
+            take(begin + i, scores[i]);
+        }
+    }
+}
 
 /// The best of some rows, which are named one by one. It scores them block by block, and allocates nothing.
 template <Metric M, kernels::HostBackend Backend>
