@@ -170,7 +170,9 @@ public:
             }
             return count;
         };
-        const double most = Passes::scan_cost(share, scans_codes) / Sequence::cost;  // per vector
+        // Per vector. A callable is asked about most vectors if codes are floats, and not in the order of ids as by a scan.
+        const double asking = scans_codes || Passes::lists_ids ? 0.0 : 2.0 * call_cost;
+        const double most = Passes::scan_cost(share, scans_codes) / (Sequence::cost + asking);
         if (!read_lists<M, Backend, Sequence::block>(
                 lists_, kmeans_.centroids(), centroid_codes_, query, options.nprobe, share, out.size(),
                 static_cast<std::size_t>(most * static_cast<double>(lists_.list_of().size())), eligible, candidates,
