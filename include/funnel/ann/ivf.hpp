@@ -170,7 +170,8 @@ public:
             }
             return count;
         };
-        // Per vector. A callable is asked about most vectors if codes are floats, and not in the order of ids as by a scan.
+        // Per vector. A callable may be asked about most of them if codes are floats, and not in the order of ids, as a
+        // scan asks.
         const double asking = scans_codes || Passes::lists_ids ? 0.0 : 2.0 * call_cost;
         const double most = Passes::scan_cost(share, scans_codes) / (Sequence::cost + asking);
         if (!read_lists<M, Backend, Sequence::block>(
