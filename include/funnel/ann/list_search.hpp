@@ -42,8 +42,8 @@ struct ListScratch {
         scores.resize(lists);
         order.resize(lists);
         if (candidates.size() < Reservoir::room(wanted)) {
-            candidates.resize(Reservoir::room(wanted));
             exact.resize(wanted);
+            candidates.resize(Reservoir::room(wanted));  // last: its size says that there is room for both
         }
     }
 
