@@ -133,6 +133,21 @@ TEST_CASE("Filtered search: lists with too few eligible vectors near the query a
     CHECK(out == Hits(ranking.begin() + 10'000, ranking.begin() + 10'010));
 }
 
+// Where one vector in two passes, but none of the hundred in the nearest list, 20 lists cannot be enough.
+TEST_CASE("Filtered search: lists are given up as soon as it is likely that a scan is cheaper") {
+    const auto vectors = tastes(20'000, 16, 1);
+    const auto query = tastes(1, 16, 2);
+    const auto index = IVFFlat<L2, 16>::build(vectors, {.lists = 200});
+    const Hits ranking = Flat<L2>::build(vectors).search(query.row(0), {.k = 20'000});
+    const Allowed allowed(20'000, some_ids(ranking, 10'000, true));
+    auto scratch = index.scratch({.k = 10, .nprobe = 20});
+    Hits out(10);
+    REQUIRE(index.search(query.row(0), {.k = 10, .nprobe = 20}, Bitmap(allowed.words), scratch, out) == 10);
+    CHECK(scratch.stats().scanned);
+    CHECK(scratch.stats().hops >= 1);
+    CHECK(scratch.stats().hops <= 3);
+}
+
 TEST_CASE_TEMPLATE("Filtered search: lists are not read on and on for the last hit", Codes, F32, Int8) {
     Matrix<float> vectors(20'000, 2);
     for (std::size_t i = 0; i < vectors.rows(); ++i) {
