@@ -9,6 +9,7 @@
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
 #include <funnel/ann/ivf.hpp>
+#include <funnel/ann/list_search.hpp>
 #include <funnel/core/matrix.hpp>
 
 #include <doctest/doctest.h>
@@ -131,6 +132,14 @@ TEST_CASE("Filtered search: lists with too few eligible vectors near the query a
     CHECK(scratch.stats().distances > 10'000);  // it did read lists, and then scored those that pass
     CHECK(scratch.stats().distances < 10'000 + 20'000 / 10);
     CHECK(out == Hits(ranking.begin() + 10'000, ranking.begin() + 10'010));
+}
+
+TEST_CASE("fewest_lists: worked by hand, so few that chance is no reason to give up") {
+    using funnel::ann::detail::fewest_lists;
+    CHECK(fewest_lists(1000, 10, 100, 1000) == 80);  // (100 + 2 * 10 + 4) / 1000 = 0.124, and 10 / 0.124 = 80.6
+    CHECK(fewest_lists(1000, 10, 0, 40) == 100);     // 4 / 40
+    CHECK(fewest_lists(1000, 10, 0, 4) == 10);
+    CHECK(fewest_lists(1000, 10, 0, 4000) == 1000);  // there are no more
 }
 
 // Where one vector in two passes, but none of the hundred in the nearest list, 20 lists cannot be enough.
