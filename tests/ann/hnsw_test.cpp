@@ -263,6 +263,19 @@ TEST_CASE("HNSW: an ef below k gives k hits for fewer distances; with a filter i
     MESSAGE("recall@20 with ef 2, 8, 20: " << recalls[0] << ", " << recalls[1] << ", " << recalls[2]);
 }
 
+TEST_CASE_TEMPLATE("HNSW: an ef below k finds k hits without a scan, under every metric", M, L2, InnerProduct, Cosine) {
+    const Matrix<float> vectors = tastes(3000, 8, 1);
+    const Matrix<float> queries = tastes(10, 8, 2);
+    const auto index = HNSW<M>::build(vectors, {.M = 8, .ef_construction = 40});
+    typename HNSW<M>::Scratch scratch;
+    Hits out(20);
+    for (std::size_t i = 0; i < queries.rows(); ++i) {
+        REQUIRE(index.search(queries.row(i), {.k = 20, .ef = 2}, scratch, out) == 20);
+        CHECK(!scratch.stats().scanned);
+        CHECK(scratch.stats().distances < 1000);
+    }
+}
+
 // A filter that all of a sample pass has a share of 1, as no filter has.
 TEST_CASE("HNSW: with a filter that all or nearly all vectors pass, an ef below k counts as k, too") {
     const auto vectors = tastes(2000, 8, 1);
