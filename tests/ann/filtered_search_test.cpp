@@ -9,6 +9,7 @@
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
 #include <funnel/ann/ivf.hpp>
+#include <funnel/ann/list_search.hpp>
 #include <funnel/core/matrix.hpp>
 
 #include <doctest/doctest.h>
@@ -131,6 +132,29 @@ TEST_CASE("Filtered search: lists with too few eligible vectors near the query a
     CHECK(scratch.stats().distances > 10'000);  // it did read lists, and then scored those that pass
     CHECK(scratch.stats().distances < 10'000 + 20'000 / 10);
     CHECK(out == Hits(ranking.begin() + 10'000, ranking.begin() + 10'010));
+}
+
+TEST_CASE("fewest_lists: worked by hand, so few that chance is no reason to give up") {
+    using funnel::ann::detail::fewest_lists;
+    CHECK(fewest_lists(1000, 10, 100, 1000) == 80);  // (100 + 2 * 10 + 4) / 1000 = 0.124, and 10 / 0.124 = 80.6
+    CHECK(fewest_lists(1000, 10, 0, 40) == 100);     // 4 / 40
+    CHECK(fewest_lists(1000, 10, 0, 4) == 10);
+    CHECK(fewest_lists(1000, 10, 0, 4000) == 1000);  // there are no more
+}
+
+// Where one vector in two passes, but none of the hundred in the nearest list, 20 lists cannot be enough.
+TEST_CASE("Filtered search: lists are given up as soon as it is likely that a scan is cheaper") {
+    const auto vectors = tastes(20'000, 16, 1);
+    const auto query = tastes(1, 16, 2);
+    const auto index = IVFFlat<L2, 16>::build(vectors, {.lists = 200});
+    const Hits ranking = Flat<L2>::build(vectors).search(query.row(0), {.k = 20'000});
+    const Allowed allowed(20'000, some_ids(ranking, 10'000, true));
+    auto scratch = index.scratch({.k = 10, .nprobe = 20});
+    Hits out(10);
+    REQUIRE(index.search(query.row(0), {.k = 10, .nprobe = 20}, Bitmap(allowed.words), scratch, out) == 10);
+    CHECK(scratch.stats().scanned);
+    CHECK(scratch.stats().hops >= 1);
+    CHECK(scratch.stats().hops <= 3);
 }
 
 TEST_CASE_TEMPLATE("Filtered search: lists are not read on and on for the last hit", Codes, F32, Int8) {

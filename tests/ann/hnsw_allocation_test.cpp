@@ -4,8 +4,11 @@
 #include "support/damage.hpp"
 #include "support/temp_dir.hpp"
 
+#include <funnel/ann/code_types.hpp>
 #include <funnel/ann/flat.hpp>
 #include <funnel/ann/hnsw.hpp>
+#include <funnel/ann/ivf.hpp>
+#include <funnel/ann/ivfpq.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/io/container.hpp>
 
@@ -31,6 +34,9 @@ using funnel::ann::Cosine;
 using funnel::ann::Flat;
 using funnel::ann::HNSW;
 using funnel::ann::InnerProduct;
+using funnel::ann::Int8;
+using funnel::ann::IVFFlat;
+using funnel::ann::IVFPQIndex;
 using funnel::ann::L2;
 using funnel::testing::allocated_bytes_of;
 using funnel::testing::allocations_of;
@@ -165,6 +171,9 @@ TEST_CASE("search: the noexcept form gives no hits where memory ends, and does n
     };
     check(hnsw);
     check(flat);
+    check(IVFFlat<L2>::build(vectors));
+    check(IVFFlat<L2, std::dynamic_extent, Int8>::build(vectors));
+    check(IVFPQIndex<8, 4>::build(vectors));
     // The forms that return a list say so instead.
     const FailingAllocation failing(3);
     CHECK_THROWS_AS((void)hnsw.search(vectors.row(1)), std::bad_alloc);
@@ -204,6 +213,8 @@ TEST_CASE("search: a filter that throws comes out of the form for hot paths, and
     };
     check(HNSW<L2>::build(vectors, {.M = 4, .ef_construction = 20}));
     check(Flat<L2>::build(vectors));
+    check(IVFFlat<L2>::build(vectors));
+    check(IVFPQIndex<8, 4>::build(vectors));
 }
 
 TEST_CASE("HNSW: a failed allocation in add(), replace() or a copy leaves the index as it was") {

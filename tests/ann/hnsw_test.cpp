@@ -8,6 +8,7 @@
 #include "support/index_contract.hpp"
 #include "support/temp_dir.hpp"
 
+#include <funnel/ann/filters.hpp>
 #include <funnel/ann/flat.hpp>
 #include <funnel/core/math.hpp>
 #include <funnel/core/matrix.hpp>
@@ -260,6 +261,34 @@ TEST_CASE("HNSW: an ef below k gives k hits for fewer distances; with a filter i
     CHECK(recalls[1] < recalls[2]);
     CHECK(recalls[1] >= 0.6);
     MESSAGE("recall@20 with ef 2, 8, 20: " << recalls[0] << ", " << recalls[1] << ", " << recalls[2]);
+}
+
+TEST_CASE_TEMPLATE("HNSW: an ef below k finds k hits without a scan, under every metric", M, L2, InnerProduct, Cosine) {
+    const Matrix<float> vectors = tastes(3000, 8, 1);
+    const Matrix<float> queries = tastes(10, 8, 2);
+    const auto index = HNSW<M>::build(vectors, {.M = 8, .ef_construction = 40});
+    typename HNSW<M>::Scratch scratch;
+    Hits out(20);
+    for (std::size_t i = 0; i < queries.rows(); ++i) {
+        REQUIRE(index.search(queries.row(i), {.k = 20, .ef = 2}, scratch, out) == 20);
+        CHECK(!scratch.stats().scanned);
+        CHECK(scratch.stats().distances < 1000);
+    }
+}
+
+// A filter that all of a sample pass has a share of 1, as no filter has.
+TEST_CASE("HNSW: with a filter that all or nearly all vectors pass, an ef below k counts as k, too") {
+    const auto vectors = tastes(2000, 8, 1);
+    const auto queries = tastes(30, 8, 2);
+    const auto index = HNSW<L2>::build(vectors, {.M = 4, .ef_construction = 20});
+    const std::vector<std::uint64_t> words((2000 + 63) / 64, ~std::uint64_t{0});
+    const auto check = [&](const auto& passes) {
+        CHECK(index.search_batch(queries, {.k = 20, .ef = 1}, passes) ==
+              index.search_batch(queries, {.k = 20, .ef = 20}, passes));
+    };
+    check([](std::uint32_t) { return true; });
+    check([](std::uint32_t id) { return id != 1999; });  // none of the sample
+    check(funnel::ann::Bitmap(words));
 }
 
 TEST_CASE("HNSW: empty index, one vector, k = 0 and k beyond the number of vectors") {

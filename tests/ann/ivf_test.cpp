@@ -12,6 +12,7 @@
 #include <funnel/ann/ivfpq.hpp>
 #include <funnel/core/matrix.hpp>
 #include <funnel/core/parallel.hpp>
+#include <funnel/core/rng.hpp>
 #include <funnel/io/container.hpp>
 
 #include <doctest/doctest.h>
@@ -21,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +30,7 @@
 using funnel::InvalidArgument;
 using funnel::Matrix;
 using funnel::MatrixView;
+using funnel::Random;
 using funnel::ann::Cosine;
 using funnel::ann::F16;
 using funnel::ann::F32;
@@ -133,6 +136,30 @@ TEST_CASE("IVFFlat: a search equals one of the vectors in the lists of the neare
             return std::any_of(nearest.begin(), nearest.end(), [&](auto hit) { return hit.id == list_of[id]; });
         };
         CHECK(index.search(queries.row(i), {.k = 5, .nprobe = 4}) == flat.search(queries.row(i), {.k = 5}, is_read));
+    }
+}
+
+// To a query that is this long, all vectors are as far as rounding allows to tell, and compilers that may reorder sums
+// round the scores of rows that are scored together otherwise.
+TEST_CASE("IVFFlat: rounding errors do not make a search read a list twice") {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        Matrix<float> vectors(255, 65);
+        std::vector<float> query(65);
+        Random random(seed, 1);
+        for (std::size_t j = 0; j < query.size(); ++j) {
+            query[j] = (static_cast<float>(random.below(2000)) - 1000.0F) * 1e14F;
+            for (std::size_t i = 0; i < vectors.rows(); ++i) {
+                vectors.row(i)[j] = static_cast<float>(random.below(1000));
+            }
+        }
+        const auto index = IVFFlat<L2>::build(vectors, {.lists = 255});
+        for (const std::size_t k : {40U, 100U, 255U}) {
+            std::set<std::uint32_t> ids;
+            for (const auto& hit : index.search(query, {.k = k, .nprobe = 16})) {
+                ids.insert(hit.id);
+            }
+            CHECK(ids.size() == k);
+        }
     }
 }
 

@@ -188,3 +188,24 @@ TEST_CASE("refine_likely: scores all of a few candidates, of copies, and of code
     scores_all(wild, 5);
     CHECK(refined(rows, query, candidates, 0).hits.empty());
 }
+
+// Rows a little longer than 1, as rounding may leave them: all are as near as a copy.
+TEST_CASE("refine_likely: under Cosine, scores that rounding takes above 1 are ties") {
+    Matrix<float> query(1, dimension);
+    query.row(0)[0] = 1.0F;
+    Matrix<float> rows(100, dimension);
+    Hits candidates(rows.rows());
+    for (std::uint32_t i = 0; i < rows.rows(); ++i) {
+        rows.row(i)[0] = 1.0F + 0x1p-23F * static_cast<float>(i);
+        candidates[i] = {i, static_cast<float>(i)};
+    }
+    Hits out(7);
+    std::vector<float> exact(candidates.size());
+    std::size_t scored = 0;
+    const auto best =
+        refine_likely<funnel::ann::Cosine, DefaultBackend>(query.view().row(0), rows, candidates, exact, out, scored);
+    REQUIRE(best.size() == 7);
+    for (std::uint32_t i = 0; i < best.size(); ++i) {
+        CHECK(best[i] == Scored<>{i, 1.0F});
+    }
+}

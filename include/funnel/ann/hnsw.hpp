@@ -143,7 +143,7 @@ public:
                                  eligible, scratch, out);
         };
         if (share == 1.0) {
-            return walk(options.ef, out.size());
+            return walk(Passes::has_filter ? pool_of(options) : options.ef, out.size());
         }
         const std::size_t ef = pool_of(options);
         // The vectors near the query may pass more or less often than others, so the first pool costs at most a sixth

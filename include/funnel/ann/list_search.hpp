@@ -42,8 +42,8 @@ struct ListScratch {
         scores.resize(lists);
         order.resize(lists);
         if (candidates.size() < Reservoir::room(wanted)) {
-            candidates.resize(Reservoir::room(wanted));
             exact.resize(wanted);
+            candidates.resize(Reservoir::room(wanted));  // last: its size says that there is room for both
         }
     }
 
@@ -79,6 +79,17 @@ struct ListScratch {
 /// Whether a search has to ask which vectors are eligible. Removed vectors are in no list.
 template <class Passes>
 inline constexpr bool asks_filter = requires { requires Passes::has_filter; };
+
+/// Raises the scores of lists that were read above those of all others, so that none is read twice: the scores that
+/// put them first may have been rounded otherwise, if compilers may reorder sums.
+inline void keep_first(std::span<const Scored<>> read, std::span<float> scores) noexcept {
+    if (!read.empty()) {
+        const float largest = *std::max_element(scores.begin(), scores.end());
+        for (const Scored<>& list : read) {
+            scores[list.id] = largest + math::abs(largest) * 0x1p-20F + 0x1p-120F;
+        }
+    }
+}
 
 /// Reads the lists of the nearest centroids: `nprobe` lists, more if the share of eligible vectors is low or there are
 /// fewer than `hits` eligible ones in them, and more if fewer vectors near the query are eligible than elsewhere.
@@ -128,6 +139,7 @@ bool read_lists(const Lists& lists, MatrixView<const float> centroids, const Cen
                 if (!has_scores) {
                     kernels::score_rows<typename M::Stored, Backend>(query, centroids, scratch.scores);
                     has_scores = true;
+                    keep_first(std::span<const Scored<>>(scratch.order).first(i), scratch.scores);
                 }
                 order_best<Backend>(scratch.scores, sorted, scratch.order);
             }
