@@ -276,6 +276,38 @@ TEST_CASE_TEMPLATE("HNSW: an ef below k finds k hits without a scan, under every
     }
 }
 
+TEST_CASE("HNSW: an ef below k stays one after vectors were removed") {
+    const Matrix<float> vectors = tastes(3000, 8, 1);
+    const Matrix<float> queries = tastes(40, 8, 2);
+    auto index = HNSW<L2>::build(vectors, {.M = 8, .ef_construction = 40});
+    HNSW<L2>::Scratch scratch;
+    Hits out(30);
+    const auto distances = [&](std::size_t ef) {
+        std::size_t sum = 0;
+        for (std::size_t i = 0; i < queries.rows(); ++i) {
+            REQUIRE(index.search(queries.row(i), {.k = 30, .ef = ef}, scratch, out) == 30);
+            sum += scratch.stats().distances;
+        }
+        return sum;
+    };
+    const std::size_t before = distances(3);
+    CHECK(2 * before < distances(30));
+    index.remove(5);
+    CHECK(distances(3) < before + before / 10);
+    for (std::uint32_t id = 0; id < 3000; id += 4) {
+        if (index.contains(id)) {
+            index.remove(id);
+        }
+    }
+    CHECK(distances(3) < 2 * before);
+    for (std::uint32_t id = 0; id < 3000; ++id) {  // hardly any is left
+        if (id % 64 != 1 && index.contains(id)) {
+            index.remove(id);
+        }
+    }
+    CHECK(distances(3) > 0);
+}
+
 // A filter that all of a sample pass has a share of 1, as no filter has.
 TEST_CASE("HNSW: with a filter that all or nearly all vectors pass, an ef below k counts as k, too") {
     const auto vectors = tastes(2000, 8, 1);

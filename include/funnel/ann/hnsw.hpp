@@ -146,6 +146,15 @@ public:
             return walk(Passes::has_filter ? pool_of(options) : options.ef, out.size());
         }
         const std::size_t ef = pool_of(options);
+        if (!Passes::has_filter && options.ef < out.size()) {
+            // Room for the hits even if twice as many vectors were removed near the query as elsewhere.
+            const auto room = static_cast<std::size_t>(wanted_pool(out.size(), share * share)) + 1;
+            const std::size_t hits = walk(static_cast<std::size_t>(wanted_pool(options.ef, share)) + 1,
+                                          std::min(room, largest_pool(graph_, ef)));
+            if (hits == out.size()) {
+                return hits;
+            }
+        }
         // The vectors near the query may pass more or less often than others, so the first pool costs at most a sixth
         // of a scan. If it has fewer than k hits, a scan costs little more than it would have at once. If it has k, so
         // has a larger one, and the share near the query tells how large that must be.
