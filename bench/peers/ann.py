@@ -292,21 +292,18 @@ class Task:
         queries = self.data.queries
         for k, batch, needed in ((k, *goal) for k in (10, 100) for goal in ((1, 7.0), (100, 3.0), (1000, 3.0))):
             faiss.cvar.distance_compute_blas_threshold = 1_000_000 if batch == 1 else 1
-            count = 100 if batch == 1 else len(queries)
-            self.comparison.call("queries", path=self.comparison.save("ann_some_queries", queries[:count]))
             found = {}
 
             def theirs():
-                parts = [flat.search(queries[i : i + batch], k)[1] for i in range(0, count, batch)]
+                parts = [flat.search(queries[i : i + batch], k)[1] for i in range(0, len(queries), batch)]
                 found["theirs"] = numpy.concatenate(parts)
 
             pairs = self.comparison.paired(lambda: ours.call("batches", k=k, effort=1, batch=batch)["cpu"], lambda: common.seconds(theirs), rounds=ROUNDS)
             mine = ours.hits()
-            scores = lambda ids: numpy.stack([score_of(self.data, q, row) for q, row in zip(queries[:count], ids)])
-            rounding = TOLERANCE * numpy.linalg.norm(queries[:count], axis=1) * numpy.linalg.norm(self.data.items, axis=1).max()
+            scores = lambda ids: numpy.stack([score_of(self.data, q, row) for q, row in zip(queries, ids)])
+            rounding = TOLERANCE * numpy.linalg.norm(queries, axis=1) * numpy.linalg.norm(self.data.items, axis=1).max()
             differing = int((abs(scores(mine) - scores(found["theirs"])) > rounding[:, None]).any(axis=1).sum())
-            self.comparison.add(f"{self.data.name}: Flat int8, k {k}, batch {batch}", "faiss-cpu", pairs, "us/query", count, target=needed, differing=differing, of=count, setup=f"{self.setup}, k {k}, exact")
-        self.comparison.call("queries", path=self.comparison.save("ann_queries", queries))
+            self.comparison.add(f"{self.data.name}: Flat int8, k {k}, batch {batch}", "faiss-cpu", pairs, "us/query", len(queries), target=needed, differing=differing, of=len(queries), setup=f"{self.setup}, k {k}, exact")
 
     def compare_product_codes(self):
         """8 codes of 8 bits per vector, and the 10 best candidates per hit scored exactly."""

@@ -308,6 +308,35 @@ TEST_CASE("HNSW: an ef below k stays one after vectors were removed") {
     CHECK(distances(3) > 0);
 }
 
+TEST_CASE("HNSW: a few vectors that are filtered out or removed do not cost a scan, however large k is") {
+    const Matrix<float> vectors = tastes(6000, 8, 1);
+    const Matrix<float> queries = tastes(100, 8, 2);
+    auto index = HNSW<L2>::build(vectors, {.M = 8, .ef_construction = 40});
+    const auto is_rare = [](std::uint32_t id) { return id % 50 == 7; };
+    std::vector<std::uint64_t> words((6000 + 63) / 64, ~std::uint64_t{0});
+    for (std::uint32_t id = 0; id < 6000; ++id) {
+        words[id / 64] &= ~(std::uint64_t{is_rare(id)} << (id % 64));
+    }
+    HNSW<L2>::Scratch scratch;
+    Hits out(20);
+    const auto scans = [&](const auto& passes) {
+        std::size_t count = 0;
+        for (std::size_t i = 0; i < queries.rows(); ++i) {
+            REQUIRE(index.search(queries.row(i), {.k = 20, .ef = 20}, passes, scratch, out) == 20);
+            count += scratch.stats().scanned ? 1U : 0U;
+        }
+        return count;
+    };
+    CHECK(scans([&](std::uint32_t id) { return !is_rare(id); }) <= 2);
+    CHECK(scans(funnel::ann::Bitmap(words)) <= 2);
+    for (std::uint32_t id = 0; id < 6000; ++id) {
+        if (is_rare(id)) {
+            index.remove(id);
+        }
+    }
+    CHECK(scans(funnel::AcceptAll{}) <= 2);
+}
+
 // A filter that all of a sample pass has a share of 1, as no filter has.
 TEST_CASE("HNSW: with a filter that all or nearly all vectors pass, an ef below k counts as k, too") {
     const auto vectors = tastes(2000, 8, 1);

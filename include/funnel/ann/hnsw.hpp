@@ -142,18 +142,15 @@ public:
             return find_in_graph(graph_, vectors.rows(), codes_, copies_, std::span<const float, Dim>(query), ef, hits,
                                  eligible, scratch, out);
         };
-        if (share == 1.0) {
-            return walk(Passes::has_filter ? pool_of(options) : options.ef, out.size());
+        const bool has_filter = Passes::has_filter;
+        if (!has_filter && share == 1.0) {
+            return walk(options.ef, out.size());
         }
-        const std::size_t ef = pool_of(options);
-        if (!Passes::has_filter && options.ef < out.size()) {
-            // Room for the hits even if twice as many vectors were removed near the query as elsewhere.
-            const auto room = static_cast<std::size_t>(wanted_pool(out.size(), share * share)) + 1;
-            const std::size_t hits = walk(static_cast<std::size_t>(wanted_pool(options.ef, share)) + 1,
-                                          std::min(room, largest_pool(graph_, ef)));
-            if (hits == out.size()) {
-                return hits;
-            }
+        const std::size_t ef = has_filter ? pool_of(options) : options.ef;
+        const std::size_t most = largest_pool(graph_, pool_of(options));
+        const std::size_t room = std::min(most, pool_for_hits(out.size(), share, has_filter));
+        if (share == 1.0) {
+            return walk(ef, room);
         }
         // The vectors near the query may pass more or less often than others, so the first pool costs at most a sixth
         // of a scan. If it has fewer than k hits, a scan costs little more than it would have at once. If it has k, so
@@ -161,7 +158,7 @@ public:
         const double cost = Passes::scan_cost(share, scans_codes);
         const std::size_t probe = probe_pool(graph_, cost * static_cast<double>(graph_.size()));
         const std::size_t first = std::min(probe, static_cast<std::size_t>(wanted_pool(ef, share)) + 1);
-        const std::size_t hits = walk(first);
+        const std::size_t hits = walk(first, first < probe ? room : 1);
         if (hits < out.size()) {
             return hits;
         }
@@ -171,12 +168,10 @@ public:
         }
         const double near = static_cast<double>(passed) / static_cast<double>(scratch.pool.size());
         const double wanted = wanted_pool(ef, near);
-        if (static_cast<double>(scratch.pool.size()) >= 0.75 * wanted || scratch.pool.size() == graph_.size()) {
+        if (static_cast<double>(first) >= 0.75 * wanted || scratch.pool.size() == graph_.size()) {
             return hits;
         }
-        return prefers_scan(options, near, cost)
-                   ? 0
-                   : walk(std::min(largest_pool(graph_, ef), static_cast<std::size_t>(wanted) + 1));
+        return prefers_scan(options, near, cost) ? 0 : walk(std::min(most, static_cast<std::size_t>(wanted) + 1), room);
     }
 
     template <class Passes>

@@ -8,6 +8,7 @@
 #include <funnel/ann/hnsw_search.hpp>
 #include <funnel/ann/hnsw_similarity.hpp>
 #include <funnel/ann/vectors.hpp>
+#include <funnel/core/math.hpp>
 #include <funnel/core/matrix_view.hpp>
 #include <funnel/core/scored.hpp>
 #include <funnel/core/top_k.hpp>
@@ -44,6 +45,15 @@ namespace detail {
 /// The number of nodes, of which this share is eligible, that should hold ef hits.
 [[nodiscard]] inline double wanted_pool(std::size_t ef, double share) noexcept {
     return static_cast<double>(ef) / std::max(share, 1e-9);
+}
+
+/// A pool that is likely to hold this number of eligible nodes: its mean is four standard deviations above. A sample of
+/// 128 that passes a filter as a whole may come from a share of 0.98. Without a filter, the share is what was not
+/// removed, and twice as many may have been removed near the query as elsewhere.
+[[nodiscard]] inline std::size_t pool_for_hits(std::size_t hits, double share, bool has_filter) noexcept {
+    const double least = std::max(has_filter ? std::min(share, 0.98) : share * share, 1e-9);
+    const double mean = wanted_pool(hits, least);
+    return static_cast<std::size_t>(mean + 4.0 * math::sqrt(mean * (1.0 - least) / least)) + 1;
 }
 
 /// Scratch memory of a search in a graph.
