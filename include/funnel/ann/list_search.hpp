@@ -95,7 +95,7 @@ inline void keep_first(std::span<const Scored<>> read, std::span<float> scores) 
 /// fewer than `hits` eligible ones in them, and more if fewer vectors near the query are eligible than elsewhere.
 ///
 /// A scan costs as much as reading `most` vectors. It gives up as soon as it is likely that it has to read more, and
-/// after a sixth of them if there are fewer than `hits` eligible ones or it expects to read more; not if there are at
+/// after an eighth of them if there are fewer than `hits` eligible ones or it expects to read more; not if there are at
 /// most `most` vectors.
 ///
 /// above(list, codes, begin, end, threshold, survivors) finds the vectors of a list, of which it gets the score of its
@@ -122,7 +122,7 @@ bool read_lists(const Lists& lists, MatrixView<const float> centroids, const Cen
             const auto reads = [&](std::size_t needed) {
                 return read + (needed - std::min(needed, i)) * (vectors / lists.size());
             };
-            const bool is_late = read > most / 6 && (passed < hits || reads(wanted) > most);
+            const bool is_late = read > most / 8 && (passed < hits || reads(wanted) > most);
             if (vectors > most && (is_late || reads(fewest_lists(lists.size(), nprobe, passed, asked)) > most)) {
                 return false;
             }
