@@ -134,6 +134,26 @@ TEST_CASE("Filtered search: lists with too few eligible vectors near the query a
     CHECK(out == Hits(ranking.begin() + 10'000, ranking.begin() + 10'010));
 }
 
+TEST_CASE("Filtered search: more lists are read where fewer vectors pass near the query than elsewhere") {
+    const auto vectors = tastes(20'000, 16, 1);
+    const auto query = tastes(1, 16, 2);
+    const auto index = IVFFlat<L2, 16>::build(vectors, {.lists = 200});
+    const Hits ranking = Flat<L2>::build(vectors).search(query.row(0), {.k = 20'000});
+    std::vector<std::uint32_t> ids;  // a quarter of the nearest 10,000, and three quarters of the others
+    for (std::size_t i = 0; i < ranking.size(); ++i) {
+        if (i < 10'000 ? i % 4 == 0 : i % 4 != 0) {
+            ids.push_back(ranking[i].id);
+        }
+    }
+    const Allowed allowed(20'000, ids);
+    auto scratch = index.scratch({.k = 10, .nprobe = 10});
+    Hits out(10);
+    REQUIRE(index.search(query.row(0), {.k = 10, .nprobe = 10}, Bitmap(allowed.words), scratch, out) == 10);
+    CHECK(!scratch.stats().scanned);
+    CHECK(scratch.stats().hops > 25);  // 20 lists would do if half of the vectors passed everywhere
+    CHECK(scratch.stats().hops < 60);
+}
+
 TEST_CASE("fewest_lists: worked by hand, so few that chance is no reason to give up") {
     using funnel::ann::detail::fewest_lists;
     CHECK(fewest_lists(1000, 10, 100, 1000) == 80);  // (100 + 2 * 10 + 4) / 1000 = 0.124, and 10 / 0.124 = 80.6
