@@ -66,7 +66,8 @@ public:
         Mean mean;
         mean.mean_ = file.template array<float>("mean", dimension);
         mean.length_ = math::sqrt(squared_length(mean.mean_));
-        file.check(mean.length_ <= 0x1p62, "mean", "must be finite and not longer than 2^62");
+        file.check(math::is_finite(mean.length_) && mean.length_ <= 0x1p62, "mean",
+                   "must be finite and not longer than 2^62");
         return mean;
     }
 
