@@ -176,8 +176,10 @@ public:
         result.documents_ = file.value<std::uint64_t>("documents");
         file.check(result.documents_ <= most, "documents", "must be at most 2^32 - 1");
         result.mean_length_ = file.value<double>("mean_length");
-        file.check(result.mean_length_ == 0.0 || (result.mean_length_ >= 0x1p-32 && result.mean_length_ <= 0x1p64),
-                   "mean_length", "must be 0, or in [2^-32, 2^64]");
+        file.check(
+            math::is_finite(result.mean_length_) &&
+                (result.mean_length_ == 0.0 || (result.mean_length_ >= 0x1p-32 && result.mean_length_ <= 0x1p64)),
+            "mean_length", "must be 0, or in [2^-32, 2^64]");
         const auto longest = file.value<std::uint64_t>("longest");
         file.check(longest >= 1 && longest <= longest_term, "longest", "must be 1 to 8");
         result.options_.longest = longest;
@@ -185,9 +187,11 @@ public:
         result.options_.smooth = flag("smooth");
         result.options_.sublinear = flag("sublinear");
         result.options_.k1 = file.value<double>("k1");
-        file.check(result.options_.k1 >= 0.0 && result.options_.k1 <= largest_k1, "k1", "must lie in [0, 1e6]");
+        file.check(math::is_finite(result.options_.k1) && result.options_.k1 >= 0.0 && result.options_.k1 <= largest_k1,
+                   "k1", "must lie in [0, 1e6]");
         result.options_.b = file.value<double>("b");
-        file.check(result.options_.b >= 0.0 && result.options_.b <= 1.0, "b", "must lie in [0, 1]");
+        file.check(math::is_finite(result.options_.b) && result.options_.b >= 0.0 && result.options_.b <= 1.0, "b",
+                   "must lie in [0, 1]");
         auto terms = file.strings("terms");
         for (std::size_t i = 1; i < terms.size(); ++i) {
             file.check(KeyBefore{}(terms[i - 1], terms[i]), "terms", "must ascend");
