@@ -10,6 +10,7 @@
 #include <funnel/ann/hnsw.hpp>
 #include <funnel/ann/ivf.hpp>
 #include <funnel/ann/list_search.hpp>
+#include <funnel/ann/search_stats.hpp>
 #include <funnel/core/matrix.hpp>
 
 #include <doctest/doctest.h>
@@ -33,6 +34,7 @@ using funnel::ann::InnerProduct;
 using funnel::ann::Int8;
 using funnel::ann::IVFFlat;
 using funnel::ann::L2;
+using funnel::ann::SearchStats;
 using funnel::ann::SortedIds;
 using funnel::testing::Allowed;
 using funnel::testing::Hits;
@@ -89,6 +91,23 @@ void check_work(const Index& index, const typename Index::SearchOptions& options
     }
 }
 
+// 200 inverted lists of 20,000 vectors, and the ranking of all vectors for a query: filters may pass what is near or far.
+struct RankedLists {
+    Matrix<float> vectors = tastes(20'000, 16, 1);
+    Matrix<float> query = tastes(1, 16, 2);
+    IVFFlat<L2, 16> index = IVFFlat<L2, 16>::build(vectors, {.lists = 200});
+    Hits ranking = Flat<L2>::build(vectors).search(query.row(0), {.k = 20'000});
+    Hits out = Hits(10);
+
+    /// The work of a search for the ten best of these ids.
+    SearchStats search(const std::vector<std::uint32_t>& ids, std::size_t nprobe) {
+        const Allowed allowed(20'000, ids);
+        auto scratch = index.scratch({.k = 10, .nprobe = nprobe});
+        REQUIRE(index.search(query.row(0), {.k = 10, .nprobe = nprobe}, Bitmap(allowed.words), scratch, out) == 10);
+        return scratch.stats();
+    }
+};
+
 }  // namespace
 
 TEST_CASE_TEMPLATE("Filtered search: costs little more than a scan, whatever passes", Codes, F32, Int8) {
@@ -120,38 +139,26 @@ TEST_CASE("Filtered search: a walk that meets too few eligible vectors stops at 
 }
 
 TEST_CASE("Filtered search: lists with too few eligible vectors near the query are given up at an eighth of a scan") {
-    const auto vectors = tastes(20'000, 16, 1);
-    const auto query = tastes(1, 16, 2);
-    const auto index = IVFFlat<L2, 16>::build(vectors, {.lists = 200});
-    const Hits ranking = Flat<L2>::build(vectors).search(query.row(0), {.k = 20'000});
-    const Allowed allowed(20'000, some_ids(ranking, 10'000, true));
-    auto scratch = index.scratch({.k = 10, .nprobe = 20});
-    Hits out(10);
-    REQUIRE(index.search(query.row(0), {.k = 10, .nprobe = 20}, Bitmap(allowed.words), scratch, out) == 10);
-    CHECK(scratch.stats().scanned);
-    CHECK(scratch.stats().distances > 10'000);  // it did read lists, and then scored those that pass
-    CHECK(scratch.stats().distances < 10'000 + 20'000 / 12);
-    CHECK(out == Hits(ranking.begin() + 10'000, ranking.begin() + 10'010));
+    RankedLists lists;
+    const SearchStats stats = lists.search(some_ids(lists.ranking, 10'000, true), 20);
+    CHECK(stats.scanned);
+    CHECK(stats.distances > 10'000);  // it did read lists, and then scored those that pass
+    CHECK(stats.distances < 10'000 + 20'000 / 12);
+    CHECK(lists.out == Hits(lists.ranking.begin() + 10'000, lists.ranking.begin() + 10'010));
 }
 
 TEST_CASE("Filtered search: more lists are read where fewer vectors pass near the query than elsewhere") {
-    const auto vectors = tastes(20'000, 16, 1);
-    const auto query = tastes(1, 16, 2);
-    const auto index = IVFFlat<L2, 16>::build(vectors, {.lists = 200});
-    const Hits ranking = Flat<L2>::build(vectors).search(query.row(0), {.k = 20'000});
+    RankedLists lists;
     std::vector<std::uint32_t> ids;  // a quarter of the nearest 10,000, and three quarters of the others
-    for (std::size_t i = 0; i < ranking.size(); ++i) {
+    for (std::size_t i = 0; i < lists.ranking.size(); ++i) {
         if (i < 10'000 ? i % 4 == 0 : i % 4 != 0) {
-            ids.push_back(ranking[i].id);
+            ids.push_back(lists.ranking[i].id);
         }
     }
-    const Allowed allowed(20'000, ids);
-    auto scratch = index.scratch({.k = 10, .nprobe = 10});
-    Hits out(10);
-    REQUIRE(index.search(query.row(0), {.k = 10, .nprobe = 10}, Bitmap(allowed.words), scratch, out) == 10);
-    CHECK(!scratch.stats().scanned);
-    CHECK(scratch.stats().hops > 25);  // 20 lists would do if half of the vectors passed everywhere
-    CHECK(scratch.stats().hops < 60);
+    const SearchStats stats = lists.search(ids, 10);
+    CHECK(!stats.scanned);
+    CHECK(stats.hops > 25);  // 20 lists would do if half of the vectors passed everywhere
+    CHECK(stats.hops < 60);
 }
 
 TEST_CASE("fewest_lists: worked by hand, so few that chance is no reason to give up") {
@@ -164,17 +171,11 @@ TEST_CASE("fewest_lists: worked by hand, so few that chance is no reason to give
 
 // Where one vector in two passes, but none of the hundred in the nearest list, 20 lists cannot be enough.
 TEST_CASE("Filtered search: lists are given up as soon as it is likely that a scan is cheaper") {
-    const auto vectors = tastes(20'000, 16, 1);
-    const auto query = tastes(1, 16, 2);
-    const auto index = IVFFlat<L2, 16>::build(vectors, {.lists = 200});
-    const Hits ranking = Flat<L2>::build(vectors).search(query.row(0), {.k = 20'000});
-    const Allowed allowed(20'000, some_ids(ranking, 10'000, true));
-    auto scratch = index.scratch({.k = 10, .nprobe = 20});
-    Hits out(10);
-    REQUIRE(index.search(query.row(0), {.k = 10, .nprobe = 20}, Bitmap(allowed.words), scratch, out) == 10);
-    CHECK(scratch.stats().scanned);
-    CHECK(scratch.stats().hops >= 1);
-    CHECK(scratch.stats().hops <= 3);
+    RankedLists lists;
+    const SearchStats stats = lists.search(some_ids(lists.ranking, 10'000, true), 20);
+    CHECK(stats.scanned);
+    CHECK(stats.hops >= 1);
+    CHECK(stats.hops <= 3);
 }
 
 TEST_CASE_TEMPLATE("Filtered search: lists are not read on and on for the last hit", Codes, F32, Int8) {
