@@ -319,8 +319,8 @@ private:
 ///
 /// A search scores codes, and then the best refine * k candidates exactly, from the vectors. It passes over candidates
 /// that are unlikely to be hits: those of the best codes, scored first, show how large the errors of codes are. With
-/// refine = 0, and without vectors (keep_vectors = false), the scores are those of the codes. Codes of 8 bytes per vector alone find
-/// about two thirds of the 100 nearest of 100,000 vectors, so refine is on by default.
+/// refine = 0, and without vectors (keep_vectors = false), the scores are those of the codes. Codes of 8 bytes per
+/// vector alone find about two thirds of the 100 nearest of 100,000 vectors, so refine is on by default.
 ///
 /// A search returns min(k, size()) hits: it reads more lists if those hold fewer. A filtered search returns k hits
 /// whenever at least k vectors pass the filter. The index is bit-identical for any number of threads, and a search does
